@@ -1,1 +1,49 @@
-//! bundle
+#![doc = include_str!("../../FORMAT.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+#[cfg(feature = "encode")]
+extern crate alloc;
+
+mod arch;
+mod blob;
+mod bytes;
+mod digest;
+#[cfg(feature = "encode")]
+mod encode;
+mod error;
+mod footer;
+mod key;
+mod manifest;
+mod rows;
+mod rule;
+mod signature;
+mod source;
+
+pub use arch::{Arch, Class, Endian};
+pub use blob::{Blob, BlobKind, Encoding};
+pub use digest::Digest;
+#[cfg(feature = "encode")]
+pub use encode::{EncodeError, ManifestBuilder, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant};
+pub use error::{FormatError, Part};
+pub use footer::Footer;
+pub use key::EmulatorKey;
+pub use manifest::Manifest;
+pub use rows::{Entry, Launcher, Notice, Translator, Variant};
+pub use rule::{Rule, RuleKind, Rules};
+pub use signature::{Algorithm, Signature, Signatures};
+pub use source::Source;
+
+/// Every launcher starts at a multiple of this many bytes, so that the stub can cut it out with `dd bs=4096`.
+pub const LAUNCHER_ALIGN: u64 = 4096;

@@ -1,0 +1,102 @@
+//! Argument and environment rules: how the launcher builds what it executes, as data.
+
+use crate::FormatError;
+
+/// What one rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Appends `value` to the arguments.
+    Argument = 1,
+    /// Appends the name by which the bundle was called.
+    Argv0 = 2,
+    /// Appends the path of the program in the unpacked tree.
+    Program = 3,
+    /// Appends the path of the unpacked tree.
+    Tree = 4,
+    /// Appends the user's arguments.
+    Rest = 5,
+    /// Sets variable `name` to `value`.
+    SetVariable = 16,
+    /// Sets variable `name` to `value` unless the caller has set it.
+    DefaultVariable = 17,
+    /// Removes variable `name`.
+    UnsetVariable = 18,
+    /// Removes every variable whose name starts with `name`.
+    UnsetPrefix = 19,
+}
+
+impl RuleKind {
+    /// The kind with this number.
+    pub fn from_id(id: u16) -> Option<Self> {
+        Some(match id {
+            1 => Self::Argument,
+            2 => Self::Argv0,
+            3 => Self::Program,
+            4 => Self::Tree,
+            5 => Self::Rest,
+            16 => Self::SetVariable,
+            17 => Self::DefaultVariable,
+            18 => Self::UnsetVariable,
+            19 => Self::UnsetPrefix,
+            _ => return None,
+        })
+    }
+
+    /// Whether it changes the environment (else the arguments).
+    pub fn is_environment(self) -> bool {
+        self as u16 >= Self::SetVariable as u16
+    }
+
+    /// The kind's name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Argument => "argument",
+            Self::Argv0 => "argv0",
+            Self::Program => "program",
+            Self::Tree => "tree",
+            Self::Rest => "rest",
+            Self::SetVariable => "set",
+            Self::DefaultVariable => "default",
+            Self::UnsetVariable => "unset",
+            Self::UnsetPrefix => "unset-prefix",
+        }
+    }
+
+    /// Which of `name` and `value` a rule of this kind uses.
+    fn uses(self) -> (bool, bool) {
+        match self {
+            Self::Argument => (false, true),
+            Self::Argv0 | Self::Program | Self::Tree | Self::Rest => (false, false),
+            Self::SetVariable | Self::DefaultVariable => (true, true),
+            Self::UnsetVariable | Self::UnsetPrefix => (true, false),
+        }
+    }
+}
+
+/// One rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule<'a> {
+    /// What it does.
+    pub kind: RuleKind,
+    /// A variable's name or the start of one; empty for argument rules.
+    pub name: &'a [u8],
+    /// An argument or a variable's value; empty where the kind has none. Bytes, no NUL.
+    pub value: &'a [u8],
+}
+
+impl Rule<'_> {
+    pub(crate) fn check(&self) -> Result<(), FormatError> {
+        let (uses_name, uses_value) = self.kind.uses();
+        let name_fits = !self.name.contains(&b'=') && uses_name != self.name.is_empty();
+        let value_fits = uses_value || self.value.is_empty();
+        let no_nul = !self.name.contains(&0) && !self.value.contains(&0);
+        if name_fits && value_fits && no_nul { Ok(()) } else { Err(FormatError::Name) }
+    }
+}
+
+/// Which rules of the manifest's rule table belong to a row: a range that has been checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Rules {
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+}
