@@ -1,0 +1,135 @@
+#!/bin/sh
+# A unibin bundle: this text, a small launcher for each CPU below, then the app.
+# Run it like any program. With UNIBIN_DO=info in its environment it tells what is inside.
+##
+## The head of every bundle. Lines that begin with `##` and all indentation stay out of bundles; `@...@` is filled in by
+## src/stub.rs. It must leave no trace in what it starts: names begin with `ub_` and are never exported; umask, traps
+## and PATH change in subshells only; stdin is not read. Nothing is read after `exec`, so no shell ever meets the binary
+## part. A warm start forks nothing. The kernel names the CPU: a 32-bit userland on a 64-bit kernel is common.
+{ read -r ub_m </proc/sys/kernel/arch; } 2>/dev/null || ub_m=$(uname -m)
+## ub_m becomes the launcher's CPU; ub_d: head of its SHA-256; ub_o: its first block; ub_n: its bytes.
+case $ub_m in
+@CASES@
+*)
+  printf '%s\n' "unibin: this bundle holds no launcher for CPU '$ub_m' (it has: @HAS@)" \
+    'hint: run it on one of these, or pack it again with `--hosts` naming this CPU' >&2
+  exit 126
+  ;;
+esac
+## ub_f: this file, in a form that no tool takes for an option or looks up in PATH.
+case $0 in
+-*) ub_f=./$0 ;;
+*/*) ub_f=$0 ;;
+*) if [ -f "./$0" ]; then ub_f=./$0; else ub_f=$(command -v "$0"); fi ;;
+esac
+case ${UNIBIN_CACHE-} in
+'' | /*) ub_a=${UNIBIN_CACHE-} ;;
+*) ub_a=./$UNIBIN_CACHE ;;
+esac
+## Nothing is made in a home or runtime folder of somebody else (sudo) or that is not there (`HOME=/nonexistent`).
+ub_h=
+ub_x=
+{
+  [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
+  [ -O "${XDG_RUNTIME_DIR-}" ] && ub_x=$XDG_RUNTIME_DIR/unibin
+} 2>/dev/null
+# ub_own TEST PATH MODE: PATH passes TEST, is no symlink, is ours
+## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
+## in this very shell.
+ub_own() {
+  [ "$1" "$2" ] && [ ! -h "$2" ] || return 1
+  [ "$3" = '*' ] && [ -O "$2" ] 2>/dev/null && return
+  : "${ub_i:=$(id -u)}"
+  ls -ldn "$2" 2>/dev/null | {
+    IFS=' ' read -r ub_1 ub_2 ub_3 ub_2
+    case $ub_3/$ub_1 in
+    "$ub_i"/$3) ;;
+    *) false ;;
+    esac
+  }
+}
+# ub_ok: the cache has the launcher, and only we can have put it there
+## A crash of the machine can leave a file empty (-s); -x fails on a file system mounted noexec.
+ub_ok() {
+  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_c/$ub_m" '*' &&
+    [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" '*'
+}
+# ub_new: cut the launcher out, try it, rename it into the cache
+## Exits 0 done, 1 not in this folder, 124 and 125 the bundle is damaged, above 128 a signal.
+ub_new() (
+  {
+    umask 077
+    PATH=/usr/bin:/bin${PATH:+:$PATH}
+    if [ "$ub_s" ]; then mkdir "$ub_c"; else mkdir -p "$ub_c"; fi
+    ub_own -d "$ub_c" "$ub_p" || exit 1
+    mkdir "$ub_c/$ub_m"
+    ub_own -d "$ub_c/$ub_m" '*' || exit 1
+    ub_ok && exit
+    ## What has the name but is not ours is never used and stays; a file of ours that a crash left empty is replaced.
+    if [ -e "$ub_l" ] || [ -h "$ub_l" ]; then
+      ub_own -f "$ub_l" '*' || exit 1
+    fi
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    ## Containers that share a cache have the same pids: hence the counter.
+    ub_k=0
+    until mkdir "$ub_c/$ub_m/.new-launcher-$$-$ub_k"; do
+      ub_k=$((ub_k + 1))
+      [ -w "$ub_c/$ub_m" ] && [ "$ub_k" -lt 64 ] || exit 1
+    done
+    ub_t=$ub_c/$ub_m/.new-launcher-$$-$ub_k
+    trap 'rm -rf "$ub_t"' EXIT
+    ub_e=$ub_t/launcher
+    dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
+    ## Checked before it runs: what the kernel refuses (an empty file, say) some shells would run as a script.
+    case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in
+    "$ub_d"*) [ -s "$ub_e" ] || exit 124 ;;
+    *) exit 124 ;;
+    esac
+    chmod 700 "$ub_e"
+    "$ub_e" - "$ub_f" </dev/null >/dev/null
+  } 2>/dev/null
+  case $? in
+  0) mv -f "$ub_e" "$ub_l" 2>/dev/null || exit 1 ;;
+  ## Once more, to be heard: the first time its words were lost with those of the shell.
+  125) "$ub_e" - "$ub_f" </dev/null >/dev/null || exit 125 ;;
+  *) exit 1 ;;
+  esac
+)
+ub_y=
+for ub_w in look make; do
+  ub_s=
+  ub_p='*'
+  for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" shared \
+    "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
+    case $ub_c in
+    shared)
+      ## From here on others may write beside us: the folder must be closed to them.
+      ub_s=${ub_i:=$(id -u)}
+      ub_p='drwx------*'
+      ;;
+    /* | "${ub_a:-/}" | */.unibin-)
+      ub_c=$ub_c$ub_s
+      ub_l=$ub_c/$ub_m/launcher-$ub_d
+      if [ $ub_w = make ]; then
+        ub_y="$ub_y $ub_c"
+        ub_new
+        case $? in
+        0 | 1) ;;
+        124)
+          printf '%s\n' "unibin: '$ub_f' is damaged: its launcher for $ub_m does not match its checksum" \
+            'hint: copy the file again' >&2
+          exit 125
+          ;;
+        *) exit $? ;;
+        esac
+      fi
+      ub_ok && exec "$ub_l" "$ub_f" "$0" "$@"
+      ;;
+    esac
+  done
+done
+printf '%s\n' "unibin: no folder lets me write and execute (tried:$ub_y)" \
+  'hint: set UNIBIN_CACHE to a folder on a file system mounted without noexec' >&2
+exit 125

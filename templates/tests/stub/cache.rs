@@ -1,0 +1,269 @@
+//! Where launchers are put and which are trusted: planted files, folders that cannot execute, races and kills.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::fixture::{Fixture, Shell, TELLS, Told, say, stderr, uid};
+
+/// An ordinary user's id, for tests that run as root.
+const SOMEBODY: u32 = 12_345;
+
+/// What a planted launcher would do; no test may see it.
+const EVIL: &str = "#!/bin/sh\necho evil\n";
+
+fn plant(path: &Path) {
+    fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+    fs::write(path, EVIL).expect("planted");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
+}
+
+/// Starts the bundle as [`SOMEBODY`]: what root made is then of another owner.
+fn as_somebody(fixture: &Fixture, shell: &Shell, bundle: &Path, cache: &Path) -> Output {
+    let direct = fixture.start(shell, bundle, cache);
+    let id = SOMEBODY.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]).arg(&shell.path).arg(bundle);
+    command.env_clear().envs(direct.get_envs().map(|(name, value)| (name, value.expect("set"))));
+    command.current_dir(fixture.dir()).stdin(Stdio::null()).output().expect("setpriv")
+}
+
+fn root() -> bool {
+    let root = uid() == 0;
+    if !root {
+        say("NOT CHECKED: files of another owner (run as root)");
+    }
+    root
+}
+
+/// A folder that only its owner, [`SOMEBODY`], may use.
+fn private(fixture: &Fixture, name: &str) -> std::path::PathBuf {
+    let path = fixture.folder(name);
+    std::os::unix::fs::chown(&path, Some(SOMEBODY), Some(SOMEBODY)).expect("chown");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");
+    path
+}
+
+#[test]
+fn the_cache_is_closed_to_other_users_and_its_launcher_is_the_one_inside() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("{}/deep/cache", shell.name));
+        Told::from(&fixture.start(shell, &bundle, &cache).output().expect("starts"), shell.name);
+        let file = Fixture::cached(&cache, TELLS);
+        for path in [&cache, &file, file.parent().expect("folder")] as [&Path; 3] {
+            assert_eq!(fs::metadata(path).expect("there").mode() & 0o7777, 0o700, "{}: {path:?}", shell.name);
+        }
+        assert!(fs::read(&file).expect("launcher").starts_with(TELLS.as_bytes()));
+    }
+}
+
+#[test]
+fn a_launcher_planted_as_a_symlink_is_never_started() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    plant(&fixture.at("evil"));
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache-{}", shell.name));
+        let file = Fixture::cached(&cache, TELLS);
+        plant(&file);
+        fs::remove_file(&file).expect("removed");
+        symlink(fixture.at("evil"), &file).expect("symlink");
+        Told::from(&fixture.start(shell, &bundle, &cache).output().expect("starts"), shell.name);
+        assert!(fs::symlink_metadata(&file).expect("still there").is_symlink(), "{}", shell.name);
+
+        // The same for the cache itself.
+        let linked = fixture.at(format!("linked-{}", shell.name));
+        plant(&Fixture::cached(&fixture.at("evil-cache"), TELLS));
+        symlink(fixture.at("evil-cache"), &linked).expect("symlink");
+        Told::from(&fixture.start(shell, &bundle, &linked).output().expect("starts"), shell.name);
+    }
+}
+
+#[test]
+fn what_another_user_planted_is_never_started() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let shared = format!("vt/unibin-{SOMEBODY}");
+    for shell in &fixture.shells {
+        // The file alone; then the CPU's folder; then the whole cache.
+        for (level, name) in ["file", "folder", "cache"].iter().enumerate() {
+            let cache = private(&fixture, &format!("{name}-{}", shell.name));
+            let file = Fixture::cached(&cache, TELLS);
+            plant(&file);
+            for path in file.ancestors().skip(1).take(2 - level) {
+                std::os::unix::fs::chown(path, Some(SOMEBODY), Some(SOMEBODY)).expect("chown");
+            }
+            for path in file.ancestors().take(3) {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
+            }
+            let good = private(&fixture, &shared);
+            Told::from(&as_somebody(&fixture, shell, &bundle, &cache), &format!("{} {name}", shell.name));
+            assert_eq!(fs::read(&file).expect("untouched"), EVIL.as_bytes());
+            fs::remove_dir_all(good).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn a_shared_place_must_be_ours_and_closed() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let none = Path::new("/proc/nothing");
+        // Open to the group: refused, with a launcher inside that would pass. Of another owner: refused.
+        for (owner, mode) in [(SOMEBODY, 0o770), (SOMEBODY, 0o755), (0, 0o700), (0, 0o777)] {
+            let cache = private(&fixture, &format!("vt/unibin-{SOMEBODY}"));
+            let file = Fixture::cached(&cache, TELLS);
+            plant(&file);
+            for path in file.ancestors().take(3) {
+                std::os::unix::fs::chown(path, Some(SOMEBODY), Some(SOMEBODY)).expect("chown");
+            }
+            std::os::unix::fs::chown(&cache, Some(owner), Some(owner)).expect("chown");
+            fs::set_permissions(&cache, fs::Permissions::from_mode(mode)).expect("chmod");
+            let output = as_somebody(&fixture, shell, &bundle, none);
+            assert_eq!(output.status.code(), Some(125), "{} {owner} {mode:o}", shell.name);
+            assert_eq!(output.stdout, b"", "{} {owner} {mode:o}", shell.name);
+            fs::remove_dir_all(&cache).expect("removed");
+        }
+        let cache = private(&fixture, &format!("vt/unibin-{SOMEBODY}"));
+        for _ in ["cold", "warm"] {
+            Told::from(&as_somebody(&fixture, shell, &bundle, none), shell.name);
+        }
+        assert_eq!(Fixture::names(&cache).len(), 1);
+        fs::remove_dir_all(&cache).expect("removed");
+    }
+}
+
+#[test]
+fn nothing_is_made_in_the_home_of_somebody_else() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let home = private(&fixture, "home");
+    for shell in &fixture.shells {
+        let mut command = fixture.start(shell, &bundle, Path::new(""));
+        command.env("HOME", &home).env("XDG_RUNTIME_DIR", &home);
+        Told::from(&command.output().expect("starts"), shell.name);
+        assert_eq!(fs::read_dir(&home).expect("home").count(), 0, "{}", shell.name);
+    }
+}
+
+#[test]
+fn the_private_places_are_tried_in_order() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let [home, xdg, run] = ["h", "x", "r"].map(|name| fixture.folder(&format!("{name}-{}", shell.name)));
+        let start = |xdg: &Path| {
+            let mut command = fixture.start(shell, &bundle, Path::new(""));
+            command.env("HOME", &home).env("XDG_CACHE_HOME", xdg).env("XDG_RUNTIME_DIR", &run);
+            Told::from(&command.output().expect("starts"), shell.name);
+        };
+        start(&xdg);
+        assert_eq!(Fixture::names(&xdg.join("unibin")).len(), 1, "{}", shell.name);
+        assert!(!home.join(".cache").exists());
+        fs::remove_dir_all(&xdg).expect("removed");
+        start(Path::new("relative"));
+        assert_eq!(Fixture::names(&home.join(".cache/unibin")).len(), 1, "{}", shell.name);
+        fs::remove_dir_all(&home).expect("removed");
+        start(Path::new(""));
+        assert!(!home.exists(), "{}: a home that is not there is not made", shell.name);
+        assert_eq!(Fixture::names(&run.join("unibin")).len(), 1, "{}", shell.name);
+    }
+    assert!(!fixture.at("relative").exists());
+}
+
+#[test]
+fn a_relative_cache_is_taken_from_the_working_folder() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let name = format!("-cache {}", shell.name);
+        Told::from(&fixture.start(shell, &bundle, Path::new(&name)).output().expect("starts"), shell.name);
+        assert_eq!(Fixture::names(&fixture.at(name)).len(), 1, "{}", shell.name);
+    }
+}
+
+#[test]
+fn twenty_first_starts_at_once_all_start_and_leave_one_launcher() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        let start = || {
+            let mut command = fixture.start(shell, &bundle, &cache);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+        };
+        let children: Vec<_> = (0..20).map(|_| start()).collect();
+        for child in children {
+            Told::from(&child.wait_with_output().expect("ends"), shell.name);
+        }
+        assert_eq!(Fixture::names(&cache).len(), 1, "{}: {:?}", shell.name, Fixture::names(&cache));
+    }
+}
+
+#[test]
+fn a_first_start_that_was_killed_does_not_hinder_the_next() {
+    let fixture = Fixture::new();
+    // Killed while the launcher is tried, and so before it is renamed; `$PPID` is the stub's subshell.
+    let flag = fixture.at("kill");
+    let launcher = format!(
+        "#!/bin/sh\nif [ \"$1\" = - ]; then [ -e {} ] && kill -KILL $PPID; exit 0; fi\necho ran\n",
+        flag.display()
+    );
+    let bundle = fixture.bundle("app", &launcher);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        fs::write(&flag, "").expect("flag");
+        let status = fixture.start(shell, &bundle, &cache).stderr(Stdio::null()).status().expect("starts");
+        assert!(status.signal() == Some(9) || status.code() == Some(137), "{}: {status:?}", shell.name);
+        assert!(!Fixture::cached(&cache, &launcher).exists(), "{}", shell.name);
+        fs::remove_file(&flag).expect("removed");
+        let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+        assert_eq!(output.stdout, b"ran\n", "{}: {}", shell.name, stderr(&output));
+    }
+}
+
+#[test]
+fn an_interrupted_first_start_ends_and_cleans_up() {
+    let fixture = Fixture::new();
+    let launcher = "#!/bin/sh\nif [ \"$1\" = - ]; then kill -INT $PPID; exit 0; fi\necho ran\n";
+    let bundle = fixture.bundle("app", launcher);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+        assert_eq!(output.stdout, b"", "{}", shell.name);
+        assert!(
+            output.status.code() == Some(130) || output.status.signal() == Some(2),
+            "{}: {output:?}",
+            shell.name
+        );
+        assert_eq!(Fixture::names(&cache).len(), 0, "{}", shell.name);
+    }
+}
+
+#[test]
+fn a_launcher_that_a_crash_left_empty_is_made_again() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        let file = Fixture::cached(&cache, TELLS);
+        plant(&file);
+        fs::write(&file, "").expect("emptied");
+        Told::from(&fixture.start(shell, &bundle, &cache).output().expect("starts"), shell.name);
+        assert!(fs::metadata(&file).expect("there").len() > 0, "{}", shell.name);
+    }
+}

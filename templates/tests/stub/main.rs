@@ -1,0 +1,6 @@
+//! The stub under every shell that may be `/bin/sh`: what it starts, what it leaves, and what it refuses.
+
+mod cache;
+mod fixture;
+mod refusal;
+mod start;

@@ -1,0 +1,151 @@
+//! What the stub refuses and in which words, folders that cannot execute or are full, and its text as `shellcheck` sees it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::fixture::{Fixture, TELLS, Told, find, say, stderr};
+
+#[test]
+fn a_cpu_without_a_launcher_is_named_with_those_inside() {
+    let fixture = Fixture::new();
+    let bundle = fixture.at("app");
+    fs::write(fixture.at("arch"), "mips64\n").expect("CPU");
+    let text = fixture.text(TELLS.as_bytes());
+    let foreign = text.replace("/proc/sys/kernel/arch", &fixture.at("arch").display().to_string());
+    Fixture::write(&bundle, &foreign, TELLS.as_bytes());
+    for shell in &fixture.shells {
+        let output = fixture.start(shell, &bundle, &fixture.at("cache")).output().expect("starts");
+        assert_eq!(output.status.code(), Some(126), "{}", shell.name);
+        let host = bundle::Arch::HOST.expect("host").name();
+        let expected =
+            format!("unibin: this bundle holds no launcher for CPU 'mips64' (it has: {host})\nhint: ");
+        assert!(stderr(&output).starts_with(&expected), "{}: {}", shell.name, stderr(&output));
+        assert!(!fixture.at("cache").exists());
+    }
+    // No such file before Linux 6.1: `uname` tells.
+    Fixture::write(
+        &bundle,
+        &text.replace("/proc/sys/kernel/arch", "/proc/sys/kernel/none"),
+        TELLS.as_bytes(),
+    );
+    for shell in &fixture.shells {
+        let output = fixture.start(shell, &bundle, &fixture.at("cache")).output().expect("starts");
+        Told::from(&output, shell.name);
+    }
+}
+
+#[test]
+fn without_any_folder_the_message_names_them_and_the_way_out() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let text = fixture.text(TELLS.as_bytes()).replace("\"${ub_f%/*}/.unibin-\"", "/proc/.unibin-");
+    Fixture::write(&bundle, &text, TELLS.as_bytes());
+    for shell in &fixture.shells {
+        let output = fixture.start(shell, &bundle, Path::new("/proc/none")).output().expect("starts");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(125), "{}: {message}", shell.name);
+        assert!(
+            message
+                .starts_with("unibin: no folder lets me write and execute (tried: /proc/none /proc/.unibin-"),
+            "{}: {message}",
+            shell.name
+        );
+        assert!(
+            message.contains("\nhint: set UNIBIN_CACHE to a folder") && message.lines().count() == 2,
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_launcher_is_not_started() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let whole = fs::read(&bundle).expect("bundle");
+    let mut altered = whole.clone();
+    altered[8192 + 20] ^= 1;
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for bad in [&altered[..], &whole[..8200], &whole[..8192], &whole[..4096]] {
+            fs::write(&bundle, bad).expect("damaged");
+            let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+            assert_eq!(output.status.code(), Some(125), "{} {}: {output:?}", shell.name, bad.len());
+            let message = stderr(&output);
+            assert!(
+                message.starts_with("unibin: '") && message.contains("' is damaged: "),
+                "{}: {message}",
+                shell.name
+            );
+            assert_eq!(Fixture::names(&cache).len(), 0, "{}", shell.name);
+        }
+        fs::write(&bundle, &whole).expect("restored");
+        Told::from(&fixture.start(shell, &bundle, &cache).output().expect("starts"), shell.name);
+    }
+}
+
+#[test]
+fn damage_that_the_launcher_finds_is_told_once_and_ends_the_start() {
+    let fixture = Fixture::new();
+    let launcher = "#!/bin/sh\n[ \"$1\" = - ] && { echo 'unibin: the manifest is cut short' >&2; exit 125; }\necho ran\n";
+    let bundle = fixture.bundle("app", launcher);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+        assert_eq!(output.status.code(), Some(125), "{}", shell.name);
+        assert_eq!(stderr(&output), "unibin: the manifest is cut short\n", "{}", shell.name);
+        assert_eq!(output.stdout, b"", "{}", shell.name);
+        assert_eq!(Fixture::names(&cache).len(), 0, "{}", shell.name);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_execute_or_is_full_is_passed_over() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let probe = Command::new("unshare").args(["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        say("NOT CHECKED: noexec and full folders (`unshare -Urm mount` does not work here)");
+        return;
+    }
+    for shell in &fixture.shells {
+        let place = fixture.folder("place");
+        let next = fixture.at(format!("next {}", shell.name));
+        let [noexec, full] = ["noexec", "size=4k,nr_inodes=9"];
+        for options in [noexec, full] {
+            let script = "mount -t tmpfs -o \"$1\" none \"$2\" || exit 99; shift 2
+                case $0 in *size*) dd if=/dev/zero of=place/filler bs=4096 2>/dev/null;; esac
+                \"$@\" && exec \"$@\" && ls -A place/*/";
+            let mut command = Command::new("unshare");
+            command
+                .args(["-Urm", "sh", "-c", script, options, options])
+                .arg(&place)
+                .arg(&shell.path)
+                .arg(&bundle);
+            command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("UNIBIN_CACHE", &place);
+            let output =
+                command.env("XDG_CACHE_HOME", &next).current_dir(fixture.dir()).output().expect("unshare");
+            assert!(output.status.success(), "{} {options}: {}", shell.name, stderr(&output));
+            assert_eq!(stderr(&output), "", "{} {options}", shell.name);
+            assert_eq!(Fixture::names(&next.join("unibin")).len(), 1, "{} {options}", shell.name);
+            fs::remove_dir_all(&next).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn the_rendered_text_pleases_shellcheck() {
+    if find("shellcheck").is_none() {
+        say("NOT CHECKED: the text (install shellcheck)");
+        return;
+    }
+    let fixture = Fixture::new();
+    let text = fixture.at("stub.sh");
+    fs::write(&text, fixture.text(TELLS.as_bytes())).expect("text");
+    let output = Command::new("shellcheck")
+        .args(["--shell=sh", "--color=never"])
+        .arg(&text)
+        .output()
+        .expect("shellcheck");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

@@ -1,0 +1,227 @@
+//! What reaches the launcher: path, arguments, environment, umask; and at what cost.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use crate::fixture::{Fixture, TELLS, Told, find, os, say};
+
+#[test]
+fn arguments_arrive_unchanged_cold_and_warm() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let arguments: [&[u8]; 9] =
+        [b"", b"a b", b"-n", b"--", b"new\nline\n", b"*", b"$HOME `id` \"'\\", b"-", b"~"];
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let output =
+                fixture.start(shell, &bundle, &cache).args(arguments.map(os)).output().expect("starts");
+            let told = Told::from(&output, shell.name);
+            assert_eq!(
+                told.argv[..2],
+                [bundle.as_os_str().as_encoded_bytes(), bundle.as_os_str().as_encoded_bytes()]
+            );
+            assert_eq!(told.argv[2..], arguments, "{}", shell.name);
+        }
+        assert_eq!(Fixture::names(&cache).len(), 1, "{}: one launcher and no rest", shell.name);
+    }
+}
+
+#[test]
+fn arguments_beyond_ascii_arrive_unchanged() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        if shell.name == "yash" {
+            say("NOT CHECKED under yash: it drops arguments that are no text in the locale");
+            continue;
+        }
+        let output = fixture
+            .start(shell, &bundle, &fixture.at("cache"))
+            .args([os(b"caf\xc3\xa9"), os(b"\xff\xfe\x80")])
+            .output();
+        let told = Told::from(&output.expect("starts"), shell.name);
+        assert_eq!(told.argv[2..], [&b"caf\xc3\xa9"[..], b"\xff\xfe\x80"], "{}", shell.name);
+    }
+}
+
+#[test]
+fn a_bundle_may_have_any_name() {
+    let fixture = Fixture::new();
+    let names: [&[u8]; 8] = [
+        b"with space",
+        b"new\nline",
+        b"quote'\"",
+        b"-dash",
+        b"$(id)`id`*",
+        b"back\\slash",
+        b"caf\xc3\xa9",
+        b"\xff\x80",
+    ];
+    for shell in &fixture.shells {
+        for name in names {
+            if shell.name == "yash" && !name.is_ascii() {
+                say("NOT CHECKED under yash: a name that is no text in the locale");
+                continue;
+            }
+            let bundle = fixture.bundle(os(name), TELLS);
+            let cache = fixture.at(format!("cache-{}", shell.name));
+            let whole = fixture.start(shell, &bundle, &cache).output().expect("starts");
+            assert_eq!(Told::from(&whole, shell.name).argv[0], bundle.as_os_str().as_encoded_bytes());
+
+            fs::remove_dir_all(&cache).expect("cold again");
+            let mut bare = Command::new(&shell.path);
+            bare.arg("--").arg(os(name)).env_clear().env("PATH", "/usr/bin:/bin").env("UNIBIN_CACHE", &cache);
+            let told = Told::from(&bare.current_dir(fixture.dir()).output().expect("starts"), shell.name);
+            assert_eq!(told.argv, [[b"./", name].concat(), name.to_vec()], "{}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn the_kernel_starts_a_bundle_by_path_and_by_name() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let cache = fixture.at("cache");
+    for name in [bundle.as_path(), "app".as_ref()] {
+        let path = format!("{}:/usr/bin:/bin", fixture.dir().display());
+        let mut command = Command::new(name);
+        let output =
+            command.env_clear().env("PATH", path).env("UNIBIN_CACHE", &cache).output().expect("starts");
+        assert_eq!(Told::from(&output, "/bin/sh").argv[0], bundle.as_os_str().as_encoded_bytes());
+    }
+}
+
+#[test]
+fn the_environment_and_umask_of_the_caller_reach_the_launcher() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let mut command = fixture.start(shell, &bundle, &cache);
+            command.env("ODD", "a b\n*$x\\").env("EMPTY", "").env("HOME", fixture.dir()).env("LC_ALL", "C");
+            let given: BTreeSet<Vec<u8>> = command
+                .get_envs()
+                .map(|(name, value)| {
+                    [name, os(b"="), value.expect("set")].map(|s| s.as_encoded_bytes().to_vec()).concat()
+                })
+                .collect();
+            let umasked = Command::new(&shell.path)
+                .args(["-c", "umask 027; exec \"$@\"", "-"])
+                .arg(&shell.path)
+                .arg(&bundle)
+                .env_clear()
+                .envs(command.get_envs().map(|(name, value)| (name, value.expect("set"))))
+                .output();
+            let told = Told::from(&umasked.expect("starts"), shell.name);
+            assert_eq!(told.umask, b"0027\n", "{}", shell.name);
+            // Every sh sets these by itself, whatever the script does (zsh LOGNAME, mksh and ksh `_`).
+            let own = |entry: &Vec<u8>| {
+                [&b"_="[..], b"PWD=", b"OLDPWD=", b"SHLVL=", b"LOGNAME="]
+                    .iter()
+                    .any(|name| entry.starts_with(name))
+            };
+            let got: BTreeSet<Vec<u8>> = told.env.into_iter().filter(|entry| !own(entry)).collect();
+            assert_eq!(got, given, "{}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn a_bundle_starts_with_its_standard_streams_closed() {
+    let fixture = Fixture::new();
+    let launcher =
+        format!("#!/bin/sh\n[ \"$1\" = - ] && exit 0\necho \"$*\" >{}/ran\n", fixture.dir().display());
+    let bundle = fixture.bundle("app", &launcher);
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let script = "exec \"$0\" \"$@\" <&- >&- 2>&-";
+            let mut command = Command::new("/bin/sh");
+            command
+                .args(["-c", script])
+                .arg(&shell.path)
+                .arg(&bundle)
+                .arg("word")
+                .env("UNIBIN_CACHE", &cache);
+            let status = command.status().expect("starts");
+            assert!(status.success(), "{}: {status:?}", shell.name);
+            let ran = fs::read_to_string(fixture.at("ran")).expect("the launcher ran");
+            assert!(ran.ends_with(" word\n"), "{}: {ran}", shell.name);
+            fs::remove_file(fixture.at("ran")).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn standard_input_is_left_to_the_app() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", "#!/bin/sh\nexec cat\n");
+    fs::write(fixture.at("input"), "all of it\n").expect("input");
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let input = fs::File::open(fixture.at("input")).expect("input");
+            let output =
+                fixture.start(shell, &bundle, &cache).stdin(Stdio::from(input)).output().expect("starts");
+            assert_eq!(output.stdout, b"all of it\n", "{}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn a_warm_start_forks_nothing() {
+    if find("strace").is_none() {
+        say("NOT CHECKED: forks of a warm start (install strace)");
+        return;
+    }
+    let fixture = Fixture::new();
+    // The launcher itself must not fork either: builtins only.
+    let bundle = fixture.bundle("app", "#!/bin/sh\nexit 0\n");
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache-{}", shell.name));
+        let mut forks = [0; 2];
+        for count in &mut forks {
+            let log = fixture.at("strace");
+            let mut command = Command::new("strace");
+            command
+                .args(["-f", "-e", "trace=clone,clone3,fork,vfork", "-o"])
+                .arg(&log)
+                .arg(&shell.path)
+                .arg(&bundle);
+            let status = command.env("UNIBIN_CACHE", &cache).stdout(Stdio::null()).status().expect("strace");
+            assert!(status.success(), "{}", shell.name);
+            let log = fs::read_to_string(&log).expect("log");
+            *count = log.lines().filter(|line| line.contains("clone") || line.contains("fork(")).count();
+        }
+        assert!(forks[0] > 0, "{}: a cold start is seen to fork", shell.name);
+        if shell.name == "posh" {
+            say("posh has no `-O`: its warm start asks `ls` for the owner");
+        } else {
+            assert_eq!(forks[1], 0, "{}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn the_launcher_keeps_the_pid_and_the_signals_of_the_caller() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", "#!/bin/sh\n[ \"$1\" = - ] && exit 0\nkill -TERM $$\nexit 9\n");
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let mut command = fixture.start(shell, &bundle, &cache);
+            command.arg0("sh");
+            let status = command.status().expect("starts");
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&status),
+                Some(15),
+                "{}: {status:?}",
+                shell.name
+            );
+        }
+    }
+}
