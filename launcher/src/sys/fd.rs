@@ -1,0 +1,189 @@
+//! Open files: reading, writing, locking and closing.
+//!
+//! Every descriptor made here is closed on exec; `keep_across_exec` is the one way to hand it on.
+
+use super::{Errno, call, uninterrupted};
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use linux_raw_sys::general as raw;
+
+/// An open file, closed when dropped.
+#[derive(Debug)]
+pub struct Fd(i32);
+
+/// Where a relative path begins: the working folder, or an open folder.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a>(i32, PhantomData<&'a Fd>);
+
+impl At<'static> {
+    /// The working folder (`AT_FDCWD`). Absolute paths ignore where they begin.
+    pub const CWD: Self = Self(raw::AT_FDCWD, PhantomData);
+}
+
+impl At<'_> {
+    /// As the kernel takes it: a negative number keeps its sign in the whole register.
+    pub(super) fn argument(self) -> usize {
+        self.0 as isize as usize
+    }
+}
+
+/// What flock(2) is asked for. `Try` forms fail with `EAGAIN` instead of waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// One holder, wait for it.
+    Exclusive,
+    /// One holder, or `EAGAIN` at once.
+    TryExclusive,
+    /// Many holders, wait for it.
+    Shared,
+    /// Many holders, or `EAGAIN` at once.
+    TryShared,
+    /// Give it back; closing the last copy of the descriptor does so too.
+    Unlock,
+}
+
+impl Fd {
+    /// Takes a descriptor that a system call has just returned.
+    pub(super) fn own(value: usize) -> Self {
+        // The kernel returns descriptors below 2^31 (`files_struct` counts in int).
+        Self(value as i32)
+    }
+
+    /// The number, for `/proc/self/fd/N`. It stays owned by `self`.
+    pub fn raw(&self) -> i32 {
+        self.0
+    }
+
+    /// Gives the descriptor up without closing it, for a program that is about to be executed.
+    pub fn leak(self) -> i32 {
+        let number = self.0;
+        core::mem::forget(self);
+        number
+    }
+
+    /// This folder, as the beginning of relative paths.
+    pub fn at(&self) -> At<'_> {
+        At(self.0, PhantomData)
+    }
+
+    pub(super) fn argument(&self) -> usize {
+        self.0 as usize
+    }
+
+    /// Reads up to `buffer.len()` bytes from the file's position; 0 is the end.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let arguments = [self.argument(), buffer.as_mut_ptr() as usize, buffer.len()];
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`, which we hold mutably.
+        uninterrupted(|| unsafe { call(raw::__NR_read, arguments) })
+    }
+
+    /// Reads up to `buffer.len()` bytes from byte `offset`; 0 is the end. The position stays.
+    pub fn pread(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        uninterrupted(|| super::word::pread(self.argument(), buffer, offset))
+    }
+
+    /// Fills `buffer` from byte `offset`. A file that ends too early is `EIO`.
+    pub fn pread_exact(&self, mut buffer: &mut [u8], mut offset: u64) -> Result<(), Errno> {
+        while !buffer.is_empty() {
+            let count = self.pread(buffer, offset)?;
+            if count == 0 {
+                return Err(Errno::EIO);
+            }
+            buffer = buffer.get_mut(count..).ok_or(Errno::EIO)?;
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes some of `bytes` at the file's position and says how many.
+    pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        write(self.argument(), bytes)
+    }
+
+    /// Writes all of `bytes`, however often the kernel takes only a part.
+    pub fn write_all(&self, bytes: &[u8]) -> Result<(), Errno> {
+        write_all(self.argument(), bytes)
+    }
+
+    /// Cuts or extends the file to `length` bytes.
+    pub fn truncate(&self, length: u64) -> Result<(), Errno> {
+        uninterrupted(|| super::word::ftruncate(self.argument(), length))
+    }
+
+    /// Sets the permission bits, whatever the umask.
+    pub fn chmod(&self, mode: u32) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        unsafe { call(raw::__NR_fchmod, [self.argument(), mode as usize]) }.map(drop)
+    }
+
+    /// Returns when the file's bytes and its length are on the disk.
+    pub fn fdatasync(&self) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        uninterrupted(|| unsafe { call(raw::__NR_fdatasync, [self.argument()]) }).map(drop)
+    }
+
+    /// Locks the open file against other openers (flock(2)); the lock dies with the last copy of the descriptor.
+    pub fn flock(&self, lock: Lock) -> Result<(), Errno> {
+        let operation = match lock {
+            Lock::Exclusive => raw::LOCK_EX,
+            Lock::TryExclusive => raw::LOCK_EX | raw::LOCK_NB,
+            Lock::Shared => raw::LOCK_SH,
+            Lock::TryShared => raw::LOCK_SH | raw::LOCK_NB,
+            Lock::Unlock => raw::LOCK_UN,
+        };
+        // SAFETY: no pointers.
+        uninterrupted(|| unsafe { call(raw::__NR_flock, [self.argument(), operation as usize]) }).map(drop)
+    }
+
+    /// Sets the time of last change, in seconds since 1970; the time of last access stays.
+    pub fn set_mtime(&self, seconds: i64) -> Result<(), Errno> {
+        super::word::set_mtime(self.argument(), None, seconds, 0)
+    }
+
+    /// Leaves the descriptor open in a program that is executed.
+    pub fn keep_across_exec(&self) -> Result<(), Errno> {
+        // SAFETY: no pointers; F_SETFD takes the flags by value, 0 clears FD_CLOEXEC.
+        unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_SETFD as usize, 0]) }.map(drop)
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // An error of close(2) has nobody to go to, and the descriptor is gone even then.
+        // SAFETY: no pointers, and `self` was the descriptor's only owner.
+        let _ = unsafe { call(raw::__NR_close, [self.argument()]) };
+    }
+}
+
+fn write(fd: usize, bytes: &[u8]) -> Result<usize, Errno> {
+    let arguments = [fd, bytes.as_ptr() as usize, bytes.len()];
+    // SAFETY: the kernel reads `bytes.len()` bytes from `bytes`.
+    uninterrupted(|| unsafe { call(raw::__NR_write, arguments) })
+}
+
+fn write_all(fd: usize, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        let count = write(fd, bytes)?;
+        if count == 0 {
+            return Err(Errno::EIO);
+        }
+        bytes = bytes.get(count..).ok_or(Errno::EIO)?;
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` to standard output.
+pub fn stdout(bytes: &[u8]) -> Result<(), Errno> {
+    write_all(1, bytes)
+}
+
+/// Writes all of `bytes` to standard error.
+pub fn stderr(bytes: &[u8]) -> Result<(), Errno> {
+    write_all(2, bytes)
+}
+
+/// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17.
+pub fn memfd_create(name: &CStr) -> Result<Fd, Errno> {
+    // SAFETY: `name` is NUL-terminated.
+    unsafe { call(raw::__NR_memfd_create, [name.as_ptr() as usize, raw::MFD_CLOEXEC as usize]) }.map(Fd::own)
+}

@@ -1,0 +1,109 @@
+//! The kernel, in safe clothing: one thin function per system call, the same on the eight CPUs.
+//!
+//! The CPU files hold the instructions, `word64.rs`/`word32.rs` the calls whose arguments depend on the word
+//! size. Nothing here decides anything: no path is made up, no error is swallowed, and no call is retried
+//! except after `EINTR`. Numbers, constants and layouts come from `linux-raw-sys`, used in this folder alone.
+#![allow(unsafe_code, reason = "the one folder that talks to the kernel; each block states why it is sound")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "arguments and results are register words, whose sign and width are the kernel's convention"
+)]
+
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64.rs"]
+mod cpu;
+#[cfg(target_arch = "arm")]
+#[path = "armv7.rs"]
+mod cpu;
+#[cfg(target_arch = "x86")]
+#[path = "i686.rs"]
+mod cpu;
+#[cfg(target_arch = "loongarch64")]
+#[path = "loongarch64.rs"]
+mod cpu;
+#[cfg(all(target_arch = "powerpc64", target_endian = "little"))]
+#[path = "ppc64le.rs"]
+mod cpu;
+#[cfg(target_arch = "riscv64")]
+#[path = "riscv64.rs"]
+mod cpu;
+#[cfg(target_arch = "s390x")]
+#[path = "s390x.rs"]
+mod cpu;
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64.rs"]
+mod cpu;
+
+#[cfg(target_pointer_width = "32")]
+#[path = "word32.rs"]
+mod word;
+#[cfg(target_pointer_width = "64")]
+#[path = "word64.rs"]
+mod word;
+
+mod dir;
+#[cfg(feature = "bare")]
+mod entry;
+mod errno;
+mod exec;
+mod fd;
+mod head;
+mod map;
+mod path;
+mod process;
+mod stat;
+mod system;
+
+pub use dir::{Entries, Entry, Kind};
+#[cfg(feature = "bare")]
+#[doc(hidden)]
+pub use entry::process_at;
+pub use errno::Errno;
+pub use exec::{Argv, execve, execveat, exit};
+pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
+pub use head::{HEAD_ELF, HEAD_SECTION, HEAD_SH, starts_as_elf};
+pub(crate) use map::leak_pages;
+pub use map::{Mapping, Pages};
+pub use path::{
+    Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
+    set_mtime, symlinkat, unlinkat,
+};
+pub use process::Process;
+pub use stat::{Follow, Stat, statat};
+pub use system::{
+    Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, uname_machine,
+    unix_seconds,
+};
+
+/// Calls the kernel with up to six arguments; the missing ones are zero.
+///
+/// # Safety
+/// Every argument must be what call `number` asks for: pointers valid for the lengths given with them, and
+/// memory that the kernel writes must be the caller's to write.
+#[inline]
+unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usize, Errno> {
+    let mut all = [0; 6];
+    all[..N].copy_from_slice(&arguments);
+    // SAFETY: passed on from our caller.
+    let value = unsafe { cpu::syscall(number as usize, all) };
+    // -4095..=-1 are errors on every CPU (include/linux/err.h, `MAX_ERRNO`).
+    match value.wrapping_neg() {
+        code @ 1..=4095 => Err(Errno::from_code(code)),
+        _ => Ok(value),
+    }
+}
+
+/// Repeats `attempt` while a signal interrupts it.
+fn uninterrupted<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match attempt() {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
