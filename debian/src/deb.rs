@@ -1,0 +1,318 @@
+//! Reads a `.deb` (deb(5)): its control file and, one by one, the entries of its file tree. The only file that touches
+//! `tar` and `zstd`. Never unpacks: what becomes of an entry is the caller's business. Refuses entries that would leave
+//! the tree or pass through a symlink, device nodes, FIFOs and sparse files.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use tar::EntryType;
+
+use crate::ar::{HEADER, MAGIC, Member};
+use crate::digest::Sha256;
+use crate::xz;
+
+/// An opened `.deb`; its bytes were checked by whoever fetched it.
+#[derive(Debug)]
+pub struct Deb {
+    path: PathBuf,
+    control: Member,
+    data: Member,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DebKind {
+    /// A file; its bytes are read from [`DebEntry::reader`].
+    File,
+    /// A folder.
+    Dir,
+    /// A symlink with these bytes in it, which may point anywhere.
+    Symlink {
+        /// What it points to, as stored.
+        target: Vec<u8>,
+    },
+    /// Another name of an earlier file.
+    Hardlink {
+        /// That file's path, in the form of [`DebEntry::path`].
+        target: Vec<u8>,
+    },
+}
+
+/// One entry of a package's file tree, in the package's order.
+pub struct DebEntry<'a> {
+    /// Relative to the root of the tree, without `./` before it: `usr/bin/busybox`. Paths are bytes.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: DebKind,
+    /// Permission bits, set-id and sticky bits included (`0o7777`).
+    pub mode: u32,
+    /// Length in bytes; 0 for all but files.
+    pub size: u64,
+    /// The file's bytes.
+    pub reader: &'a mut dyn Read,
+}
+
+/// A `.deb` that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DebError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`", path = path.display())]
+    Io {
+        /// The package file.
+        path: PathBuf,
+        /// What the system or a decoder said.
+        source: io::Error,
+    },
+    /// Not a `.deb`, or not of a form that is known here.
+    #[error("`{path}` is not a Debian package that can be read: {reason}", path = path.display())]
+    Form {
+        /// The package file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An entry that must not be unpacked.
+    #[error("`{path}` holds `{entry}`, which is refused: {reason}", path = path.display())]
+    Entry {
+        /// The package file.
+        path: PathBuf,
+        /// The entry's path as stored.
+        entry: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Deb {
+    /// Opens the package at `path` and finds its parts.
+    pub fn open(path: &Path) -> Result<Self, DebError> {
+        let wrap = |source| DebError::Io { path: path.to_owned(), source };
+        let form = |reason: &str| DebError::Form { path: path.to_owned(), reason: reason.into() };
+        let mut file = File::open(path).map_err(wrap)?;
+        let length = file.metadata().map_err(wrap)?.len();
+        let mut magic = [0; 8];
+        if length < 8 || file.read_exact(&mut magic).is_err() || magic != *MAGIC {
+            return Err(form("it is no `ar` archive"));
+        }
+        let (mut control, mut data) = (None, None);
+        let mut offset = MAGIC.len() as u64;
+        while offset < length {
+            let mut header = Vec::new();
+            file.seek(SeekFrom::Start(offset)).map_err(wrap)?;
+            (&mut file).take(HEADER).read_to_end(&mut header).map_err(wrap)?;
+            let member = Member::parse(&header, offset).map_err(form)?;
+            if member.bytes.end > length {
+                return Err(form("it is cut off"));
+            }
+            offset = member.next();
+            match member.name.split_once('.') {
+                Some(("control", _)) if control.is_none() => control = Some(member),
+                Some(("data", _)) if data.is_none() => data = Some(member),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            control: control.ok_or_else(|| form("it has no control archive"))?,
+            data: data.ok_or_else(|| form("it has no data archive"))?,
+        })
+    }
+
+    /// The package's control file: the fields `Package`, `Version`, `Depends`… as text.
+    pub fn control(&self) -> Result<String, DebError> {
+        let mut text = None;
+        self.walk(&self.control, |entry: DebEntry<'_>| {
+            if entry.path != b"control" {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let mut control = String::new();
+            entry.reader.read_to_string(&mut control).map_err(|error| self.io(error))?;
+            text = Some(control);
+            Ok::<_, DebError>(ControlFlow::Break(()))
+        })?;
+        text.ok_or_else(|| self.form("it has no control file"))
+    }
+
+    /// Calls `visit` with each entry of the file tree, but the root itself, until it says [`ControlFlow::Break`].
+    pub fn entries<E: From<DebError>>(
+        &self,
+        visit: impl FnMut(DebEntry<'_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        self.walk(&self.data, visit)
+    }
+
+    /// The bytes of the file `path` (`usr/bin/busybox`), or `None` if there is no file of that path. Reads at most
+    /// `max` bytes and refuses longer files.
+    pub fn read(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, DebError> {
+        let mut bytes = None;
+        self.entries(|entry| {
+            if entry.path != path.as_bytes() || entry.kind != DebKind::File {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if entry.size > max {
+                return Err(self.entry(path.as_bytes(), "it is larger than expected"));
+            }
+            let mut content = Vec::new();
+            entry.reader.read_to_end(&mut content).map_err(|error| self.io(error))?;
+            bytes = Some(content);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(bytes)
+    }
+
+    /// The SHA-256 and size in bytes of every file, by path.
+    pub fn digests(&self) -> Result<Vec<(Vec<u8>, u64, Sha256)>, DebError> {
+        let mut found = Vec::new();
+        self.entries(|mut entry| {
+            if entry.kind == DebKind::File {
+                let mut hasher = crate::digest::Hasher::new();
+                hasher.update_from(&mut entry.reader).map_err(|error| self.io(error))?;
+                found.push((entry.path, entry.size, hasher.finish()));
+            }
+            Ok::<_, DebError>(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    fn walk<E: From<DebError>>(
+        &self,
+        member: &Member,
+        mut visit: impl FnMut(DebEntry<'_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut archive = tar::Archive::new(self.decoded(member)?);
+        let mut symlinks = HashSet::new();
+        for entry in archive.entries().map_err(|error| self.io(error))? {
+            let mut entry = entry.map_err(|error| self.io(error))?;
+            let stored = entry.path_bytes().into_owned();
+            let refuse = |reason| self.entry(&stored, reason);
+            let path = inside(&stored).map_err(refuse)?;
+            if passes_through(&path, &symlinks) {
+                return Err(refuse("it lies behind a symlink of the same package").into());
+            }
+            let kind = self.kind(&mut entry, &stored)?;
+            if let DebKind::Symlink { .. } = kind {
+                symlinks.insert(path.clone());
+            }
+            if path.is_empty() {
+                continue;
+            }
+            let mode = entry.header().mode().map_err(|error| self.io(error))? & 0o7777;
+            let size = if kind == DebKind::File { entry.size() } else { 0 };
+            let flow = visit(DebEntry { path, kind, mode, size, reader: &mut entry })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn kind<R: Read>(&self, entry: &mut tar::Entry<'_, R>, stored: &[u8]) -> Result<DebKind, DebError> {
+        let refuse = |reason| self.entry(stored, reason);
+        let target = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
+        let target = target.ok_or("the link has no target");
+        match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => {
+                // The other way to store a sparse file (GNU tar manual, "PAX Format, Versions 0.0 to 1.0").
+                let extensions = entry.pax_extensions().map_err(|error| self.io(error))?;
+                let mut keys = extensions.into_iter().flatten().flatten();
+                if keys.any(|extension| extension.key_bytes().starts_with(b"GNU.sparse")) {
+                    return Err(refuse("it is a sparse file"));
+                }
+                Ok(DebKind::File)
+            }
+            EntryType::Directory => Ok(DebKind::Dir),
+            EntryType::Symlink => Ok(DebKind::Symlink { target: target.map_err(refuse)? }),
+            EntryType::Link => {
+                Ok(DebKind::Hardlink { target: inside(&target.map_err(refuse)?).map_err(refuse)? })
+            }
+            EntryType::Char | EntryType::Block => Err(refuse("it is a device node")),
+            EntryType::Fifo => Err(refuse("it is a FIFO")),
+            EntryType::GNUSparse => Err(refuse("it is a sparse file")),
+            _ => Err(refuse("it is of an unknown type")),
+        }
+    }
+
+    fn decoded(&self, member: &Member) -> Result<Box<dyn Read>, DebError> {
+        let mut file = File::open(&self.path).map_err(|error| self.io(error))?;
+        file.seek(SeekFrom::Start(member.bytes.start)).map_err(|error| self.io(error))?;
+        let stored = BufReader::with_capacity(128 * 1024, file).take(member.bytes.end - member.bytes.start);
+        match member.name.split_once(".tar") {
+            Some((_, ".xz")) => Ok(Box::new(xz::decode(stored).map_err(|error| self.io(error))?)),
+            Some((_, ".zst")) => {
+                Ok(Box::new(zstd::Decoder::with_buffer(stored).map_err(|error| self.io(error))?))
+            }
+            Some((_, "")) => Ok(Box::new(stored)),
+            _ => Err(self.form(&format!("`{}` is compressed in an unknown way", member.name))),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> DebError {
+        DebError::Io { path: self.path.clone(), source }
+    }
+
+    fn form(&self, reason: &str) -> DebError {
+        DebError::Form { path: self.path.clone(), reason: reason.to_owned() }
+    }
+
+    fn entry(&self, stored: &[u8], reason: &'static str) -> DebError {
+        let entry = String::from_utf8_lossy(stored).into_owned();
+        DebError::Entry { path: self.path.clone(), entry, reason }
+    }
+}
+
+/// A stored path as one below the tree's root, without `.` parts and doubled slashes; empty for the root itself.
+fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if stored.starts_with(b"/") {
+        return Err("its path is absolute");
+    }
+    if stored.contains(&0) {
+        return Err("its path holds a NUL byte");
+    }
+    let parts = stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    let parts: Vec<&[u8]> = parts.collect();
+    if parts.contains(&b"..".as_slice()) {
+        return Err("its path leaves the package");
+    }
+    Ok(parts.join(&b'/'))
+}
+
+/// Whether a folder on the way to `path` is one of `symlinks`.
+fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))
+}
+
+/// A file's header as [`tar_header`] finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TarHeader {
+    pub(crate) path: Vec<u8>,
+    pub(crate) is_file: bool,
+    pub(crate) is_link: bool,
+    pub(crate) size: u64,
+}
+
+/// Reads 512 bytes as a tar header, or `None` where they are not one: it has no checksum that fits, no `ustar` mark,
+/// or only announces the long name of the header after it.
+pub(crate) fn tar_header(bytes: &[u8; 512]) -> Option<TarHeader> {
+    let header = tar::Header::from_byte_slice(bytes);
+    let checksum: u32 = bytes
+        .iter()
+        .enumerate()
+        .map(|(at, &b)| if (148..156).contains(&at) { 32 } else { u32::from(b) })
+        .sum();
+    if !bytes[257..].starts_with(b"ustar") || header.cksum().ok()? != checksum {
+        return None;
+    }
+    let kind = header.entry_type();
+    let known = kind.is_file() || kind.is_dir() || kind.is_symlink() || kind.is_hard_link();
+    known.then_some(())?;
+    Some(TarHeader {
+        path: inside(&header.path_bytes()).ok()?,
+        is_file: kind.is_file(),
+        is_link: kind.is_symlink() || kind.is_hard_link(),
+        size: header.entry_size().ok()?,
+    })
+}

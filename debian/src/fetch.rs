@@ -1,0 +1,431 @@
+//! Fetches bytes over HTTP and from local files: whole files that resume and are checked against their pinned size
+//! and SHA-256 before they get their name, parts of files, and small bodies. The only file that touches `ureq`.
+//! Refuses to keep anything that is not what was pinned, and to connect when the network is switched off.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::digest::{Hasher, Sha256};
+use crate::fetch_error::FetchError;
+use crate::location::Location;
+use crate::progress::{Progress, Running};
+
+/// How to fetch.
+#[derive(Debug, Clone)]
+pub struct FetchOptions {
+    /// Never connect; local files are still read.
+    pub offline: bool,
+    /// How often a request that failed for a passing reason is made again.
+    pub retries: u32,
+    /// The pause before the first retry; it doubles with each further one.
+    pub pause: Duration,
+    /// The longest wait for a connection, for the head of an answer, and for its next bytes.
+    pub patience: Duration,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            retries: 3,
+            pause: Duration::from_millis(250),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a file must be: its size in bytes and its SHA-256.
+pub type Expected = (u64, Sha256);
+
+/// Fetches, by the same options and over the same kept connections.
+pub struct Fetcher<'a> {
+    agent: ureq::Agent,
+    options: FetchOptions,
+    progress: &'a dyn Progress,
+}
+
+/// Why one attempt failed, and whether another one may do better.
+enum Attempt {
+    Final(FetchError),
+    Passing(FetchError),
+}
+
+impl From<FetchError> for Attempt {
+    fn from(error: FetchError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl<'a> Fetcher<'a> {
+    /// A fetcher that goes through the proxies that the environment names.
+    pub fn new(options: FetchOptions, progress: &'a dyn Progress) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("unibin/", env!("CARGO_PKG_VERSION")))
+            // A mirror must not compress on the way: sizes and digests are those of the stored file.
+            .accept_encoding("identity")
+            .proxy(ureq::Proxy::try_from_env())
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+            .timeout_connect(Some(options.patience))
+            .timeout_recv_response(Some(options.patience))
+            .timeout_per_read(Some(options.patience))
+            .build();
+        Self { agent: config.new_agent(), options, progress }
+    }
+
+    /// Whether the network is switched off.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
+    /// Fetches `url` into the file `dest`, which appears complete and checked or not at all. What arrives is kept in
+    /// `dest.part`, and with `expected` a later call goes on from there. A `dest` that already is as `expected`
+    /// is left alone, without a request.
+    pub fn fetch_to_file(
+        &self,
+        url: &str,
+        dest: &Path,
+        expected: Option<Expected>,
+    ) -> Result<Expected, FetchError> {
+        if let Some(expected) = expected
+            && is_already_there(dest, expected)
+        {
+            return Ok(expected);
+        }
+        let location = self.locate(url)?;
+        let mut part = Part::open(dest)?;
+        if let Some(expected) = expected
+            && is_already_there(dest, expected)
+        {
+            part.discard(); // another process finished it while we waited for the lock
+            return Ok(expected);
+        }
+        if expected.is_none() {
+            part.restart()?; // nothing says that the bytes of last time are of the same file
+        }
+        let label = url.rsplit('/').next().unwrap_or(url);
+        let running = Running::begin(self.progress, label, expected.map(|(size, _)| size));
+        let resumed = part.length > 0;
+        running.advance(part.length);
+        let fetched = match self.complete(&location, url, &mut part, expected, &running) {
+            // The old part may have been of another file, or damaged: once more, from the first byte.
+            Err(FetchError::Mismatch { .. } | FetchError::TooLong { .. }) if resumed => {
+                part.restart()?;
+                self.complete(&location, url, &mut part, expected, &running)?
+            }
+            other => other?,
+        };
+        part.rename(dest)?;
+        Ok(fetched)
+    }
+
+    /// The bytes `range` of `url`: exactly that many, else an error. `RangesIgnored` when the server sends whole
+    /// files only. Nothing is verified here.
+    pub fn fetch_range(&self, url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
+        let length = range.end.saturating_sub(range.start);
+        match self.locate(url)? {
+            Location::File(path) => {
+                let mut bytes = vec![0; to_usize(length, url)?];
+                let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+                file.read_exact_at(&mut bytes, range.start).map_err(|error| unreadable(&path, error))?;
+                Ok(bytes)
+            }
+            Location::Http(_) if length == 0 => Ok(Vec::new()),
+            Location::Http(_) => self.retrying(|| {
+                let mut response = self.get(url, Some((range.start, Some(range.end - 1))))?;
+                if response.status() != 206 || part_start(&response) != Some(range.start) {
+                    return Err(FetchError::RangesIgnored { location: url.to_owned() }.into());
+                }
+                read_body(response.body_mut().as_reader(), url, length, Some(length))
+            }),
+        }
+    }
+
+    /// The whole of `url`, which must not be longer than `max` bytes. Nothing is verified here.
+    pub fn fetch_bytes(&self, url: &str, max: u64) -> Result<Vec<u8>, FetchError> {
+        match self.locate(url)? {
+            Location::File(path) => {
+                let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+                match read_body(file, url, max, None) {
+                    Ok(bytes) => Ok(bytes),
+                    Err(Attempt::Final(error) | Attempt::Passing(error)) => Err(error),
+                }
+            }
+            Location::Http(_) => self.retrying(|| {
+                let mut response = self.get(url, None)?;
+                if response.status() != 200 {
+                    return Err(status_error(url, response.status().as_u16()));
+                }
+                let announced = response.body().content_length();
+                read_body(response.body_mut().as_reader(), url, max, announced)
+            }),
+        }
+    }
+
+    fn locate(&self, url: &str) -> Result<Location, FetchError> {
+        let location = Location::parse(url)?;
+        if self.options.offline && !location.is_local() {
+            return Err(FetchError::Offline { location: url.to_owned() });
+        }
+        Ok(location)
+    }
+
+    /// Fills `part` to its end and checks it.
+    fn complete(
+        &self,
+        location: &Location,
+        url: &str,
+        part: &mut Part,
+        expected: Option<Expected>,
+        running: &Running<'_>,
+    ) -> Result<Expected, FetchError> {
+        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+        match location {
+            Location::File(path) => {
+                part.restart()?;
+                let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
+                part.append(&mut file, url, limit, running).map_err(|attempt| match attempt {
+                    Attempt::Final(error) | Attempt::Passing(error) => error,
+                })?;
+            }
+            Location::Http(_) => self.retrying(|| self.append_http(url, part, expected, running))?,
+        }
+        let (computed, length) = part.digest()?;
+        let Some((size, digest)) = expected else { return Ok((length, computed)) };
+        if length != size {
+            return Err(FetchError::ShortBody { location: url.into(), expected: size, received: length });
+        }
+        if computed != digest {
+            part.restart()?;
+            return Err(FetchError::Mismatch { location: url.into(), expected: digest, computed });
+        }
+        Ok((length, computed))
+    }
+
+    /// One request for what `part` still lacks.
+    fn append_http(
+        &self,
+        url: &str,
+        part: &mut Part,
+        expected: Option<Expected>,
+        running: &Running<'_>,
+    ) -> Result<(), Attempt> {
+        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+        if expected.is_none() {
+            part.restart()?;
+        } else if part.length >= limit {
+            return Ok(()); // the digest decides
+        }
+        let from = (part.length > 0).then_some((part.length, None));
+        let mut response = self.get(url, from)?;
+        match response.status().as_u16() {
+            200 => part.restart()?,
+            206 if part_start(&response) == Some(part.length) => {}
+            // The range is not there (416), or is another one than we asked for: our part is of no use.
+            206 | 416 => {
+                part.restart()?;
+                let reason = "it answered with another part of the file".to_owned();
+                return Err(Attempt::Passing(FetchError::Unreachable { location: url.into(), reason }));
+            }
+            status => return Err(status_error(url, status)),
+        }
+        let announced = response.body().content_length().map(|rest| part.length + rest);
+        part.append(&mut response.body_mut().as_reader(), url, limit, running)?;
+        match announced.or(expected.map(|(size, _)| size)) {
+            Some(expected) if part.length < expected => {
+                let location = url.to_owned();
+                Err(Attempt::Passing(FetchError::ShortBody { location, expected, received: part.length }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn get(
+        &self,
+        url: &str,
+        range: Option<(u64, Option<u64>)>,
+    ) -> Result<ureq::http::Response<ureq::Body>, Attempt> {
+        let mut request = self.agent.get(url);
+        if let Some((first, last)) = range {
+            let last = last.map(|last| last.to_string()).unwrap_or_default();
+            request = request.header("Range", format!("bytes={first}-{last}"));
+        }
+        request.call().map_err(|error| request_error(url, &error))
+    }
+
+    /// Repeats `attempt` while it fails for a passing reason, with growing pauses.
+    fn retrying<T>(&self, mut attempt: impl FnMut() -> Result<T, Attempt>) -> Result<T, FetchError> {
+        let mut pause = self.options.pause;
+        let mut left = self.options.retries;
+        loop {
+            match attempt() {
+                Ok(value) => return Ok(value),
+                Err(Attempt::Final(error)) => return Err(error),
+                Err(Attempt::Passing(error)) if left == 0 => return Err(error),
+                Err(Attempt::Passing(_)) => {
+                    left -= 1;
+                    thread::sleep(pause);
+                    pause = pause.saturating_mul(2);
+                }
+            }
+        }
+    }
+}
+
+/// The file `dest.part`, locked against other processes that fetch the same.
+struct Part {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Part {
+    fn open(dest: &Path) -> Result<Self, FetchError> {
+        let mut name = dest.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let path = dest.with_file_name(name);
+        let wrap = |error| FetchError::from_io(&path, error);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(wrap)?;
+        }
+        loop {
+            let mut options = OpenOptions::new();
+            let file =
+                options.read(true).write(true).create(true).truncate(false).open(&path).map_err(wrap)?;
+            file.lock().map_err(wrap)?;
+            // Whoever held the lock before us may have renamed the file to its final name meanwhile.
+            let ours = file.metadata().map_err(wrap)?;
+            if fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {
+                return Ok(Self { length: ours.len(), file, path });
+            }
+        }
+    }
+
+    fn io(&self, error: io::Error) -> FetchError {
+        FetchError::from_io(&self.path, error)
+    }
+
+    fn restart(&mut self) -> Result<(), FetchError> {
+        self.file.set_len(0).map_err(|error| self.io(error))?;
+        self.length = 0;
+        Ok(())
+    }
+
+    /// Appends all of `reader`, which must not make the part longer than `limit` bytes.
+    fn append(
+        &mut self,
+        reader: &mut impl Read,
+        url: &str,
+        limit: u64,
+        running: &Running<'_>,
+    ) -> Result<(), Attempt> {
+        self.file.seek(SeekFrom::Start(self.length)).map_err(|error| self.io(error))?;
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(broken(url, &error)),
+            };
+            if self.length + count as u64 > limit {
+                self.restart()?;
+                return Err(FetchError::TooLong { location: url.to_owned(), limit }.into());
+            }
+            self.file.write_all(&buffer[..count]).map_err(|error| self.io(error))?;
+            self.length += count as u64;
+            running.advance(count as u64);
+        }
+    }
+
+    fn digest(&mut self) -> Result<(Sha256, u64), FetchError> {
+        self.file.rewind().map_err(|error| self.io(error))?;
+        let mut hasher = Hasher::new();
+        let length = hasher.update_from(&mut self.file).map_err(|error| self.io(error))?;
+        Ok((hasher.finish(), length))
+    }
+
+    fn rename(self, dest: &Path) -> Result<(), FetchError> {
+        self.file.sync_data().map_err(|error| self.io(error))?;
+        fs::rename(&self.path, dest).map_err(|error| FetchError::from_io(dest, error))
+    }
+
+    fn discard(self) {
+        // Left behind it would only take up room; the next fetch of the same file would reuse it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn is_already_there(dest: &Path, (size, digest): Expected) -> bool {
+    fs::metadata(dest).is_ok_and(|metadata| metadata.len() == size)
+        && Sha256::of_file(dest).is_ok_and(|(computed, _)| computed == digest)
+}
+
+/// Reads at most `max` bytes; where the length is announced, exactly that many.
+fn read_body(reader: impl Read, url: &str, max: u64, announced: Option<u64>) -> Result<Vec<u8>, Attempt> {
+    let too_long = || Attempt::Final(FetchError::TooLong { location: url.to_owned(), limit: max });
+    if announced.is_some_and(|length| length > max) {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::new();
+    reader.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(url, &error))?;
+    let received = bytes.len() as u64;
+    match announced {
+        _ if received > max => Err(too_long()),
+        Some(expected) if received < expected => {
+            Err(Attempt::Passing(FetchError::ShortBody { location: url.to_owned(), expected, received }))
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// The first byte that a 206 answer holds (RFC 9110, 14.4: `Content-Range: bytes 5-9/10`).
+fn part_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
+    let value = response.headers().get("content-range")?.to_str().ok()?;
+    value.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+}
+
+fn status_error(url: &str, status: u16) -> Attempt {
+    let location = url.to_owned();
+    match status {
+        404 | 410 => Attempt::Final(FetchError::NotFound { location }),
+        408 | 429 | 500..=599 => Attempt::Passing(FetchError::Status { location, status }),
+        _ => Attempt::Final(FetchError::Status { location, status }),
+    }
+}
+
+fn request_error(url: &str, error: &ureq::Error) -> Attempt {
+    let location = url.to_owned();
+    match error {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Attempt::Final(FetchError::BadLocation { location }),
+        // A name that does not resolve will not do so a second later either.
+        ureq::Error::HostNotFound => {
+            Attempt::Final(FetchError::Unreachable { location, reason: "no such host".into() })
+        }
+        other => Attempt::Passing(FetchError::Unreachable { location, reason: other.to_string() }),
+    }
+}
+
+fn broken(url: &str, error: &io::Error) -> Attempt {
+    Attempt::Passing(FetchError::Unreachable { location: url.to_owned(), reason: error.to_string() })
+}
+
+fn unreadable(path: &Path, error: io::Error) -> FetchError {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            FetchError::NotFound { location: path.display().to_string() }
+        }
+        _ => FetchError::from_io(path, error),
+    }
+}
+
+fn to_usize(length: u64, url: &str) -> Result<usize, FetchError> {
+    usize::try_from(length).map_err(|_| FetchError::TooLong { location: url.to_owned(), limit: length })
+}

@@ -1,0 +1,267 @@
+//! Which base URLs a Debian archive may be fetched from, and in which order: those given, those of the
+//! environment, the machine's own apt sources, and last the Debian snapshot archive, the only host name in this
+//! code. Nothing is trusted because of where it comes from; this file only says where to ask.
+//! Refuses sources without component `main` and the security archives, which hold no full set of packages.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::stanza::stanzas;
+
+/// The moment of the snapshot archive that is asked when nothing else answers: after the release of Debian 13.7
+/// (trixie). Renewed by hand, together with the catalogue of emulators.
+pub const SNAPSHOT_TIMESTAMP: &str = "20261101T000000Z";
+
+/// The snapshot archive's base, before the timestamp (<https://snapshot.debian.org/>).
+const SNAPSHOT_BASE: &str = "https://snapshot.debian.org/archive/debian/";
+
+/// Where a mirror's name came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Named by the caller's argument.
+    Argument,
+    /// Named by the caller's environment or configuration.
+    Environment,
+    /// Found in this file of the machine's apt sources.
+    AptSources(PathBuf),
+    /// The Debian snapshot archive at [`SNAPSHOT_TIMESTAMP`].
+    Snapshot,
+}
+
+/// One place that an archive may be fetched from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// URL (`http`, `https`, `file`) or folder, without a slash at its end; holds `dists/` and `pool/`.
+    pub base: String,
+    /// Where the name came from.
+    pub origin: Origin,
+}
+
+impl Mirror {
+    /// The URL or path of `path` (relative, as the indexes give it) on this mirror.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Argument => write!(f, "{}", self.base),
+            Origin::Environment => write!(f, "{} (environment)", self.base),
+            Origin::AptSources(file) => write!(f, "{} ({})", self.base, file.display()),
+            Origin::Snapshot => write!(f, "{} (snapshot archive)", self.base),
+        }
+    }
+}
+
+/// What to build the list of mirrors from.
+#[derive(Debug, Clone)]
+pub struct MirrorSources {
+    /// Asked first, in this order: URLs or folders.
+    pub arguments: Vec<String>,
+    /// Asked next: what the caller found in its environment or configuration.
+    pub environment: Vec<String>,
+    /// The root folder whose `etc/apt` is read (`/` on a real machine); `None` reads no apt sources.
+    pub apt_root: Option<PathBuf>,
+    /// Whether the snapshot archive is asked last.
+    pub snapshot: bool,
+}
+
+impl Default for MirrorSources {
+    fn default() -> Self {
+        Self { arguments: Vec::new(), environment: Vec::new(), apt_root: Some("/".into()), snapshot: true }
+    }
+}
+
+impl MirrorSources {
+    /// All mirrors in the order to try them, each once. A given mirror that no scheme fits is kept, so that the
+    /// failure to read it is told to whoever named it.
+    pub fn mirrors(&self) -> Vec<Mirror> {
+        let given = self.arguments.iter().map(|base| (base.clone(), Origin::Argument));
+        let environment = self.environment.iter().map(|base| (base.clone(), Origin::Environment));
+        let apt = self.apt_root.iter().flat_map(|root| apt_sources(root));
+        let snapshot =
+            self.snapshot.then(|| (format!("{SNAPSHOT_BASE}{SNAPSHOT_TIMESTAMP}"), Origin::Snapshot));
+        let mut seen = HashSet::new();
+        given
+            .chain(environment)
+            .chain(apt)
+            .chain(snapshot)
+            .map(|(base, origin)| Mirror { base: trimmed(&base).to_owned(), origin })
+            .filter(|mirror| !mirror.base.is_empty() && seen.insert(mirror.base.clone()))
+            .collect()
+    }
+}
+
+/// The base without slashes at its end; a lone `/` would become empty and is dropped by the caller.
+fn trimmed(base: &str) -> &str {
+    base.trim().trim_end_matches('/')
+}
+
+/// One source as apt's files describe it (sources.list(5)), whichever of the two formats it was in.
+#[derive(Default)]
+struct Source {
+    types: Vec<String>,
+    uris: Vec<String>,
+    suites: Vec<String>,
+    components: Vec<String>,
+}
+
+impl Source {
+    fn is_usable(&self) -> bool {
+        self.types.iter().any(|kind| kind == "deb")
+            && self.components.iter().any(|component| component == "main")
+            && !self.suites.iter().all(|suite| is_security(suite))
+    }
+
+    fn usable_uris(self) -> Vec<String> {
+        if !self.is_usable() {
+            return Vec::new();
+        }
+        self.uris.into_iter().filter(|uri| is_fetchable(uri) && !is_security(trimmed(uri))).collect()
+    }
+}
+
+/// Security archives are named so: suite `trixie-security` (or `buster/updates`), path `debian-security`.
+fn is_security(name: &str) -> bool {
+    name.ends_with("-security") || name.ends_with("/updates")
+}
+
+fn is_fetchable(uri: &str) -> bool {
+    ["http://", "https://", "file:"].iter().any(|scheme| uri.starts_with(scheme))
+}
+
+/// Reads `etc/apt/sources.list` and `etc/apt/sources.list.d/*.{list,sources}` under `root`, in apt's own order.
+/// Files that cannot be read count as absent: the machine's apt set-up is a hint, not an input we were given.
+fn apt_sources(root: &Path) -> Vec<(String, Origin)> {
+    let folder = root.join("etc/apt/sources.list.d");
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files.insert(0, root.join("etc/apt/sources.list"));
+
+    let mut found = Vec::new();
+    for file in files {
+        let Ok(bytes) = fs::read(&file) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let sources = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => text.lines().filter_map(one_line_source).collect(),
+            Some("sources") => deb822_sources(&text),
+            _ => continue,
+        };
+        let uris = sources.into_iter().flat_map(Source::usable_uris);
+        found.extend(uris.map(|uri| (uri, Origin::AptSources(file.clone()))));
+    }
+    found
+}
+
+/// `deb [ options ] uri suite component…`, or `None` for comments and lines that are not of that form.
+fn one_line_source(line: &str) -> Option<Source> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let (kind, rest) = line.split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix('[') {
+        Some(options) => options.split_once(']')?.1,
+        None => rest,
+    };
+    let mut words = rest.split_whitespace().map(str::to_owned);
+    Some(Source {
+        types: vec![kind.to_owned()],
+        uris: vec![words.next()?],
+        suites: vec![words.next()?],
+        components: words.collect(),
+    })
+}
+
+fn deb822_sources(text: &str) -> Vec<Source> {
+    // sources.list(5): a line that starts with `#` is a comment wherever it stands, also between a field's lines.
+    let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
+    let words = |value: Option<&str>| -> Vec<String> {
+        value.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    };
+    stanzas(text.as_bytes())
+        .map_while(Result::ok)
+        .filter(|stanza| !matches!(stanza.get("Enabled").map(str::trim), Some("no" | "false")))
+        .map(|stanza| Source {
+            types: words(stanza.get("Types")),
+            uris: words(stanza.get("URIs")),
+            suites: words(stanza.get("Suites")),
+            components: words(stanza.get("Components")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("temporary folder");
+        fs::create_dir_all(root.path().join("etc/apt/sources.list.d")).expect("folder");
+        for (name, text) in files {
+            fs::write(root.path().join("etc/apt").join(name), text).expect("file");
+        }
+        root
+    }
+
+    fn bases(root: &Path) -> Vec<String> {
+        let sources =
+            MirrorSources { apt_root: Some(root.to_owned()), snapshot: false, ..MirrorSources::default() };
+        sources.mirrors().into_iter().map(|mirror| mirror.base).collect()
+    }
+
+    #[test]
+    fn sources_that_hold_no_main_archive_are_skipped() {
+        let root = root(&[(
+            "sources.list",
+            "deb http://a.example/debian trixie contrib\n\
+             deb http://b.example/debian-security trixie-security main\n\
+             deb http://c.example/debian-security/ trixie main\n\
+             deb-src http://d.example/debian trixie main\n\
+             deb cdrom:[Debian]/ trixie main\n\
+             deb http://flat.example/ ./\n\
+             # deb http://e.example/debian trixie main\n\
+             deb [arch=amd64 signed-by=/x.gpg] http://f.example/debian/ trixie main # why\n",
+        )]);
+        assert_eq!(bases(root.path()), ["http://f.example/debian"]);
+    }
+
+    #[test]
+    fn deb822_sources_give_every_uri_once_unless_disabled() {
+        let root = root(&[
+            ("sources.list", "deb http://a.example/debian trixie main\n"),
+            (
+                "sources.list.d/debian.sources",
+                "Types: deb deb-src\n# a comment between fields\nURIs: http://a.example/debian/ file:///srv/debian\n \
+                 https://b.example/debian\nSuites: trixie trixie-security\nComponents: main\n\n\
+                 Enabled: no\nTypes: deb\nURIs: http://off.example/debian\nSuites: trixie\nComponents: main\n\n\
+                 Types: deb\nURIs: http://sec.example/debian\nSuites: trixie-security\nComponents: main\n",
+            ),
+            ("sources.list.d/left.sources.bak", "Types: deb\nURIs: http://bak.example/\nComponents: main\n"),
+        ]);
+        assert_eq!(
+            bases(root.path()),
+            ["http://a.example/debian", "file:///srv/debian", "https://b.example/debian"]
+        );
+    }
+
+    #[test]
+    fn arguments_come_first_and_the_snapshot_archive_last() {
+        let root = root(&[("sources.list", "deb http://apt.example/debian trixie main\n")]);
+        let sources = MirrorSources {
+            arguments: vec!["/srv/mirror/".into()],
+            environment: vec!["http://env.example/debian".into(), "/srv/mirror".into()],
+            apt_root: Some(root.path().to_owned()),
+            snapshot: true,
+        };
+        let bases: Vec<String> = sources.mirrors().into_iter().map(|mirror| mirror.base).collect();
+        let snapshot = format!("https://snapshot.debian.org/archive/debian/{SNAPSHOT_TIMESTAMP}");
+        assert_eq!(
+            bases,
+            ["/srv/mirror", "http://env.example/debian", "http://apt.example/debian", snapshot.as_str()]
+        );
+    }
+}

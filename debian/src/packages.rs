@@ -1,0 +1,226 @@
+//! The index of one architecture's packages (`Packages`), read as a stream into what is needed to fetch and to
+//! attribute a package. Takes only bytes whose digest a signed `Release` names. Refuses file names that leave the
+//! archive and stanzas without a digest.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Read};
+use std::path::{Component, Path};
+
+use debversion::Version;
+
+use crate::digest::Sha256;
+use crate::stanza::{Stanza, stanzas};
+use crate::xz;
+
+/// One binary package, as the index describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version, epoch and revision included.
+    pub version: String,
+    /// Debian's name of the CPU, or `all`.
+    pub architecture: String,
+    /// The source package it was built from.
+    pub source: String,
+    /// That source package's version.
+    pub source_version: String,
+    /// Path of the `.deb`, relative to the mirror's base.
+    pub filename: String,
+    /// Size of the `.deb` in bytes.
+    pub size: u64,
+    /// SHA-256 of the `.deb`.
+    pub sha256: Sha256,
+    /// The fields `Pre-Depends` and `Depends`, joined by `, `, as they stand there; may be empty.
+    pub depends: String,
+    /// The field `Built-Using` (what static programs hold of other sources), as it stands there; may be empty.
+    pub built_using: String,
+}
+
+/// An index that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// Not xz, or not the syntax of an index.
+    #[error("the index of packages cannot be read")]
+    Syntax(#[from] io::Error),
+    /// A package's stanza lacks a field or has a value that makes no sense.
+    #[error("the index describes package `{package}` without a usable field `{field}`")]
+    Field {
+        /// The package, as far as it has a name.
+        package: String,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// All packages of one architecture; a name may stand for several versions.
+#[derive(Debug, Clone)]
+pub struct PackageIndex {
+    /// SHA-256 of the index file (`Packages.xz`), as the signed `Release` names it.
+    pub sha256: Sha256,
+    packages: BTreeMap<String, Vec<Package>>,
+}
+
+impl PackageIndex {
+    /// Reads a `Packages.xz` with the digest `sha256`, which the caller has checked.
+    pub fn read_xz(reader: impl Read, sha256: Sha256) -> Result<Self, PackagesError> {
+        let mut packages: BTreeMap<String, Vec<Package>> = BTreeMap::new();
+        for stanza in stanzas(BufReader::with_capacity(256 * 1024, xz::decode(reader)?)) {
+            let package = Package::from_stanza(&stanza?)?;
+            packages.entry(package.name.clone()).or_default().push(package);
+        }
+        for versions in packages.values_mut().filter(|versions| versions.len() > 1) {
+            versions.sort_by_cached_key(|package| std::cmp::Reverse(Order::of(&package.version)));
+        }
+        Ok(Self { sha256, packages })
+    }
+
+    /// The newest version of the package `name`.
+    pub fn find(&self, name: &str) -> Option<&Package> {
+        self.versions(name).first()
+    }
+
+    /// All versions of the package `name`, newest first.
+    pub fn versions(&self, name: &str) -> &[Package] {
+        self.packages.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Up to three names that someone who wrote `name` may have meant, nearest first.
+    pub fn did_you_mean(&self, name: &str) -> Vec<&str> {
+        let allowed = 1 + name.len() / 4;
+        let mut near: Vec<(usize, &str)> = self
+            .packages
+            .keys()
+            .filter(|known| known.len().abs_diff(name.len()) <= allowed)
+            .map(|known| (distance(known, name), known.as_str()))
+            .filter(|(distance, _)| *distance <= allowed)
+            .collect();
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, known)| known).collect()
+    }
+
+    /// How many packages there are, each version counted.
+    pub fn len(&self) -> usize {
+        self.packages.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is no package.
+    pub fn is_empty(&self) -> bool {
+        self.packages.is_empty()
+    }
+}
+
+impl Package {
+    fn from_stanza(stanza: &Stanza) -> Result<Self, PackagesError> {
+        let name = stanza.get("Package").unwrap_or_default().trim().to_owned();
+        let fault = |field| PackagesError::Field { package: name.clone(), field };
+        let text = |field| stanza.get(field).map(|value| value.trim().to_owned());
+        let needed = |field| text(field).filter(|value| !value.is_empty()).ok_or(fault(field));
+        let version = needed("Version")?;
+        // `Source: name (version)`; absent where it is the same as the package, a part or the whole of it.
+        let source = text("Source").unwrap_or_else(|| name.clone());
+        let (source, source_version) = match source.split_once(" (") {
+            Some((source, rest)) => (source.to_owned(), rest.trim_end_matches(')').to_owned()),
+            None => (source, version.clone()),
+        };
+        let filename = needed("Filename")?;
+        if !stays_inside(&filename) {
+            return Err(fault("Filename"));
+        }
+        let depends: Vec<String> = ["Pre-Depends", "Depends"].into_iter().filter_map(text).collect();
+        Ok(Self {
+            architecture: needed("Architecture")?,
+            size: needed("Size")?.parse().map_err(|_| fault("Size"))?,
+            sha256: needed("SHA256")?.parse().map_err(|_| fault("SHA256"))?,
+            depends: depends.join(", "),
+            built_using: text("Built-Using").unwrap_or_default(),
+            name: needed("Package")?,
+            version,
+            source,
+            source_version,
+            filename,
+        })
+    }
+}
+
+/// Whether a path stays below the folder it is joined to, and reads the same in a URL.
+fn stays_inside(path: &str) -> bool {
+    Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+        && !path.chars().any(|c| c.is_control() || matches!(c, ' ' | '?' | '#' | '%' | '\\'))
+}
+
+/// Debian's order of versions; a text that is none sorts before every version.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Unknown(String),
+    Known(Version),
+}
+
+impl Order {
+    fn of(version: &str) -> Self {
+        version.parse().map_or_else(|_| Self::Unknown(version.to_owned()), Self::Known)
+    }
+}
+
+/// Levenshtein's distance in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZERO: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn package(text: &str) -> Result<Package, PackagesError> {
+        let stanza = stanzas(text.as_bytes()).next().expect("a stanza").expect("readable");
+        Package::from_stanza(&stanza)
+    }
+
+    fn stanza(extra: &str) -> String {
+        format!("Package: a\nVersion: 1:1.0-2+b1\nArchitecture: amd64\nSize: 3\nSHA256: {ZERO}\n{extra}\n")
+    }
+
+    #[test]
+    fn file_names_that_leave_the_archive_are_refused() {
+        for bad in ["/etc/passwd", "pool/../../x.deb", "../x", "./x", "pool/a?b", "pool/a%2e", "pool/a b"] {
+            let refused = package(&stanza(&format!("Filename: {bad}")));
+            assert!(matches!(refused, Err(PackagesError::Field { field: "Filename", .. })), "{bad}");
+        }
+        assert!(package(&stanza("Filename: pool/main/a/a_1.0-2+b1~x_amd64.deb")).is_ok());
+    }
+
+    #[test]
+    fn a_package_without_a_digest_is_refused() {
+        let text = stanza("Filename: pool/a.deb").replace("SHA256", "MD5sum");
+        assert!(matches!(package(&text), Err(PackagesError::Field { field: "SHA256", .. })));
+    }
+
+    #[test]
+    fn the_source_is_named_with_its_own_version_where_that_differs() {
+        let own = package(&stanza("Filename: pool/a.deb")).expect("a package");
+        assert_eq!((own.source.as_str(), own.source_version.as_str()), ("a", "1:1.0-2+b1"));
+        let other = package(&stanza("Filename: pool/a.deb\nSource: s (1:1.0-2)")).expect("a package");
+        assert_eq!((other.source.as_str(), other.source_version.as_str()), ("s", "1:1.0-2"));
+    }
+
+    #[test]
+    fn versions_are_ordered_as_debian_orders_them() {
+        let mut versions =
+            ["1.0-1", "not a version", "1:0.1-1", "1.0~rc1-1", "1.0-1+b9", "1.0-1+b10", "1.9-1"];
+        versions.sort_by_cached_key(|version| Order::of(version));
+        let wanted = ["not a version", "1.0~rc1-1", "1.0-1", "1.0-1+b9", "1.0-1+b10", "1.9-1", "1:0.1-1"];
+        assert_eq!(versions, wanted);
+    }
+}
