@@ -12,7 +12,7 @@ case $ub_m in
 @CASES@
 *)
   printf '%s\n' "unibin: this bundle holds no launcher for CPU '$ub_m' (it has: @HAS@)" \
-    'hint: run it on one of these, or pack it again with `--hosts` naming this CPU' >&2
+    'hint: run it on one of these, or pack it again with --hosts naming this CPU' >&2
   exit 126
   ;;
 esac
@@ -37,7 +37,7 @@ ub_x=
 ## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
 ## in this very shell.
 ub_own() {
-  [ "$1" "$2" ] && [ ! -h "$2" ] || return 1
+  test "$1" "$2" && [ ! -h "$2" ] || return 1
   [ "$3" = '*' ] && [ -O "$2" ] 2>/dev/null && return
   : "${ub_i:=$(id -u)}"
   ls -ldn "$2" 2>/dev/null | {
@@ -69,9 +69,11 @@ ub_new() (
     if [ -e "$ub_l" ] || [ -h "$ub_l" ]; then
       ub_own -f "$ub_l" '*' || exit 1
     fi
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+    ## mksh forgets the status of an `exit` in a signal's trap when the EXIT trap runs a command: hence ub_r.
+    ub_r=
+    trap 'ub_r=129; exit 129' HUP
+    trap 'ub_r=130; exit 130' INT
+    trap 'ub_r=143; exit 143' TERM
     ## Containers that share a cache have the same pids: hence the counter.
     ub_k=0
     until mkdir "$ub_c/$ub_m/.new-launcher-$$-$ub_k"; do
@@ -79,7 +81,7 @@ ub_new() (
       [ -w "$ub_c/$ub_m" ] && [ "$ub_k" -lt 64 ] || exit 1
     done
     ub_t=$ub_c/$ub_m/.new-launcher-$$-$ub_k
-    trap 'rm -rf "$ub_t"' EXIT
+    trap 'rm -rf "$ub_t"; [ -z "$ub_r" ] || exit "$ub_r"' EXIT
     ub_e=$ub_t/launcher
     dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
     ## Checked before it runs: what the kernel refuses (an empty file, say) some shells would run as a script.
