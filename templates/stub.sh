@@ -33,7 +33,7 @@ ub_x=
   [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
   [ -O "${XDG_RUNTIME_DIR-}" ] && ub_x=$XDG_RUNTIME_DIR/unibin
 } 2>/dev/null
-# ub_own TEST PATH MODE: PATH passes TEST, is no symlink, is ours
+## ub_own TEST PATH MODE: PATH passes TEST, is no symlink, is ours
 ## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
 ## in this very shell.
 ub_own() {
@@ -48,13 +48,13 @@ ub_own() {
     esac
   }
 }
-# ub_ok: the cache has the launcher, and only we can have put it there
+## ub_ok: the cache has the launcher, and only we can have put it there
 ## A crash of the machine can leave a file empty (-s); -x fails on a file system mounted noexec.
 ub_ok() {
-  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_c/$ub_m" '*' &&
+  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" '*' &&
     [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" '*'
 }
-# ub_new: cut the launcher out, try it, rename it into the cache
+## ub_new: cut the launcher out, try it, rename it into the cache
 ## Exits 0 done, 1 not in this folder, 124 and 125 the bundle is damaged, above 128 a signal.
 ub_new() (
   {
@@ -62,8 +62,8 @@ ub_new() (
     PATH=/usr/bin:/bin${PATH:+:$PATH}
     if [ "$ub_s" ]; then mkdir "$ub_c"; else mkdir -p "$ub_c"; fi
     ub_own -d "$ub_c" "$ub_p" || exit 1
-    mkdir "$ub_c/$ub_m"
-    ub_own -d "$ub_c/$ub_m" '*' || exit 1
+    mkdir "$ub_q"
+    ub_own -d "$ub_q" '*' || exit 1
     ub_ok && exit
     ## What has the name but is not ours is never used and stays; a file of ours that a crash left empty is replaced.
     if [ -e "$ub_l" ] || [ -h "$ub_l" ]; then
@@ -76,11 +76,11 @@ ub_new() (
     trap 'ub_r=143; exit 143' TERM
     ## Containers that share a cache have the same pids: hence the counter.
     ub_k=0
-    until mkdir "$ub_c/$ub_m/.new-launcher-$$-$ub_k"; do
+    until mkdir "$ub_q/.new-launcher-$$-$ub_k"; do
       ub_k=$((ub_k + 1))
-      [ -w "$ub_c/$ub_m" ] && [ "$ub_k" -lt 64 ] || exit 1
+      [ -w "$ub_q" ] && [ "$ub_k" -lt 64 ] || exit 1
     done
-    ub_t=$ub_c/$ub_m/.new-launcher-$$-$ub_k
+    ub_t=$ub_q/.new-launcher-$$-$ub_k
     trap 'rm -rf "$ub_t"; [ -z "$ub_r" ] || exit "$ub_r"' EXIT
     ub_e=$ub_t/launcher
     dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
@@ -113,7 +113,8 @@ for ub_w in look make; do
       ;;
     /* | "${ub_a:-/}" | */.unibin-)
       ub_c=$ub_c$ub_s
-      ub_l=$ub_c/$ub_m/launcher-$ub_d
+      ub_q=$ub_c/$ub_m
+      ub_l=$ub_q/launcher-$ub_d
       if [ $ub_w = make ]; then
         ub_y="$ub_y $ub_c"
         ub_new
