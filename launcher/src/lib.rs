@@ -1,9 +1,30 @@
 //! The launcher: the small static program that a bundle's stub starts on the host.
 //!
 //! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
-//! No `std`, no libc: the kernel is reached through [`sys`] alone.
+//! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`] and
+//! [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and [`cache`] find a
+//! place, [`unpack`] fills it ([`blob_reader`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
+#[path = "alloc.rs"] // `mod alloc` would hide the crate of that name
+mod allocator;
+pub mod blob_reader;
+pub mod bundle_file;
+pub mod cache;
+pub mod candidates;
+pub mod controls;
+pub mod decimal;
+pub mod error;
+pub mod launch;
+pub mod log;
+pub mod memory;
+pub mod probe;
+pub mod route;
+pub mod run;
+pub mod start;
 pub mod sys;
+pub mod tar;
+pub mod tasks;
+pub mod unpack;

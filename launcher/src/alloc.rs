@@ -1,0 +1,173 @@
+//! The launcher's allocator: a bump through chunks of pages, for a process that soon becomes another one.
+//!
+//! Freed memory comes back only if it was the last thing allocated; a growing `Vec` at the end grows in place.
+//! One thread only, which is all that a launcher has.
+#![allow(unsafe_code, reason = "an allocator hands out raw memory; each block states why it is sound")]
+
+use crate::sys;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ptr;
+
+/// Bytes asked from the kernel at a time: enough for a warm start in one call, a multiple of every page size.
+const CHUNK: usize = 256 * 1024;
+
+/// A bump allocator over anonymous pages.
+pub(crate) struct Bump(UnsafeCell<Chunk>);
+
+struct Chunk {
+    next: *mut u8,
+    /// Bytes from `next` to the chunk's end.
+    left: usize,
+}
+
+// SAFETY: the launcher starts no thread and takes no signal, so no two calls ever overlap.
+unsafe impl Sync for Bump {}
+
+impl Bump {
+    /// An allocator without memory yet.
+    pub(crate) const fn new() -> Self {
+        Self(UnsafeCell::new(Chunk { next: ptr::null_mut(), left: 0 }))
+    }
+}
+
+impl Default for Bump {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Chunk {
+    fn allocate(&mut self, size: usize, align: usize) -> *mut u8 {
+        let mut padding = self.next.align_offset(align);
+        if padding.checked_add(size).is_none_or(|wanted| wanted > self.left) {
+            // Pages are aligned for anything up to 4 KiB; ask for the slack that more would need.
+            let Some(wanted) = size.checked_add(align) else { return ptr::null_mut() };
+            let length = wanted.max(CHUNK);
+            let Ok(start) = sys::leak_pages(length) else { return ptr::null_mut() };
+            // What was left of the old chunk is lost, at most CHUNK: a big request does not waste much.
+            (self.next, self.left) = (start.as_ptr(), length);
+            padding = self.next.align_offset(align);
+        }
+        // `wrapping_add` stays inside the chunk: the room was checked or just made.
+        let start = self.next.wrapping_add(padding);
+        self.next = start.wrapping_add(size);
+        self.left -= padding + size;
+        start
+    }
+
+    /// Makes the last allocation `new` instead of `old` bytes long, where it is.
+    fn resize(&mut self, start: *mut u8, old: usize, new: usize) -> bool {
+        if start.wrapping_add(old) != self.next || new > old + self.left {
+            return false;
+        }
+        self.left = self.left + old - new;
+        self.next = start.wrapping_add(new);
+        true
+    }
+}
+
+// SAFETY: every block lies in pages of our own, is aligned and overlaps no other that is in use.
+unsafe impl GlobalAlloc for Bump {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: one thread, and no reference outlives a call.
+        let chunk = unsafe { &mut *self.0.get() };
+        chunk.allocate(layout.size(), layout.align())
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        // SAFETY: one thread, and no reference outlives a call.
+        let chunk = unsafe { &mut *self.0.get() };
+        chunk.resize(start, layout.size(), 0);
+    }
+
+    // `alloc_zeroed` stays the default one, which clears: a freed tail is handed out again.
+
+    unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: one thread, and no reference outlives a call.
+        let chunk = unsafe { &mut *self.0.get() };
+        if chunk.resize(start, layout.size(), size) {
+            return start;
+        }
+        if size <= layout.size() {
+            return start;
+        }
+        let moved = chunk.allocate(size, layout.align());
+        if !moved.is_null() {
+            // SAFETY: both are at least as long as the old block, and a new block overlaps no old one.
+            unsafe { ptr::copy_nonoverlapping(start, moved, layout.size()) };
+        }
+        moved
+    }
+}
+
+#[cfg(all(feature = "bare", not(test)))]
+#[global_allocator]
+static ALLOCATOR: Bump = Bump::new();
+
+#[cfg(test)]
+mod tests {
+    use super::Bump;
+    use core::alloc::{GlobalAlloc, Layout};
+
+    fn layout(size: usize, align: usize) -> Layout {
+        Layout::from_size_align(size, align).expect("a valid layout")
+    }
+
+    #[test]
+    fn two_blocks_never_overlap_and_are_aligned_as_asked() {
+        let bump = Bump::new();
+        let mut blocks = Vec::new();
+        for (size, align) in [(1, 1), (3, 8), (100, 64), (300_000, 16), (5, 4096), (1, 65536), (7, 2)] {
+            // SAFETY: no size is zero.
+            let start = unsafe { bump.alloc(layout(size, align)) };
+            assert!(!start.is_null());
+            assert_eq!(start as usize % align, 0);
+            blocks.push((start as usize, size));
+        }
+        blocks.sort_unstable();
+        for pair in blocks.windows(2) {
+            assert!(pair[0].0 + pair[0].1 <= pair[1].0, "{pair:x?}");
+        }
+    }
+
+    #[test]
+    fn the_last_block_grows_in_place_and_another_one_moves_with_its_bytes() {
+        let bump = Bump::new();
+        // SAFETY: no size is zero, every block is written within its length and freed by nobody.
+        #[allow(clippy::multiple_unsafe_ops_per_block, reason = "one story of one block")]
+        unsafe {
+            let first = bump.alloc(layout(8, 8));
+            first.cast::<u64>().write(0x0123_4567_89ab_cdef);
+            assert_eq!(bump.realloc(first, layout(8, 8), 64), first);
+            let other = bump.alloc(layout(8, 8));
+            let moved = bump.realloc(first, layout(64, 8), 128);
+            assert_ne!(moved, first);
+            assert_ne!(moved, other);
+            assert_eq!(moved.cast::<u64>().read(), 0x0123_4567_89ab_cdef);
+        }
+    }
+
+    #[test]
+    fn memory_too_large_for_the_machine_is_refused_not_wrapped() {
+        let bump = Bump::new();
+        // SAFETY: the size is not zero.
+        let start = unsafe { bump.alloc(layout(isize::MAX as usize - 64, 1)) };
+        assert!(start.is_null());
+    }
+
+    #[test]
+    fn zeroed_memory_is_zero_even_where_a_freed_block_was() {
+        let bump = Bump::new();
+        // SAFETY: one block, written within its length, freed with its own layout.
+        #[allow(clippy::multiple_unsafe_ops_per_block, reason = "one story of one block")]
+        unsafe {
+            let first = bump.alloc(layout(32, 1));
+            first.write_bytes(0xff, 32);
+            bump.dealloc(first, layout(32, 1));
+            let again = bump.alloc_zeroed(layout(32, 1));
+            assert_eq!(again, first);
+            assert_eq!(core::slice::from_raw_parts(again, 32), [0; 32]);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The launcher's own bundle: one descriptor, its footer and its manifest, checked before anything else is read.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::{Footer, FormatError, Manifest};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+use crate::sys::{self, At, Errno, Fd, OFlags};
+
+/// The footer and a manifest of ordinary size are read with one system call of this many bytes.
+const TAIL: u64 = 16 * 1024;
+
+/// An open bundle whose manifest has been checked against its digest.
+pub struct BundleFile<'a> {
+    fd: Fd,
+    path: &'a CStr,
+    footer: Footer,
+    /// The manifest's bytes, and the signatures behind them.
+    manifest: Vec<u8>,
+}
+
+impl<'a> BundleFile<'a> {
+    /// Opens and checks the bundle at `path`.
+    pub fn open(path: &'a CStr) -> Result<Self, Error> {
+        let name = path.to_bytes();
+        let unreadable = |errno| Error::cannot_read(name, errno);
+        let fd = sys::openat(At::CWD, path, OFlags::READ, 0).map_err(unreadable)?;
+        let stat = fd.stat().map_err(unreadable)?;
+        if !stat.is_file() {
+            return Err(Error::not_a_file(name));
+        }
+
+        let mut tail = vec![0; usize::try_from(stat.size.min(TAIL)).unwrap_or(0)];
+        let tail_offset = stat.size.saturating_sub(TAIL);
+        fd.pread_exact(&mut tail, tail_offset).map_err(unreadable)?;
+        let footer = decode_footer(&tail, stat.size).map_err(|error| Error::format(name, error))?;
+
+        let manifest = if footer.manifest_offset >= tail_offset {
+            let start =
+                usize::try_from(footer.manifest_offset.saturating_sub(tail_offset)).unwrap_or(usize::MAX);
+            tail.drain(..start.min(tail.len()));
+            tail
+        } else {
+            let length = footer.manifest_length.saturating_add(footer.signatures_length);
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+            fd.pread_exact(&mut bytes, footer.manifest_offset).map_err(unreadable)?;
+            bytes
+        };
+
+        let file = Self { fd, path, footer, manifest };
+        if Sha256::digest(file.manifest_bytes()).as_slice() != file.footer.manifest_digest.0.as_slice() {
+            return Err(Error::damaged(name, b"manifest"));
+        }
+        Ok(file)
+    }
+
+    /// The manifest, decoded and checked.
+    pub fn manifest(&self) -> Result<Manifest<'_>, Error> {
+        Manifest::decode(self.manifest_bytes(), self.footer.manifest_offset)
+            .map_err(|error| Error::format(self.name(), error))
+    }
+
+    fn manifest_bytes(&self) -> &[u8] {
+        let length = usize::try_from(self.footer.manifest_length).unwrap_or(usize::MAX);
+        self.manifest.get(..length).unwrap_or_default()
+    }
+
+    /// The path as it was given, for messages.
+    pub fn name(&self) -> &'a [u8] {
+        self.path.to_bytes()
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &'a CStr {
+        self.path
+    }
+
+    /// The footer.
+    pub fn footer(&self) -> &Footer {
+        &self.footer
+    }
+
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end of the file.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.fd.pread(buffer, offset)
+    }
+}
+
+fn decode_footer(tail: &[u8], file_length: u64) -> Result<Footer, FormatError> {
+    let bytes = tail.last_chunk::<{ Footer::LEN }>().ok_or(FormatError::NoFooter)?;
+    Footer::decode(bytes, file_length)
+}

@@ -1,0 +1,306 @@
+//! The cache: which folder serves, whether it is ours alone, and one slot per blob that appears by rename.
+//!
+//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A candidate is
+//! used only if it, the CPU's folder and the slot are real folders of our user that nobody else can enter; then
+//! whatever is inside was put there by us.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::Digest;
+
+use crate::error::Error;
+use crate::log::Log;
+use crate::route::HOST;
+use crate::sys::{self, Access, At, Errno, Fd, Follow, Lock, OFlags, Rename};
+
+/// Says that a slot is whole: mere existence says nothing.
+const MARKER: &CStr = c"complete";
+
+/// Names of everything that is not finished begin with this; the stub's own temporary folders do too.
+const UNFINISHED: &[u8] = b".new-";
+
+/// The stub's temporary folders, which no lock protects.
+const UNFINISHED_STUB: &[u8] = b".new-launcher-";
+
+/// An unfinished folder that no lock protects is left over once it is this old, in seconds.
+const LEFT_OVER_AFTER: i64 = 3600;
+
+/// How long a first run waits for another one that is unpacking, in steps of [`LOCK_STEP_MS`], before it goes on alone.
+const LOCK_STEPS: u32 = 6000;
+const LOCK_STEP_MS: u32 = 10;
+
+/// Why an attempt with one candidate ended.
+pub enum Trouble {
+    /// This candidate does not serve; the next may.
+    Candidate(Vec<u8>),
+    /// No candidate will do better.
+    Fatal(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl From<Errno> for Trouble {
+    fn from(errno: Errno) -> Self {
+        Self::Candidate(errno.text().into())
+    }
+}
+
+impl Trouble {
+    fn not_ours(what: &[u8]) -> Self {
+        Self::Candidate([what, b" is not a folder of yours that only you can enter"].concat())
+    }
+}
+
+/// One CPU's folder in a candidate, checked.
+pub struct Cache {
+    dir: Fd,
+    path: Vec<u8>,
+}
+
+/// One unpacked blob.
+pub struct Slot {
+    /// The slot's folder.
+    pub dir: Fd,
+    /// Its path.
+    pub path: Vec<u8>,
+}
+
+impl Slot {
+    /// The path of something in the slot.
+    pub fn path_of(&self, name: &[u8]) -> CString {
+        c_string(&[&self.path, b"/", name])
+    }
+}
+
+/// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked names.
+pub fn c_string(parts: &[&[u8]]) -> CString {
+    CString::new(parts.concat()).unwrap_or_default()
+}
+
+impl Cache {
+    /// Opens a candidate, making its folders where they are missing.
+    pub fn open(candidate: &[u8]) -> Result<Self, Trouble> {
+        let top = c_string(&[candidate]);
+        let top_dir = match open_dir(At::CWD, &top) {
+            Err(Errno::ENOENT) => {
+                make_with_parent(candidate)?;
+                open_dir(At::CWD, &top)?
+            }
+            other => other?,
+        };
+        check_ours(&top_dir, candidate)?;
+
+        let path = [candidate, b"/", HOST.name().as_bytes()].concat();
+        let name = c_string(&[HOST.name().as_bytes()]);
+        let dir = match open_dir(top_dir.at(), &name) {
+            Err(Errno::ENOENT) => {
+                make(top_dir.at(), &name)?;
+                open_dir(top_dir.at(), &name)?
+            }
+            other => other?,
+        };
+        check_ours(&dir, &path)?;
+        Ok(Self { dir, path })
+    }
+
+    /// The folder's path.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// The slot of a blob, if it is complete.
+    pub fn ready(&self, digest: &Digest) -> Result<Option<Slot>, Trouble> {
+        let name = c_string(&[&digest.to_hex()]);
+        let path = [self.path.as_slice(), b"/", name.to_bytes()].concat();
+        let dir = match open_dir(self.dir.at(), &name) {
+            Err(Errno::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        check_ours(&dir, &path)?;
+        match sys::faccessat(dir.at(), MARKER, Access::Exists) {
+            Ok(()) => Ok(Some(Slot { dir, path })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The slot of a blob, filled by `fill` where it is not complete or must not be trusted (`afresh`).
+    pub fn ensure(
+        &self,
+        digest: &Digest,
+        afresh: bool,
+        log: Log,
+        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
+    ) -> Result<Slot, Trouble> {
+        if !afresh && let Some(slot) = self.ready(digest)? {
+            return Ok(slot);
+        }
+        // Folders and files are ours alone whatever the caller's umask is; the app gets its own umask back.
+        let callers_umask = sys::umask(0o077);
+        let filled = self.fill(digest, afresh, log, fill);
+        sys::umask(callers_umask);
+        filled
+    }
+
+    fn fill(
+        &self,
+        digest: &Digest,
+        afresh: bool,
+        log: Log,
+        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
+    ) -> Result<Slot, Trouble> {
+        let lock = self.lock(log);
+        if !afresh && let Some(slot) = self.ready(digest)? {
+            return Ok(slot);
+        }
+        self.remove_left_overs(lock.is_some());
+
+        let hex = digest.to_hex();
+        let temporary = Self::unfinished(&hex);
+        make(self.dir.at(), &temporary)?;
+        let filled = self.fill_and_publish(&temporary, &c_string(&[&hex]), fill);
+        // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
+        remove_tree(&self.dir, &temporary);
+        filled?;
+        self.ready(digest)?
+            .ok_or_else(|| Trouble::Candidate(b"a slot disappeared while it was made".to_vec()))
+    }
+
+    fn fill_and_publish(
+        &self,
+        temporary: &CStr,
+        slot: &CStr,
+        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
+        fill(&dir)?;
+        let marker = OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW;
+        drop(sys::openat(dir.at(), MARKER, marker, 0o600)?);
+
+        let here = self.dir.at();
+        match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
+            // A slot is in the way: without its marker, not to be trusted, or made by a run that did not see our lock.
+            // The last is as good as ours, so replacing any of them is right.
+            Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {
+                let aside = Self::unfinished(b"aside");
+                sys::renameat2(here, slot, here, &aside, Rename::Replace)?;
+                let published = sys::renameat2(here, temporary, here, slot, Rename::Replace);
+                remove_tree(&self.dir, &aside);
+                match published {
+                    // Yet another run was faster; its slot is the same.
+                    Err(Errno::EEXIST | Errno::ENOTEMPTY) => Ok(()),
+                    other => Ok(other?),
+                }
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// A name that no other run uses.
+    fn unfinished(what: &[u8]) -> CString {
+        let mut random = Digest([0; 32]);
+        if sys::fill_random(&mut random.0).is_err() {
+            // Before the kernel's pool is ready; the lock makes a clash unlikely and `mkdirat` makes it harmless.
+            let here = u64::from(sys::getpid()).rotate_left(32) ^ sys::monotonic_milliseconds();
+            random.0.iter_mut().zip(here.to_le_bytes()).for_each(|(to, from)| *to = from);
+        }
+        let hex = random.to_hex();
+        let nonce = hex.get(..16).unwrap_or_default();
+        c_string(&[UNFINISHED, what.get(..what.len().min(16)).unwrap_or_default(), b"-", nonce])
+    }
+
+    /// One first run at a time fills slots. The lock is advisory and its owner's death frees it; on a file system
+    /// without locks, or when the owner takes too long, everybody unpacks for himself and all agree.
+    fn lock(&self, log: Log) -> Option<Fd> {
+        let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+        for step in 0..LOCK_STEPS {
+            match dir.flock(Lock::TryExclusive) {
+                Ok(()) => return Some(dir),
+                Err(Errno::EAGAIN | Errno::EINTR) => {
+                    if step == 0 {
+                        log.step(&[b"waiting: another run is unpacking in ", &self.path]);
+                    }
+                    sys::sleep_milliseconds(LOCK_STEP_MS);
+                }
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Removes what killed runs left behind.
+    fn remove_left_overs(&self, locked: bool) {
+        let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+        let now = sys::unix_seconds();
+        let names: Vec<_> = names(&dir).filter(|name| name.as_bytes().starts_with(UNFINISHED)).collect();
+        for name in names {
+            let protected = locked && !name.as_bytes().starts_with(UNFINISHED_STUB);
+            let old = sys::statat(self.dir.at(), &name, Follow::No)
+                .is_ok_and(|stat| stat.mtime.saturating_add(LEFT_OVER_AFTER) < now);
+            if protected || old {
+                remove_tree(&self.dir, &name);
+            }
+        }
+    }
+}
+
+/// A folder by path, never through a link in its last component.
+fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
+    sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
+}
+
+/// Refuses a folder that another user owns or can enter.
+fn check_ours(dir: &Fd, path: &[u8]) -> Result<(), Trouble> {
+    let stat = dir.stat()?;
+    let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & 0o077 == 0;
+    if ours { Ok(()) } else { Err(Trouble::not_ours(path)) }
+}
+
+/// Makes a folder for us alone; one that is there already is for the caller to check.
+fn make(at: At<'_>, name: &CStr) -> Result<(), Errno> {
+    match sys::mkdirat(at, name, 0o700) {
+        Err(Errno::EEXIST) => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a candidate, and its parent where that is missing (`~/.cache` of a new user). Not the parent's parent: a home
+/// that is not there is not ours to make.
+fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
+    let callers_umask = sys::umask(0o077);
+    let path = c_string(&[candidate]);
+    let made = match make(At::CWD, &path) {
+        Err(Errno::ENOENT) => {
+            let parent = crate::tar::folder_of(candidate);
+            make(At::CWD, &c_string(&[parent])).and_then(|()| make(At::CWD, &path))
+        }
+        other => other,
+    };
+    sys::umask(callers_umask);
+    made
+}
+
+/// The names in a folder, as far as it can be read.
+fn names(dir: &Fd) -> impl Iterator<Item = CString> {
+    dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
+}
+
+/// Removes a folder and all in it, as far as that goes; what cannot be removed is tried again by a later first run.
+pub fn remove_tree(at: &Fd, name: &CStr) {
+    let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
+    if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {
+        let names: Vec<_> = names(&dir).collect();
+        for name in names {
+            if sys::unlinkat(dir.at(), &name).is_err() {
+                remove_tree(&dir, &name);
+            }
+        }
+    }
+    let _ = sys::rmdirat(at.at(), name);
+}

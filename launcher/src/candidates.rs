@@ -1,0 +1,53 @@
+//! Where the cache may be, in order. The stub looks through the same list (`templates/stub.sh`); a test holds them together.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::controls::Controls;
+use crate::decimal::decimal;
+use crate::route::{HOST, base_name};
+use crate::start::Start;
+use crate::sys;
+use crate::tar::folder_of;
+
+/// Folders that every user can write to; ours in them carries our uid in its name.
+const SHARED: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
+
+/// The candidates of one run, lazily: a warm start looks at the first only.
+pub fn candidates<'a>(
+    start: &'a Start<'a>,
+    controls: &'a Controls<'a>,
+) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let variable = |name: &str, suffix: &'static [u8]| {
+        let value = start.process.var(name.as_bytes()).map(CStr::to_bytes);
+        value.filter(|value| value.first() == Some(&b'/')).map(|value| [value, suffix].concat())
+    };
+    let first = [
+        // The stub has already found a folder from which this launcher could be executed.
+        start.launcher.and_then(cache_of_launcher),
+        controls.cache.map(|path| path.to_bytes().to_vec()),
+        variable("XDG_CACHE_HOME", b"/unibin"),
+        variable("HOME", b"/.cache/unibin"),
+        variable("XDG_RUNTIME_DIR", b"/unibin"),
+    ];
+    let beside_bundle = core::iter::once_with(|| {
+        let folder = folder_of(start.bundle.to_bytes());
+        [if folder.is_empty() { b"." } else { folder }, b"/.unibin-", &uid()].concat()
+    });
+    let shared = SHARED.iter().map(|place| [place, b"/unibin-".as_slice(), &uid()].concat());
+    first.into_iter().flatten().chain(beside_bundle).chain(shared)
+}
+
+/// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.
+fn cache_of_launcher(launcher: &CStr) -> Option<Vec<u8>> {
+    let path = launcher.to_bytes();
+    let cpu_folder = folder_of(path);
+    let fits = base_name(path).starts_with(b"launcher-") && base_name(cpu_folder) == HOST.name().as_bytes();
+    let candidate = folder_of(cpu_folder);
+    (fits && !candidate.is_empty()).then(|| candidate.to_vec())
+}
+
+/// Our user's number in decimal digits.
+fn uid() -> Vec<u8> {
+    decimal(u64::from(sys::geteuid()))
+}

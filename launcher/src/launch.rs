@@ -1,0 +1,192 @@
+//! What is executed: path, arguments and environment, built from the manifest's rules. Arguments and variables are
+//! bytes; nothing is parsed, split or quoted.
+
+use alloc::borrow::Cow;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::{Entry, Manifest, Rule, RuleKind, Rules, Translator};
+
+use crate::controls::Controls;
+use crate::route::{HOST, Route};
+use crate::start::Start;
+use crate::sys::{self, Argv, At};
+
+/// How QEMU's user-mode emulators are called when the bundle has no rules for it: `-0 ARGV0 PROGRAM ARGUMENTS`.
+const QEMU_RULES: [Rule<'static>; 4] = [
+    Rule { kind: RuleKind::Argument, name: b"", value: b"-0" },
+    Rule { kind: RuleKind::Argv0, name: b"", value: b"" },
+    Rule { kind: RuleKind::Program, name: b"", value: b"" },
+    Rule { kind: RuleKind::Rest, name: b"", value: b"" },
+];
+
+/// Arguments and environment of one execution.
+pub struct Launch<'a> {
+    arguments: Vec<Cow<'a, CStr>>,
+    environment: Vec<Cow<'a, CStr>>,
+}
+
+/// What the rules' placeholders stand for.
+pub struct Places<'a> {
+    /// The program's path.
+    pub program: &'a CStr,
+    /// The tree's path.
+    pub tree: &'a CStr,
+}
+
+impl<'a> Launch<'a> {
+    /// `argv` for execve(2).
+    pub fn arguments(&self) -> Argv<'_> {
+        list(&self.arguments)
+    }
+
+    /// `envp` for execve(2).
+    pub fn environment(&self) -> Argv<'_> {
+        list(&self.environment)
+    }
+
+    /// Builds what `route` needs to run `entry`. `translator` is the one that is tried now; `None` for the native
+    /// route and for an emulator of the user's.
+    pub fn build(
+        start: &Start<'a>,
+        manifest: &Manifest<'_>,
+        route: &Route<'_>,
+        entry: &Entry<'_>,
+        translator: Option<&Translator<'_>>,
+        places: &Places<'a>,
+    ) -> Self {
+        let app_rules = || manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules));
+        let inserted =
+            app_rules().filter(|rule| rule.kind == RuleKind::Argument).map(|rule| owned(rule.value));
+        let given = start.arguments.iter().map(|argument| Cow::Borrowed(*argument));
+        let rest: Vec<_> = inserted.chain(given).collect();
+
+        let mut environment = Environment::of(start);
+        environment.apply(app_rules());
+        let arguments = match route {
+            Route::Native(_) => core::iter::once(Cow::Borrowed(start.argv0)).chain(rest).collect(),
+            Route::Emulated(variant, _) => {
+                let rules = translator.map_or_else(
+                    || rules_of_any_host(manifest, variant.target),
+                    |translator| Some(translator.rules),
+                );
+                environment.remove_prefix(b"QEMU_");
+                match rules {
+                    Some(rules) => {
+                        environment.apply(manifest.rules(rules));
+                        arguments(start.argv0, manifest.rules(rules), places, rest)
+                    }
+                    None => arguments(start.argv0, QEMU_RULES.into_iter(), places, rest),
+                }
+            }
+        };
+        environment.remove_all(&Controls::OF_THIS_RUN);
+        environment.set(b"UNIBIN_FILE", &absolute(start.bundle));
+        environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
+        environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());
+        Self { arguments, environment: environment.0 }
+    }
+}
+
+/// An emulator of the user's is called like the bundle's own for the same target, whatever host that is for.
+fn rules_of_any_host(manifest: &Manifest<'_>, target: bundle::Arch) -> Option<Rules> {
+    manifest
+        .translators()
+        .find(|translator| translator.key.target == target)
+        .map(|translator| translator.rules)
+}
+
+fn arguments<'a, 'r>(
+    argv0: &'a CStr,
+    rules: impl Iterator<Item = Rule<'r>>,
+    places: &Places<'a>,
+    mut rest: Vec<Cow<'a, CStr>>,
+) -> Vec<Cow<'a, CStr>> {
+    let mut arguments = Vec::from([Cow::Borrowed(argv0)]);
+    for rule in rules {
+        match rule.kind {
+            RuleKind::Argument => arguments.push(owned(rule.value)),
+            RuleKind::Argv0 => arguments.push(Cow::Borrowed(argv0)),
+            RuleKind::Program => arguments.push(Cow::Borrowed(places.program)),
+            RuleKind::Tree => arguments.push(Cow::Borrowed(places.tree)),
+            RuleKind::Rest => arguments.append(&mut rest),
+            RuleKind::SetVariable
+            | RuleKind::DefaultVariable
+            | RuleKind::UnsetVariable
+            | RuleKind::UnsetPrefix => {}
+        }
+    }
+    arguments
+}
+
+/// The app's environment: the caller's, in the caller's order, changed only as documented.
+struct Environment<'a>(Vec<Cow<'a, CStr>>);
+
+impl<'a> Environment<'a> {
+    fn of(start: &Start<'a>) -> Self {
+        Self(start.process.env().iter().map(|variable| Cow::Borrowed(*variable)).collect())
+    }
+
+    fn apply<'r>(&mut self, rules: impl Iterator<Item = Rule<'r>>) {
+        for rule in rules {
+            match rule.kind {
+                RuleKind::SetVariable => self.set(rule.name, rule.value),
+                RuleKind::DefaultVariable if !self.has(rule.name) => self.set(rule.name, rule.value),
+                RuleKind::UnsetVariable => self.remove_all(&[rule.name]),
+                RuleKind::UnsetPrefix => self.remove_prefix(rule.name),
+                _ => {}
+            }
+        }
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|variable| name_of(variable) == name)
+    }
+
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove_all(&[name]);
+        self.0.push(owned(&[name, b"=", value].concat()));
+    }
+
+    fn remove_all(&mut self, names: &[&[u8]]) {
+        self.0.retain(|variable| !names.contains(&name_of(variable)));
+    }
+
+    fn remove_prefix(&mut self, prefix: &[u8]) {
+        self.0.retain(|variable| !name_of(variable).starts_with(prefix));
+    }
+}
+
+fn name_of(variable: &CStr) -> &[u8] {
+    let bytes = variable.to_bytes();
+    bytes.split(|byte| *byte == b'=').next().unwrap_or_default()
+}
+
+/// Rules hold no NUL: the decoder has refused them.
+fn owned<'a>(bytes: &[u8]) -> Cow<'a, CStr> {
+    Cow::Owned(CString::new(bytes).unwrap_or_default())
+}
+
+fn list<'l>(strings: &'l [Cow<'_, CStr>]) -> Argv<'l> {
+    let mut list = Argv::new();
+    list.extend(strings.iter().map(AsRef::as_ref));
+    list
+}
+
+/// A path that still means the same file after the app has changed its folder. `/proc/self/exe` would mean the
+/// emulator by then. Where the working folder has no path, the path stays as it was given.
+fn absolute(path: &CStr) -> Vec<u8> {
+    let bytes = path.to_bytes();
+    if bytes == b"/proc/self/exe" {
+        return sys::readlinkat(At::CWD, path).map_or_else(|_| bytes.to_vec(), CString::into_bytes);
+    }
+    if bytes.first() == Some(&b'/') {
+        return bytes.to_vec();
+    }
+    match sys::getcwd() {
+        Ok(folder) if folder.as_bytes() == b"/" => [b"/", bytes].concat(),
+        Ok(folder) => [folder.as_bytes(), b"/", bytes].concat(),
+        Err(_) => bytes.to_vec(),
+    }
+}

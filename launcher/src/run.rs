@@ -1,0 +1,194 @@
+//! The story of one run: open bundle -> footer -> manifest -> route -> cache slot -> unpack what is missing -> launch.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::{Encoding, Entry, Manifest, Translator};
+
+use crate::bundle_file::BundleFile;
+use crate::cache::{Cache, Slot, Trouble};
+use crate::candidates::candidates;
+use crate::controls::{Controls, Task};
+use crate::error::Error;
+use crate::launch::{Launch, Places};
+use crate::log::Log;
+use crate::route::{HOST, Route, base_name, choose_entry};
+use crate::start::Start;
+use crate::sys::{self, At, Errno, Follow, Process};
+use crate::{memory, probe, tasks, unpack};
+
+/// `NAME_MAX` of `<linux/limits.h>`.
+const NAME_MAX: usize = 255;
+
+/// Runs the bundle. Returns only when nothing was executed: with the exit code.
+pub fn main(process: &Process) -> i32 {
+    match run(process) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed; the exit code still says it.
+            let _ = sys::stderr(&error.lines());
+            error.code()
+        }
+    }
+}
+
+fn run(process: &Process) -> Result<i32, Error> {
+    let start = Start::read(process)?;
+    let controls = Controls::read(process.env().iter().copied())?;
+    let log = Log { on: controls.log };
+    let file = BundleFile::open(start.bundle)?;
+    let manifest = file.manifest()?;
+    if start.probe {
+        return probe::launcher_is_intact(&start, &file, &manifest);
+    }
+    match controls.task {
+        Task::Run => {}
+        Task::Info => return tasks::info(&file, &manifest),
+        Task::Verify => return tasks::verify(&file, &manifest),
+        Task::Extract => return tasks::extract(&start, &controls, &file, &manifest),
+    }
+    if controls.verify {
+        tasks::check_blobs(&file, &manifest)?;
+    }
+    let route = Route::choose(&manifest, &controls)?;
+    let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
+    let run = Run { start: &start, controls: &controls, log, file: &file, manifest: &manifest, route, entry };
+    run.log_route();
+    run.launch()
+}
+
+/// Everything that is decided before a cache candidate is tried.
+pub struct Run<'a> {
+    /// How the run was started.
+    pub start: &'a Start<'a>,
+    /// The `UNIBIN_*` controls.
+    pub controls: &'a Controls<'a>,
+    /// Where steps are told.
+    pub log: Log,
+    /// The bundle.
+    pub file: &'a BundleFile<'a>,
+    /// Its manifest.
+    pub manifest: &'a Manifest<'a>,
+    /// What runs.
+    pub route: Route<'a>,
+    /// Which program.
+    pub entry: Entry<'a>,
+}
+
+impl Run<'_> {
+    /// Tries one candidate after the other until something has been executed.
+    fn launch(&self) -> Result<i32, Error> {
+        let mut tried = Vec::new();
+        for candidate in candidates(self.start, self.controls) {
+            match self.try_candidate(&candidate) {
+                Trouble::Fatal(error) => return Err(error),
+                Trouble::Candidate(why) => {
+                    self.log.step(&[b"not using ", &candidate, b": ", &why]);
+                    tried.push([b"\nunibin:   ", candidate.as_slice(), b": ", &why].concat());
+                }
+            }
+        }
+        match memory::launch(self) {
+            Trouble::Fatal(error) => Err(error),
+            Trouble::Candidate(why) => {
+                tried.push([b"\nunibin:   memory: ", why.as_slice()].concat());
+                Err(Error::no_cache(&tried.concat()))
+            }
+        }
+    }
+
+    /// Returns only when this candidate does not lead to an execution.
+    fn try_candidate(&self, candidate: &[u8]) -> Trouble {
+        match self.execute_from(candidate) {
+            Ok(trouble) | Err(trouble) => trouble,
+        }
+    }
+
+    fn execute_from(&self, candidate: &[u8]) -> Result<Trouble, Trouble> {
+        let cache = Cache::open(candidate)?;
+        let app = self.ensure(&cache, self.route.variant().app)?;
+        let tree = app.path_of(unpack::TREE.to_bytes());
+        let program = app.path_of(&[unpack::TREE.to_bytes(), b"/", self.entry.path].concat());
+        let places = Places { program: &program, tree: &tree };
+        sys::statat(At::CWD, &program, Follow::Yes)?;
+
+        match &self.route {
+            Route::Native(_) => Ok(self.execute(&program, None, &places)),
+            Route::Emulated(..) if self.controls.emulator.is_some() => {
+                let emulator = self.controls.emulator.unwrap_or_default();
+                let errno = self.execute_errno(emulator, None, &places);
+                Ok(Trouble::Fatal(Error::bad_emulator(emulator.to_bytes(), errno)))
+            }
+            Route::Emulated(_, translators) => {
+                let mut last = Trouble::Candidate(b"no emulator".to_vec());
+                for translator in translators {
+                    let slot = self.ensure(&cache, translator.blob)?;
+                    let link = self.named_link(&slot, translator);
+                    last = self.execute(&link, Some(translator), &places);
+                }
+                Ok(last)
+            }
+        }
+    }
+
+    fn ensure(&self, cache: &Cache, blob: bundle::Blob) -> Result<Slot, Trouble> {
+        unpack::ensure(cache, self.file, blob, self.controls.verify, self.log)
+    }
+
+    /// A link to the emulator whose name is the app's: the kernel takes a process's name (`comm`, shown by ps and top)
+    /// from the last component of the path that is executed.
+    fn named_link(&self, slot: &Slot, translator: &Translator<'_>) -> CString {
+        let called = base_name(self.start.argv0.to_bytes());
+        let usable = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX;
+        let name = if usable(called) { called } else { self.entry.name };
+        let link = slot.path_of(&[b"as/", name].concat());
+        if sys::statat(At::CWD, &link, Follow::Yes).is_ok() {
+            return link;
+        }
+        let inside: &[&[u8]] = match translator.blob.encoding {
+            Encoding::TarZstd => &[unpack::TREE.to_bytes(), b"/", translator.member],
+            Encoding::Raw | Encoding::Zstd => &[unpack::FILE.to_bytes()],
+        };
+        let inside = inside.concat();
+        let target = crate::cache::c_string(&[b"../", &inside]);
+        let _ = sys::mkdirat(slot.dir.at(), c"as", 0o700);
+        match sys::symlinkat(&target, At::CWD, &link) {
+            Ok(()) | Err(Errno::EEXIST) => link,
+            // Only the process's name is lost.
+            Err(_) => slot.path_of(&inside),
+        }
+    }
+
+    fn execute(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Trouble {
+        match self.execute_errno(path, translator, places) {
+            Errno::E2BIG => Trouble::Fatal(Error::too_long(self.start.argv0.to_bytes())),
+            errno => Trouble::Candidate([b"cannot execute there: ", errno.text().as_bytes()].concat()),
+        }
+    }
+
+    fn execute_errno(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Errno {
+        let launch = Launch::build(self.start, self.manifest, &self.route, &self.entry, translator, places);
+        self.log.step(&[b"executing ", path.to_bytes()]);
+        sys::execve(path, &launch.arguments(), &launch.environment())
+    }
+
+    fn log_route(&self) {
+        let target = self.route.variant().target.name().as_bytes();
+        let how: &[u8] = match &self.route {
+            Route::Native(_) => b"native",
+            Route::Emulated(..) => b"emulated",
+        };
+        let host = HOST.name().as_bytes();
+        self.log.step(&[
+            b"route: ",
+            how,
+            b" (host ",
+            host,
+            b", target ",
+            target,
+            b"), entry ",
+            self.entry.name,
+        ]);
+    }
+}

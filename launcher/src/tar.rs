@@ -1,0 +1,278 @@
+//! The tar subset of FORMAT.md as a stream of members. It refuses everything that FORMAT.md does not name: devices,
+//! FIFOs, sparse files, PAX headers, absolute or escaping names, names out of order.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::blob_reader::BlobReader;
+use crate::error::Error;
+
+/// Everything in a tar stream is padded to this (POSIX ustar).
+const BLOCK: usize = 512;
+
+/// `PATH_MAX` of `<linux/limits.h>`.
+const PATH_MAX: usize = 4096;
+
+/// What a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file of `size` bytes, which must be read with [`TarReader::content`] before the next member.
+    File {
+        /// Length in bytes.
+        size: u64,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A folder.
+    Directory,
+    /// A symbolic link: `..` only at the start and never out of the tree.
+    Symlink(Vec<u8>),
+    /// Another name of a file that came before.
+    Hardlink(Vec<u8>),
+}
+
+/// One member of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Relative to the tree, no `.` or `..`, no trailing slash.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// Reads members one after the other.
+pub struct TarReader<'a> {
+    bytes: BlobReader<'a>,
+    /// Bytes of the current file that have not been read, and the padding behind it.
+    left: u64,
+    padding: usize,
+    last_path: Vec<u8>,
+    /// Folders seen so far, in ascending order.
+    folders: Vec<Vec<u8>>,
+}
+
+impl<'a> TarReader<'a> {
+    /// Starts at the first member.
+    pub fn new(bytes: BlobReader<'a>) -> Self {
+        Self { bytes, left: 0, padding: 0, last_path: Vec::new(), folders: Vec::new() }
+    }
+
+    /// The next member, or `None` at the end of the archive.
+    pub fn next_member(&mut self) -> Result<Option<Member>, Error> {
+        self.skip_content()?;
+        let mut long_path = None;
+        let mut long_target = None;
+        loop {
+            let mut header = [0; BLOCK];
+            self.bytes.read_exact(&mut header)?;
+            if header.iter().all(|byte| *byte == 0) {
+                return Ok(None);
+            }
+            let header = Header(&header);
+            let size = header.checked_size().ok_or_else(|| self.bytes.damaged())?;
+            match header.kind() {
+                // GNU's long name and long link name records: the content is the name of the next member.
+                b'L' if long_path.is_none() => long_path = Some(self.long_name(size)?),
+                b'K' if long_target.is_none() => long_target = Some(self.long_name(size)?),
+                kind => {
+                    let path = long_path.unwrap_or_else(|| header.path());
+                    let target = long_target.unwrap_or_else(|| header.link_target());
+                    return self.member(kind, path, target, size, header.mode()).map(Some);
+                }
+            }
+        }
+    }
+
+    /// Reads the current file's content; 0 at its end.
+    pub fn content(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(out.len());
+        let read = self.bytes.read(out.get_mut(..length).unwrap_or_default())?;
+        if read == 0 && length != 0 {
+            return Err(self.bytes.damaged());
+        }
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+
+    /// Checks the digest of the whole stream.
+    pub fn finish(self) -> Result<(), Error> {
+        self.bytes.finish()
+    }
+
+    fn skip_content(&mut self) -> Result<(), Error> {
+        let mut rest = [0; BLOCK];
+        while self.content(&mut rest)? != 0 {}
+        let padding = core::mem::take(&mut self.padding);
+        self.bytes.read_exact(rest.get_mut(..padding).unwrap_or_default())
+    }
+
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        let length = usize::try_from(size).ok().filter(|length| (1..=PATH_MAX).contains(length));
+        let mut name = vec![0; length.ok_or_else(|| self.bytes.damaged())?];
+        self.bytes.read_exact(&mut name)?;
+        let mut padding = vec![0; padding_of(size)];
+        self.bytes.read_exact(&mut padding)?;
+        // GNU tar writes the terminating NUL as part of the record.
+        if name.pop() != Some(0) {
+            return Err(self.bytes.damaged());
+        }
+        Ok(name)
+    }
+
+    fn member(
+        &mut self,
+        kind: u8,
+        mut path: Vec<u8>,
+        target: Vec<u8>,
+        size: u64,
+        mode: u64,
+    ) -> Result<Member, Error> {
+        if kind == b'5' && path.last() == Some(&b'/') {
+            path.pop();
+        }
+        let refuse = |why| Err(Error::bad_tree(self.bytes.bundle_name(), &path, why));
+        if !is_tree_path(&path) {
+            return refuse("its name is absolute or leaves the tree");
+        }
+        if path <= self.last_path {
+            return refuse("it is out of order");
+        }
+        let folder = folder_of(&path);
+        if !folder.is_empty() && self.folders.binary_search_by(|seen| seen.as_slice().cmp(folder)).is_err() {
+            return refuse("its folder does not come before it");
+        }
+        if mode & 0o7000 != 0 {
+            return refuse("it has a set-user-ID, set-group-ID or sticky bit");
+        }
+        let kind = match kind {
+            b'0' => Kind::File { size, executable: mode & 0o100 != 0 },
+            _ if size != 0 => return refuse("it has content but is not a file"),
+            b'5' => Kind::Directory,
+            b'2' if link_stays_inside(folder, &target) => Kind::Symlink(target),
+            b'2' => return refuse("it is a link out of the tree"),
+            b'1' if is_tree_path(&target) && target < path => Kind::Hardlink(target),
+            b'1' => return refuse("it is a link to nothing that came before"),
+            _ => return refuse("it is neither a file, a folder nor a link"),
+        };
+        if kind == Kind::Directory {
+            self.folders.push(path.clone());
+        }
+        if let Kind::File { size, .. } = kind {
+            self.left = size;
+            self.padding = padding_of(size);
+        }
+        self.last_path.clone_from(&path);
+        Ok(Member { path, kind })
+    }
+}
+
+/// The folder part of a tree path; empty at the top.
+pub fn folder_of(path: &[u8]) -> &[u8] {
+    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    path.get(..slash).unwrap_or_default()
+}
+
+fn padding_of(size: u64) -> usize {
+    let over = usize::try_from(size % BLOCK as u64).unwrap_or(0);
+    if over == 0 { 0 } else { BLOCK.saturating_sub(over) }
+}
+
+/// Relative, without empty, `.` or `..` components, without NUL, short enough to be opened.
+fn is_tree_path(path: &[u8]) -> bool {
+    path.len() < PATH_MAX
+        && !path.contains(&0)
+        && path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
+}
+
+/// Whether a link in `folder` stays in the tree. `..` is allowed only at the start, where it climbs real folders: behind
+/// the name of another link it would climb from wherever that one points.
+fn link_stays_inside(folder: &[u8], target: &[u8]) -> bool {
+    if target.is_empty() || target.len() >= PATH_MAX || target.contains(&0) || target.first() == Some(&b'/') {
+        return false;
+    }
+    let depth = if folder.is_empty() { 0 } else { folder.split(|byte| *byte == b'/').count() };
+    let parts = || target.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    let climbs = parts().take_while(|part| *part == b"..").count();
+    climbs <= depth && parts().skip(climbs).all(|part| part != b"..")
+}
+
+/// A ustar header (POSIX.1-2024, pax utility, "ustar Interchange Format").
+struct Header<'a>(&'a [u8; BLOCK]);
+
+impl Header<'_> {
+    fn field(&self, start: usize, length: usize) -> &[u8] {
+        self.0.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+
+    fn text(&self, start: usize, length: usize) -> &[u8] {
+        let field = self.field(start, length);
+        let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+        field.get(..end).unwrap_or_default()
+    }
+
+    /// An octal number, or GNU's base-256 form for numbers that do not fit (high bit set).
+    fn number(&self, start: usize, length: usize) -> Option<u64> {
+        let field = self.field(start, length);
+        if field.first().is_some_and(|byte| byte & 0x80 != 0) {
+            let (low, high) = (field.last_chunk::<8>()?, field.get(1..field.len().checked_sub(8)?)?);
+            return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(*low));
+        }
+        let digits = field.iter().filter(|byte| !matches!(byte, b' ' | 0));
+        digits.copied().try_fold(0u64, |value, digit| match digit {
+            b'0'..=b'7' => value.checked_mul(8)?.checked_add(u64::from(digit.wrapping_sub(b'0'))),
+            _ => None,
+        })
+    }
+
+    /// The size, if the header's own checksum fits.
+    fn checked_size(&self) -> Option<u64> {
+        let outside = |at: &usize| !(148..156).contains(at);
+        let bytes = self.0.iter().enumerate().filter(|(at, _)| outside(at));
+        let sum = bytes.fold(8 * u64::from(b' '), |sum, (_, byte)| sum.saturating_add(u64::from(*byte)));
+        (self.number(148, 8)? == sum).then(|| self.number(124, 12))?
+    }
+
+    fn mode(&self) -> u64 {
+        self.number(100, 8).unwrap_or(u64::MAX)
+    }
+
+    fn kind(&self) -> u8 {
+        self.field(156, 1).first().copied().unwrap_or(0)
+    }
+
+    /// Prefix and name; GNU headers have no prefix and say so in their magic.
+    fn path(&self) -> Vec<u8> {
+        let name = self.text(0, 100);
+        let prefix = if self.field(257, 6) == b"ustar\0" { self.text(345, 155) } else { b"" };
+        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+    }
+
+    fn link_target(&self) -> Vec<u8> {
+        self.text(157, 100).to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_may_climb_its_own_folders_and_no_further() {
+        assert!(link_stays_inside(b"", b"busybox"));
+        assert!(link_stays_inside(b"usr/bin", b"../../bin/x"));
+        assert!(link_stays_inside(b"usr/bin", b"./x"));
+        assert!(!link_stays_inside(b"usr/bin", b"../../../x"));
+        assert!(!link_stays_inside(b"", b"/etc/passwd"));
+        assert!(!link_stays_inside(b"", b""));
+        // `d` may itself be a link to the top of the tree.
+        assert!(!link_stays_inside(b"a/b", b"d/.."));
+    }
+
+    #[test]
+    fn a_tree_path_is_relative_and_plain() {
+        assert!(is_tree_path(b"usr/bin/a b\xff"));
+        for bad in [&b"/a"[..], b"", b"a/../b", b"./a", b"a//b", b"a/", b"a\0b"] {
+            assert!(!is_tree_path(bad), "{bad:?}");
+        }
+    }
+}

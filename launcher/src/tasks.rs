@@ -1,0 +1,147 @@
+//! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `verify` and `extract`.
+//! None of them executes anything of it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bundle::{Blob, Manifest, Translator, Variant};
+use sha2::{Digest as _, Sha256};
+
+use crate::blob_reader::BlobReader;
+use crate::bundle_file::BundleFile;
+use crate::cache::{Trouble, c_string, remove_tree};
+use crate::controls::Controls;
+use crate::decimal::decimal;
+use crate::error::Error;
+use crate::route::{HOST, base_name, names};
+use crate::start::Start;
+use crate::sys::{self, At, Errno, OFlags};
+use crate::tar::TarReader;
+use crate::unpack::write_tree;
+
+/// Files are hashed in pieces of this size.
+const PIECE: usize = 128 * 1024;
+
+/// Prints what is inside, a line each.
+pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+    let mut text = [b"bundle: ".as_slice(), file.name(), b"\n"].concat();
+    let mut line = |parts: &[&[u8]]| {
+        text.extend_from_slice(&parts.concat());
+        text.push(b'\n');
+    };
+    line(&[b"size: ", &decimal(file.footer().file_length), b" bytes"]);
+    line(&[b"manifest: sha256 ", &file.footer().manifest_digest.to_hex()]);
+    line(&[b"this host: ", HOST.name().as_bytes()]);
+    line(&[b"hosts: ", &names(manifest.launchers().map(|launcher| launcher.host).collect())]);
+    for variant in manifest.variants() {
+        line(&[b"app: target ", variant.target.name().as_bytes(), b", ", &sizes(&variant.app)]);
+        for entry in manifest.entries(&variant) {
+            line(&[b"  entry ", entry.name, b": ", entry.path]);
+        }
+    }
+    for Translator { key, name, version, blob, .. } in manifest.translators() {
+        let (target, host) = (key.target.name().as_bytes(), key.host.name().as_bytes());
+        line(&[b"emulator: ", target, b" on ", host, b": ", name, b" ", version, b", ", &sizes(&blob)]);
+    }
+    for notice in manifest.notices() {
+        line(&[b"notice: ", notice.source, b" (", notice.licence, b"): ", notice.origin]);
+    }
+    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno))?;
+    Ok(0)
+}
+
+fn sizes(blob: &Blob) -> Vec<u8> {
+    [decimal(blob.stored).as_slice(), b" bytes stored, ", &decimal(blob.length), b" unpacked"].concat()
+}
+
+/// Checks every byte of the bundle and says so.
+pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+    check_blobs(file, manifest)?;
+    let text = [b"unibin: every byte of `".as_slice(), file.name(), b"` is as it was packed\n"].concat();
+    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno))?;
+    Ok(0)
+}
+
+/// Compares every stored and every unpacked byte with the manifest's digests, and the gaps between blobs with zero.
+pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
+    let mut free = 0;
+    for blob in manifest.blobs() {
+        check_range(file, free, blob.offset, None)?;
+        check_range(file, blob.offset, blob.end().unwrap_or(u64::MAX), Some(&blob))?;
+        BlobReader::open(file, blob)?.finish()?;
+        free = blob.end().unwrap_or(u64::MAX);
+    }
+    check_range(file, free, file.footer().manifest_offset, None)
+}
+
+/// A blob's stored bytes have their digest; bytes of no blob are zero.
+fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob>) -> Result<(), Error> {
+    let part = blob.map_or("padding", |blob| blob.kind.name());
+    let damaged = || Error::damaged(file.name(), part.as_bytes());
+    let mut piece = vec![0; PIECE];
+    let mut hasher = Sha256::new();
+    let mut offset = start;
+    while offset < end {
+        let want = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(PIECE);
+        let read = file.read_at(offset, piece.get_mut(..want).unwrap_or_default());
+        let read = read.map_err(|errno| Error::cannot_read(file.name(), errno))?;
+        let bytes = piece.get(..read).filter(|bytes| !bytes.is_empty()).ok_or_else(damaged)?;
+        if blob.is_none() && bytes.iter().any(|byte| *byte != 0) {
+            return Err(damaged());
+        }
+        hasher.update(bytes);
+        offset = offset.saturating_add(read as u64);
+    }
+    match blob {
+        Some(blob) if hasher.finalize().as_slice() != blob.stored_digest.0.as_slice() => Err(damaged()),
+        _ => Ok(()),
+    }
+}
+
+/// Unpacks each variant's tree into a new folder: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With several
+/// variants each goes into a folder named after its CPU.
+pub fn extract(
+    start: &Start<'_>,
+    controls: &Controls<'_>,
+    file: &BundleFile<'_>,
+    manifest: &Manifest<'_>,
+) -> Result<i32, Error> {
+    let default = c_string(&[base_name(start.argv0.to_bytes()), b".extracted"]);
+    let to = controls.to.unwrap_or(&default);
+    let failed = |errno| Error::cannot_write(to.to_bytes(), errno);
+    sys::mkdirat(At::CWD, to, 0o755).map_err(failed)?;
+    let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
+    let folder = folder.map_err(failed)?;
+
+    let several = manifest.variants().nth(1).is_some();
+    for variant in manifest.variants() {
+        if let Err(trouble) = extract_variant(file, &folder, &variant, several) {
+            // Half a tree is worse than none; the folder was made by us just now.
+            if let Ok(here) = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0) {
+                remove_tree(&here, to);
+            }
+            return Err(match trouble {
+                Trouble::Fatal(error) => error,
+                Trouble::Candidate(_) => failed(Errno::EIO),
+            });
+        }
+    }
+    sys::stdout(&[b"unibin: extracted into ", to.to_bytes(), b"\n"].concat()).map_err(failed)?;
+    Ok(0)
+}
+
+fn extract_variant(
+    file: &BundleFile<'_>,
+    folder: &sys::Fd,
+    variant: &Variant<'_>,
+    several: bool,
+) -> Result<(), Trouble> {
+    let members = TarReader::new(BlobReader::open(file, variant.app)?);
+    if !several {
+        return write_tree(members, folder);
+    }
+    let name = c_string(&[variant.target.name().as_bytes()]);
+    sys::mkdirat(folder.at(), &name, 0o755)?;
+    let tree = sys::openat(folder.at(), &name, OFlags::DIRECTORY, 0)?;
+    write_tree(members, &tree)
+}

@@ -1,0 +1,99 @@
+//! Blobs into a slot: hashed while they are written, synced before the slot is published.
+
+use alloc::vec;
+use core::ffi::CStr;
+
+use bundle::{Blob, Encoding};
+
+use crate::blob_reader::BlobReader;
+use crate::bundle_file::BundleFile;
+use crate::cache::{Cache, Slot, Trouble, c_string};
+use crate::log::Log;
+use crate::sys::{self, Errno, Fd, Follow, OFlags};
+use crate::tar::{Kind, TarReader};
+
+/// The name of a blob that is one file, in its slot.
+pub const FILE: &CStr = c"emulator";
+/// The name of a blob that is a tree, in its slot.
+pub const TREE: &CStr = c"tree";
+
+/// Files are copied in pieces of this size.
+const PIECE: usize = 128 * 1024;
+
+/// New files: never through a link, never over something that is there.
+fn create_flags() -> OFlags {
+    OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW
+}
+
+/// The slot of `blob`, unpacked where it is not there yet.
+pub fn ensure(
+    cache: &Cache,
+    file: &BundleFile<'_>,
+    blob: Blob,
+    afresh: bool,
+    log: Log,
+) -> Result<Slot, Trouble> {
+    cache.ensure(&blob.digest, afresh, log, |dir| {
+        log.step(&[b"unpacking the ", blob.kind.name().as_bytes(), b" into ", cache.path()]);
+        let bytes = BlobReader::open(file, blob)?;
+        match blob.encoding {
+            Encoding::TarZstd => {
+                sys::mkdirat(dir.at(), TREE, 0o700)?;
+                let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
+                write_tree(TarReader::new(bytes), &tree)?;
+                // One call for all files: after a power cut the slot is whole or not there.
+                Ok(tree.syncfs()?)
+            }
+            Encoding::Raw | Encoding::Zstd => {
+                let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
+                write_file(bytes, &out)?;
+                Ok(out.fdatasync()?)
+            }
+        }
+    })
+}
+
+/// A whole blob into an open file.
+pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Trouble> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = bytes.read(&mut piece)?;
+        if read == 0 {
+            return Ok(bytes.finish()?);
+        }
+        out.write_all(piece.get(..read).unwrap_or_default())?;
+    }
+}
+
+/// A whole tar stream into a folder.
+pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Trouble> {
+    let mut piece = vec![0; PIECE];
+    while let Some(member) = members.next_member()? {
+        let path = c_string(&[&member.path]);
+        match member.kind {
+            Kind::Directory => sys::mkdirat(tree.at(), &path, 0o755)?,
+            Kind::Symlink(target) => sys::symlinkat(&c_string(&[&target]), tree.at(), &path)?,
+            Kind::Hardlink(target) => {
+                let target = c_string(&[&target]);
+                // A link to a link would be followed by some file systems and not by others.
+                if !sys::statat(tree.at(), &target, Follow::No)?.is_file() {
+                    return Err(Errno::EINVAL.into());
+                }
+                sys::linkat(tree.at(), &target, tree.at(), &path)?;
+            }
+            Kind::File { executable, .. } => {
+                let out = sys::openat(tree.at(), &path, create_flags(), 0o600)?;
+                loop {
+                    let read = members.content(&mut piece)?;
+                    if read == 0 {
+                        break;
+                    }
+                    out.write_all(piece.get(..read).unwrap_or_default())?;
+                }
+                // The app may look at its own files' modes, so these are the ones that the packer stored.
+                out.chmod(if executable { 0o755 } else { 0o644 })?;
+            }
+        }
+    }
+    Ok(members.finish()?)
+}
