@@ -122,25 +122,25 @@ impl<'a> Manifest<'a> {
     }
 
     /// Every blob in file order.
-    pub fn blobs(&self) -> impl Iterator<Item = Blob> + 'a {
+    pub fn blobs(&self) -> impl Iterator<Item = Blob> + use<'a> {
         self.blobs.chunks_exact(Blob::ROW).filter_map(|row| Blob::decode(row).ok())
     }
 
     /// Every launcher in file order.
-    pub fn launchers(&self) -> impl Iterator<Item = Launcher> + 'a {
+    pub fn launchers(&self) -> impl Iterator<Item = Launcher> + use<'a> {
         let this = *self;
         self.launchers.chunks_exact(LAUNCHER_ROW).filter_map(move |row| this.launcher(row).ok())
     }
 
     /// Every variant, in the order of preference among those of one target.
-    pub fn variants(&self) -> impl Iterator<Item = Variant<'a>> + 'a {
+    pub fn variants(&self) -> impl Iterator<Item = Variant<'a>> + use<'a> {
         let this = *self;
         let rows = self.variants.chunks_exact(VARIANT_ROW).enumerate();
         rows.filter_map(move |(number, row)| this.variant(number, row).ok())
     }
 
     /// The entries of one variant; the first is its default.
-    pub fn entries(&self, variant: &Variant<'_>) -> impl Iterator<Item = Entry<'a>> + 'a {
+    pub fn entries(&self, variant: &Variant<'_>) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let this = *self;
         let number = variant.index;
         let all = self.entries.chunks_exact(ENTRY_ROW).filter_map(move |row| this.entry(row).ok());
@@ -148,19 +148,19 @@ impl<'a> Manifest<'a> {
     }
 
     /// Every translator in file order.
-    pub fn translators(&self) -> impl Iterator<Item = Translator<'a>> + 'a {
+    pub fn translators(&self) -> impl Iterator<Item = Translator<'a>> + use<'a> {
         let this = *self;
         self.translators.chunks_exact(TRANSLATOR_ROW).filter_map(move |row| this.translator(row).ok())
     }
 
     /// Every notice in file order.
-    pub fn notices(&self) -> impl Iterator<Item = Notice<'a>> + 'a {
+    pub fn notices(&self) -> impl Iterator<Item = Notice<'a>> + use<'a> {
         let this = *self;
         self.notices.chunks_exact(NOTICE_ROW).filter_map(move |row| this.notice(row).ok())
     }
 
     /// The rules of a row, in order.
-    pub fn rules(&self, rules: Rules) -> impl Iterator<Item = Rule<'a>> + 'a {
+    pub fn rules(&self, rules: Rules) -> impl Iterator<Item = Rule<'a>> + use<'a> {
         let this = *self;
         let all = self.rules.chunks_exact(RULE_ROW).skip(index(rules.first)).take(index(rules.count));
         all.filter_map(move |row| this.rule(row).ok())

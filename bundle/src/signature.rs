@@ -48,7 +48,7 @@ impl<'a> Signatures<'a> {
     }
 
     /// The signatures in file order.
-    pub fn iter(&self) -> impl Iterator<Item = Signature> + 'a {
+    pub fn iter(&self) -> impl Iterator<Item = Signature> + use<'a> {
         self.0.chunks_exact(Self::ROW).filter_map(|row| {
             Some(Signature {
                 algorithm: Algorithm::Ed25519,

@@ -1,0 +1,254 @@
+//! The manifest's decoder against manifests that are wrong in one respect, and against any bytes.
+
+use bundle::{
+    Arch, Blob, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest, ManifestBuilder,
+    NewEntry, NewNotice, NewRule, NewTranslator, NewVariant, Part, RuleKind,
+};
+
+const BLOBS_END: u64 = 20_000;
+
+fn blob(kind: BlobKind, offset: u64, stored: u64) -> Blob {
+    let encoding = match kind {
+        BlobKind::Stub | BlobKind::Launcher => Encoding::Raw,
+        BlobKind::App => Encoding::TarZstd,
+        BlobKind::Emulator | BlobKind::Notices => Encoding::Zstd,
+    };
+    let raw = encoding == Encoding::Raw;
+    let digest = if raw { Digest([1; 32]) } else { Digest([2; 32]) };
+    Blob {
+        kind,
+        encoding,
+        offset,
+        stored,
+        length: if raw { stored } else { 10 * stored },
+        stored_digest: Digest([1; 32]),
+        digest,
+    }
+}
+
+/// What a test changes before the manifest is written.
+struct Parts<'a> {
+    blobs: Vec<Blob>,
+    path: &'a [u8],
+    entry_variant: u32,
+    app: u32,
+    rule: NewRule<'a>,
+    member: &'a [u8],
+}
+
+impl Parts<'_> {
+    fn good() -> Parts<'static> {
+        Parts {
+            blobs: vec![
+                blob(BlobKind::Stub, 0, 4096),
+                blob(BlobKind::Launcher, 4096, 100),
+                blob(BlobKind::App, 8192, 1000),
+                blob(BlobKind::Emulator, 9192, 5000),
+                blob(BlobKind::Notices, 14192, 300),
+            ],
+            path: b"usr/bin/app",
+            entry_variant: 0,
+            app: 2,
+            rule: NewRule { kind: RuleKind::SetVariable, name: b"LANG", value: b"C.UTF-8" },
+            member: b"",
+        }
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut manifest = ManifestBuilder::new();
+        for blob in &self.blobs {
+            manifest.blob(blob);
+        }
+        manifest.launcher(Arch::X86_64, false, 1);
+        manifest.variant(&NewVariant {
+            target: Arch::Riscv64,
+            level: 0,
+            app: self.app,
+            loader: b"",
+            rules: &[],
+        });
+        let rules = [self.rule.clone()];
+        manifest.entry(&NewEntry {
+            variant: self.entry_variant,
+            name: b"app",
+            path: self.path,
+            rules: &rules,
+        });
+        manifest.translator(&NewTranslator {
+            key: EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 },
+            blob: 3,
+            member: self.member,
+            name: b"qemu-user",
+            version: b"10.0",
+            rules: &[NewRule { kind: RuleKind::Program, name: b"", value: b"" }],
+        });
+        manifest.notice(&NewNotice {
+            subject: 3,
+            text: 4,
+            licence: b"GPL-2.0-only",
+            source: b"qemu 10.0",
+            origin: b"",
+        });
+        manifest.finish(BLOBS_END)
+    }
+
+    fn refusal(&self) -> Option<FormatError> {
+        match self.encode() {
+            Err(EncodeError::Refused(error)) => Some(error),
+            Err(EncodeError::TooLong) => panic!("not long at all"),
+            Ok(_) => None,
+        }
+    }
+}
+
+#[test]
+fn a_whole_manifest_reads_back_as_it_was_written() {
+    let bytes = Parts::good().encode().expect("a good manifest");
+    let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
+    assert_eq!(manifest.blobs().collect::<Vec<_>>(), Parts::good().blobs);
+    let variant = manifest.variants().next().expect("one variant");
+    let entry = manifest.entries(&variant).next().expect("one entry");
+    assert_eq!((variant.target, entry.name, entry.path), (Arch::Riscv64, &b"app"[..], &b"usr/bin/app"[..]));
+    let rule = manifest.rules(entry.rules).next().expect("one rule");
+    assert_eq!((rule.kind, rule.name, rule.value), (RuleKind::SetVariable, &b"LANG"[..], &b"C.UTF-8"[..]));
+    let translator = manifest.translators().next().expect("one translator");
+    assert_eq!(translator.key.to_string(), "riscv64-on-x86_64");
+    assert_eq!(
+        manifest.rules(translator.rules).map(|rule| rule.kind).collect::<Vec<_>>(),
+        [RuleKind::Program]
+    );
+    assert_eq!(manifest.notices().next().map(|notice| notice.licence), Some(&b"GPL-2.0-only"[..]));
+}
+
+#[test]
+fn a_path_that_leaves_its_tree_is_refused() {
+    for path in
+        [&b"/bin/sh"[..], b"../sh", b"a/../../sh", b"a//b", b"./a", b"a/", b"", b"a\0b", &[b'a'; 4096]]
+    {
+        assert_eq!(Parts { path, ..Parts::good() }.refusal(), Some(FormatError::Name), "{path:?}");
+    }
+    assert_eq!(Parts { path: b"..a/b..", ..Parts::good() }.refusal(), None);
+}
+
+#[test]
+fn a_reference_to_nothing_or_to_the_wrong_kind_is_refused() {
+    assert_eq!(Parts { entry_variant: 1, ..Parts::good() }.refusal(), Some(FormatError::Reference));
+    for app in [0, 1, 3, 4, 5, u32::MAX] {
+        assert_eq!(Parts { app, ..Parts::good() }.refusal(), Some(FormatError::Reference), "blob {app}");
+    }
+}
+
+#[test]
+fn blobs_that_overlap_or_leave_the_file_are_refused() {
+    let mut parts = Parts::good();
+    parts.blobs[2].offset = 4195;
+    assert_eq!(parts.refusal(), Some(FormatError::Overlap));
+    parts.blobs[2].offset = 4196;
+    assert_eq!(parts.refusal(), None);
+
+    let mut parts = Parts::good();
+    parts.blobs[4].stored = BLOBS_END - 14192 + 1;
+    assert_eq!(parts.refusal(), Some(FormatError::OutOfBounds(Part::Blob)));
+    parts.blobs[4].stored = u64::MAX;
+    assert_eq!(parts.refusal(), Some(FormatError::OutOfBounds(Part::Blob)));
+
+    let mut parts = Parts::good();
+    parts.blobs[0].offset = 1;
+    assert_eq!(parts.refusal(), Some(FormatError::OutOfBounds(Part::Blob)));
+}
+
+#[test]
+fn a_raw_blob_with_two_lengths_and_an_app_that_is_no_tree_are_refused() {
+    let mut parts = Parts::good();
+    parts.blobs[1].length += 1;
+    assert_eq!(parts.refusal(), Some(FormatError::Length(Part::Blob)));
+
+    let mut parts = Parts::good();
+    parts.blobs[2].encoding = Encoding::Zstd;
+    assert_eq!(parts.refusal(), Some(FormatError::UnknownKind(Part::Blob)));
+}
+
+#[test]
+fn a_rule_that_makes_no_sense_is_refused() {
+    let rules = [
+        (RuleKind::SetVariable, &b""[..], &b"x"[..]),
+        (RuleKind::SetVariable, b"A=B", b"x"),
+        (RuleKind::UnsetVariable, b"A", b"x"),
+        (RuleKind::Argument, b"A", b"x"),
+        (RuleKind::Argument, b"", b"a\0b"),
+        (RuleKind::Tree, b"", b"x"),
+    ];
+    for (kind, name, value) in rules {
+        let parts = Parts { rule: NewRule { kind, name, value }, ..Parts::good() };
+        assert_eq!(parts.refusal(), Some(FormatError::Name), "{kind:?} {name:?} {value:?}");
+    }
+    let empty_argument = NewRule { kind: RuleKind::Argument, name: b"", value: b"" };
+    assert_eq!(Parts { rule: empty_argument, ..Parts::good() }.refusal(), None);
+}
+
+#[test]
+fn a_member_belongs_to_a_tree_of_emulators_only() {
+    assert_eq!(Parts { member: b"qemu-riscv64", ..Parts::good() }.refusal(), Some(FormatError::Name));
+    let mut parts = Parts { member: b"qemu-riscv64", ..Parts::good() };
+    parts.blobs[3].encoding = Encoding::TarZstd;
+    assert_eq!(parts.refusal(), None);
+}
+
+#[test]
+fn a_manifest_that_is_cut_or_followed_by_more_is_refused() {
+    let mut bytes = Parts::good().encode().expect("a good manifest");
+    for length in 0..bytes.len() {
+        assert!(Manifest::decode(&bytes[..length], BLOBS_END).is_err(), "{length} bytes");
+    }
+    bytes.push(0);
+    assert_eq!(Manifest::decode(&bytes, BLOBS_END).err(), Some(FormatError::Length(Part::Manifest)));
+}
+
+#[test]
+fn every_reserved_field_and_flag_is_checked() {
+    let bytes = Parts::good().encode().expect("a good manifest");
+    let blobs = 40;
+    let launchers = blobs + 5 * 96;
+    let variants = launchers + 8;
+    let entries = variants + 28;
+    let translators = entries + 32;
+    let rules = translators + 44;
+    let reserved = [
+        0,
+        36,
+        blobs + 4,
+        launchers + 2,
+        variants + 24,
+        entries + 4,
+        translators + 8,
+        translators + 10,
+        rules + 2,
+    ];
+    for at in reserved {
+        let mut bad = bytes.clone();
+        bad[at] |= 0x80;
+        let found = Manifest::decode(&bad, BLOBS_END).err();
+        assert!(matches!(found, Some(FormatError::UnknownFlag(_))), "byte {at}: {found:?}");
+    }
+}
+
+/// Whatever one changed byte makes of a manifest, reading all of it ends, without a panic.
+#[test]
+fn no_changed_byte_makes_a_reader_panic() {
+    let good = Parts::good().encode().expect("a good manifest");
+    let mut accepted = 0;
+    for at in 0..good.len() {
+        for value in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            let Ok(manifest) = Manifest::decode(&bytes, BLOBS_END) else { continue };
+            accepted += 1;
+            let entries = manifest.variants().flat_map(|variant| manifest.entries(&variant));
+            let rules = entries.flat_map(|entry| manifest.rules(entry.rules)).count();
+            let rows =
+                manifest.blobs().count() + manifest.launchers().count() + manifest.translators().count();
+            assert!(rules + rows + manifest.notices().count() < 1000);
+        }
+    }
+    assert!(accepted > 0, "a changed digest is still a manifest");
+}
