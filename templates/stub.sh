@@ -6,7 +6,7 @@
 ## src/stub.rs. It must leave no trace in what it starts: names begin with `ub_` and are never exported; umask, traps
 ## and PATH change in subshells only; stdin is not read. Nothing is read after `exec`, so no shell ever meets the binary
 ## part. A warm start forks nothing. The kernel names the CPU: a 32-bit userland on a 64-bit kernel is common.
-{ read -r ub_m </proc/sys/kernel/arch; } 2>/dev/null || ub_m=$(uname -m)
+{ read -r ub_m </proc/sys/kernel/arch; } 2>/dev/null || ub_m=$(uname -m 2>/dev/null)
 ## ub_m becomes the launcher's CPU; ub_d: head of its SHA-256; ub_o: its first block; ub_n: its bytes.
 case $ub_m in
 @CASES@
