@@ -3,6 +3,7 @@
 //! Refuses whatever that chain does not reach, except that the caller may pin a member's digest itself.
 
 mod ar;
+pub mod archive;
 mod clearsign;
 pub mod deb;
 pub mod digest;
@@ -14,11 +15,20 @@ pub mod mirror;
 mod openpgp;
 pub mod packages;
 pub mod progress;
+pub mod ranged;
 pub mod release;
 pub mod signature;
 mod stanza;
 mod xz;
 mod xz_index;
 
+pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
+pub use deb::{Deb, DebEntry, DebError, DebKind};
 pub use digest::Sha256;
+pub use fetch::{FetchOptions, Fetcher};
 pub use fetch_error::FetchError;
+pub use mirror::MirrorSources;
+pub use packages::{Package, PackageIndex};
+pub use progress::{Progress, Silent};
+pub use ranged::{Member, MemberBytes, RangedError};
+pub use signature::{Keyring, SignatureError, Verifier};

@@ -9,7 +9,7 @@ use pgp::armor::Dearmor;
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
-use pgp::types::{KeyDetails, Tag, Timestamp, VerifyingKey};
+use pgp::types::{Duration, KeyDetails, Tag, Timestamp, VerifyingKey};
 
 use crate::signature::{Finding, Keyring, SignatureError};
 
@@ -57,7 +57,7 @@ fn seconds_since_1970(time: SystemTime) -> u64 {
 }
 
 /// A key's right to sign.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     MaySign,
     MayNotSign,
@@ -104,7 +104,7 @@ fn signer(signature: &Signature) -> String {
 fn checked(
     signature: &Signature,
     text: &str,
-    key: &(impl VerifyingKey + KeyDetails),
+    key: &impl VerifyingKey,
     standing: Standing,
     name: String,
     now: u64,
@@ -126,7 +126,7 @@ fn checked(
                 | HashAlgorithm::Sha3_512
         )
     );
-    let expires = end(signature.created(), signature.signature_expiration_time().map(|time| time.as_secs()));
+    let expires = end(signature.created(), signature.signature_expiration_time().map(Duration::as_secs));
     match standing {
         Standing::Revoked => Finding::KeyRevoked(name),
         Standing::Expired => Finding::KeyExpired(name),
@@ -150,7 +150,7 @@ fn newest<'a>(
     holds: impl Fn(&Signature) -> bool,
 ) -> Option<&'a Signature> {
     let lasts = |signature: &Signature| {
-        end(signature.created(), signature.signature_expiration_time().map(|time| time.as_secs()))
+        end(signature.created(), signature.signature_expiration_time().map(Duration::as_secs))
             .is_none_or(|end| end > now)
     };
     signatures
@@ -197,7 +197,7 @@ fn subkey_standing(certificate: &SignedPublicKey, subkey: &SignedPublicSubKey, n
 
 /// What `word`, the primary key's newest word about `key`, lets it do.
 fn standing(word: &Signature, key: &impl KeyDetails, now: u64) -> Standing {
-    let expires = end(Some(key.created_at()), word.key_expiration_time().map(|time| time.as_secs()));
+    let expires = end(Some(key.created_at()), word.key_expiration_time().map(Duration::as_secs));
     if expires.is_some_and(|end| end <= now) {
         Standing::Expired
     } else if word.key_flags().sign() {

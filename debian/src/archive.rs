@@ -1,0 +1,376 @@
+//! A suite of a Debian archive, opened: the first mirror with a table of contents that is signed, fresh and of that
+//! suite; its indexes; its packages; and the record of why each is believed.
+//! Refuses a mirror on the first thing about it that does not hold, and says of every mirror what that was.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deb::{Deb, DebError};
+use crate::digest::Sha256;
+use crate::fetch::{FetchOptions, Fetcher};
+use crate::fetch_error::FetchError;
+use crate::location::Location;
+use crate::mirror::{Mirror, MirrorSources, Origin, SNAPSHOT_TIMESTAMP};
+use crate::packages::{Package, PackageIndex, PackagesError};
+use crate::progress::Progress;
+use crate::ranged::{self, Member, MemberBytes, RangedError};
+use crate::release::{Release, ReleaseError, parse_timestamp};
+use crate::signature::{self, Keyring, SignatureError, Verifier};
+
+/// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
+const MAX_INRELEASE: u64 = 16 << 20;
+
+/// How to open an archive.
+pub struct ArchiveOptions<'a> {
+    /// Where to ask.
+    pub mirrors: MirrorSources,
+    /// Where fetched files are kept, by their digest.
+    pub cache: PathBuf,
+    /// Whose signatures count.
+    pub keyring: Keyring,
+    /// What checks them.
+    pub verifier: Verifier,
+    /// Take an index past its `Valid-Until`.
+    pub allow_stale: bool,
+    /// The time to check validity against.
+    pub now: SystemTime,
+    /// How to fetch.
+    pub fetch: FetchOptions,
+    /// Who is told how far a transfer is.
+    pub progress: &'a dyn Progress,
+}
+
+impl<'a> ArchiveOptions<'a> {
+    /// The defaults: this machine's mirrors, Debian's keys, the present time.
+    pub fn new(cache: PathBuf, progress: &'a dyn Progress) -> Self {
+        Self {
+            mirrors: MirrorSources::default(),
+            cache,
+            keyring: Keyring::debian(),
+            verifier: Verifier::Auto,
+            allow_stale: false,
+            now: SystemTime::now(),
+            fetch: FetchOptions::default(),
+            progress,
+        }
+    }
+}
+
+/// What can go wrong with an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// Bytes could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The table of contents is not signed as it should be.
+    #[error("the signature of `{location}` is refused")]
+    Signature {
+        /// URL or path of the `InRelease`.
+        location: String,
+        /// Why.
+        source: SignatureError,
+    },
+    /// The table of contents cannot be used.
+    #[error("`{location}` cannot be used")]
+    Release {
+        /// URL or path of the `InRelease`.
+        location: String,
+        /// Why.
+        source: ReleaseError,
+    },
+    /// An index cannot be read.
+    #[error("the packages of `{architecture}` cannot be read")]
+    Packages {
+        /// Debian's name of the CPU.
+        architecture: String,
+        /// Why.
+        source: PackagesError,
+    },
+    /// A package cannot be read.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// A member of a package is not as pinned.
+    #[error(transparent)]
+    Member(RangedError),
+    /// A package has no file of that path.
+    #[error("package `{package}` {version} holds no file `{path}`")]
+    NoMember {
+        /// The package.
+        package: String,
+        /// Its version.
+        version: String,
+        /// The path that was looked for.
+        path: String,
+    },
+    /// The suite has no packages for that CPU.
+    #[error("suite `{suite}` has no packages for `{architecture}`, only for `{available}`")]
+    NoArchitecture {
+        /// The suite.
+        suite: String,
+        /// What was asked for.
+        architecture: String,
+        /// What there is, separated by blanks.
+        available: String,
+    },
+    /// A text that cannot be a suite's name.
+    #[error("`{0}` is not the name of a suite")]
+    BadSuite(String),
+    /// There is no mirror to ask.
+    #[error("there is no mirror to get suite `{0}` from")]
+    NoMirror(String),
+    /// No mirror would do; one line for each, with its reason.
+    #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
+    AllMirrorsFailed {
+        /// The suite.
+        suite: String,
+        /// Each mirror and why it was refused, in the order tried.
+        failures: Vec<(Mirror, ArchiveError)>,
+    },
+}
+
+fn list(failures: &[(Mirror, ArchiveError)]) -> String {
+    failures.iter().fold(String::new(), |mut lines, (mirror, error)| {
+        let _ = write!(lines, "\n  {mirror}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let _ = write!(lines, ": {error}");
+            cause = error.source();
+        }
+        lines
+    })
+}
+
+impl ArchiveError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fetch(error) | Self::Member(RangedError::Fetch(error)) => error.hint(),
+            Self::Signature { source, .. } => source.hint(),
+            Self::Release { source, .. } => source.hint(),
+            Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),
+            Self::NoMirror(_) => Some("name a mirror, or allow the snapshot archive".into()),
+            Self::AllMirrorsFailed { failures, .. } => failures.iter().find_map(|(_, error)| error.hint()),
+            _ => None,
+        }
+    }
+}
+
+/// Why a package is believed, for the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The mirror's base; left out of records that are to be the same everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror_url: Option<String>,
+    /// The suite that was asked for.
+    pub suite: String,
+    /// SHA-256 of the `InRelease` file, signature and all.
+    pub inrelease_sha256: Sha256,
+    /// Fingerprints of the primary keys that signed it.
+    pub signed_by: Vec<String>,
+    /// SHA-256 of the index, `Packages.xz`.
+    pub packages_sha256: Sha256,
+    /// Path of the `.deb` below the mirror's base.
+    pub deb: String,
+    /// SHA-256 of the `.deb`.
+    pub deb_sha256: Sha256,
+}
+
+/// An opened suite.
+pub struct Archive<'a> {
+    fetcher: Fetcher<'a>,
+    cache: PathBuf,
+    mirror: Mirror,
+    /// The mirrors that come after the one in use, asked for packages that it turns out not to have.
+    others: Vec<Mirror>,
+    suite: String,
+    release: Release,
+    inrelease_sha256: Sha256,
+    signed_by: Vec<String>,
+}
+
+impl<'a> Archive<'a> {
+    /// Opens `suite` (`trixie`, `sid`…) on the first mirror where everything holds.
+    pub fn open(options: ArchiveOptions<'a>, suite: &str) -> Result<Self, ArchiveError> {
+        if !is_suite(suite) {
+            return Err(ArchiveError::BadSuite(suite.to_owned()));
+        }
+        let fetcher = Fetcher::new(options.fetch.clone(), options.progress);
+        let mut mirrors = options.mirrors.mirrors().into_iter();
+        let mut failures = Vec::new();
+        while let Some(mirror) = mirrors.next() {
+            match vouched(&options, &fetcher, &mirror, suite) {
+                Ok((release, inrelease_sha256, signed_by)) => {
+                    let (cache, others, suite) = (options.cache, mirrors.collect(), suite.to_owned());
+                    return Ok(Self {
+                        fetcher,
+                        cache,
+                        mirror,
+                        others,
+                        suite,
+                        release,
+                        inrelease_sha256,
+                        signed_by,
+                    });
+                }
+                Err(error) => failures.push((mirror, error)),
+            }
+        }
+        if failures.is_empty() {
+            return Err(ArchiveError::NoMirror(suite.to_owned()));
+        }
+        Err(ArchiveError::AllMirrorsFailed { suite: suite.to_owned(), failures })
+    }
+
+    /// The mirror in use.
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// The suite's signed table of contents.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// The packages of component `main` for a CPU by Debian's name: `amd64`, `riscv64`…
+    pub fn packages(&self, architecture: &str) -> Result<PackageIndex, ArchiveError> {
+        let name = format!("main/binary-{architecture}/Packages.xz");
+        let no_architecture = || ArchiveError::NoArchitecture {
+            suite: self.suite.clone(),
+            architecture: architecture.to_owned(),
+            available: self.release.architectures.join(" "),
+        };
+        let (size, sha256) = self.release.file(&name).ok_or_else(no_architecture)?;
+        let dest = self.cache.join("indexes").join(format!("{sha256}.xz"));
+        let folder = format!("dists/{}", self.suite);
+        let fetch =
+            |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
+        let by_name = || fetch(format!("{folder}/{name}"));
+        if self.release.by_hash {
+            let by_hash = fetch(format!("{folder}/main/binary-{architecture}/by-hash/SHA256/{sha256}"));
+            match by_hash {
+                Err(FetchError::NotFound { .. }) => by_name()?, // partial mirrors leave these folders out
+                other => other?,
+            };
+        } else {
+            by_name()?;
+        }
+        let file = File::open(&dest).map_err(|source| FetchError::Io { path: dest.clone(), source })?;
+        PackageIndex::read_xz(file, sha256)
+            .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })
+    }
+
+    /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache folder.
+    pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
+        let dest = self.cached_deb(package);
+        let expected = Some((package.size, package.sha256));
+        let mut first = None;
+        for mirror in std::iter::once(&self.mirror).chain(&self.others) {
+            match self.fetcher.fetch_to_file(&mirror.join(&package.filename), &dest, expected) {
+                Ok(_) => return Ok(dest),
+                Err(error) if error.is_the_mirrors_fault() => first = first.or(Some(error)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let nowhere = || FetchError::NotFound { location: self.mirror.join(&package.filename) };
+        Err(first.unwrap_or_else(nowhere).into())
+    }
+
+    /// Reads one pinned file of a package: out of the cache, by a few ranged reads, or else out of the whole package.
+    pub fn member(&self, package: &Package, member: &Member) -> Result<MemberBytes, ArchiveError> {
+        let cached = self.cached_deb(package);
+        if !cached.exists() {
+            let url = self.mirror.join(&package.filename);
+            match ranged::read_member(&self.fetcher, &url, package.size, member) {
+                Err(RangedError::RangesUnsupported { .. } | RangedError::Fetch(_)) => {}
+                other => return other.map_err(ArchiveError::Member),
+            }
+        }
+        let fetched = if cached.exists() { 0 } else { package.size };
+        let path = self.download(package)?;
+        let bytes = Deb::open(&path)?.read(&member.path, member.size)?;
+        let bytes = bytes.ok_or_else(|| ArchiveError::NoMember {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            path: member.path.clone(),
+        })?;
+        let computed = Sha256::of(&bytes);
+        if computed != member.sha256 {
+            return Err(ArchiveError::Member(RangedError::Mismatch {
+                location: path.display().to_string(),
+                member: member.path.clone(),
+                expected: member.sha256,
+                computed,
+            }));
+        }
+        Ok(MemberBytes { bytes, tar_offset: None, fetched })
+    }
+
+    /// Why `package`, found in `index`, is believed.
+    pub fn provenance(&self, index: &PackageIndex, package: &Package) -> Provenance {
+        Provenance {
+            mirror_url: Some(self.mirror.base.clone()),
+            suite: self.suite.clone(),
+            inrelease_sha256: self.inrelease_sha256,
+            signed_by: self.signed_by.clone(),
+            packages_sha256: index.sha256,
+            deb: package.filename.clone(),
+            deb_sha256: package.sha256,
+        }
+    }
+
+    fn cached_deb(&self, package: &Package) -> PathBuf {
+        self.cache.join("debs").join(format!("{}.deb", package.sha256))
+    }
+}
+
+/// Fetches and checks the table of contents of `suite` on one mirror: what it says, its digest, who signed it.
+fn vouched(
+    options: &ArchiveOptions<'_>,
+    fetcher: &Fetcher<'_>,
+    mirror: &Mirror,
+    suite: &str,
+) -> Result<(Release, Sha256, Vec<String>), ArchiveError> {
+    let location = mirror.join(&format!("dists/{suite}/InRelease"));
+    let kept = options.cache.join("releases").join(Sha256::of(location.as_bytes()).to_string());
+    let is_local = Location::parse(&location)?.is_local();
+    let document = match fs::read(&kept) {
+        Ok(document) if fetcher.is_offline() && !is_local => document,
+        _ => fetcher.fetch_bytes(&location, MAX_INRELEASE)?,
+    };
+    let signed = signature::verify(&document, &options.keyring, options.verifier, options.now)
+        .map_err(|source| ArchiveError::Signature { location: location.clone(), source })?;
+    let unusable = |source| ArchiveError::Release { location: location.clone(), source };
+    let release = Release::parse(&signed.text).map_err(unusable)?;
+    release.check_suite(suite).map_err(unusable)?;
+    if !options.allow_stale {
+        // A snapshot is meant to be as old as its timestamp, and must have been valid then.
+        let snapshot = parse_timestamp(SNAPSHOT_TIMESTAMP).filter(|_| mirror.origin == Origin::Snapshot);
+        release.check_fresh(snapshot.unwrap_or(options.now)).map_err(unusable)?;
+    }
+    if !fetcher.is_offline() && !is_local {
+        keep(&kept, &document)?;
+    }
+    Ok((release, Sha256::of(&document), signed.fingerprints))
+}
+
+/// Keeps a checked `InRelease` for runs without network. It is checked again when it is read.
+fn keep(path: &Path, document: &[u8]) -> Result<(), FetchError> {
+    let wrap = |error| FetchError::from_io(path, error);
+    let temporary = path.with_extension(format!("{}.part", std::process::id()));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(wrap)?;
+    }
+    fs::write(&temporary, document).map_err(wrap)?;
+    fs::rename(&temporary, path).map_err(wrap)
+}
+
+/// Whether a suite's name stays one folder below `dists`, as the names of Debian's suites do.
+fn is_suite(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '+'))
+}

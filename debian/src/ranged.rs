@@ -1,0 +1,352 @@
+//! Reads one file out of a remote `.deb` by a few ranged reads. `dpkg-deb` compresses with several threads, so that
+//! `data.tar.xz` is a row of blocks that decode alone; its entries are in order of their names, links last, so that the
+//! block with the wanted one is found by looking into a few. Neither is promised: whatever looks different ends in
+//! [`RangedError::RangesUnsupported`], and the whole package is to be fetched instead. The package's own digest cannot
+//! be checked this way; the caller pins the member's, and nothing else is returned.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+
+use crate::ar::{HEADER, MAGIC, Member as ArMember};
+use crate::deb::{TarHeader, tar_header};
+use crate::digest::Sha256;
+use crate::fetch::Fetcher;
+use crate::fetch_error::FetchError;
+use crate::xz::BlockDecoder;
+use crate::xz_index::{self, Block, EDGE};
+
+/// Length in bytes of the first and of the last read: the headers, and the index of a stream of some hundred blocks.
+const EDGE_READ: u64 = 4096;
+/// The least that is fetched of a block at a time, in bytes; a request costs about as long as this many.
+const LEAST_READ: u64 = 256 * 1024;
+/// The largest index and the largest decoded block that are taken, in bytes; Debian's blocks decode to 24 MiB.
+const MAX_INDEX: u64 = 1 << 20;
+const MAX_BLOCK: u64 = 512 << 20;
+/// tar's unit of length, in bytes.
+const RECORD: u64 = 512;
+
+/// A file inside a package, and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its path, without `./` before it: `usr/bin/qemu-riscv64`.
+    pub path: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256,
+    /// Where its header is in the decoded `data.tar`, if that is known from an earlier read: then nothing needs to be
+    /// searched. A wrong value costs one read and does no harm.
+    pub tar_offset: Option<u64>,
+}
+
+/// A member as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberBytes {
+    /// Its bytes, which are as pinned.
+    pub bytes: Vec<u8>,
+    /// Where its header is in the decoded `data.tar`, to be kept for [`Member::tar_offset`]; unknown after a read
+    /// of the whole package.
+    pub tar_offset: Option<u64>,
+    /// How many bytes were fetched for it.
+    pub fetched: u64,
+}
+
+/// A ranged read that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RangedError {
+    /// The package has to be fetched as a whole.
+    #[error("`{location}` cannot be read in parts: {reason}")]
+    RangesUnsupported {
+        /// URL or path of the package.
+        location: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The member is there and is not what was pinned.
+    #[error(
+        "`{member}` in `{location}` is not the file that was expected\n  expected sha256 {expected}\n  computed sha256 {computed}"
+    )]
+    Mismatch {
+        /// URL or path of the package.
+        location: String,
+        /// Path of the member.
+        member: String,
+        /// The pinned digest.
+        expected: Sha256,
+        /// The digest of what was read.
+        computed: Sha256,
+    },
+    /// The member is there and is not as long as was pinned.
+    #[error("`{member}` in `{location}` has {size} bytes, not the {expected} expected")]
+    Size {
+        /// URL or path of the package.
+        location: String,
+        /// Path of the member.
+        member: String,
+        /// The pinned size in bytes.
+        expected: u64,
+        /// The size in the package.
+        size: u64,
+    },
+    /// A part could not be fetched.
+    #[error(transparent)]
+    Fetch(FetchError),
+}
+
+impl From<FetchError> for RangedError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::RangesIgnored { location } => {
+                Self::RangesUnsupported { location, reason: "the server sends whole files only".into() }
+            }
+            error => Self::Fetch(error),
+        }
+    }
+}
+
+/// Reads `member` out of the package of `size` bytes at `url`.
+pub fn read_member(
+    fetcher: &Fetcher<'_>,
+    url: &str,
+    size: u64,
+    member: &Member,
+) -> Result<MemberBytes, RangedError> {
+    let mut remote = Remote { fetcher, url, fetched: 0 };
+    let mut tree = Tree::open(&mut remote, size)?;
+    let hinted = match member.tar_offset {
+        Some(offset) => tree.header_at(offset)?.filter(|header| header.path == member.path.as_bytes()),
+        None => None,
+    };
+    let (offset, header) = match (member.tar_offset, hinted) {
+        (Some(offset), Some(header)) => (offset, header),
+        _ => tree.search(&member.path)?,
+    };
+    if header.size != member.size || !header.is_file {
+        let (location, expected) = (url.to_owned(), member.size);
+        return Err(RangedError::Size { location, member: member.path.clone(), expected, size: header.size });
+    }
+    let start = offset + RECORD;
+    let bytes = tree.bytes(start..start + header.size)?;
+    let computed = Sha256::of(&bytes);
+    if computed != member.sha256 {
+        let (location, expected) = (url.to_owned(), member.sha256);
+        return Err(RangedError::Mismatch { location, member: member.path.clone(), expected, computed });
+    }
+    Ok(MemberBytes { bytes, tar_offset: Some(offset), fetched: remote.fetched })
+}
+
+/// The package, as a row of bytes far away.
+struct Remote<'a> {
+    fetcher: &'a Fetcher<'a>,
+    url: &'a str,
+    fetched: u64,
+}
+
+impl Remote<'_> {
+    fn get(&mut self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
+        let bytes = self.fetcher.fetch_range(self.url, range)?;
+        self.fetched += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    fn unsupported(&self, reason: impl Into<String>) -> RangedError {
+        RangedError::RangesUnsupported { location: self.url.to_owned(), reason: reason.into() }
+    }
+
+    fn undecodable(&self, error: &io::Error) -> RangedError {
+        self.unsupported(format!("a block does not decode: {error}"))
+    }
+}
+
+/// The package's decoded `data.tar`, of which as much is here as was asked for.
+struct Tree<'r, 'a> {
+    remote: &'r mut Remote<'a>,
+    stream: Range<u64>,
+    header: [u8; 12],
+    blocks: Vec<Block>,
+    opened: BTreeMap<usize, Opened>,
+}
+
+struct Opened {
+    decoder: BlockDecoder,
+    /// How many of the block's stored bytes were fed to the decoder.
+    fed: u64,
+}
+
+impl<'r, 'a> Tree<'r, 'a> {
+    fn open(remote: &'r mut Remote<'a>, size: u64) -> Result<Self, RangedError> {
+        let head = remote.get(0..size.min(EDGE_READ))?;
+        let stream = find_data(remote, &head, size)?;
+        let header = match within(&head, 0, stream.start..stream.start + EDGE) {
+            Some(header) => header.to_vec(),
+            None => remote.get(stream.start..stream.start + EDGE)?,
+        };
+        let header: [u8; 12] =
+            header.try_into().map_err(|_| remote.unsupported("the stream's header is cut off"))?;
+
+        let tail_start = stream.end.saturating_sub(EDGE_READ).max(stream.start);
+        let tail = remote.get(tail_start..stream.end)?;
+        let footer = &tail[tail.len().saturating_sub(12)..];
+        let index_length = xz_index::index_length(footer).map_err(|reason| remote.unsupported(reason))?;
+        let index_end = stream.end - EDGE;
+        if index_length > MAX_INDEX || index_end - stream.start < index_length + EDGE {
+            return Err(remote.unsupported("the xz index is too large"));
+        }
+        let range = index_end - index_length..index_end;
+        let index = match within(&tail, tail_start, range.clone()) {
+            Some(index) => index.to_vec(),
+            None => remote.get(range)?,
+        };
+        let blocks = xz_index::blocks(&header, &index, stream.end - stream.start)
+            .map_err(|reason| remote.unsupported(reason))?;
+        if blocks.iter().any(|block| block.decoded.end - block.decoded.start > MAX_BLOCK) {
+            return Err(remote.unsupported("a block is too large to decode in memory"));
+        }
+        Ok(Self { remote, stream, header, blocks, opened: BTreeMap::new() })
+    }
+
+    fn end(&self) -> u64 {
+        self.blocks.last().map_or(0, |block| block.decoded.end)
+    }
+
+    /// The header that stands at `offset`, if one does.
+    fn header_at(&mut self, offset: u64) -> Result<Option<TarHeader>, RangedError> {
+        if !offset.is_multiple_of(RECORD) || offset.checked_add(RECORD).is_none_or(|end| end > self.end()) {
+            return Ok(None);
+        }
+        let bytes = self.bytes(offset..offset + RECORD)?;
+        Ok(bytes.first_chunk().and_then(tar_header))
+    }
+
+    /// The first header at or after `offset`.
+    fn first_header_from(&mut self, offset: u64) -> Result<Option<(u64, TarHeader)>, RangedError> {
+        let mut at = offset.next_multiple_of(RECORD);
+        while at + RECORD <= self.end() {
+            if let Some(header) = self.header_at(at)? {
+                return Ok(Some((at, header)));
+            }
+            at += RECORD;
+        }
+        Ok(None)
+    }
+
+    /// Finds the file `path` by the order of the names: first the last block that starts before it, then, entry by
+    /// entry, the place in there.
+    fn search(&mut self, path: &str) -> Result<(u64, TarHeader), RangedError> {
+        let (mut low, mut high) = (0, self.blocks.len());
+        let mut from = 0;
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            let first = self.first_header_from(self.blocks[middle].decoded.start)?;
+            match first {
+                Some((at, header)) if !header.is_link && order(&header.path, path) != Ordering::Greater => {
+                    low = middle;
+                    from = at;
+                }
+                _ => high = middle,
+            }
+        }
+        let mut at = from;
+        while let Some(header) = self.header_at(at)? {
+            match order(&header.path, path) {
+                Ordering::Equal => return Ok((at, header)),
+                Ordering::Greater => break,
+                Ordering::Less => {}
+            }
+            let length =
+                header.size.checked_next_multiple_of(RECORD).and_then(|size| size.checked_add(RECORD));
+            let Some(next) = length.and_then(|length| at.checked_add(length)) else { break };
+            at = next;
+        }
+        Err(self.remote.unsupported(format!("`{path}` is not where the order of names would have it")))
+    }
+
+    /// The decoded bytes `range`.
+    fn bytes(&mut self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
+        if range.end > self.end() {
+            return Err(self.remote.unsupported("an entry is longer than the archive"));
+        }
+        let mut bytes = Vec::new();
+        let first = self.blocks.partition_point(|block| block.decoded.end <= range.start);
+        for number in first..self.blocks.len() {
+            let block = self.blocks[number].decoded.clone();
+            if block.start >= range.end {
+                break;
+            }
+            let start = to_usize(range.start.max(block.start) - block.start);
+            let end = to_usize(range.end.min(block.end) - block.start);
+            bytes.extend_from_slice(&self.decoded(number, end)?[start..end]);
+        }
+        Ok(bytes)
+    }
+
+    /// The first `length` bytes, at least, of what block `number` decodes to.
+    fn decoded(&mut self, number: usize, length: usize) -> Result<&[u8], RangedError> {
+        let block = self.blocks[number].clone();
+        let mut opened = if let Some(opened) = self.opened.remove(&number) {
+            opened
+        } else {
+            let size = to_usize(block.decoded.end - block.decoded.start);
+            let decoder = BlockDecoder::new(&self.header, size);
+            Opened { decoder: decoder.map_err(|error| self.remote.undecodable(&error))?, fed: 0 }
+        };
+        while opened.decoder.output.len() < length {
+            let stored = block.stored.end - block.stored.start;
+            if opened.fed == stored {
+                return Err(self.remote.unsupported("a block is shorter than its index says"));
+            }
+            // As much as what is missing takes at the block's own ratio, and an eighth more.
+            let missing = (length - opened.decoder.output.len()) as u64;
+            let decoded = (block.decoded.end - block.decoded.start).max(1);
+            let guess = u128::from(missing) * u128::from(stored) / u128::from(decoded) * 9 / 8;
+            let guess = u64::try_from(guess).unwrap_or(u64::MAX).max(LEAST_READ);
+            let start = self.stream.start + block.stored.start + opened.fed;
+            let count = guess.min(stored - opened.fed);
+            let bytes = self.remote.get(start..start + count)?;
+            opened.decoder.feed(&bytes).map_err(|error| self.remote.undecodable(&error))?;
+            opened.fed += count;
+        }
+        Ok(&self.opened.entry(number).or_insert(opened).decoder.output)
+    }
+}
+
+/// Where `data.tar.xz` is in the package.
+fn find_data(remote: &mut Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, RangedError> {
+    if !head.starts_with(MAGIC) {
+        return Err(remote.unsupported("it is no `ar` archive"));
+    }
+    let mut offset = MAGIC.len() as u64;
+    while offset.checked_add(HEADER).is_some_and(|end| end <= size) {
+        let header = match within(head, 0, offset..offset + HEADER) {
+            Some(header) => header.to_vec(),
+            None => remote.get(offset..offset + HEADER)?,
+        };
+        let member = ArMember::parse(&header, offset).map_err(|reason| remote.unsupported(reason))?;
+        let fits = member.bytes.end <= size && member.bytes.end - member.bytes.start > 2 * EDGE;
+        match member.name.as_str() {
+            "data.tar.xz" if fits => return Ok(member.bytes),
+            name if name.starts_with("data.tar") => break,
+            _ => offset = member.next(),
+        }
+    }
+    Err(remote.unsupported("it has no `data.tar.xz`"))
+}
+
+/// The bytes `range` of a file of which `piece` starts at `start`, if they are all in it.
+fn within(piece: &[u8], start: u64, range: Range<u64>) -> Option<&[u8]> {
+    let from = usize::try_from(range.start.checked_sub(start)?).ok()?;
+    let to = usize::try_from(range.end.checked_sub(start)?).ok()?;
+    piece.get(from..to)
+}
+
+/// The order in which `dpkg-deb` walks a tree: folder by folder, each by the bytes of its names.
+fn order(a: &[u8], b: &str) -> Ordering {
+    a.split(|&byte| byte == b'/').cmp(b.as_bytes().split(|&byte| byte == b'/'))
+}
+
+/// For lengths within one block, which [`MAX_BLOCK`] bounds.
+fn to_usize(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}

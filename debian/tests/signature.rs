@@ -1,0 +1,123 @@
+//! Signatures, by `gpgv` and by our own code on the same inputs: both must say the same, for the same reason.
+//! Needs `gpgv`, and the machine's Debian mirror for a real `InRelease`; fails where one of them is missing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use debian::signature::{Signed, verify};
+use debian::{FetchOptions, Fetcher, Keyring, MirrorSources, SignatureError, Silent, Verifier};
+
+fn data(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/data/signatures", name].iter().collect()
+}
+
+fn document(name: &str) -> Vec<u8> {
+    fs::read(data(name)).expect("test data")
+}
+
+fn test_keys() -> Keyring {
+    Keyring::from_file(&data("keyring.gpg")).expect("test keyring")
+}
+
+/// The answer of both verifiers, which must agree.
+fn both(document: &[u8], keyring: &Keyring) -> Result<Signed, SignatureError> {
+    let now = SystemTime::now();
+    let gpgv = verify(document, keyring, Verifier::Gpgv, now);
+    let built_in = verify(document, keyring, Verifier::BuiltIn, now);
+    assert!(!matches!(gpgv, Err(SignatureError::Gpgv(_))), "these tests need `gpgv`: {gpgv:?}");
+    match (&gpgv, &built_in) {
+        (Ok(a), Ok(b)) => assert_eq!(a, b),
+        (Err(a), Err(b)) => {
+            assert_eq!(std::mem::discriminant(a), std::mem::discriminant(b), "`{a}` / `{b}`");
+        }
+        _ => panic!("`gpgv` and the built-in verifier disagree: {gpgv:?} / {built_in:?}"),
+    }
+    gpgv
+}
+
+fn inrelease(suite: &str) -> Vec<u8> {
+    let mirrors = MirrorSources { snapshot: false, ..MirrorSources::default() }.mirrors();
+    let mirror = mirrors.first().expect("this test needs a Debian mirror in the machine's apt sources");
+    let fetcher = Fetcher::new(FetchOptions::default(), &Silent);
+    let location = mirror.join(&format!("dists/{suite}/InRelease"));
+    fetcher.fetch_bytes(&location, 1 << 24).expect("this test needs the machine's Debian mirror")
+}
+
+#[test]
+fn a_real_inrelease_is_refused_after_any_tampering_and_accepted_when_restored() {
+    let keys = Keyring::debian();
+    let real = inrelease("trixie");
+    let text = String::from_utf8(real.clone()).expect("text");
+
+    let mut flipped = real.clone();
+    let at = text.find("Codename").expect("a field") + 10;
+    flipped[at] ^= 1;
+    assert!(matches!(both(&flipped, &keys), Err(SignatureError::Bad { .. })));
+
+    let other = String::from_utf8(inrelease("sid")).expect("text");
+    let cut = "-----BEGIN PGP SIGNATURE-----";
+    let (body, _) = text.split_once(cut).expect("a signature");
+    let (_, signature) = other.split_once(cut).expect("a signature");
+    let swapped = format!("{body}{cut}{signature}");
+    assert!(matches!(both(swapped.as_bytes(), &keys), Err(SignatureError::Bad { .. })));
+
+    assert!(matches!(both(&real, &test_keys()), Err(SignatureError::UnknownKey { .. })));
+    for framed in
+        [format!("Suite: evil\n\n{text}"), format!("{text}\nSuite: evil\n"), format!("{text}{text}")]
+    {
+        assert!(matches!(both(framed.as_bytes(), &keys), Err(SignatureError::Frame { .. })));
+    }
+    assert!(matches!(both(body.as_bytes(), &keys), Err(SignatureError::Frame { .. })));
+    assert!(matches!(both(b"", &keys), Err(SignatureError::Frame { .. })));
+
+    let signed = both(&real, &keys).expect("the untouched InRelease");
+    assert!(signed.text.starts_with("Origin: Debian\n") && !signed.text.contains("PGP"));
+    // The stable release key of Debian 13, as <https://ftp-master.debian.org/keys.html> lists it.
+    assert!(signed.fingerprints.contains(&"41587F7DB8C774BCCF131416762F67A0B2C39DE4".to_owned()));
+}
+
+#[test]
+fn a_key_that_has_expired_or_was_revoked_vouches_for_nothing() {
+    let refused = |name: &str| both(&document(name), &test_keys()).expect_err(name);
+    assert!(matches!(refused("signed-by-expired.asc"), SignatureError::KeyExpired { .. }));
+    assert!(matches!(refused("signed-by-expired-subkey.asc"), SignatureError::KeyExpired { .. }));
+    assert!(matches!(refused("signed-by-revoked.asc"), SignatureError::KeyRevoked { .. }));
+    assert!(matches!(refused("signed-by-stranger.asc"), SignatureError::UnknownKey { .. }));
+}
+
+#[test]
+fn an_expired_signature_and_one_over_a_weak_digest_vouch_for_nothing() {
+    let refused = |name: &str| both(&document(name), &test_keys()).expect_err(name);
+    assert!(matches!(refused("signature-expired.asc"), SignatureError::SignatureExpired { .. }));
+    assert!(matches!(refused("weak-hash.asc"), SignatureError::WeakDigest { .. }));
+}
+
+#[test]
+fn one_good_signature_is_enough_beside_one_that_says_nothing() {
+    for name in ["signed-by-good.asc", "good-and-stranger.asc", "good-and-expired.asc"] {
+        let signed = both(&document(name), &test_keys()).expect(name);
+        assert_eq!(signed.fingerprints, ["1EE4FC683EECD5B864EECB3411F00E2A7390F9A8"], "{name}");
+        assert!(signed.text.contains("\n- dashed line\n"), "{}", signed.text);
+    }
+}
+
+#[test]
+fn a_key_counts_until_the_moment_it_expires() {
+    let at = |seconds| {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        verify(&document("signed-by-expired.asc"), &test_keys(), Verifier::BuiltIn, now)
+    };
+    assert!(matches!(at(1_748_779_200), Err(SignatureError::KeyExpired { .. })));
+    assert!(at(1_748_779_199).is_ok());
+}
+
+#[test]
+fn an_armored_keyring_is_as_good_as_a_binary_one_and_an_empty_one_is_refused() {
+    assert!(matches!(Keyring::from_file(&data("README.md")), Err(SignatureError::Keyring { .. })));
+    assert!(matches!(Keyring::from_file(&data("none.gpg")), Err(SignatureError::Keyring { .. })));
+    let armored = Keyring::from_file(&data("good.asc")).expect("armored keyring");
+    assert!(both(&document("signed-by-good.asc"), &armored).is_ok());
+    let more = Keyring::debian().with_file(&data("good.asc")).expect("armored keyring");
+    assert!(both(&document("signed-by-good.asc"), &more).is_ok());
+}
