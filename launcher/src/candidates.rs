@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::absolute::absolute;
 use crate::controls::Controls;
 use crate::decimal::decimal;
 use crate::route::{HOST, base_name};
@@ -24,7 +25,7 @@ pub fn candidates<'a>(
     };
     let first = [
         // The stub has already found a folder from which this launcher could be executed.
-        start.launcher.and_then(cache_of_launcher),
+        start.launcher.and_then(cache_of_launcher).map(|path| absolute(&path)),
         controls.cache.map(|path| path.to_bytes().to_vec()),
         variable("XDG_CACHE_HOME", b"/unibin"),
         variable("HOME", b"/.cache/unibin"),
@@ -32,7 +33,7 @@ pub fn candidates<'a>(
     ];
     let beside_bundle = core::iter::once_with(|| {
         let folder = folder_of(start.bundle.to_bytes());
-        [if folder.is_empty() { b"." } else { folder }, b"/.unibin-", &uid()].concat()
+        absolute(&[if folder.is_empty() { b"." } else { folder }, b"/.unibin-", &uid()].concat())
     });
     let shared = SHARED.iter().map(|place| [place, b"/unibin-".as_slice(), &uid()].concat());
     first.into_iter().flatten().chain(beside_bundle).chain(shared)

@@ -74,7 +74,11 @@ impl<'a> Controls<'a> {
                 b"UNIBIN_ROUTE" => controls.route = route(name, bytes)?,
                 b"UNIBIN_LOG" => controls.log = bytes != b"0",
                 b"UNIBIN_VERIFY" => controls.verify = bytes != b"0",
-                b"UNIBIN_CACHE" => controls.cache = Some(value),
+                b"UNIBIN_CACHE" if bytes.first() == Some(&b'/') => controls.cache = Some(value),
+                // The app may change its working folder before it starts a program from the cache.
+                b"UNIBIN_CACHE" => {
+                    return Err(Error::bad_control(name, bytes, "it takes the absolute path of a folder"));
+                }
                 b"UNIBIN_EMULATOR" => controls.emulator = Some(value),
                 b"UNIBIN_ENTRY" => controls.entry = Some(bytes),
                 b"UNIBIN_TO" => controls.to = Some(value),
@@ -124,6 +128,7 @@ mod tests {
     fn an_unknown_value_is_refused_and_an_empty_one_is_not_set() {
         assert!(Controls::read([c"UNIBIN_DO=dance"].into_iter()).is_err());
         assert!(Controls::read([c"UNIBIN_ROUTE=sideways"].into_iter()).is_err());
+        assert!(Controls::read([c"UNIBIN_CACHE=here"].into_iter()).is_err());
         let read =
             Controls::read([c"UNIBIN_DO=", c"UNIBIN_ROUTE=native", c"HOME=/x", c"UNIBIN_LOG=0"].into_iter());
         let controls = read.ok().expect("valid");

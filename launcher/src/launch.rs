@@ -8,10 +8,11 @@ use core::ffi::CStr;
 
 use bundle::{Entry, Manifest, Rule, RuleKind, Rules, Translator};
 
+use crate::absolute::absolute;
 use crate::controls::Controls;
 use crate::route::{HOST, Route};
 use crate::start::Start;
-use crate::sys::{self, Argv, At};
+use crate::sys::Argv;
 
 /// How QEMU's user-mode emulators are called when the bundle has no rules for it: `-0 ARGV0 PROGRAM ARGUMENTS`.
 const QEMU_RULES: [Rule<'static>; 4] = [
@@ -82,7 +83,7 @@ impl<'a> Launch<'a> {
             }
         };
         environment.remove_all(&Controls::OF_THIS_RUN);
-        environment.set(b"UNIBIN_FILE", &absolute(start.bundle));
+        environment.set(b"UNIBIN_FILE", &absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
         environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());
         Self { arguments, environment: environment.0 }
@@ -172,21 +173,4 @@ fn list<'l>(strings: &'l [Cow<'_, CStr>]) -> Argv<'l> {
     let mut list = Argv::new();
     list.extend(strings.iter().map(AsRef::as_ref));
     list
-}
-
-/// A path that still means the same file after the app has changed its folder. `/proc/self/exe` would mean the
-/// emulator by then. Where the working folder has no path, the path stays as it was given.
-fn absolute(path: &CStr) -> Vec<u8> {
-    let bytes = path.to_bytes();
-    if bytes == b"/proc/self/exe" {
-        return sys::readlinkat(At::CWD, path).map_or_else(|_| bytes.to_vec(), CString::into_bytes);
-    }
-    if bytes.first() == Some(&b'/') {
-        return bytes.to_vec();
-    }
-    match sys::getcwd() {
-        Ok(folder) if folder.as_bytes() == b"/" => [b"/", bytes].concat(),
-        Ok(folder) => [folder.as_bytes(), b"/", bytes].concat(),
-        Err(_) => bytes.to_vec(),
-    }
 }

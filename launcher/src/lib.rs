@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+pub mod absolute;
 #[path = "alloc.rs"] // `mod alloc` would hide the crate of that name
 mod allocator;
 pub mod blob_reader;
