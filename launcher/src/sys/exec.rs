@@ -88,8 +88,7 @@ pub fn execve(path: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
 /// across exec if it is a script.
 pub fn execveat(file: &Fd, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
     let path = c"".as_ptr() as usize;
-    let arguments =
-        [file.argument(), path, argv.argument(), envp.argument(), raw::AT_EMPTY_PATH as usize];
+    let arguments = [file.argument(), path, argv.argument(), envp.argument(), raw::AT_EMPTY_PATH as usize];
     // SAFETY: the path is NUL-terminated, both lists end in a null and their strings are alive.
     failure(unsafe { call(raw::__NR_execveat, arguments) })
 }

@@ -122,6 +122,12 @@ impl Fd {
         uninterrupted(|| unsafe { call(raw::__NR_fdatasync, [self.argument()]) }).map(drop)
     }
 
+    /// Returns when everything on the file's file system is on the disk.
+    pub fn syncfs(&self) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        uninterrupted(|| unsafe { call(raw::__NR_syncfs, [self.argument()]) }).map(drop)
+    }
+
     /// Locks the open file against other openers (flock(2)); the lock dies with the last copy of the descriptor.
     pub fn flock(&self, lock: Lock) -> Result<(), Errno> {
         let operation = match lock {
@@ -182,8 +188,15 @@ pub fn stderr(bytes: &[u8]) -> Result<(), Errno> {
     write_all(2, bytes)
 }
 
-/// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17.
+/// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17. It may be executed, which has to
+/// be said since Linux 6.3 (sysctl `vm.memfd_noexec`) and is unknown before.
 pub fn memfd_create(name: &CStr) -> Result<Fd, Errno> {
-    // SAFETY: `name` is NUL-terminated.
-    unsafe { call(raw::__NR_memfd_create, [name.as_ptr() as usize, raw::MFD_CLOEXEC as usize]) }.map(Fd::own)
+    let create = |flags: u32| {
+        // SAFETY: `name` is NUL-terminated.
+        unsafe { call(raw::__NR_memfd_create, [name.as_ptr() as usize, flags as usize]) }.map(Fd::own)
+    };
+    match create(raw::MFD_CLOEXEC | raw::MFD_EXEC) {
+        Err(Errno::EINVAL) => create(raw::MFD_CLOEXEC),
+        done => done,
+    }
 }

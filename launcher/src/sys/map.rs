@@ -48,7 +48,13 @@ pub(crate) fn leak_pages(length: usize) -> Result<NonNull<u8>, Errno> {
 impl Area {
     fn zeroed(length: usize) -> Result<Self, Errno> {
         // -1: no file (mmap(2)).
-        Self::map(length, raw::PROT_READ | raw::PROT_WRITE, raw::MAP_PRIVATE | raw::MAP_ANONYMOUS, usize::MAX, 0)
+        Self::map(
+            length,
+            raw::PROT_READ | raw::PROT_WRITE,
+            raw::MAP_PRIVATE | raw::MAP_ANONYMOUS,
+            usize::MAX,
+            0,
+        )
     }
 
     fn map(length: usize, protection: u32, flags: u32, fd: usize, offset: u64) -> Result<Self, Errno> {

@@ -57,9 +57,6 @@ mod stat;
 mod system;
 
 pub use dir::{Entries, Entry, Kind};
-#[cfg(feature = "bare")]
-#[doc(hidden)]
-pub use entry::process_at;
 pub use errno::Errno;
 pub use exec::{Argv, execve, execveat, exit};
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
@@ -73,7 +70,7 @@ pub use path::{
 pub use process::Process;
 pub use stat::{Follow, Stat, statat};
 pub use system::{
-    Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, uname_machine,
+    Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask, uname_machine,
     unix_seconds,
 };
 

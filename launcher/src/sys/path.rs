@@ -132,8 +132,7 @@ pub fn symlinkat(content: &CStr, dir: At<'_>, path: &CStr) -> Result<(), Errno> 
 
 /// Gives the file `old` a second name `new`. A symbolic link is linked itself, not followed.
 pub fn linkat(old_dir: At<'_>, old: &CStr, new_dir: At<'_>, new: &CStr) -> Result<(), Errno> {
-    let arguments =
-        [old_dir.argument(), old.as_ptr() as usize, new_dir.argument(), new.as_ptr() as usize, 0];
+    let arguments = [old_dir.argument(), old.as_ptr() as usize, new_dir.argument(), new.as_ptr() as usize, 0];
     // SAFETY: both paths are NUL-terminated.
     unsafe { call(raw::__NR_linkat, arguments) }.map(drop)
 }
@@ -142,8 +141,7 @@ pub fn linkat(old_dir: At<'_>, old: &CStr, new_dir: At<'_>, new: &CStr) -> Resul
 pub fn readlinkat(dir: At<'_>, path: &CStr) -> Result<CString, Errno> {
     let mut buffer = vec![0; 256];
     loop {
-        let arguments =
-            [dir.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len()];
+        let arguments = [dir.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len()];
         // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes into `buffer`.
         let length = unsafe { call(raw::__NR_readlinkat, arguments) }?;
         // A full buffer may be a cut answer.

@@ -39,6 +39,12 @@ pub fn geteuid() -> u32 {
     unsafe { call(word::GETEUID, []) }.map_or(u32::MAX, |uid| uid as u32)
 }
 
+/// Sets the permission bits that new files do not get (umask(2)); returns the ones before.
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: no pointers; never fails (umask(2)).
+    unsafe { call(raw::__NR_umask, [mask as usize]) }.map_or(0, |before| before as u32)
+}
+
 /// Fills `buffer` (at most 256 bytes, which come in one piece) with random bytes, without waiting for the
 /// pool at boot: `EAGAIN` then. `ENOSYS` before Linux 3.17.
 pub fn fill_random(buffer: &mut [u8]) -> Result<(), Errno> {

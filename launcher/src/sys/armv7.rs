@@ -1,0 +1,50 @@
+//! `armv7` (EABI, ARM mode): number in r7, arguments in r0 to r5, result in r0 (syscall(2)).
+//!
+//! A 64-bit argument takes an even register and the next one, so one register before it may stay empty.
+//! Soft float: the program runs on a CPU without VFP too.
+
+use core::arch::asm;
+
+/// `offset` as arguments after three others: r3 is odd and stays empty.
+pub(super) fn fourth(offset: u64) -> [usize; 3] {
+    [0, offset as usize, (offset >> 32) as usize]
+}
+
+/// `offset` as arguments after one other: r1 is odd and stays empty.
+pub(super) fn second(offset: u64) -> [usize; 3] {
+    fourth(offset)
+}
+
+/// # Safety
+/// As for [`super::call`].
+#[inline]
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let result;
+    // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
+    unsafe {
+        asm!(
+            "svc 0",
+            in("r7") number,
+            inlateout("r0") a => result,
+            in("r1") b, in("r2") c, in("r3") d, in("r4") e, in("r5") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+// The kernel enters with sp at argc, every other register zero or unspecified.
+#[cfg(feature = "bare")]
+core::arch::global_asm!(
+    ".globl _start",
+    ".type _start, %function",
+    "_start:",
+    "mov fp, #0",      // no caller: the outermost frame
+    "mov lr, #0",      // and nowhere to return to
+    "mov r0, sp",      // first argument: where the kernel put argc, argv, envp and auxv
+    "bic sp, sp, #7",  // the AAPCS wants 8-byte alignment at a call
+    "bl {start}",
+    "udf #0",          // `start` does not return
+    ".size _start, . - _start",
+    start = sym super::entry::start,
+);

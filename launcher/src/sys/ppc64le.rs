@@ -1,0 +1,52 @@
+//! `ppc64le`: number in r0, arguments in r3 to r8, result in r3, and the summary overflow bit of cr0 says that
+//! it is an error, which is then positive (syscall(2)). ELFv2.
+//!
+//! The kernel overwrites r0, r3 to r13 but r13 (the thread pointer), cr0, ctr and xer
+//! (Documentation/arch/powerpc/syscall64-abi.rst). `_start` gets no TOC pointer and makes its own.
+
+use core::arch::asm;
+
+/// # Safety
+/// As for [`super::call`].
+#[inline]
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let result;
+    // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
+    unsafe {
+        asm!(
+            "sc",
+            "bns+ 2f",      // no summary overflow: the result is one
+            "neg 3, 3",     // else make it negative, as every other CPU has it
+            "2:",
+            inlateout("r0") number => _,
+            inlateout("r3") a => result,
+            inlateout("r4") b => _, inlateout("r5") c => _, inlateout("r6") d => _,
+            inlateout("r7") e => _, inlateout("r8") f => _,
+            lateout("r9") _, lateout("r10") _, lateout("r11") _, lateout("r12") _,
+            lateout("cr0") _, lateout("ctr") _, lateout("xer") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+// The kernel enters with r1 at argc, 16-byte aligned, and r12 at `_start` (arch/powerpc/kernel/process.c,
+// `start_thread`: ELFv2 programs find their TOC from r12).
+#[cfg(feature = "bare")]
+core::arch::global_asm!(
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    "addis 2, 12, .TOC.-_start@ha",  // the TOC pointer, from the address we were entered at
+    "addi 2, 2, .TOC.-_start@l",
+    "mr 3, 1",                       // first argument: where the kernel put argc, argv, envp and auxv
+    "clrrdi 1, 1, 4",                // the ABI wants 16-byte alignment
+    "li 0, 0",
+    "stdu 0, -32(1)",                // the smallest frame, its back chain null: the outermost one
+    "mtlr 0",                        // nowhere to return to
+    "bl {start}",
+    "nop",                           // the linker's room for restoring the TOC
+    "trap",                          // `start` does not return
+    ".size _start, . - _start",
+    start = sym super::entry::start,
+);

@@ -1,0 +1,41 @@
+//! `riscv64`: number in a7, arguments in a0 to a5, result in a0 (syscall(2)).
+//!
+//! The kernel keeps every other register but may clear the vector registers (Documentation/arch/riscv/vector.rst).
+//! Without the V extension in our own code there is nothing to declare.
+
+use core::arch::asm;
+
+/// # Safety
+/// As for [`super::call`].
+#[inline]
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let result;
+    // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
+    unsafe {
+        asm!(
+            "ecall",
+            in("a7") number,
+            inlateout("a0") a => result,
+            in("a1") b, in("a2") c, in("a3") d, in("a4") e, in("a5") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+// The kernel enters with sp at argc, every other register zero. gp stays so: the linker makes gp-relative
+// addresses only when asked (`--relax-gp`).
+#[cfg(feature = "bare")]
+core::arch::global_asm!(
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    "mv fp, zero",      // no caller: the outermost frame
+    "mv ra, zero",      // and nowhere to return to
+    "mv a0, sp",        // first argument: where the kernel put argc, argv, envp and auxv
+    "andi sp, sp, -16", // the psABI wants 16-byte alignment
+    "call {start}",
+    "unimp",            // `start` does not return
+    ".size _start, . - _start",
+    start = sym super::entry::start,
+);

@@ -1,0 +1,42 @@
+//! `s390x`: number in r1, arguments in r2 to r7, result in r2 (syscall(2)). Big-endian.
+//!
+//! `mmap` alone takes the address of its six arguments (see `word64.rs`). A caller leaves 160 bytes below its
+//! frame for the callee to save registers in (s390x ELF ABI, 1.2.2).
+
+use core::arch::asm;
+
+/// # Safety
+/// As for [`super::call`].
+#[inline]
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let result;
+    // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
+    unsafe {
+        asm!(
+            "svc 0",
+            in("r1") number,
+            inlateout("r2") a => result,
+            in("r3") b, in("r4") c, in("r5") d, in("r6") e, in("r7") f,
+            options(nostack),
+        );
+    }
+    result
+}
+
+// The kernel enters with r15 at argc, 8-byte aligned, which is all that this ABI asks for.
+#[cfg(feature = "bare")]
+core::arch::global_asm!(
+    ".globl _start",
+    ".type _start, @function",
+    "_start:",
+    "lgr %r2, %r15",               // first argument: where the kernel put argc, argv, envp and auxv
+    "lghi %r0, -8",                // the mask of an 8-byte boundary
+    "ngr %r15, %r0",               // align
+    "aghi %r15, -160",             // the area in which `start` saves our registers
+    "xc 0(8,%r15), 0(%r15)",       // back chain null: the outermost frame
+    "lghi %r11, 0",                // no frame pointer
+    "brasl %r14, {start}",
+    "j .+2",                       // `start` does not return: an address in mid-instruction traps
+    ".size _start, . - _start",
+    start = sym super::entry::start,
+);
