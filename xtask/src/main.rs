@@ -1,2 +1,58 @@
-//! x
-fn main(){ }
+//! The project's own tasks, run as `cargo xtask TASK`: what a shell script would do elsewhere.
+//!
+//! One file per task. Nothing here is part of what users run.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod launchers;
+mod rust_src;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK [OPTION...]
+
+  launchers [--check] [--only ARCH] [--out DIR]
+            build the launchers into templates/launchers (or DIR);
+            --check builds them elsewhere and compares byte for byte
+  verify    check the committed launchers against the rules for them
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((task, rest)) if task == "launchers" => launchers::run(rest),
+        Some((task, [])) if task == "verify" => verify::run(),
+        Some((task, _)) if matches!(task.as_str(), "help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder, which holds this crate's.
+fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").components().fold(
+        PathBuf::new(),
+        |mut path, part| {
+            if part == std::path::Component::ParentDir {
+                path.pop();
+            } else {
+                path.push(part);
+            }
+            path
+        },
+    )
+}

@@ -1,0 +1,206 @@
+//! Builds the launchers, one static ELF per host, byte for byte the same on every machine.
+//!
+//! `core` and `alloc` are built from source with the pinned stable compiler and linked by its own `rust-lld`:
+//! no cross compiler, no nightly, no installed targets. `RUSTC_BOOTSTRAP` opens the flags for that, here only.
+
+use crate::rust_src;
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Name of the launcher's CPU, and the target triple that it is built as. No libc is linked, so `musl` says
+/// nothing but that the program is static. armv7 is soft-float: it starts on a CPU without VFP too.
+pub(crate) const HOSTS: [(&str, &str); 8] = [
+    ("x86_64", "x86_64-unknown-linux-musl"),
+    ("i686", "i686-unknown-linux-musl"),
+    ("aarch64", "aarch64-unknown-linux-musl"),
+    ("armv7", "armv7-unknown-linux-musleabi"),
+    ("riscv64", "riscv64gc-unknown-linux-musl"),
+    ("ppc64le", "powerpc64le-unknown-linux-musl"),
+    ("s390x", "s390x-unknown-linux-musl"),
+    ("loongarch64", "loongarch64-unknown-linux-musl"),
+];
+
+/// Where the launchers are committed, from the workspace's folder.
+pub(crate) const FOLDER: &str = "templates/launchers";
+/// The list of their digests, in the format of sha256sum(1).
+pub(crate) const SUMS: &str = "SHA256SUMS";
+
+/// The file name of a launcher.
+pub(crate) fn file_name(arch: &str) -> String {
+    format!("launcher-{arch}")
+}
+
+struct Options {
+    check: bool,
+    only: Option<String>,
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let options = parse(arguments)?;
+    let workspace = crate::workspace();
+    let committed = workspace.join(FOLDER);
+    let hosts = HOSTS.iter().filter(|(arch, _)| options.only.as_deref().is_none_or(|only| only == *arch));
+    let build = Build::prepare(&workspace)?;
+    let scratch = tempfile::tempdir()?;
+    let out = match (&options.out, options.check) {
+        (Some(out), _) => out.clone(),
+        (None, true) => scratch.path().to_owned(),
+        (None, false) => committed.clone(),
+    };
+    fs::create_dir_all(&out).with_context(|| format!("cannot make `{}`", out.display()))?;
+    let mut differing = Vec::new();
+    for (arch, triple) in hosts {
+        let built = build.launcher(triple)?;
+        println!("{arch:12} {:6} bytes", built.len());
+        let path = out.join(file_name(arch));
+        fs::write(&path, &built).with_context(|| format!("cannot write `{}`", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        if options.check && fs::read(committed.join(file_name(arch))).ok().as_ref() != Some(&built) {
+            differing.push(*arch);
+        }
+    }
+    if options.check {
+        ensure!(
+            differing.is_empty(),
+            "the committed launchers are not what the source builds: {}; run `cargo xtask launchers` and commit",
+            differing.join(", ")
+        );
+        return Ok(());
+    }
+    write_sums(&out)
+}
+
+fn parse(arguments: &[String]) -> Result<Options> {
+    let mut options = Options { check: false, only: None, out: None };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--check" => options.check = true,
+            "--only" => {
+                let arch = rest.next().context("`--only` wants a host")?;
+                let known = HOSTS.map(|(arch, _)| arch);
+                ensure!(
+                    known.contains(&arch.as_str()),
+                    "unknown host `{arch}`; there are {}",
+                    known.join(", ")
+                );
+                options.only = Some(arch.clone());
+            }
+            "--out" => options.out = Some(rest.next().context("`--out` wants a folder")?.into()),
+            other => bail!("unknown option `{other}` of `launchers`"),
+        }
+    }
+    Ok(options)
+}
+
+/// Lists the launchers that are in `folder`, whichever this run has built.
+fn write_sums(folder: &Path) -> Result<()> {
+    let mut sums = String::new();
+    for (arch, _) in HOSTS {
+        let name = file_name(arch);
+        if let Ok(bytes) = fs::read(folder.join(&name)) {
+            writeln!(sums, "{}  {name}", sha256(&bytes))?;
+        }
+    }
+    fs::write(folder.join(SUMS), sums).with_context(|| format!("cannot write `{SUMS}`"))
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
+        hex
+    })
+}
+
+/// What every launcher's build needs.
+struct Build {
+    workspace: PathBuf,
+    library: PathBuf,
+    linker: PathBuf,
+    target: PathBuf,
+    cargo_home: PathBuf,
+}
+
+impl Build {
+    fn prepare(workspace: &Path) -> Result<Self> {
+        let tools = format!("lib/rustlib/{}/bin", rust_src::compiler_triple()?);
+        let linker = rust_src::sysroot()?.join(tools).join("rust-lld");
+        ensure!(linker.is_file(), "the toolchain has no linker `{}`", linker.display());
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let cargo_home = match std::env::var_os("CARGO_HOME") {
+            Some(home) => PathBuf::from(home),
+            None => std::env::home_dir().context("neither `CARGO_HOME` nor a home folder")?.join(".cargo"),
+        };
+        Ok(Self {
+            workspace: workspace.to_owned(),
+            library: rust_src::library(workspace)?,
+            linker,
+            // A folder of its own: the flags below would throw away what other builds left.
+            target: workspace.join(target).join("launchers"),
+            cargo_home,
+        })
+    }
+
+    /// The bytes of the launcher for `triple`.
+    fn launcher(&self, triple: &str) -> Result<Vec<u8>> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .current_dir(&self.workspace)
+            .args(["build", "--quiet", "--locked", "--package=launcher", "--bin=launcher", "--features=bare"])
+            .args(["--profile=launcher", "--target", triple])
+            .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"])
+            .arg("--target-dir")
+            .arg(&self.target)
+            .env("RUSTC_BOOTSTRAP", "1")
+            // The name is cargo's: it is how rust-src outside the toolchain's folder is named.
+            .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?.join("\x1f"))
+            .env_remove("RUSTFLAGS")
+            .status()
+            .context("cannot run cargo")?;
+        ensure!(status.success(), "the launcher for `{triple}` does not build");
+        let path = self.target.join(triple).join("launcher/launcher");
+        fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
+    }
+
+    fn flags(&self) -> Result<Vec<String>> {
+        let mut flags: Vec<String> = [
+            // The toolchain's own linker, without start files, libraries or a libc.
+            &format!("-Clinker={}", self.linker.to_str().context("the toolchain's path is not UTF-8")?),
+            "-Clinker-flavor=ld.lld",
+            "-Clink-self-contained=no",
+            "-Cdefault-linker-libraries=no",
+            "-Crelocation-model=static",
+            "-Ctarget-feature=+crt-static",
+            // No note that differs from build to build.
+            "-Clink-arg=--build-id=none",
+            // Nobody unwinds: the tables are dead weight.
+            "-Cforce-unwind-tables=no",
+            // A panic names its file and line; the column is not worth its bytes.
+            "-Zlocation-detail=file,line",
+            "--cfg=sha2_backend=\"soft\"",
+            "--cfg=sha2_backend_soft=\"compact\"",
+        ]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+        // rustc takes the last prefix that fits: the deeper folder comes later.
+        for (folder, name) in [
+            (&self.cargo_home, "cargo"),
+            (&self.workspace, "unibin"),
+            (&self.target, "target"),
+            (&self.library, "library"),
+        ] {
+            let folder = folder.to_str().with_context(|| format!("`{}` is not UTF-8", folder.display()))?;
+            flags.push(format!("--remap-path-prefix={folder}={name}"));
+        }
+        Ok(flags)
+    }
+}

@@ -1,0 +1,144 @@
+//! What a committed launcher must be, checked against the file's bytes: the guard against a compiler, linker or
+//! person that slips something in.
+//!
+//! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
+
+use crate::launchers::{FOLDER, HOSTS, SUMS, file_name, sha256};
+use anyhow::{Context, Result, bail, ensure};
+use object::Endianness;
+use object::elf::{ELFCLASS64, FileHeader32, FileHeader64};
+use object::elf::{PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader as _, SectionHeader as _};
+use std::fs;
+use std::path::Path;
+
+/// Bytes that a launcher may have.
+const LARGEST: usize = 64 * 1024;
+/// What the folder holds besides the launchers.
+const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
+/// The section by which a launcher knows what its bundle begins with (`sys/head.rs`).
+const HEAD: (&str, &[u8]) = (".unibin.head", b"unibin-head:sh\0\0");
+/// Folders of build machines: none belongs into a file that is the same from every machine.
+const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rustup/"];
+
+/// What the ELF header of a host's launcher says.
+struct Machine {
+    arch: &'static str,
+    is_64: bool,
+    big_endian: bool,
+    /// `e_machine` (the generic ABI's registry).
+    machine: u16,
+    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le ELFv2, loongarch64
+    /// object ABI 1 lp64d.
+    flags: u32,
+    /// Bytes: the largest page of this CPU's kernels, to which every segment is aligned.
+    page: u64,
+}
+
+#[rustfmt::skip]
+const MACHINES: [Machine; 8] = [
+    Machine { arch: "x86_64", is_64: true, big_endian: false, machine: 62, flags: 0, page: 0x1000 },
+    Machine { arch: "i686", is_64: false, big_endian: false, machine: 3, flags: 0, page: 0x1000 },
+    Machine { arch: "aarch64", is_64: true, big_endian: false, machine: 183, flags: 0, page: 0x10000 },
+    Machine { arch: "armv7", is_64: false, big_endian: false, machine: 40, flags: 0x0500_0200, page: 0x1000 },
+    Machine { arch: "riscv64", is_64: true, big_endian: false, machine: 243, flags: 5, page: 0x1000 },
+    Machine { arch: "ppc64le", is_64: true, big_endian: false, machine: 21, flags: 2, page: 0x10000 },
+    Machine { arch: "s390x", is_64: true, big_endian: true, machine: 22, flags: 0, page: 0x1000 },
+    Machine { arch: "loongarch64", is_64: true, big_endian: false, machine: 258, flags: 0x43, page: 0x10000 },
+];
+
+pub(crate) fn run() -> Result<()> {
+    let folder = crate::workspace().join(FOLDER);
+    check_folder(&folder)?;
+    println!("{} launchers in `{FOLDER}` keep every rule", HOSTS.len());
+    Ok(())
+}
+
+/// Exactly the eight launchers, each as its list says and within the rules.
+fn check_folder(folder: &Path) -> Result<()> {
+    let wanted = HOSTS.map(|(arch, _)| file_name(arch));
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
+        let name = entry?.file_name();
+        let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
+        ensure!(known, "`{}` does not belong into `{FOLDER}`", name.display());
+    }
+    let mut sums = String::new();
+    for machine in &MACHINES {
+        let name = file_name(machine.arch);
+        let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
+        check_launcher(machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
+        sums += &format!("{}  {name}\n", sha256(&bytes));
+    }
+    let listed = fs::read_to_string(folder.join(SUMS)).with_context(|| format!("cannot read `{SUMS}`"))?;
+    ensure!(same_lines(&listed, &sums), "`{SUMS}` does not list the launchers as they are");
+    Ok(())
+}
+
+fn same_lines(one: &str, other: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    sorted(one) == sorted(other)
+}
+
+fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
+    ensure!(bytes.len() <= LARGEST, "it has {} bytes, {LARGEST} are allowed", bytes.len());
+    for path in MACHINE_PATHS {
+        let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+        ensure!(!found, "it holds a path of the machine that built it (`{path}`)");
+    }
+    let class = *bytes.get(4).context("it is no ELF file")?;
+    ensure!((class == ELFCLASS64.0) == machine.is_64, "its ELF class is {class}");
+    if machine.is_64 {
+        check_elf::<FileHeader64<Endianness>>(machine, bytes)
+    } else {
+        check_elf::<FileHeader32<Endianness>>(machine, bytes)
+    }
+}
+
+fn check_elf<Elf: FileHeader<Endian = Endianness>>(machine: &Machine, bytes: &[u8]) -> Result<()> {
+    let header = Elf::parse(bytes)?;
+    let endian = header.endian()?;
+    ensure!((endian == Endianness::Big) == machine.big_endian, "its byte order is {endian:?}");
+    let (found, flags) = (header.e_machine(endian).0, header.e_flags(endian).0);
+    ensure!(found == machine.machine, "e_machine is {found}, not {}", machine.machine);
+    ensure!(flags == machine.flags, "e_flags is {flags:#x}, not {:#x}", machine.flags);
+    ensure!(header.e_type(endian) == object::elf::ET_EXEC, "it is not of type ET_EXEC");
+
+    let mut stack = false;
+    for segment in header.program_headers(endian, bytes)? {
+        let flags = segment.p_flags(endian);
+        let executable = flags.0 & PF_X.0 != 0;
+        match segment.p_type(endian) {
+            PT_INTERP => bail!("it asks for a loader (PT_INTERP)"),
+            PT_DYNAMIC => bail!("it asks for libraries (PT_DYNAMIC)"),
+            PT_GNU_STACK => {
+                ensure!(!executable, "its stack is executable");
+                stack = true;
+            }
+            PT_LOAD => {
+                let align: u64 = segment.p_align(endian).into();
+                ensure!(
+                    align >= machine.page,
+                    "a segment is aligned to {align:#x}, kernels have pages of {:#x}",
+                    machine.page
+                );
+            }
+            _ => {}
+        }
+        ensure!(!(executable && flags.0 & PF_W.0 != 0), "a segment is writable and executable");
+    }
+    ensure!(stack, "it does not say that its stack is not executable (PT_GNU_STACK)");
+
+    let sections = header.sections(endian, bytes)?;
+    let (_, head) = sections
+        .section_by_name(endian, HEAD.0.as_bytes())
+        .with_context(|| format!("it has no section `{}`", HEAD.0))?;
+    ensure!(head.data(endian, bytes)? == HEAD.1, "its section `{}` does not say `sh`", HEAD.0);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Each rule is tripped on a doctored copy of a committed launcher that keeps all of them.
+
+use super::*;
+use std::path::PathBuf;
+
+/// Offsets in a 64-bit little-endian ELF file (gABI, `Elf64_Ehdr` and `Elf64_Phdr`).
+const E_TYPE: usize = 16;
+const E_MACHINE: usize = 18;
+const E_PHOFF: usize = 32;
+const E_FLAGS: usize = 48;
+const E_PHNUM: usize = 56;
+const PHDR_SIZE: usize = 56;
+const P_FLAGS: usize = 4;
+const P_ALIGN: usize = 48;
+
+fn committed() -> PathBuf {
+    crate::workspace().join(FOLDER)
+}
+
+fn good() -> (&'static Machine, Vec<u8>) {
+    let machine = MACHINES.iter().find(|machine| machine.arch == "aarch64").expect("a row");
+    (machine, fs::read(committed().join(file_name(machine.arch))).expect("the launchers are committed"))
+}
+
+/// Where the first program header of type `wanted` begins.
+fn segment(bytes: &[u8], wanted: u32) -> usize {
+    let first = usize::try_from(u64::from_le_bytes(bytes[E_PHOFF..][..8].try_into().unwrap())).unwrap();
+    let count = usize::from(u16::from_le_bytes(bytes[E_PHNUM..][..2].try_into().unwrap()));
+    (0..count)
+        .map(|index| first + index * PHDR_SIZE)
+        .find(|&at| bytes[at..][..4] == wanted.to_le_bytes())
+        .expect("the segment is there")
+}
+
+/// The refusal of a launcher that `doctor` has changed.
+fn refusal(doctor: impl FnOnce(&mut Vec<u8>)) -> String {
+    let (machine, mut bytes) = good();
+    check_launcher(machine, &bytes).expect("the committed launcher is good");
+    doctor(&mut bytes);
+    format!("{:#}", check_launcher(machine, &bytes).expect_err("the doctored launcher is refused"))
+}
+
+fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
+    bytes[at..at + new.len()].copy_from_slice(new);
+}
+
+fn find(bytes: &[u8], text: &[u8]) -> usize {
+    bytes.windows(text.len()).position(|window| window == text).expect("the text is there")
+}
+
+#[test]
+fn a_launcher_of_another_cpu_is_refused() {
+    assert!(refusal(|b| put(b, E_MACHINE, &[62, 0])).contains("e_machine is 62"));
+}
+
+#[test]
+fn a_launcher_of_another_abi_is_refused() {
+    assert!(refusal(|b| put(b, E_FLAGS, &[1])).contains("e_flags is 0x1"));
+}
+
+#[test]
+fn a_launcher_of_another_class_or_byte_order_is_refused() {
+    assert!(refusal(|b| b[4] = 1).contains("ELF class"));
+    assert!(refusal(|b| b[5] = 2).contains("byte order"));
+}
+
+#[test]
+fn a_file_that_is_no_elf_file_is_refused() {
+    assert!(!refusal(|b| b[0] = 0).is_empty());
+    assert!(!refusal(|b| b.truncate(3)).is_empty());
+    assert!(!refusal(|b| b.truncate(100)).is_empty());
+}
+
+#[test]
+fn a_position_independent_launcher_is_refused() {
+    assert!(refusal(|b| put(b, E_TYPE, &[3, 0])).contains("ET_EXEC"));
+}
+
+#[test]
+fn a_launcher_that_wants_a_loader_or_libraries_is_refused() {
+    for (wanted, says) in [(PT_INTERP, "PT_INTERP"), (PT_DYNAMIC, "PT_DYNAMIC")] {
+        let text = refusal(|b| {
+            let at = segment(b, PT_GNU_STACK.0);
+            put(b, at, &wanted.0.to_le_bytes());
+        });
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
+fn a_writable_and_executable_segment_is_refused() {
+    let text = refusal(|b| {
+        let at = segment(b, PT_LOAD.0);
+        b[at + P_FLAGS] = 7;
+    });
+    assert!(text.contains("writable and executable"), "{text}");
+}
+
+#[test]
+fn an_executable_stack_is_refused_whether_said_or_left_open() {
+    let said = refusal(|b| {
+        let at = segment(b, PT_GNU_STACK.0);
+        b[at + P_FLAGS] = 7;
+    });
+    assert!(said.contains("stack is executable"), "{said}");
+    let open = refusal(|b| {
+        let at = segment(b, PT_GNU_STACK.0);
+        put(b, at, &[0; 4]);
+    });
+    assert!(open.contains("PT_GNU_STACK"), "{open}");
+}
+
+#[test]
+fn segments_that_large_pages_cannot_hold_are_refused() {
+    let text = refusal(|b| {
+        let at = segment(b, PT_LOAD.0);
+        put(b, at + P_ALIGN, &0x1000_u64.to_le_bytes());
+    });
+    assert!(text.contains("aligned to 0x1000"), "{text}");
+}
+
+#[test]
+fn a_launcher_over_the_size_budget_is_refused() {
+    assert!(refusal(|b| b.resize(LARGEST + 1, 0)).contains("65537 bytes"));
+}
+
+#[test]
+fn a_path_of_the_building_machine_is_refused() {
+    for path in MACHINE_PATHS {
+        assert!(refusal(|b| b.extend_from_slice(path.as_bytes())).contains(path));
+    }
+}
+
+#[test]
+fn a_missing_or_patched_head_slot_is_refused() {
+    let missing = refusal(|b| {
+        let at = find(b, HEAD.0.as_bytes());
+        b[at] = b'x';
+    });
+    assert!(missing.contains("no section"), "{missing}");
+    let patched = refusal(|b| {
+        let at = find(b, HEAD.1);
+        put(b, at, b"unibin-head:elf\0");
+    });
+    assert!(patched.contains("does not say `sh`"), "{patched}");
+}
+
+/// A copy of the committed folder.
+fn copy() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    for entry in fs::read_dir(committed()).expect("the folder is committed") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a copy");
+    }
+    copy
+}
+
+fn folder_refusal(copy: &tempfile::TempDir) -> String {
+    format!("{:#}", check_folder(copy.path()).expect_err("the doctored folder is refused"))
+}
+
+#[test]
+fn a_missing_launcher_is_refused_and_all_eight_are_accepted() {
+    let copy = copy();
+    fs::remove_file(copy.path().join("launcher-s390x")).expect("it is there");
+    assert!(folder_refusal(&copy).contains("launcher-s390x"));
+    fs::copy(committed().join("launcher-s390x"), copy.path().join("launcher-s390x")).expect("a copy");
+    check_folder(copy.path()).expect("all eight, as committed");
+}
+
+#[test]
+fn a_file_that_is_no_launcher_is_refused() {
+    let copy = copy();
+    fs::write(copy.path().join("launcher-z80"), "").expect("a file");
+    assert!(folder_refusal(&copy).contains("launcher-z80"));
+}
+
+#[test]
+fn a_launcher_with_another_digest_than_listed_is_refused() {
+    let copy = copy();
+    let path = copy.path().join("launcher-riscv64");
+    let mut bytes = fs::read(&path).expect("it is there");
+    bytes.push(0);
+    fs::write(&path, bytes).expect("a changed launcher");
+    assert!(folder_refusal(&copy).contains("SHA256SUMS"));
+}
+
+#[test]
+fn swapped_launchers_are_refused() {
+    let copy = copy();
+    fs::copy(committed().join("launcher-x86_64"), copy.path().join("launcher-riscv64")).expect("a copy");
+    assert!(folder_refusal(&copy).contains("launcher-riscv64"));
+}
