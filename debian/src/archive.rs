@@ -149,7 +149,11 @@ impl ArchiveError {
     /// What would have worked.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Fetch(error) | Self::Member(RangedError::Fetch(error)) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::Member(error) => error.hint(),
+            Self::NoArchitecture { .. } => {
+                Some("CPUs go by Debian's names here, and newer ones are in `sid` only".into())
+            }
             Self::Signature { source, .. } => source.hint(),
             Self::Release { source, .. } => source.hint(),
             Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),

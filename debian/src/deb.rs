@@ -316,3 +316,107 @@ pub(crate) fn tar_header(bytes: &[u8; 512]) -> Option<TarHeader> {
         size: header.entry_size().ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A package with one control file and the entries that `fill` appends.
+    fn deb(fill: impl FnOnce(&mut tar::Builder<Vec<u8>>), zstd: bool) -> tempfile::NamedTempFile {
+        let mut data = tar::Builder::new(Vec::new());
+        fill(&mut data);
+        let data = data.into_inner().expect("tar");
+        let (name, data) = if zstd {
+            ("data.tar.zst", zstd::encode_all(&data[..], 1).expect("zstd"))
+        } else {
+            ("data.tar", data)
+        };
+        let mut control = tar::Builder::new(Vec::new());
+        append(&mut control, b"./control", EntryType::Regular, b"", b"Package: x\n");
+        let mut bytes = MAGIC.to_vec();
+        let control = control.into_inner().expect("tar");
+        for (name, content) in [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), (name, &data)] {
+            bytes.extend(
+                format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes(),
+            );
+            bytes.extend(content);
+            bytes.resize(bytes.len().next_multiple_of(2), b'\n');
+        }
+        let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::write(file.path(), bytes).expect("write");
+        file
+    }
+
+    fn append(tar: &mut tar::Builder<Vec<u8>>, path: &[u8], kind: EntryType, target: &[u8], content: &[u8]) {
+        let mut header = tar::Header::new_gnu();
+        // Not by `set_path`, which refuses what these tests are about.
+        header.as_old_mut().name[..path.len()].copy_from_slice(path);
+        header.as_old_mut().linkname[..target.len()].copy_from_slice(target);
+        header.set_entry_type(kind);
+        header.set_mode(0o104_755);
+        header.set_size(content.len() as u64);
+        if kind == EntryType::GNUSparse {
+            header.as_gnu_mut().expect("a GNU header").set_real_size(0);
+        }
+        header.set_cksum();
+        tar.append(&header, content).expect("append");
+    }
+
+    fn refused(entries: &[(&str, EntryType, &str)]) -> bool {
+        let fill = |tar: &mut tar::Builder<Vec<u8>>| {
+            for (path, kind, target) in entries {
+                append(tar, path.as_bytes(), *kind, target.as_bytes(), b"");
+            }
+        };
+        let file = deb(fill, false);
+        let walked = Deb::open(file.path()).expect("a package").digests();
+        assert!(matches!(walked, Ok(_) | Err(DebError::Entry { .. })), "{walked:?}");
+        walked.is_err()
+    }
+
+    #[test]
+    fn entries_that_leave_the_tree_are_refused() {
+        assert!(refused(&[("/etc/passwd", EntryType::Regular, "")]));
+        assert!(refused(&[("./a/../../b", EntryType::Regular, "")]));
+        assert!(refused(&[("./a", EntryType::Link, "../b")]));
+        assert!(refused(&[("./a", EntryType::Symlink, "/tmp"), ("./a/b", EntryType::Regular, "")]));
+        assert!(!refused(&[("./a", EntryType::Symlink, "/tmp"), ("./ab/b", EntryType::Regular, "")]));
+    }
+
+    #[test]
+    fn devices_fifos_and_sparse_files_are_refused() {
+        for kind in [EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::GNUSparse] {
+            assert!(refused(&[("./a", kind, "")]), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_package_is_refused_and_a_whole_one_read_with_zstd_too() {
+        for zstd in [false, true] {
+            let fill = |tar: &mut tar::Builder<Vec<u8>>| {
+                append(tar, b"./", EntryType::Directory, b"", b"");
+                append(tar, b"./bin/a", EntryType::Regular, b"", b"abc");
+                append(tar, b"./bin/b", EntryType::Link, b"./bin/a", b"");
+            };
+            let file = deb(fill, zstd);
+            let whole = std::fs::read(file.path()).expect("read");
+            for length in [0, 7, 40, 100, whole.len() - 100] {
+                std::fs::write(file.path(), &whole[..length]).expect("write");
+                assert!(Deb::open(file.path()).is_err(), "{length}");
+            }
+            std::fs::write(file.path(), &whole).expect("write");
+            let package = Deb::open(file.path()).expect("a package");
+            assert_eq!(package.control().expect("control"), "Package: x\n");
+            assert_eq!(package.read("bin/a", 3).expect("readable").as_deref(), Some(&b"abc"[..]));
+            let mut seen = Vec::new();
+            let visit = |entry: DebEntry<'_>| {
+                seen.push((entry.path, entry.kind, entry.mode));
+                Ok::<_, DebError>(ControlFlow::Continue(()))
+            };
+            package.entries(visit).expect("entries");
+            let link = DebKind::Hardlink { target: b"bin/a".to_vec() };
+            let wanted = [(b"bin/a".to_vec(), DebKind::File, 0o4755), (b"bin/b".to_vec(), link, 0o4755)];
+            assert_eq!(seen, wanted);
+        }
+    }
+}

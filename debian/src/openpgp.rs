@@ -109,13 +109,6 @@ fn checked(
     name: String,
     now: u64,
 ) -> Finding {
-    let kind_fits = matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary));
-    if !kind_fits || signature.verify(key, text.as_bytes()).is_err() {
-        return Finding::Bad(name);
-    }
-    if signature.created().is_none_or(|created| created < key.created_at()) {
-        return Finding::Bad(name);
-    }
     let strong = matches!(
         signature.hash_alg(),
         Some(
@@ -126,13 +119,23 @@ fn checked(
                 | HashAlgorithm::Sha3_512
         )
     );
+    let kind_fits = matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary));
+    // Asked first: rPGP refuses some of these as it would a forgery.
+    if !strong {
+        return Finding::WeakDigest(name);
+    }
+    if !kind_fits || signature.verify(key, text.as_bytes()).is_err() {
+        return Finding::Bad(name);
+    }
+    if signature.created().is_none_or(|created| created < key.created_at()) {
+        return Finding::Bad(name);
+    }
     let expires = end(signature.created(), signature.signature_expiration_time().map(Duration::as_secs));
     match standing {
         Standing::Revoked => Finding::KeyRevoked(name),
         Standing::Expired => Finding::KeyExpired(name),
         Standing::MayNotSign => Finding::UnknownKey(name),
         Standing::MaySign if expires.is_some_and(|end| end <= now) => Finding::SignatureExpired(name),
-        Standing::MaySign if !strong => Finding::WeakDigest(name),
         Standing::MaySign => Finding::Good(name),
     }
 }

@@ -95,6 +95,19 @@ pub enum RangedError {
     Fetch(FetchError),
 }
 
+impl RangedError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::RangesUnsupported { .. } => Some("fetch the whole package".into()),
+            Self::Mismatch { .. } | Self::Size { .. } => {
+                Some("the digest was pinned for another version of the package".into())
+            }
+            Self::Fetch(error) => error.hint(),
+        }
+    }
+}
+
 impl From<FetchError> for RangedError {
     fn from(error: FetchError) -> Self {
         match error {

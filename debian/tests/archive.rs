@@ -98,7 +98,9 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
             size, found.fetched, package.size, again.fetched
         );
         std::io::Write::write_all(&mut std::io::stderr(), format!("{report}\n").as_bytes()).expect("stderr");
-
+        if name != "usr/bin/qemu-riscv64" {
+            continue;
+        }
         member.tar_offset = Some(512 * 1001);
         assert_eq!(read(&member).expect("a wrong offset only costs a read").bytes, found.bytes);
         member.sha256 = Sha256::of(b"");
