@@ -297,13 +297,13 @@ pub(crate) struct TarHeader {
 /// Reads 512 bytes as a tar header, or `None` where they are not one: it has no checksum that fits, no `ustar` mark,
 /// or only announces the long name of the header after it.
 pub(crate) fn tar_header(bytes: &[u8; 512]) -> Option<TarHeader> {
+    if !bytes[257..].starts_with(b"ustar") {
+        return None;
+    }
     let header = tar::Header::from_byte_slice(bytes);
-    let checksum: u32 = bytes
-        .iter()
-        .enumerate()
-        .map(|(at, &b)| if (148..156).contains(&at) { 32 } else { u32::from(b) })
-        .sum();
-    if !bytes[257..].starts_with(b"ustar") || header.cksum().ok()? != checksum {
+    // The sum of all bytes, those of the checksum itself taken as blanks (tar(5)).
+    let byte = |(at, &byte): (usize, &u8)| if (148..156).contains(&at) { 32 } else { u32::from(byte) };
+    if header.cksum().ok()? != bytes.iter().enumerate().map(byte).sum::<u32>() {
         return None;
     }
     let kind = header.entry_type();
