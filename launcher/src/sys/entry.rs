@@ -14,13 +14,13 @@ pub(super) extern "C" fn start(stack: *const usize) -> ! {
     exit(unibin_main(process))
 }
 
-/// Names the function that a bare program begins with, `fn(Process) -> i32`; the result is the exit status.
+/// Names the function that a bare program begins with, `fn(&Process) -> i32`; the result is the exit status.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
         #[unsafe(no_mangle)]
         fn unibin_main(process: $crate::sys::Process) -> i32 {
-            $main(process)
+            $main(&process)
         }
     };
 }
