@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::absolute::absolute;
+use crate::cache::c_string;
 use crate::controls::Controls;
 use crate::decimal::decimal;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
-use crate::sys;
+use crate::sys::{self, At, Follow};
 use crate::tar::folder_of;
 
 /// Folders that every user can write to; ours in them carries our uid in its name.
@@ -19,24 +20,35 @@ pub fn candidates<'a>(
     start: &'a Start<'a>,
     controls: &'a Controls<'a>,
 ) -> impl Iterator<Item = Vec<u8>> + 'a {
-    let variable = |name: &str, suffix: &'static [u8]| {
-        let value = start.process.var(name.as_bytes()).map(CStr::to_bytes);
-        value.filter(|value| value.first() == Some(&b'/')).map(|value| [value, suffix].concat())
+    let variable = |name: &[u8]| {
+        let value = start.process.var(name).map(CStr::to_bytes);
+        value.filter(|value| value.first() == Some(&b'/'))
     };
-    let first = [
+    let under = |folder: &[u8], name: &[u8]| [folder, b"/", name].concat();
+    let private = [
         // The stub has already found a folder from which this launcher could be executed.
         start.launcher.and_then(cache_of_launcher).map(|path| absolute(&path)),
         controls.cache.map(|path| path.to_bytes().to_vec()),
-        variable("XDG_CACHE_HOME", b"/unibin"),
-        variable("HOME", b"/.cache/unibin"),
-        variable("XDG_RUNTIME_DIR", b"/unibin"),
+        variable(b"XDG_CACHE_HOME").map(|folder| under(folder, b"unibin")),
     ];
-    let beside_bundle = core::iter::once_with(|| {
-        let folder = folder_of(start.bundle.to_bytes());
-        absolute(&[if folder.is_empty() { b"." } else { folder }, b"/.unibin-", &uid()].concat())
+    // After sudo these may still be another user's.
+    let home =
+        core::iter::once_with(move || ours(variable(b"HOME")?).map(|folder| under(folder, b".cache/unibin")));
+    let runtime = core::iter::once_with(move || {
+        ours(variable(b"XDG_RUNTIME_DIR")?).map(|folder| under(folder, b"unibin"))
     });
-    let shared = SHARED.iter().map(|place| [place, b"/unibin-".as_slice(), &uid()].concat());
-    first.into_iter().flatten().chain(beside_bundle).chain(shared)
+    let beside_bundle = core::iter::once_with(|| {
+        let bundle = absolute(start.bundle.to_bytes());
+        Some([folder_of(&bundle), b"/.unibin-", &uid()].concat())
+    });
+    let shared = SHARED.iter().map(|place| Some([place, b"/unibin-".as_slice(), &uid()].concat()));
+    private.into_iter().chain(home).chain(runtime).chain(beside_bundle).chain(shared).flatten()
+}
+
+/// The folder, if it is there and our user's.
+fn ours(folder: &[u8]) -> Option<&[u8]> {
+    let stat = sys::statat(At::CWD, &c_string(&[folder]), Follow::Yes).ok()?;
+    (stat.is_dir() && stat.uid == sys::geteuid()).then_some(folder)
 }
 
 /// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.
