@@ -1,1 +1,25 @@
-//! t
+//! The harness of the end-to-end tests: it packs real programs with the real `unibin`, runs the bundles as an ordinary
+//! user with an empty environment, and says loudly when this machine cannot show something. It mocks nothing.
+#![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
+
+mod absent;
+mod handmade;
+mod namespace;
+mod outcome;
+mod pack;
+mod parts;
+mod sandbox;
+mod tar;
+mod unibin;
+mod zig;
+
+pub use absent::without;
+pub use handmade::Handmade;
+pub use namespace::Namespace;
+pub use outcome::Outcome;
+pub use pack::{bundle_of, busybox, pack, pack_by_hand};
+pub use parts::Parts;
+pub use sandbox::{Sandbox, User};
+pub use tar::{Header, folder, file, header, link, raw_tar};
+pub use unibin::{store, unibin};
+pub use zig::compile;

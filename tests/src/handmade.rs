@@ -1,0 +1,82 @@
+//! Bundles that no `unibin pack` writes, around the real stub and launcher. The only file that touches `zstd`.
+
+use std::io::Write;
+
+use bundle::{Arch, Blob, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewEntry, NewVariant};
+use sha2::{Digest as _, Sha256};
+
+use crate::parts::Parts;
+
+/// A bundle for this machine's CPU whose app is given byte by byte.
+#[derive(Clone, Debug)]
+pub struct Handmade {
+    /// The Zstandard frame that is stored.
+    pub frame: Vec<u8>,
+    /// How long the manifest says the tar stream is.
+    pub length: u64,
+    /// The digest that the manifest gives for the tar stream.
+    pub digest: Digest,
+    /// Its entry's name and path.
+    pub entry: &'static str,
+}
+
+fn sha256(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}
+
+impl Handmade {
+    /// An app of this tar stream, honestly described.
+    pub fn of(tar: &[u8]) -> Self {
+        let frame = zstd::bulk::compress(tar, 3).expect("compressed");
+        Self { frame, length: tar.len() as u64, digest: sha256(tar), entry: "app" }
+    }
+
+    /// The same with a frame that demands a window of `1 << log` bytes.
+    pub fn with_window(tar: &[u8], log: u32) -> Self {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 3).expect("encoder");
+        encoder.window_log(log).expect("window");
+        encoder.write_all(tar).expect("compressed");
+        Self { frame: encoder.finish().expect("compressed"), ..Self::of(tar) }
+    }
+
+    /// The bundle's bytes, with stub and launcher of `model`, a bundle for one host.
+    pub fn bytes(&self, model: &Parts) -> Vec<u8> {
+        let head = model.blob_range(BlobKind::Launcher).end;
+        let mut bytes = model.bytes[..head].to_vec();
+        bytes.resize(bytes.len().next_multiple_of(4096), 0);
+
+        let mut manifest = ManifestBuilder::new();
+        let first = model.manifest().blobs().filter(|blob| blob.offset < head as u64);
+        let numbers: Vec<u32> = first.map(|blob| manifest.blob(&blob)).collect();
+        let host = model.manifest().launchers().next().expect("a launcher").host;
+        manifest.launcher(host, false, *numbers.last().expect("a launcher's blob"));
+        let app = manifest.blob(&Blob {
+            kind: BlobKind::App,
+            encoding: Encoding::TarZstd,
+            offset: bytes.len() as u64,
+            stored: self.frame.len() as u64,
+            length: self.length,
+            stored_digest: sha256(&self.frame),
+            digest: self.digest,
+        });
+        let target = Arch::HOST.expect("the tests run on a host");
+        let variant =
+            manifest.variant(&NewVariant { target, level: 0, app, loader: b"", rules: &[] });
+        let entry = self.entry.as_bytes();
+        manifest.entry(&NewEntry { variant, name: entry, path: entry, rules: &[] });
+        bytes.extend_from_slice(&self.frame);
+
+        let manifest_offset = bytes.len() as u64;
+        let manifest = manifest.finish(manifest_offset).expect("the format allows it");
+        bytes.extend_from_slice(&manifest);
+        let footer = Footer {
+            file_length: manifest_offset + (manifest.len() + Footer::LEN) as u64,
+            manifest_offset,
+            manifest_length: manifest.len() as u64,
+            signatures_length: 0,
+            manifest_digest: sha256(&manifest),
+        };
+        bytes.extend_from_slice(&footer.encode());
+        bytes
+    }
+}

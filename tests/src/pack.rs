@@ -1,0 +1,56 @@
+//! Bundles of real programs, packed once for all tests that read them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+use sha2::{Digest, Sha256};
+
+use crate::outcome::Outcome;
+use crate::unibin::{kept, program, unibin};
+
+/// A bundle of Debian's static busybox for `target` that runs on this machine.
+pub fn busybox(target: Arch) -> PathBuf {
+    bundle_of(target, "x86_64", &[])
+}
+
+/// A bundle of Debian's static busybox for `target` that runs on `hosts`.
+pub fn bundle_of(target: Arch, hosts: &str, more: &[&str]) -> PathBuf {
+    let target = ["--deb", "busybox-static", "--target", target.name(), "--hosts", hosts];
+    pack(&[&target, more].concat())
+}
+
+/// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`. It must not be changed.
+pub fn pack(arguments: &[&str]) -> PathBuf {
+    let folder = kept().join("bundles");
+    fs::create_dir_all(&folder).expect("folder");
+    // Whoever runs a bundle must be able to reach it, and the target folder may be closed to others: see `Sandbox`.
+    let lock = File::create(folder.join("lock")).expect("lock");
+    lock.lock().expect("locked");
+    let packer = fs::metadata(program()).expect("unibin");
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{:?} {:?}", packer.modified(), packer.len()));
+    for argument in arguments {
+        hasher.update(argument);
+        hasher.update([0]);
+    }
+    for program in arguments.iter().map(Path::new).filter(|path| path.is_file()) {
+        hasher.update(fs::read(program).expect("program"));
+    }
+    let key: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let output = folder.join(key);
+    if !output.exists() {
+        let outcome = pack_by_hand(arguments, &output);
+        assert!(outcome.status.success(), "unibin pack {arguments:?}: {outcome}");
+        fs::set_permissions(&output, fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    output
+}
+
+/// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it.
+pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
+    let packed = unibin().arg("pack").args(arguments).arg("-o").arg(output).output();
+    packed.expect("unibin starts").into()
+}

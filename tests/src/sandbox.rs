@@ -1,0 +1,184 @@
+//! A user with an empty home and an empty environment, who has bundles and runs them. When the tests run as root it is
+//! another, unprivileged user: root may do too much to prove anything about permissions.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::outcome::Outcome;
+
+/// A user and group number that no account has on Debian (policy 9.2.2: 60000-64999 are allocated on demand).
+const NOBODYS: u32 = 64_321;
+
+/// Who runs a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Tester,
+    /// An unprivileged user; only root can run something as one.
+    Other(u32),
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    user: User,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sandbox {
+    /// An unprivileged user's: the tester's own, or another's when the tester is root.
+    pub fn new() -> Self {
+        Self::of(if Self::tester_is_root() { User::Other(NOBODYS) } else { User::Tester })
+    }
+
+    /// This user's.
+    pub fn of(user: User) -> Self {
+        let folder = tempfile::Builder::new().prefix("unibin-test-").tempdir().expect("folder");
+        let sandbox = Self { folder, user };
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+        sandbox.give(sandbox.path());
+        sandbox.make_folder("home");
+        sandbox
+    }
+
+    /// Whether the tests run as root, which some of them need.
+    pub fn tester_is_root() -> bool {
+        // The owner of a process's own folder in /proc is its effective user (proc(5)).
+        fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+    }
+
+    /// The sandbox's folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the sandbox.
+    pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// The user's home.
+    pub fn home(&self) -> PathBuf {
+        self.at("home")
+    }
+
+    /// Where the cache is when nothing says otherwise.
+    pub fn cache(&self) -> PathBuf {
+        self.home().join(".cache/unibin")
+    }
+
+    /// The user's number.
+    pub fn uid(&self) -> u32 {
+        match self.user {
+            User::Tester => fs::metadata("/proc/self").expect("/proc").uid(),
+            User::Other(uid) => uid,
+        }
+    }
+
+    /// Makes the user the owner.
+    pub fn give(&self, path: impl AsRef<Path>) {
+        if let User::Other(uid) = self.user {
+            chown(path, Some(uid), Some(uid)).expect("chown");
+        }
+    }
+
+    /// A folder of the user's.
+    pub fn make_folder(&self, name: impl AsRef<Path>) -> PathBuf {
+        let path = self.at(name);
+        fs::create_dir_all(&path).expect("folder");
+        self.give(&path);
+        path
+    }
+
+    /// A copy of a bundle under this name, the user's own.
+    pub fn copy(&self, bundle: &Path, name: impl AsRef<OsStr>) -> PathBuf {
+        self.write(name, &fs::read(bundle).expect("bundle"))
+    }
+
+    /// An executable file of the user's.
+    pub fn write(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
+        let path = self.at(name.as_ref());
+        // A new file each time: one that runs cannot be written to.
+        let _ = fs::remove_file(&path);
+        fs::write(&path, bytes).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        self.give(&path);
+        path
+    }
+
+    /// `program` as the user: in the sandbox's folder, with `PATH` and `HOME` only, with no standard input.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        self.enter(&mut command);
+        command
+    }
+
+    fn enter(&self, command: &mut Command) {
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.home());
+        command.current_dir(self.path()).stdin(Stdio::null());
+        if let User::Other(uid) = self.user {
+            command.uid(uid).gid(uid);
+        }
+    }
+
+    /// Runs a program to its end.
+    pub fn run<A: AsRef<OsStr>>(&self, program: &Path, arguments: &[A]) -> Outcome {
+        Self::finish(self.command(program).args(arguments))
+    }
+
+    /// Runs a program to its end with more variables.
+    pub fn run_with<A: AsRef<OsStr>>(
+        &self,
+        variables: &[(&str, &str)],
+        program: &Path,
+        arguments: &[A],
+    ) -> Outcome {
+        Self::finish(self.command(program).args(arguments).envs(variables.iter().copied()))
+    }
+
+    /// Runs a prepared command to its end.
+    pub fn finish(command: &mut Command) -> Outcome {
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
+    }
+
+    /// Runs `script` with `sh` as the user; its arguments are `$1`, `$2`, ...
+    pub fn shell<A: AsRef<OsStr>>(&self, script: &str, arguments: &[A]) -> Outcome {
+        Self::finish(self.command("sh").arg("-c").arg(script).arg("sh").args(arguments))
+    }
+
+    /// Every file, folder and link below `folder`, as paths relative to it, sorted.
+    pub fn tree(folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(here) = folders.pop() {
+            let Ok(entries) = fs::read_dir(&here) else { continue };
+            for entry in entries {
+                let entry = entry.expect("entry");
+                found.push(entry.path().strip_prefix(folder).expect("below").to_owned());
+                if entry.file_type().expect("type").is_dir() {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// A file that the user can read and write, for redirections.
+    pub fn file(&self, name: &str) -> File {
+        let path = self.at(name);
+        let file = File::create(&path).expect("file");
+        self.give(&path);
+        file
+    }
+}

@@ -1,0 +1,60 @@
+//! The program under test: built once per test process by the cargo that runs the tests, or named by `UNIBIN`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, fs};
+
+/// The folder for everything that outlives a test: `<target>/tmp` of cargo.
+pub(crate) fn kept() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join("target").join("end-to-end");
+    // Cargo tells the target folder to integration tests only, but they all lie in `<target>/<profile>/deps`.
+    let found = profile_folder().and_then(|profile| Some(profile.parent()?.join("end-to-end")));
+    let folder = found.unwrap_or(folder);
+    fs::create_dir_all(&folder).expect("a folder in the target folder");
+    folder
+}
+
+/// `<target>/<profile>`, from where this test lies.
+fn profile_folder() -> Option<PathBuf> {
+    let test = env::current_exe().ok()?;
+    let deps = test.parent()?;
+    (deps.file_name()? == "deps").then(|| deps.parent().map(Path::to_path_buf))?
+}
+
+/// The path of the built program.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| match env::var_os("UNIBIN") {
+        Some(path) => path.into(),
+        None => build(),
+    })
+}
+
+fn build() -> PathBuf {
+    let profile = profile_folder().expect("the test lies in the target folder");
+    let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "unibin", "--profile"])
+        .arg(if name == "debug" { "dev" } else { &name })
+        .arg("--target-dir")
+        .arg(profile.parent().expect("a profile's folder lies in the target folder"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo starts");
+    assert!(built.success(), "`unibin` does not build");
+    profile.join("unibin")
+}
+
+/// The store of emulators that all tests share, so that each is fetched once.
+pub fn store() -> PathBuf {
+    kept().join("store")
+}
+
+/// `unibin` with the tests' own store. The rest of the environment is the tester's: his mirror, his proxy.
+pub fn unibin() -> Command {
+    let mut command = Command::new(program());
+    command.env("UNIBIN_STORE", store());
+    command
+}

@@ -1,0 +1,65 @@
+//! Static C programs for foreign CPUs, compiled by the pinned `ziglang` that `cargo xtask tools` installs, and kept by
+//! the content of their sources.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bundle::Arch;
+use sha2::{Digest, Sha256};
+
+use crate::absent::without;
+use crate::unibin::kept;
+
+/// Part of the key of everything that was compiled: another compiler makes other programs.
+const VERSION: &str = "0.17.1";
+
+/// Optimised enough that an emulator is done soon.
+const FLAGS: [&str; 4] = ["-static", "-O1", "-s", "-DSQLITE_THREADSAFE=0"];
+
+/// How zig names a CPU's static programs.
+fn triple(target: Arch) -> String {
+    match target {
+        Arch::Armv7 => "arm-linux-musleabihf".to_owned(),
+        Arch::I686 => "x86-linux-musl".to_owned(),
+        other => format!("{}-linux-musl", other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name())),
+    }
+}
+
+/// The folder in which `cargo xtask tools` installs.
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
+}
+
+/// `name` for `target`, made of `sources`, whose folders serve for includes. `None`, loudly, without a compiler where
+/// that was allowed.
+pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{VERSION} {FLAGS:?}"));
+    for source in sources {
+        hasher.update(fs::read(source).unwrap_or_else(|error| panic!("{}: {error}", source.display())));
+    }
+    let key: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let folder = kept().join("programs");
+    fs::create_dir_all(&folder).expect("folder");
+    let lock = File::create(folder.join("lock")).expect("lock");
+    lock.lock().expect("locked");
+    let output = folder.join(format!("{name}-{}-{key}", target.name()));
+    if output.exists() {
+        return Some(output);
+    }
+    if !tools().join("ziglang").is_dir() {
+        without("zig", "the C compiler for foreign CPUs is not installed: run `cargo xtask tools`");
+        return None;
+    }
+    let unfinished = output.with_extension("new");
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", tools()).args(["-m", "ziglang", "cc", "-target", &triple(target)]).args(FLAGS);
+    for folder in sources.iter().filter_map(|source| source.parent()) {
+        command.arg("-I").arg(folder);
+    }
+    let compiled = command.arg("-o").arg(&unfinished).args(sources).status().expect("python3 starts");
+    assert!(compiled.success(), "`{name}` does not compile for {}", target.name());
+    fs::rename(&unfinished, &output).expect("renamed");
+    Some(output)
+}
