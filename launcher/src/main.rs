@@ -4,17 +4,11 @@
 #![no_std]
 #![no_main]
 
-use launcher::sys::{self, Process};
-
-launcher::entry!(main);
-
-fn main(process: Process) -> i32 {
-    launcher::run::main(&process)
-}
+launcher::entry!(launcher::run::main);
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // Nothing is left to try if standard error is closed.
-    let _ = sys::stderr(b"unibin: internal error: the launcher panicked\n");
-    sys::exit(launcher::error::EXIT_OURS)
+    let _ = launcher::sys::stderr(b"unibin: internal error: the launcher panicked\n");
+    launcher::sys::exit(launcher::error::EXIT_OURS)
 }
