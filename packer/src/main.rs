@@ -1,2 +1,55 @@
-//! x
-fn main(){  }
+//! `unibin`: packs a Linux program into one executable file that runs on every Linux CPU.
+//! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
+
+mod app;
+mod archive;
+mod assemble;
+mod bundle_file;
+mod cli;
+mod compress;
+mod content;
+mod deb;
+mod elf;
+mod emulator_cmd;
+mod emulators;
+mod error;
+mod extract;
+mod hash;
+mod head;
+mod hosts;
+mod inspect;
+mod json;
+mod notices;
+mod pack;
+mod place;
+mod progress;
+mod report;
+mod request;
+mod run;
+mod say;
+mod verify;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let command = Cli::from_command_line().command;
+    if let Command::Run(args) = &command {
+        return run::run(args);
+    }
+    let done = place::clean_up_on_signals().map_err(error::Error::Temporary).and_then(|()| match command {
+        Command::Pack(args) => pack::pack(args),
+        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Verify(args) => verify::verify(&args.file),
+        Command::Extract(args) => extract::extract(&args),
+        Command::Hosts(args) => Ok(hosts::hosts(args.json)),
+        Command::Targets(args) => Ok(hosts::targets(args.json)),
+        Command::Emulator(command) => emulator_cmd::emulator(&command),
+        Command::Run(_) => Ok(String::new()),
+    });
+    match done {
+        Ok(text) => say::output(&text),
+        Err(error) => say::failure(&error),
+    }
+}

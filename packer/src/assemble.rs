@@ -1,0 +1,226 @@
+//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder, checks every
+//! digest, and only then gives it its name. Offsets are made here and nowhere else in the packer.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use bundle::{
+    Arch, Blob, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, ManifestBuilder, NewEntry, NewNotice, NewRule,
+    NewTranslator, NewVariant,
+};
+
+use crate::bundle_file::BundleFile;
+use crate::cli::Head;
+use crate::compress::Frame;
+use crate::emulators::Emulator;
+use crate::error::Error;
+use crate::head::{self, Placed};
+use crate::notices::Owed;
+use crate::place::NewFile;
+use crate::request::Entry;
+use crate::{hash, verify};
+
+/// Everything that goes into a bundle, compressed already.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) head: Head,
+    pub(crate) hosts: Vec<Arch>,
+    pub(crate) target: Arch,
+    pub(crate) app: Frame,
+    pub(crate) app_notices: Option<Notices>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) emulators: Vec<Packed>,
+}
+
+/// An emulator and what is owed for it.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) emulator: Emulator,
+    pub(crate) frame: Frame,
+    pub(crate) notices: Notices,
+}
+
+/// What is owed for a part, its text compressed.
+#[derive(Debug)]
+pub(crate) struct Notices {
+    pub(crate) owed: Owed,
+    pub(crate) frame: Frame,
+}
+
+/// What became of it, for the report.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Length of the file in bytes.
+    pub(crate) length: u64,
+    /// Its blobs.
+    pub(crate) blobs: Vec<Blob>,
+}
+
+/// Writes the bundle to `path`. On any error nothing is at `path` that was not there before.
+pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
+    let failed = |source| Error::io("write", path, source);
+    let new = NewFile::beside(path).map_err(failed)?;
+    let mut writer = Writer::new(BufWriter::new(new.file.try_clone().map_err(failed)?));
+
+    let mut manifest = ManifestBuilder::new();
+    writer.start(parts, &mut manifest, path)?;
+    writer.blobs(parts, &mut manifest, path)?;
+    let manifest = manifest.finish(writer.at).map_err(Error::Manifest)?;
+    let footer = Footer {
+        file_length: writer.at + manifest.len() as u64 + Footer::LEN as u64,
+        manifest_offset: writer.at,
+        manifest_length: manifest.len() as u64,
+        signatures_length: 0,
+        manifest_digest: hash::of(&manifest),
+    };
+    writer.bytes(&manifest).map_err(failed)?;
+    writer.bytes(&footer.encode()).map_err(failed)?;
+    writer.out.flush().map_err(failed)?;
+
+    let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
+    verify::check(&back)?;
+    new.settle().map_err(failed)?;
+    Ok(Written {
+        length: footer.file_length,
+        blobs: writer.blobs.into_iter().map(|(_, blob)| blob).collect(),
+    })
+}
+
+/// Knows how far the file has grown and which blobs are in it.
+struct Writer<W> {
+    out: W,
+    at: u64,
+    blobs: Vec<(u32, Blob)>,
+}
+
+impl<W: Write> Writer<W> {
+    fn new(out: W) -> Self {
+        Self { out, at: 0, blobs: Vec::new() }
+    }
+
+    /// The part that starts the bundle: stub and launchers, or the one launcher that is the head.
+    fn start(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
+        let failed = |source| Error::io("write", path, source);
+        if let Head::Elf(host) = parts.head {
+            let number =
+                self.raw(BlobKind::Launcher, &head::head_launcher(host)?, manifest).map_err(failed)?;
+            manifest.launcher(host, true, number);
+            return self.align().map_err(failed);
+        }
+        let launchers = parts.hosts.iter().map(|host| Ok((*host, head::launcher(*host)?)));
+        let launchers = launchers.collect::<Result<Vec<_>, Error>>()?;
+        let mut offset = head::STUB_LEN.next_multiple_of(LAUNCHER_ALIGN);
+        let mut placed = Vec::new();
+        for (host, bytes) in &launchers {
+            let length = bytes.len() as u64;
+            placed.push(Placed { host: *host, digest: hash::of(bytes), offset, length });
+            offset += length.next_multiple_of(LAUNCHER_ALIGN);
+        }
+        self.raw(BlobKind::Stub, &head::stub(&placed)?, manifest).map_err(failed)?;
+        for ((host, bytes), placed) in launchers.iter().zip(placed) {
+            self.align().map_err(failed)?;
+            debug_assert_eq!(self.at, placed.offset, "the stub was told where the launcher lies");
+            let number = self.raw(BlobKind::Launcher, bytes, manifest).map_err(failed)?;
+            manifest.launcher(*host, false, number);
+        }
+        self.align().map_err(failed)
+    }
+
+    /// App, emulators and notices, and the rows that name them.
+    fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
+        let failed = |source| Error::io("write", path, source);
+        let app = self.frame(BlobKind::App, Encoding::TarZstd, &parts.app, manifest).map_err(failed)?;
+        let variant =
+            manifest.variant(&NewVariant { target: parts.target, level: 0, app, loader: b"", rules: &[] });
+        for Entry { name, path } in &parts.entries {
+            manifest.entry(&NewEntry { variant, name, path, rules: &[] });
+        }
+        if let Some(notices) = &parts.app_notices {
+            self.notices(app, notices, manifest).map_err(failed)?;
+        }
+        for Packed { emulator, frame, notices } in &parts.emulators {
+            let blob = self.frame(BlobKind::Emulator, Encoding::Zstd, frame, manifest).map_err(failed)?;
+            let rules: Vec<_> = emulator
+                .rules
+                .iter()
+                .map(|(kind, name, value)| NewRule { kind: *kind, name, value })
+                .collect();
+            manifest.translator(&NewTranslator {
+                key: emulator.key,
+                blob,
+                member: b"",
+                name: emulator.translator.as_bytes(),
+                version: emulator.version.as_bytes(),
+                rules: &rules,
+            });
+            self.notices(blob, notices, manifest).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn notices(&mut self, subject: u32, notices: &Notices, manifest: &mut ManifestBuilder) -> io::Result<()> {
+        let Notices { owed, frame } = notices;
+        let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
+        let (licence, source, origin) =
+            (owed.licence.as_bytes(), owed.source.as_bytes(), owed.origin.as_bytes());
+        manifest.notice(&NewNotice { subject, text, licence, source, origin });
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Zeros up to the next multiple of [`LAUNCHER_ALIGN`].
+    fn align(&mut self) -> io::Result<()> {
+        let gap = self.at.next_multiple_of(LAUNCHER_ALIGN) - self.at;
+        self.at += io::copy(&mut io::Read::take(io::repeat(0), gap), &mut self.out)?;
+        Ok(())
+    }
+
+    fn raw(&mut self, kind: BlobKind, bytes: &[u8], manifest: &mut ManifestBuilder) -> io::Result<u32> {
+        let (length, digest) = (bytes.len() as u64, hash::of(bytes));
+        let encoding = Encoding::Raw;
+        let blob =
+            Blob { kind, encoding, offset: self.at, stored: length, length, stored_digest: digest, digest };
+        self.bytes(bytes)?;
+        Ok(self.note(blob, manifest))
+    }
+
+    /// Appends a frame, or finds the same one among those that are in the file already.
+    fn frame(
+        &mut self,
+        kind: BlobKind,
+        encoding: Encoding,
+        frame: &Frame,
+        manifest: &mut ManifestBuilder,
+    ) -> io::Result<u32> {
+        let Frame { stored, stored_digest, length, digest } = frame;
+        let same = |blob: &Blob| {
+            (blob.kind, blob.encoding, blob.stored_digest, blob.digest)
+                == (kind, encoding, *stored_digest, *digest)
+        };
+        if let Some((number, _)) = self.blobs.iter().find(|(_, blob)| same(blob)) {
+            return Ok(*number);
+        }
+        let blob = Blob {
+            kind,
+            encoding,
+            offset: self.at,
+            stored: stored.len(),
+            length: *length,
+            stored_digest: *stored_digest,
+            digest: *digest,
+        };
+        self.at += io::copy(&mut stored.reader(), &mut self.out)?;
+        Ok(self.note(blob, manifest))
+    }
+
+    fn note(&mut self, blob: Blob, manifest: &mut ManifestBuilder) -> u32 {
+        let number = manifest.blob(&blob);
+        self.blobs.push((number, blob));
+        number
+    }
+}

@@ -1,0 +1,282 @@
+//! The command line, with `clap`, which is touched here only. Values are parsed to the words of the project at this edge.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use bundle::Arch;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+use crate::compress;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failure (network, disk, permissions)
+  2  wrong usage
+  3  bad input (not an ELF program, another CPU, dynamic, ...)
+  4  no emulator exists for a wanted pair of host and target
+  5  verification failed (signature, digest, damaged bundle)
+`run` exits as `env` does: 125 for its own failures, 126 cannot execute, 127 not found.
+
+Environment:
+  UNIBIN_STORE   where emulators are kept (default: $XDG_DATA_HOME/unibin, ~/.local/share/unibin)
+  UNIBIN_MIRROR  Debian archive mirror (default: the machine's own apt sources)";
+
+/// Packs a Linux program into one executable file that runs on every Linux CPU.
+#[derive(Debug, Parser)]
+#[command(name = "unibin", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the command line; on wrong usage, and for `--help`, it answers and ends the process.
+    pub(crate) fn from_command_line() -> Self {
+        Self::parse()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pack a program into a bundle
+    Pack(PackArgs),
+    /// Show what a bundle holds, or what an ELF file is
+    Inspect(InspectArgs),
+    /// Check every byte of a bundle
+    Verify(FileArgs),
+    /// Take an app out of a bundle
+    Extract(ExtractArgs),
+    /// Run a program of any CPU with an emulator from the store
+    Run(RunArgs),
+    /// List the CPUs that bundles run on
+    Hosts(ListArgs),
+    /// List the CPUs that programs can be packed for
+    Targets(ListArgs),
+    /// Manage the store of emulators
+    #[command(subcommand)]
+    Emulator(EmulatorCommand),
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("app").required(true).args(["program", "deb"])))]
+pub(crate) struct PackArgs {
+    /// Static ELF program to pack
+    pub(crate) program: Option<PathBuf>,
+    /// Pack a Debian package instead
+    #[arg(long, value_name = "PKG", requires = "target")]
+    pub(crate) deb: Option<String>,
+    /// Program of the app to start, under a name of its own; the first is the default (may be repeated)
+    #[arg(long, value_name = "[NAME=]PATH")]
+    pub(crate) entry: Vec<OsString>,
+    /// CPU that the program was built for (default: what its ELF header says)
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) target: Option<Arch>,
+    /// Bundle to write (default: the program's name with `.bundle`)
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// CPUs that the bundle shall run on: a list with commas, or `all` (default: the six 64-bit hosts)
+    #[arg(long, value_name = "LIST", value_parser = hosts)]
+    pub(crate) hosts: Option<Hosts>,
+    /// Use this file as emulator on HOST (may be repeated)
+    #[arg(long, value_name = "HOST=FILE", value_parser = OsStringValueParser::new().try_map(|text| host_file(&text)))]
+    pub(crate) emulator: Vec<(Arch, PathBuf)>,
+    /// What the file begins with: `sh` starts everywhere, `elf:HOST` on HOST alone, but without /bin/sh
+    #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
+    pub(crate) head: Head,
+    /// Compression level
+    #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: i32,
+    /// Check everything, say what would be packed, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// Where packages come from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    /// Never connect to anything
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Debian archive mirror: a URL or a folder (default: UNIBIN_MIRROR, then the machine's apt sources)
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// Suite for `--deb` (default: trixie for the architectures it has, else sid)
+    #[arg(long, value_name = "SUITE")]
+    pub(crate) suite: Option<String>,
+    /// Accept an archive index whose `Valid-Until` has passed
+    #[arg(long)]
+    pub(crate) allow_stale: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// Bundle to read
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Bundle or ELF file to read
+    pub(crate) file: PathBuf,
+    /// Print the licences and names of sources that a bundle carries
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) notices: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExtractArgs {
+    /// Bundle to read
+    pub(crate) file: PathBuf,
+    /// Folder to make; it must not exist
+    pub(crate) folder: PathBuf,
+    /// Take the emulators out too: FOLDER/app-TARGET, FOLDER/emulators
+    #[arg(long)]
+    pub(crate) emulators: bool,
+    /// Take everything out: stub, launchers and notices too
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Program to run, and its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EmulatorCommand {
+    /// List the emulators in the store
+    List(ListArgs),
+    /// Fetch the emulator for TARGET programs on HOST into the store
+    Fetch {
+        #[command(flatten)]
+        cells: CellsArgs,
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Add a file to the store as emulator for TARGET programs on HOST
+    Add {
+        #[command(flatten)]
+        cell: CellArgs,
+        /// Static emulator
+        file: PathBuf,
+    },
+    /// Remove an emulator from the store
+    Remove(CellArgs),
+    /// Print where an emulator lies
+    Path(CellArgs),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct CellArgs {
+    /// CPU whose programs it runs
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) target: Arch,
+    /// CPU that it runs on (default: this machine's)
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) host: Option<Arch>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CellsArgs {
+    /// CPU whose programs they run
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) target: Arch,
+    /// CPUs that they run on: a list with commas, or `all` (default: the six 64-bit hosts)
+    #[arg(long, value_name = "LIST", value_parser = hosts)]
+    pub(crate) hosts: Option<Hosts>,
+}
+
+/// What `--hosts` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hosts {
+    /// Every host; those without an emulator are left out.
+    All,
+    /// These; each must be possible.
+    Listed(Vec<Arch>),
+}
+
+/// What `--head` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// The stub.
+    Sh,
+    /// One host's launcher.
+    Elf(Arch),
+}
+
+fn names(arches: &[Arch]) -> String {
+    arches.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn arch(name: &str) -> Result<Arch, String> {
+    Arch::from_name(name).ok_or_else(|| format!("unknown target; targets are {}", names(Arch::ALL)))
+}
+
+fn host(name: &str) -> Result<Arch, String> {
+    let found = Arch::from_name(name).filter(|arch| arch.is_host());
+    found.ok_or_else(|| format!("unknown host; hosts are {}", names(&Arch::HOSTS)))
+}
+
+fn hosts(list: &str) -> Result<Hosts, String> {
+    if list == "all" {
+        return Ok(Hosts::All);
+    }
+    let wanted = list.split(',').map(|name| host(name.trim()).map_err(|error| format!("`{name}`: {error}")));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+    // In the order of the table and each once: the order of a list must not change a bundle's bytes.
+    Ok(Hosts::Listed(Arch::HOSTS.into_iter().filter(|host| wanted.contains(host)).collect()))
+}
+
+fn head(text: &str) -> Result<Head, String> {
+    match text.strip_prefix("elf:") {
+        Some(name) => host(name).map(Head::Elf),
+        None if text == "sh" => Ok(Head::Sh),
+        None => Err("it is `sh` or `elf:HOST`".to_owned()),
+    }
+}
+
+fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
+    let bytes = text.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=').ok_or("it has the form HOST=FILE")?;
+    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "it has the form HOST=FILE")?;
+    Ok((host(name)?, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_list_of_hosts_is_put_in_order_and_names_what_it_does_not_know() {
+        let listed = hosts("arm64, amd64,aarch64");
+        assert_eq!(listed, Ok(Hosts::Listed(vec![Arch::X86_64, Arch::Aarch64])));
+        assert!(hosts("x86_64,vax").is_err_and(|error| error.contains("vax") && error.contains("s390x")));
+        assert!(hosts("mips").is_err(), "a target that is no host");
+    }
+}

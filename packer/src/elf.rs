@@ -1,0 +1,302 @@
+//! What one ELF file says of itself, read with `object`, which is touched here only: its CPU, whether it is static, its
+//! loader and libraries. A file that is no Linux program is refused with what it is instead. Nothing is executed.
+
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use bundle::{Arch, Class, Endian};
+use object::elf::{self, DynamicTag, FileHeader32, FileHeader64, FileType};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::{Endianness, ReadCache, ReadRef};
+
+/// `DF_1_PIE` of `<elf.h>`: what tells a static position-independent program from a library.
+const DF_1_PIE: u64 = 0x0800_0000;
+
+/// Longer names are not read: `PATH_MAX` of `<linux/limits.h>`.
+const NAME_MAX: u64 = 4096;
+
+/// What an ELF file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A program that needs no loader.
+    Static,
+    /// A program that the loader in [`Elf::loader`] starts.
+    Dynamic,
+    /// A shared library, or a loader.
+    Library,
+    /// `ET_REL`.
+    Object,
+    /// `ET_CORE`.
+    Core,
+    /// Any other `e_type`.
+    Other(u16),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static => f.write_str("static program"),
+            Self::Dynamic => f.write_str("dynamic program"),
+            Self::Library => f.write_str("shared library"),
+            Self::Object => f.write_str("object file"),
+            Self::Core => f.write_str("core dump"),
+            Self::Other(number) => write!(f, "ELF file of type {number}"),
+        }
+    }
+}
+
+/// What one ELF file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Elf {
+    /// The CPU it was built for.
+    pub(crate) arch: Arch,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// `PT_INTERP`: the loader that it asks for.
+    pub(crate) loader: Option<Vec<u8>>,
+    /// `DT_NEEDED`, in order.
+    pub(crate) needed: Vec<Vec<u8>>,
+}
+
+/// Why a file is no Linux program for a known CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotElf {
+    /// No byte in it.
+    Empty,
+    /// It starts with `#!`; what follows on that line.
+    Script(String),
+    /// Text without `#!`.
+    Text,
+    /// A Mach-O file.
+    MachO,
+    /// A PE or DOS file.
+    Windows,
+    /// An `ar` archive.
+    Archive,
+    /// Nothing that is known here.
+    Unknown,
+    /// x86-64 with 32-bit pointers.
+    X32,
+    /// An ELF header for a CPU outside the table.
+    Cpu { machine: u16, class: u8, data: u8 },
+    /// An ELF file for another system, by `EI_OSABI`.
+    System(&'static str),
+    /// The headers point outside the file or contradict each other.
+    Damaged(&'static str),
+}
+
+impl fmt::Display for NotElf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("an empty file"),
+            Self::Script(line) => write!(f, "a script for `{line}`"),
+            Self::Text => f.write_str("a text file"),
+            Self::MachO => f.write_str("a macOS program (Mach-O)"),
+            Self::Windows => f.write_str("a Windows program (PE)"),
+            Self::Archive => f.write_str("an `ar` archive"),
+            Self::Unknown => f.write_str("a file of unknown format"),
+            Self::X32 => f.write_str("an x32 program (x86-64 code with 32-bit pointers)"),
+            Self::Cpu { machine, class, data } => {
+                write!(
+                    f,
+                    "an ELF file for an unknown CPU (machine {machine}, class {class}, byte order {data})"
+                )
+            }
+            Self::System(system) => write!(f, "a program for {system}"),
+            Self::Damaged(how) => write!(f, "a damaged ELF file: {how}"),
+        }
+    }
+}
+
+/// What reading came to: I/O errors apart, since they say nothing of the file's contents.
+pub(crate) type Reading = io::Result<Result<Elf, NotElf>>;
+
+/// Reads headers and dynamic section of `file`.
+pub(crate) fn read(file: &mut (impl Read + Seek)) -> Reading {
+    let mut head = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.by_ref().take(256).read_to_end(&mut head)?;
+    if !head.starts_with(&elf::ELFMAG) {
+        return Ok(Err(other_format(&head)));
+    }
+    let length = file.seek(SeekFrom::End(0))?;
+    let cache = ReadCache::new(file);
+    let [class, data, osabi] = [4, 5, 7].map(|at| head.get(at).copied().unwrap_or_default());
+    Ok(match class {
+        1 => FileHeader32::<Endianness>::parse(&cache).ok().map(|header| facts(header, &cache, length)),
+        2 => FileHeader64::<Endianness>::parse(&cache).ok().map(|header| facts(header, &cache, length)),
+        _ => None,
+    }
+    .unwrap_or(Err(NotElf::Damaged("its header is cut off or of an unknown class")))
+    .and_then(|facts| facts.decide(class, data, osabi)))
+}
+
+/// What the headers of either class say, before it is judged.
+struct Facts {
+    machine: u16,
+    flags: u32,
+    kind: FileType,
+    entry: u64,
+    loader: Option<Vec<u8>>,
+    needed: Vec<Vec<u8>>,
+    named: bool,
+    pie: bool,
+}
+
+impl Facts {
+    fn decide(self, class: u8, data: u8, osabi: u8) -> Result<Elf, NotElf> {
+        let foreign = match elf::OsAbi(osabi) {
+            elf::ELFOSABI_NETBSD => Some("NetBSD"),
+            elf::ELFOSABI_SOLARIS => Some("Solaris"),
+            elf::ELFOSABI_FREEBSD => Some("FreeBSD"),
+            elf::ELFOSABI_OPENBSD => Some("OpenBSD"),
+            _ => None,
+        };
+        if let Some(system) = foreign {
+            return Err(NotElf::System(system));
+        }
+        let machine = self.machine;
+        if machine == elf::EM_X86_64.0 && class == Class::Elf32 as u8 {
+            return Err(NotElf::X32);
+        }
+        let arch = Arch::from_elf(class, data, machine, self.flags);
+        let arch = arch.ok_or(NotElf::Cpu { machine, class, data })?;
+        let kind = match self.kind {
+            elf::ET_REL => Kind::Object,
+            elf::ET_CORE => Kind::Core,
+            elf::ET_EXEC | elf::ET_DYN if self.loader.is_some() => Kind::Dynamic,
+            elf::ET_EXEC => Kind::Static,
+            // Older linkers set no DF_1_PIE: what has an entry, no name and needs nothing starts by itself.
+            elf::ET_DYN if self.pie || (self.entry != 0 && !self.named && self.needed.is_empty()) => {
+                Kind::Static
+            }
+            elf::ET_DYN => Kind::Library,
+            other => Kind::Other(other.0),
+        };
+        Ok(Elf { arch, kind, loader: self.loader, needed: self.needed })
+    }
+}
+
+fn facts<'data, H: FileHeader<Endian = Endianness>>(
+    header: &H,
+    data: impl ReadRef<'data>,
+    length: u64,
+) -> Result<Facts, NotElf> {
+    let endian = header.endian().map_err(|_| NotElf::Damaged("its byte order is unknown"))?;
+    let mut facts = Facts {
+        machine: header.e_machine(endian).0,
+        flags: header.e_flags(endian).0,
+        kind: header.e_type(endian),
+        entry: header.e_entry(endian).into(),
+        loader: None,
+        needed: Vec::new(),
+        named: false,
+        pie: false,
+    };
+    let cut_off = NotElf::Damaged("it is cut off");
+    let segments = header.program_headers(endian, data).map_err(|_| cut_off.clone())?;
+    for segment in segments {
+        let (offset, size) = segment.file_range(endian);
+        let end = offset.checked_add(size).ok_or(cut_off.clone())?;
+        match segment.p_type(endian) {
+            elf::PT_LOAD if end > length && facts.kind != elf::ET_CORE => return Err(cut_off),
+            elf::PT_INTERP => {
+                let damaged = NotElf::Damaged("the name of its loader cannot be read");
+                let name = data.read_bytes_at(offset, size.min(NAME_MAX)).map_err(|()| damaged.clone())?;
+                let name = name.split(|byte| *byte == 0).next().filter(|name| !name.is_empty());
+                facts.loader = Some(name.ok_or(damaged)?.to_vec());
+            }
+            elf::PT_DYNAMIC => dynamic::<H>(segments, offset, size, endian, data, &mut facts)
+                .ok_or(NotElf::Damaged("its dynamic section cannot be read"))?,
+            _ => {}
+        }
+    }
+    Ok(facts)
+}
+
+fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
+    segments: &[H::ProgramHeader],
+    offset: u64,
+    size: u64,
+    endian: Endianness,
+    data: impl ReadRef<'data>,
+    facts: &mut Facts,
+) -> Option<()> {
+    let count = usize::try_from(size).ok()? / size_of::<H::Dyn>();
+    let rows: &[H::Dyn] = data.read_slice_at(offset, count).ok()?;
+    let rows = || rows.iter().map(|row| (row.d_tag(endian), row.d_val(endian).into()));
+    let value = |wanted: DynamicTag| rows().find(|(tag, _)| *tag == wanted).map(|(_, value)| value);
+
+    facts.named = value(elf::DT_SONAME).is_some();
+    facts.pie = value(elf::DT_FLAGS_1).is_some_and(|flags: u64| flags & DF_1_PIE != 0);
+    let wanted: Vec<u64> = rows()
+        .take_while(|(found, _)| *found != elf::DT_NULL)
+        .filter(|(found, _)| *found == elf::DT_NEEDED)
+        .map(|(_, value)| value)
+        .collect();
+    if wanted.is_empty() {
+        return Some(());
+    }
+    let strings = value(elf::DT_STRTAB)?;
+    let (start, end) = segments.iter().find_map(|segment| {
+        let from: u64 = segment.p_vaddr(endian).into();
+        let (offset, size) = segment.file_range(endian);
+        let within = strings.checked_sub(from).filter(|within| *within < size)?;
+        (segment.p_type(endian) == elf::PT_LOAD).then_some((offset + within, offset + size))
+    })?;
+    for name in wanted {
+        let at = start.checked_add(name).filter(|at| *at < end)?;
+        let bytes = data.read_bytes_at(at, NAME_MAX.min(end - at)).ok()?;
+        facts.needed.push(bytes.split(|byte| *byte == 0).next()?.to_vec());
+    }
+    Some(())
+}
+
+/// Where section `name` of an ELF file in memory lies: offset and length. `None` when there is not exactly one.
+pub(crate) fn section(file: &[u8], name: &[u8]) -> Option<(usize, usize)> {
+    fn find<H: FileHeader<Endian = Endianness>>(file: &[u8], name: &[u8]) -> Option<(usize, usize)> {
+        let header = H::parse(file).ok()?;
+        let endian = header.endian().ok()?;
+        let sections = header.sections(endian, file).ok()?;
+        let mut found = sections.iter().filter(|section| sections.section_name(endian, section) == Ok(name));
+        let (offset, length) = found.next()?.file_range(endian)?;
+        let range = (usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
+        found.next().is_none().then_some(range)
+    }
+    find::<FileHeader64<Endianness>>(file, name).or_else(|| find::<FileHeader32<Endianness>>(file, name))
+}
+
+/// What a file is that does not start as ELF does. Magic numbers: `<mach-o/loader.h>`, `<mach-o/fat.h>`, the PE format.
+fn other_format(head: &[u8]) -> NotElf {
+    let starts = |magics: &[&[u8]]| magics.iter().any(|magic| head.starts_with(magic));
+    let fat = head.starts_with(b"\xca\xfe\xba\xbe")
+        && head.get(4..8).is_some_and(|count| count < &[0, 0, 0, 45][..]);
+    if head.is_empty() {
+        NotElf::Empty
+    } else if let Some(rest) = head.strip_prefix(b"#!") {
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        NotElf::Script(String::from_utf8_lossy(line).trim().to_owned())
+    } else if fat
+        || starts(&[b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"])
+    {
+        NotElf::MachO
+    } else if starts(&[b"MZ"]) {
+        NotElf::Windows
+    } else if starts(&[b"!<arch>\n"]) {
+        NotElf::Archive
+    } else if head.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~' | 0x80..)) {
+        NotElf::Text
+    } else {
+        NotElf::Unknown
+    }
+}
+
+/// The words for class and byte order, as `file` has them.
+pub(crate) fn shape(arch: Arch) -> &'static str {
+    match (arch.class(), arch.endian()) {
+        (Class::Elf32, Endian::Little) => "ELF 32-bit LSB",
+        (Class::Elf32, Endian::Big) => "ELF 32-bit MSB",
+        (Class::Elf64, Endian::Little) => "ELF 64-bit LSB",
+        (Class::Elf64, Endian::Big) => "ELF 64-bit MSB",
+    }
+}

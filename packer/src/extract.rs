@@ -1,0 +1,155 @@
+//! `unibin extract`: takes an app, or all that a bundle holds, out into a new folder. The folder appears by rename once
+//! every digest has been compared; a path or link that leads out of a tree is refused, and links are made last, so that
+//! nothing is ever written through one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use bundle::{Blob, Manifest};
+
+use crate::app;
+use crate::archive::{self, Entry};
+use crate::bundle_file::BundleFile;
+use crate::cli::ExtractArgs;
+use crate::error::Error;
+use crate::place::NewFolder;
+use crate::verify;
+
+/// Extracts what was asked for.
+pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
+    let bundle = BundleFile::open(&args.file)?;
+    // Before the first byte is written: what is damaged is not taken out.
+    verify::check(&bundle)?;
+    let manifest = bundle.manifest()?;
+    let new = NewFolder::beside(&args.folder).map_err(|source| Error::io("make", &args.folder, source))?;
+
+    let apart = args.emulators || args.all;
+    for (number, variant) in manifest.variants().enumerate() {
+        let folder = match (apart, number) {
+            (false, 0) => new.path().to_owned(),
+            (false, _) => break,
+            (true, _) => new.path().join(format!("app-{}", variant.target)),
+        };
+        tree(&bundle, &variant.app, &folder)?;
+    }
+    if apart {
+        emulators(&bundle, &manifest, new.path())?;
+    }
+    if args.all {
+        rest(&bundle, &manifest, new.path())?;
+    }
+    new.settle().map_err(|source| Error::io("make", &args.folder, source))?;
+    Ok(format!("{}\n", args.folder.display()))
+}
+
+fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Result<(), Error> {
+    let folder = folder.join("emulators");
+    make_folder(&folder)?;
+    for row in manifest.translators() {
+        let name =
+            folder.join(format!("{}-{}", String::from_utf8_lossy(row.name).replace('/', "_"), row.key));
+        if row.member.is_empty() {
+            file(bundle, &row.blob, &name, 0o755)?;
+        } else {
+            tree(bundle, &row.blob, &name)?;
+        }
+    }
+    Ok(())
+}
+
+fn rest(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Result<(), Error> {
+    let launchers = folder.join("launchers");
+    make_folder(&launchers)?;
+    for row in manifest.launchers() {
+        file(bundle, &row.blob, &launchers.join(row.host.name()), 0o755)?;
+    }
+    let mut notices = 0;
+    for blob in manifest.blobs() {
+        match blob.kind {
+            bundle::BlobKind::Stub => file(bundle, &blob, &folder.join("stub.sh"), 0o644)?,
+            bundle::BlobKind::Notices => {
+                notices += 1;
+                file(bundle, &blob, &folder.join(format!("notices-{notices}.txt")), 0o644)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir(path).map_err(|source| Error::io("make", path, source))
+}
+
+fn new_file(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+fn file(bundle: &BundleFile, blob: &Blob, path: &Path, mode: u32) -> Result<(), Error> {
+    let copied = new_file(path, mode).and_then(|mut to| {
+        io::copy(&mut bundle.unpacked(blob)?.take(blob.length), &mut to)?;
+        to.flush()
+    });
+    copied.map_err(|source| Error::io("write", path, source))
+}
+
+/// Unpacks a tree into `folder`, which may exist already when it is empty.
+fn tree(bundle: &BundleFile, blob: &Blob, folder: &Path) -> Result<(), Error> {
+    if !folder.is_dir() {
+        make_folder(folder)?;
+    }
+    let part = format!("{} tree", blob.kind.name());
+    let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
+    let unpacked = bundle.unpacked(blob).map_err(damaged)?;
+    let mut unpacked = unpacked.take(blob.length);
+    let mut symlinks: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+    archive::read::<TreeError>(&mut unpacked, |path, entry| {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        app::check(path).map_err(TreeError::Refused)?;
+        let to = folder.join(std::ffi::OsStr::from_bytes(path));
+        let wrote =
+            |done: io::Result<()>| done.map_err(|source| TreeError::Refused(Error::io("write", &to, source)));
+        match entry {
+            Entry::Folder => wrote(fs::create_dir(&to)),
+            Entry::File { executable, content } => wrote((|| {
+                let mode = if executable { 0o755 } else { 0o644 };
+                io::copy(content, &mut new_file(&to, mode)?).map(drop)
+            })()),
+            Entry::HardLink(target) => {
+                app::check(&target).map_err(TreeError::Refused)?;
+                // No symbolic link exists yet, so that this can only lead to a file of the tree.
+                wrote(fs::hard_link(folder.join(std::ffi::OsStr::from_bytes(&target)), &to))
+            }
+            Entry::Symlink(target) => {
+                app::check_link(path, &target).map_err(TreeError::Refused)?;
+                symlinks.push((to, target));
+                Ok(())
+            }
+        }
+    })
+    .map_err(|error| match error {
+        TreeError::Read(source) => damaged(source),
+        TreeError::Refused(error) => error,
+    })?;
+    for (path, target) in symlinks {
+        symlink(std::ffi::OsStr::from_bytes(&target), &path)
+            .map_err(|source| Error::io("write", &path, source))?;
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+        .map_err(|source| Error::io("write", folder, source))
+}
+
+/// Why a tree could not be unpacked: its stream cannot be read, or what it says cannot be done.
+enum TreeError {
+    Read(io::Error),
+    Refused(Error),
+}
+
+impl From<io::Error> for TreeError {
+    fn from(source: io::Error) -> Self {
+        Self::Read(source)
+    }
+}

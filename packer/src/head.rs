@@ -1,0 +1,62 @@
+//! What starts a bundle: the stub's text and the launchers, from crate `templates`, which is touched here only.
+//! `UNIBIN_LAUNCHERS=FOLDER` takes `launcher-HOST` from a folder instead, for trying launchers that are not committed yet.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::PathBuf;
+
+use bundle::{Arch, Digest};
+use templates::StubLauncher;
+
+use crate::elf;
+use crate::error::{Code, Error};
+
+/// Section of a launcher that tells how it was started, and what it says before and after patching.
+const MARK_SECTION: &[u8] = b".unibin.head";
+const MARK_SH: &[u8; 16] = b"unibin-head:sh\0\0";
+const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
+
+/// Length of the stub region in bytes.
+pub(crate) const STUB_LEN: u64 = templates::STUB_LEN as u64;
+
+/// The launcher for `host`.
+pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
+    if let Some(folder) = std::env::var_os("UNIBIN_LAUNCHERS") {
+        let path = PathBuf::from(folder).join(format!("launcher-{}", host.name()));
+        return fs::read(&path).map_err(|source| Error::io("read", &path, source));
+    }
+    templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
+}
+
+/// The launcher for `host`, patched to know that the file begins with it.
+pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
+    let mut launcher = launcher(host)?;
+    let mark = elf::section(&launcher, MARK_SECTION)
+        .and_then(|(offset, length)| launcher.get_mut(offset..)?.get_mut(..length))
+        .filter(|mark| *mark == MARK_SH)
+        .ok_or(Error::NoHeadMark { host })?;
+    mark.copy_from_slice(MARK_ELF);
+    Ok(launcher)
+}
+
+/// Where a launcher lies.
+pub(crate) struct Placed {
+    pub(crate) host: Arch,
+    pub(crate) digest: Digest,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// The stub's text for launchers that lie so.
+pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
+    let rows: Vec<_> = launchers
+        .iter()
+        .map(|Placed { host, digest, offset, length }| StubLauncher {
+            host: *host,
+            digest: *digest,
+            offset: *offset,
+            length: *length,
+        })
+        .collect();
+    templates::stub(&rows).map_err(|error| Error::told(&error, None, Code::Failure))
+}

@@ -1,0 +1,261 @@
+//! `unibin inspect`: what a bundle holds, or what one ELF file is and which emulators run it. Reads headers only; whether
+//! the bytes are whole is the question of `verify`.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
+
+use bundle::{Arch, Manifest, Rule, Rules};
+use serde::Serialize;
+
+use crate::bundle_file::{self, BundleFile};
+use crate::cli::InspectArgs;
+use crate::content::Content;
+use crate::elf::{self, Elf, Kind};
+use crate::emulators;
+use crate::error::{Error, kind_of, readable};
+use crate::report::size;
+use crate::{json, notices, verify};
+
+/// Looks at the file and says what it is.
+pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
+    let path = &args.file;
+    let found = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?.file_type();
+    if !found.is_file() {
+        return Err(Error::NotAFile { path: path.clone(), found: kind_of(found) });
+    }
+    let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+    let content = Content::whole(file).map_err(|source| Error::io("read", path, source))?;
+    if args.notices {
+        return notices::of_bundle(&BundleFile::open(path)?);
+    }
+    if bundle_file::is_bundle(&content) {
+        let bundle = BundleFile::open(path)?;
+        let view = BundleView::of(&bundle)?;
+        return Ok(if args.list.json { json::text(&view) } else { view.text() });
+    }
+    let elf = elf::read(&mut content.reader()).map_err(|source| Error::io("read", path, source))?;
+    let elf = elf.map_err(|found| Error::NotAProgram { path: path.clone(), found })?;
+    let view = ElfView::of(path, &elf);
+    Ok(if args.list.json { json::text(&view) } else { view.text() })
+}
+
+#[derive(Serialize)]
+struct BundleView {
+    file: String,
+    version: u16,
+    length: u64,
+    manifest_digest: String,
+    head: String,
+    launchers: Vec<&'static str>,
+    variants: Vec<VariantView>,
+    translators: Vec<TranslatorView>,
+    notices: Vec<NoticeView>,
+    blobs: Vec<BlobView>,
+}
+
+#[derive(Serialize)]
+struct VariantView {
+    target: &'static str,
+    loader: String,
+    entries: Vec<EntryView>,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct EntryView {
+    name: String,
+    path: String,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TranslatorView {
+    host: &'static str,
+    target: &'static str,
+    name: String,
+    version: String,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NoticeView {
+    part: String,
+    licence: String,
+    source: String,
+    origin: String,
+}
+
+#[derive(Serialize)]
+struct BlobView {
+    part: String,
+    encoding: &'static str,
+    offset: u64,
+    stored: u64,
+    length: u64,
+    stored_digest: String,
+    digest: String,
+}
+
+fn rules(manifest: &Manifest<'_>, rules: Rules) -> Vec<String> {
+    let text = |rule: Rule<'_>| {
+        let parts = [readable(rule.name), readable(rule.value)];
+        let parts = parts.iter().filter(|part| !part.is_empty());
+        parts.fold(rule.kind.name().to_owned(), |text, part| format!("{text} {part}"))
+    };
+    manifest.rules(rules).map(text).collect()
+}
+
+impl BundleView {
+    fn of(bundle: &BundleFile) -> Result<Self, Error> {
+        let manifest = bundle.manifest()?;
+        let head = manifest.launchers().find(|launcher| launcher.head);
+        let entries = |variant: &bundle::Variant<'_>| {
+            let row = |entry: bundle::Entry<'_>| EntryView {
+                name: readable(entry.name),
+                path: readable(entry.path),
+                rules: rules(&manifest, entry.rules),
+            };
+            manifest.entries(variant).map(row).collect()
+        };
+        Ok(Self {
+            file: bundle.path().display().to_string(),
+            version: bundle::Footer::VERSION,
+            length: bundle.footer.file_length,
+            manifest_digest: bundle.footer.manifest_digest.to_string(),
+            head: head.map_or_else(|| "sh".to_owned(), |launcher| format!("elf:{}", launcher.host)),
+            launchers: manifest.launchers().map(|launcher| launcher.host.name()).collect(),
+            variants: manifest
+                .variants()
+                .map(|variant| VariantView {
+                    target: variant.target.name(),
+                    loader: readable(variant.loader),
+                    entries: entries(&variant),
+                    rules: rules(&manifest, variant.rules),
+                })
+                .collect(),
+            translators: manifest
+                .translators()
+                .map(|row| TranslatorView {
+                    host: row.key.host.name(),
+                    target: row.key.target.name(),
+                    name: readable(row.name),
+                    version: readable(row.version),
+                    rules: rules(&manifest, row.rules),
+                })
+                .collect(),
+            notices: manifest
+                .notices()
+                .map(|row| NoticeView {
+                    part: verify::name(&manifest, &row.subject),
+                    licence: readable(row.licence),
+                    source: readable(row.source),
+                    origin: readable(row.origin),
+                })
+                .collect(),
+            blobs: manifest
+                .blobs()
+                .map(|blob| BlobView {
+                    part: verify::name(&manifest, &blob),
+                    encoding: blob.encoding.name(),
+                    offset: blob.offset,
+                    stored: blob.stored,
+                    length: blob.length,
+                    stored_digest: blob.stored_digest.to_string(),
+                    digest: blob.digest.to_string(),
+                })
+                .collect(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: bundle, format {}, {} ({} bytes), head {}\nmanifest sha256:{}\n",
+            self.file,
+            self.version,
+            size(self.length),
+            self.length,
+            self.head,
+            self.manifest_digest
+        );
+        for variant in &self.variants {
+            for entry in &variant.entries {
+                let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
+            }
+        }
+        for host in &self.launchers {
+            let emulator = self.translators.iter().find(|row| row.host == *host);
+            let native = self.variants.iter().any(|variant| variant.target == *host);
+            let route = match emulator {
+                _ if native => "native".to_owned(),
+                Some(row) => format!("{} {} ({})", row.name, row.version, row.rules.join("; ")),
+                None => "no route".to_owned(),
+            };
+            let _ = writeln!(text, "host      {host:<14} {route}");
+        }
+        for notice in &self.notices {
+            let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);
+        }
+        for blob in &self.blobs {
+            let _ = writeln!(
+                text,
+                "blob      {:<28} {:<9} {:>10} {:>10} of {:>10}  sha256:{}",
+                blob.part, blob.encoding, blob.offset, blob.stored, blob.length, blob.digest
+            );
+        }
+        text
+    }
+}
+
+#[derive(Serialize)]
+struct ElfView {
+    file: String,
+    format: &'static str,
+    kind: String,
+    target: &'static str,
+    loader: Option<String>,
+    needed: Vec<String>,
+    native: bool,
+    emulators: Vec<EmulatorView>,
+}
+
+#[derive(Serialize)]
+struct EmulatorView {
+    host: &'static str,
+    emulator: String,
+}
+
+impl ElfView {
+    fn of(path: &Path, elf: &Elf) -> Self {
+        let emulators = Arch::HOSTS.into_iter().filter(|host| *host != elf.arch).filter_map(|host| {
+            let emulator = emulators::known(bundle::EmulatorKey { host, target: elf.arch })?;
+            Some(EmulatorView { host: host.name(), emulator })
+        });
+        let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);
+        Self {
+            file: path.display().to_string(),
+            format: elf::shape(elf.arch),
+            kind: elf.kind.to_string(),
+            target: elf.arch.name(),
+            loader: elf.loader.as_deref().map(readable),
+            needed: elf.needed.iter().map(|name| readable(name)).collect(),
+            native: startable && Arch::HOST == Some(elf.arch),
+            emulators: if startable { emulators.collect() } else { Vec::new() },
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}: {} {}, {}", self.file, self.format, self.kind, self.target);
+        if let Some(loader) = &self.loader {
+            let _ = write!(text, ", loader {loader}");
+        }
+        text.push('\n');
+        if !self.needed.is_empty() {
+            let _ = writeln!(text, "  needs {}", self.needed.join(", "));
+        }
+        for row in &self.emulators {
+            let _ = writeln!(text, "  runs on {:<12} by {}", row.host, row.emulator);
+        }
+        text
+    }
+}

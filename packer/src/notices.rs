@@ -1,0 +1,46 @@
+//! What a distributor of a bundle owes to the authors of its parts: licences, and where the exact source is.
+
+use std::io::Read;
+
+use bundle::BlobKind;
+
+use crate::bundle_file::BundleFile;
+use crate::error::{Error, readable};
+
+/// What is owed for one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owed {
+    /// SPDX expression.
+    pub(crate) licence: String,
+    /// The exact source: name and version.
+    pub(crate) source: String,
+    /// Where the part came from and how that was checked.
+    pub(crate) origin: String,
+    /// The licence texts.
+    pub(crate) text: String,
+}
+
+/// Everything of that kind that a bundle carries, as one text; each licence text once.
+pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
+    let manifest = bundle.manifest()?;
+    let mut text = String::new();
+    for notice in manifest.notices() {
+        text += &format!(
+            "{}\n  licence: {}\n  source:  {}\n  origin:  {}\n\n",
+            crate::verify::name(&manifest, &notice.subject),
+            readable(notice.licence),
+            readable(notice.source),
+            readable(notice.origin),
+        );
+    }
+    for blob in manifest.blobs().filter(|blob| blob.kind == BlobKind::Notices) {
+        let mut bytes = Vec::new();
+        let unpacked = bundle
+            .unpacked(&blob)
+            .and_then(|blob_bytes| blob_bytes.take(blob.length).read_to_end(&mut bytes));
+        unpacked.map_err(|source| Error::damaged(bundle.path(), "notices", &source))?;
+        text += &readable(&bytes);
+        text += "\n";
+    }
+    Ok(text)
+}

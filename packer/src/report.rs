@@ -1,0 +1,133 @@
+//! What `pack` says when it is done, for people and as JSON.
+
+use std::fmt::Write;
+
+use bundle::{Arch, BlobKind};
+use serde::Serialize;
+
+use crate::assemble::{Parts, Written};
+use crate::cli::Head;
+use crate::emulators::Plan;
+use crate::error::readable;
+use crate::json;
+use crate::request::{Entry, Request};
+
+/// What was packed, or would be.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    output: String,
+    dry_run: bool,
+    target: &'static str,
+    head: String,
+    entries: Vec<ReportEntry>,
+    hosts: Vec<Host>,
+    skipped: Vec<Skipped>,
+    /// Length of the file in bytes; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    /// Stored length of the app in bytes; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportEntry {
+    name: String,
+    path: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Host {
+    host: &'static str,
+    /// `native`, or the emulator's name and version.
+    route: String,
+    /// Stored length of the emulator in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Skipped {
+    host: &'static str,
+    why: String,
+}
+
+impl Report {
+    /// What is known before anything is written.
+    pub(crate) fn new(request: &Request, target: Arch, entries: &[Entry], plan: &Plan) -> Self {
+        let route = |host: &Arch| {
+            let cell = plan.cells.iter().find(|cell| cell.key.host == *host);
+            cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
+        };
+        Self {
+            output: request.output.display().to_string(),
+            dry_run: request.dry_run,
+            target: target.name(),
+            head: match request.head {
+                Head::Sh => "sh".to_owned(),
+                Head::Elf(host) => format!("elf:{host}"),
+            },
+            entries: entries
+                .iter()
+                .map(|entry| ReportEntry { name: readable(&entry.name), path: readable(&entry.path) })
+                .collect(),
+            hosts: plan
+                .hosts
+                .iter()
+                .map(|host| Host { host: host.name(), route: route(host), stored: None })
+                .collect(),
+            skipped: plan
+                .skipped
+                .iter()
+                .map(|(host, why)| Skipped { host: host.name(), why: why.clone() })
+                .collect(),
+            length: None,
+            app: None,
+        }
+    }
+
+    /// Adds what writing has shown.
+    pub(crate) fn written(&mut self, parts: &Parts, written: &Written) {
+        self.length = Some(written.length);
+        self.app = written.blobs.iter().find(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
+        for host in &mut self.hosts {
+            let packed = parts.emulators.iter().find(|packed| packed.emulator.key.host.name() == host.host);
+            if let Some(packed) = packed {
+                host.route = format!("{} {}", packed.emulator.translator, packed.emulator.version);
+                host.stored = Some(packed.frame.stored.len());
+            }
+        }
+    }
+
+    /// The report as text or JSON.
+    pub(crate) fn text(&self, json: bool) -> String {
+        if json {
+            return json::text(self);
+        }
+        let mut text = match self.length {
+            Some(length) => format!("{}: {} program, {}\n", self.output, self.target, size(length)),
+            None => format!("{}: {} program, dry run: nothing was written\n", self.output, self.target),
+        };
+        for entry in &self.entries {
+            let _ = writeln!(text, "  entry {:<12} {}", entry.name, entry.path);
+        }
+        for host in &self.hosts {
+            let stored = host.stored.map(size).unwrap_or_default();
+            let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);
+        }
+        if let Some(app) = self.app {
+            let _ = writeln!(text, "  app   {:<12} {:>9}", "", size(app));
+        }
+        text
+    }
+}
+
+/// A length for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{} KiB", tenths(1024)),
+        _ => format!("{} MiB", tenths(0x10_0000)),
+    }
+}

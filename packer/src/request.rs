@@ -1,0 +1,176 @@
+//! What `pack` was asked for, checked once at the edge: from here on nothing is parsed again.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+
+use crate::app;
+use crate::cli::{ArchiveArgs, Head, Hosts, PackArgs};
+use crate::error::{Error, kind_of, readable};
+
+/// A checked request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) source: Source,
+    /// Entries that were asked for; none means the default one.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) target: Option<Arch>,
+    pub(crate) output: PathBuf,
+    pub(crate) hosts: Vec<Arch>,
+    /// Whether a host without an emulator is left out (else it is an error).
+    pub(crate) skip_hosts: bool,
+    pub(crate) emulators: Vec<(Arch, PathBuf)>,
+    pub(crate) head: Head,
+    pub(crate) level: i32,
+    pub(crate) dry_run: bool,
+    pub(crate) archive: ArchiveArgs,
+}
+
+/// Where the app comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// One program.
+    Program {
+        /// The open file.
+        file: File,
+        path: PathBuf,
+        /// Its place in the tree.
+        name: Vec<u8>,
+    },
+    /// A Debian package.
+    Deb(String),
+}
+
+/// A program of the app that shall be startable by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) path: Vec<u8>,
+}
+
+impl Request {
+    /// Checks `args`; opens the program, writes nothing.
+    pub(crate) fn check(args: PackArgs) -> Result<Self, Error> {
+        let source = match (args.program, args.deb) {
+            (Some(path), _) => open_program(path)?,
+            (None, package) => Source::Deb(package.unwrap_or_default()),
+        };
+        let mut entries = Vec::new();
+        for text in &args.entry {
+            let entry = parse_entry(text)?;
+            if entries.iter().any(|other: &Entry| other.name == entry.name) {
+                return Err(Error::SameEntry { name: readable(&entry.name) });
+            }
+            entries.push(entry);
+        }
+        let skip_hosts = !matches!(args.hosts, Some(Hosts::Listed(_)));
+        let hosts = match (args.head, args.hosts) {
+            // Only that CPU can start the file, so that other hosts' parts would be dead weight.
+            (Head::Elf(host), _) => vec![host],
+            (Head::Sh, None) => Arch::DEFAULT_HOSTS.to_vec(),
+            (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
+            (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
+        };
+        if let Some((host, _)) = args.emulator.iter().find(|(host, _)| !hosts.contains(host)) {
+            return Err(Error::EmulatorForOtherHost { host: *host });
+        }
+        let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
+        check_output(&output, &source)?;
+        Ok(Self {
+            source,
+            entries,
+            target: args.target,
+            output,
+            hosts,
+            skip_hosts: skip_hosts && args.head == Head::Sh,
+            emulators: args.emulator,
+            head: args.head,
+            level: args.level,
+            dry_run: args.dry_run,
+            archive: args.archive,
+        })
+    }
+}
+
+fn open_program(path: PathBuf) -> Result<Source, Error> {
+    // Looked at before it is opened: opening a fifo would wait for its other end.
+    let found = fs::metadata(&path).map_err(|source| Error::io("open", &path, source))?.file_type();
+    if !found.is_file() {
+        return Err(Error::NotAFile { path, found: kind_of(found) });
+    }
+    let file = File::open(&path).map_err(|source| Error::io("open", &path, source))?;
+    match path.file_name().map(|name| name.as_bytes().to_vec()) {
+        Some(name) => Ok(Source::Program { file, path, name }),
+        None => Err(Error::NoFileName { path }),
+    }
+}
+
+/// `[NAME=]PATH`; the name is the last part of the path unless given.
+fn parse_entry(text: &OsStr) -> Result<Entry, Error> {
+    let text = text.as_bytes();
+    let (name, path) = match text.iter().position(|byte| *byte == b'=') {
+        Some(at) => (Some(&text[..at]), &text[at + 1..]),
+        None => (None, text),
+    };
+    let path = path.strip_prefix(b"./").or_else(|| path.strip_prefix(b"/")).unwrap_or(path);
+    app::check(path)?;
+    let name = name.unwrap_or_else(|| last_part(path));
+    if name.is_empty() || name.contains(&b'/') {
+        return Err(Error::EntryName { name: readable(name) });
+    }
+    Ok(Entry { name: name.to_vec(), path: path.to_vec() })
+}
+
+/// A path's last part.
+pub(crate) fn last_part(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+fn default_output(source: &Source, entries: &[Entry]) -> PathBuf {
+    let name = match (source, entries.first()) {
+        (_, Some(entry)) => &entry.name[..],
+        (Source::Program { name, .. }, None) => name,
+        (Source::Deb(package), None) => package.as_bytes(),
+    };
+    let mut output = OsStr::from_bytes(name).to_owned();
+    output.push(".bundle");
+    output.into()
+}
+
+/// The output will be put in place by rename: it must not be a folder, nor something like /dev/null.
+fn check_output(path: &Path, source: &Source) -> Result<(), Error> {
+    if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(Error::OutputNotAFile { path: path.to_owned(), found: "a folder" });
+    }
+    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    let kind = there.file_type();
+    if !kind.is_file() {
+        return Err(Error::OutputNotAFile { path: path.to_owned(), found: kind_of(kind) });
+    }
+    if let Source::Program { file, path: program, .. } = source {
+        let own = file.metadata().map_err(|source| Error::io("read", program, source))?;
+        if (own.dev(), own.ino()) == (there.dev(), there.ino()) {
+            return Err(Error::OutputIsProgram { path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_named_after_its_file_unless_it_says_otherwise() {
+        let entry = |text: &str| parse_entry(OsStr::new(text)).map(|entry| (entry.name, entry.path)).ok();
+        assert_eq!(entry("/usr/bin/sh"), Some((b"sh".to_vec(), b"usr/bin/sh".to_vec())));
+        assert_eq!(entry("shell=usr/bin/sh"), Some((b"shell".to_vec(), b"usr/bin/sh".to_vec())));
+        for refused in ["", "/", "a=", "=a", "a/b=c", "../a", "a/../b"] {
+            assert_eq!(entry(refused), None, "{refused}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The only place that writes to standard output and standard error, and that knows the form of a message.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::error::{Code, Error};
+
+/// Prints what a command gives. Whoever reads it may stop reading.
+pub(crate) fn output(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            line("error", &format!("cannot write to standard output: {error}"));
+            ExitCode::from(Code::Failure as u8)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints why a command failed; gives its exit code.
+pub(crate) fn failure(error: &Error) -> ExitCode {
+    message(error);
+    ExitCode::from(error.code() as u8)
+}
+
+/// Prints an error and its hint.
+pub(crate) fn message(error: &Error) {
+    line("error", &error.text());
+    if let Some(hint) = error.hint() {
+        line("hint", &hint);
+    }
+}
+
+/// Prints something that the user should know and that stops nothing.
+pub(crate) fn warning(text: &str) {
+    line("warning", text);
+}
+
+fn line(kind: &str, text: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{kind}: {text}");
+}

@@ -1,0 +1,256 @@
+//! Bundles as they are written: the same bytes for the same inputs, every part covered by a digest, all or nothing.
+
+mod scene;
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bundle::{BlobKind, Digest, Encoding, Footer, Manifest};
+use scene::{AARCH64, Elf, RISCV64, Run, Scene, X86_64, elf, program};
+
+const EMULATOR: Elf<'_> =
+    Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
+
+/// A bundle for riscv64 (native), x86_64 and aarch64 (given emulators).
+fn packed(scene: &Scene, out: &str) -> Vec<u8> {
+    scene.write("app", &program(RISCV64));
+    scene.write("emulator-x", &elf(EMULATOR));
+    scene.write("emulator-a", &elf(Elf { machine: AARCH64, ..EMULATOR }));
+    let args = "pack app --hosts aarch64,x86_64,riscv64 --emulator x86_64=emulator-x \
+                --emulator aarch64=emulator-a -o";
+    scene.run(args.split_whitespace().chain([out])).ok();
+    fs::read(scene.at("w").join(out)).expect("the bundle")
+}
+
+fn decoded(bytes: &[u8]) -> (Footer, Manifest<'_>) {
+    let footer = Footer::read(&bytes).expect("a footer");
+    let start = usize::try_from(footer.manifest_offset).expect("small");
+    let end = start + usize::try_from(footer.manifest_length).expect("small");
+    (footer, Manifest::decode(&bytes[start..end], footer.manifest_offset).expect("a manifest"))
+}
+
+fn end(scene: &Scene, name: &str) -> Run {
+    scene.run(["verify", name])
+}
+
+#[test]
+fn the_bytes_depend_on_the_inputs_alone() {
+    let one = Scene::new();
+    let first = packed(&one, "out");
+    let two = Scene::new();
+    packed(&two, "old");
+    fs::set_permissions(two.at("w/app"), fs::Permissions::from_mode(0o700)).expect("a mode");
+    let touched = Command::new("touch").args(["-d", "1999-01-01"]).arg(two.at("w/app")).status();
+    assert!(touched.is_ok_and(|status| status.success()));
+    // Another folder, umask, locale, time zone and order of options, one CPU.
+    let mut shell = Command::new("sh");
+    shell.current_dir("/").arg("-c").arg(format!(
+        "umask 077; exec taskset -c 0 {} pack {w}/app --emulator aarch64={w}/emulator-a -o {w}/out \
+         --hosts riscv64,x86_64,aarch64 --emulator amd64={w}/emulator-x",
+        env!("CARGO_BIN_EXE_unibin"),
+        w = two.at("w").display()
+    ));
+    shell.env("LC_ALL", "tr_TR.UTF-8").env("TZ", "Asia/Tokyo").env("HOME", "/nowhere");
+    shell.env("UNIBIN_STORE", two.at("other-store")).env("UNIBIN_LAUNCHERS", two.at("launchers"));
+    Run::of(&shell.output().expect("sh starts")).ok();
+    assert!(first == fs::read(two.at("w/out")).expect("the bundle"), "the bundles differ");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
+    assert_eq!((mode(&one.at("w/out")), mode(&two.at("w/out"))), (0o755, 0o700));
+}
+
+#[test]
+fn the_layout_is_that_of_the_format() {
+    let scene = Scene::new();
+    let bytes = packed(&scene, "out");
+    let (_, manifest) = decoded(&bytes);
+    let blobs: Vec<_> = manifest.blobs().collect();
+    let kinds: Vec<_> = blobs.iter().map(|blob| blob.kind.name()).collect();
+    let wanted = "stub launcher launcher launcher app emulator notices emulator";
+    assert_eq!(kinds.join(" "), wanted, "one text of notices serves both emulators");
+    for blob in &blobs {
+        if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {
+            assert_eq!((blob.offset % bundle::LAUNCHER_ALIGN, blob.encoding), (0, Encoding::Raw));
+        }
+    }
+    assert!(bytes.starts_with(b"#!/bin/sh\n"));
+    for launcher in manifest.launchers() {
+        let start = usize::try_from(launcher.blob.offset).expect("small");
+        let file = fs::read(scene.at("launchers").join(format!("launcher-{}", launcher.host)));
+        assert!(bytes[start..].starts_with(&file.expect("a launcher")));
+    }
+    let keys: Vec<_> = manifest.translators().map(|row| row.key.to_string()).collect();
+    assert_eq!(keys, ["riscv64-on-x86_64", "riscv64-on-aarch64"]);
+    let rules = manifest.translators().next().map(|row| manifest.rules(row.rules).count());
+    assert_eq!(rules, Some(5), "-0 argv0 program rest, no QEMU_ variables");
+}
+
+#[test]
+fn a_changed_byte_in_any_part_is_found_and_named_and_the_restored_bundle_is_whole() {
+    let scene = Scene::new();
+    let good = packed(&scene, "out");
+    let (footer, manifest) = decoded(&good);
+    let mut places: Vec<(u64, String)> =
+        manifest.blobs().map(|blob| (blob.offset + blob.stored / 2, blob.kind.name().to_owned())).collect();
+    let launcher = manifest.launchers().next().expect("a launcher").blob;
+    places.push((launcher.offset + launcher.stored, "gap".to_owned()));
+    places.push((footer.manifest_offset + 50, "manifest".to_owned()));
+    places.push((footer.file_length - 80, "footer".to_owned()));
+    places.push((footer.file_length - 32, "manifest".to_owned()));
+    for (at, part) in places {
+        let mut bad = good.clone();
+        bad[usize::try_from(at).expect("small")] ^= 0x10;
+        scene.write("bad", &bad);
+        end(&scene, "bad").refused(5, &["`bad` is damaged", &part]);
+        scene.run(["extract", "bad", "tree"]).refused(5, &["damaged"]);
+        assert!(!scene.at("w/tree").exists());
+    }
+    for length in [0, 87, 4096, good.len() - 1] {
+        scene.write("bad", &good[..length]);
+        end(&scene, "bad").refused(5, &["`bad` is not a bundle"]);
+    }
+    scene.write("bad", &[&good[..], b"\n"].concat());
+    end(&scene, "bad").refused(5, &["`bad` is not a bundle"]);
+    scene.write("bad", &good);
+    let run = end(&scene, "bad").ok();
+    assert!(run.out.contains("whole"), "{run:?}");
+}
+
+#[test]
+fn a_digest_that_a_forger_adjusted_for_the_stored_bytes_alone_is_found_by_the_unpacked_ones() {
+    let scene = Scene::new();
+    let good = packed(&scene, "out");
+    let (footer, manifest) = decoded(&good);
+    let app = manifest.blobs().find(|blob| blob.kind == BlobKind::App).expect("an app");
+    let range = |from: u64, length: u64| {
+        let from = usize::try_from(from).expect("small");
+        from..from + usize::try_from(length).expect("small")
+    };
+    // The unpacked digest, as the manifest has it, replaced; manifest digest and footer made to fit.
+    let mut bad = good.clone();
+    let rows = &mut bad[range(footer.manifest_offset, footer.manifest_length)];
+    let at = rows.windows(32).position(|window| window == app.digest.0).expect("the digest");
+    rows[at] ^= 1;
+    let digest = Digest(sha256(rows));
+    let length = bad.len();
+    bad[length - 88..].copy_from_slice(&Footer { manifest_digest: digest, ..footer }.encode());
+    scene.write("bad", &bad);
+    end(&scene, "bad").refused(5, &["app riscv64", "expected:", "computed:"]);
+}
+
+/// By the tool of the machine, so that the packer's own hashing is not checked by itself.
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), bytes).expect("written");
+    let output = Command::new("sha256sum").arg(file.path()).output().expect("sha256sum runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Digest::from_hex(&text[..64]).expect("a digest").0
+}
+
+#[test]
+fn a_bundle_with_an_elf_head_begins_with_that_launcher_and_its_mark() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    scene.write("emulator-x", &elf(EMULATOR));
+    let args = "pack app --head elf:x86_64 --emulator x86_64=emulator-x -o out";
+    scene.run(args.split_whitespace()).ok();
+    let bytes = fs::read(scene.at("w/out")).expect("the bundle");
+    let launcher = fs::read(scene.at("launchers/launcher-x86_64")).expect("a launcher");
+    let differ: Vec<_> = (0..launcher.len()).filter(|at| launcher[*at] != bytes[*at]).collect();
+    assert!((1..=16).contains(&differ.len()) && differ[differ.len() - 1] - differ[0] < 16);
+    assert!(bytes.windows(16).any(|window| window == b"unibin-head:elf\0"));
+    let (_, manifest) = decoded(&bytes);
+    let launchers: Vec<_> = manifest.launchers().map(|row| (row.host.name(), row.head)).collect();
+    assert_eq!(launchers, [("x86_64", true)]);
+    end(&scene, "out").ok();
+
+    let mut unmarked = launcher;
+    let at = unmarked.windows(11).position(|window| window == b"unibin-head").expect("the mark");
+    unmarked[at] = b'x';
+    fs::write(scene.at("launchers/launcher-x86_64"), unmarked).expect("written");
+    scene.run(args.split_whitespace()).refused(1, &["no head mark"]);
+}
+
+#[test]
+fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
+    let scene = Scene::new();
+    packed(&scene, "out");
+    scene.run(["extract", "out", "tree"]).ok();
+    assert_eq!(fs::read(scene.at("w/tree/app")).expect("the app"), program(RISCV64));
+    scene.run(["extract", "out", "tree"]).refused(1, &["cannot make `tree`", "nothing is yet"]);
+    scene.run(["extract", "out", "all", "--all"]).ok();
+    assert_eq!(fs::read(scene.at("w/all/app-riscv64/app")).expect("the app"), program(RISCV64));
+    let emulator = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
+    assert_eq!(emulator.expect("the emulator"), elf(EMULATOR));
+    let names = scene::names(&scene.at("w/all"));
+    assert_eq!(names, ["app-riscv64", "emulators", "launchers", "notices-1.txt", "stub.sh"]);
+    assert!(scene.names().iter().all(|name| !name.starts_with('.')), "{:?}", scene.names());
+}
+
+/// Runs `script` as root of a user namespace of its own with mounts of its own; says so when the kernel forbids that.
+fn in_namespace(scene: &Scene, script: &str) -> Option<Run> {
+    let allowed =
+        Command::new("unshare").args(["-Urm", "true"]).status().is_ok_and(|status| status.success());
+    if !allowed {
+        let mut err = std::io::stderr();
+        let _ = std::io::Write::write_all(&mut err, b"NOT CHECKED: no user namespaces here\n");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-Urm", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_unibin")]);
+    command.current_dir(scene.at("w")).env("UNIBIN_STORE", scene.at("store"));
+    command.env("UNIBIN_LAUNCHERS", scene.at("launchers"));
+    Some(Run::of(&command.output().expect("unshare starts")))
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_folder_are_said_and_nothing_is_left() {
+    let scene = Scene::new();
+    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(200_000), ..EMULATOR }));
+    fs::create_dir(scene.at("w/small")).expect("a folder");
+    let script = "mount -t tmpfs -o size=64k tmpfs small && echo old >small/out && \
+                  \"$1\" pack app --hosts riscv64 -o small/out; code=$?; ls -A small; cat small/out; exit $code";
+    if let Some(run) = in_namespace(&scene, script) {
+        assert_eq!(run.out, "out\nold\n");
+        run.refused(1, &["cannot write `small/out`", "No space left", "free space"]);
+    }
+    let script = "mount -t tmpfs tmpfs small && mount -o remount,ro small && \
+                  exec \"$1\" pack app --hosts riscv64 -o small/out";
+    if let Some(run) = in_namespace(&scene, script) {
+        run.refused(1, &["cannot write `small/out`", "Read-only", "hint: "]);
+    }
+}
+
+/// Bytes that do not compress (xorshift64).
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+#[test]
+fn an_interrupted_pack_or_extract_leaves_nothing() {
+    let scene = Scene::new();
+    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(24 << 20), ..EMULATOR }));
+    for signal in ["INT", "TERM", "KILL"] {
+        let mut pack = scene.unibin();
+        pack.args(["pack", "app", "--hosts", "riscv64", "--level", "22", "-o", "out"]).process_group(0);
+        let mut pack = pack.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        let killed = Command::new("kill").args(["-s", signal, &pack.id().to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        let status = pack.wait().expect("it ends");
+        let mut err = String::new();
+        pack.stderr.take().expect("piped").read_to_string(&mut err).expect("read");
+        assert!(status.signal().is_some(), "it was at work still: {status} {err}");
+        assert_eq!(scene.names(), ["app"], "{signal}");
+    }
+}

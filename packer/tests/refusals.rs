@@ -1,0 +1,164 @@
+//! What `pack` and the other commands refuse, each with its own message and exit code, and that nothing is left behind.
+
+mod scene;
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::symlink;
+
+use scene::{AARCH64, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Elf, RISCV64, Scene, X86_64, elf, program};
+
+const PLAIN: Elf<'_> =
+    Elf { class: 2, osabi: 0, machine: RISCV64, kind: ET_EXEC, loader: None, needed: &[], contents: b"code" };
+
+#[test]
+fn whatever_is_no_static_linux_program_is_refused_by_what_it_is() {
+    let scene = Scene::new();
+    let cut_off = &program(RISCV64)[..100];
+    let dynamic = Elf { loader: Some("/lib/ld.so"), needed: &["liba.so.1", "libc.so.6"], ..PLAIN };
+    let cases: [(&str, Vec<u8>, &[&str]); 16] = [
+        ("empty", vec![], &["an empty file"]),
+        ("text", b"hello\n".to_vec(), &["a text file"]),
+        ("script", b"#!/bin/sh\nexit\n".to_vec(), &["a script for `/bin/sh`"]),
+        ("macho", b"\xcf\xfa\xed\xfe\x07\0\0\x01".to_vec(), &["macOS"]),
+        ("pe", b"MZ\x90\0".to_vec(), &["Windows"]),
+        ("ar", b"!<arch>\nx".to_vec(), &["`ar` archive"]),
+        ("binary", vec![1, 0, 2, 0], &["unknown format"]),
+        ("object", elf(Elf { kind: ET_REL, ..PLAIN }), &["riscv64 object file", "link it"]),
+        ("core", elf(Elf { kind: ET_CORE, ..PLAIN }), &["riscv64 core dump"]),
+        ("library", elf(Elf { kind: ET_DYN, needed: &["libc.so"], ..PLAIN }), &["shared library"]),
+        ("x32", elf(Elf { class: 1, machine: X86_64, ..PLAIN }), &["x32"]),
+        ("cpu", elf(Elf { machine: 4242, ..PLAIN }), &["unknown CPU", "4242", "unibin targets"]),
+        ("freebsd", elf(Elf { osabi: 9, ..PLAIN }), &["FreeBSD"]),
+        ("cut", cut_off.to_vec(), &["damaged ELF", "cut off"]),
+        ("dynamic", elf(dynamic), &["`/lib/ld.so`", "`liba.so.1`, `libc.so.6`", "static"]),
+        ("header", program(RISCV64)[..20].to_vec(), &["damaged ELF"]),
+    ];
+    for (name, bytes, texts) in cases {
+        scene.write(name, &bytes);
+        let run = scene.run(["pack", name, "-o", "out", "--hosts", "riscv64"]);
+        run.refused(3, texts).refused(3, &[name, "hint: "]);
+        assert!(!scene.at("w/out").exists(), "{name}");
+    }
+    scene.write("good", &program(RISCV64));
+    scene.run(["pack", "good", "-o", "out", "--hosts", "riscv64"]).ok();
+    scene.run(["pack", "out", "-o", "again", "--hosts", "riscv64"]).refused(3, &["a bundle already"]);
+}
+
+#[test]
+fn what_is_no_file_is_refused_by_what_it_is() {
+    let scene = Scene::new();
+    fs::create_dir(scene.at("w/folder")).expect("a folder");
+    let made = std::process::Command::new("mkfifo").arg(scene.at("w/fifo")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo makes a fifo");
+    symlink("nowhere", scene.at("w/dangling")).expect("a link");
+    scene.run(["pack", "folder"]).refused(3, &["`folder` is a folder", "hint: "]);
+    scene.run(["pack", "fifo"]).refused(3, &["`fifo` is a fifo"]);
+    scene.run(["pack", "/dev/null"]).refused(3, &["is a device"]);
+    scene.run(["pack", "dangling"]).refused(1, &["cannot open `dangling`"]);
+    scene.run(["inspect", "folder"]).refused(3, &["`folder` is a folder"]);
+    scene.run(["verify", "folder"]).refused(3, &["`folder` is a folder"]);
+}
+
+#[test]
+fn a_target_that_the_program_was_not_built_for_is_refused() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    let run = scene.run(["pack", "app", "--target", "aarch64"]);
+    run.refused(3, &["`app` is a riscv64 program, not aarch64", "hint: "]);
+    let run = scene.run(["pack", "app", "--target", "vax"]).refused(2, &["vax", "riscv64", "xtensaeb"]);
+    assert!(run.out.is_empty());
+    scene.run(["pack", "app", "--hosts", "x86_64,vax"]).refused(2, &["`vax`", "s390x"]);
+    scene.run(["pack", "app", "--hosts", "mips"]).refused(2, &["unknown host"]);
+    scene.run(["pack", "--deb", "busybox-static"]).refused(2, &["--target"]);
+    scene.run(["pack"]).refused(2, &["PROGRAM"]);
+    assert_eq!(scene.names(), ["app"]);
+    scene.run(["pack", "app", "--target", "rv64", "--hosts", "riscv64"]).ok();
+    assert_eq!(scene.names(), ["app", "app.bundle"]);
+}
+
+#[test]
+fn a_host_without_emulator_is_an_error_when_asked_for_and_left_out_of_all() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    let run = scene.run(["pack", "app", "--hosts", "riscv64,i686"]);
+    run.refused(4, &["no emulator runs riscv64 programs on an i686 host", "hint: "]);
+    assert_eq!(scene.names(), ["app"]);
+    let run = scene.run(["pack", "app", "--hosts", "all", "--dry-run", "--json"]).ok();
+    assert!(run.err.contains("warning: no emulator runs riscv64 programs on an i686 host"), "{run:?}");
+    assert!(run.out.contains("\"skipped\"") && run.out.contains("on an i686 host"), "{run:?}");
+    assert_eq!(scene.names(), ["app"], "a dry run writes nothing");
+    assert!(!scene.at("store").exists(), "a dry run writes nothing");
+}
+
+#[test]
+fn a_file_that_is_no_emulator_for_the_host_is_refused() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    for bad in [program(AARCH64), b"text".to_vec(), elf(Elf { machine: X86_64, loader: Some("/l"), ..PLAIN })]
+    {
+        scene.write("emulator", &bad);
+        let run = scene.run(["pack", "app", "--hosts", "x86_64", "--emulator", "x86_64=emulator"]);
+        run.refused(3, &["emulator"]);
+    }
+    let run = scene.run(["pack", "app", "--hosts", "riscv64", "--emulator", "x86_64=emulator"]);
+    run.refused(3, &["x86_64=FILE"]);
+    scene.run(["pack", "app", "--emulator", "emulator"]).refused(2, &["HOST=FILE"]);
+}
+
+#[test]
+fn an_output_that_is_no_place_for_a_file_is_refused() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    fs::create_dir(scene.at("w/folder")).expect("a folder");
+    let pack = |out: &str| scene.run(["pack", "app", "--hosts", "riscv64", "-o", out]);
+    pack("folder").refused(3, &["the output `folder` is a folder"]);
+    pack("new/").refused(3, &["is a folder"]);
+    pack("/dev/null").refused(3, &["is a device"]);
+    pack("app").refused(3, &["the program itself"]);
+    pack("nowhere/out").refused(1, &["cannot write `nowhere/out`"]);
+    assert_eq!(fs::read(scene.at("w/app")).expect("still there"), program(RISCV64));
+    assert_eq!(scene.names(), ["app", "folder"]);
+    assert!(scene::names(&scene.at("w/folder")).is_empty());
+}
+
+#[test]
+fn an_entry_that_the_app_has_not_is_refused() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    let pack = |entry: &str| scene.run(["pack", "app", "--hosts", "riscv64", "--entry", entry]);
+    pack("other").refused(3, &["`other`", "programs in it: app"]);
+    pack("../app").refused(3, &["not a path inside the tree"]);
+    pack("a/b=app").refused(3, &["`a/b`"]);
+    pack("name=app").ok();
+    let run = scene.run(["inspect", "name.bundle"]).ok();
+    assert!(run.out.contains("name"), "{run:?}");
+}
+
+#[test]
+fn run_exits_as_env_does() {
+    let scene = Scene::new();
+    scene.run(["run", "no-such-program-anywhere"]).refused(127, &["was not found"]);
+    scene.run(["run", "./nothing"]).refused(127, &["was not found"]);
+    fs::create_dir(scene.at("w/folder")).expect("a folder");
+    scene.run(["run", "./folder"]).refused(126, &["is a folder"]);
+    scene.write("object", &elf(Elf { kind: ET_REL, ..PLAIN }));
+    scene.run(["run", "./object"]).refused(126, &["object file"]);
+    scene.write("foreign", &program(RISCV64));
+    scene.run(["run", "--offline", "./foreign"]).refused(125, &["error: "]);
+    let run = scene.run(["run", "sh", "-c", "echo $0 $1; exit 7", "a b", "c"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(7), "a b c\n"));
+}
+
+#[test]
+fn names_that_are_no_utf_8_are_packed_as_they_are() {
+    let scene = Scene::new();
+    let (name, out) = (OsString::from_vec(b"a\xffb".to_vec()), OsString::from_vec(b"out\xfe".to_vec()));
+    scene.write(&name, &program(RISCV64));
+    let args = ["pack", "--hosts", "riscv64", "-o"].map(OsString::from);
+    scene.run(args.into_iter().chain([out.clone(), name.clone()])).ok();
+    scene.run([OsString::from("verify"), out.clone()]).ok();
+    scene.run([OsString::from("extract"), out, OsString::from("tree")]).ok();
+    assert_eq!(fs::read(scene.at("w/tree").join(&name)).expect("it is there"), program(RISCV64));
+}

@@ -1,0 +1,216 @@
+//! A folder of its own for one test, the `unibin` program in it, and small ELF files made by bytes.
+#![allow(dead_code, reason = "each test program uses its own part of it")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub(crate) const X86_64: u16 = 62;
+pub(crate) const RISCV64: u16 = 243;
+pub(crate) const AARCH64: u16 = 183;
+pub(crate) const ET_REL: u16 = 1;
+pub(crate) const ET_EXEC: u16 = 2;
+pub(crate) const ET_DYN: u16 = 3;
+pub(crate) const ET_CORE: u16 = 4;
+
+/// Where a test runs.
+pub(crate) struct Scene {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// A fresh folder with launchers in it for every host.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let scene = Self { folder };
+        fs::create_dir(scene.at("launchers")).expect("a folder");
+        for (number, host) in
+            (0u8..).zip(["x86_64", "aarch64", "riscv64", "ppc64le", "s390x", "loongarch64", "i686", "armv7"])
+        {
+            let path = scene.at("launchers").join(format!("launcher-{host}"));
+            fs::write(path, launcher(5000 + usize::from(number))).expect("a launcher");
+        }
+        fs::create_dir(scene.at("w")).expect("a folder");
+        scene
+    }
+
+    pub(crate) fn at(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.folder.path().join(name.as_ref())
+    }
+
+    /// A file in the work folder.
+    pub(crate) fn write(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
+        let path = self.at("w").join(name.as_ref());
+        fs::write(&path, bytes).expect("a file");
+        path
+    }
+
+    /// `unibin` with this scene's store and launchers, in the work folder.
+    pub(crate) fn unibin(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_unibin"));
+        command
+            .current_dir(self.at("w"))
+            .env("UNIBIN_STORE", self.at("store"))
+            .env("UNIBIN_LAUNCHERS", self.at("launchers"))
+            .env_remove("UNIBIN_MIRROR");
+        command
+    }
+
+    /// Runs `unibin` with `args`.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        Run::of(&self.unibin().args(args).output().expect("unibin starts"))
+    }
+
+    /// What lies in the work folder.
+    pub(crate) fn names(&self) -> Vec<String> {
+        names(&self.at("w"))
+    }
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Run {
+    pub(crate) fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Succeeded.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+
+    /// Failed with `code` and a message of the usual form that holds each of `texts`.
+    #[track_caller]
+    pub(crate) fn refused(self, code: i32, texts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.err.contains("error: "), "{self:?}");
+        for text in texts {
+            assert!(self.err.contains(text), "`{text}` is missing: {self:?}");
+        }
+        self
+    }
+}
+
+/// Parts of an ELF file to make.
+#[derive(Clone, Copy)]
+pub(crate) struct Elf<'a> {
+    pub(crate) class: u8,
+    pub(crate) osabi: u8,
+    pub(crate) machine: u16,
+    pub(crate) kind: u16,
+    pub(crate) loader: Option<&'a str>,
+    pub(crate) needed: &'a [&'a str],
+    pub(crate) contents: &'a [u8],
+}
+
+/// A static program.
+pub(crate) fn program(machine: u16) -> Vec<u8> {
+    elf(Elf { class: 2, osabi: 0, machine, kind: ET_EXEC, loader: None, needed: &[], contents: b"code" })
+}
+
+/// Little-endian, either class; one PT_LOAD over the whole file, PT_INTERP and PT_DYNAMIC as asked for.
+pub(crate) fn elf(parts: Elf<'_>) -> Vec<u8> {
+    let wide = parts.class == 2;
+    let word =
+        |value: u64| if wide { value.to_le_bytes().to_vec() } else { value.to_le_bytes()[..4].to_vec() };
+    let (header, segment) = if wide { (64usize, 56usize) } else { (52, 32) };
+    let count = 1 + usize::from(parts.loader.is_some()) + usize::from(!parts.needed.is_empty());
+    let mut body = Vec::new();
+    let base = header + count * segment;
+    let mut place = |bytes: &[u8]| {
+        body.resize(body.len().next_multiple_of(8), 0);
+        let at = base + body.len();
+        body.extend_from_slice(bytes);
+        (at as u64, bytes.len() as u64)
+    };
+    place(parts.contents);
+    let mut segments = Vec::new();
+    if let Some(loader) = parts.loader {
+        segments.push((3u32, place(&[loader.as_bytes(), b"\0"].concat())));
+    }
+    if !parts.needed.is_empty() {
+        let mut strings = vec![0u8];
+        let mut rows = Vec::new();
+        for name in parts.needed {
+            rows.push((1u64, strings.len() as u64));
+            strings.extend_from_slice(name.as_bytes());
+            strings.push(0);
+        }
+        let (at, length) = place(&strings);
+        rows.extend([(5, at), (10, length), (0, 0)]);
+        let rows: Vec<u8> =
+            rows.iter().flat_map(|(tag, value)| [word(*tag), word(*value)].concat()).collect();
+        segments.push((2, place(&rows)));
+    }
+    let total = (base + body.len()) as u64;
+    segments.insert(0, (1, (0, total)));
+
+    let mut file = vec![0x7f, b'E', b'L', b'F', parts.class, 1, 1, parts.osabi, 0, 0, 0, 0, 0, 0, 0, 0];
+    file.extend(parts.kind.to_le_bytes());
+    file.extend(parts.machine.to_le_bytes());
+    file.extend(1u32.to_le_bytes());
+    file.extend(word(u64::from(parts.kind != ET_DYN) * 0x40));
+    file.extend(word(header as u64));
+    file.extend(word(0));
+    file.extend(0u32.to_le_bytes());
+    for value in [header, segment, count, 0, 0, 0] {
+        file.extend(u16::try_from(value).expect("small").to_le_bytes());
+    }
+    for (kind, (at, length)) in segments {
+        file.extend(kind.to_le_bytes());
+        if wide {
+            file.extend(5u32.to_le_bytes());
+            file.extend([word(at), word(at), word(at), word(length), word(length), word(8)].concat());
+        } else {
+            file.extend(
+                [word(at), word(at), word(at), word(length), word(length), word(5), word(4)].concat(),
+            );
+        }
+    }
+    file.extend(body);
+    file
+}
+
+/// A file with the section that the packer patches, `length` bytes long.
+pub(crate) fn launcher(length: usize) -> Vec<u8> {
+    const NAMES: &[u8; 25] = b"\0.unibin.head\0.shstrtab\0\0";
+    let mut file = program(X86_64);
+    file.resize(length.next_multiple_of(8) - 8, 0x90);
+    let mark = file.len() as u64;
+    file.extend(b"unibin-head:sh\0\0");
+    let names = file.len() as u64;
+    file.extend(NAMES);
+    file.resize(file.len().next_multiple_of(8), 0);
+    let sections = file.len() as u64;
+    for (name, kind, offset, length) in [(0u32, 0u32, 0u64, 0u64), (1, 1, mark, 16), (14, 3, names, 24)] {
+        file.extend(name.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend([0; 16]);
+        file.extend(offset.to_le_bytes());
+        file.extend(length.to_le_bytes());
+        file.extend([0; 24]);
+    }
+    file[40..48].copy_from_slice(&sections.to_le_bytes());
+    file[58..60].copy_from_slice(&64u16.to_le_bytes());
+    file[60..62].copy_from_slice(&3u16.to_le_bytes());
+    file[62..64].copy_from_slice(&2u16.to_le_bytes());
+    file
+}
