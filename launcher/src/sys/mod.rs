@@ -10,6 +10,7 @@
     clippy::cast_sign_loss,
     reason = "arguments and results are register words, whose sign and width are the kernel's convention"
 )]
+#![allow(clippy::many_single_char_names, reason = "the six arguments of a system call have no other names")]
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
@@ -61,6 +62,7 @@ pub use errno::Errno;
 pub use exec::{Argv, execve, execveat, exit};
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
 pub use head::{HEAD_ELF, HEAD_SECTION, HEAD_SH, starts_as_elf};
+#[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 pub use path::{
