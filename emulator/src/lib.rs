@@ -1,1 +1,21 @@
-//! emulator
+//! Static user-mode emulators: which exist ([`catalogue`]), where they come from ([`provider`]), where they are kept
+//! ([`store`]), how they are called ([`calling`]) and what must be said about them ([`notices`]).
+//! Refuses programs that are not what was pinned or signed, or that do not start without files of the host.
+
+pub mod calling;
+pub mod catalogue;
+mod digest;
+pub mod elf_check;
+mod error;
+pub mod notices;
+pub mod pin;
+pub mod provider;
+mod record;
+pub mod store;
+
+pub use catalogue::{Catalogue, CatalogueError, NoEmulator};
+pub use elf_check::ElfFault;
+pub use error::{EmulatorError, Failure};
+pub use provider::{Options, Quiet, Remark, Watch, obtain, obtain_all};
+pub use record::{Emulator, Provenance, Record, SourcePackage, Trust};
+pub use store::{Store, StoreError};

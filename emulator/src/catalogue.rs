@@ -1,0 +1,252 @@
+//! Which static emulators are known: one row per host and supply, with the pinned package and the pinned digest of
+//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]); only this file touches
+//! `toml`. Says of a pair that nothing serves why that is so, and what comes nearest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bundle::{Arch, Digest, EmulatorKey};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use crate::digest;
+
+/// All rows, hosts in the order of [`Arch`], several rows of one host in the order in which they are tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalogue {
+    rows: Vec<Row>,
+}
+
+/// The emulators of one package, for one host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Row {
+    /// The CPU that the programs run on.
+    #[serde(with = "digest::arch")]
+    pub host: Arch,
+    /// What they are, such as `qemu-user`.
+    pub translator: String,
+    /// The translator's own version, such as `10.0.13`.
+    pub version: String,
+    /// SPDX expression for the static programs, all that is linked into them included.
+    pub licence: String,
+    /// Where the package is.
+    pub package: PackageRow,
+    /// What a user should know before relying on it.
+    pub limits: Vec<String>,
+    /// The program for each target.
+    #[serde(deserialize_with = "members")]
+    pub members: BTreeMap<Arch, Member>,
+}
+
+/// A pinned Debian package.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageRow {
+    /// The suite that was asked for it, such as `trixie`.
+    pub suite: String,
+    /// Debian's name of the host, such as `arm64`.
+    pub architecture: String,
+    /// The binary package.
+    pub name: String,
+    /// Its version, epoch and revision included.
+    pub version: String,
+    /// The source package.
+    pub source: String,
+    /// The source package's version.
+    pub source_version: String,
+    /// `Built-Using` as the package says it: the sources of what is linked in. May be empty.
+    pub built_using: String,
+    /// The `.deb`'s path, relative to a mirror's base.
+    pub file: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    #[serde(with = "digest::hex")]
+    pub sha256: Digest,
+}
+
+/// One pinned program of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Member {
+    /// Its path in the package, without a leading `/` or `./`.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    #[serde(with = "digest::hex")]
+    pub sha256: Digest,
+    /// Where its header lies in the package's unpacked `data.tar`, in bytes. Saves looking for it; is not trusted.
+    pub tar_offset: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    row: Vec<Row>,
+}
+
+/// A catalogue that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// Not TOML, or not the fields that a row has.
+    #[error("the catalogue of emulators cannot be read: {0}")]
+    Syntax(String),
+    /// A row for a CPU that has no launcher.
+    #[error("the catalogue has a row for {0}, which is no host")]
+    NotAHost(Arch),
+    /// Rows that are out of order or there twice.
+    #[error("the catalogue's rows are not sorted: {0} `{1}` is out of place or there twice")]
+    Order(Arch, String),
+}
+
+/// No emulator runs programs of the target on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoEmulator {
+    /// The pair that was asked for.
+    pub key: EmulatorKey,
+    /// Why there is none.
+    pub why: &'static str,
+    /// The hosts that do run such programs.
+    pub nearest: Vec<Arch>,
+}
+
+/// QEMU's `docs/about/removed-features.rst`: 10.0 removed 64-bit targets on 32-bit hosts, 11.0 removed 32-bit hosts.
+const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and QEMU 11.0 dropped 32-bit hosts \
+                          altogether; the catalogue has no older release";
+const WHY_NO_HOST: &str = "the catalogue has no emulator that is built for this host";
+const WHY_NO_TARGET: &str = "the release of QEMU for this host does not know this CPU";
+
+impl Catalogue {
+    /// The catalogue that this program was built with.
+    pub fn embedded() -> Result<Self, CatalogueError> {
+        Self::parse(include_str!("../catalogue.toml"))
+    }
+
+    /// Reads a catalogue; rows must be sorted and their hosts must be hosts.
+    pub fn parse(text: &str) -> Result<Self, CatalogueError> {
+        let File { row: rows } =
+            toml::from_str(text).map_err(|error| CatalogueError::Syntax(error.to_string()))?;
+        if let Some(row) = rows.iter().find(|row| !row.host.is_host()) {
+            return Err(CatalogueError::NotAHost(row.host));
+        }
+        for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
+            let twice =
+                row.host == next.host && row.translator == next.translator && row.version == next.version;
+            if next.host < row.host || twice {
+                return Err(CatalogueError::Order(next.host, next.translator.clone()));
+            }
+        }
+        Ok(Self { rows })
+    }
+
+    /// The rows of `host`, in the order in which they are tried.
+    pub fn rows(&self, host: Arch) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.host == host)
+    }
+
+    /// Every row.
+    pub fn all(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The first row that serves `key`, and its program.
+    pub fn find(&self, key: EmulatorKey) -> Result<(&Row, &Member), NoEmulator> {
+        self.rows(key.host)
+            .find_map(|row| Some((row, row.members.get(&key.target)?)))
+            .ok_or_else(|| self.nothing_for(key))
+    }
+
+    /// The hosts that run programs of `target`, through an emulator of this catalogue.
+    pub fn hosts_for(&self, target: Arch) -> Vec<Arch> {
+        let mut hosts: Vec<Arch> =
+            self.rows.iter().filter(|row| row.members.contains_key(&target)).map(|row| row.host).collect();
+        hosts.dedup();
+        hosts
+    }
+
+    fn nothing_for(&self, key: EmulatorKey) -> NoEmulator {
+        let why = match key.host.class() {
+            bundle::Class::Elf32 => WHY_32_BIT,
+            bundle::Class::Elf64 if self.rows(key.host).next().is_none() => WHY_NO_HOST,
+            bundle::Class::Elf64 => WHY_NO_TARGET,
+        };
+        NoEmulator { key, why, nearest: self.hosts_for(key.target) }
+    }
+}
+
+impl fmt::Display for NoEmulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EmulatorKey { host, target } = self.key;
+        write!(f, "no emulator runs {target} programs on {} {host} host", article(host))
+    }
+}
+
+impl std::error::Error for NoEmulator {}
+
+impl NoEmulator {
+    /// Why, and what would have worked.
+    pub fn hint(&self) -> Option<String> {
+        let EmulatorKey { host, target } = self.key;
+        let can = match &*self.nearest {
+            [] => format!("no host runs {target} programs"),
+            hosts => {
+                let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
+                format!("hosts that can: {}", names.join(", "))
+            }
+        };
+        Some(format!("{}; {can}; or give your own with `--emulator {host}=FILE`", self.why))
+    }
+}
+
+/// `a` or `an`, by how the CPU's name is said: "an x86_64", "an i686", "an s390x", "an aarch64", "an armv7".
+fn article(arch: Arch) -> &'static str {
+    if arch.name().starts_with(['a', 'i', 'x', 's', 'h', 'm']) { "an" } else { "a" }
+}
+
+fn members<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arch, Member>, D::Error> {
+    let by_name = BTreeMap::<String, Member>::deserialize(from)?;
+    if by_name.is_empty() {
+        return Err(D::Error::custom("a row without programs"));
+    }
+    by_name.into_iter().map(|(name, member)| Ok((digest::arch_named(&name)?, member))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_for_a_pair_without_emulator_say_who_why_and_what_instead() {
+        let catalogue = Catalogue::embedded().expect("the embedded catalogue");
+        let key = EmulatorKey { host: Arch::I686, target: Arch::Riscv64 };
+        let nothing = catalogue.find(key).expect_err("no row for i686 yet");
+        assert_eq!(nothing.to_string(), "no emulator runs riscv64 programs on an i686 host");
+        let hint = nothing.hint().expect("a hint");
+        assert!(hint.contains("QEMU 10.0 dropped 64-bit targets on 32-bit hosts"), "{hint}");
+        assert!(hint.contains("hosts that can: x86_64, aarch64"), "{hint}");
+        let key = EmulatorKey { host: Arch::Riscv64, target: Arch::Armv7 };
+        assert!(
+            Catalogue { rows: Vec::new() }
+                .find(key)
+                .expect_err("empty")
+                .to_string()
+                .ends_with("on a riscv64 host")
+        );
+    }
+
+    #[test]
+    fn rows_out_of_order_or_there_twice_are_refused_and_the_embedded_ones_accepted() {
+        let text = include_str!("../catalogue.toml");
+        let rows: Vec<&str> = text.split_inclusive("[[row]]\n").collect();
+        assert!(rows.len() > 2, "there are rows to disturb");
+        let start = text.find("[[row]]").expect("a row");
+        let twice = format!("{text}{}", &text[start..]);
+        assert!(matches!(Catalogue::parse(&twice), Err(CatalogueError::Order(..))));
+        let foreign = text.replacen("host = \"x86_64\"", "host = \"alpha\"", 1);
+        assert!(matches!(Catalogue::parse(&foreign), Err(CatalogueError::NotAHost(Arch::Alpha))));
+        assert!(Catalogue::parse(text).is_ok());
+    }
+}

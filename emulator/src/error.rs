@@ -1,0 +1,90 @@
+//! Why an emulator could not be had.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use bundle::EmulatorKey;
+
+use crate::catalogue::{CatalogueError, NoEmulator};
+use crate::elf_check::ElfFault;
+use crate::store::StoreError;
+
+/// An emulator that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// There is none for the pair.
+    #[error(transparent)]
+    None(#[from] NoEmulator),
+    /// The catalogue breaks a rule.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file that the user gave is no emulator for that host.
+    #[error("`{path}` cannot be the emulator {key}: {fault}", path = path.display())]
+    Given {
+        /// The pair.
+        key: EmulatorKey,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        fault: ElfFault,
+    },
+    /// The network was needed although it is switched off.
+    #[error("the emulator {key} is not in the store and the network is switched off")]
+    Offline {
+        /// The pair.
+        key: EmulatorKey,
+    },
+    /// No mirror gave the pinned package, or an index that leads to another version.
+    #[error("the emulator {key} could not be fetched:{}", list(failures))]
+    Fetch {
+        /// The pair.
+        key: EmulatorKey,
+        /// Each place and what went wrong there.
+        failures: Vec<Failure>,
+    },
+}
+
+/// One place that was asked in vain.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}")]
+pub struct Failure {
+    /// A mirror, or the archive as a whole.
+    pub place: String,
+    /// What went wrong.
+    pub source: Box<dyn Error + Send + Sync>,
+    /// What would have worked.
+    pub hint: Option<String>,
+}
+
+impl EmulatorError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::None(nothing) => nothing.hint(),
+            Self::Catalogue(_) => None,
+            Self::Store(error) => error.hint(),
+            Self::Given { fault, .. } => fault.hint(),
+            Self::Offline { key: EmulatorKey { host, target } } => Some(format!(
+                "run `unibin emulator fetch --target {target} --hosts {host}` with the network on"
+            )),
+            Self::Fetch { failures, .. } => failures.iter().find_map(|failure| failure.hint.clone()),
+        }
+    }
+}
+
+/// One line for each failure, with its causes.
+fn list(failures: &[Failure]) -> String {
+    failures.iter().fold(String::new(), |mut lines, failure| {
+        let _ = write!(lines, "\n  {}", failure.place);
+        let mut cause = failure.source();
+        while let Some(error) = cause {
+            let _ = write!(lines, ": {error}");
+            cause = error.source();
+        }
+        lines
+    })
+}

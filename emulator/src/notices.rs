@@ -1,0 +1,79 @@
+//! What a bundle must say about an emulator in it: the licences' texts, Debian's copyright file, and exactly which
+//! sources the program was built from. Same emulators, same bytes. Gives no legal advice.
+
+use std::fmt::{self, Write as _};
+
+use crate::record::{Emulator, Provenance, Trust};
+
+/// The GNU General Public License, version 2.
+pub const GPL_2_0: &str = include_str!("../notices/GPL-2.0.txt");
+/// The GNU Lesser General Public License, version 2.1.
+pub const LGPL_2_1: &str = include_str!("../notices/LGPL-2.1.txt");
+
+/// Debian's copyright file of QEMU, for the releases that the catalogue pins; the last is for all others.
+const COPYRIGHTS: [(&str, &str); 2] = [
+    ("10.0", include_str!("../notices/qemu-10.0-copyright.txt")),
+    ("11.1", include_str!("../notices/qemu-11.1-copyright.txt")),
+];
+
+/// The notices for these emulators: a summary of each, in the order of their keys, then each licence and copyright
+/// text once. Emulators that the user gave as files are named, with what is not known about them.
+pub fn notices(emulators: &[Emulator]) -> String {
+    let mut sorted: Vec<&Emulator> = emulators.iter().collect();
+    sorted.sort_by_key(|emulator| emulator.key);
+    let mut text = String::from("EMULATORS IN THIS FILE\n");
+    for emulator in &sorted {
+        // Writing to a string cannot fail.
+        let _ = summary(&mut text, emulator);
+    }
+    let is_debians = |emulator: &&&Emulator| matches!(emulator.record.provenance, Provenance::Debian { .. });
+    let mut copyrights: Vec<&(&str, &str)> = Vec::new();
+    for emulator in sorted.iter().filter(is_debians) {
+        let version = &emulator.record.version;
+        let fits =
+            |(release, _): &&(&str, &str)| version.strip_prefix(release).is_some_and(|r| r.starts_with('.'));
+        let copyright = COPYRIGHTS.iter().find(fits).or(COPYRIGHTS.last());
+        copyrights.extend(copyright.filter(|copyright| !copyrights.contains(copyright)));
+    }
+    for (release, copyright) in &copyrights {
+        section(&mut text, &format!("COPYRIGHT OF QEMU {release}, AS DEBIAN STATES IT"), copyright);
+    }
+    if !copyrights.is_empty() {
+        section(&mut text, "GNU GENERAL PUBLIC LICENSE, VERSION 2", GPL_2_0);
+        section(&mut text, "GNU LESSER GENERAL PUBLIC LICENSE, VERSION 2.1", LGPL_2_1);
+    }
+    text
+}
+
+/// What is known of one emulator, one fact a line.
+fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
+    let record = &emulator.record;
+    writeln!(text, "\n{}: {} {}", emulator.key, record.translator, record.version)?;
+    writeln!(text, "  program:      sha256 {}, {} bytes", record.digest, record.size)?;
+    writeln!(text, "  licence:      {}", record.licence)?;
+    match &record.provenance {
+        Provenance::Given { .. } => {
+            writeln!(text, "  source:       not known: the program was given as a file when this was packed")
+        }
+        Provenance::Debian { deb, deb_sha256, member, trust } => {
+            writeln!(
+                text,
+                "  source:       Debian source package {} {}",
+                record.source.name, record.source.version
+            )?;
+            if !record.source.built_using.is_empty() {
+                writeln!(text, "  built using:  {}", record.source.built_using)?;
+            }
+            writeln!(text, "  package:      {deb}, sha256 {deb_sha256}")?;
+            writeln!(text, "  file in it:   {member}")?;
+            if let Trust::Index { suite, .. } = trust {
+                writeln!(text, "  suite:        {suite}")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    let _ = write!(text, "\n{}\n{title}\n\n{body}", "=".repeat(100));
+}

@@ -1,0 +1,250 @@
+//! Writes the catalogue: follows Debian's signatures to each host's package, reads the whole package, checks every
+//! program in it as an emulator must be, and pins what it found. The text is the same for the same packages.
+//! Which suite serves which host is decided here, by hand; everything else is read.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use bundle::{Arch, Digest};
+use debian::{
+    Archive, ArchiveError, ArchiveOptions, Deb, DebEntry, DebError, DebKind, FetchOptions, MirrorSources,
+    Package, Progress,
+};
+use tempfile::NamedTempFile;
+
+use crate::digest;
+use crate::elf_check::{self, ElfFault};
+use crate::provider::{from_debian, upstream_version};
+
+/// Which suite of Debian serves which host. Debian 13 has no `loong64`.
+const SUITES: [(Arch, &str); 6] = [
+    (Arch::X86_64, "trixie"),
+    (Arch::Aarch64, "trixie"),
+    (Arch::Riscv64, "trixie"),
+    (Arch::Ppc64le, "trixie"),
+    (Arch::S390x, "trixie"),
+    (Arch::Loongarch64, "sid"),
+];
+
+/// Debian's package of QEMU's user-mode emulators, static since 9.0.2+ds-7 (its README.Debian).
+const PACKAGE: &str = "qemu-user";
+
+/// QEMU as a whole is GPL-2.0-only (its LICENSE file); the rest is what `Built-Using` names: glib2.0, glibc,
+/// capstone, zlib, gcc's runtime, sysprof.
+const LICENCE: &str = "GPL-2.0-only AND LGPL-2.1-or-later AND BSD-3-Clause AND Zlib AND \
+                       (GPL-3.0-or-later WITH GCC-exception-3.1) AND BSD-2-Clause-Patent";
+
+/// QEMU's user-mode emulation, in its own documentation (docs/user/main.rst) and as measured.
+const LIMITS: [&str; 3] = [
+    "32-bit targets want 4 GiB of address space: they do not start under a lower `ulimit -v`",
+    "programs of the target that a program starts need help from outside: QEMU hands execve to the host's kernel",
+    "ptrace, and so debuggers and tracers of the target, do not work",
+];
+
+/// tar's unit of length, in bytes.
+const RECORD: u64 = 512;
+
+/// Where to get the packages.
+pub struct PinOptions<'a> {
+    /// The Debian archives to ask.
+    pub mirrors: MirrorSources,
+    /// Where fetched files are kept.
+    pub cache: PathBuf,
+    /// How to fetch.
+    pub fetch: FetchOptions,
+    /// Take an index past its `Valid-Until`.
+    pub allow_stale: bool,
+    /// Who is told how far a transfer is.
+    pub progress: &'a dyn Progress,
+}
+
+/// A row that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// The archive does not give the package.
+    #[error("cannot pin the emulators for {host}")]
+    Archive {
+        /// The host.
+        host: Arch,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// The suite has no such package for the host.
+    #[error("suite `{suite}` has no package `{PACKAGE}` for {host}")]
+    NoPackage {
+        /// The host.
+        host: Arch,
+        /// The suite.
+        suite: &'static str,
+    },
+    /// A package without a single program of a known name.
+    #[error("package `{PACKAGE}` for {host} holds no emulator")]
+    Empty {
+        /// The host.
+        host: Arch,
+    },
+    /// A package cannot be read.
+    #[error(transparent)]
+    Deb(#[from] DebError),
+    /// A program of the package that is no emulator for the host.
+    #[error("`{path}` of the package for {host} cannot be pinned: {fault}")]
+    Refused {
+        /// The host.
+        host: Arch,
+        /// The program's path in the package.
+        path: String,
+        /// Why not.
+        fault: ElfFault,
+    },
+    /// The cache folder cannot be used.
+    #[error("cannot write to the cache `{path}`", path = path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl PinError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Archive { source, .. } => source.hint(),
+            Self::Refused { fault, .. } => fault.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// One pinned program.
+struct Pin {
+    path: String,
+    size: u64,
+    sha256: Digest,
+    tar_offset: u64,
+}
+
+/// The text of `catalogue.toml` for what the archives hold now.
+pub fn catalogue(options: &PinOptions<'_>) -> Result<String, PinError> {
+    let mut text = String::from(
+        "# Static emulators that are known, and their pins. Written by `cargo xtask catalogue`; not edited by hand.\n\
+         # How a row is made: src/pin.rs. What its fields mean: src/catalogue.rs.\n",
+    );
+    for (host, suite) in SUITES {
+        let archive = open(options, suite).map_err(|source| PinError::Archive { host, source })?;
+        let architecture = host.debian_name().ok_or(PinError::NoPackage { host, suite })?;
+        let wrap = |source| PinError::Archive { host, source };
+        let index = archive.packages(architecture).map_err(wrap)?;
+        let package = index.find(PACKAGE).ok_or(PinError::NoPackage { host, suite })?;
+        let deb = Deb::open(&archive.download(package).map_err(wrap)?)?;
+        let pins = pins(&deb, host, options)?;
+        if pins.is_empty() {
+            return Err(PinError::Empty { host });
+        }
+        // Writing to a string cannot fail.
+        let _ = write_row(&mut text, host, suite, package, &pins);
+    }
+    Ok(text)
+}
+
+fn open<'a>(options: &PinOptions<'a>, suite: &str) -> Result<Archive<'a>, ArchiveError> {
+    let mut archive = ArchiveOptions::new(options.cache.clone(), options.progress);
+    archive.mirrors = options.mirrors.clone();
+    archive.fetch = options.fetch.clone();
+    archive.allow_stale = options.allow_stale;
+    Archive::open(archive, suite)
+}
+
+/// The programs of a package that are an emulator, by target.
+fn pins(deb: &Deb, host: Arch, options: &PinOptions<'_>) -> Result<BTreeMap<Arch, Pin>, PinError> {
+    let mut pins = BTreeMap::new();
+    // The root's own header comes first, and `entries` leaves it out. Debian's paths need no second header.
+    let mut tar_offset = RECORD;
+    deb.entries(|entry| {
+        let here = tar_offset;
+        tar_offset += RECORD + entry.size.next_multiple_of(RECORD);
+        let path = String::from_utf8_lossy(&entry.path).into_owned();
+        let target = path
+            .strip_prefix("usr/bin/qemu-")
+            .and_then(|name| Arch::ALL.iter().copied().find(|arch| arch.qemu_name() == name));
+        if let (Some(target), DebKind::File) = (target, &entry.kind) {
+            let (sha256, size) = checked(entry, &path, host, options)?;
+            pins.insert(target, Pin { path, size, sha256, tar_offset: here });
+        }
+        Ok::<_, PinError>(ControlFlow::Continue(()))
+    })?;
+    Ok(pins)
+}
+
+fn checked(
+    entry: DebEntry<'_>,
+    path: &str,
+    host: Arch,
+    options: &PinOptions<'_>,
+) -> Result<(Digest, u64), PinError> {
+    let io = |source| PinError::Io { path: options.cache.clone(), source };
+    let mut program = NamedTempFile::new_in(&options.cache).map_err(io)?;
+    let found = digest::copy(entry.reader, program.as_file_mut()).map_err(io)?;
+    elf_check::check(program.path(), host).map_err(|fault| PinError::Refused {
+        host,
+        path: path.to_owned(),
+        fault,
+    })?;
+    Ok(found)
+}
+
+fn write_row(
+    text: &mut String,
+    host: Arch,
+    suite: &str,
+    package: &Package,
+    pins: &BTreeMap<Arch, Pin>,
+) -> fmt::Result {
+    let version = upstream_version(&package.version);
+    writeln!(text, "\n[[row]]\nhost = {}\ntranslator = {}", quoted(host.name()), quoted(PACKAGE))?;
+    writeln!(text, "version = {}\nlicence = {}\nlimits = [", quoted(version), quoted(LICENCE))?;
+    for limit in LIMITS {
+        writeln!(text, "    {},", quoted(limit))?;
+    }
+    writeln!(text, "]\n\n[row.package]\nsuite = {}", quoted(suite))?;
+    for (field, value) in [
+        ("architecture", &package.architecture),
+        ("name", &package.name),
+        ("version", &package.version),
+        ("source", &package.source),
+        ("source-version", &package.source_version),
+        ("built-using", &package.built_using),
+        ("file", &package.filename),
+    ] {
+        writeln!(text, "{field} = {}", quoted(value))?;
+    }
+    writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, from_debian(package.sha256))?;
+    for (target, Pin { path, size, sha256, tar_offset }) in pins {
+        let (target, path) = (target.name(), quoted(path));
+        writeln!(
+            text,
+            "{target} = {{ path = {path}, size = {size}, sha256 = \"{sha256}\", tar-offset = {tar_offset} }}"
+        )?;
+    }
+    Ok(())
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,182 @@
+//! Where emulators come from, in the order asked: a file that the user gives, the store, a folder in the store's
+//! layout, a Debian archive. What comes from the latter two is put into the store first. Refuses to connect when the
+//! network is switched off.
+
+mod debian;
+mod file;
+mod folder;
+mod store;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
+
+use ::debian::{FetchOptions, MirrorSources, Progress, Silent};
+use bundle::{Arch, EmulatorKey};
+
+use crate::catalogue::Catalogue;
+use crate::error::EmulatorError;
+use crate::record::Emulator;
+use crate::store::Store;
+
+pub(crate) use self::debian::{from_debian, upstream_version};
+
+/// How many emulators are fetched at a time: one decompresses while the other waits for the network.
+const AT_A_TIME: usize = 2;
+
+/// How to get emulators.
+pub struct Options<'a> {
+    /// What is known.
+    pub catalogue: &'a Catalogue,
+    /// Where they are kept.
+    pub store: &'a Store,
+    /// Files to use for hosts, before everything else.
+    pub given: BTreeMap<Arch, PathBuf>,
+    /// A folder in the store's layout, asked before the network.
+    pub folder: Option<PathBuf>,
+    /// The Debian archives to ask.
+    pub mirrors: MirrorSources,
+    /// How to fetch; `offline` in it means that nothing here connects.
+    pub fetch: FetchOptions,
+    /// Take an index past its `Valid-Until`.
+    pub allow_stale: bool,
+    /// Who is told what happens.
+    pub watch: &'a dyn Watch,
+}
+
+impl<'a> Options<'a> {
+    /// The defaults: this machine's mirrors, nothing given, told to nobody.
+    pub fn new(catalogue: &'a Catalogue, store: &'a Store) -> Self {
+        Self {
+            catalogue,
+            store,
+            given: BTreeMap::new(),
+            folder: None,
+            mirrors: MirrorSources::default(),
+            fetch: FetchOptions::default(),
+            allow_stale: false,
+            watch: &Quiet,
+        }
+    }
+}
+
+/// Is told what happens while emulators are fetched, from several threads.
+pub trait Watch: Sync {
+    /// Who follows the transfers for `key`.
+    fn progress(&self, key: EmulatorKey) -> Box<dyn Progress + '_>;
+    /// Something that the user should know and that is no failure.
+    fn remark(&self, remark: &Remark);
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet;
+
+impl Watch for Quiet {
+    fn progress(&self, _key: EmulatorKey) -> Box<dyn Progress + '_> {
+        Box::new(Silent)
+    }
+
+    fn remark(&self, _remark: &Remark) {}
+}
+
+/// What happened on the way to an emulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// An entry of the store or of a folder could not be used and is fetched anew.
+    BadEntry {
+        /// The pair.
+        key: EmulatorKey,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The archive no longer has the pinned version.
+    NotThePinned {
+        /// The pair.
+        key: EmulatorKey,
+        /// The package's version in the catalogue.
+        pinned: String,
+        /// The package's version in the archive.
+        found: String,
+    },
+    /// The store has an emulator that the catalogue has left behind, and nothing newer can be had.
+    Outdated {
+        /// The pair.
+        key: EmulatorKey,
+        /// Its version.
+        version: String,
+    },
+    /// An emulator has been fetched.
+    Fetched {
+        /// The pair.
+        key: EmulatorKey,
+        /// Bytes that were transferred for it.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadEntry { key, reason } => write!(f, "{key}: {reason}; it is fetched anew"),
+            Self::NotThePinned { key, pinned, found } => {
+                write!(f, "{key}: the archive has no version {pinned} any more; version {found} is used")
+            }
+            Self::Outdated { key, version } => {
+                write!(f, "{key}: the store's version {version} is used; the catalogue names another one")
+            }
+            Self::Fetched { key, bytes } => write!(f, "{key}: {bytes} bytes fetched"),
+        }
+    }
+}
+
+/// The emulator for `key`, checked, from the first place that has it.
+pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, EmulatorError> {
+    if let Some(path) = options.given.get(&key.host) {
+        return file::obtain(key, path);
+    }
+    let found = options.catalogue.find(key);
+    let pin = found.as_ref().ok().map(|(_, member)| member.sha256);
+    if let Some(emulator) = store::obtain(key, pin, options)? {
+        return Ok(emulator);
+    }
+    if options.folder.is_none() {
+        found.as_ref().map_err(Clone::clone)?;
+    }
+    let _turn = options.store.turn(key)?;
+    // Another process may have fetched it while this one waited for its turn.
+    if let Some(emulator) = store::obtain(key, pin, options)? {
+        return Ok(emulator);
+    }
+    if let Some(emulator) = folder::obtain(key, options)? {
+        return Ok(emulator);
+    }
+    let (row, member) = found?;
+    debian::obtain(key, row, member, options)
+}
+
+/// The emulators for `keys`, in their order, two at a time; the first failure in that order, if there is one.
+pub fn obtain_all(keys: &[EmulatorKey], options: &Options<'_>) -> Result<Vec<Emulator>, EmulatorError> {
+    let queue = Mutex::new((keys.iter().copied().enumerate(), BTreeMap::new()));
+    let lock = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let next = || {
+        let mut queue = lock();
+        let failed = queue.1.values().any(Result::is_err);
+        if failed { None } else { queue.0.next() }
+    };
+    let work = || {
+        while let Some((number, key)) = next() {
+            let result = obtain(key, options);
+            lock().1.insert(number, result);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME.min(keys.len()) {
+            scope.spawn(work);
+        }
+    });
+    let (_, results) = queue.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.into_values().collect()
+}

@@ -1,0 +1,255 @@
+//! A Debian archive as the source of emulators. First the pinned package: its program is believed for the pinned
+//! digest alone, so no index is asked and a few ranged reads are enough. Where every mirror says that the pinned
+//! package is gone, the signed index of its suite decides, and the whole package is fetched and checked.
+//! Refuses a pinned program whose digest is another one, whatever an index might say.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use bundle::{Digest, EmulatorKey};
+use debian::ranged::read_member;
+use debian::{
+    Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, Package, Progress, RangedError, Sha256,
+};
+
+use super::{Options, Remark};
+use crate::catalogue::{Member, Row};
+use crate::error::{EmulatorError, Failure};
+use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
+
+/// The largest program that is taken from an unpinned package, in bytes. QEMU's have up to 30 MB.
+const MAX_PROGRAM: u64 = 256 << 20;
+
+/// A program's bytes, and how many were transferred for them.
+struct Fetched {
+    bytes: Vec<u8>,
+    transferred: u64,
+}
+
+/// What came of asking for the pinned package.
+enum Pinned {
+    Here(Fetched),
+    Failed { failures: Vec<Failure>, gone: bool },
+}
+
+pub(super) fn obtain(
+    key: EmulatorKey,
+    row: &Row,
+    member: &Member,
+    options: &Options<'_>,
+) -> Result<Emulator, EmulatorError> {
+    let progress = options.watch.progress(key);
+    let mut failures = match pinned(row, member, options, &*progress) {
+        Pinned::Here(fetched) => return keep_pinned(key, row, member, options, &fetched),
+        Pinned::Failed { failures, gone: true } => failures,
+        Pinned::Failed { failures, gone: false } => return Err(failed(key, failures, options)),
+    };
+    match from_index(row, member, options, &*progress) {
+        Ok(found) => keep_found(key, member, row, options, found),
+        Err(error) => {
+            let place = format!("suite `{}`", row.package.suite);
+            failures.push(failure(place, error.hint(), error));
+            Err(failed(key, failures, options))
+        }
+    }
+}
+
+fn failed(key: EmulatorKey, failures: Vec<Failure>, options: &Options<'_>) -> EmulatorError {
+    if options.fetch.offline {
+        EmulatorError::Offline { key }
+    } else {
+        EmulatorError::Fetch { key, failures }
+    }
+}
+
+/// Asks each mirror for the pinned program. `gone` when one of them no longer has the package and none gave bytes
+/// that are not the pinned ones.
+fn pinned(row: &Row, member: &Member, options: &Options<'_>, progress: &dyn Progress) -> Pinned {
+    let fetcher = Fetcher::new(options.fetch.clone(), progress);
+    let mut failures = Vec::new();
+    let (mut gone, mut forged) = (false, false);
+    for mirror in options.mirrors.mirrors() {
+        match pinned_at(&fetcher, &mirror.join(&row.package.file), row, member, options) {
+            Ok(fetched) => return Pinned::Here(fetched),
+            Err(error) => {
+                gone |= matches!(error, ArchiveError::Fetch(FetchError::NotFound { .. }));
+                forged |= matches!(
+                    error,
+                    ArchiveError::Member(_) | ArchiveError::Fetch(FetchError::Mismatch { .. })
+                );
+                failures.push(failure(mirror.to_string(), error.hint(), error));
+            }
+        }
+    }
+    Pinned::Failed { failures, gone: gone && !forged }
+}
+
+/// The pinned program from one mirror: in parts, or else out of the whole package.
+fn pinned_at(
+    fetcher: &Fetcher<'_>,
+    url: &str,
+    row: &Row,
+    member: &Member,
+    options: &Options<'_>,
+) -> Result<Fetched, ArchiveError> {
+    let wanted = debian::Member {
+        path: member.path.clone(),
+        size: member.size,
+        sha256: to_debian(member.sha256),
+        tar_offset: Some(member.tar_offset),
+    };
+    match read_member(fetcher, url, row.package.size, &wanted) {
+        Ok(found) => return Ok(Fetched { bytes: found.bytes, transferred: found.fetched }),
+        Err(RangedError::RangesUnsupported { .. }) => {}
+        Err(RangedError::Fetch(error)) => return Err(error.into()),
+        Err(error) => return Err(ArchiveError::Member(error)),
+    }
+    let dest = cache(options).join("debs").join(format!("{}.deb", row.package.sha256));
+    let expected = (row.package.size, to_debian(row.package.sha256));
+    fetcher.fetch_to_file(url, &dest, Some(expected))?;
+    let bytes = program_of(&dest, &member.path, &row.package.name, &row.package.version)?;
+    let computed = Sha256::of(&bytes);
+    if computed == wanted.sha256 {
+        return Ok(Fetched { bytes, transferred: row.package.size });
+    }
+    let (location, member, expected) = (url.to_owned(), wanted.path, wanted.sha256);
+    Err(ArchiveError::Member(RangedError::Mismatch { location, member, expected, computed }))
+}
+
+/// A program that the suite's index led to.
+struct Found {
+    fetched: Fetched,
+    package: Package,
+    trust: Trust,
+}
+
+fn from_index(
+    row: &Row,
+    member: &Member,
+    options: &Options<'_>,
+    progress: &dyn Progress,
+) -> Result<Found, ArchiveError> {
+    let mut archive_options = ArchiveOptions::new(cache(options), progress);
+    archive_options.mirrors = options.mirrors.clone();
+    archive_options.allow_stale = options.allow_stale;
+    archive_options.fetch = options.fetch.clone();
+    let archive = Archive::open(archive_options, &row.package.suite)?;
+    let index = archive.packages(&row.package.architecture)?;
+    let package = index.find(&row.package.name).ok_or_else(|| ArchiveError::NoMember {
+        package: row.package.name.clone(),
+        version: format!("(not in suite `{}`)", row.package.suite),
+        path: member.path.clone(),
+    })?;
+    let deb = archive.download(package)?;
+    let bytes = program_of(&deb, &member.path, &package.name, &package.version)?;
+    let provenance = archive.provenance(&index, package);
+    let trust = Trust::Index {
+        suite: provenance.suite,
+        inrelease_sha256: from_debian(provenance.inrelease_sha256),
+        signed_by: provenance.signed_by,
+        packages_sha256: from_debian(provenance.packages_sha256),
+    };
+    Ok(Found { fetched: Fetched { bytes, transferred: package.size }, package: package.clone(), trust })
+}
+
+fn keep_pinned(
+    key: EmulatorKey,
+    row: &Row,
+    member: &Member,
+    options: &Options<'_>,
+    fetched: &Fetched,
+) -> Result<Emulator, EmulatorError> {
+    let describe = |digest, size| Record {
+        digest,
+        size,
+        translator: row.translator.clone(),
+        version: row.version.clone(),
+        source: SourcePackage {
+            name: row.package.source.clone(),
+            version: row.package.source_version.clone(),
+            built_using: row.package.built_using.clone(),
+        },
+        licence: row.licence.clone(),
+        provenance: Provenance::Debian {
+            deb: row.package.file.clone(),
+            deb_sha256: row.package.sha256,
+            member: member.path.clone(),
+            trust: Trust::Pin,
+        },
+        pin: Some(member.sha256),
+    };
+    let emulator = options.store.add(key, &mut &*fetched.bytes, Some(member.sha256), &describe)?;
+    options.watch.remark(&Remark::Fetched { key, bytes: fetched.transferred });
+    Ok(emulator)
+}
+
+fn keep_found(
+    key: EmulatorKey,
+    member: &Member,
+    row: &Row,
+    options: &Options<'_>,
+    Found { fetched, package, trust }: Found,
+) -> Result<Emulator, EmulatorError> {
+    let describe = |digest, size| Record {
+        digest,
+        size,
+        translator: row.translator.clone(),
+        version: upstream_version(&package.version).to_owned(),
+        source: SourcePackage {
+            name: package.source.clone(),
+            version: package.source_version.clone(),
+            built_using: package.built_using.clone(),
+        },
+        licence: row.licence.clone(),
+        provenance: Provenance::Debian {
+            deb: package.filename.clone(),
+            deb_sha256: from_debian(package.sha256),
+            member: member.path.clone(),
+            trust: trust.clone(),
+        },
+        pin: Some(member.sha256),
+    };
+    let emulator = options.store.add(key, &mut &*fetched.bytes, None, &describe)?;
+    options.watch.remark(&Remark::Fetched { key, bytes: fetched.transferred });
+    let (pinned, found) = (row.package.version.clone(), package.version);
+    options.watch.remark(&Remark::NotThePinned { key, pinned, found });
+    Ok(emulator)
+}
+
+fn program_of(
+    deb: &std::path::Path,
+    path: &str,
+    package: &str,
+    version: &str,
+) -> Result<Vec<u8>, ArchiveError> {
+    Deb::open(deb)?.read(path, MAX_PROGRAM)?.ok_or_else(|| ArchiveError::NoMember {
+        package: package.to_owned(),
+        version: version.to_owned(),
+        path: path.to_owned(),
+    })
+}
+
+/// Where indexes and whole packages are kept.
+fn cache(options: &Options<'_>) -> PathBuf {
+    options.store.root().join("archives")
+}
+
+fn failure(place: String, hint: Option<String>, error: impl Error + Send + Sync + 'static) -> Failure {
+    Failure { place, source: Box::new(error), hint }
+}
+
+/// `10.0.13` of `1:10.0.13+ds-0+deb13u1`: without epoch, revision and the mark of a repacked source.
+pub(crate) fn upstream_version(version: &str) -> &str {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    version.split(['+', '-', '~']).next().unwrap_or(version)
+}
+
+/// `debian`'s digest as `bundle`'s: both print the same 64 digits. One that did not read back would match nothing.
+pub(crate) fn from_debian(digest: Sha256) -> Digest {
+    Digest::from_hex(&digest.to_string()).unwrap_or(Digest([0; Digest::LEN]))
+}
+
+/// The other way round; the digest of nothing is the digest of no program.
+fn to_debian(digest: Digest) -> Sha256 {
+    digest.to_string().parse().unwrap_or_else(|_| Sha256::of(&[]))
+}

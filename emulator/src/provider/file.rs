@@ -1,0 +1,29 @@
+//! A file that the user gives for a host. It is used where it lies. Refuses what is no static program for the host;
+//! whether it emulates the target is the user's word.
+
+use std::path::Path;
+
+use bundle::EmulatorKey;
+
+use crate::digest;
+use crate::elf_check::{self, ElfFault};
+use crate::error::EmulatorError;
+use crate::record::{Emulator, Provenance, Record, SourcePackage};
+
+pub(super) fn obtain(key: EmulatorKey, path: &Path) -> Result<Emulator, EmulatorError> {
+    let refused = |fault| EmulatorError::Given { key, path: path.to_owned(), fault };
+    elf_check::check(path, key.host).map_err(refused)?;
+    let (digest, size) =
+        digest::of_file(path).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
+    let record = Record {
+        digest,
+        size,
+        translator: "qemu-user".into(), // it is called as QEMU is
+        version: "unknown".into(),
+        source: SourcePackage::default(),
+        licence: "NOASSERTION".into(), // SPDX's word for "nobody said"
+        provenance: Provenance::Given { path: path.display().to_string() },
+        pin: None,
+    };
+    Ok(Emulator { key, file: path.to_owned(), record })
+}

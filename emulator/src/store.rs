@@ -1,0 +1,239 @@
+//! The store: emulators by content, shared by all packs of a user. `blobs/sha256/DIGEST` are the programs,
+//! `emulators/HOST/TARGET.json` says which one serves a pair and where it came from, `compressed/` keeps what the
+//! packer made of them. Everything appears by rename and is checked when it is written and when it is opened.
+//! Refuses folders that another user could have filled, and programs that are no static ELF for their host.
+
+mod compressed;
+mod fault;
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, Digest, EmulatorKey};
+use tempfile::NamedTempFile;
+
+pub use fault::StoreError;
+
+use crate::digest;
+use crate::elf_check;
+use crate::record::{Emulator, Record};
+
+/// A store. Several processes may use the same one at once.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What is known of a program before it is written; the store adds its digest and size.
+pub type Describe<'a> = &'a dyn Fn(Digest, u64) -> Record;
+
+/// Holds off other processes that want to fetch the same emulator, until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Where the store is when nobody says otherwise: `$UNIBIN_STORE`, `$XDG_DATA_HOME/unibin`,
+    /// `~/.local/share/unibin`. `variable` looks an environment variable up. Relative values of the latter two do
+    /// not count (XDG Base Directory Specification).
+    pub fn default_root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, StoreError> {
+        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
+        path("UNIBIN_STORE")
+            .or_else(|| absolute("XDG_DATA_HOME").map(|data| data.join("unibin")))
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share/unibin")))
+            .ok_or(StoreError::NoRoot)
+    }
+
+    /// Opens the store at `root`. It is made when something is first written.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let store = Self { root: root.into() };
+        match fs::metadata(&store.root) {
+            Ok(metadata) if !metadata.is_dir() => Err(StoreError::NotAFolder { path: store.root }),
+            Ok(metadata) => {
+                let (owner, us) = (metadata.uid(), rustix::process::geteuid().as_raw());
+                // Root may fill every folder of this machine anyhow.
+                if owner != us && owner != 0 {
+                    return Err(StoreError::ForeignOwned { path: store.root, owner, us });
+                }
+                if metadata.mode() & 0o002 != 0 {
+                    return Err(StoreError::WritableByAll { path: store.root });
+                }
+                Ok(store)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(store),
+            Err(error) => Err(StoreError::read(&store.root, error)),
+        }
+    }
+
+    /// A folder in a store's layout that is only read. Whoever names it answers for its owner.
+    pub(crate) fn to_read(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the program with this digest lies, or would lie.
+    pub fn blob(&self, digest: Digest) -> PathBuf {
+        self.root.join("blobs/sha256").join(digest.to_string())
+    }
+
+    /// The program that serves `key`, as the record says it; nothing is checked.
+    pub fn path(&self, key: EmulatorKey) -> Result<Option<PathBuf>, StoreError> {
+        Ok(self.record(key)?.map(|record| self.blob(record.digest)))
+    }
+
+    /// The emulator for `key`, its bytes checked. A damaged entry is removed, and the error says so.
+    pub fn get(&self, key: EmulatorKey) -> Result<Option<Emulator>, StoreError> {
+        let found = self.look(key);
+        if let Err(StoreError::Corrupt { path, .. }) = &found {
+            remove_if_there(path)?;
+            remove_if_there(&self.record_path(key))?;
+        }
+        found
+    }
+
+    /// The emulator for `key`, its bytes checked. Changes nothing.
+    pub(crate) fn look(&self, key: EmulatorKey) -> Result<Option<Emulator>, StoreError> {
+        let Some(record) = self.record(key)? else { return Ok(None) };
+        let file = self.blob(record.digest);
+        match digest::of_file(&file) {
+            Ok((computed, _)) if computed == record.digest => Ok(Some(Emulator { key, file, record })),
+            Ok((computed, _)) => Err(StoreError::Corrupt { path: file, expected: record.digest, computed }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::read(&file, error)),
+        }
+    }
+
+    /// Takes a program in for `key`: writes it beside its place, hashes it on the way, checks that it is a static
+    /// program for the host and, where `expected` is given, that it is the expected one; then it gets its name.
+    pub fn add(
+        &self,
+        key: EmulatorKey,
+        program: &mut dyn Read,
+        expected: Option<Digest>,
+        describe: Describe<'_>,
+    ) -> Result<Emulator, StoreError> {
+        let blobs = self.folder("blobs/sha256")?;
+        let mut temporary =
+            NamedTempFile::new_in(&blobs).map_err(|error| StoreError::write(&blobs, error))?;
+        let (digest, size) = digest::copy(program, temporary.as_file_mut())
+            .map_err(|error| StoreError::write(temporary.path(), error))?;
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+            return Err(StoreError::Unexpected { key, expected, computed: digest });
+        }
+        elf_check::check(temporary.path(), key.host).map_err(|fault| StoreError::Refused { key, fault })?;
+        let file = self.blob(digest);
+        persist(temporary, &file, 0o555)?;
+        let record = describe(digest, size);
+        self.write_record(key, &record)?;
+        Ok(Emulator { key, file, record })
+    }
+
+    /// All pairs that the store serves, in the order of [`Arch`], hosts first; nothing is checked.
+    pub fn list(&self) -> Result<Vec<Emulator>, StoreError> {
+        let mut found = Vec::new();
+        for &host in &Arch::HOSTS {
+            for &target in Arch::ALL {
+                let key = EmulatorKey { host, target };
+                if let Some(record) = self.record(key)? {
+                    found.push(Emulator { key, file: self.blob(record.digest), record });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets the emulator for `key`, and its program unless it serves another pair. Says whether there was one.
+    pub fn remove(&self, key: EmulatorKey) -> Result<bool, StoreError> {
+        let digest = self.record(key).ok().flatten().map(|record| record.digest);
+        let was_there = remove_if_there(&self.record_path(key))?;
+        if let Some(digest) = digest
+            && !self.list()?.iter().any(|other| other.record.digest == digest)
+        {
+            remove_if_there(&self.blob(digest))?;
+        }
+        Ok(was_there)
+    }
+
+    /// Waits until no other process fetches the emulator for `key`. A file system without locks gives a turn at
+    /// once: fetching twice is waste, not harm.
+    pub(crate) fn turn(&self, key: EmulatorKey) -> Result<Turn, StoreError> {
+        let folder = self.folder("turns")?;
+        let path = folder.join(key.to_string());
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| StoreError::write(&path, error))?;
+        let locked = file.lock().is_ok();
+        Ok(Turn { _lock: locked.then_some(file) })
+    }
+
+    /// A folder of the store, made where it is missing, for this user alone.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.root.join(name);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| StoreError::write(&path, error))?;
+        Ok(path)
+    }
+
+    fn record_path(&self, key: EmulatorKey) -> PathBuf {
+        self.root.join("emulators").join(key.host.name()).join(format!("{}.json", key.target))
+    }
+
+    fn record(&self, key: EmulatorKey) -> Result<Option<Record>, StoreError> {
+        let path = self.record_path(key);
+        match fs::read(&path) {
+            Ok(json) => match Record::from_json(&json, key) {
+                Ok(record) => Ok(Some(record)),
+                Err(reason) => Err(StoreError::BadRecord { path, reason }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::read(&path, error)),
+        }
+    }
+
+    fn write_record(&self, key: EmulatorKey, record: &Record) -> Result<(), StoreError> {
+        let folder = self.folder(&format!("emulators/{}", key.host))?;
+        let path = self.record_path(key);
+        let json =
+            record.to_json(key).map_err(|reason| StoreError::BadRecord { path: path.clone(), reason })?;
+        write_by_rename(&folder, &path, &json, 0o644)
+    }
+}
+
+/// Writes `bytes` beside `path` in `folder`, then gives them their name.
+fn write_by_rename(folder: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let mut temporary = NamedTempFile::new_in(folder).map_err(|error| StoreError::write(folder, error))?;
+    io::Write::write_all(&mut temporary, bytes).map_err(|error| StoreError::write(path, error))?;
+    persist(temporary, path, mode)
+}
+
+fn persist(temporary: NamedTempFile, path: &Path, mode: u32) -> Result<(), StoreError> {
+    let file = temporary.as_file();
+    file.set_permissions(Permissions::from_mode(mode))
+        .and_then(|()| file.sync_all())
+        .map_err(|error| StoreError::write(path, error))?;
+    temporary.persist(path).map_err(|error| StoreError::write(path, error.error))?;
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::write(path, error)),
+    }
+}

@@ -1,0 +1,166 @@
+//! The Debian archive as provider, against the mirror that this machine's apt sources name. Fails where it cannot be
+//! reached. Prints how many bytes each emulator took.
+#![allow(clippy::expect_used, reason = "tests")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+
+use bundle::{Arch, EmulatorKey};
+use emulator::notices::notices;
+use emulator::{Catalogue, EmulatorError, Provenance, Remark, Store, Trust, obtain, obtain_all};
+use support::{Mirror, RISCV64_ON_X86_64, Remarks, first_mirror, folder, offline, only, options};
+
+fn catalogue() -> Catalogue {
+    Catalogue::embedded().expect("readable")
+}
+
+#[test]
+fn six_hosts_are_fetched_in_part_verified_and_then_served_without_any_connection() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (catalogue, watch) = (catalogue(), Remarks::default());
+    let store = Store::open(dir.path()).expect("a store");
+    let keys = Arch::DEFAULT_HOSTS.map(|host| EmulatorKey { host, target: Arch::Riscv64 });
+    let nothing =
+        obtain_all(&keys, &offline(&catalogue, &store, &watch)).expect_err("an empty store, no network");
+    assert!(matches!(nothing, EmulatorError::Offline { .. }), "{nothing}");
+    assert!(nothing.hint().is_some_and(|hint| hint.contains("unibin emulator fetch")));
+
+    let fetched = obtain_all(&keys, &options(&catalogue, &store, &watch)).expect("the mirror answers");
+    for (emulator, key) in fetched.iter().zip(keys) {
+        let (row, member) = catalogue.find(key).expect("pinned");
+        assert_eq!((emulator.key, emulator.record.digest), (key, member.sha256));
+        let transferred = watch.0.lock().expect("no panic").iter().find_map(|remark| match remark {
+            Remark::Fetched { key: of, bytes } if *of == key => Some(*bytes),
+            _ => None,
+        });
+        let transferred = transferred.expect("it was fetched");
+        assert!(transferred < row.package.size / 2, "{key}: {transferred} of {} bytes", row.package.size);
+    }
+    watch.take();
+    let again = obtain_all(&keys, &offline(&catalogue, &store, &watch)).expect("all in the store");
+    assert_eq!(again, fetched);
+    assert_eq!(watch.take(), []);
+
+    let text = notices(&again);
+    assert_eq!(
+        text,
+        notices(&again.iter().rev().cloned().collect::<Vec<_>>()),
+        "the order given does not matter"
+    );
+    for needle in ["riscv64-on-s390x", "source package qemu 1:10.0.13", "glib2.0 (=", "NO WARRANTY", "Lesser"]
+    {
+        assert!(text.contains(needle), "{needle}");
+    }
+
+    if Arch::HOST == Some(Arch::X86_64) {
+        let output = Command::new(&again[0].file).arg("-version").output().expect("it runs");
+        let words = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && words.starts_with("qemu-riscv64 version 10.0.13"), "{words}");
+    } else {
+        eprintln!("NOT CHECKED: that the emulator for x86_64 starts (this machine is none)");
+    }
+}
+
+#[test]
+fn a_tampered_store_is_refused_without_network_and_fetched_anew_with_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (catalogue, watch) = (catalogue(), Remarks::default());
+    let store = Store::open(dir.path()).expect("a store");
+    let key = RISCV64_ON_X86_64;
+    let tamper = || {
+        let path = store.path(key).expect("readable").expect("there");
+        let mut bytes = support::bytes(&path);
+        bytes[100_000] ^= 1;
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("changed");
+        fs::write(&path, bytes).expect("tampered");
+    };
+    let first = obtain(key, &options(&catalogue, &store, &watch)).expect("fetched");
+    tamper();
+    watch.take();
+    let refused = obtain(key, &offline(&catalogue, &store, &watch)).expect_err("damaged");
+    assert!(matches!(refused, EmulatorError::Offline { .. }), "{refused}");
+    assert!(matches!(*watch.take(), [Remark::BadEntry { .. }]));
+    obtain(key, &options(&catalogue, &store, &watch)).expect("fetched");
+    tamper();
+    watch.take();
+    assert_eq!(obtain(key, &options(&catalogue, &store, &watch)).expect("fetched anew"), first);
+    assert!(matches!(*watch.take(), [Remark::BadEntry { .. }, Remark::Fetched { .. }]));
+}
+
+#[test]
+fn a_program_that_is_not_the_pinned_one_is_refused_although_the_index_would_vouch_for_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = include_str!("../catalogue.toml");
+    let pinned = catalogue().find(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
+    let wrong = text.replace(&pinned, &"0".repeat(64));
+    let (catalogue, watch) = (Catalogue::parse(&wrong).expect("readable"), Remarks::default());
+    let store = Store::open(dir.path()).expect("a store");
+    let error = obtain(RISCV64_ON_X86_64, &options(&catalogue, &store, &watch)).expect_err("another digest");
+    assert!(error.to_string().contains(&pinned), "both digests are told: {error}");
+    assert!(store.list().expect("listed").is_empty());
+}
+
+#[test]
+fn two_at_once_agree() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (catalogue, watch) = (catalogue(), Remarks::default());
+    let (one, two) = (Store::open(dir.path()).expect("a store"), Store::open(dir.path()).expect("a store"));
+    let key = EmulatorKey { host: Arch::Aarch64, target: Arch::Armv7 };
+    let get = |store: &Store| obtain(key, &options(&catalogue, store, &watch)).expect("fetched");
+    let (first, second) = std::thread::scope(|scope| {
+        let (first, second) = (scope.spawn(|| get(&one)), scope.spawn(|| get(&two)));
+        (first.join().expect("no panic"), second.join().expect("no panic"))
+    });
+    assert_eq!(first, second);
+    assert_eq!(watch.take().len(), 1, "only one of them fetched");
+}
+
+#[test]
+fn where_the_pinned_package_is_gone_the_signed_index_decides_and_that_is_reported() {
+    // The catalogue pins a version that no mirror has; the index leads to the version that it has.
+    let text = include_str!("../catalogue.toml").replace("qemu-user_10.0.13", "qemu-user_0.0.1");
+    let catalogue = Catalogue::parse(&text).expect("readable");
+    let root = folder("gone");
+    let store = Store::open(&root).expect("a store");
+    let watch = Remarks::default();
+    let mirror = Mirror::without("qemu-user_0.0.1", first_mirror());
+    let _ = store.remove(RISCV64_ON_X86_64).expect("removed");
+    let mut options = options(&catalogue, &store, &watch);
+    options.mirrors = only(&mirror.base);
+    let found = obtain(RISCV64_ON_X86_64, &options).expect("the index leads to another package");
+    assert!(mirror.asked.load(Ordering::SeqCst) >= 2, "the pin was asked for, then the index");
+    let Provenance::Debian { trust: Trust::Index { suite, signed_by, .. }, deb, .. } =
+        &found.record.provenance
+    else {
+        panic!("it came by the index: {found:?}");
+    };
+    assert_eq!(suite, "trixie");
+    assert!(!signed_by.is_empty() && !deb.contains("0.0.1"), "{deb}");
+    assert!(watch.take().iter().any(|remark| matches!(remark, Remark::NotThePinned { .. })));
+    assert_eq!(obtain(RISCV64_ON_X86_64, &options).expect("from the store"), found);
+    assert_eq!(watch.take(), [], "the same pin does not fetch it again");
+}
+
+#[test]
+fn a_copy_of_a_store_serves_as_folder_and_a_damaged_copy_does_not() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (catalogue, watch) = (catalogue(), Remarks::default());
+    let copy = Store::open(dir.path().join("copy")).expect("a store");
+    let key = EmulatorKey { host: Arch::Riscv64, target: Arch::X86_64 };
+    let there = obtain(key, &options(&catalogue, &copy, &watch)).expect("fetched");
+    let store = Store::open(dir.path().join("store")).expect("a store");
+    let mut options = offline(&catalogue, &store, &watch);
+    options.folder = Some(copy.root().to_owned());
+    let whole = support::bytes(&there.file);
+    fs::set_permissions(&there.file, Permissions::from_mode(0o755)).expect("changed");
+    fs::write(&there.file, &whole[1..]).expect("damaged");
+    assert!(matches!(obtain(key, &options), Err(EmulatorError::Offline { .. })));
+    fs::write(&there.file, &whole).expect("restored");
+    let here = obtain(key, &options).expect("from the folder");
+    assert!(here.file.starts_with(store.root()));
+    assert_eq!(here.record, there.record);
+}
