@@ -126,10 +126,7 @@ mod tests {
             let size = usize::from_str_radix(size.trim_matches([' ', '\0']), 8).expect("octal digits");
             at += 512 + size.div_ceil(512) * 512;
         }
-        assert_eq!(
-            kinds,
-            b"5010K2L1L5L0".iter().filter(|kind| kinds.contains(kind)).copied().collect::<Vec<_>>()
-        );
+        assert_eq!(kinds, b"501K20L5L1");
     }
 
     #[test]
