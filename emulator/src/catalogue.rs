@@ -201,7 +201,7 @@ impl NoEmulator {
     }
 }
 
-/// `a` or `an`, by how the CPU's name is said: "an x86_64", "an i686", "an s390x", "an aarch64", "an armv7".
+/// `a` or `an`, by how the CPU's name is said: an `x86_64`, an `s390x`, a `riscv64`.
 fn article(arch: Arch) -> &'static str {
     if arch.name().starts_with(['a', 'i', 'x', 's', 'h', 'm']) { "an" } else { "a" }
 }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
 use debian::{
-    Archive, ArchiveError, ArchiveOptions, Deb, DebEntry, DebError, DebKind, FetchOptions, MirrorSources,
-    Package, Progress,
+    Archive, ArchiveError, ArchiveOptions, Deb, DebError, DebKind, FetchOptions, MirrorSources, Package,
+    Progress,
 };
 use tempfile::NamedTempFile;
 
@@ -172,7 +172,7 @@ fn pins(deb: &Deb, host: Arch, options: &PinOptions<'_>) -> Result<BTreeMap<Arch
             .strip_prefix("usr/bin/qemu-")
             .and_then(|name| Arch::ALL.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
-            let (sha256, size) = checked(entry, &path, host, options)?;
+            let (sha256, size) = checked(entry.reader, &path, host, options)?;
             pins.insert(target, Pin { path, size, sha256, tar_offset: here });
         }
         Ok::<_, PinError>(ControlFlow::Continue(()))
@@ -181,15 +181,15 @@ fn pins(deb: &Deb, host: Arch, options: &PinOptions<'_>) -> Result<BTreeMap<Arch
 }
 
 fn checked(
-    entry: DebEntry<'_>,
+    program: &mut dyn io::Read,
     path: &str,
     host: Arch,
     options: &PinOptions<'_>,
 ) -> Result<(Digest, u64), PinError> {
     let io = |source| PinError::Io { path: options.cache.clone(), source };
-    let mut program = NamedTempFile::new_in(&options.cache).map_err(io)?;
-    let found = digest::copy(entry.reader, program.as_file_mut()).map_err(io)?;
-    elf_check::check(program.path(), host).map_err(|fault| PinError::Refused {
+    let mut file = NamedTempFile::new_in(&options.cache).map_err(io)?;
+    let found = digest::copy(program, file.as_file_mut()).map_err(io)?;
+    elf_check::check(file.path(), host).map_err(|fault| PinError::Refused {
         host,
         path: path.to_owned(),
         fault,

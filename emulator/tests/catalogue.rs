@@ -1,5 +1,4 @@
 //! The embedded catalogue: what must hold of every row.
-#![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
 //! The store, with real programs: what it refuses, what it notices, what survives two users at once.
-#![allow(clippy::expect_used, reason = "tests")]
+#![allow(clippy::print_stderr, reason = "a check that cannot run says so")]
 
 mod support;
 
@@ -30,7 +30,7 @@ fn add(store: &Store, key: EmulatorKey, path: &Path) -> Result<Emulator, StoreEr
     store.add(key, &mut File::open(path).expect("readable"), None, &record)
 }
 
-/// A minimal static program for x86_64: an ELF header and one segment that holds it.
+/// A minimal static program for `x86_64`: an ELF header and one segment that holds it.
 fn program(last: u8) -> Vec<u8> {
     let mut elf = vec![0u8; 128];
     elf[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");

@@ -104,13 +104,14 @@ fn pinned_at(
         Err(RangedError::Fetch(error)) => return Err(error.into()),
         Err(error) => return Err(ArchiveError::Member(error)),
     }
-    let dest = cache(options).join("debs").join(format!("{}.deb", row.package.sha256));
+    let dest = archive_debs(options, &row.package.sha256.to_string());
     let expected = (row.package.size, to_debian(row.package.sha256));
+    let transferred = if dest.exists() { 0 } else { row.package.size };
     fetcher.fetch_to_file(url, &dest, Some(expected))?;
     let bytes = program_of(&dest, &member.path, &row.package.name, &row.package.version)?;
     let computed = Sha256::of(&bytes);
     if computed == wanted.sha256 {
-        return Ok(Fetched { bytes, transferred: row.package.size });
+        return Ok(Fetched { bytes, transferred });
     }
     let (location, member, expected) = (url.to_owned(), wanted.path, wanted.sha256);
     Err(ArchiveError::Member(RangedError::Mismatch { location, member, expected, computed }))
@@ -140,6 +141,8 @@ fn from_index(
         version: format!("(not in suite `{}`)", row.package.suite),
         path: member.path.clone(),
     })?;
+    let before = archive_debs(options, &package.sha256.to_string()).exists();
+    let transferred = if before { 0 } else { package.size };
     let deb = archive.download(package)?;
     let bytes = program_of(&deb, &member.path, &package.name, &package.version)?;
     let provenance = archive.provenance(&index, package);
@@ -149,7 +152,7 @@ fn from_index(
         signed_by: provenance.signed_by,
         packages_sha256: from_debian(provenance.packages_sha256),
     };
-    Ok(Found { fetched: Fetched { bytes, transferred: package.size }, package: package.clone(), trust })
+    Ok(Found { fetched: Fetched { bytes, transferred }, package: package.clone(), trust })
 }
 
 fn keep_pinned(
@@ -232,6 +235,11 @@ fn program_of(
 /// Where indexes and whole packages are kept.
 fn cache(options: &Options<'_>) -> PathBuf {
     options.store.root().join("archives")
+}
+
+/// The whole package with this digest, where `debian` keeps it too.
+fn archive_debs(options: &Options<'_>, sha256: &str) -> PathBuf {
+    cache(options).join("debs").join(format!("{sha256}.deb"))
 }
 
 fn failure(place: String, hint: Option<String>, error: impl Error + Send + Sync + 'static) -> Failure {

@@ -1,6 +1,6 @@
 //! What the tests of this crate share: a machine's own mirrors, a watcher that remembers, a server that lacks files.
 #![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::expect_used, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "the tests print how many bytes were fetched")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,20 +13,20 @@ use bundle::{Arch, EmulatorKey};
 use debian::{MirrorSources, Progress, Silent};
 use emulator::{Catalogue, Options, Remark, Store, Watch};
 
-pub const RISCV64_ON_X86_64: EmulatorKey = EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 };
+pub(crate) const RISCV64_ON_X86_64: EmulatorKey = EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 };
 
 /// This machine's own mirrors, and nothing else.
-pub fn mirrors() -> MirrorSources {
+pub(crate) fn mirrors() -> MirrorSources {
     MirrorSources { snapshot: false, ..MirrorSources::default() }
 }
 
 /// Only `base`.
-pub fn only(base: &str) -> MirrorSources {
+pub(crate) fn only(base: &str) -> MirrorSources {
     MirrorSources { arguments: vec![base.into()], environment: Vec::new(), apt_root: None, snapshot: false }
 }
 
 /// A folder that outlives the tests' run, so that whole packages are fetched once; the name tells tests apart.
-pub fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&path).expect("a folder for the test");
     path
@@ -34,7 +34,7 @@ pub fn folder(name: &str) -> PathBuf {
 
 /// Remembers every remark.
 #[derive(Default)]
-pub struct Remarks(pub Mutex<Vec<Remark>>);
+pub(crate) struct Remarks(pub(crate) Mutex<Vec<Remark>>);
 
 impl Watch for Remarks {
     fn progress(&self, _key: EmulatorKey) -> Box<dyn Progress + '_> {
@@ -48,16 +48,16 @@ impl Watch for Remarks {
 }
 
 impl Remarks {
-    pub fn take(&self) -> Vec<Remark> {
+    pub(crate) fn take(&self) -> Vec<Remark> {
         std::mem::take(&mut *self.0.lock().expect("no panic before"))
     }
 }
 
-pub fn options<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a Remarks) -> Options<'a> {
+pub(crate) fn options<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a Remarks) -> Options<'a> {
     Options { mirrors: mirrors(), watch, ..Options::new(catalogue, store) }
 }
 
-pub fn offline<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a Remarks) -> Options<'a> {
+pub(crate) fn offline<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a Remarks) -> Options<'a> {
     let mut options = options(catalogue, store, watch);
     options.fetch.offline = true;
     options
@@ -65,13 +65,13 @@ pub fn offline<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a Remark
 
 /// A mirror on 127.0.0.1 that has no file whose path contains `gone`, and fetches nothing itself: it redirects every
 /// other request to `base`.
-pub struct Mirror {
-    pub base: String,
-    pub asked: Arc<AtomicUsize>,
+pub(crate) struct Mirror {
+    pub(crate) base: String,
+    pub(crate) asked: Arc<AtomicUsize>,
 }
 
 impl Mirror {
-    pub fn without(gone: &'static str, base: String) -> Self {
+    pub(crate) fn without(gone: &'static str, base: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let own = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(AtomicUsize::new(0));
@@ -109,12 +109,12 @@ fn answer(stream: TcpStream, gone: &str, base: &str, asked: &AtomicUsize) {
 }
 
 /// The first mirror of this machine that is asked over HTTP.
-pub fn first_mirror() -> String {
+pub(crate) fn first_mirror() -> String {
     mirrors().mirrors().into_iter().next().expect("this machine's apt sources name a mirror").base
 }
 
 /// Reads a file of this machine whole.
-pub fn bytes(path: &Path) -> Vec<u8> {
+pub(crate) fn bytes(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).expect("readable");
     bytes
