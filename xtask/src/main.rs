@@ -3,6 +3,7 @@
 //! One file per task. Nothing here is part of what users run.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod catalogue;
 mod launchers;
 mod rust_src;
 mod verify;
@@ -16,6 +17,9 @@ usage: cargo xtask TASK [OPTION...]
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
+  catalogue [--check] [--allow-stale] [--mirror URL]
+            write emulator/catalogue.toml from Debian's archives;
+            --check says whether the committed one is up to date
   verify    check the committed launchers against the rules for them
 ";
 
@@ -23,6 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
+        Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
         Some((task, [])) if task == "verify" => verify::run(),
         Some((task, _)) if matches!(task.as_str(), "help" | "--help" | "-h") => {
             print!("{USAGE}");
