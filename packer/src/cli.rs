@@ -104,7 +104,7 @@ pub(crate) struct ArchiveArgs {
     /// Never connect to anything
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Debian archive mirror: a URL or a folder (default: UNIBIN_MIRROR, then the machine's apt sources)
+    /// Debian archive mirror: a URL or a folder (default: `UNIBIN_MIRROR`, then the machine's apt sources)
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Option<String>,
     /// Suite for `--deb` (default: trixie for the architectures it has, else sid)

@@ -59,15 +59,15 @@ pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
     let bars = Bars::default();
     let bar = bars.bar(name);
     let (archive, suite) = open(request, architecture, &bar)?;
-    let index = archive.packages(architecture).map_err(failed)?;
+    let index = archive.packages(architecture).map_err(|error| failed(&error))?;
     let package = index.find(name).ok_or_else(|| {
         let near = index.did_you_mean(name);
         let message = format!("there is no package `{name}` for {target} in suite `{suite}`");
         let hint = (!near.is_empty()).then(|| format!("did you mean: {}", near.join(", ")));
         Error::Told { message, hint, code: Code::Input }
     })?;
-    let file = archive.download(package).map_err(failed)?;
-    let (mut app, copyright) = tree(&Deb::open(&file).map_err(refused)?, name)?;
+    let file = archive.download(package).map_err(|error| failed(&error))?;
+    let (mut app, copyright) = tree(&Deb::open(&file).map_err(|error| refused(&error))?, name)?;
     app.settle()?.iter().for_each(|warning| say::warning(warning));
     let default = default_entry(&app, request, name);
     Ok(Gathered { app, default, owed: Some(owed(package, &suite, copyright)) })
@@ -87,7 +87,7 @@ fn open<'a>(
             allow_stale: request.archive.allow_stale,
             ..ArchiveOptions::new(cache.clone(), progress)
         };
-        Archive::open(options, suite).map_err(failed)
+        Archive::open(options, suite).map_err(|error| failed(&error))
     };
     let wanted = request.archive.suite.as_deref();
     let first = wanted.unwrap_or(SUITES[0]);
@@ -149,7 +149,7 @@ struct TreeError(Error);
 
 impl From<DebError> for TreeError {
     fn from(error: DebError) -> Self {
-        Self(refused(error))
+        Self(refused(&error))
     }
 }
 
@@ -197,11 +197,12 @@ fn owed(package: &Package, suite: &str, copyright: String) -> Owed {
     }
 }
 
-fn failed(error: ArchiveError) -> Error {
+fn failed(error: &ArchiveError) -> Error {
     fn code(error: &ArchiveError) -> Code {
         match error {
-            ArchiveError::Signature { .. } | ArchiveError::Member(_) => Code::Verification,
-            ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
+            ArchiveError::Signature { .. }
+            | ArchiveError::Member(_)
+            | ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
             ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Code::Input,
             ArchiveError::AllMirrorsFailed { failures, .. } => {
                 let refused = failures.iter().any(|(_, error)| code(error) == Code::Verification);
@@ -210,15 +211,17 @@ fn failed(error: ArchiveError) -> Error {
             _ => Code::Failure,
         }
     }
-    let stale = matches!(&error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { .. })));
-    let hint = error.hint();
-    let hint = hint.or_else(|| stale.then(|| "`--allow-stale` accepts an index past its date".to_owned()));
-    Error::told(&error, hint, code(&error))
+    let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
+        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })));
+    let stale = stale.then(|| {
+        "`--allow-stale` accepts an index past its date; this machine's clock may be wrong".to_owned()
+    });
+    let hint = stale.or_else(|| error.hint());
+    Error::told(error, hint, code(error))
 }
 
-fn refused(error: DebError) -> Error {
-    Error::told(&error, None, Code::Input)
+fn refused(error: &DebError) -> Error {
+    Error::told(error, None, Code::Input)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Emulators {
     /// Opens catalogue and store; connects to nothing yet.
     pub(crate) fn open(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self {
-            catalogue: Catalogue::embedded().map_err(|error| failed(error.into()))?,
+            catalogue: Catalogue::embedded().map_err(|error| failed(&error.into()))?,
             store: Store::open(store_root()?).map_err(store_failed)?,
             archive: archive.clone(),
             bars: Bars::default(),
@@ -106,7 +106,7 @@ impl Emulators {
                     plan.skipped.push((host, nothing.to_string()));
                     continue;
                 }
-                Err(nothing) => return Err(failed(nothing.into())),
+                Err(nothing) => return Err(failed(&nothing.into())),
             };
             plan.hosts.push(host);
             plan.cells.extend(emulator.map(|emulator| Cell { key, emulator }));
@@ -141,7 +141,7 @@ impl Emulators {
             watch: self,
             ..Options::new(&self.catalogue, &self.store)
         };
-        let found = emulator::obtain_all(keys, &options).map_err(failed)?;
+        let found = emulator::obtain_all(keys, &options).map_err(|error| failed(&error))?;
         // One text for all of them, so that each licence is in the bundle once.
         let text = emulator::notices::notices(&found);
         Ok(found.into_iter().map(|found| described(found, &text)).collect())
@@ -244,11 +244,11 @@ fn described(found: emulator::Emulator, text: &str) -> Emulator {
 }
 
 fn store_failed(error: StoreError) -> Error {
-    failed(error.into())
+    failed(&error.into())
 }
 
-fn failed(error: EmulatorError) -> Error {
-    let code = match &error {
+fn failed(error: &EmulatorError) -> Error {
+    let code = match error {
         EmulatorError::None(_) => Code::NoEmulator,
         EmulatorError::Given { .. } | EmulatorError::Store(StoreError::Refused { .. }) => Code::Input,
         EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. }) => {
@@ -256,5 +256,5 @@ fn failed(error: EmulatorError) -> Error {
         }
         _ => Code::Failure,
     };
-    Error::told(&error, error.hint(), code)
+    Error::told(error, error.hint(), code)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{emulators, json};
 
 #[derive(Serialize)]
-struct Host {
+struct HostRow {
     host: &'static str,
     uname: &'static [&'static str],
     /// Whether `--hosts` means it when it is not given.
@@ -21,7 +21,7 @@ struct Host {
 pub(crate) fn hosts(json: bool) -> String {
     let rows: Vec<_> = Arch::HOSTS
         .into_iter()
-        .map(|host| Host {
+        .map(|host| HostRow {
             host: host.name(),
             uname: host.uname_names(),
             default: Arch::DEFAULT_HOSTS.contains(&host),
@@ -44,7 +44,7 @@ pub(crate) fn hosts(json: bool) -> String {
 }
 
 #[derive(Serialize)]
-struct Target {
+struct TargetRow {
     target: &'static str,
     shape: &'static str,
     /// Hosts that run its programs, natively or emulated.
@@ -55,7 +55,7 @@ struct Target {
 pub(crate) fn targets(json: bool) -> String {
     let rows: Vec<_> = Arch::ALL
         .iter()
-        .map(|target| Target {
+        .map(|target| TargetRow {
             target: target.name(),
             shape: target.bits_and_endian(),
             hosts: Arch::HOSTS

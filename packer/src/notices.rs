@@ -1,5 +1,6 @@
 //! What a distributor of a bundle owes to the authors of its parts: licences, and where the exact source is.
 
+use std::fmt::Write;
 use std::io::Read;
 
 use bundle::BlobKind;
@@ -25,8 +26,9 @@ pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
     let manifest = bundle.manifest()?;
     let mut text = String::new();
     for notice in manifest.notices() {
-        text += &format!(
-            "{}\n  licence: {}\n  source:  {}\n  origin:  {}\n\n",
+        let _ = writeln!(
+            text,
+            "{}\n  licence: {}\n  source:  {}\n  origin:  {}\n",
             crate::verify::name(&manifest, &notice.subject),
             readable(notice.licence),
             readable(notice.source),

@@ -12,7 +12,7 @@ pub(crate) struct Bars(MultiProgress);
 impl Bars {
     /// A line for what is done for `subject`.
     pub(crate) fn bar(&self, subject: &str) -> Bar {
-        Bar { lines: self.0.clone(), subject: subject.to_owned(), bar: Mutex::default() }
+        Bar { lines: self.0.clone(), subject: subject.to_owned(), shown: Mutex::default() }
     }
 }
 
@@ -21,12 +21,12 @@ impl Bars {
 pub(crate) struct Bar {
     lines: MultiProgress,
     subject: String,
-    bar: Mutex<Option<ProgressBar>>,
+    shown: Mutex<Option<ProgressBar>>,
 }
 
 impl Bar {
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Report {
     target: &'static str,
     head: String,
     entries: Vec<ReportEntry>,
-    hosts: Vec<Host>,
+    hosts: Vec<HostRow>,
     skipped: Vec<Skipped>,
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ struct ReportEntry {
 }
 
 #[derive(Debug, Serialize)]
-struct Host {
+struct HostRow {
     host: &'static str,
     /// `native`, or the emulator's name and version.
     route: String,
@@ -74,7 +74,7 @@ impl Report {
             hosts: plan
                 .hosts
                 .iter()
-                .map(|host| Host { host: host.name(), route: route(host), stored: None })
+                .map(|host| HostRow { host: host.name(), route: route(host), stored: None })
                 .collect(),
             skipped: plan
                 .skipped

@@ -117,9 +117,8 @@ fn command(emulator: &Emulator, name: &OsStr, program: &Path, rest: &[OsString])
             RuleKind::Program => drop(command.arg(program)),
             RuleKind::Tree => drop(command.arg("/")),
             RuleKind::Rest => drop(command.args(rest)),
-            RuleKind::SetVariable => drop(command.env(variable, value())),
             RuleKind::DefaultVariable if std::env::var_os(variable).is_some() => {}
-            RuleKind::DefaultVariable => drop(command.env(variable, value())),
+            RuleKind::SetVariable | RuleKind::DefaultVariable => drop(command.env(variable, value())),
             RuleKind::UnsetVariable => drop(command.env_remove(variable)),
             RuleKind::UnsetPrefix => {
                 let named = std::env::vars_os().map(|(name, _)| name);

@@ -15,7 +15,7 @@ use scene::{AARCH64, Elf, RISCV64, Run, Scene, X86_64, elf, program};
 const EMULATOR: Elf<'_> =
     Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
 
-/// A bundle for riscv64 (native), x86_64 and aarch64 (given emulators).
+/// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators).
 fn packed(scene: &Scene, out: &str) -> Vec<u8> {
     scene.write("app", &program(RISCV64));
     scene.write("emulator-x", &elf(EMULATOR));

@@ -126,7 +126,7 @@ pub(crate) fn program(machine: u16) -> Vec<u8> {
     elf(Elf { class: 2, osabi: 0, machine, kind: ET_EXEC, loader: None, needed: &[], contents: b"code" })
 }
 
-/// Little-endian, either class; one PT_LOAD over the whole file, PT_INTERP and PT_DYNAMIC as asked for.
+/// Little-endian, either class; one `PT_LOAD` over the whole file, `PT_INTERP` and `PT_DYNAMIC` as asked for.
 pub(crate) fn elf(parts: Elf<'_>) -> Vec<u8> {
     let wide = parts.class == 2;
     let word =
