@@ -212,7 +212,7 @@ fn failed(error: &ArchiveError) -> Error {
         }
     }
     let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })));
+        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: debian::release::ReleaseError::StaleIndex { .. }, .. })));
     let stale = stale.then(|| {
         "`--allow-stale` accepts an index past its date; this machine's clock may be wrong".to_owned()
     });

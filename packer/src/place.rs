@@ -24,7 +24,10 @@ fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
 
 /// From now on SIGINT, SIGTERM and SIGHUP remove what is unfinished before they end the process as they always do.
 pub(crate) fn clean_up_on_signals() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    // What the caller has made this process ignore (`nohup`, jobs of a shell script) stays ignored.
+    let ignored = ignored_signals();
+    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(wanted)?;
     thread::spawn(move || {
         for signal in signals.forever() {
             // The lock is kept: nothing unfinished can come into being after this.
@@ -34,6 +37,13 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// The mask `SigIgn` of proc(5): bit n - 1 stands for signal n.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 fn remove(path: &Path) {

@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bundle::{BlobKind, Digest, Encoding, Footer, Manifest};
+use bundle::{BlobKind, Encoding, Footer, Manifest};
 use scene::{AARCH64, Elf, RISCV64, Run, Scene, X86_64, elf, program};
 
 const EMULATOR: Elf<'_> =
@@ -134,20 +134,11 @@ fn a_digest_that_a_forger_adjusted_for_the_stored_bytes_alone_is_found_by_the_un
     let rows = &mut bad[range(footer.manifest_offset, footer.manifest_length)];
     let at = rows.windows(32).position(|window| window == app.digest.0).expect("the digest");
     rows[at] ^= 1;
-    let digest = Digest(sha256(rows));
+    let digest = scene::sha256(rows);
     let length = bad.len();
     bad[length - 88..].copy_from_slice(&Footer { manifest_digest: digest, ..footer }.encode());
     scene.write("bad", &bad);
     end(&scene, "bad").refused(5, &["app riscv64", "expected:", "computed:"]);
-}
-
-/// By the tool of the machine, so that the packer's own hashing is not checked by itself.
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(file.path(), bytes).expect("written");
-    let output = Command::new("sha256sum").arg(file.path()).output().expect("sha256sum runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Digest::from_hex(&text[..64]).expect("a digest").0
 }
 
 #[test]
@@ -237,7 +228,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn an_interrupted_pack_or_extract_leaves_nothing() {
+fn an_interrupted_pack_leaves_nothing() {
     let scene = Scene::new();
     scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(24 << 20), ..EMULATOR }));
     for signal in ["INT", "TERM", "KILL"] {
@@ -253,4 +244,16 @@ fn an_interrupted_pack_or_extract_leaves_nothing() {
         assert!(status.signal().is_some(), "it was at work still: {status} {err}");
         assert_eq!(scene.names(), ["app"], "{signal}");
     }
+}
+
+#[test]
+fn a_hangup_that_the_caller_ignores_does_not_end_a_pack() {
+    let scene = Scene::new();
+    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(4 << 20), ..EMULATOR }));
+    let script = "trap '' HUP; \"$1\" pack app --hosts riscv64 -o out & sleep 0.2; kill -s HUP $!; wait $!";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_unibin")]).current_dir(scene.at("w"));
+    command.env("UNIBIN_STORE", scene.at("store")).env("UNIBIN_LAUNCHERS", scene.at("launchers"));
+    Run::of(&command.output().expect("sh starts")).ok();
+    end(&scene, "out").ok();
 }
