@@ -2,7 +2,8 @@
 //! another, unprivileged user: root may do too much to prove anything about permissions.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -105,12 +106,16 @@ impl Sandbox {
         self.write(name, &fs::read(bundle).expect("bundle"))
     }
 
-    /// An executable file of the user's.
+    /// An executable file of the user's. It is written by another process: a descriptor for writing that a child of
+    /// another test's inherits from this one would keep the file from being executed (`ETXTBSY`).
     pub fn write(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
         let path = self.at(name.as_ref());
         // A new file each time: one that runs cannot be written to.
         let _ = fs::remove_file(&path);
-        fs::write(&path, bytes).expect("written");
+        let mut source = tempfile::NamedTempFile::new().expect("file");
+        source.write_all(bytes).expect("written");
+        let copied = Command::new("cp").arg("--").arg(source.path()).arg(&path).status().expect("cp");
+        assert!(copied.success(), "cp to {}", path.display());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
         self.give(&path);
         path
@@ -172,13 +177,5 @@ impl Sandbox {
         }
         found.sort();
         found
-    }
-
-    /// A file that the user can read and write, for redirections.
-    pub fn file(&self, name: &str) -> File {
-        let path = self.at(name);
-        let file = File::create(&path).expect("file");
-        self.give(&path);
-        file
     }
 }

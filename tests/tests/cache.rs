@@ -1,0 +1,312 @@
+//! Where the cache is, whom it trusts, and what is left of a first start that was disturbed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use bundle::{Arch, BlobKind};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, busybox, bundle_of, pack};
+
+const RUN: [&str; 3] = ["sh", "-c", "echo ran"];
+
+/// A sandbox with a small bundle in it, which runs natively.
+fn native() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    (sandbox, bundle)
+}
+
+/// Which folder a run said it executed from.
+fn executed_from(ran: &Outcome) -> PathBuf {
+    assert_eq!(ran.must_succeed(), "ran\n");
+    let errors = ran.errors();
+    let line = errors.lines().rfind(|line| line.contains("executing ")).expect("it said what it executes");
+    PathBuf::from(line.split("executing ").nth(1).expect("a path"))
+}
+
+/// Slots and temporary folders in a cache.
+fn folders(cache: &Path) -> Vec<String> {
+    let entries = fs::read_dir(cache.join("x86_64")).expect("cache");
+    let folders = entries.map(|entry| entry.expect("entry")).filter(|entry| entry.path().is_dir());
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn the_candidates_are_tried_in_their_order() {
+    let (sandbox, bundle) = native();
+    let [own, xdg, runtime] = ["own", "xdg", "runtime"].map(|name| sandbox.make_folder(name));
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("chmod");
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let mut variables =
+        vec![("UNIBIN_CACHE", text(&own)), ("XDG_CACHE_HOME", text(&xdg)), ("XDG_RUNTIME_DIR", text(&runtime))];
+    for expected in [own, xdg.join("unibin"), sandbox.cache()] {
+        let given: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let all = [given.as_slice(), &[("UNIBIN_LOG", "1")]].concat();
+        let exe = executed_from(&sandbox.run_with(&all, &bundle, &RUN));
+        assert!(exe.starts_with(expected.join("x86_64")), "{} is not in {}", exe.display(), expected.display());
+        variables.remove(0);
+        // The next run must not find what this one has left.
+        fs::remove_dir_all(&expected).expect("removed");
+    }
+    // Without a home, or with one of somebody else, it is the runtime folder, and then the bundle's own.
+    let (sandbox, bundle) = native();
+    let runtime = sandbox.make_folder("runtime");
+    let mut homeless = sandbox.command(&bundle);
+    homeless.args(RUN).env("UNIBIN_LOG", "1").env_remove("HOME").env("XDG_RUNTIME_DIR", &runtime);
+    assert!(executed_from(&Sandbox::finish(&mut homeless)).starts_with(runtime.join("unibin")));
+    let mut homeless = sandbox.command(&bundle);
+    homeless.args(RUN).env("UNIBIN_LOG", "1").env("HOME", "/nonexistent");
+    let beside = sandbox.at(format!(".unibin-{}", sandbox.uid()));
+    assert!(executed_from(&Sandbox::finish(&mut homeless)).starts_with(&beside));
+    assert_eq!(fs::metadata(&beside).expect("folder").permissions().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_relative_folder_is_refused_where_it_was_meant_and_ignored_where_the_standard_says_so() {
+    let (sandbox, bundle) = native();
+    sandbox.run_with(&[("UNIBIN_CACHE", "here")], &bundle, &RUN).must_fail_with(125, &["UNIBIN_CACHE", "here"]);
+    // XDG Base Directory Specification: all paths must be absolute; a relative one is to be ignored.
+    let ran = sandbox.run_with(&[("XDG_CACHE_HOME", "there"), ("UNIBIN_LOG", "1")], &bundle, &RUN);
+    let exe = executed_from(&ran);
+    assert!(exe.is_absolute() && !sandbox.at("there/unibin/x86_64").join(exe.file_name().expect("name")).exists());
+}
+
+/// Runs with a home whose cache `spoil` has made unusable; something else must serve, and the trap stay as it is.
+fn passed_over(spoil: impl Fn(&Sandbox, &Path)) {
+    let (sandbox, bundle) = native();
+    fs::create_dir(sandbox.home().join(".cache")).expect("folder");
+    sandbox.give(sandbox.home().join(".cache"));
+    let cache = sandbox.cache();
+    spoil(&sandbox, &cache);
+    let before = Sandbox::tree(&cache);
+    let mode = fs::symlink_metadata(&cache).expect("trap").permissions().mode();
+    let exe = executed_from(&sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN));
+    assert!(!exe.starts_with(&cache), "{}", exe.display());
+    assert_eq!(Sandbox::tree(&cache), before, "nothing was put where others can be");
+    assert_eq!(fs::symlink_metadata(&cache).expect("trap").permissions().mode(), mode);
+}
+
+#[test]
+fn a_cache_that_is_not_a_folder_of_ours_alone_is_passed_over() {
+    passed_over(|_, cache| fs::write(cache, "in the way").expect("file"));
+    passed_over(|sandbox, cache| {
+        let elsewhere = sandbox.make_folder("elsewhere");
+        symlink(elsewhere, cache).expect("link");
+    });
+    passed_over(|sandbox, cache| {
+        fs::create_dir(cache).expect("folder");
+        sandbox.give(cache);
+        fs::set_permissions(cache, fs::Permissions::from_mode(0o500)).expect("chmod");
+    });
+    if !Sandbox::tester_is_root() {
+        end_to_end::without("root", "only root can make a folder of another user");
+        return;
+    }
+    passed_over(|sandbox, cache| {
+        fs::create_dir(cache).expect("folder");
+        fs::set_permissions(cache, fs::Permissions::from_mode(0o777)).expect("chmod");
+        chown(cache, Some(sandbox.uid() + 1), Some(sandbox.uid() + 1)).expect("chown");
+    });
+}
+
+#[test]
+fn what_another_user_could_have_written_is_never_executed() {
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let cache = sandbox.cache();
+    for level in [cache.clone(), cache.join("x86_64")] {
+        for mode in [0o777, 0o770, 0o707, 0o750, 0o705] {
+            fs::set_permissions(&level, fs::Permissions::from_mode(mode)).expect("chmod");
+            let exe = executed_from(&sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN));
+            assert!(!exe.starts_with(&cache), "{} with mode {mode:o}: {}", level.display(), exe.display());
+        }
+        fs::set_permissions(&level, fs::Permissions::from_mode(0o700)).expect("chmod");
+        let exe = executed_from(&sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN));
+        assert!(exe.starts_with(&cache), "closed again it serves again: {}", exe.display());
+    }
+}
+
+#[test]
+fn a_slot_without_its_marker_is_made_anew() {
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let slot = sandbox.cache().join("x86_64").join(&folders(&sandbox.cache())[0]);
+    let program = slot.join("tree/usr/bin/busybox");
+    let right = fs::read(&program).expect("program");
+    fs::write(&program, "#!/bin/sh\necho wrong\n").expect("written");
+    assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "wrong\n", "with its marker a slot is trusted");
+    fs::remove_file(slot.join("complete")).expect("removed");
+    assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "ran\n");
+    assert!(fs::read(&program).expect("program") == right && slot.join("complete").exists());
+    assert_eq!(folders(&sandbox.cache()).len(), 1);
+}
+
+#[test]
+fn a_changed_slot_is_replaced_when_asked() {
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let slot = sandbox.cache().join("x86_64").join(&folders(&sandbox.cache())[0]);
+    fs::write(slot.join("tree/usr/bin/busybox"), "#!/bin/sh\necho wrong\n").expect("written");
+    assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "wrong\n");
+    assert_eq!(sandbox.run_with(&[("UNIBIN_VERIFY", "1")], &bundle, &RUN).must_succeed(), "ran\n");
+    assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "ran\n", "and it stays right");
+    assert_eq!(folders(&sandbox.cache()).len(), 1);
+}
+
+#[test]
+fn two_bundles_with_the_same_emulator_unpack_it_once() {
+    let sandbox = Sandbox::new();
+    let one = sandbox.copy(&busybox(Arch::Riscv64), "one");
+    let program = {
+        let out = sandbox.at("extracted");
+        let extracted = sandbox.run_with(
+            &[("UNIBIN_DO", "extract"), ("UNIBIN_TO", out.to_str().expect("text"))],
+            &one,
+            &[] as &[&str],
+        );
+        extracted.must_succeed();
+        let mut bytes = fs::read(out.join("usr/bin/busybox")).expect("program");
+        // Trailing bytes that no segment covers: the same program, another app.
+        bytes.extend_from_slice(b"another app");
+        sandbox.write("busybox", &bytes)
+    };
+    let two = sandbox.copy(&pack(&[program.to_str().expect("text"), "--hosts", "x86_64"]), "two");
+    for bundle in [one, two] {
+        let ran = sandbox.run_with(&[("UNIBIN_ENTRY", "busybox")], &bundle, &["busybox", "uname", "-m"]);
+        let ran = if ran.status.success() { ran } else { sandbox.run(&bundle, &["uname", "-m"]) };
+        assert!(ran.text().contains("riscv64") || ran.errors().contains("applet not found"), "{ran}");
+    }
+    let emulators = folders(&sandbox.cache());
+    let with = |name: &str| {
+        emulators.iter().filter(|slot| sandbox.cache().join("x86_64").join(slot).join(name).exists()).count()
+    };
+    assert_eq!((with("emulator"), with("tree")), (1, 2), "{emulators:?}");
+}
+
+#[test]
+fn thirty_two_first_starts_at_once_agree() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    let start = || -> Child {
+        let mut command = sandbox.command(&bundle);
+        command.args(["uname", "-m"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("started")
+    };
+    let children: Vec<Child> = (0..32).map(|_| start()).collect();
+    for child in children {
+        let ended = Outcome::from(child.wait_with_output().expect("ended"));
+        assert_eq!(ended.must_succeed().trim(), "riscv64");
+        assert_eq!(ended.errors(), "");
+    }
+    let left = folders(&sandbox.cache());
+    assert_eq!(left.len(), 2, "one slot for the app, one for the emulator: {left:?}");
+}
+
+#[test]
+fn a_first_start_that_is_killed_at_any_moment_leaves_nothing_in_the_way() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    // 60 moments spread over a first start, however long it takes here: each waits a little longer than the one before.
+    let (mut killed, mut finished) = (0, 0);
+    let mut wait = Duration::from_micros(500);
+    for moment in 0..60 {
+        let mut command = sandbox.command(&bundle);
+        let mut child = command.args(["uname", "-m"]).stdout(Stdio::null()).spawn().expect("started");
+        std::thread::sleep(wait);
+        let _ = child.kill();
+        let ended = child.wait().expect("ended");
+        if ended.success() {
+            finished += 1;
+            fs::remove_dir_all(sandbox.cache()).expect("removed");
+            wait = Duration::from_micros(700 * (moment % 7 + 1));
+        } else {
+            killed += 1;
+            wait = wait * 6 / 5;
+        }
+        if moment % 12 == 11 {
+            assert_eq!(sandbox.run(&bundle, &["uname", "-m"]).must_succeed().trim(), "riscv64");
+            let left = folders(&sandbox.cache());
+            let unfinished: Vec<_> =
+                left.iter().filter(|name| name.starts_with(".new-") && !name.contains("launcher")).collect();
+            assert!(unfinished.is_empty(), "after {killed} kills: {left:?}");
+            fs::remove_dir_all(sandbox.cache()).expect("removed");
+        }
+    }
+    assert!(killed > 10, "{killed} were killed, {finished} had ended: the moments were not spread");
+}
+
+/// Runs as an unprivileged user in private mounts: the shared folders are empty and closed, `mounts` adds the rest.
+/// `$1` is the bundle, `$2` the user's number, `$3` the home.
+fn in_closed_machine(sandbox: &Sandbox, bundle: &Path, mounts: &str, run: &str) -> Option<Outcome> {
+    let namespace = Namespace::Mounts.available()?;
+    let script = format!(
+        "mkdir -p /run/unibin-test && mount --bind \"$4\" /run/unibin-test\n\
+         for folder in /var/tmp /tmp /dev/shm; do mount -t tmpfs -o mode=0755 none $folder; done\n\
+         cd /run/unibin-test\n{mounts}\n\
+         exec setpriv --reuid \"$2\" --regid \"$2\" --clear-groups env HOME=/run/unibin-test/home UNIBIN_LOG=1 {run}"
+    );
+    let uid = sandbox.uid().to_string();
+    let name = Path::new("/run/unibin-test").join(bundle.file_name().expect("name"));
+    let arguments: [&OsStr; 4] =
+        [name.as_os_str(), uid.as_ref(), sandbox.home().as_os_str().to_owned().leak(), sandbox.path().as_os_str()];
+    Some(namespace.run(sandbox, &script, &arguments))
+}
+
+#[test]
+fn a_file_system_without_execution_is_passed_over() {
+    let (sandbox, bundle) = native();
+    let mounts = "mount -t tmpfs -o noexec,uid=$2,mode=0700 none home\nmount -t tmpfs -o mode=1777 none /var/tmp";
+    let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, "\"$1\" sh -c 'echo ran'") else { return };
+    let exe = executed_from(&ran);
+    assert!(!exe.starts_with("/run/unibin-test/home"), "{}", exe.display());
+}
+
+#[test]
+fn a_full_disk_is_passed_over_and_keeps_nothing_of_the_attempt() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    // Room for launcher and app, not for the emulator.
+    let mounts = "mount -t tmpfs -o size=4m,uid=$2,mode=0700 none home";
+    let run = "sh -c '\"$1\" sh -c \"echo ran\" && ls -A home/.cache/unibin/x86_64 | grep new- >&2; true' sh \"$1\"";
+    let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, run) else { return };
+    let exe = executed_from(&ran);
+    assert!(!exe.starts_with("/run/unibin-test/home"), "{}", exe.display());
+    assert!(ran.errors().contains("no space left") && !ran.errors().lines().any(|line| line.starts_with(".new-")), "{ran}");
+}
+
+#[test]
+fn where_nothing_can_be_written_every_folder_is_named() {
+    let (sandbox, bundle) = native();
+    let mounts = "mount --bind . . && mount -o remount,ro,bind . && cd /run/unibin-test";
+    let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, "\"$1\" sh -c 'echo ran'") else { return };
+    let folders = ["/run/unibin-test/home/.cache/unibin", "/var/tmp/unibin-", "/dev/shm/unibin-", "hint: "];
+    ran.must_fail_with(125, &folders);
+}
+
+#[test]
+fn where_nothing_can_be_written_an_elf_head_runs_from_memory() {
+    for target in [Arch::Riscv64, Arch::X86_64] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&bundle_of(target, "x86_64", &["--head", "elf:x86_64"]), "busybox");
+        let mounts = "mount --bind . . && mount -o remount,ro,bind . && cd /run/unibin-test";
+        let run = "\"$1\" sh -c 'echo ran; ls -A /run/unibin-test/home; exit 7'";
+        let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, run) else { return };
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(7), "ran\n"), "{target}: {ran}");
+        assert!(ran.errors().contains("memory"), "{target}: {ran}");
+    }
+}
+
+#[test]
+fn an_elf_head_runs_without_a_shell() {
+    for target in [Arch::Riscv64, Arch::X86_64] {
+        let packed = bundle_of(target, "x86_64", &["--head", "elf:x86_64"]);
+        assert_eq!(&Parts::of(&packed).blob(BlobKind::Launcher)[..4], b"\x7fELF");
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&packed, "busybox");
+        let ran = sandbox.run_with(&[("UNIBIN_LOG", "1"), ("PATH", "")], &bundle, &RUN);
+        assert!(executed_from(&ran).starts_with(sandbox.cache()));
+    }
+}

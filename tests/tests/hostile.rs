@@ -1,0 +1,206 @@
+//! Bundles that were made to do harm: refused with the member's name, and nothing is written outside the cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, Digest};
+use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, file, folder, header, link, raw_tar};
+
+/// A program that would tell that it ran. The kernel starts it as well as an ELF file.
+const APP: &[u8] = b"#!/bin/sh\necho ran\n";
+
+fn model() -> Parts {
+    Parts::of(&busybox(Arch::X86_64))
+}
+
+/// A member with nothing but a header.
+fn odd(name: &str, kind: u8, mode: u32) -> Vec<u8> {
+    header(&Header { name: name.as_bytes(), kind, mode, size: 0, target: b"" })
+}
+
+/// Runs a handmade bundle. When it must be refused, no file but the launcher may be there afterwards.
+fn run(made: &Handmade) -> (Sandbox, end_to_end::Outcome) {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.write("bundle", &made.bytes(&model()));
+    let ran = sandbox.run(&bundle, &["x"]);
+    (sandbox, ran)
+}
+
+fn refused(what: &str, made: &Handmade, words: &[&str]) {
+    let (sandbox, ran) = run(made);
+    ran.must_fail_with(125, words);
+    assert_eq!(ran.text(), "", "{what}: nothing ran");
+    let left: Vec<PathBuf> = Sandbox::tree(sandbox.path());
+    let expected = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        ["bundle", "home", ".cache", "unibin", "x86_64"].contains(&name) || name.starts_with("launcher-")
+    };
+    assert!(left.iter().all(|path| expected(path)), "{what}: it left {left:?}");
+
+    let extracted = Sandbox::new();
+    let bundle = extracted.write("bundle", &made.bytes(&model()));
+    let variables = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", "out")];
+    extracted.run_with(&variables, &bundle, &[] as &[&str]).must_fail_with(125, words);
+    assert!(!extracted.at("out").exists(), "{what}: extract left {:?}", Sandbox::tree(extracted.path()));
+}
+
+#[test]
+fn an_honest_bundle_made_by_hand_runs() {
+    let members = [file("app", 0o755, APP), folder("lib"), file("lib/data", 0o644, b"x"), link(b'2', "link", "app")];
+    let (_, ran) = run(&Handmade::of(&raw_tar(&members)));
+    assert_eq!(ran.must_succeed(), "ran\n");
+    let hard = [file("app", 0o755, APP), link(b'1', "second", "app"), link(b'2', "third", "app")];
+    let (_, ran) = run(&Handmade::of(&raw_tar(&hard)));
+    assert_eq!(ran.must_succeed(), "ran\n");
+}
+
+#[test]
+fn names_that_lead_out_of_the_tree_are_refused() {
+    for name in ["/etc/evil", "../evil", "lib/../../evil", "./evil", "lib//evil", ".."] {
+        let members = [file("app", 0o755, APP), folder("lib"), file(name, 0o644, b"x")];
+        // In whatever order the name stands: it is the name that is refused.
+        let mut sorted = members.to_vec();
+        sorted.sort_by(|one, other| one[..100].cmp(&other[..100]));
+        refused(name, &Handmade::of(&raw_tar(&sorted)), &["impossible file", name]);
+    }
+}
+
+#[test]
+fn links_that_lead_out_of_the_tree_are_refused() {
+    for target in ["/etc/passwd", "..", "../x", "lib/../../x", "lib/../app", ""] {
+        let members = [file("app", 0o755, APP), link(b'2', "evil", target)];
+        refused(target, &Handmade::of(&raw_tar(&members)), &["impossible file", "`evil`"]);
+    }
+    let deep = [file("app", 0o755, APP), folder("lib"), link(b'2', "lib/evil", "../../x")];
+    refused("deep", &Handmade::of(&raw_tar(&deep)), &["impossible file", "`lib/evil`"]);
+}
+
+#[test]
+fn a_name_that_leads_through_a_link_is_refused() {
+    let members = [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib"), file("link/evil", 0o644, b"x")];
+    refused("through a link", &Handmade::of(&raw_tar(&members)), &["impossible file", "`link/evil`"]);
+    let twice = [file("app", 0o755, APP), link(b'2', "link", "app"), file("link", 0o755, b"x")];
+    refused("over a link", &Handmade::of(&raw_tar(&twice)), &["impossible file", "`link`"]);
+}
+
+#[test]
+fn hard_links_to_what_is_not_in_the_tree_before_are_refused() {
+    for target in ["/etc/passwd", "../x", "later", "second"] {
+        let members = [file("app", 0o755, APP), link(b'1', "hard", target)];
+        refused(target, &Handmade::of(&raw_tar(&members)), &["impossible file", "`hard`"]);
+    }
+}
+
+#[test]
+fn devices_fifos_and_every_kind_that_is_not_in_the_format_are_refused() {
+    for kind in [b'3', b'4', b'6', b'7', b'S', b'x', b'g', b'V', b'M', 0, b'A'] {
+        let members = [file("app", 0o755, APP), odd("odd", kind, 0o644)];
+        let what = format!("kind {:?}", char::from(kind));
+        refused(&what, &Handmade::of(&raw_tar(&members)), &["impossible file", "`odd`"]);
+    }
+}
+
+#[test]
+fn set_user_id_bits_are_refused() {
+    for mode in [0o4755, 0o2755, 0o1755] {
+        let members = [file("app", mode, APP)];
+        refused("bits", &Handmade::of(&raw_tar(&members)), &["impossible file", "`app`", "set-user-ID"]);
+    }
+}
+
+#[test]
+fn members_out_of_order_or_twice_are_refused() {
+    let reversed = [file("b", 0o644, b"x"), file("app", 0o755, APP)];
+    refused("order", &Handmade::of(&raw_tar(&reversed)), &["`app`", "out of order"]);
+    let twice = [file("app", 0o755, APP), file("app", 0o755, b"other")];
+    refused("twice", &Handmade::of(&raw_tar(&twice)), &["`app`", "out of order"]);
+    let orphan = [file("app", 0o755, APP), file("no/folder", 0o644, b"x")];
+    refused("orphan", &Handmade::of(&raw_tar(&orphan)), &["`no/folder`", "folder does not come before"]);
+}
+
+#[test]
+fn a_header_with_a_wrong_checksum_or_a_size_beyond_the_stream_is_refused() {
+    let mut broken = file("app", 0o755, APP);
+    broken[0] = b'b';
+    refused("checksum", &Handmade::of(&raw_tar(&[broken])), &["damaged", "app"]);
+    for size in [1 << 20, 1 << 40, u64::MAX >> 1, u64::MAX] {
+        let huge = header(&Header { name: b"app", kind: b'0', mode: 0o755, size, target: b"" });
+        refused("size", &Handmade::of(&raw_tar(&[huge])), &["damaged", "app"]);
+    }
+}
+
+#[test]
+fn a_frame_that_unpacks_to_more_than_the_manifest_says_is_refused_in_time() {
+    // 256 MiB of zeros behind an honest app, in a few KiB.
+    let mut tar = raw_tar(&[file("app", 0o755, APP)]);
+    let honest = tar.len() as u64;
+    tar.resize(1 << 28, 0);
+    let mut bomb = Handmade::of(&tar);
+    assert!(bomb.frame.len() < 256 * 1024, "it is a bomb: {}", bomb.frame.len());
+    bomb.length = honest;
+    refused("bomb", &bomb, &["damaged", "app"]);
+}
+
+#[test]
+fn a_file_that_grows_beyond_what_the_manifest_says_is_refused_before_it_fills_the_disk() {
+    let size = 1 << 28;
+    let mut tar = header(&Header { name: b"app", kind: b'0', mode: 0o755, size, target: b"" });
+    tar.resize(tar.len() + (1 << 28) + 1024, 0);
+    let mut bomb = Handmade::of(&tar);
+    bomb.length = 4096;
+    refused("growing file", &bomb, &["damaged", "app"]);
+}
+
+#[test]
+fn a_wrong_digest_or_length_is_refused() {
+    let honest = Handmade::of(&raw_tar(&[file("app", 0o755, APP)]));
+    refused("digest", &Handmade { digest: Digest([7; 32]), ..honest.clone() }, &["damaged", "app"]);
+    refused("longer", &Handmade { length: honest.length + 1, ..honest.clone() }, &["damaged", "app"]);
+    refused("shorter", &Handmade { length: honest.length - 1, ..honest.clone() }, &["damaged", "app"]);
+    let cut = honest.frame[..honest.frame.len() - 4].to_vec();
+    refused("cut frame", &Handmade { frame: cut, ..honest }, &["damaged", "app"]);
+}
+
+#[test]
+fn a_frame_that_asks_for_more_memory_than_small_machines_have_is_refused() {
+    let tar = raw_tar(&[file("app", 0o755, APP)]);
+    let (_, ran) = run(&Handmade::with_window(&tar, 26));
+    assert_eq!(ran.must_succeed(), "ran\n", "64 MiB are allowed");
+    refused("window", &Handmade::with_window(&tar, 27), &["damaged", "app"]);
+}
+
+#[test]
+fn an_entry_that_is_not_in_the_tree_or_is_no_program_is_not_executed() {
+    for members in [vec![file("other", 0o755, APP)], vec![folder("app")], vec![file("app", 0o644, APP)]] {
+        let (_, ran) = run(&Handmade::of(&raw_tar(&members)));
+        assert!(!ran.status.success() && ran.text().is_empty(), "{ran}");
+        assert!(matches!(ran.code(), Some(125..=127)), "{ran}");
+    }
+}
+
+#[test]
+fn terminal_codes_in_a_name_do_not_reach_the_terminal() {
+    let (_, ran) = run(&Handmade::of(&raw_tar(&[file("app", 0o755, APP), odd("evil\x1b]0;x\x07", b'6', 0o644)])));
+    ran.must_fail(125);
+    assert!(!ran.stderr.contains(&0x1b), "the message holds an escape: {:?}", ran.errors());
+}
+
+#[test]
+fn random_changes_never_run_anything_else() {
+    let honest = Handmade::of(&raw_tar(&[file("app", 0o755, APP)])).bytes(&model());
+    let sandbox = Sandbox::new();
+    // Behind stub and launcher, which were tested elsewhere; one sandbox, so that the launcher is cut out once.
+    let start = model().blob_range(bundle::BlobKind::Launcher).end;
+    for step in 0..150_usize {
+        let at = start + step * 2_654_435_761 % (honest.len() - start);
+        let mut bytes = honest.clone();
+        bytes[at] ^= 1 << (step % 8);
+        let bundle = sandbox.write("bundle", &bytes);
+        let ran = sandbox.run(&bundle, &["x"]);
+        let good = ran.text() == "ran\n" && ran.status.success();
+        assert!(good || (ran.code() == Some(125) && ran.text().is_empty()), "byte {at}: {ran}");
+        if step % 10 == 0 {
+            let _ = fs::remove_dir_all(sandbox.cache());
+        }
+    }
+}

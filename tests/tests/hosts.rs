@@ -1,0 +1,158 @@
+//! Every launcher really runs. On this machine directly; the seven others through the whole chain, stub included, on a
+//! kernel that is told to be of their CPU: a private `binfmt_misc` runs their programs, and the name of the CPU is theirs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bundle::{Arch, BlobKind, Class, Endian};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, unibin};
+
+/// The emulator that runs programs of `cpu` on this machine, out of the tests' own store.
+fn emulator_of(cpu: Arch) -> PathBuf {
+    let cell = ["--target", cpu.name(), "--host", "x86_64"];
+    let fetch = ["emulator", "fetch", "--target", cpu.name(), "--hosts", "x86_64"];
+    let fetched = unibin().args(fetch).output().expect("unibin starts");
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    let told = unibin().args(["emulator", "path"]).args(cell).output().expect("unibin starts");
+    let path = PathBuf::from(String::from_utf8_lossy(&told.stdout).trim());
+    assert!(path.is_file(), "no emulator for {cpu}: {told:?}");
+    path
+}
+
+/// A line for `binfmt_misc` (kernel: Documentation/admin-guide/binfmt-misc.rst) that knows a CPU's programs by the
+/// first 20 bytes of their ELF header: class, byte order, type 2 or 3, machine. `F` opens the emulator now.
+fn binfmt(cpu: Arch, emulator: &Path) -> String {
+    let (class, endian) = (cpu.class() as u8, cpu.endian() as u8);
+    let two = |number: u16| match cpu.endian() {
+        Endian::Little => number.to_le_bytes(),
+        Endian::Big => number.to_be_bytes(),
+    };
+    let mut magic = vec![0x7f, b'E', b'L', b'F', class, endian, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    magic.extend(two(2));
+    magic.extend(two(cpu.machines()[0]));
+    // EI_OSABI may be GNU's; the types 2 and 3 differ in their last bit.
+    let mut mask = vec![0xff; 20];
+    mask[7] = 0;
+    let last_of_type = if cpu.endian() == Endian::Little { 16 } else { 17 };
+    mask[last_of_type] = 0xfe;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(&magic), hex(&mask), emulator.display())
+}
+
+/// Runs `script` on a machine whose CPU is `cpu`; `$1` is the bundle.
+fn on_a(cpu: Arch, sandbox: &Sandbox, bundle: &Path, script: &str) -> Option<Outcome> {
+    let namespace = Namespace::OwnUsers.available()?;
+    let uname = cpu.uname_names()[0];
+    fs::write(sandbox.at("arch"), format!("{uname}\n")).expect("written");
+    fs::write(sandbox.at("binfmt"), binfmt(cpu, &emulator_of(cpu))).expect("written");
+    let script = format!(
+        "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc\n\
+         cat binfmt >/proc/sys/fs/binfmt_misc/register\n\
+         mount --bind arch /proc/sys/kernel/arch\n\
+         {script}"
+    );
+    Some(namespace.run(sandbox, &script, &[bundle]))
+}
+
+/// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it emulated here.
+fn emulates(host: Arch, target: Arch) {
+    let sandbox = Sandbox::of(User::Tester);
+    let bundle = sandbox.copy(&bundle_of(target, host.name(), &[]), "busybox");
+    let run = "UNIBIN_LOG=1 \"$1\" uname -m; exec \"$1\" sh -c 'echo $0 $1 $UNIBIN_HOST; exit 7' 'a b' c";
+    let Some(ran) = on_a(host, &sandbox, &bundle, run) else { return };
+    let expected = format!("{}\na b c {}\n", target.uname_names()[0], host.name());
+    assert_eq!((ran.code(), ran.text()), (Some(7), expected), "{host}: {ran}");
+    let route = format!("route: emulated (host {}, target {})", host.name(), target.name());
+    assert!(ran.errors().contains(&route), "{host}: {ran}");
+    let slots = Sandbox::tree(&sandbox.cache().join(host.name()));
+    assert!(slots.iter().any(|path| path.ends_with("emulator")), "its own emulator was unpacked: {slots:?}");
+    assert!(!sandbox.cache().join("x86_64").exists(), "this machine's own launcher had no part in it");
+}
+
+/// A bundle of `host`'s own programs runs there without an emulator of its own.
+fn runs_natively(host: Arch) {
+    let sandbox = Sandbox::of(User::Tester);
+    let bundle = sandbox.copy(&bundle_of(host, host.name(), &[]), "busybox");
+    let run = "UNIBIN_LOG=1 \"$1\" sh -c 'echo $0 $1 $UNIBIN_HOST; exit 7' 'a b' c";
+    let Some(ran) = on_a(host, &sandbox, &bundle, run) else { return };
+    assert_eq!((ran.code(), ran.text()), (Some(7), format!("a b c {}\n", host.name())), "{host}: {ran}");
+    assert!(ran.errors().contains("route: native"), "{host}: {ran}");
+}
+
+#[test]
+fn on_aarch64_it_emulates() {
+    emulates(Arch::Aarch64, Arch::Riscv64);
+}
+
+#[test]
+fn on_riscv64_it_emulates() {
+    emulates(Arch::Riscv64, Arch::Aarch64);
+}
+
+#[test]
+fn on_ppc64le_it_emulates() {
+    emulates(Arch::Ppc64le, Arch::Riscv64);
+}
+
+#[test]
+fn on_s390x_it_emulates() {
+    emulates(Arch::S390x, Arch::Riscv64);
+}
+
+#[test]
+fn on_loongarch64_it_emulates() {
+    emulates(Arch::Loongarch64, Arch::Riscv64);
+}
+
+#[test]
+fn on_i686_it_runs_natively() {
+    runs_natively(Arch::I686);
+}
+
+#[test]
+fn on_armv7_it_runs_natively() {
+    runs_natively(Arch::Armv7);
+}
+
+#[test]
+fn a_cpu_that_the_bundle_has_no_launcher_for_is_refused_there() {
+    let sandbox = Sandbox::of(User::Tester);
+    let bundle = sandbox.copy(&bundle_of(Arch::Riscv64, "x86_64,riscv64", &[]), "busybox");
+    let Some(ran) = on_a(Arch::S390x, &sandbox, &bundle, "exec \"$1\" uname -m") else { return };
+    ran.must_fail_with(126, &["no launcher for CPU 's390x'", "x86_64 riscv64", "hint: "]);
+}
+
+#[test]
+fn every_launcher_reads_and_checks_a_bundle() {
+    for host in Arch::HOSTS {
+        // A small bundle: natively where there is such a program, else this machine's.
+        let target = if host == Arch::Loongarch64 { Arch::Riscv64 } else { host };
+        let bundle = bundle_of(target, host.name(), &[]);
+        let parts = Parts::of(&bundle);
+        let launcher = parts.blob(BlobKind::Launcher);
+        let (class, data) = (launcher[4], launcher[5]);
+        assert_eq!((class == Class::Elf64 as u8, data), (host.class() == Class::Elf64, host.endian() as u8));
+
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&bundle, "busybox");
+        let program = sandbox.write("launcher", launcher);
+        let start = |task: &str, bundle: &Path| {
+            let mut arguments: Vec<OsString> = vec![program.clone().into()];
+            if host != Arch::X86_64 {
+                arguments.insert(0, sandbox.copy(&emulator_of(host), "emulator").into());
+            }
+            arguments.extend([bundle.into(), "busybox".into()]);
+            let mut command: Command = sandbox.command(&arguments[0]);
+            Sandbox::finish(command.args(&arguments[1..]).env("UNIBIN_DO", task))
+        };
+        let told = start("info", &bundle).must_succeed();
+        assert!(told.contains(&format!("this host: {}\n", host.name())), "{host}: {told}");
+        assert!(told.contains(&format!("app: target {}", target.name())), "{host}: {told}");
+        assert!(start("verify", &bundle).must_succeed().contains("every byte"), "{host}");
+        let changed = parts.changed(parts.blob_range(BlobKind::App).end - 600);
+        let changed = sandbox.write("changed", &changed);
+        start("verify", &changed).must_fail_with(125, &["damaged", "app"]);
+    }
+}
