@@ -18,6 +18,9 @@ use signal_hook::iterator::Signals;
 /// What a signal must remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// How often a signal tries to remove what is still being written to.
+const REMOVE_TRIES: u32 = 100;
+
 fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -32,7 +35,15 @@ pub(crate) fn clean_up_on_signals() -> io::Result<()> {
         for signal in signals.forever() {
             // The lock is kept: nothing unfinished can come into being after this.
             let paths = unfinished();
-            paths.iter().for_each(|path| remove(path));
+            for path in paths.iter() {
+                // The other threads write on until the process ends: a folder may not be empty at the first try.
+                for _ in 0..REMOVE_TRIES {
+                    remove(path);
+                    if path.symlink_metadata().is_err() {
+                        break;
+                    }
+                }
+            }
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     });

@@ -11,6 +11,7 @@ use bundle::Arch;
 use crate::app;
 use crate::cli::{ArchiveArgs, Head, Hosts, PackArgs};
 use crate::error::{Error, kind_of, readable};
+use crate::say;
 
 /// A checked request.
 #[derive(Debug)]
@@ -70,7 +71,12 @@ impl Request {
         let skip_hosts = !matches!(args.hosts, Some(Hosts::Listed(_)));
         let hosts = match (args.head, args.hosts) {
             // Only that CPU can start the file, so that other hosts' parts would be dead weight.
-            (Head::Elf(host), _) => vec![host],
+            (Head::Elf(host), _) => {
+                say::warning(&format!(
+                    "the bundle will start on {host} only: launchers and emulators of other hosts are left out"
+                ));
+                vec![host]
+            }
             (Head::Sh, None) => Arch::DEFAULT_HOSTS.to_vec(),
             (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
             (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,

@@ -147,7 +147,8 @@ fn a_bundle_with_an_elf_head_begins_with_that_launcher_and_its_mark() {
     scene.write("app", &program(RISCV64));
     scene.write("emulator-x", &elf(EMULATOR));
     let args = "pack app --head elf:x86_64 --emulator x86_64=emulator-x -o out";
-    scene.run(args.split_whitespace()).ok();
+    let run = scene.run(args.split_whitespace()).ok();
+    assert!(run.err.contains("warning: the bundle will start on x86_64 only"), "{run:?}");
     let bytes = fs::read(scene.at("w/out")).expect("the bundle");
     let launcher = fs::read(scene.at("launchers/launcher-x86_64")).expect("a launcher");
     let differ: Vec<_> = (0..launcher.len()).filter(|at| launcher[*at] != bytes[*at]).collect();
@@ -256,4 +257,22 @@ fn a_hangup_that_the_caller_ignores_does_not_end_a_pack() {
     command.env("UNIBIN_STORE", scene.at("store")).env("UNIBIN_LAUNCHERS", scene.at("launchers"));
     Run::of(&command.output().expect("sh starts")).ok();
     end(&scene, "out").ok();
+}
+
+#[test]
+fn an_interrupted_extract_leaves_nothing() {
+    let scene = Scene::new();
+    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(64 << 20), ..EMULATOR }));
+    scene.run("pack app --hosts riscv64 --level 1 -o out".split_whitespace()).ok();
+    let mut extract = scene.unibin();
+    let mut extract =
+        extract.args(["extract", "out", "tree"]).stdout(Stdio::null()).spawn().expect("it starts");
+    // At work as soon as its hidden folder is there; until then there is nothing to leave.
+    while scene.names().iter().all(|name| !name.starts_with(".unibin-")) {
+        assert!(extract.try_wait().expect("it can be asked").is_none(), "it ended before it was interrupted");
+    }
+    let killed = Command::new("kill").args(["-s", "TERM", &extract.id().to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    assert_eq!(extract.wait().expect("it ends").signal(), Some(15));
+    assert_eq!(scene.names(), ["app", "out"]);
 }
