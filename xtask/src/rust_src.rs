@@ -44,17 +44,18 @@ const SUITES: [&str; 3] = ["trixie-backports", "sid", "trixie"];
 
 /// Brings Debian's `rust-src` of this version, signature and digests checked, and unpacks its `library`.
 fn fetch(workspace: &Path, version: &str) -> Result<PathBuf> {
-    let mut reasons = String::new();
+    let mut reasons = Vec::new();
     for suite in SUITES {
         match fetch_from(workspace, suite, version) {
             Ok(library) => return Ok(library),
-            Err(error) => reasons += &format!("\n  {suite}: {error:#}"),
+            Err(error) => reasons.push(format!("{suite}: {error:#}")),
         }
     }
     bail!(
         "the Rust source of version {version} is missing: install it with `rustup component add rust-src`, or unpack \
          `library` of Debian's package `rust-src` {version} to `target/rust-src-{version}/library`; what Debian's \
-         archive said:{reasons}"
+         archive said: {}",
+        reasons.join("; ")
     )
 }
 

@@ -27,8 +27,8 @@ struct Machine {
     is_64: bool,
     big_endian: bool,
     /// `e_machine` (the generic ABI's registry).
-    machine: u16,
-    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le ELFv2, loongarch64
+    id: u16,
+    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`, loongarch64
     /// object ABI 1 lp64d.
     flags: u32,
     /// Bytes: the largest page of this CPU's kernels, to which every segment is aligned.
@@ -37,14 +37,14 @@ struct Machine {
 
 #[rustfmt::skip]
 const MACHINES: [Machine; 8] = [
-    Machine { arch: "x86_64", is_64: true, big_endian: false, machine: 62, flags: 0, page: 0x1000 },
-    Machine { arch: "i686", is_64: false, big_endian: false, machine: 3, flags: 0, page: 0x1000 },
-    Machine { arch: "aarch64", is_64: true, big_endian: false, machine: 183, flags: 0, page: 0x10000 },
-    Machine { arch: "armv7", is_64: false, big_endian: false, machine: 40, flags: 0x0500_0200, page: 0x1000 },
-    Machine { arch: "riscv64", is_64: true, big_endian: false, machine: 243, flags: 5, page: 0x1000 },
-    Machine { arch: "ppc64le", is_64: true, big_endian: false, machine: 21, flags: 2, page: 0x10000 },
-    Machine { arch: "s390x", is_64: true, big_endian: true, machine: 22, flags: 0, page: 0x1000 },
-    Machine { arch: "loongarch64", is_64: true, big_endian: false, machine: 258, flags: 0x43, page: 0x10000 },
+    Machine { arch: "x86_64", is_64: true, big_endian: false, id: 62, flags: 0, page: 0x1000 },
+    Machine { arch: "i686", is_64: false, big_endian: false, id: 3, flags: 0, page: 0x1000 },
+    Machine { arch: "aarch64", is_64: true, big_endian: false, id: 183, flags: 0, page: 0x10000 },
+    Machine { arch: "armv7", is_64: false, big_endian: false, id: 40, flags: 0x0500_0200, page: 0x1000 },
+    Machine { arch: "riscv64", is_64: true, big_endian: false, id: 243, flags: 5, page: 0x1000 },
+    Machine { arch: "ppc64le", is_64: true, big_endian: false, id: 21, flags: 2, page: 0x10000 },
+    Machine { arch: "s390x", is_64: true, big_endian: true, id: 22, flags: 0, page: 0x1000 },
+    Machine { arch: "loongarch64", is_64: true, big_endian: false, id: 258, flags: 0x43, page: 0x10000 },
 ];
 
 pub(crate) fn run() -> Result<()> {
@@ -62,25 +62,19 @@ fn check_folder(folder: &Path) -> Result<()> {
         let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
         ensure!(known, "`{}` does not belong into `{FOLDER}`", name.display());
     }
-    let mut sums = String::new();
+    let mut sums = Vec::new();
     for machine in &MACHINES {
         let name = file_name(machine.arch);
         let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
         check_launcher(machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
-        sums += &format!("{}  {name}\n", sha256(&bytes));
+        sums.push(format!("{}  {name}", sha256(&bytes)));
     }
     let listed = fs::read_to_string(folder.join(SUMS)).with_context(|| format!("cannot read `{SUMS}`"))?;
-    ensure!(same_lines(&listed, &sums), "`{SUMS}` does not list the launchers as they are");
+    let mut listed: Vec<&str> = listed.lines().collect();
+    sums.sort_unstable();
+    listed.sort_unstable();
+    ensure!(listed == sums, "`{SUMS}` does not list the launchers as they are");
     Ok(())
-}
-
-fn same_lines(one: &str, other: &str) -> bool {
-    let sorted = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort_unstable();
-        lines
-    };
-    sorted(one) == sorted(other)
 }
 
 fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
@@ -103,7 +97,7 @@ fn check_elf<Elf: FileHeader<Endian = Endianness>>(machine: &Machine, bytes: &[u
     let endian = header.endian()?;
     ensure!((endian == Endianness::Big) == machine.big_endian, "its byte order is {endian:?}");
     let (found, flags) = (header.e_machine(endian).0, header.e_flags(endian).0);
-    ensure!(found == machine.machine, "e_machine is {found}, not {}", machine.machine);
+    ensure!(found == machine.id, "e_machine is {found}, not {}", machine.id);
     ensure!(flags == machine.flags, "e_flags is {flags:#x}, not {:#x}", machine.flags);
     ensure!(header.e_type(endian) == object::elf::ET_EXEC, "it is not of type ET_EXEC");
 
