@@ -52,6 +52,12 @@ macro_rules! arches {
             /// Every CPU, hosts first.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// The project's own name for it, as in `--target` and in every message.
+            // Not through the table: the launcher needs the names alone, and a reference to a row would keep all of it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
             const fn row(self) -> &'static Row {
                 match self { $(Self::$variant => const { &Row {
                     arch: Self::$variant, name: $name, class: Class::$class, endian: Endian::$endian,
@@ -184,11 +190,6 @@ impl Arch {
     /// The CPU with this number.
     pub fn from_id(id: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|arch| arch.id() == id)
-    }
-
-    /// The project's own name for it, as in `--target` and in every message.
-    pub const fn name(self) -> &'static str {
-        self.row().name
     }
 
     /// Whether launchers are built for it.

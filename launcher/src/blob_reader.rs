@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use bundle::{Blob, Encoding};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::{Error as ZstdError, ErrorKind, Read};
 use sha2::{Digest as _, Sha256};
 
@@ -52,7 +52,31 @@ impl Read for Stored<'_> {
 /// Raw bytes, or a Zstandard frame being decoded.
 enum Decoder<'a> {
     Raw(Stored<'a>),
-    Zstd(Box<StreamingDecoder<Stored<'a>, ruzstd::decoding::FrameDecoder>>),
+    Zstd(Box<Frame<'a>>),
+}
+
+/// A Zstandard frame being decoded. Not `ruzstd`'s own streaming reader: that one keeps its errors as trait objects, and
+/// their texts would be half of the launcher.
+struct Frame<'a> {
+    stored: Stored<'a>,
+    decoder: FrameDecoder,
+}
+
+impl<'a> Frame<'a> {
+    fn open(mut stored: Stored<'a>) -> Option<Self> {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MAX_WINDOW);
+        decoder.init(&mut stored).ok()?;
+        Some(Self { stored, decoder })
+    }
+
+    /// `None` is damage.
+    fn read(&mut self, out: &mut [u8]) -> Option<usize> {
+        while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+            self.decoder.decode_blocks(&mut self.stored, BlockDecodingStrategy::UptoBlocks(1)).ok()?;
+        }
+        self.decoder.read(out).ok()
+    }
 }
 
 /// See the module's documentation.
@@ -72,8 +96,8 @@ impl<'a> BlobReader<'a> {
         let decoder = match blob.encoding {
             Encoding::Raw => Decoder::Raw(stored),
             Encoding::Zstd | Encoding::TarZstd => {
-                let frame = StreamingDecoder::new_with_max_window_size(stored, MAX_WINDOW);
-                Decoder::Zstd(Box::new(frame.map_err(|_| damaged(file, blob))?))
+                let frame = Frame::open(stored).ok_or_else(|| damaged(file, blob))?;
+                Decoder::Zstd(Box::new(frame))
             }
         };
         Ok(Self { file, blob, decoder, hasher: Sha256::new(), left: blob.length })
@@ -83,10 +107,10 @@ impl<'a> BlobReader<'a> {
     /// cannot fill the disk.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let read = match &mut self.decoder {
-            Decoder::Raw(stored) => stored.read(out),
-            Decoder::Zstd(decoder) => decoder.read(out),
+            Decoder::Raw(stored) => stored.read(out).ok(),
+            Decoder::Zstd(frame) => frame.read(out),
         };
-        let read = read.map_err(|_| self.damaged())?;
+        let read = read.ok_or_else(|| self.damaged())?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| self.damaged())?;
         self.hasher.update(out.get(..read).unwrap_or_default());
         Ok(read)

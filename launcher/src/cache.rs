@@ -10,6 +10,7 @@ use core::ffi::CStr;
 
 use bundle::Digest;
 
+use crate::bytes::{c_string, join};
 use crate::error::Error;
 use crate::log::Log;
 use crate::route::HOST;
@@ -31,36 +32,10 @@ const LEFT_OVER_AFTER: i64 = 3600;
 const LOCK_STEPS: u32 = 6000;
 const LOCK_STEP_MS: u32 = 10;
 
-/// Why an attempt with one candidate ended.
-pub enum Trouble {
-    /// This candidate does not serve; the next may.
-    Candidate(Vec<u8>),
-    /// No candidate will do better.
-    Fatal(Error),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Self::Fatal(error)
-    }
-}
-
-impl From<Errno> for Trouble {
-    fn from(errno: Errno) -> Self {
-        Self::Candidate(errno.text().into())
-    }
-}
-
-impl Trouble {
-    fn not_ours(what: &[u8]) -> Self {
-        Self::Candidate([what, b" is not a folder of yours that only you can enter"].concat())
-    }
-}
-
 /// One CPU's folder in a candidate, checked.
 pub struct Cache {
     dir: Fd,
-    path: Vec<u8>,
+    path: &'static [u8],
 }
 
 /// One unpacked blob.
@@ -68,61 +43,56 @@ pub struct Slot {
     /// The slot's folder.
     pub dir: Fd,
     /// Its path.
-    pub path: Vec<u8>,
+    pub path: &'static [u8],
 }
 
 impl Slot {
     /// The path of something in the slot.
-    pub fn path_of(&self, name: &[u8]) -> CString {
-        c_string(&[&self.path, b"/", name])
+    pub fn path_of(&self, name: &[u8]) -> &'static CStr {
+        c_string(&[self.path, b"/", name])
     }
-}
-
-/// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked names.
-pub fn c_string(parts: &[&[u8]]) -> CString {
-    CString::new(parts.concat()).unwrap_or_default()
 }
 
 impl Cache {
     /// Opens a candidate, making its folders where they are missing.
-    pub fn open(candidate: &[u8]) -> Result<Self, Trouble> {
+    pub fn open(candidate: &[u8]) -> Result<Self, Error> {
         let top = c_string(&[candidate]);
-        let top_dir = match open_dir(At::CWD, &top) {
+        let top_dir = match open_dir(At::CWD, top) {
             Err(Errno::ENOENT) => {
                 make_with_parent(candidate)?;
-                open_dir(At::CWD, &top)?
+                open_dir(At::CWD, top)?
             }
             other => other?,
         };
         check_ours(&top_dir, candidate)?;
 
-        let path = [candidate, b"/", HOST.name().as_bytes()].concat();
+        let path = join(&[candidate, b"/", HOST.name().as_bytes()]);
         let name = c_string(&[HOST.name().as_bytes()]);
-        let dir = match open_dir(top_dir.at(), &name) {
+        let dir = match open_dir(top_dir.at(), name) {
             Err(Errno::ENOENT) => {
-                make(top_dir.at(), &name)?;
-                open_dir(top_dir.at(), &name)?
+                make(top_dir.at(), name)?;
+                open_dir(top_dir.at(), name)?
             }
             other => other?,
         };
-        check_ours(&dir, &path)?;
+        check_ours(&dir, path)?;
         Ok(Self { dir, path })
     }
 
     /// The folder's path.
-    pub fn path(&self) -> &[u8] {
-        &self.path
+    pub fn path(&self) -> &'static [u8] {
+        self.path
     }
 
     /// The slot of a blob, if it is complete.
-    pub fn ready(&self, digest: &Digest) -> Result<Option<Slot>, Trouble> {
+    pub fn ready(&self, digest: &Digest) -> Result<Option<Slot>, Error> {
         let name = c_string(&[&digest.to_hex()]);
-        let path = [self.path.as_slice(), b"/", name.to_bytes()].concat();
-        let dir = match open_dir(self.dir.at(), &name) {
+        let path = join(&[self.path, b"/", name.to_bytes()]);
+        let dir = match open_dir(self.dir.at(), name) {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
-        check_ours(&dir, &path)?;
+        check_ours(&dir, path)?;
         match sys::faccessat(dir.at(), MARKER, Access::Exists) {
             Ok(()) => Ok(Some(Slot { dir, path })),
             Err(Errno::ENOENT) => Ok(None),
@@ -136,8 +106,8 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
-    ) -> Result<Slot, Trouble> {
+        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+    ) -> Result<Slot, Error> {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
         }
@@ -153,8 +123,8 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
-    ) -> Result<Slot, Trouble> {
+        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+    ) -> Result<Slot, Error> {
         let lock = self.lock(log);
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
@@ -163,21 +133,20 @@ impl Cache {
 
         let hex = digest.to_hex();
         let temporary = Self::unfinished(&hex);
-        make(self.dir.at(), &temporary)?;
-        let filled = self.fill_and_publish(&temporary, &c_string(&[&hex]), fill);
+        make(self.dir.at(), temporary)?;
+        let filled = self.fill_and_publish(temporary, c_string(&[&hex]), fill);
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
-        remove_tree(&self.dir, &temporary);
+        remove_tree(&self.dir, temporary);
         filled?;
-        self.ready(digest)?
-            .ok_or_else(|| Trouble::Candidate(b"a slot disappeared while it was made".to_vec()))
+        self.ready(digest)?.ok_or(Error::of_candidate(&[b"a slot disappeared while it was made"]))
     }
 
     fn fill_and_publish(
         &self,
         temporary: &CStr,
         slot: &CStr,
-        fill: impl FnOnce(&Fd) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
         fill(&dir)?;
         let marker = OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW;
@@ -189,9 +158,9 @@ impl Cache {
             // The last is as good as ours, so replacing any of them is right.
             Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {
                 let aside = Self::unfinished(b"aside");
-                sys::renameat2(here, slot, here, &aside, Rename::Replace)?;
+                sys::renameat2(here, slot, here, aside, Rename::Replace)?;
                 let published = sys::renameat2(here, temporary, here, slot, Rename::Replace);
-                remove_tree(&self.dir, &aside);
+                remove_tree(&self.dir, aside);
                 match published {
                     // Yet another run was faster; its slot is the same.
                     Err(Errno::EEXIST | Errno::ENOTEMPTY) => Ok(()),
@@ -203,7 +172,7 @@ impl Cache {
     }
 
     /// A name that no other run uses.
-    fn unfinished(what: &[u8]) -> CString {
+    fn unfinished(what: &[u8]) -> &'static CStr {
         let mut random = Digest([0; 32]);
         if sys::fill_random(&mut random.0).is_err() {
             // Before the kernel's pool is ready; the lock makes a clash unlikely and `mkdirat` makes it harmless.
@@ -224,7 +193,7 @@ impl Cache {
                 Ok(()) => return Some(dir),
                 Err(Errno::EAGAIN | Errno::EINTR) => {
                     if step == 0 {
-                        log.step(&[b"waiting: another run is unpacking in ", &self.path]);
+                        log.step(&[b"waiting: another run is unpacking in ", self.path]);
                     }
                     sys::sleep_milliseconds(LOCK_STEP_MS);
                 }
@@ -256,10 +225,14 @@ fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
 }
 
 /// Refuses a folder that another user owns or can enter.
-fn check_ours(dir: &Fd, path: &[u8]) -> Result<(), Trouble> {
+fn check_ours(dir: &Fd, path: &[u8]) -> Result<(), Error> {
     let stat = dir.stat()?;
     let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & 0o077 == 0;
-    if ours { Ok(()) } else { Err(Trouble::not_ours(path)) }
+    if ours {
+        Ok(())
+    } else {
+        Err(Error::of_candidate(&[path, b" is not a folder of yours that only you can enter"]))
+    }
 }
 
 /// Makes a folder for us alone; one that is there already is for the caller to check.
@@ -275,10 +248,10 @@ fn make(at: At<'_>, name: &CStr) -> Result<(), Errno> {
 fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     let callers_umask = sys::umask(0o077);
     let path = c_string(&[candidate]);
-    let made = match make(At::CWD, &path) {
+    let made = match make(At::CWD, path) {
         Err(Errno::ENOENT) => {
             let parent = crate::tar::folder_of(candidate);
-            make(At::CWD, &c_string(&[parent])).and_then(|()| make(At::CWD, &path))
+            make(At::CWD, c_string(&[parent])).and_then(|()| make(At::CWD, path))
         }
         other => other,
     };

@@ -1,12 +1,10 @@
 //! Where the cache may be, in order. The stub looks through the same list (`templates/stub.sh`); a test holds them together.
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::absolute::absolute;
-use crate::cache::c_string;
+use crate::bytes::{c_string, decimal, join};
 use crate::controls::Controls;
-use crate::decimal::decimal;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Follow};
@@ -19,16 +17,16 @@ const SHARED: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
 pub fn candidates<'a>(
     start: &'a Start<'a>,
     controls: &'a Controls<'a>,
-) -> impl Iterator<Item = Vec<u8>> + 'a {
+) -> impl Iterator<Item = &'static [u8]> + 'a {
     let variable = |name: &[u8]| {
         let value = start.process.var(name).map(CStr::to_bytes);
         value.filter(|value| value.first() == Some(&b'/'))
     };
-    let under = |folder: &[u8], name: &[u8]| [folder, b"/", name].concat();
+    let under = |folder: &[u8], name: &[u8]| join(&[folder, b"/", name]);
     let private = [
         // The stub has already found a folder from which this launcher could be executed.
-        start.launcher.and_then(cache_of_launcher).map(|path| absolute(&path)),
-        controls.cache.map(|path| path.to_bytes().to_vec()),
+        start.launcher.and_then(cache_of_launcher).map(absolute),
+        controls.cache.map(|path| join(&[path.to_bytes()])),
         variable(b"XDG_CACHE_HOME").map(|folder| under(folder, b"unibin")),
     ];
     // After sudo these may still be another user's.
@@ -39,28 +37,28 @@ pub fn candidates<'a>(
     });
     let beside_bundle = core::iter::once_with(|| {
         let bundle = absolute(start.bundle.to_bytes());
-        Some([folder_of(&bundle), b"/.unibin-", &uid()].concat())
+        Some(join(&[folder_of(bundle), b"/.unibin-", uid()]))
     });
-    let shared = SHARED.iter().map(|place| Some([place, b"/unibin-".as_slice(), &uid()].concat()));
+    let shared = SHARED.iter().map(|place| Some(join(&[place, b"/unibin-", uid()])));
     private.into_iter().chain(home).chain(runtime).chain(beside_bundle).chain(shared).flatten()
 }
 
 /// The folder, if it is there and our user's.
 fn ours(folder: &[u8]) -> Option<&[u8]> {
-    let stat = sys::statat(At::CWD, &c_string(&[folder]), Follow::Yes).ok()?;
+    let stat = sys::statat(At::CWD, c_string(&[folder]), Follow::Yes).ok()?;
     (stat.is_dir() && stat.uid == sys::geteuid()).then_some(folder)
 }
 
 /// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.
-fn cache_of_launcher(launcher: &CStr) -> Option<Vec<u8>> {
+fn cache_of_launcher(launcher: &CStr) -> Option<&[u8]> {
     let path = launcher.to_bytes();
     let cpu_folder = folder_of(path);
     let fits = base_name(path).starts_with(b"launcher-") && base_name(cpu_folder) == HOST.name().as_bytes();
     let candidate = folder_of(cpu_folder);
-    (fits && !candidate.is_empty()).then(|| candidate.to_vec())
+    (fits && !candidate.is_empty()).then_some(candidate)
 }
 
 /// Our user's number in decimal digits.
-fn uid() -> Vec<u8> {
+fn uid() -> &'static [u8] {
     decimal(u64::from(sys::geteuid()))
 }

@@ -1,14 +1,13 @@
 //! What is executed: path, arguments and environment, built from the manifest's rules. Arguments and variables are
 //! bytes; nothing is parsed, split or quoted.
 
-use alloc::borrow::Cow;
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use bundle::{Entry, Manifest, Rule, RuleKind, Rules, Translator};
 
 use crate::absolute::absolute;
+use crate::bytes::c_string;
 use crate::controls::Controls;
 use crate::route::{HOST, Route};
 use crate::start::Start;
@@ -24,8 +23,8 @@ const QEMU_RULES: [Rule<'static>; 4] = [
 
 /// Arguments and environment of one execution.
 pub struct Launch<'a> {
-    arguments: Vec<Cow<'a, CStr>>,
-    environment: Vec<Cow<'a, CStr>>,
+    arguments: Vec<&'a CStr>,
+    environment: Vec<&'a CStr>,
 }
 
 /// What the rules' placeholders stand for.
@@ -59,14 +58,14 @@ impl<'a> Launch<'a> {
     ) -> Self {
         let app_rules = || manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules));
         let inserted =
-            app_rules().filter(|rule| rule.kind == RuleKind::Argument).map(|rule| owned(rule.value));
-        let given = start.arguments.iter().map(|argument| Cow::Borrowed(*argument));
+            app_rules().filter(|rule| rule.kind == RuleKind::Argument).map(|rule| c_string(&[rule.value]));
+        let given = start.arguments.iter().copied();
         let rest: Vec<_> = inserted.chain(given).collect();
 
         let mut environment = Environment::of(start);
         environment.apply(app_rules());
         let arguments = match route {
-            Route::Native(_) => core::iter::once(Cow::Borrowed(start.argv0)).chain(rest).collect(),
+            Route::Native(_) => core::iter::once(start.argv0).chain(rest).collect(),
             Route::Emulated(variant, _) => {
                 let rules = translator.map_or_else(
                     || rules_of_any_host(manifest, variant.target),
@@ -83,7 +82,7 @@ impl<'a> Launch<'a> {
             }
         };
         environment.remove_all(&Controls::OF_THIS_RUN);
-        environment.set(b"UNIBIN_FILE", &absolute(start.bundle.to_bytes()));
+        environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
         environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());
         Self { arguments, environment: environment.0 }
@@ -102,15 +101,15 @@ fn arguments<'a, 'r>(
     argv0: &'a CStr,
     rules: impl Iterator<Item = Rule<'r>>,
     places: &Places<'a>,
-    mut rest: Vec<Cow<'a, CStr>>,
-) -> Vec<Cow<'a, CStr>> {
-    let mut arguments = Vec::from([Cow::Borrowed(argv0)]);
+    mut rest: Vec<&'a CStr>,
+) -> Vec<&'a CStr> {
+    let mut arguments = Vec::from([argv0]);
     for rule in rules {
         match rule.kind {
-            RuleKind::Argument => arguments.push(owned(rule.value)),
-            RuleKind::Argv0 => arguments.push(Cow::Borrowed(argv0)),
-            RuleKind::Program => arguments.push(Cow::Borrowed(places.program)),
-            RuleKind::Tree => arguments.push(Cow::Borrowed(places.tree)),
+            RuleKind::Argument => arguments.push(c_string(&[rule.value])),
+            RuleKind::Argv0 => arguments.push(argv0),
+            RuleKind::Program => arguments.push(places.program),
+            RuleKind::Tree => arguments.push(places.tree),
             RuleKind::Rest => arguments.append(&mut rest),
             RuleKind::SetVariable
             | RuleKind::DefaultVariable
@@ -122,11 +121,11 @@ fn arguments<'a, 'r>(
 }
 
 /// The app's environment: the caller's, in the caller's order, changed only as documented.
-struct Environment<'a>(Vec<Cow<'a, CStr>>);
+struct Environment<'a>(Vec<&'a CStr>);
 
 impl<'a> Environment<'a> {
     fn of(start: &Start<'a>) -> Self {
-        Self(start.process.env().iter().map(|variable| Cow::Borrowed(*variable)).collect())
+        Self(start.process.env().to_vec())
     }
 
     fn apply<'r>(&mut self, rules: impl Iterator<Item = Rule<'r>>) {
@@ -147,7 +146,7 @@ impl<'a> Environment<'a> {
 
     fn set(&mut self, name: &[u8], value: &[u8]) {
         self.remove_all(&[name]);
-        self.0.push(owned(&[name, b"=", value].concat()));
+        self.0.push(c_string(&[name, b"=", value]));
     }
 
     fn remove_all(&mut self, names: &[&[u8]]) {
@@ -164,13 +163,8 @@ fn name_of(variable: &CStr) -> &[u8] {
     bytes.split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-/// Rules hold no NUL: the decoder has refused them.
-fn owned<'a>(bytes: &[u8]) -> Cow<'a, CStr> {
-    Cow::Owned(CString::new(bytes).unwrap_or_default())
-}
-
-fn list<'l>(strings: &'l [Cow<'_, CStr>]) -> Argv<'l> {
+fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
     let mut list = Argv::new();
-    list.extend(strings.iter().map(AsRef::as_ref));
+    list.extend(strings.iter().copied());
     list
 }

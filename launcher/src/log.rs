@@ -1,5 +1,6 @@
 //! `UNIBIN_LOG=1`: one line per step on standard error.
 
+use crate::bytes::join;
 use crate::sys;
 
 /// Whether steps are printed.
@@ -13,9 +14,9 @@ impl Log {
     /// Prints one step. The parts are joined here, so that a silent run pays nothing for them.
     pub fn step(self, parts: &[&[u8]]) {
         if self.on {
-            let line = [b"unibin: ", parts.concat().as_slice(), b"\n"].concat();
+            let line = join(&[b"unibin: ", join(parts), b"\n"]);
             // Nobody is left to tell when standard error is closed.
-            let _ = sys::stderr(&line);
+            let _ = sys::stderr(line);
         }
     }
 }

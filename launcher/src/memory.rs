@@ -1,13 +1,12 @@
 //! The last resort where no folder can be written or executed from: emulator and program live in memory only.
 //! Serves static programs; an app that needs its other files has to have a folder.
 
-use alloc::ffi::CString;
+use core::ffi::CStr;
 
 use bundle::{Blob, Encoding, Translator};
 
 use crate::blob_reader::BlobReader;
-use crate::cache::{Trouble, c_string};
-use crate::decimal::decimal;
+use crate::bytes::{c_string, decimal};
 use crate::error::Error;
 use crate::launch::{Launch, Places};
 use crate::route::Route;
@@ -17,25 +16,19 @@ use crate::tar::{Kind, TarReader};
 use crate::unpack::write_file;
 
 /// Returns only when nothing was executed.
-pub fn launch(run: &Run<'_>) -> Trouble {
-    match execute(run) {
-        Ok(trouble) | Err(trouble) => trouble,
-    }
-}
-
-fn execute(run: &Run<'_>) -> Result<Trouble, Trouble> {
+pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     if !run.route.variant().loader.is_empty() {
-        return Err(Trouble::Candidate(b"its program needs its libraries in a folder".to_vec()));
+        return Err(Error::of_candidate(&[b"its program needs its libraries in a folder"]));
     }
     run.log.step(&[b"no folder serves: unpacking into memory"]);
     let program = program_in_memory(run)?;
     let path = path_of(&program);
-    let places = Places { program: &path, tree: c"/" };
+    let places = Places { program: path, tree: c"/" };
     match &run.route {
         Route::Native(_) => Ok(execute_fd(run, &program, None, &places)),
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
-            let mut last = Trouble::Candidate(b"its emulator needs a folder".to_vec());
+            let mut last = Error::of_candidate(&[b"its emulator needs a folder"]);
             for translator in translators.iter().filter(single) {
                 let emulator = file_in_memory(run, translator.blob)?;
                 last = execute_fd(run, &emulator, Some(translator), &places);
@@ -45,23 +38,23 @@ fn execute(run: &Run<'_>) -> Result<Trouble, Trouble> {
     }
 }
 
-fn execute_fd(run: &Run<'_>, fd: &Fd, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Trouble {
+fn execute_fd(run: &Run<'_>, fd: &Fd, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
     let launch = Launch::build(run.start, run.manifest, &run.route, &run.entry, translator, places);
     match sys::execveat(fd, &launch.arguments(), &launch.environment()) {
-        Errno::E2BIG => Trouble::Fatal(Error::too_long(run.start.argv0.to_bytes())),
+        Errno::E2BIG => Error::too_long(run.start.argv0.to_bytes()),
         errno => errno.into(),
     }
 }
 
 /// A whole blob; closed by the execution.
-fn file_in_memory(run: &Run<'_>, blob: Blob) -> Result<Fd, Trouble> {
+fn file_in_memory(run: &Run<'_>, blob: Blob) -> Result<Fd, Error> {
     let fd = sys::memfd_create(c"emulator")?;
     write_file(BlobReader::open(run.file, blob)?, &fd)?;
     Ok(fd)
 }
 
 /// The entry's file out of the app's tree. It stays open in the app, since an emulator opens it by its number.
-fn program_in_memory(run: &Run<'_>) -> Result<Fd, Trouble> {
+fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
     let native = matches!(run.route, Route::Native(_));
     let mut members = TarReader::new(BlobReader::open(run.file, run.route.variant().app)?);
     let mut found = None;
@@ -84,10 +77,10 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Trouble> {
         found = Some(fd);
     }
     members.finish()?;
-    found.ok_or_else(|| Trouble::Candidate(b"its program is not a plain file".to_vec()))
+    found.ok_or(Error::of_candidate(&[b"its program is not a plain file"]))
 }
 
 /// How another program opens one of our files.
-fn path_of(fd: &Fd) -> CString {
-    c_string(&[b"/proc/self/fd/", &decimal(u64::from(fd.raw().unsigned_abs()))])
+fn path_of(fd: &Fd) -> &'static CStr {
+    c_string(&[b"/proc/self/fd/", decimal(u64::from(fd.raw().unsigned_abs()))])
 }

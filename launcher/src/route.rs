@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bundle::{Arch, EmulatorKey, Entry, Manifest, Translator, Variant};
 
+use crate::bytes::list;
 use crate::controls::{AllowedRoute, Controls};
 use crate::error::Error;
 
@@ -60,18 +61,16 @@ impl<'a> Route<'a> {
                 let emulators = manifest.translators().filter(|translator| translator.key.target == target);
                 let natives = manifest.variants().map(|variant| variant.target);
                 let hosts: Vec<_> = emulators.map(|translator| translator.key.host).chain(natives).collect();
-                Error::no_route(EmulatorKey { host: HOST, target }, &names(hosts))
+                Error::no_route(EmulatorKey { host: HOST, target }, names(&hosts))
             }
         }
     }
 }
 
 /// CPU names, each once, in the order of the table.
-pub fn names(mut hosts: Vec<Arch>) -> Vec<u8> {
-    hosts.sort_unstable();
-    hosts.dedup();
-    let names: Vec<_> = hosts.iter().map(|host| host.name().as_bytes()).collect();
-    names.join(&b' ')
+pub fn names(hosts: &[Arch]) -> &'static [u8] {
+    let inside = Arch::ALL.iter().filter(|arch| hosts.contains(arch));
+    list(inside.map(|arch| arch.name().as_bytes()), b" ")
 }
 
 /// The program to start: by `UNIBIN_ENTRY`, else by the name that the bundle was called by, else the variant's default.
@@ -87,8 +86,8 @@ pub fn choose_entry<'a>(
         None => by_name(base_name(called)).or_else(|| manifest.entries(variant).next()),
     };
     found.ok_or_else(|| {
-        let inside: Vec<_> = manifest.entries(variant).map(|entry| entry.name).collect();
-        Error::no_entry(wanted.unwrap_or(called), &inside.join(&b' '))
+        let inside = list(manifest.entries(variant).map(|entry| entry.name), b" ");
+        Error::no_entry(wanted.unwrap_or(called), inside)
     })
 }
 

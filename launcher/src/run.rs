@@ -1,13 +1,12 @@
 //! The story of one run: open bundle -> footer -> manifest -> route -> cache slot -> unpack what is missing -> launch.
 
-use alloc::ffi::CString;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use bundle::{Encoding, Entry, Manifest, Translator};
 
 use crate::bundle_file::BundleFile;
-use crate::cache::{Cache, Slot, Trouble};
+use crate::bytes::{c_string, join};
+use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::controls::{Controls, Task};
 use crate::error::Error;
@@ -27,7 +26,7 @@ pub fn main(process: &Process) -> i32 {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell when standard error is closed; the exit code still says it.
-            let _ = sys::stderr(&error.lines());
+            let _ = sys::stderr(error.lines());
             error.code()
         }
     }
@@ -55,7 +54,7 @@ fn run(process: &Process) -> Result<i32, Error> {
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start: &start, controls: &controls, log, file: &file, manifest: &manifest, route, entry };
     run.log_route();
-    run.launch()
+    Err(run.launch())
 }
 
 /// Everything that is decided before a cache candidate is tried.
@@ -78,92 +77,83 @@ pub struct Run<'a> {
 
 impl Run<'_> {
     /// Tries one candidate after the other until something has been executed.
-    fn launch(&self) -> Result<i32, Error> {
-        let mut tried = Vec::new();
+    fn launch(&self) -> Error {
+        let mut tried: &[u8] = b"";
         for candidate in candidates(self.start, self.controls) {
-            match self.try_candidate(&candidate) {
-                Trouble::Fatal(error) => return Err(error),
-                Trouble::Candidate(why) => {
-                    self.log.step(&[b"not using ", &candidate, b": ", &why]);
-                    tried.push([b"\nunibin:   ", candidate.as_slice(), b": ", &why].concat());
-                }
+            let error = self.execute_from(candidate).unwrap_or_else(|error| error);
+            if !error.next_candidate_may_do() {
+                return error;
             }
+            self.log.step(&[b"not using ", candidate, b": ", error.text()]);
+            tried = join(&[tried, b"\nunibin:   ", candidate, b": ", error.text()]);
         }
-        match memory::launch(self) {
-            Trouble::Fatal(error) => Err(error),
-            Trouble::Candidate(why) => {
-                tried.push([b"\nunibin:   memory: ", why.as_slice()].concat());
-                Err(Error::no_cache(&tried.concat()))
-            }
+        let error = memory::execute(self).unwrap_or_else(|error| error);
+        if !error.next_candidate_may_do() {
+            return error;
         }
+        Error::no_cache(join(&[tried, b"\nunibin:   memory: ", error.text()]))
     }
 
     /// Returns only when this candidate does not lead to an execution.
-    fn try_candidate(&self, candidate: &[u8]) -> Trouble {
-        match self.execute_from(candidate) {
-            Ok(trouble) | Err(trouble) => trouble,
-        }
-    }
-
-    fn execute_from(&self, candidate: &[u8]) -> Result<Trouble, Trouble> {
+    fn execute_from(&self, candidate: &[u8]) -> Result<Error, Error> {
         let cache = Cache::open(candidate)?;
         let app = self.ensure(&cache, self.route.variant().app)?;
         let tree = app.path_of(unpack::TREE.to_bytes());
-        let program = app.path_of(&[unpack::TREE.to_bytes(), b"/", self.entry.path].concat());
-        let places = Places { program: &program, tree: &tree };
-        sys::statat(At::CWD, &program, Follow::Yes)?;
+        let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", self.entry.path]));
+        let places = Places { program, tree };
+        sys::statat(At::CWD, program, Follow::Yes)?;
 
         match &self.route {
-            Route::Native(_) => Ok(self.execute(&program, None, &places)),
+            Route::Native(_) => Ok(self.execute(program, None, &places)),
             Route::Emulated(..) if self.controls.emulator.is_some() => {
                 let emulator = self.controls.emulator.unwrap_or_default();
                 let errno = self.execute_errno(emulator, None, &places);
-                Ok(Trouble::Fatal(Error::bad_emulator(emulator.to_bytes(), errno)))
+                Ok(Error::bad_emulator(emulator.to_bytes(), errno))
             }
             Route::Emulated(_, translators) => {
-                let mut last = Trouble::Candidate(b"no emulator".to_vec());
+                let mut last = Error::of_candidate(&[b"no emulator"]);
                 for translator in translators {
                     let slot = self.ensure(&cache, translator.blob)?;
                     let link = self.named_link(&slot, translator);
-                    last = self.execute(&link, Some(translator), &places);
+                    last = self.execute(link, Some(translator), &places);
                 }
                 Ok(last)
             }
         }
     }
 
-    fn ensure(&self, cache: &Cache, blob: bundle::Blob) -> Result<Slot, Trouble> {
+    fn ensure(&self, cache: &Cache, blob: bundle::Blob) -> Result<Slot, Error> {
         unpack::ensure(cache, self.file, blob, self.controls.verify, self.log)
     }
 
     /// A link to the emulator whose name is the app's: the kernel takes a process's name (`comm`, shown by ps and top)
     /// from the last component of the path that is executed.
-    fn named_link(&self, slot: &Slot, translator: &Translator<'_>) -> CString {
+    fn named_link(&self, slot: &Slot, translator: &Translator<'_>) -> &'static CStr {
         let called = base_name(self.start.argv0.to_bytes());
         let usable = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX;
         let name = if usable(called) { called } else { self.entry.name };
-        let link = slot.path_of(&[b"as/", name].concat());
-        if sys::statat(At::CWD, &link, Follow::Yes).is_ok() {
+        let link = slot.path_of(join(&[b"as/", name]));
+        if sys::statat(At::CWD, link, Follow::Yes).is_ok() {
             return link;
         }
         let inside: &[&[u8]] = match translator.blob.encoding {
             Encoding::TarZstd => &[unpack::TREE.to_bytes(), b"/", translator.member],
             Encoding::Raw | Encoding::Zstd => &[unpack::FILE.to_bytes()],
         };
-        let inside = inside.concat();
-        let target = crate::cache::c_string(&[b"../", &inside]);
+        let inside = join(inside);
+        let target = c_string(&[b"../", inside]);
         let _ = sys::mkdirat(slot.dir.at(), c"as", 0o700);
-        match sys::symlinkat(&target, At::CWD, &link) {
+        match sys::symlinkat(target, At::CWD, link) {
             Ok(()) | Err(Errno::EEXIST) => link,
             // Only the process's name is lost.
-            Err(_) => slot.path_of(&inside),
+            Err(_) => slot.path_of(inside),
         }
     }
 
-    fn execute(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Trouble {
+    fn execute(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
         match self.execute_errno(path, translator, places) {
-            Errno::E2BIG => Trouble::Fatal(Error::too_long(self.start.argv0.to_bytes())),
-            errno => Trouble::Candidate([b"cannot execute there: ", errno.text().as_bytes()].concat()),
+            Errno::E2BIG => Error::too_long(self.start.argv0.to_bytes()),
+            errno => Error::of_candidate(&[b"cannot execute there: ", errno.text().as_bytes()]),
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::blob_reader::BlobReader;
+use crate::bytes::join;
 use crate::error::Error;
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
@@ -14,7 +15,7 @@ const BLOCK: usize = 512;
 const PATH_MAX: usize = 4096;
 
 /// What a member is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file of `size` bytes, which must be read with [`TarReader::content`] before the next member.
     File {
@@ -26,16 +27,16 @@ pub enum Kind {
     /// A folder.
     Directory,
     /// A symbolic link: `..` only at the start and never out of the tree.
-    Symlink(Vec<u8>),
+    Symlink(&'static [u8]),
     /// Another name of a file that came before.
-    Hardlink(Vec<u8>),
+    Hardlink(&'static [u8]),
 }
 
 /// One member of a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Relative to the tree, no `.` or `..`, no trailing slash.
-    pub path: Vec<u8>,
+    pub path: &'static [u8],
     /// What it is.
     pub kind: Kind,
 }
@@ -46,15 +47,15 @@ pub struct TarReader<'a> {
     /// Bytes of the current file that have not been read, and the padding behind it.
     left: u64,
     padding: usize,
-    last_path: Vec<u8>,
+    last_path: &'static [u8],
     /// Folders seen so far, in ascending order.
-    folders: Vec<Vec<u8>>,
+    folders: Vec<&'static [u8]>,
 }
 
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
     pub fn new(bytes: BlobReader<'a>) -> Self {
-        Self { bytes, left: 0, padding: 0, last_path: Vec::new(), folders: Vec::new() }
+        Self { bytes, left: 0, padding: 0, last_path: b"", folders: Vec::new() }
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -106,7 +107,7 @@ impl<'a> TarReader<'a> {
         self.bytes.read_exact(rest.get_mut(..padding).unwrap_or_default())
     }
 
-    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+    fn long_name(&mut self, size: u64) -> Result<&'static [u8], Error> {
         let length = usize::try_from(size).ok().filter(|length| (1..=PATH_MAX).contains(length));
         let mut name = vec![0; length.ok_or_else(|| self.bytes.damaged())?];
         self.bytes.read_exact(&mut name)?;
@@ -116,29 +117,29 @@ impl<'a> TarReader<'a> {
         if name.pop() != Some(0) {
             return Err(self.bytes.damaged());
         }
-        Ok(name)
+        Ok(name.leak())
     }
 
     fn member(
         &mut self,
         kind: u8,
-        mut path: Vec<u8>,
-        target: Vec<u8>,
+        mut path: &'static [u8],
+        target: &'static [u8],
         size: u64,
         mode: u64,
     ) -> Result<Member, Error> {
-        if kind == b'5' && path.last() == Some(&b'/') {
-            path.pop();
+        if kind == b'5' {
+            path = path.strip_suffix(b"/").unwrap_or(path);
         }
-        let refuse = |why| Err(Error::bad_tree(self.bytes.bundle_name(), &path, why));
-        if !is_tree_path(&path) {
+        let refuse = |why| Err(Error::bad_tree(self.bytes.bundle_name(), path, why));
+        if !is_tree_path(path) {
             return refuse("its name is absolute or leaves the tree");
         }
         if path <= self.last_path {
             return refuse("it is out of order");
         }
-        let folder = folder_of(&path);
-        if !folder.is_empty() && self.folders.binary_search_by(|seen| seen.as_slice().cmp(folder)).is_err() {
+        let folder = folder_of(path);
+        if !folder.is_empty() && self.folders.binary_search(&folder).is_err() {
             return refuse("its folder does not come before it");
         }
         if mode & 0o7000 != 0 {
@@ -148,20 +149,20 @@ impl<'a> TarReader<'a> {
             b'0' => Kind::File { size, executable: mode & 0o100 != 0 },
             _ if size != 0 => return refuse("it has content but is not a file"),
             b'5' => Kind::Directory,
-            b'2' if link_stays_inside(folder, &target) => Kind::Symlink(target),
+            b'2' if link_stays_inside(folder, target) => Kind::Symlink(target),
             b'2' => return refuse("it is a link out of the tree"),
-            b'1' if is_tree_path(&target) && target < path => Kind::Hardlink(target),
+            b'1' if is_tree_path(target) && target < path => Kind::Hardlink(target),
             b'1' => return refuse("it is a link to nothing that came before"),
             _ => return refuse("it is neither a file, a folder nor a link"),
         };
         if kind == Kind::Directory {
-            self.folders.push(path.clone());
+            self.folders.push(path);
         }
         if let Kind::File { size, .. } = kind {
             self.left = size;
             self.padding = padding_of(size);
         }
-        self.last_path.clone_from(&path);
+        self.last_path = path;
         Ok(Member { path, kind })
     }
 }
@@ -241,14 +242,14 @@ impl Header<'_> {
     }
 
     /// Prefix and name; GNU headers have no prefix and say so in their magic.
-    fn path(&self) -> Vec<u8> {
+    fn path(&self) -> &'static [u8] {
         let name = self.text(0, 100);
         let prefix = if self.field(257, 6) == b"ustar\0" { self.text(345, 155) } else { b"" };
-        if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+        if prefix.is_empty() { join(&[name]) } else { join(&[prefix, b"/", name]) }
     }
 
-    fn link_target(&self) -> Vec<u8> {
-        self.text(157, 100).to_vec()
+    fn link_target(&self) -> &'static [u8] {
+        join(&[self.text(157, 100)])
     }
 }
 

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::cache::{Trouble, c_string, remove_tree};
+use crate::bytes::{c_string, decimal, join};
+use crate::cache::remove_tree;
 use crate::controls::Controls;
-use crate::decimal::decimal;
 use crate::error::Error;
 use crate::route::{HOST, base_name, names};
 use crate::start::Start;
@@ -24,41 +24,42 @@ const PIECE: usize = 128 * 1024;
 
 /// Prints what is inside, a line each.
 pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
-    let mut text = [b"bundle: ".as_slice(), file.name(), b"\n"].concat();
+    let hosts: Vec<_> = manifest.launchers().map(|launcher| launcher.host).collect();
+    let mut text = Vec::from(join(&[b"bundle: ", file.name(), b"\n"]));
     let mut line = |parts: &[&[u8]]| {
-        text.extend_from_slice(&parts.concat());
+        text.extend_from_slice(join(parts));
         text.push(b'\n');
     };
-    line(&[b"size: ", &decimal(file.footer().file_length), b" bytes"]);
+    line(&[b"size: ", decimal(file.footer().file_length), b" bytes"]);
     line(&[b"manifest: sha256 ", &file.footer().manifest_digest.to_hex()]);
     line(&[b"this host: ", HOST.name().as_bytes()]);
-    line(&[b"hosts: ", &names(manifest.launchers().map(|launcher| launcher.host).collect())]);
+    line(&[b"hosts: ", names(&hosts)]);
     for variant in manifest.variants() {
-        line(&[b"app: target ", variant.target.name().as_bytes(), b", ", &sizes(&variant.app)]);
+        line(&[b"app: target ", variant.target.name().as_bytes(), b", ", sizes(&variant.app)]);
         for entry in manifest.entries(&variant) {
             line(&[b"  entry ", entry.name, b": ", entry.path]);
         }
     }
     for Translator { key, name, version, blob, .. } in manifest.translators() {
         let (target, host) = (key.target.name().as_bytes(), key.host.name().as_bytes());
-        line(&[b"emulator: ", target, b" on ", host, b": ", name, b" ", version, b", ", &sizes(&blob)]);
+        line(&[b"emulator: ", target, b" on ", host, b": ", name, b" ", version, b", ", sizes(&blob)]);
     }
     for notice in manifest.notices() {
         line(&[b"notice: ", notice.source, b" (", notice.licence, b"): ", notice.origin]);
     }
-    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno))?;
+    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
     Ok(0)
 }
 
-fn sizes(blob: &Blob) -> Vec<u8> {
-    [decimal(blob.stored).as_slice(), b" bytes stored, ", &decimal(blob.length), b" unpacked"].concat()
+fn sizes(blob: &Blob) -> &'static [u8] {
+    join(&[decimal(blob.stored), b" bytes stored, ", decimal(blob.length), b" unpacked"])
 }
 
 /// Checks every byte of the bundle and says so.
 pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     check_blobs(file, manifest)?;
-    let text = [b"unibin: every byte of `".as_slice(), file.name(), b"` is as it was packed\n"].concat();
-    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno))?;
+    let text = join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]);
+    sys::stdout(text).map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
     Ok(0)
 }
 
@@ -107,26 +108,24 @@ pub fn extract(
     manifest: &Manifest<'_>,
 ) -> Result<i32, Error> {
     let default = c_string(&[base_name(start.argv0.to_bytes()), b".extracted"]);
-    let to = controls.to.unwrap_or(&default);
-    let failed = |errno| Error::cannot_write(to.to_bytes(), errno);
-    sys::mkdirat(At::CWD, to, 0o755).map_err(failed)?;
+    let to = controls.to.unwrap_or(default);
+    let failed = |why: &[u8]| Error::cannot_write(to.to_bytes(), why);
+    let failed_call = |errno: Errno| failed(errno.text().as_bytes());
+    sys::mkdirat(At::CWD, to, 0o755).map_err(failed_call)?;
     let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
-    let folder = folder.map_err(failed)?;
+    let folder = folder.map_err(failed_call)?;
 
     let several = manifest.variants().nth(1).is_some();
     for variant in manifest.variants() {
-        if let Err(trouble) = extract_variant(file, &folder, &variant, several) {
+        if let Err(error) = extract_variant(file, &folder, &variant, several) {
             // Half a tree is worse than none; the folder was made by us just now.
             if let Ok(here) = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0) {
                 remove_tree(&here, to);
             }
-            return Err(match trouble {
-                Trouble::Fatal(error) => error,
-                Trouble::Candidate(_) => failed(Errno::EIO),
-            });
+            return Err(if error.next_candidate_may_do() { failed(error.text()) } else { error });
         }
     }
-    sys::stdout(&[b"unibin: extracted into ", to.to_bytes(), b"\n"].concat()).map_err(failed)?;
+    sys::stdout(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"])).map_err(failed_call)?;
     Ok(0)
 }
 
@@ -135,13 +134,13 @@ fn extract_variant(
     folder: &sys::Fd,
     variant: &Variant<'_>,
     several: bool,
-) -> Result<(), Trouble> {
+) -> Result<(), Error> {
     let members = TarReader::new(BlobReader::open(file, variant.app)?);
     if !several {
         return write_tree(members, folder);
     }
     let name = c_string(&[variant.target.name().as_bytes()]);
-    sys::mkdirat(folder.at(), &name, 0o755)?;
-    let tree = sys::openat(folder.at(), &name, OFlags::DIRECTORY, 0)?;
+    sys::mkdirat(folder.at(), name, 0o755)?;
+    let tree = sys::openat(folder.at(), name, OFlags::DIRECTORY, 0)?;
     write_tree(members, &tree)
 }

@@ -7,7 +7,9 @@ use bundle::{Blob, Encoding};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::cache::{Cache, Slot, Trouble, c_string};
+use crate::bytes::c_string;
+use crate::cache::{Cache, Slot};
+use crate::error::Error;
 use crate::log::Log;
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
 use crate::tar::{Kind, TarReader};
@@ -32,7 +34,7 @@ pub fn ensure(
     blob: Blob,
     afresh: bool,
     log: Log,
-) -> Result<Slot, Trouble> {
+) -> Result<Slot, Error> {
     cache.ensure(&blob.digest, afresh, log, |dir| {
         log.step(&[b"unpacking the ", blob.kind.name().as_bytes(), b" into ", cache.path()]);
         let bytes = BlobReader::open(file, blob)?;
@@ -54,35 +56,35 @@ pub fn ensure(
 }
 
 /// A whole blob into an open file.
-pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Trouble> {
+pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Error> {
     let mut piece = vec![0; PIECE];
     loop {
         let read = bytes.read(&mut piece)?;
         if read == 0 {
-            return Ok(bytes.finish()?);
+            return bytes.finish();
         }
         out.write_all(piece.get(..read).unwrap_or_default())?;
     }
 }
 
 /// A whole tar stream into a folder.
-pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Trouble> {
+pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Error> {
     let mut piece = vec![0; PIECE];
     while let Some(member) = members.next_member()? {
-        let path = c_string(&[&member.path]);
+        let path = c_string(&[member.path]);
         match member.kind {
-            Kind::Directory => sys::mkdirat(tree.at(), &path, 0o755)?,
-            Kind::Symlink(target) => sys::symlinkat(&c_string(&[&target]), tree.at(), &path)?,
+            Kind::Directory => sys::mkdirat(tree.at(), path, 0o755)?,
+            Kind::Symlink(target) => sys::symlinkat(c_string(&[target]), tree.at(), path)?,
             Kind::Hardlink(target) => {
-                let target = c_string(&[&target]);
+                let target = c_string(&[target]);
                 // A link to a link would be followed by some file systems and not by others.
-                if !sys::statat(tree.at(), &target, Follow::No)?.is_file() {
+                if !sys::statat(tree.at(), target, Follow::No)?.is_file() {
                     return Err(Errno::EINVAL.into());
                 }
-                sys::linkat(tree.at(), &target, tree.at(), &path)?;
+                sys::linkat(tree.at(), target, tree.at(), path)?;
             }
             Kind::File { executable, .. } => {
-                let out = sys::openat(tree.at(), &path, create_flags(), 0o600)?;
+                let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
                 loop {
                     let read = members.content(&mut piece)?;
                     if read == 0 {
@@ -95,5 +97,5 @@ pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Trouble> 
             }
         }
     }
-    Ok(members.finish()?)
+    members.finish()
 }
