@@ -20,6 +20,6 @@ pub use outcome::Outcome;
 pub use pack::{bundle_of, busybox, pack, pack_by_hand};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
-pub use tar::{Header, folder, file, header, link, raw_tar};
+pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use unibin::{store, unibin};
 pub use zig::compile;

@@ -57,7 +57,8 @@ impl Parts {
     /// A place that belongs to no blob.
     pub fn padding(&self) -> Range<usize> {
         let mut free = 0;
-        let starts = self.manifest().blobs().map(|blob| (index(blob.offset), index(blob.offset + blob.stored)));
+        let starts =
+            self.manifest().blobs().map(|blob| (index(blob.offset), index(blob.offset + blob.stored)));
         for (start, end) in starts {
             if start > free {
                 return free..start;

@@ -22,7 +22,10 @@ fn triple(target: Arch) -> String {
     match target {
         Arch::Armv7 => "arm-linux-musleabihf".to_owned(),
         Arch::I686 => "x86-linux-musl".to_owned(),
-        other => format!("{}-linux-musl", other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name())),
+        other => format!(
+            "{}-linux-musl",
+            other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name())
+        ),
     }
 }
 
@@ -55,6 +58,8 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
     let unfinished = output.with_extension("new");
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", tools()).args(["-m", "ziglang", "cc", "-target", &triple(target)]).args(FLAGS);
+    // Zig keeps the C library that it compiles for a target; that belongs to the target folder too.
+    command.env("ZIG_GLOBAL_CACHE_DIR", kept().join("zig")).env("ZIG_LOCAL_CACHE_DIR", kept().join("zig"));
     for folder in sources.iter().filter_map(|source| source.parent()) {
         command.arg("-I").arg(folder);
     }

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, busybox, bundle_of, pack};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, pack};
 
 const RUN: [&str; 3] = ["sh", "-c", "echo ran"];
 
@@ -40,13 +40,22 @@ fn the_candidates_are_tried_in_their_order() {
     let [own, xdg, runtime] = ["own", "xdg", "runtime"].map(|name| sandbox.make_folder(name));
     fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("chmod");
     let text = |path: &Path| path.to_str().expect("text").to_owned();
-    let mut variables =
-        vec![("UNIBIN_CACHE", text(&own)), ("XDG_CACHE_HOME", text(&xdg)), ("XDG_RUNTIME_DIR", text(&runtime))];
+    let mut variables = vec![
+        ("UNIBIN_CACHE", text(&own)),
+        ("XDG_CACHE_HOME", text(&xdg)),
+        ("XDG_RUNTIME_DIR", text(&runtime)),
+    ];
     for expected in [own, xdg.join("unibin"), sandbox.cache()] {
-        let given: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let given: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let all = [given.as_slice(), &[("UNIBIN_LOG", "1")]].concat();
         let exe = executed_from(&sandbox.run_with(&all, &bundle, &RUN));
-        assert!(exe.starts_with(expected.join("x86_64")), "{} is not in {}", exe.display(), expected.display());
+        assert!(
+            exe.starts_with(expected.join("x86_64")),
+            "{} is not in {}",
+            exe.display(),
+            expected.display()
+        );
         variables.remove(0);
         // The next run must not find what this one has left.
         fs::remove_dir_all(&expected).expect("removed");
@@ -67,11 +76,15 @@ fn the_candidates_are_tried_in_their_order() {
 #[test]
 fn a_relative_folder_is_refused_where_it_was_meant_and_ignored_where_the_standard_says_so() {
     let (sandbox, bundle) = native();
-    sandbox.run_with(&[("UNIBIN_CACHE", "here")], &bundle, &RUN).must_fail_with(125, &["UNIBIN_CACHE", "here"]);
+    sandbox
+        .run_with(&[("UNIBIN_CACHE", "here")], &bundle, &RUN)
+        .must_fail_with(125, &["UNIBIN_CACHE", "here"]);
     // XDG Base Directory Specification: all paths must be absolute; a relative one is to be ignored.
     let ran = sandbox.run_with(&[("XDG_CACHE_HOME", "there"), ("UNIBIN_LOG", "1")], &bundle, &RUN);
     let exe = executed_from(&ran);
-    assert!(exe.is_absolute() && !sandbox.at("there/unibin/x86_64").join(exe.file_name().expect("name")).exists());
+    assert!(
+        exe.is_absolute() && !sandbox.at("there/unibin/x86_64").join(exe.file_name().expect("name")).exists()
+    );
 }
 
 /// Runs with a home whose cache `spoil` has made unusable; something else must serve, and the trap stay as it is.
@@ -250,15 +263,20 @@ fn in_closed_machine(sandbox: &Sandbox, bundle: &Path, mounts: &str, run: &str) 
     );
     let uid = sandbox.uid().to_string();
     let name = Path::new("/run/unibin-test").join(bundle.file_name().expect("name"));
-    let arguments: [&OsStr; 4] =
-        [name.as_os_str(), uid.as_ref(), sandbox.home().as_os_str().to_owned().leak(), sandbox.path().as_os_str()];
+    let arguments: [&OsStr; 4] = [
+        name.as_os_str(),
+        uid.as_ref(),
+        sandbox.home().as_os_str().to_owned().leak(),
+        sandbox.path().as_os_str(),
+    ];
     Some(namespace.run(sandbox, &script, &arguments))
 }
 
 #[test]
 fn a_file_system_without_execution_is_passed_over() {
     let (sandbox, bundle) = native();
-    let mounts = "mount -t tmpfs -o noexec,uid=$2,mode=0700 none home\nmount -t tmpfs -o mode=1777 none /var/tmp";
+    let mounts =
+        "mount -t tmpfs -o noexec,uid=$2,mode=0700 none home\nmount -t tmpfs -o mode=1777 none /var/tmp";
     let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, "\"$1\" sh -c 'echo ran'") else { return };
     let exe = executed_from(&ran);
     assert!(!exe.starts_with("/run/unibin-test/home"), "{}", exe.display());
@@ -274,7 +292,10 @@ fn a_full_disk_is_passed_over_and_keeps_nothing_of_the_attempt() {
     let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, run) else { return };
     let exe = executed_from(&ran);
     assert!(!exe.starts_with("/run/unibin-test/home"), "{}", exe.display());
-    assert!(ran.errors().contains("no space left") && !ran.errors().lines().any(|line| line.starts_with(".new-")), "{ran}");
+    assert!(
+        ran.errors().contains("no space left") && !ran.errors().lines().any(|line| line.starts_with(".new-")),
+        "{ran}"
+    );
 }
 
 #[test]

@@ -102,8 +102,12 @@ fn the_environment_is_the_callers_and_three_variables_more() {
     assert_eq!(outcome.errors(), "");
     // busybox prints line by line; a null byte separates where its `env` has `-0`.
     let end = if outcome.stdout.contains(&0) { 0 } else { b'\n' };
-    let printed: BTreeSet<Vec<u8>> =
-        outcome.stdout.split(|byte| *byte == end).filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
+    let printed: BTreeSet<Vec<u8>> = outcome
+        .stdout
+        .split(|byte| *byte == end)
+        .filter(|line| !line.is_empty())
+        .map(<[u8]>::to_vec)
+        .collect();
     let home = format!("HOME={}", sandbox.home().display());
     let file = format!("UNIBIN_FILE={}", bundle.display());
     let expected: BTreeSet<Vec<u8>> = [
@@ -135,7 +139,8 @@ fn working_folder_and_umask_are_the_callers_also_at_the_first_start() {
     let (sandbox, bundle) = riscv64();
     let folder = sandbox.make_folder("somewhere else");
     for start in ["first", "second"] {
-        let ran = sandbox.shell("umask 0027; cd \"$2\" && exec \"$1\" sh -c 'pwd; umask'", &[&bundle, &folder]);
+        let ran =
+            sandbox.shell("umask 0027; cd \"$2\" && exec \"$1\" sh -c 'pwd; umask'", &[&bundle, &folder]);
         assert_eq!(ran.must_succeed(), format!("{}\n0027\n", folder.display()), "{start} start");
     }
 }
@@ -240,7 +245,10 @@ fn the_name_by_which_the_bundle_is_called_is_the_apps_name() {
     // A name that busybox has no program for: it says so itself, with that name.
     symlink(&bundle, sandbox.at("no-such-applet")).expect("link");
     let unknown = sandbox.run(&sandbox.at("no-such-applet"), &["-m"]);
-    assert_eq!((unknown.code(), unknown.errors().as_str()), (Some(127), "no-such-applet: applet not found\n"));
+    assert_eq!(
+        (unknown.code(), unknown.errors().as_str()),
+        (Some(127), "no-such-applet: applet not found\n")
+    );
 }
 
 #[test]
@@ -272,10 +280,8 @@ fn a_bundle_starts_by_sh_from_a_deleted_folder_and_from_a_file_that_cannot_be_wr
     let run = ["sh", "-c", "echo fine"];
     let by_sh = sandbox.run(Path::new("sh"), &["busybox", "uname", "-m"]);
     assert_eq!(by_sh.must_succeed().trim(), "riscv64");
-    let deleted = sandbox.shell(
-        "mkdir gone && cd gone && rmdir ../gone && exec \"$1\" sh -c 'echo fine'",
-        &[&bundle],
-    );
+    let deleted =
+        sandbox.shell("mkdir gone && cd gone && rmdir ../gone && exec \"$1\" sh -c 'echo fine'", &[&bundle]);
     assert_eq!(deleted.must_succeed(), "fine\n");
     fs::set_permissions(&bundle, fs::Permissions::from_mode(0o555)).expect("chmod");
     assert_eq!(sandbox.run(&bundle, &run).must_succeed(), "fine\n");

@@ -46,7 +46,8 @@ fn refused(what: &str, made: &Handmade, words: &[&str]) {
 
 #[test]
 fn an_honest_bundle_made_by_hand_runs() {
-    let members = [file("app", 0o755, APP), folder("lib"), file("lib/data", 0o644, b"x"), link(b'2', "link", "app")];
+    let members =
+        [file("app", 0o755, APP), folder("lib"), file("lib/data", 0o644, b"x"), link(b'2', "link", "app")];
     let (_, ran) = run(&Handmade::of(&raw_tar(&members)));
     assert_eq!(ran.must_succeed(), "ran\n");
     let hard = [file("app", 0o755, APP), link(b'1', "second", "app"), link(b'2', "third", "app")];
@@ -77,7 +78,8 @@ fn links_that_lead_out_of_the_tree_are_refused() {
 
 #[test]
 fn a_name_that_leads_through_a_link_is_refused() {
-    let members = [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib"), file("link/evil", 0o644, b"x")];
+    let members =
+        [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib"), file("link/evil", 0o644, b"x")];
     refused("through a link", &Handmade::of(&raw_tar(&members)), &["impossible file", "`link/evil`"]);
     let twice = [file("app", 0o755, APP), link(b'2', "link", "app"), file("link", 0o755, b"x")];
     refused("over a link", &Handmade::of(&raw_tar(&twice)), &["impossible file", "`link`"]);
@@ -180,7 +182,8 @@ fn an_entry_that_is_not_in_the_tree_or_is_no_program_is_not_executed() {
 
 #[test]
 fn terminal_codes_in_a_name_do_not_reach_the_terminal() {
-    let (_, ran) = run(&Handmade::of(&raw_tar(&[file("app", 0o755, APP), odd("evil\x1b]0;x\x07", b'6', 0o644)])));
+    let (_, ran) =
+        run(&Handmade::of(&raw_tar(&[file("app", 0o755, APP), odd("evil\x1b]0;x\x07", b'6', 0o644)])));
     ran.must_fail(125);
     assert!(!ran.stderr.contains(&0x1b), "the message holds an escape: {:?}", ran.errors());
 }

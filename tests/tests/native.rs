@@ -57,7 +57,8 @@ fn the_users_own_emulator_is_used_in_place_of_the_bundles() {
     fs::set_permissions(&not_executable, fs::Permissions::from_mode(0o644)).expect("chmod");
     with(&not_executable).must_fail_with(126, &["UNIBIN_EMULATOR", "text"]);
 
-    let printed = Command::output(unibin().args(["emulator", "path", "--target", "riscv64", "--host", "x86_64"]));
+    let printed =
+        Command::output(unibin().args(["emulator", "path", "--target", "riscv64", "--host", "x86_64"]));
     let printed = String::from_utf8(printed.expect("unibin starts").stdout).expect("text");
     let own = sandbox.copy(Path::new(printed.trim()), "my-emulator");
     let ran = with(&own);

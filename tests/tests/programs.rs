@@ -19,7 +19,8 @@ fn sqlite() -> PathBuf {
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
     let packages = told["packages"].as_array().expect("packages");
-    let package = packages.iter().find(|package| package["name"] == "libsqlite3-sys").expect("libsqlite3-sys");
+    let package =
+        packages.iter().find(|package| package["name"] == "libsqlite3-sys").expect("libsqlite3-sys");
     let manifest = Path::new(package["manifest_path"].as_str().expect("a path"));
     manifest.with_file_name("sqlite3")
 }

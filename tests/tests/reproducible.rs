@@ -13,7 +13,10 @@ use end_to_end::{Sandbox, busybox, store, unibin};
 fn program(folder: &Path) -> PathBuf {
     let out = folder.join("extracted");
     let bundle = busybox(Arch::Riscv64);
-    let done = Command::new(bundle).env("UNIBIN_DO", "extract").env("UNIBIN_TO", &out).env("UNIBIN_CACHE", folder.join("cache"));
+    let done = Command::new(bundle)
+        .env("UNIBIN_DO", "extract")
+        .env("UNIBIN_TO", &out)
+        .env("UNIBIN_CACHE", folder.join("cache"));
     assert!(done.status().expect("started").success());
     let program = folder.join("busybox");
     fs::copy(out.join("usr/bin/busybox"), &program).expect("copied");
@@ -34,7 +37,11 @@ const HOSTS: &str = "x86_64,riscv64";
 
 fn pack(program: &Path, folder: &Path) -> Command {
     let mut command = unibin();
-    command.arg("pack").arg(program).args(["--hosts", HOSTS, "--level", "3", "-o", "bundle"]).current_dir(folder);
+    command
+        .arg("pack")
+        .arg(program)
+        .args(["--hosts", HOSTS, "--level", "3", "-o", "bundle"])
+        .current_dir(folder);
     command
 }
 
@@ -66,7 +73,11 @@ fn neither_time_nor_place_nor_settings_change_a_byte() {
     same("the program's time or mode", &mut pack(&program, folder.path()), folder.path());
 
     let mut elsewhere = pack(&program, folder.path());
-    elsewhere.env("LC_ALL", "tr_TR.UTF-8").env("LANG", "C").env("TZ", "Pacific/Chatham").env("HOME", folder.path());
+    elsewhere
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("LANG", "C")
+        .env("TZ", "Pacific/Chatham")
+        .env("HOME", folder.path());
     elsewhere.env("SOURCE_DATE_EPOCH", "12345").env("COLUMNS", "20");
     same("locale, time zone, home", &mut elsewhere, folder.path());
 

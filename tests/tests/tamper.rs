@@ -46,7 +46,8 @@ fn tamper(part: &str, found: Found, at: impl Fn(&Parts) -> usize) {
     let by_packer = unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
     assert_eq!(by_packer.status.code(), Some(5), "{by_packer:?}");
     let message = String::from_utf8_lossy(&by_packer.stderr).into_owned();
-    assert!(message.contains(part), "`unibin verify` does not name the {part}: {message}");
+    let words = if part == "padding" { "gap between parts" } else { part };
+    assert!(message.contains(words), "`unibin verify` does not name the {part}: {message}");
 
     for sandbox in [cold, warm] {
         let bundle = sandbox.write("busybox", &parts.bytes);
@@ -96,9 +97,23 @@ fn a_changed_manifest_is_refused_at_every_start() {
 
 #[test]
 fn a_changed_footer_is_refused_at_every_start() {
-    // Its magic, and the digest in it: then it is the manifest that does not match.
-    tamper("footer", Found::Always, |parts| parts.footer_range().start + 1);
+    // The file's length in it, and the digest in it: then it is the manifest that does not match.
+    tamper("footer", Found::Always, |parts| parts.footer_range().start + 18);
     tamper("manifest", Found::Always, |parts| parts.footer_range().end - 1);
+}
+
+#[test]
+fn without_its_magic_a_file_is_no_bundle() {
+    let parts = Parts::of(&busybox(Arch::Riscv64));
+    let sandbox = Sandbox::new();
+    for at in parts.footer_range().take(8) {
+        let bundle = sandbox.write("busybox", &parts.changed(at));
+        sandbox.run(&bundle, &["sh", "-c", "echo ran"]).must_fail_with(125, &["damaged", "footer"]);
+        let by_packer = unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
+        assert_eq!(by_packer.status.code(), Some(5), "{by_packer:?}");
+    }
+    let bundle = sandbox.write("busybox", &parts.bytes);
+    assert_eq!(sandbox.run(&bundle, &["sh", "-c", "echo ran"]).must_succeed(), "ran\n");
 }
 
 #[test]

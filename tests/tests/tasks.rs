@@ -34,7 +34,13 @@ fn a_value_that_means_nothing_is_refused_before_anything_runs() {
 fn info_names_app_entries_emulators_and_notices_and_runs_nothing() {
     let (sandbox, bundle) = riscv64();
     let told = sandbox.run_with(&[("UNIBIN_DO", "info")], &bundle, &["sh", "-c", "echo ran"]).must_succeed();
-    for line in ["this host: x86_64", "app: target riscv64", "entry busybox: ", "emulator: riscv64 on x86_64: ", "notice: "] {
+    for line in [
+        "this host: x86_64",
+        "app: target riscv64",
+        "entry busybox: ",
+        "emulator: riscv64 on x86_64: ",
+        "notice: ",
+    ] {
         assert!(told.contains(line), "it lacks `{line}`: {told}");
     }
     let size = fs::metadata(&bundle).expect("bundle").len();

@@ -102,10 +102,15 @@ impl Names {
             Some(rest.split_once(to)?.0)
         };
         let (descriptor, quoted) = (between('<', '>'), between('"', '"'));
-        let takes_path = matches!(name, "openat" | "newfstatat" | "statx" | "faccessat" | "faccessat2" | "execve");
+        let takes_path =
+            matches!(name, "openat" | "newfstatat" | "statx" | "faccessat" | "faccessat2" | "execve");
         let path = match (descriptor, quoted) {
-            (folder, Some(path)) if takes_path && !path.is_empty() => Path::new(folder.unwrap_or("")).join(path),
-            (_, Some("")) if takes_path && arguments.starts_with("AT_FDCWD") => return (name.into(), "no name".into()),
+            (folder, Some(path)) if takes_path && !path.is_empty() => {
+                Path::new(folder.unwrap_or("")).join(path)
+            }
+            (_, Some("")) if takes_path && arguments.starts_with("AT_FDCWD") => {
+                return (name.into(), "no name".into());
+            }
             // The test reads what the bundle says through a pipe.
             (Some(path), _) if path.starts_with("pipe:") => return (name.into(), "standard error".into()),
             (Some(path), _) => path.into(),
@@ -139,7 +144,8 @@ fn a_warm_start_starts_no_process() {
     let starts = |line: &&String| ["fork(", "clone(", "clone3("].iter().any(|call| line.contains(call));
     let found: Vec<_> = trace.lines.iter().filter(starts).collect();
     assert!(found.is_empty(), "{found:?}");
-    let pids: std::collections::BTreeSet<_> = trace.lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    let pids: std::collections::BTreeSet<_> =
+        trace.lines.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(pids.len(), 1, "one process from the bundle to the emulator");
 }
 
