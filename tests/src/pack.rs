@@ -39,7 +39,8 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     for program in arguments.iter().map(Path::new).filter(|path| path.is_file()) {
         hasher.update(fs::read(program).expect("program"));
     }
-    let key: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = bundle::Digest(hasher.finalize().into()).to_string();
+    let key = &digest[..16];
     let output = folder.join(key);
     if !output.exists() {
         let outcome = pack_by_hand(arguments, &output);

@@ -42,7 +42,8 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
     for source in sources {
         hasher.update(fs::read(source).unwrap_or_else(|error| panic!("{}: {error}", source.display())));
     }
-    let key: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = bundle::Digest(hasher.finalize().into()).to_string();
+    let key = &digest[..16];
     let folder = kept().join("programs");
     fs::create_dir_all(&folder).expect("folder");
     let lock = File::create(folder.join("lock")).expect("lock");

@@ -37,7 +37,10 @@ fn binfmt(cpu: Arch, emulator: &Path) -> String {
     mask[7] = 0;
     let last_of_type = if cpu.endian() == Endian::Little { 16 } else { 17 };
     mask[last_of_type] = 0xfe;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| -> String {
+        let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        escaped.concat()
+    };
     format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(&magic), hex(&mask), emulator.display())
 }
 
@@ -88,7 +91,9 @@ fn on_aarch64_it_emulates() {
 
 #[test]
 fn on_riscv64_it_emulates() {
-    emulates(Arch::Riscv64, Arch::Aarch64);
+    // Not aarch64: with the vector extension that this machine's emulator offers, QEMU 10.0's own code for riscv64 runs
+    // aarch64 programs wrongly.
+    emulates(Arch::Riscv64, Arch::S390x);
 }
 
 #[test]

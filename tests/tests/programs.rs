@@ -1,4 +1,4 @@
-//! A program of our own, SQLite under a set of queries, compiled for foreign CPUs: what it prints and the file that it
+//! A program of our own, `SQLite` under a set of queries, compiled for foreign CPUs: what it prints and the file that it
 //! writes are those of the same program on this CPU.
 
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use bundle::Arch;
 use end_to_end::{Sandbox, compile, pack};
 
-/// The folder of SQLite's source, in the crate that carries it: never built, only read.
+/// The folder of `SQLite`'s source, in the crate that carries it: never built, only read.
 fn sqlite() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let told = Command::new(cargo)

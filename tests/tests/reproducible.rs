@@ -13,11 +13,9 @@ use end_to_end::{Sandbox, busybox, store, unibin};
 fn program(folder: &Path) -> PathBuf {
     let out = folder.join("extracted");
     let bundle = busybox(Arch::Riscv64);
-    let done = Command::new(bundle)
-        .env("UNIBIN_DO", "extract")
-        .env("UNIBIN_TO", &out)
-        .env("UNIBIN_CACHE", folder.join("cache"));
-    assert!(done.status().expect("started").success());
+    let mut extract = Command::new(bundle);
+    extract.env("UNIBIN_DO", "extract").env("UNIBIN_TO", &out).env("UNIBIN_CACHE", folder.join("cache"));
+    assert!(extract.status().expect("started").success());
     let program = folder.join("busybox");
     fs::copy(out.join("usr/bin/busybox"), &program).expect("copied");
     program
