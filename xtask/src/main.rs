@@ -3,9 +3,13 @@
 //! One file per task. Nothing here is part of what users run.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod bench;
 mod catalogue;
+mod ci;
 mod launchers;
 mod rust_src;
+mod tidy;
+mod tools;
 mod verify;
 
 use std::path::PathBuf;
@@ -14,12 +18,19 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTION...]
 
+  test [ARGUMENT...]
+            all tests, with what this machine has; ARGUMENTs go to `cargo test`
+  ci        what continuous integration runs: format, tidy, lints, launchers, tests
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
   catalogue [--check] [--allow-stale] [--mirror URL]
             write emulator/catalogue.toml from Debian's archives;
             --check says whether the committed one is up to date
+  bench start [--runs N]
+            warm start of a bundle against direct execution, interleaved
+  tidy      the rules of the house that no compiler checks
+  tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers against the rules for them
 ";
 
@@ -28,6 +39,11 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
+        Some((task, rest)) if task == "bench" => bench::run(rest),
+        Some((task, rest)) if task == "test" => ci::test(rest),
+        Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, [])) if task == "tidy" => tidy::run(),
+        Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),
         Some((task, _)) if matches!(task.as_str(), "help" | "--help" | "-h") => {
             print!("{USAGE}");
