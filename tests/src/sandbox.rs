@@ -8,11 +8,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::outcome::Outcome;
 
-/// A user and group number that no account has on Debian (policy 9.2.2: 60000-64999 are allocated on demand).
-const NOBODYS: u32 = 64_321;
+/// A user and group number that no account and no other sandbox has: what one user left in `/var/tmp` would serve the
+/// next start of the same user. Every other number, so that a test has a neighbour to be.
+fn fresh_uid() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    1_000_000_000 + std::process::id() % (1 << 22) * 256 + NEXT.fetch_add(2, Ordering::Relaxed) % 256
+}
 
 /// Who runs a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,17 @@ pub struct Sandbox {
     user: User,
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Where a start goes that finds no better place; for a user of this test's alone, so it is ours to remove.
+        if let User::Other(uid) = self.user {
+            for shared in ["/var/tmp", "/tmp", "/dev/shm"] {
+                let _ = fs::remove_dir_all(format!("{shared}/unibin-{uid}"));
+            }
+        }
+    }
+}
+
 impl Default for Sandbox {
     fn default() -> Self {
         Self::new()
@@ -39,7 +55,7 @@ impl Default for Sandbox {
 impl Sandbox {
     /// An unprivileged user's: the tester's own, or another's when the tester is root.
     pub fn new() -> Self {
-        Self::of(if Self::tester_is_root() { User::Other(NOBODYS) } else { User::Tester })
+        Self::of(if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester })
     }
 
     /// This user's.
