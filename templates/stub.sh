@@ -100,11 +100,13 @@ ub_new() (
   esac
 )
 ub_y=
-for ub_w in look make; do
+## The folder that the user names comes before any that is warm already.
+for ub_w in named look make; do
   ub_s=
   ub_p='*'
   for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" shared \
     "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
+    [ $ub_w != named ] || [ "$ub_c" = "$ub_a" ] || break
     case $ub_c in
     shared)
       ## From here on others may write beside us: the folder must be closed to them.
@@ -115,7 +117,7 @@ for ub_w in look make; do
       ub_c=$ub_c$ub_s
       ub_q=$ub_c/$ub_m
       ub_l=$ub_q/launcher-$ub_d
-      if [ $ub_w = make ]; then
+      if [ $ub_w != look ]; then
         ub_y="$ub_y $ub_c"
         ub_new
         case $? in

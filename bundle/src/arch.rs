@@ -88,8 +88,8 @@ arches! {
     I686 = 7 { "i686", Elf32 Little [3, 6], flags (0, 0), qemu "i386", debian Some("i386"),
         rust Some("i686-unknown-linux-musl"), uname ["i686", "i586", "i486", "i386"], also ["x86"] }: "32-bit x86."
     Armv7 = 8 { "armv7", Elf32 Little [40], flags (0, 0), qemu "arm", debian Some("armhf"),
-        rust Some("armv7-unknown-linux-musleabihf"), uname ["armv7l", "armv8l", "armv7", "armv7hl", "armv7ml"],
-        also ["armel", "armv6l", "armv5tel"] }: "32-bit Arm, little-endian (any version as a target)."
+        rust Some("armv7-unknown-linux-musleabi"), uname ["armv7l", "armv8l", "armv7", "armv7hl", "armv7ml"],
+        also ["armel", "armv6l", "armv5tel", "armv7-unknown-linux-musleabihf"] }: "32-bit Arm, little-endian (any version as a target)."
 
     Aarch64Be = 32 { "aarch64_be", Elf64 Big [183], flags (0, 0), qemu "aarch64_be", debian None, rust None,
         uname ["aarch64_be"], also [] }: "64-bit Arm, big-endian."
@@ -227,7 +227,8 @@ impl Arch {
         self.row().debian
     }
 
-    /// The Rust target that its launcher is built with.
+    /// The Rust target that its launcher is built with. No libc is linked, so `musl` says nothing but that the program is
+    /// static; armv7 is soft-float, so that it starts on a CPU without VFP too.
     pub const fn rust_target(self) -> Option<&'static str> {
         self.row().rust
     }

@@ -34,6 +34,12 @@ pub fn c_string(parts: &[&[u8]]) -> &'static CStr {
     CStr::from_bytes_with_nul(join(&[join(parts), b"\0"])).unwrap_or_default()
 }
 
+/// The same with `?` in place of control codes: a name in a hostile bundle must not steer the terminal.
+pub fn printable(text: &[u8]) -> &'static [u8] {
+    let safe = |byte: &u8| if *byte == b'\n' || !byte.is_ascii_control() { *byte } else { b'?' };
+    text.iter().map(safe).collect::<Vec<_>>().leak()
+}
+
 /// The decimal digits of a number.
 pub fn decimal(mut number: u64) -> &'static [u8] {
     let mut digits = Vec::new();
@@ -49,7 +55,12 @@ pub fn decimal(mut number: u64) -> &'static [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::decimal;
+    use super::{decimal, printable};
+
+    #[test]
+    fn control_codes_do_not_reach_the_terminal() {
+        assert_eq!(printable(b"a\x1b[2J\x07b\nc\xff\x7f"), b"a?[2J?b\nc\xff?");
+    }
 
     #[test]
     fn numbers_are_written_in_decimal() {

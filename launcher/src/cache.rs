@@ -1,8 +1,8 @@
 //! The cache: which folder serves, whether it is ours alone, and one slot per blob that appears by rename.
 //!
 //! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A candidate is
-//! used only if it, the CPU's folder and the slot are real folders of our user that nobody else can enter; then
-//! whatever is inside was put there by us.
+//! used only if it, the CPU's folder and the slot are real folders of our user, the first one closed to other writers, the
+//! others closed altogether; then whatever is inside was put there by us.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -64,7 +64,9 @@ impl Cache {
             }
             other => other?,
         };
-        check_ours(&top_dir, candidate)?;
+        // A folder that the user made himself is usually open to readers. What counts is that nobody else can put
+        // anything into it; everything below is closed.
+        check_ours(&top_dir, candidate, 0o022)?;
 
         let path = join(&[candidate, b"/", HOST.name().as_bytes()]);
         let name = c_string(&[HOST.name().as_bytes()]);
@@ -75,7 +77,7 @@ impl Cache {
             }
             other => other?,
         };
-        check_ours(&dir, path)?;
+        check_ours(&dir, path, 0o077)?;
         Ok(Self { dir, path })
     }
 
@@ -92,7 +94,7 @@ impl Cache {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
-        check_ours(&dir, path)?;
+        check_ours(&dir, path, 0o077)?;
         match sys::faccessat(dir.at(), MARKER, Access::Exists) {
             Ok(()) => Ok(Some(Slot { dir, path })),
             Err(Errno::ENOENT) => Ok(None),
@@ -224,15 +226,11 @@ fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
     sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
 }
 
-/// Refuses a folder that another user owns or can enter.
-fn check_ours(dir: &Fd, path: &[u8]) -> Result<(), Error> {
+/// Refuses a folder that another user owns, or that has one of the mode bits `open`.
+fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
-    let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & 0o077 == 0;
-    if ours {
-        Ok(())
-    } else {
-        Err(Error::of_candidate(&[path, b" is not a folder of yours that only you can enter"]))
-    }
+    let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & open == 0;
+    if ours { Ok(()) } else { Err(Error::of_candidate(&[path, b" is not a folder that is yours alone"])) }
 }
 
 /// Makes a folder for us alone; one that is there already is for the caller to check.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::join;
+use crate::bytes::{join, printable};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -59,7 +59,8 @@ impl Error {
     pub fn lines(self) -> &'static [u8] {
         let Failure { text, hint, .. } = self.0;
         let message = join(&[b"unibin: ", text, b"\n"]);
-        if hint.is_empty() { message } else { join(&[message, b"unibin: hint: ", hint, b"\n"]) }
+        let lines = if hint.is_empty() { message } else { join(&[message, b"unibin: hint: ", hint, b"\n"]) };
+        printable(lines)
     }
 
     /// The launcher was started by hand.

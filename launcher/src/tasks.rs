@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, decimal, join};
+use crate::bytes::{c_string, decimal, join, printable};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
@@ -47,7 +47,8 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
     for notice in manifest.notices() {
         line(&[b"notice: ", notice.source, b" (", notice.licence, b"): ", notice.origin]);
     }
-    sys::stdout(&text).map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    sys::stdout(printable(&text))
+        .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
     Ok(0)
 }
 
