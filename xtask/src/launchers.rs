@@ -5,6 +5,7 @@
 
 use crate::rust_src;
 use anyhow::{Context, Result, bail, ensure};
+use bundle::Arch;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs;
@@ -12,32 +13,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Name of the launcher's CPU, and the target triple that it is built as. No libc is linked, so `musl` says
-/// nothing but that the program is static. armv7 is soft-float: it starts on a CPU without VFP too.
-pub(crate) const HOSTS: [(&str, &str); 8] = [
-    ("x86_64", "x86_64-unknown-linux-musl"),
-    ("i686", "i686-unknown-linux-musl"),
-    ("aarch64", "aarch64-unknown-linux-musl"),
-    ("armv7", "armv7-unknown-linux-musleabi"),
-    ("riscv64", "riscv64gc-unknown-linux-musl"),
-    ("ppc64le", "powerpc64le-unknown-linux-musl"),
-    ("s390x", "s390x-unknown-linux-musl"),
-    ("loongarch64", "loongarch64-unknown-linux-musl"),
-];
-
 /// Where the launchers are committed, from the workspace's folder.
 pub(crate) const FOLDER: &str = "templates/launchers";
 /// The list of their digests, in the format of sha256sum(1).
 pub(crate) const SUMS: &str = "SHA256SUMS";
 
 /// The file name of a launcher.
-pub(crate) fn file_name(arch: &str) -> String {
-    format!("launcher-{arch}")
+pub(crate) fn file_name(host: Arch) -> String {
+    format!("launcher-{host}")
 }
 
 struct Options {
     check: bool,
-    only: Option<String>,
+    only: Option<Arch>,
     out: Option<PathBuf>,
 }
 
@@ -45,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     let workspace = crate::workspace();
     let committed = workspace.join(FOLDER);
-    let hosts = HOSTS.iter().filter(|(arch, _)| options.only.as_deref().is_none_or(|only| only == *arch));
+    let hosts = Arch::HOSTS.into_iter().filter(|host| options.only.is_none_or(|only| only == *host));
     let build = Build::prepare(&workspace)?;
     let scratch = tempfile::tempdir()?;
     let out = match (&options.out, options.check) {
@@ -55,14 +43,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     fs::create_dir_all(&out).with_context(|| format!("cannot make `{}`", out.display()))?;
     let mut differing = Vec::new();
-    for (arch, triple) in hosts {
+    for host in hosts {
+        let triple = host.rust_target().with_context(|| format!("no Rust target for {host}"))?;
         let built = build.launcher(triple)?;
-        println!("{arch:12} {:6} bytes", built.len());
-        let path = out.join(file_name(arch));
+        println!("{host:12} {:6} bytes", built.len());
+        let path = out.join(file_name(host));
         fs::write(&path, &built).with_context(|| format!("cannot write `{}`", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-        if options.check && fs::read(committed.join(file_name(arch))).ok().as_ref() != Some(&built) {
-            differing.push(*arch);
+        if options.check && fs::read(committed.join(file_name(host))).ok().as_ref() != Some(&built) {
+            differing.push(host.name());
         }
     }
     if options.check {
@@ -84,13 +73,11 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--check" => options.check = true,
             "--only" => {
                 let arch = rest.next().context("`--only` wants a host")?;
-                let known = HOSTS.map(|(arch, _)| arch);
-                ensure!(
-                    known.contains(&arch.as_str()),
-                    "unknown host `{arch}`; there are {}",
-                    known.join(", ")
+                let host = Arch::from_name(arch).filter(|host| host.is_host());
+                let known = Arch::HOSTS.map(Arch::name);
+                options.only = Some(
+                    host.with_context(|| format!("unknown host `{arch}`; there are {}", known.join(", ")))?,
                 );
-                options.only = Some(arch.clone());
             }
             "--out" => options.out = Some(rest.next().context("`--out` wants a folder")?.into()),
             other => bail!("unknown option `{other}` of `launchers`"),
@@ -102,8 +89,8 @@ fn parse(arguments: &[String]) -> Result<Options> {
 /// Lists the launchers that are in `folder`, whichever this run has built.
 fn write_sums(folder: &Path) -> Result<()> {
     let mut sums = String::new();
-    for (arch, _) in HOSTS {
-        let name = file_name(arch);
+    for host in Arch::HOSTS {
+        let name = file_name(host);
         if let Ok(bytes) = fs::read(folder.join(&name)) {
             writeln!(sums, "{}  {name}", sha256(&bytes))?;
         }

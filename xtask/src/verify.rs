@@ -3,10 +3,11 @@
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
-use crate::launchers::{FOLDER, HOSTS, SUMS, file_name, sha256};
+use crate::launchers::{FOLDER, SUMS, file_name, sha256};
 use anyhow::{Context, Result, bail, ensure};
+use bundle::{Arch, Class, Endian};
 use object::Endianness;
-use object::elf::{ELFCLASS64, FileHeader32, FileHeader64};
+use object::elf::{FileHeader32, FileHeader64};
 use object::elf::{PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader as _, SectionHeader as _};
 use std::fs;
@@ -21,13 +22,9 @@ const HEAD: (&str, &[u8]) = (".unibin.head", b"unibin-head:sh\0\0");
 /// Folders of build machines: none belongs into a file that is the same from every machine.
 const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rustup/"];
 
-/// What the ELF header of a host's launcher says.
+/// What the ELF header of a host's launcher says beyond the table of CPUs.
 struct Machine {
-    arch: &'static str,
-    is_64: bool,
-    big_endian: bool,
-    /// `e_machine` (the generic ABI's registry).
-    id: u16,
+    host: Arch,
     /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`, loongarch64
     /// object ABI 1 lp64d.
     flags: u32,
@@ -35,28 +32,27 @@ struct Machine {
     page: u64,
 }
 
-#[rustfmt::skip]
 const MACHINES: [Machine; 8] = [
-    Machine { arch: "x86_64", is_64: true, big_endian: false, id: 62, flags: 0, page: 0x1000 },
-    Machine { arch: "i686", is_64: false, big_endian: false, id: 3, flags: 0, page: 0x1000 },
-    Machine { arch: "aarch64", is_64: true, big_endian: false, id: 183, flags: 0, page: 0x10000 },
-    Machine { arch: "armv7", is_64: false, big_endian: false, id: 40, flags: 0x0500_0200, page: 0x1000 },
-    Machine { arch: "riscv64", is_64: true, big_endian: false, id: 243, flags: 5, page: 0x1000 },
-    Machine { arch: "ppc64le", is_64: true, big_endian: false, id: 21, flags: 2, page: 0x10000 },
-    Machine { arch: "s390x", is_64: true, big_endian: true, id: 22, flags: 0, page: 0x1000 },
-    Machine { arch: "loongarch64", is_64: true, big_endian: false, id: 258, flags: 0x43, page: 0x10000 },
+    Machine { host: Arch::X86_64, flags: 0, page: 0x1000 },
+    Machine { host: Arch::Aarch64, flags: 0, page: 0x10000 },
+    Machine { host: Arch::Riscv64, flags: 5, page: 0x1000 },
+    Machine { host: Arch::Ppc64le, flags: 2, page: 0x10000 },
+    Machine { host: Arch::S390x, flags: 0, page: 0x1000 },
+    Machine { host: Arch::Loongarch64, flags: 0x43, page: 0x10000 },
+    Machine { host: Arch::I686, flags: 0, page: 0x1000 },
+    Machine { host: Arch::Armv7, flags: 0x0500_0200, page: 0x1000 },
 ];
 
 pub(crate) fn run() -> Result<()> {
     let folder = crate::workspace().join(FOLDER);
     check_folder(&folder)?;
-    println!("{} launchers in `{FOLDER}` keep every rule", HOSTS.len());
+    println!("{} launchers in `{FOLDER}` keep every rule", MACHINES.len());
     Ok(())
 }
 
 /// Exactly the eight launchers, each as its list says and within the rules.
 fn check_folder(folder: &Path) -> Result<()> {
-    let wanted = HOSTS.map(|(arch, _)| file_name(arch));
+    let wanted = Arch::HOSTS.map(file_name);
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
         let name = entry?.file_name();
         let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
@@ -64,7 +60,7 @@ fn check_folder(folder: &Path) -> Result<()> {
     }
     let mut sums = Vec::new();
     for machine in &MACHINES {
-        let name = file_name(machine.arch);
+        let name = file_name(machine.host);
         let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
         check_launcher(machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
         sums.push(format!("{}  {name}", sha256(&bytes)));
@@ -84,8 +80,8 @@ fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");
     }
     let class = *bytes.get(4).context("it is no ELF file")?;
-    ensure!((class == ELFCLASS64.0) == machine.is_64, "its ELF class is {class}");
-    if machine.is_64 {
+    ensure!(class == machine.host.class() as u8, "its ELF class is {class}");
+    if machine.host.class() == Class::Elf64 {
         check_elf::<FileHeader64<Endianness>>(machine, bytes)
     } else {
         check_elf::<FileHeader32<Endianness>>(machine, bytes)
@@ -95,9 +91,12 @@ fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
 fn check_elf<Elf: FileHeader<Endian = Endianness>>(machine: &Machine, bytes: &[u8]) -> Result<()> {
     let header = Elf::parse(bytes)?;
     let endian = header.endian()?;
-    ensure!((endian == Endianness::Big) == machine.big_endian, "its byte order is {endian:?}");
+    ensure!(
+        (endian == Endianness::Big) == (machine.host.endian() == Endian::Big),
+        "its byte order is {endian:?}"
+    );
     let (found, flags) = (header.e_machine(endian).0, header.e_flags(endian).0);
-    ensure!(found == machine.id, "e_machine is {found}, not {}", machine.id);
+    ensure!(machine.host.machines().contains(&found), "e_machine is {found}, not that of {}", machine.host);
     ensure!(flags == machine.flags, "e_flags is {flags:#x}, not {:#x}", machine.flags);
     ensure!(header.e_type(endian) == object::elf::ET_EXEC, "it is not of type ET_EXEC");
 

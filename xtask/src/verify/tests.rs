@@ -18,8 +18,8 @@ fn committed() -> PathBuf {
 }
 
 fn good() -> (&'static Machine, Vec<u8>) {
-    let machine = MACHINES.iter().find(|machine| machine.arch == "aarch64").expect("a row");
-    (machine, fs::read(committed().join(file_name(machine.arch))).expect("the launchers are committed"))
+    let machine = MACHINES.iter().find(|machine| machine.host == bundle::Arch::Aarch64).expect("a row");
+    (machine, fs::read(committed().join(file_name(machine.host))).expect("the launchers are committed"))
 }
 
 /// Where the first program header of type `wanted` begins.
