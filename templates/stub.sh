@@ -117,8 +117,8 @@ for ub_w in named look make; do
       ub_c=$ub_c$ub_s
       ub_q=$ub_c/$ub_m
       ub_l=$ub_q/launcher-$ub_d
-      if [ $ub_w != look ]; then
-        ub_y="$ub_y $ub_c"
+      if [ $ub_w != look ] && ! ub_ok; then
+        [ $ub_w = named ] || ub_y="$ub_y $ub_c"
         ub_new
         case $? in
         0 | 1) ;;

@@ -161,6 +161,25 @@ fn nothing_is_made_in_the_home_of_somebody_else() {
 }
 
 #[test]
+fn the_folder_that_the_user_names_comes_before_one_that_is_warm() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let [home, named] = ["h", "n"].map(|name| fixture.folder(&format!("{name}-{}", shell.name)));
+        let start = |cache: &Path| {
+            let mut command = fixture.start(shell, &bundle, cache);
+            command.env("HOME", &home);
+            Told::from(&command.output().expect("starts"), shell.name);
+        };
+        start(Path::new(""));
+        assert_eq!(Fixture::names(&home.join(".cache/unibin")).len(), 1, "{}: warm", shell.name);
+        assert!(Fixture::names(&named).is_empty());
+        start(&named);
+        assert_eq!(Fixture::names(&named).len(), 1, "{}: the named folder has its own launcher", shell.name);
+    }
+}
+
+#[test]
 fn the_private_places_are_tried_in_order() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
