@@ -1,6 +1,8 @@
 //! The manifest: a borrowed view, checked once in [`Manifest::decode`], so that reading a row later cannot fail on
 //! anything but a row number that does not exist.
 
+use core::ops::Range;
+
 use crate::bytes::{index, u16_at, u32_at};
 use crate::{
     Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, RuleKind,
@@ -22,55 +24,42 @@ pub(crate) const LAUNCHER_HEAD: u16 = 1;
 /// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened.
 const PATH_MAX: usize = 4096;
 
-/// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
-#[derive(Clone, Copy, Debug)]
-pub struct Manifest<'a> {
-    blobs: &'a [u8],
-    launchers: &'a [u8],
-    variants: &'a [u8],
-    entries: &'a [u8],
-    translators: &'a [u8],
-    rules: &'a [u8],
-    notices: &'a [u8],
-    strings: &'a [u8],
+/// The tables, in the order in which the header counts them and they stand behind it.
+#[derive(Clone, Copy)]
+enum Table {
+    Blobs,
+    Launchers,
+    Variants,
+    Entries,
+    Translators,
+    Rules,
+    Notices,
+    Strings,
 }
+
+/// Lengths of their rows; the strings are one table of bytes.
+const ROWS: [usize; 8] =
+    [Blob::ROW, LAUNCHER_ROW, VARIANT_ROW, ENTRY_ROW, TRANSLATOR_ROW, RULE_ROW, NOTICE_ROW, 1];
+
+/// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
+///
+/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. The launcher
+/// hands it to many functions, and is smaller when that is two words.
+#[derive(Clone, Copy, Debug)]
+pub struct Manifest<'a>(&'a [u8]);
 
 const SHORT: FormatError = FormatError::Length(Part::Manifest);
-
-/// Takes the next `count` rows of `row` bytes off the front of `rest`.
-fn take<'a>(rest: &mut &'a [u8], count: u32, row: usize) -> Result<&'a [u8], FormatError> {
-    let length = index(count).checked_mul(row).ok_or(SHORT)?;
-    let (table, after) = rest.split_at_checked(length).ok_or(SHORT)?;
-    *rest = after;
-    Ok(table)
-}
-
-/// Row `number` of a table; `None` past its end.
-fn row(table: &[u8], number: u32, length: usize) -> Option<&[u8]> {
-    let start = index(number).checked_mul(length)?;
-    table.get(start..start.checked_add(length)?)
-}
 
 impl<'a> Manifest<'a> {
     /// Reads and checks a manifest. `blobs_end` is where the bytes that blobs may lie in end: the manifest's own offset.
     /// The digest of `bytes` must have been compared with the footer's before.
     pub fn decode(bytes: &'a [u8], blobs_end: u64) -> Result<Self, FormatError> {
-        let (header, mut rest) = bytes.split_at_checked(HEADER).ok_or(SHORT)?;
-        let field = |number: usize| u32_at(header, number.saturating_mul(4)).ok_or(SHORT);
-        if field(0)? != 0 || field(9)? != 0 {
+        let header = bytes.first_chunk::<HEADER>().ok_or(SHORT)?;
+        if u32_at(header, 0) != Some(0) || u32_at(header, 36) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
-        let manifest = Self {
-            blobs: take(&mut rest, field(1)?, Blob::ROW)?,
-            launchers: take(&mut rest, field(2)?, LAUNCHER_ROW)?,
-            variants: take(&mut rest, field(3)?, VARIANT_ROW)?,
-            entries: take(&mut rest, field(4)?, ENTRY_ROW)?,
-            translators: take(&mut rest, field(5)?, TRANSLATOR_ROW)?,
-            rules: take(&mut rest, field(6)?, RULE_ROW)?,
-            notices: take(&mut rest, field(7)?, NOTICE_ROW)?,
-            strings: take(&mut rest, field(8)?, 1)?,
-        };
-        if !rest.is_empty() {
+        let manifest = Self(bytes);
+        if manifest.range(ROWS.len()).ok_or(SHORT)?.end != bytes.len() {
             return Err(SHORT);
         }
         manifest.check_blobs(blobs_end)?;
@@ -78,11 +67,38 @@ impl<'a> Manifest<'a> {
         Ok(manifest)
     }
 
+    /// How many rows table `number` has.
+    fn count(&self, number: usize) -> Option<usize> {
+        u32_at(self.0, number.checked_add(1)?.checked_mul(4)?).map(index)
+    }
+
+    /// Where table `number` lies; one behind the last is empty and lies at the end.
+    #[inline(never)]
+    fn range(&self, number: usize) -> Option<Range<usize>> {
+        let (mut start, mut end) = (HEADER, HEADER);
+        for (table, row) in ROWS.iter().enumerate().take(number.saturating_add(1)) {
+            start = end;
+            end = end.checked_add(self.count(table)?.checked_mul(*row)?)?;
+        }
+        Some(if number < ROWS.len() { start..end } else { end..end })
+    }
+
+    /// The bytes of a table.
+    fn table(&self, table: Table) -> &'a [u8] {
+        self.range(table as usize).and_then(|range| self.0.get(range)).unwrap_or_default()
+    }
+
+    /// Row `number` of a table; an error past its end.
+    fn row<const LENGTH: usize>(&self, table: Table, number: u32) -> Result<&'a [u8; LENGTH], FormatError> {
+        let start = index(number).checked_mul(LENGTH).ok_or(FormatError::Reference)?;
+        self.table(table).get(start..).and_then(<[u8]>::first_chunk).ok_or(FormatError::Reference)
+    }
+
     /// Blobs stand in the order of their offsets, the first at 0, none over another or over the manifest.
     fn check_blobs(&self, blobs_end: u64) -> Result<(), FormatError> {
         let mut free = 0;
-        for (number, row) in self.blobs.chunks_exact(Blob::ROW).enumerate() {
-            let blob = Blob::decode(row)?;
+        for number in 0..self.rows(Table::Blobs) {
+            let blob = self.blob(number, None)?;
             if number == 0 && blob.offset != 0 {
                 return Err(FormatError::OutOfBounds(Part::Blob));
             }
@@ -95,100 +111,114 @@ impl<'a> Manifest<'a> {
     }
 
     fn check_rows(&self) -> Result<(), FormatError> {
-        self.rules.chunks_exact(RULE_ROW).try_for_each(|row| self.rule(row)?.check())?;
-        self.launchers.chunks_exact(LAUNCHER_ROW).try_for_each(|row| self.launcher(row).map(drop))?;
-        for (number, row) in self.variants.chunks_exact(VARIANT_ROW).enumerate() {
-            let variant = self.variant(number, row)?;
+        for number in 0..self.rows(Table::Rules) {
+            self.rule(number)?.check()?;
+        }
+        for number in 0..self.rows(Table::Launchers) {
+            self.launcher(number)?;
+        }
+        for number in 0..self.rows(Table::Variants) {
+            let variant = self.variant(number)?;
             if !variant.loader.is_empty() {
                 check_path(variant.loader)?;
             }
         }
-        for row in self.entries.chunks_exact(ENTRY_ROW) {
-            let entry = self.entry(row)?;
+        for number in 0..self.rows(Table::Entries) {
+            let entry = self.entry(number)?;
             check_path(entry.path)?;
             if entry.name.is_empty() || entry.name.contains(&0) || entry.name.contains(&b'/') {
                 return Err(FormatError::Name);
             }
         }
-        for row in self.translators.chunks_exact(TRANSLATOR_ROW) {
-            let translator = self.translator(row)?;
+        for number in 0..self.rows(Table::Translators) {
+            let translator = self.translator(number)?;
             match translator.blob.encoding {
                 Encoding::TarZstd => check_path(translator.member)?,
                 _ if translator.member.is_empty() => {}
                 _ => return Err(FormatError::Name),
             }
         }
-        self.notices.chunks_exact(NOTICE_ROW).try_for_each(|row| self.notice(row).map(drop))
+        for number in 0..self.rows(Table::Notices) {
+            self.notice(number)?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, table: Table) -> u32 {
+        u32::try_from(self.count(table as usize).unwrap_or(0)).unwrap_or(0)
+    }
+
+    /// The rows from `first` on: all were checked, so the first that can't be read is the one past the end.
+    fn each<T>(
+        self,
+        first: u32,
+        row: fn(&Self, u32) -> Result<T, FormatError>,
+    ) -> impl Iterator<Item = T> + use<'a, T> {
+        let mut numbers = first..;
+        core::iter::from_fn(move || row(&self, numbers.next()?).ok())
     }
 
     /// Every blob in file order.
     pub fn blobs(&self) -> impl Iterator<Item = Blob> + use<'a> {
-        self.blobs.chunks_exact(Blob::ROW).filter_map(|row| Blob::decode(row).ok())
+        self.each(0, |manifest, number| manifest.blob(number, None))
     }
 
     /// Every launcher in file order.
     pub fn launchers(&self) -> impl Iterator<Item = Launcher> + use<'a> {
-        let this = *self;
-        self.launchers.chunks_exact(LAUNCHER_ROW).filter_map(move |row| this.launcher(row).ok())
+        self.each(0, Self::launcher)
     }
 
     /// Every variant, in the order of preference among those of one target.
     pub fn variants(&self) -> impl Iterator<Item = Variant<'a>> + use<'a> {
-        let this = *self;
-        let rows = self.variants.chunks_exact(VARIANT_ROW).enumerate();
-        rows.filter_map(move |(number, row)| this.variant(number, row).ok())
+        self.each(0, Self::variant)
     }
 
     /// The entries of one variant; the first is its default.
     pub fn entries(&self, variant: &Variant<'_>) -> impl Iterator<Item = Entry<'a>> + use<'a> {
-        let this = *self;
         let number = variant.index;
-        let all = self.entries.chunks_exact(ENTRY_ROW).filter_map(move |row| this.entry(row).ok());
-        all.filter(move |entry| entry.variant == number)
+        self.each(0, Self::entry).filter(move |entry| entry.variant == number)
     }
 
     /// Every translator in file order.
     pub fn translators(&self) -> impl Iterator<Item = Translator<'a>> + use<'a> {
-        let this = *self;
-        self.translators.chunks_exact(TRANSLATOR_ROW).filter_map(move |row| this.translator(row).ok())
+        self.each(0, Self::translator)
     }
 
     /// Every notice in file order.
     pub fn notices(&self) -> impl Iterator<Item = Notice<'a>> + use<'a> {
-        let this = *self;
-        self.notices.chunks_exact(NOTICE_ROW).filter_map(move |row| this.notice(row).ok())
+        self.each(0, Self::notice)
     }
 
     /// The rules of a row, in order.
     pub fn rules(&self, rules: Rules) -> impl Iterator<Item = Rule<'a>> + use<'a> {
-        let this = *self;
-        let all = self.rules.chunks_exact(RULE_ROW).skip(index(rules.first)).take(index(rules.count));
-        all.filter_map(move |row| this.rule(row).ok())
+        self.each(rules.first, Self::rule).take(index(rules.count))
     }
 
-    fn blob(&self, number: u32, kinds: &[BlobKind]) -> Result<Blob, FormatError> {
-        let blob = Blob::decode(row(self.blobs, number, Blob::ROW).ok_or(FormatError::Reference)?)?;
-        if kinds.is_empty() || kinds.contains(&blob.kind) { Ok(blob) } else { Err(FormatError::Reference) }
+    // One copy of each of the following, however many loops there are over the rows.
+    #[inline(never)]
+    fn blob(&self, number: u32, kind: Option<BlobKind>) -> Result<Blob, FormatError> {
+        let blob = Blob::decode(self.row::<{ Blob::ROW }>(Table::Blobs, number)?)?;
+        if kind.is_none_or(|kind| kind == blob.kind) { Ok(blob) } else { Err(FormatError::Reference) }
     }
 
-    fn string(&self, row: &[u8], at: usize) -> Result<&'a [u8], FormatError> {
-        let start = index(u32_at(row, at).ok_or(SHORT)?);
-        let length = index(u32_at(row, at.saturating_add(4)).ok_or(SHORT)?);
-        let end = start.checked_add(length).ok_or(FormatError::Reference)?;
-        self.strings.get(start..end).ok_or(FormatError::Reference)
+    #[inline(never)]
+    fn string(&self, start: u32, length: u32) -> Result<&'a [u8], FormatError> {
+        let start = index(start);
+        let end = start.checked_add(index(length)).ok_or(FormatError::Reference)?;
+        self.table(Table::Strings).get(start..end).ok_or(FormatError::Reference)
     }
 
-    fn rule_range(&self, row: &[u8], at: usize) -> Result<Rules, FormatError> {
-        let first = u32_at(row, at).ok_or(SHORT)?;
-        let count = u32_at(row, at.saturating_add(4)).ok_or(SHORT)?;
-        let end = index(first).checked_add(index(count)).and_then(|end| end.checked_mul(RULE_ROW));
-        match end {
-            Some(end) if end <= self.rules.len() => Ok(Rules { first, count }),
+    #[inline(never)]
+    fn rule_range(&self, first: u32, count: u32) -> Result<Rules, FormatError> {
+        match first.checked_add(count) {
+            Some(end) if end <= self.rows(Table::Rules) => Ok(Rules { first, count }),
             _ => Err(FormatError::Reference),
         }
     }
 
-    fn launcher(&self, row: &[u8]) -> Result<Launcher, FormatError> {
+    #[inline(never)]
+    fn launcher(&self, number: u32) -> Result<Launcher, FormatError> {
+        let row = self.row::<LAUNCHER_ROW>(Table::Launchers, number)?;
         let flags = u16_at(row, 2).ok_or(SHORT)?;
         if flags & !LAUNCHER_HEAD != 0 {
             return Err(FormatError::UnknownFlag(Part::Manifest));
@@ -197,76 +227,91 @@ impl<'a> Manifest<'a> {
         if !host.is_host() {
             return Err(FormatError::UnknownKind(Part::Manifest));
         }
-        let blob = self.blob(u32_at(row, 4).ok_or(SHORT)?, &[BlobKind::Launcher])?;
+        let blob = self.blob(word(row, 4), Some(BlobKind::Launcher))?;
         Ok(Launcher { host, head: flags & LAUNCHER_HEAD != 0, blob })
     }
 
-    fn variant(&self, number: usize, row: &[u8]) -> Result<Variant<'a>, FormatError> {
-        if u32_at(row, 24) != Some(0) {
+    #[inline(never)]
+    fn variant(&self, number: u32) -> Result<Variant<'a>, FormatError> {
+        let row = self.row::<VARIANT_ROW>(Table::Variants, number)?;
+        if word(row, 24) != 0 {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         Ok(Variant {
-            index: u32::try_from(number).map_err(|_| SHORT)?,
+            index: number,
             target: arch(row, 0)?,
             level: u16_at(row, 2).ok_or(SHORT)?,
-            app: self.blob(u32_at(row, 4).ok_or(SHORT)?, &[BlobKind::App])?,
-            loader: self.string(row, 8)?,
-            rules: self.rule_range(row, 16)?,
+            app: self.blob(word(row, 4), Some(BlobKind::App))?,
+            loader: self.string(word(row, 8), word(row, 12))?,
+            rules: self.rule_range(word(row, 16), word(row, 20))?,
         })
     }
 
-    fn entry(&self, bytes: &[u8]) -> Result<Entry<'a>, FormatError> {
-        let variant = u32_at(bytes, 0).ok_or(SHORT)?;
-        if row(self.variants, variant, VARIANT_ROW).is_none() {
+    #[inline(never)]
+    fn entry(&self, number: u32) -> Result<Entry<'a>, FormatError> {
+        let row = self.row::<ENTRY_ROW>(Table::Entries, number)?;
+        let variant = word(row, 0);
+        if variant >= self.rows(Table::Variants) {
             return Err(FormatError::Reference);
         }
-        if u32_at(bytes, 4) != Some(0) {
+        if word(row, 4) != 0 {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         Ok(Entry {
             variant,
-            name: self.string(bytes, 8)?,
-            path: self.string(bytes, 16)?,
-            rules: self.rule_range(bytes, 24)?,
+            name: self.string(word(row, 8), word(row, 12))?,
+            path: self.string(word(row, 16), word(row, 20))?,
+            rules: self.rule_range(word(row, 24), word(row, 28))?,
         })
     }
 
-    fn translator(&self, row: &[u8]) -> Result<Translator<'a>, FormatError> {
+    #[inline(never)]
+    fn translator(&self, number: u32) -> Result<Translator<'a>, FormatError> {
+        let row = self.row::<TRANSLATOR_ROW>(Table::Translators, number)?;
         // Bytes 8..12 are the probe and the flags, which version 1 does not define.
-        if u32_at(row, 8) != Some(0) {
+        if word(row, 8) != 0 {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         Ok(Translator {
             key: EmulatorKey { host: arch(row, 0)?, target: arch(row, 2)? },
-            blob: self.blob(u32_at(row, 4).ok_or(SHORT)?, &[BlobKind::Emulator])?,
-            member: self.string(row, 12)?,
-            name: self.string(row, 20)?,
-            version: self.string(row, 28)?,
-            rules: self.rule_range(row, 36)?,
+            blob: self.blob(word(row, 4), Some(BlobKind::Emulator))?,
+            member: self.string(word(row, 12), word(row, 16))?,
+            name: self.string(word(row, 20), word(row, 24))?,
+            version: self.string(word(row, 28), word(row, 32))?,
+            rules: self.rule_range(word(row, 36), word(row, 40))?,
         })
     }
 
-    fn rule(&self, row: &[u8]) -> Result<Rule<'a>, FormatError> {
+    #[inline(never)]
+    fn rule(&self, number: u32) -> Result<Rule<'a>, FormatError> {
+        let row = self.row::<RULE_ROW>(Table::Rules, number)?;
         if u16_at(row, 2) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         let kind = RuleKind::from_id(u16_at(row, 0).ok_or(SHORT)?);
         Ok(Rule {
             kind: kind.ok_or(FormatError::UnknownKind(Part::Manifest))?,
-            name: self.string(row, 4)?,
-            value: self.string(row, 12)?,
+            name: self.string(word(row, 4), word(row, 8))?,
+            value: self.string(word(row, 12), word(row, 16))?,
         })
     }
 
-    fn notice(&self, row: &[u8]) -> Result<Notice<'a>, FormatError> {
+    #[inline(never)]
+    fn notice(&self, number: u32) -> Result<Notice<'a>, FormatError> {
+        let row = self.row::<NOTICE_ROW>(Table::Notices, number)?;
         Ok(Notice {
-            subject: self.blob(u32_at(row, 0).ok_or(SHORT)?, &[])?,
-            text: self.blob(u32_at(row, 4).ok_or(SHORT)?, &[BlobKind::Notices])?,
-            licence: self.string(row, 8)?,
-            source: self.string(row, 16)?,
-            origin: self.string(row, 24)?,
+            subject: self.blob(word(row, 0), None)?,
+            text: self.blob(word(row, 4), Some(BlobKind::Notices))?,
+            licence: self.string(word(row, 8), word(row, 12))?,
+            source: self.string(word(row, 16), word(row, 20))?,
+            origin: self.string(word(row, 24), word(row, 28))?,
         })
     }
+}
+
+/// A field of a row. All fields lie inside: the row's length is a part of its type.
+fn word<const LENGTH: usize>(row: &[u8; LENGTH], at: usize) -> u32 {
+    u32_at(row, at).unwrap_or(u32::MAX)
 }
 
 fn arch(row: &[u8], at: usize) -> Result<Arch, FormatError> {
