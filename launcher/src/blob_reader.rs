@@ -6,18 +6,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use bundle::{Blob, Encoding};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use ruzstd::io::{Error as ZstdError, ErrorKind, Read};
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle_file::BundleFile;
 use crate::error::Error;
+use crate::zstd::Decoder as Zstd;
 
 /// Stored bytes are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
-
-/// A larger window is refused, so that a bundle cannot ask for more memory than small machines have: 64 MiB.
-const MAX_WINDOW: u64 = 1 << 26;
 
 /// The stored bytes of a blob.
 struct Stored<'a> {
@@ -29,53 +25,29 @@ struct Stored<'a> {
     ready: core::ops::Range<usize>,
 }
 
-impl Read for Stored<'_> {
-    fn read(&mut self, out: &mut [u8]) -> Result<usize, ZstdError> {
+impl Stored<'_> {
+    /// `None` when the file cannot be read.
+    fn read(&mut self, out: &mut [u8]) -> Option<usize> {
         if self.ready.is_empty() {
             let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.buffer.len());
-            let into = self.buffer.get_mut(..want).unwrap_or_default();
-            let read = self.file.read_at(self.offset, into).map_err(|_| ZstdError::from(ErrorKind::Other))?;
+            let read = self.file.read_at(self.offset, self.buffer.get_mut(..want)?).ok()?;
             self.offset = self.offset.saturating_add(read as u64);
             self.left = self.left.saturating_sub(read as u64);
             self.ready = 0..read;
         }
-        let ready = self.buffer.get(self.ready.clone()).unwrap_or_default();
-        let length = ready.len().min(out.len());
-        for (to, from) in out.iter_mut().zip(ready) {
-            *to = *from;
-        }
+        let length = self.ready.len().min(out.len());
+        out.get_mut(..length)?.copy_from_slice(self.buffer.get(self.ready.clone())?.get(..length)?);
         self.ready.start = self.ready.start.saturating_add(length);
-        Ok(length)
-    }
-}
-
-/// Raw bytes, or a Zstandard frame being decoded.
-enum Decoder<'a> {
-    Raw(Stored<'a>),
-    Zstd(Box<Frame<'a>>),
-}
-
-/// A Zstandard frame being decoded. Not `ruzstd`'s own streaming reader: that one keeps its errors as trait objects, and
-/// their texts would be half of the launcher.
-struct Frame<'a> {
-    stored: Stored<'a>,
-    decoder: FrameDecoder,
-}
-
-impl<'a> Frame<'a> {
-    fn open(mut stored: Stored<'a>) -> Option<Self> {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(MAX_WINDOW);
-        decoder.init(&mut stored).ok()?;
-        Some(Self { stored, decoder })
+        Some(length)
     }
 
-    /// `None` is damage.
-    fn read(&mut self, out: &mut [u8]) -> Option<usize> {
-        while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-            self.decoder.decode_blocks(&mut self.stored, BlockDecodingStrategy::UptoBlocks(1)).ok()?;
+    /// `None` also when there are not as many bytes as `out` takes.
+    fn fill(&mut self, mut out: &mut [u8]) -> Option<()> {
+        while !out.is_empty() {
+            let read = self.read(out).filter(|read| *read != 0)?;
+            out = out.get_mut(read..)?;
         }
-        self.decoder.read(out).ok()
+        Some(())
     }
 }
 
@@ -83,7 +55,9 @@ impl<'a> Frame<'a> {
 pub struct BlobReader<'a> {
     file: &'a BundleFile<'a>,
     blob: Blob,
-    decoder: Decoder<'a>,
+    stored: Stored<'a>,
+    /// Unpacks what is stored; raw bytes need none.
+    zstd: Option<Box<Zstd>>,
     hasher: Sha256,
     left: u64,
 }
@@ -91,24 +65,25 @@ pub struct BlobReader<'a> {
 impl<'a> BlobReader<'a> {
     /// Starts reading `blob` of `file`.
     pub fn open(file: &'a BundleFile<'a>, blob: Blob) -> Result<Self, Error> {
-        let stored =
+        let mut stored =
             Stored { file, offset: blob.offset, left: blob.stored, buffer: vec![0; PIECE], ready: 0..0 };
-        let decoder = match blob.encoding {
-            Encoding::Raw => Decoder::Raw(stored),
+        let zstd = match blob.encoding {
+            Encoding::Raw => None,
             Encoding::Zstd | Encoding::TarZstd => {
-                let frame = Frame::open(stored).ok_or_else(|| damaged(file, blob))?;
-                Decoder::Zstd(Box::new(frame))
+                let decoder = Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?;
+                Some(Box::new(decoder))
             }
         };
-        Ok(Self { file, blob, decoder, hasher: Sha256::new(), left: blob.length })
+        Ok(Self { file, blob, stored, zstd, hasher: Sha256::new(), left: blob.length })
     }
 
     /// Fills as much of `out` as there is; 0 at the end. More bytes than the manifest says are damage: a small blob
     /// cannot fill the disk.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let read = match &mut self.decoder {
-            Decoder::Raw(stored) => stored.read(out).ok(),
-            Decoder::Zstd(frame) => frame.read(out),
+        let stored = &mut self.stored;
+        let read = match &mut self.zstd {
+            None => stored.read(out),
+            Some(zstd) => zstd.read(&mut |out| stored.fill(out), out),
         };
         let read = read.ok_or_else(|| self.damaged())?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| self.damaged())?;

@@ -3,7 +3,7 @@
 //! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
 //! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`] and
 //! [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and [`cache`] find a
-//! place, [`unpack`] fills it ([`blob_reader`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort.
+//! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -29,3 +29,4 @@ pub mod sys;
 pub mod tar;
 pub mod tasks;
 pub mod unpack;
+pub mod zstd;
