@@ -18,29 +18,27 @@ pub fn candidates<'a>(
     start: &'a Start<'a>,
     controls: &'a Controls<'a>,
 ) -> impl Iterator<Item = &'static [u8]> + 'a {
+    (0..6 + SHARED.len()).filter_map(move |number| candidate(number, start, controls))
+}
+
+/// One place in the list, which may be empty.
+fn candidate(number: usize, start: &Start<'_>, controls: &Controls<'_>) -> Option<&'static [u8]> {
     let variable = |name: &[u8]| {
         let value = start.process.var(name).map(CStr::to_bytes);
         value.filter(|value| value.first() == Some(&b'/'))
     };
-    let under = |folder: &[u8], name: &[u8]| join(&[folder, b"/", name]);
-    let private = [
+    let (folder, name): (&[u8], &[u8]) = match number {
         // The stub has already found a folder from which this launcher could be executed.
-        start.launcher.and_then(cache_of_launcher).map(absolute),
-        controls.cache.map(|path| join(&[path.to_bytes()])),
-        variable(b"XDG_CACHE_HOME").map(|folder| under(folder, b"unibin")),
-    ];
-    // After sudo these may still be another user's.
-    let home =
-        core::iter::once_with(move || ours(variable(b"HOME")?).map(|folder| under(folder, b".cache/unibin")));
-    let runtime = core::iter::once_with(move || {
-        ours(variable(b"XDG_RUNTIME_DIR")?).map(|folder| under(folder, b"unibin"))
-    });
-    let beside_bundle = core::iter::once_with(|| {
-        let bundle = absolute(start.bundle.to_bytes());
-        Some(join(&[folder_of(bundle), b"/.unibin-", uid()]))
-    });
-    let shared = SHARED.iter().map(|place| Some(join(&[place, b"/unibin-", uid()])));
-    private.into_iter().chain(home).chain(runtime).chain(beside_bundle).chain(shared).flatten()
+        0 => return cache_of_launcher(start.launcher?).map(absolute),
+        1 => return Some(join(&[controls.cache?.to_bytes()])),
+        2 => (variable(b"XDG_CACHE_HOME")?, b"/unibin"),
+        // After sudo these may still be another user's.
+        3 => (ours(variable(b"HOME")?)?, b"/.cache/unibin"),
+        4 => (ours(variable(b"XDG_RUNTIME_DIR")?)?, b"/unibin"),
+        5 => (folder_of(absolute(start.bundle.to_bytes())), b"/.unibin-"),
+        _ => (SHARED.get(number.checked_sub(6)?)?, b"/unibin-"),
+    };
+    Some(join(&[folder, name, if number < 5 { b"" } else { uid() }]))
 }
 
 /// The folder, if it is there and our user's.

@@ -56,38 +56,46 @@ impl<'a> Controls<'a> {
 
     /// Reads the controls out of an environment. An empty value counts as not set.
     pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<Self, Error> {
-        let mut controls = Self {
-            task: Task::Run,
-            route: AllowedRoute::Any,
-            log: false,
-            verify: false,
-            cache: None,
-            emulator: None,
-            entry: None,
-            to: None,
-        };
+        let mut values = [None; NAMES.len()];
         for variable in environment {
-            let Some((name, value)) = split(variable) else { continue };
-            let bytes = value.to_bytes();
-            match name {
-                b"UNIBIN_DO" => controls.task = task(name, bytes)?,
-                b"UNIBIN_ROUTE" => controls.route = route(name, bytes)?,
-                b"UNIBIN_LOG" => controls.log = bytes != b"0",
-                b"UNIBIN_VERIFY" => controls.verify = bytes != b"0",
-                b"UNIBIN_CACHE" if bytes.first() == Some(&b'/') => controls.cache = Some(value),
-                // The app may change its working folder before it starts a program from the cache.
-                b"UNIBIN_CACHE" => {
-                    return Err(Error::bad_control(name, bytes, "it takes the absolute path of a folder"));
-                }
-                b"UNIBIN_EMULATOR" => controls.emulator = Some(value),
-                b"UNIBIN_ENTRY" => controls.entry = Some(bytes),
-                b"UNIBIN_TO" => controls.to = Some(value),
-                _ => {}
+            if let Some((name, value)) = split(variable)
+                && let Some(at) = NAMES.iter().position(|known| *known == name)
+                && let Some(slot) = values.get_mut(at)
+            {
+                *slot = Some(value);
             }
         }
-        Ok(controls)
+        let [task, route, log, verify, cache, emulator, entry, to] = values;
+        let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
+        // The app may change its working folder before it starts a program from the cache.
+        if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
+            return Err(Error::bad_control(NAMES[4], cache, "it takes the absolute path of a folder"));
+        }
+        Ok(Self {
+            task: task.map_or(Ok(Task::Run), |value| self::task(NAMES[0], value.to_bytes()))?,
+            route: route.map_or(Ok(AllowedRoute::Any), |value| self::route(NAMES[1], value.to_bytes()))?,
+            log: is_on(log),
+            verify: is_on(verify),
+            cache,
+            emulator,
+            entry: entry.map(CStr::to_bytes),
+            to,
+        })
     }
 }
+
+/// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
+/// turn is much code.
+const NAMES: [&[u8]; 8] = [
+    b"UNIBIN_DO",
+    b"UNIBIN_ROUTE",
+    b"UNIBIN_LOG",
+    b"UNIBIN_VERIFY",
+    b"UNIBIN_CACHE",
+    b"UNIBIN_EMULATOR",
+    b"UNIBIN_ENTRY",
+    b"UNIBIN_TO",
+];
 
 /// Name and value of one of our variables with a value; `None` for all others.
 fn split(variable: &CStr) -> Option<(&[u8], &CStr)> {

@@ -56,31 +56,46 @@ impl<'a> Launch<'a> {
         translator: Option<&Translator<'_>>,
         places: &Places<'a>,
     ) -> Self {
-        let app_rules = || manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules));
-        let inserted =
-            app_rules().filter(|rule| rule.kind == RuleKind::Argument).map(|rule| c_string(&[rule.value]));
-        let given = start.arguments.iter().copied();
-        let rest: Vec<_> = inserted.chain(given).collect();
-
         let mut environment = Environment::of(start);
-        environment.apply(app_rules());
-        let arguments = match route {
-            Route::Native(_) => core::iter::once(start.argv0).chain(rest).collect(),
-            Route::Emulated(variant, _) => {
-                let rules = translator.map_or_else(
-                    || rules_of_any_host(manifest, variant.target),
-                    |translator| Some(translator.rules),
-                );
-                environment.remove_prefix(b"QEMU_");
-                match rules {
-                    Some(rules) => {
-                        environment.apply(manifest.rules(rules));
-                        arguments(start.argv0, manifest.rules(rules), places, rest)
-                    }
-                    None => arguments(start.argv0, QEMU_RULES.into_iter(), places, rest),
+        let mut rest = Vec::new();
+        for rules in [route.variant().rules, entry.rules] {
+            for rule in manifest.rules(rules) {
+                environment.apply(&rule);
+                if rule.kind == RuleKind::Argument {
+                    rest.push(c_string(&[rule.value]));
                 }
             }
-        };
+        }
+        rest.extend_from_slice(&start.arguments);
+
+        let mut arguments = Vec::from([start.argv0]);
+        if let Route::Emulated(variant, _) = route {
+            let rules = translator.map_or_else(
+                || rules_of_any_host(manifest, variant.target),
+                |translator| Some(translator.rules),
+            );
+            environment.remove_prefix(b"QEMU_");
+            let mut apply = |rule: &Rule<'_>| {
+                environment.apply(rule);
+                match rule.kind {
+                    RuleKind::Argument => arguments.push(c_string(&[rule.value])),
+                    RuleKind::Argv0 => arguments.push(start.argv0),
+                    RuleKind::Program => arguments.push(places.program),
+                    RuleKind::Tree => arguments.push(places.tree),
+                    RuleKind::Rest => arguments.append(&mut rest),
+                    RuleKind::SetVariable
+                    | RuleKind::DefaultVariable
+                    | RuleKind::UnsetVariable
+                    | RuleKind::UnsetPrefix => {}
+                }
+            };
+            match rules {
+                Some(rules) => manifest.rules(rules).for_each(|rule| apply(&rule)),
+                None => QEMU_RULES.iter().for_each(apply),
+            }
+        } else {
+            arguments.append(&mut rest);
+        }
         environment.remove_all(&Controls::OF_THIS_RUN);
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
@@ -97,29 +112,6 @@ fn rules_of_any_host(manifest: &Manifest<'_>, target: bundle::Arch) -> Option<Ru
         .map(|translator| translator.rules)
 }
 
-fn arguments<'a, 'r>(
-    argv0: &'a CStr,
-    rules: impl Iterator<Item = Rule<'r>>,
-    places: &Places<'a>,
-    mut rest: Vec<&'a CStr>,
-) -> Vec<&'a CStr> {
-    let mut arguments = Vec::from([argv0]);
-    for rule in rules {
-        match rule.kind {
-            RuleKind::Argument => arguments.push(c_string(&[rule.value])),
-            RuleKind::Argv0 => arguments.push(argv0),
-            RuleKind::Program => arguments.push(places.program),
-            RuleKind::Tree => arguments.push(places.tree),
-            RuleKind::Rest => arguments.append(&mut rest),
-            RuleKind::SetVariable
-            | RuleKind::DefaultVariable
-            | RuleKind::UnsetVariable
-            | RuleKind::UnsetPrefix => {}
-        }
-    }
-    arguments
-}
-
 /// The app's environment: the caller's, in the caller's order, changed only as documented.
 struct Environment<'a>(Vec<&'a CStr>);
 
@@ -128,15 +120,13 @@ impl<'a> Environment<'a> {
         Self(start.process.env().to_vec())
     }
 
-    fn apply<'r>(&mut self, rules: impl Iterator<Item = Rule<'r>>) {
-        for rule in rules {
-            match rule.kind {
-                RuleKind::SetVariable => self.set(rule.name, rule.value),
-                RuleKind::DefaultVariable if !self.has(rule.name) => self.set(rule.name, rule.value),
-                RuleKind::UnsetVariable => self.remove_all(&[rule.name]),
-                RuleKind::UnsetPrefix => self.remove_prefix(rule.name),
-                _ => {}
-            }
+    fn apply(&mut self, rule: &Rule<'_>) {
+        match rule.kind {
+            RuleKind::SetVariable => self.set(rule.name, rule.value),
+            RuleKind::DefaultVariable if !self.has(rule.name) => self.set(rule.name, rule.value),
+            RuleKind::UnsetVariable => self.remove_all(&[rule.name]),
+            RuleKind::UnsetPrefix => self.remove_prefix(rule.name),
+            _ => {}
         }
     }
 
@@ -150,11 +140,16 @@ impl<'a> Environment<'a> {
     }
 
     fn remove_all(&mut self, names: &[&[u8]]) {
-        self.0.retain(|variable| !names.contains(&name_of(variable)));
+        self.remove(&|name| names.contains(&name));
     }
 
     fn remove_prefix(&mut self, prefix: &[u8]) {
-        self.0.retain(|variable| !name_of(variable).starts_with(prefix));
+        self.remove(&|name| name.starts_with(prefix));
+    }
+
+    /// Takes any condition by reference, so that it is compiled once.
+    fn remove(&mut self, goes: &dyn Fn(&[u8]) -> bool) {
+        self.0.retain(|variable| !goes(name_of(variable)));
     }
 }
 

@@ -31,23 +31,29 @@ macro_rules! errnos {
         impl Errno {
             $(#[doc = $text] pub const $name: Self = Self(raw::$name as u16);)*
 
-            /// The symbol of errno(3), or `E?` for a number without one here.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                    _ => "E?",
-                }
-            }
-
-            /// What strerror(3) says, in lower case.
-            pub const fn text(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                    _ => "unknown error",
-                }
-            }
+            const CODES: &'static [u16] = &[$(raw::$name as u16),*];
+            const NAMES: &'static str = concat!($(stringify!($name), "\n"),*);
+            // One string and not one for each number: pointers to them would take more room than the code that looks.
+            const TEXTS: &'static str = concat!($($text, "\n"),*);
         }
     };
+}
+
+impl Errno {
+    /// The symbol of errno(3), or `E?` for a number without one here.
+    pub fn name(self) -> &'static str {
+        self.line_of(Self::NAMES).unwrap_or("E?")
+    }
+
+    /// What strerror(3) says, in lower case.
+    pub fn text(self) -> &'static str {
+        self.line_of(Self::TEXTS).unwrap_or("unknown error")
+    }
+
+    fn line_of(self, lines: &'static str) -> Option<&'static str> {
+        let row = Self::CODES.iter().position(|code| *code == self.0)?;
+        lines.lines().nth(row)
+    }
 }
 
 errnos! {
