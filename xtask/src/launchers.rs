@@ -142,7 +142,7 @@ impl Build {
             .current_dir(&self.workspace)
             .args(["build", "--quiet", "--locked", "--package=launcher", "--bin=launcher", "--features=bare"])
             .args(["--profile=launcher", "--target", triple])
-            .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"])
+            .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem,optimize_for_size"])
             .arg("--target-dir")
             .arg(&self.target)
             .env("RUSTC_BOOTSTRAP", "1")
@@ -170,8 +170,13 @@ impl Build {
             "-Clink-arg=--build-id=none",
             // Nobody unwinds: the tables are dead weight.
             "-Cforce-unwind-tables=no",
-            // A panic names its file and line; the column is not worth its bytes.
-            "-Zlocation-detail=file,line",
+            // The launcher's own code does not panic. Should a library do so, a trap of the CPU ends the process: the texts and
+            // places of panics were a tenth of the launcher.
+            "-Zunstable-options",
+            "-Cpanic=immediate-abort",
+            "-Zlocation-detail=none",
+            // Functions with the same instructions are kept once; nothing compares their addresses.
+            "-Clink-arg=--icf=all",
             "--cfg=sha2_backend=\"soft\"",
             "--cfg=sha2_backend_soft=\"compact\"",
         ]
