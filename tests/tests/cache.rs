@@ -130,8 +130,13 @@ fn what_another_user_could_have_written_is_never_executed() {
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
     let cache = sandbox.cache();
-    for level in [cache.clone(), cache.join("x86_64")] {
-        for mode in [0o777, 0o770, 0o707, 0o750, 0o705] {
+    // The folder that the user may have made himself can be open to readers; what lies in it is closed.
+    let levels = [
+        (cache.clone(), &[0o777, 0o770, 0o707, 0o702][..]),
+        (cache.join("x86_64"), &[0o777, 0o770, 0o750, 0o705]),
+    ];
+    for (level, modes) in levels {
+        for mode in modes.iter().copied() {
             fs::set_permissions(&level, fs::Permissions::from_mode(mode)).expect("chmod");
             let exe = executed_from(&sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN));
             assert!(!exe.starts_with(&cache), "{} with mode {mode:o}: {}", level.display(), exe.display());
@@ -140,6 +145,17 @@ fn what_another_user_could_have_written_is_never_executed() {
         let exe = executed_from(&sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN));
         assert!(exe.starts_with(&cache), "closed again it serves again: {}", exe.display());
     }
+}
+
+#[test]
+fn a_cache_that_others_may_read_serves() {
+    let (sandbox, bundle) = native();
+    let named = sandbox.make_folder("named");
+    fs::set_permissions(&named, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let set = [("UNIBIN_CACHE", named.to_str().expect("text")), ("UNIBIN_LOG", "1")];
+    let exe = executed_from(&sandbox.run_with(&set, &bundle, &RUN));
+    assert!(exe.starts_with(&named), "{}", exe.display());
+    assert_eq!(fs::metadata(named.join("x86_64")).expect("folder").permissions().mode() & 0o777, 0o700);
 }
 
 #[test]

@@ -6,24 +6,19 @@ use std::process::Command;
 
 use end_to_end::{store, unibin};
 
-/// The lines of the first block of shell commands.
-fn first_commands(readme: &str) -> Vec<String> {
-    let block = readme.split("```").skip(1).step_by(2).find(|block| block.contains(" pack "));
-    let block = block.expect("the README shows how to pack");
-    let lines = block.lines().skip(1).map(|line| line.trim_start_matches("$ ").trim());
-    let joined = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
-    joined.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+/// The first line of an indented block that packs.
+fn first_command(readme: &str) -> Option<&str> {
+    readme.lines().filter_map(|line| line.strip_prefix("    ")).find(|line| line.contains(" pack "))
 }
 
 #[test]
 fn the_first_command_of_the_readme_prints_the_foreign_cpu() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).expect("README.md");
-    let line = first_commands(&readme).into_iter().next().expect("a command");
+    let line = first_command(&readme).expect("the README shows how to pack");
     let unibin = unibin().get_program().to_str().expect("text").to_owned();
     // The one thing that may differ: the program is built already.
     let typed = line.replacen("cargo run --release --", &unibin, 1);
-    let typed = if typed.starts_with("unibin ") { typed.replacen("unibin", &unibin, 1) } else { typed };
     assert!(typed.starts_with(&unibin) && typed.contains(" pack "), "not a command of ours: {line}");
 
     let folder = tempfile::tempdir().expect("folder");
