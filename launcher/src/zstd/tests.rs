@@ -1,3 +1,5 @@
+//! The decoder against what zstd itself packs, at all levels, and against changed bits.
+
 #![allow(clippy::cast_possible_truncation, reason = "made up numbers, of which the low bits will do")]
 
 use std::io::{Read as _, Write as _};
