@@ -60,9 +60,9 @@ impl fmt::Display for Mirror {
 /// What to build the list of mirrors from.
 #[derive(Debug, Clone)]
 pub struct MirrorSources {
-    /// Asked first, in this order: URLs or folders.
+    /// Asked in this order, and nothing else then: URLs or folders.
     pub arguments: Vec<String>,
-    /// Asked next: what the caller found in its environment or configuration.
+    /// Asked where there are no arguments, and nothing else then: what the caller found in its environment.
     pub environment: Vec<String>,
     /// The root folder whose `etc/apt` is read (`/` on a real machine); `None` reads no apt sources.
     pub apt_root: Option<PathBuf>,
@@ -77,8 +77,9 @@ impl Default for MirrorSources {
 }
 
 impl MirrorSources {
-    /// All mirrors in the order to try them, each once. A given mirror that no scheme fits is kept, so that the
-    /// failure to read it is told to whoever named it.
+    /// All mirrors in the order to try them, each once. Whoever names a mirror means that one: arguments stand alone, and
+    /// so does the environment; only without both are the machine's own sources asked. A given mirror that no scheme
+    /// fits is kept, so that the failure to read it is told to whoever named it.
     pub fn mirrors(&self) -> Vec<Mirror> {
         let given = self.arguments.iter().map(|base| (base.clone(), Origin::Argument));
         let environment = self.environment.iter().map(|base| (base.clone(), Origin::Environment));
@@ -86,10 +87,13 @@ impl MirrorSources {
         let snapshot =
             self.snapshot.then(|| (format!("{SNAPSHOT_BASE}{SNAPSHOT_TIMESTAMP}"), Origin::Snapshot));
         let mut seen = HashSet::new();
-        given
-            .chain(environment)
-            .chain(apt)
-            .chain(snapshot)
+        let named: Vec<_> = match (&self.arguments[..], &self.environment[..]) {
+            ([], []) => apt.chain(snapshot).collect(),
+            ([], _) => environment.collect(),
+            _ => given.collect(),
+        };
+        named
+            .into_iter()
             .map(|(base, origin)| Mirror { base: trimmed(&base).to_owned(), origin })
             .filter(|mirror| !mirror.base.is_empty() && seen.insert(mirror.base.clone()))
             .collect()
@@ -249,19 +253,22 @@ mod tests {
     }
 
     #[test]
-    fn arguments_come_first_and_the_snapshot_archive_last() {
+    fn a_named_mirror_stands_alone_and_the_snapshot_archive_comes_last() {
         let root = root(&[("sources.list", "deb http://apt.example/debian trixie main\n")]);
-        let sources = MirrorSources {
-            arguments: vec!["/srv/mirror/".into()],
-            environment: vec!["http://env.example/debian".into(), "/srv/mirror".into()],
+        let mut sources = MirrorSources {
+            arguments: vec!["/srv/mirror/".into(), "/srv/mirror".into(), "/srv/other".into()],
+            environment: vec!["http://env.example/debian".into()],
             apt_root: Some(root.path().to_owned()),
             snapshot: true,
         };
-        let bases: Vec<String> = sources.mirrors().into_iter().map(|mirror| mirror.base).collect();
+        let bases = |sources: &MirrorSources| {
+            sources.mirrors().into_iter().map(|mirror| mirror.base).collect::<Vec<_>>()
+        };
+        assert_eq!(bases(&sources), ["/srv/mirror", "/srv/other"]);
+        sources.arguments.clear();
+        assert_eq!(bases(&sources), ["http://env.example/debian"]);
+        sources.environment.clear();
         let snapshot = format!("https://snapshot.debian.org/archive/debian/{SNAPSHOT_TIMESTAMP}");
-        assert_eq!(
-            bases,
-            ["/srv/mirror", "http://env.example/debian", "http://apt.example/debian", snapshot.as_str()]
-        );
+        assert_eq!(bases(&sources), ["http://apt.example/debian", snapshot.as_str()]);
     }
 }
