@@ -63,8 +63,12 @@ pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
     let package = index.find(name).ok_or_else(|| {
         let near = index.did_you_mean(name);
         let message = format!("there is no package `{name}` for {target} in suite `{suite}`");
-        let hint = (!near.is_empty()).then(|| format!("did you mean: {}", near.join(", ")));
-        Error::Told { message, hint, code: Code::Input }
+        let hint = if near.is_empty() {
+            "`--suite` looks in another suite; not every package is built for every CPU".to_owned()
+        } else {
+            format!("did you mean: {}", near.join(", "))
+        };
+        Error::Told { message, hint: Some(hint), code: Code::Input }
     })?;
     let file = archive.download(package).map_err(|error| failed(&error))?;
     let (mut app, copyright) = tree(&Deb::open(&file).map_err(|error| refused(&error))?, name)?;
