@@ -2,13 +2,12 @@
 //! [`BlobReader::finish`] has said that length and digest are right.
 
 use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
 
 use bundle::{Blob, Encoding};
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle_file::BundleFile;
+use crate::bytes::zeroed;
 use crate::error::Error;
 use crate::zstd::Decoder as Zstd;
 
@@ -20,7 +19,7 @@ struct Stored<'a> {
     file: &'a BundleFile<'a>,
     offset: u64,
     left: u64,
-    buffer: Vec<u8>,
+    buffer: &'static mut [u8],
     /// The part of `buffer` that has not been given out.
     ready: core::ops::Range<usize>,
 }
@@ -57,7 +56,7 @@ pub struct BlobReader<'a> {
     blob: Blob,
     stored: Stored<'a>,
     /// Unpacks what is stored; raw bytes need none.
-    zstd: Option<Box<Zstd>>,
+    zstd: Option<&'static mut Zstd>,
     hasher: Sha256,
     left: u64,
 }
@@ -66,12 +65,12 @@ impl<'a> BlobReader<'a> {
     /// Starts reading `blob` of `file`.
     pub fn open(file: &'a BundleFile<'a>, blob: Blob) -> Result<Self, Error> {
         let mut stored =
-            Stored { file, offset: blob.offset, left: blob.stored, buffer: vec![0; PIECE], ready: 0..0 };
+            Stored { file, offset: blob.offset, left: blob.stored, buffer: zeroed(PIECE), ready: 0..0 };
         let zstd = match blob.encoding {
             Encoding::Raw => None,
             Encoding::Zstd | Encoding::TarZstd => {
                 let decoder = Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?;
-                Some(Box::new(decoder))
+                Some(Box::leak(Box::new(decoder)))
             }
         };
         Ok(Self { file, blob, stored, zstd, hasher: Sha256::new(), left: blob.length })
@@ -105,8 +104,8 @@ impl<'a> BlobReader<'a> {
 
     /// Reads to the end and checks length and digest.
     pub fn finish(mut self) -> Result<(), Error> {
-        let mut rest = vec![0; PIECE];
-        while self.read(&mut rest)? != 0 {}
+        let rest = zeroed(PIECE);
+        while self.read(rest)? != 0 {}
         let digest_fits = self.hasher.clone().finalize().as_slice() == self.blob.digest.0.as_slice();
         if self.left == 0 && digest_fits { Ok(()) } else { Err(self.damaged()) }
     }

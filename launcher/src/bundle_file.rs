@@ -1,12 +1,11 @@
 //! The launcher's own bundle: one descriptor, its footer and its manifest, checked before anything else is read.
 
-use alloc::vec;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use bundle::{Footer, FormatError, Manifest};
 use sha2::{Digest as _, Sha256};
 
+use crate::bytes::zeroed;
 use crate::error::Error;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
@@ -19,7 +18,7 @@ pub struct BundleFile<'a> {
     path: &'a CStr,
     footer: Footer,
     /// The manifest's bytes, and the signatures behind them.
-    manifest: Vec<u8>,
+    manifest: &'static [u8],
 }
 
 impl<'a> BundleFile<'a> {
@@ -33,20 +32,19 @@ impl<'a> BundleFile<'a> {
             return Err(Error::not_a_file(name));
         }
 
-        let mut tail = vec![0; usize::try_from(stat.size.min(TAIL)).unwrap_or(0)];
+        let tail = zeroed(usize::try_from(stat.size.min(TAIL)).unwrap_or(0));
         let tail_offset = stat.size.saturating_sub(TAIL);
-        fd.pread_exact(&mut tail, tail_offset).map_err(unreadable)?;
-        let footer = decode_footer(&tail, stat.size).map_err(|error| Error::format(name, error))?;
+        fd.pread_exact(tail, tail_offset).map_err(unreadable)?;
+        let footer = decode_footer(tail, stat.size).map_err(|error| Error::format(name, error))?;
 
         let manifest = if footer.manifest_offset >= tail_offset {
             let start =
                 usize::try_from(footer.manifest_offset.saturating_sub(tail_offset)).unwrap_or(usize::MAX);
-            tail.drain(..start.min(tail.len()));
-            tail
+            tail.get(start..).unwrap_or_default()
         } else {
             let length = footer.manifest_length.saturating_add(footer.signatures_length);
-            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-            fd.pread_exact(&mut bytes, footer.manifest_offset).map_err(unreadable)?;
+            let bytes = zeroed(usize::try_from(length).unwrap_or(0));
+            fd.pread_exact(bytes, footer.manifest_offset).map_err(unreadable)?;
             bytes
         };
 

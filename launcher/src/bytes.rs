@@ -3,6 +3,7 @@
 //! They are never freed: a launcher lives for a moment, its allocator takes nothing back, and without the code that frees
 //! them it is a third smaller.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -38,6 +39,12 @@ pub fn c_string(parts: &[&[u8]]) -> &'static CStr {
 pub fn printable(text: &[u8]) -> &'static [u8] {
     let safe = |byte: &u8| if *byte == b'\n' || !byte.is_ascii_control() { *byte } else { b'?' };
     text.iter().map(safe).collect::<Vec<_>>().leak()
+}
+
+/// A buffer of zeros, which is never freed either.
+#[inline(never)]
+pub fn zeroed(length: usize) -> &'static mut [u8] {
+    vec![0; length].leak()
 }
 
 /// The decimal digits of a number.

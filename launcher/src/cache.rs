@@ -4,7 +4,6 @@
 //! used only if it, the CPU's folder and the slot are real folders of our user, the first one closed to other writers, the
 //! others closed altogether; then whatever is inside was put there by us.
 
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -209,13 +208,13 @@ impl Cache {
     fn remove_left_overs(&self, locked: bool) {
         let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
         let now = sys::unix_seconds();
-        let names: Vec<_> = names(&dir).filter(|name| name.as_bytes().starts_with(UNFINISHED)).collect();
+        let names: Vec<_> = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
         for name in names {
-            let protected = locked && !name.as_bytes().starts_with(UNFINISHED_STUB);
-            let old = sys::statat(self.dir.at(), &name, Follow::No)
+            let protected = locked && !name.to_bytes().starts_with(UNFINISHED_STUB);
+            let old = sys::statat(self.dir.at(), name, Follow::No)
                 .is_ok_and(|stat| stat.mtime.saturating_add(LEFT_OVER_AFTER) < now);
             if protected || old {
-                remove_tree(&self.dir, &name);
+                remove_tree(&self.dir, name);
             }
         }
     }
@@ -258,7 +257,7 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
 }
 
 /// The names in a folder, as far as it can be read.
-fn names(dir: &Fd) -> impl Iterator<Item = CString> {
+fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
@@ -268,8 +267,8 @@ pub fn remove_tree(at: &Fd, name: &CStr) {
     if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {
         let names: Vec<_> = names(&dir).collect();
         for name in names {
-            if sys::unlinkat(dir.at(), &name).is_err() {
-                remove_tree(&dir, &name);
+            if sys::unlinkat(dir.at(), name).is_err() {
+                remove_tree(&dir, name);
             }
         }
     }

@@ -6,14 +6,14 @@ use core::ffi::CStr;
 use bundle::{Blob, Encoding, Translator};
 
 use crate::blob_reader::BlobReader;
-use crate::bytes::{c_string, decimal};
+use crate::bytes::{c_string, decimal, zeroed};
 use crate::error::Error;
 use crate::launch::{Launch, Places};
 use crate::route::Route;
 use crate::run::Run;
 use crate::sys::{self, Errno, Fd};
 use crate::tar::{Kind, TarReader};
-use crate::unpack::write_file;
+use crate::unpack::{PIECE, write_content, write_file};
 
 /// Returns only when nothing was executed.
 pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
@@ -66,14 +66,7 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
         if !native {
             fd.keep_across_exec()?;
         }
-        let mut piece = alloc::vec![0; 128 * 1024];
-        loop {
-            let read = members.content(&mut piece)?;
-            if read == 0 {
-                break;
-            }
-            fd.write_all(piece.get(..read).unwrap_or_default())?;
-        }
+        write_content(&mut members, &fd, zeroed(PIECE))?;
         found = Some(fd);
     }
     members.finish()?;

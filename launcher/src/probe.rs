@@ -1,6 +1,5 @@
 //! The stub's question to a launcher that it has just cut out: do you run here, and are you what the bundle holds?
 
-use alloc::vec;
 use core::ffi::CStr;
 
 use bundle::Manifest;
@@ -8,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
+use crate::bytes::zeroed;
 use crate::error::Error;
 use crate::route::HOST;
 use crate::start::Start;
@@ -35,7 +35,7 @@ pub fn launcher_is_intact(
 fn digest_of_file(path: &CStr, length: u64) -> Option<[u8; 32]> {
     let fd = sys::openat(At::CWD, path, OFlags::READ, 0).ok()?;
     let mut hasher = Sha256::new();
-    let mut piece = vec![0; 64 * 1024];
+    let piece = zeroed(64 * 1024);
     let mut offset = 0u64;
     while offset < length {
         let want = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX).min(piece.len());

@@ -1,11 +1,10 @@
 //! The tar subset of FORMAT.md as a stream of members. It refuses everything that FORMAT.md does not name: devices,
 //! FIFOs, sparse files, PAX headers, absolute or escaping names, names out of order.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::blob_reader::BlobReader;
-use crate::bytes::join;
+use crate::bytes::{join, zeroed};
 use crate::error::Error;
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
@@ -109,15 +108,12 @@ impl<'a> TarReader<'a> {
 
     fn long_name(&mut self, size: u64) -> Result<&'static [u8], Error> {
         let length = usize::try_from(size).ok().filter(|length| (1..=PATH_MAX).contains(length));
-        let mut name = vec![0; length.ok_or_else(|| self.bytes.damaged())?];
-        self.bytes.read_exact(&mut name)?;
-        let mut padding = vec![0; padding_of(size)];
-        self.bytes.read_exact(&mut padding)?;
+        let name = zeroed(length.ok_or_else(|| self.bytes.damaged())?);
+        self.bytes.read_exact(name)?;
+        let padding = zeroed(padding_of(size));
+        self.bytes.read_exact(padding)?;
         // GNU tar writes the terminating NUL as part of the record.
-        if name.pop() != Some(0) {
-            return Err(self.bytes.damaged());
-        }
-        Ok(name.leak())
+        name.strip_suffix(b"\0").ok_or_else(|| self.bytes.damaged())
     }
 
     fn member(

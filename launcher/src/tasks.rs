@@ -1,7 +1,6 @@
 //! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `verify` and `extract`.
 //! None of them executes anything of it.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use bundle::{Blob, Manifest, Translator, Variant};
@@ -9,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, decimal, join, printable};
+use crate::bytes::{c_string, decimal, join, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
@@ -80,7 +79,7 @@ pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(),
 fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob>) -> Result<(), Error> {
     let part = blob.map_or("padding", |blob| blob.kind.name());
     let damaged = || Error::damaged(file.name(), part.as_bytes());
-    let mut piece = vec![0; PIECE];
+    let piece = zeroed(PIECE);
     let mut hasher = Sha256::new();
     let mut offset = start;
     while offset < end {

@@ -1,13 +1,12 @@
 //! Blobs into a slot: hashed while they are written, synced before the slot is published.
 
-use alloc::vec;
 use core::ffi::CStr;
 
 use bundle::{Blob, Encoding};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::c_string;
+use crate::bytes::{c_string, zeroed};
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
 use crate::log::Log;
@@ -20,7 +19,7 @@ pub const FILE: &CStr = c"emulator";
 pub const TREE: &CStr = c"tree";
 
 /// Files are copied in pieces of this size.
-const PIECE: usize = 128 * 1024;
+pub const PIECE: usize = 128 * 1024;
 
 /// New files: never through a link, never over something that is there.
 fn create_flags() -> OFlags {
@@ -57,9 +56,9 @@ pub fn ensure(
 
 /// A whole blob into an open file.
 pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Error> {
-    let mut piece = vec![0; PIECE];
+    let piece = zeroed(PIECE);
     loop {
-        let read = bytes.read(&mut piece)?;
+        let read = bytes.read(piece)?;
         if read == 0 {
             return bytes.finish();
         }
@@ -67,9 +66,20 @@ pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Error> {
     }
 }
 
+/// The content of the member that `members` stands at, by way of `piece`.
+pub fn write_content(members: &mut TarReader<'_>, out: &Fd, piece: &mut [u8]) -> Result<(), Error> {
+    loop {
+        let read = members.content(piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        out.write_all(piece.get(..read).unwrap_or_default())?;
+    }
+}
+
 /// A whole tar stream into a folder.
 pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Error> {
-    let mut piece = vec![0; PIECE];
+    let piece = zeroed(PIECE);
     while let Some(member) = members.next_member()? {
         let path = c_string(&[member.path]);
         match member.kind {
@@ -85,13 +95,7 @@ pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Error> {
             }
             Kind::File { executable, .. } => {
                 let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
-                loop {
-                    let read = members.content(&mut piece)?;
-                    if read == 0 {
-                        break;
-                    }
-                    out.write_all(piece.get(..read).unwrap_or_default())?;
-                }
+                write_content(&mut members, &out, piece)?;
                 // The app may look at its own files' modes, so these are the ones that the packer stored.
                 out.chmod(if executable { 0o755 } else { 0o644 })?;
             }

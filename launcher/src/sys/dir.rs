@@ -3,9 +3,7 @@
 //! `.` and `..` are left out. The order is the file system's; sort if it matters.
 
 use super::{Errno, Fd, call};
-use alloc::ffi::CString;
-use alloc::vec;
-use alloc::vec::Vec;
+use crate::bytes::{c_string, zeroed};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
@@ -28,7 +26,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its bytes, without any folder.
-    pub name: CString,
+    pub name: &'static CStr,
     /// What it is.
     pub kind: Kind,
 }
@@ -37,7 +35,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Entries<'a> {
     dir: &'a Fd,
-    buffer: Vec<u8>,
+    buffer: &'static mut [u8],
     /// Where the next record begins in `buffer`.
     next: usize,
     /// Where the kernel's answer ends in `buffer`.
@@ -48,7 +46,7 @@ pub struct Entries<'a> {
 impl Fd {
     /// The names in this folder, from where the descriptor stands: the beginning if it is freshly opened.
     pub fn entries(&self) -> Entries<'_> {
-        Entries { dir: self, buffer: vec![0; 8192], next: 0, end: 0, done: false }
+        Entries { dir: self, buffer: zeroed(8192), next: 0, end: 0, done: false }
     }
 }
 
@@ -74,7 +72,7 @@ impl Iterator for Entries<'_> {
                 return Some(Err(Errno::EIO));
             };
             self.next += length;
-            if !matches!(entry.name.as_bytes(), b"." | b"..") {
+            if !matches!(entry.name.to_bytes(), b"." | b"..") {
                 return Some(Ok(entry));
             }
         }
@@ -105,5 +103,5 @@ fn parse(records: &[u8]) -> Option<(Entry, usize)> {
         raw::DT_UNKNOWN => Kind::Unknown,
         _ => Kind::Other,
     };
-    Some((Entry { name: name.into(), kind }, length))
+    Some((Entry { name: c_string(&[name.to_bytes()]), kind }, length))
 }

@@ -3,8 +3,7 @@
 //! Paths are bytes with a NUL at the end, as the kernel takes them; no path is normalised or checked here.
 
 use super::{At, Errno, Fd, Follow, call, uninterrupted};
-use alloc::ffi::CString;
-use alloc::vec;
+use crate::bytes::{c_string, zeroed};
 use core::ffi::CStr;
 use core::ops::BitOr;
 use linux_raw_sys::general as raw;
@@ -138,18 +137,17 @@ pub fn linkat(old_dir: At<'_>, old: &CStr, new_dir: At<'_>, new: &CStr) -> Resul
 }
 
 /// What the symbolic link says. `EINVAL` if `path` is not one.
-pub fn readlinkat(dir: At<'_>, path: &CStr) -> Result<CString, Errno> {
-    let mut buffer = vec![0; 256];
+pub fn readlinkat(dir: At<'_>, path: &CStr) -> Result<&'static CStr, Errno> {
+    let mut buffer = zeroed(256);
     loop {
         let arguments = [dir.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len()];
         // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes into `buffer`.
         let length = unsafe { call(raw::__NR_readlinkat, arguments) }?;
         // A full buffer may be a cut answer.
         if length < buffer.len() {
-            buffer.truncate(length);
-            return CString::new(buffer).map_err(|_| Errno::EINVAL);
+            return Ok(c_string(&[&buffer[..length]]));
         }
-        buffer.resize(length * 2, 0);
+        buffer = zeroed(length * 2);
     }
 }
 
@@ -172,20 +170,17 @@ pub fn set_mtime(dir: At<'_>, path: &CStr, seconds: i64, follow: Follow) -> Resu
 }
 
 /// The working folder. `ENOENT` if it is removed or lies outside our root.
-pub fn getcwd() -> Result<CString, Errno> {
-    let mut buffer = vec![0; 256];
+pub fn getcwd() -> Result<&'static CStr, Errno> {
+    let mut buffer = zeroed(256);
     loop {
         // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
         match unsafe { call(raw::__NR_getcwd, [buffer.as_mut_ptr() as usize, buffer.len()]) } {
-            Err(Errno::ERANGE) => buffer.resize(buffer.len() * 2, 0),
+            Err(Errno::ERANGE) => buffer = zeroed(buffer.len() * 2),
             Err(errno) => return Err(errno),
             Ok(length) => {
                 // The length counts the NUL. `(unreachable)/...` is the kernel's answer outside our root.
-                buffer.truncate(length.saturating_sub(1));
-                if buffer.first() != Some(&b'/') {
-                    return Err(Errno::ENOENT);
-                }
-                return CString::new(buffer).map_err(|_| Errno::EINVAL);
+                let path = buffer.get(..length.saturating_sub(1)).unwrap_or_default();
+                return if path.first() == Some(&b'/') { Ok(c_string(&[path])) } else { Err(Errno::ENOENT) };
             }
         }
     }

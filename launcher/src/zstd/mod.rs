@@ -12,9 +12,7 @@ mod literals;
 mod sequences;
 mod window;
 
-use alloc::vec;
-use alloc::vec::Vec;
-
+use crate::bytes::zeroed;
 use literals::Literals;
 use sequences::Sequences;
 use window::Window;
@@ -35,7 +33,7 @@ pub type Fill<'f> = &'f mut dyn FnMut(&mut [u8]) -> Option<()>;
 pub struct Decoder {
     window: Window,
     /// A compressed block, and eight bytes behind it that [`bits::bits_at`] may look at.
-    block: Vec<u8>,
+    block: &'static mut [u8],
     literals: Literals,
     sequences: Sequences,
     last_block_seen: bool,
@@ -72,7 +70,7 @@ impl Decoder {
         }
         Some(Self {
             window: Window::new(usize::try_from(window).ok()?),
-            block: vec![0; MAX_BLOCK + size_of::<u64>()],
+            block: zeroed(MAX_BLOCK + size_of::<u64>()),
             literals: Literals::new(),
             sequences: Sequences::new(),
             last_block_seen: false,
@@ -108,9 +106,9 @@ impl Decoder {
             }
             2 => {
                 fill(self.block.get_mut(..size)?)?;
-                let behind_literals = self.literals.decode(&self.block, size)?;
+                let behind_literals = self.literals.decode(self.block, size)?;
                 self.sequences.decode(
-                    &self.block,
+                    self.block,
                     behind_literals..size,
                     self.literals.bytes(),
                     &mut self.window,
