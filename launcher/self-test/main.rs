@@ -17,7 +17,7 @@ fn self_test(process: &launcher::sys::Process) -> i32 {
     }
     line(uname_machine().unwrap().as_bytes());
     line(process.execfn().unwrap().to_bytes());
-    line(getcwd().unwrap().as_bytes());
+    line(getcwd().unwrap().to_bytes());
     assert!(!process.secure() && process.page_size() >= 4096);
     let _ = unlinkat(At::CWD, c"t.tmp");
     let file =
@@ -38,7 +38,7 @@ fn self_test(process: &launcher::sys::Process) -> i32 {
     assert_eq!(&*Mapping::of_file(&file, 0, 5).unwrap(), b"hello");
     file.flock(Lock::TryExclusive).unwrap();
     symlinkat(c"t.tmp", At::CWD, c"l.tmp").unwrap();
-    assert_eq!(readlinkat(At::CWD, c"l.tmp").unwrap().as_c_str(), c"t.tmp");
+    assert_eq!(readlinkat(At::CWD, c"l.tmp").unwrap(), c"t.tmp");
     linkat(At::CWD, c"t.tmp", At::CWD, c"k.tmp").unwrap();
     line(match renameat2(At::CWD, c"k.tmp", At::CWD, c"l.tmp", Rename::NoReplace) {
         Err(errno) => errno.name().as_bytes(),
