@@ -22,13 +22,19 @@ case $0 in
 */*) ub_f=$0 ;;
 *) if [ -f "./$0" ]; then ub_f=./$0; else ub_f=$(command -v "$0"); fi ;;
 esac
-case ${UNIBIN_CACHE-} in
-'' | /*) ub_a=${UNIBIN_CACHE-} ;;
-*) ub_a=./$UNIBIN_CACHE ;;
+ub_a=${UNIBIN_CACHE-}
+case $ub_a in
+'' | /*) ;;
+*)
+  printf '%s\n' "unibin: unknown value for UNIBIN_CACHE: '$ub_a'" 'hint: it takes the absolute path of a folder' >&2
+  exit 125
+  ;;
 esac
 ## Nothing is made in a home or runtime folder of somebody else (sudo) or that is not there (`HOME=/nonexistent`).
 ub_h=
 ub_x=
+## Nothing is taken from a caller's variable of the same name.
+ub_i=
 {
   [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
   [ -O "${XDG_RUNTIME_DIR-}" ] && ub_x=$XDG_RUNTIME_DIR/unibin
@@ -113,7 +119,7 @@ for ub_w in named look make; do
       ub_s=${ub_i:=$(id -u)}
       ub_p='drwx------*'
       ;;
-    /* | "${ub_a:-/}" | */.unibin-)
+    /* | */.unibin-)
       ub_c=$ub_c$ub_s
       ub_q=$ub_c/$ub_m
       ub_l=$ub_q/launcher-$ub_d

@@ -182,13 +182,14 @@ impl Error {
         )
     }
 
-    /// The kernel refuses the arguments and environment: they are too long.
-    pub fn too_long(name: &[u8]) -> Self {
-        Self::new(
-            EXIT_CANNOT_EXECUTE,
-            &[b"cannot execute `", name, b"`: ", Errno::E2BIG.text().as_bytes()],
-            "arguments and environment together are limited by `ulimit -s`",
-        )
+    /// The kernel refuses to execute, for a reason that no other folder mends.
+    pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
+        let hint = match errno {
+            Errno::E2BIG => "arguments and environment together are limited by `ulimit -s`",
+            Errno::ENOEXEC => "this kernel does not run the program inside for this CPU",
+            _ => "",
+        };
+        Self::new(EXIT_CANNOT_EXECUTE, &[b"cannot execute `", name, b"`: ", errno.text().as_bytes()], hint)
     }
 
     /// No candidate for the cache works. `tried` is a list of paths, each with its reason.

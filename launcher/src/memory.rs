@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::launch::{Launch, Places};
 use crate::route::Route;
 use crate::run::Run;
-use crate::sys::{self, Errno, Fd};
+use crate::sys::{self, Fd};
 use crate::tar::{Kind, TarReader};
 use crate::unpack::{PIECE, write_content, write_file};
 
@@ -26,6 +26,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     let places = Places { program: path, tree: c"/" };
     match &run.route {
         Route::Native(_) => Ok(execute_fd(run, &program, None, &places)),
+        Route::Emulated(..) if run.controls.emulator.is_some() => Ok(run.execute_users_emulator(&places)),
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
             let mut last = Error::of_candidate(&[b"its emulator needs a folder"]);
@@ -40,10 +41,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
 
 fn execute_fd(run: &Run<'_>, fd: &Fd, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
     let launch = Launch::build(run.start, run.manifest, &run.route, &run.entry, translator, places);
-    match sys::execveat(fd, &launch.arguments(), &launch.environment()) {
-        Errno::E2BIG => Error::too_long(run.start.argv0.to_bytes()),
-        errno => errno.into(),
-    }
+    run.not_executed(sys::execveat(fd, &launch.arguments(), &launch.environment()))
 }
 
 /// A whole blob; closed by the execution.

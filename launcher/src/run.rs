@@ -106,9 +106,7 @@ impl Run<'_> {
         match &self.route {
             Route::Native(_) => Ok(self.execute(program, None, &places)),
             Route::Emulated(..) if self.controls.emulator.is_some() => {
-                let emulator = self.controls.emulator.unwrap_or_default();
-                let errno = self.execute_errno(emulator, None, &places);
-                Ok(Error::bad_emulator(emulator.to_bytes(), errno))
+                Ok(self.execute_users_emulator(&places))
             }
             Route::Emulated(_, translators) => {
                 let mut last = Error::of_candidate(&[b"no emulator"]);
@@ -151,10 +149,23 @@ impl Run<'_> {
     }
 
     fn execute(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
-        match self.execute_errno(path, translator, places) {
-            Errno::E2BIG => Error::too_long(self.start.argv0.to_bytes()),
-            errno => Error::of_candidate(&[b"cannot execute there: ", errno.text().as_bytes()]),
+        self.not_executed(self.execute_errno(path, translator, places))
+    }
+
+    /// What a failed execution means: a folder mounted noexec is the folder's fault, anything else no other folder mends.
+    pub fn not_executed(&self, errno: Errno) -> Error {
+        match errno {
+            Errno::EACCES | Errno::EPERM | Errno::ENOENT => {
+                Error::of_candidate(&[b"cannot execute there: ", errno.text().as_bytes()])
+            }
+            errno => Error::cannot_execute(self.start.argv0.to_bytes(), errno),
         }
+    }
+
+    /// Executes the emulator that `UNIBIN_EMULATOR` names.
+    pub fn execute_users_emulator(&self, places: &Places<'_>) -> Error {
+        let emulator = self.controls.emulator.unwrap_or_default();
+        Error::bad_emulator(emulator.to_bytes(), self.execute_errno(emulator, None, places))
     }
 
     fn execute_errno(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Errno {
@@ -170,6 +181,15 @@ impl Run<'_> {
             Route::Emulated(..) => b"emulated",
         };
         let host = HOST.name().as_bytes();
+        if let (Some(named), Some(launcher)) = (self.controls.cache, self.start.launcher)
+            && !launcher.to_bytes().starts_with(named.to_bytes())
+        {
+            self.log.step(&[
+                b"UNIBIN_CACHE was not used: ",
+                named.to_bytes(),
+                b" is not a folder that serves",
+            ]);
+        }
         self.log.step(&[
             b"route: ",
             how,

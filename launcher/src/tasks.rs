@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use core::ffi::CStr;
+
 use bundle::{Blob, Manifest, Translator, Variant};
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +16,7 @@ use crate::controls::Controls;
 use crate::error::Error;
 use crate::route::{HOST, base_name, names};
 use crate::start::Start;
-use crate::sys::{self, At, Errno, OFlags};
+use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
 use crate::tar::TarReader;
 use crate::unpack::write_tree;
 
@@ -111,22 +113,28 @@ pub fn extract(
     let to = controls.to.unwrap_or(default);
     let failed = |why: &[u8]| Error::cannot_write(to.to_bytes(), why);
     let failed_call = |errno: Errno| failed(errno.text().as_bytes());
-    sys::mkdirat(At::CWD, to, 0o755).map_err(failed_call)?;
-    let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
-    let folder = folder.map_err(failed_call)?;
-
-    let several = manifest.variants().nth(1).is_some();
-    for variant in manifest.variants() {
-        if let Err(error) = extract_variant(file, &folder, &variant, several) {
-            // Half a tree is worse than none; the folder was made by us just now.
-            if let Ok(here) = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0) {
-                remove_tree(&here, to);
-            }
-            return Err(if error.next_candidate_may_do() { failed(error.text()) } else { error });
-        }
+    if sys::statat(At::CWD, to, Follow::No).is_ok() {
+        return Err(failed_call(Errno::EEXIST));
     }
-    sys::stdout(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"])).map_err(failed_call)?;
+    // Whole or not at all: under another name until all of it is there.
+    let unfinished = c_string(&[to.to_bytes(), b".new-", decimal(u64::from(sys::getpid()))]);
+    sys::mkdirat(At::CWD, unfinished, 0o755).map_err(failed_call)?;
+    let extracted = extract_variants(file, manifest, unfinished)
+        .and_then(|()| Ok(sys::renameat2(At::CWD, unfinished, At::CWD, to, Rename::Replace)?));
+    if let Err(error) = extracted {
+        if let Ok(here) = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0) {
+            remove_tree(&here, unfinished);
+        }
+        return Err(if error.next_candidate_may_do() { failed(error.text()) } else { error });
+    }
+    sys::stdout(printable(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"]))).map_err(failed_call)?;
     Ok(0)
+}
+
+fn extract_variants(file: &BundleFile<'_>, manifest: &Manifest<'_>, to: &CStr) -> Result<(), Error> {
+    let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
+    let several = manifest.variants().nth(1).is_some();
+    manifest.variants().try_for_each(|variant| extract_variant(file, &folder, &variant, several))
 }
 
 fn extract_variant(

@@ -205,14 +205,38 @@ fn the_private_places_are_tried_in_order() {
 }
 
 #[test]
-fn a_relative_cache_is_taken_from_the_working_folder() {
+fn a_relative_cache_is_refused_before_anything_is_made() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
         let name = format!("-cache {}", shell.name);
-        Told::from(&fixture.start(shell, &bundle, Path::new(&name)).output().expect("starts"), shell.name);
-        assert_eq!(Fixture::names(&fixture.at(name)).len(), 1, "{}", shell.name);
+        let refused = fixture.start(shell, &bundle, Path::new(&name)).output().expect("starts");
+        assert_eq!(refused.status.code(), Some(125), "{}", shell.name);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("UNIBIN_CACHE"), "{}", shell.name);
+        assert!(!fixture.at(name).exists(), "{}", shell.name);
     }
+}
+
+/// A folder of another user looked ours when the caller's environment had a variable of the stub's own name.
+#[test]
+fn a_variable_of_the_stubs_own_name_says_nothing() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let cache = fixture.folder(&format!("c-{}", shell.name));
+        let mut command = fixture.start(shell, &bundle, &cache);
+        for name in [
+            "ub_a", "ub_c", "ub_d", "ub_h", "ub_i", "ub_l", "ub_m", "ub_p", "ub_q", "ub_s", "ub_w", "ub_x",
+            "ub_y",
+        ] {
+            command.env(name, "/nowhere");
+        }
+        Told::from(&command.output().expect("starts"), shell.name);
+        assert_eq!(Fixture::names(&cache).len(), 1, "{}", shell.name);
+    }
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/stub.sh")).expect("stub.sh");
+    let first = |needle: &str| text.find(needle).unwrap_or_else(|| panic!("{needle} is in the stub"));
+    assert!(first("\nub_i=\n") < first("${ub_i:="), "the uid is asked for, whatever the caller says");
 }
 
 #[test]
