@@ -201,20 +201,26 @@ fn owed(package: &Package, suite: &str, copyright: String) -> Owed {
     }
 }
 
-fn failed(error: &ArchiveError) -> Error {
-    fn code(error: &ArchiveError) -> Code {
-        match error {
-            ArchiveError::Signature { .. }
-            | ArchiveError::Member(_)
-            | ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
-            ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Code::Input,
-            ArchiveError::AllMirrorsFailed { failures, .. } => {
-                let refused = failures.iter().any(|(_, error)| code(error) == Code::Verification);
-                if refused { Code::Verification } else { Code::Failure }
-            }
-            _ => Code::Failure,
+/// Whether an archive's error says that a signature or a digest did not match.
+pub(crate) fn is_forged(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|error| code(error) == Code::Verification)
+}
+
+fn code(error: &ArchiveError) -> Code {
+    match error {
+        ArchiveError::Signature { .. }
+        | ArchiveError::Member(_)
+        | ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
+        ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Code::Input,
+        ArchiveError::AllMirrorsFailed { failures, .. } => {
+            let refused = failures.iter().any(|(_, error)| code(error) == Code::Verification);
+            if refused { Code::Verification } else { Code::Failure }
         }
+        _ => Code::Failure,
     }
+}
+
+fn failed(error: &ArchiveError) -> Error {
     let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
         if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: debian::release::ReleaseError::StaleIndex { .. }, .. })));
     let stale = stale.then(|| {

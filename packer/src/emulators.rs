@@ -254,6 +254,11 @@ fn failed(error: &EmulatorError) -> Error {
         EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. }) => {
             Code::Verification
         }
+        EmulatorError::Fetch { failures, .. }
+            if failures.iter().any(|failure| deb::is_forged(&*failure.source)) =>
+        {
+            Code::Verification
+        }
         _ => Code::Failure,
     };
     Error::told(error, error.hint(), code)

@@ -108,6 +108,28 @@ fn a_file_that_is_no_emulator_for_the_host_is_refused() {
 }
 
 #[test]
+fn a_mirror_with_other_bytes_than_the_pinned_ones_fails_the_verification() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
+    let catalogue = emulator::Catalogue::embedded().expect("the catalogue");
+    let (row, _) = catalogue.find(key).expect("a pinned emulator");
+    let package = scene.at("mirror").join(&row.package.file);
+    fs::create_dir_all(package.parent().expect("a folder")).expect("a folder");
+    let forged = fs::File::create(&package).expect("a file");
+    let pack = || {
+        let mirror = scene.at("mirror").into_os_string();
+        let args = ["pack", "app", "--hosts", "x86_64", "--offline", "--mirror"].map(OsString::from);
+        scene.run(args.into_iter().chain([mirror]))
+    };
+    forged.set_len(1000).expect("a short file");
+    pack().refused(1, &["could not be fetched"]);
+    forged.set_len(row.package.size).expect("a file of the right size");
+    pack().refused(5, &["sha256"]);
+    assert_eq!(scene.names(), ["app"]);
+}
+
+#[test]
 fn an_output_that_is_no_place_for_a_file_is_refused() {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));

@@ -42,23 +42,36 @@ pub(super) fn obtain(
     let mut failures = match pinned(row, member, options, &*progress) {
         Pinned::Here(fetched) => return keep_pinned(key, row, member, options, &fetched),
         Pinned::Failed { failures, gone: true } => failures,
-        Pinned::Failed { failures, gone: false } => return Err(failed(key, failures, options)),
+        Pinned::Failed { failures, gone: false } => return Err(failed(key, failures)),
     };
     match from_index(row, member, options, &*progress) {
         Ok(found) => keep_found(key, member, row, options, found),
         Err(error) => {
             let place = format!("suite `{}`", row.package.suite);
             failures.push(failure(place, error.hint(), error));
-            Err(failed(key, failures, options))
+            Err(failed(key, failures))
         }
     }
 }
 
-fn failed(key: EmulatorKey, failures: Vec<Failure>, options: &Options<'_>) -> EmulatorError {
-    if options.fetch.offline {
+/// A local mirror is read without network too: what it was refused for must not be hidden behind `Offline`.
+fn failed(key: EmulatorKey, failures: Vec<Failure>) -> EmulatorError {
+    let offline = |failure: &Failure| failure.source.downcast_ref().is_some_and(is_offline);
+    if failures.iter().all(offline) {
         EmulatorError::Offline { key }
     } else {
         EmulatorError::Fetch { key, failures }
+    }
+}
+
+fn is_offline(error: &ArchiveError) -> bool {
+    match error {
+        ArchiveError::Fetch(FetchError::Offline { .. })
+        | ArchiveError::Member(RangedError::Fetch(FetchError::Offline { .. })) => true,
+        ArchiveError::AllMirrorsFailed { failures, .. } => {
+            failures.iter().all(|(_, error)| is_offline(error))
+        }
+        _ => false,
     }
 }
 
