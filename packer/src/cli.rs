@@ -143,8 +143,8 @@ pub(crate) struct InspectArgs {
 pub(crate) struct ExtractArgs {
     /// Bundle to read
     pub(crate) file: PathBuf,
-    /// Folder to make; it must not exist
-    pub(crate) folder: PathBuf,
+    /// Folder to make; it must not exist (default: the bundle's name with `.extracted`, in the working folder)
+    pub(crate) folder: Option<PathBuf>,
     /// Take the emulators out too: FOLDER/app-TARGET, FOLDER/emulators
     #[arg(long)]
     pub(crate) emulators: bool,

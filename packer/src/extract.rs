@@ -24,7 +24,11 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     // Before the first byte is written: what is damaged is not taken out.
     verify::check(&bundle)?;
     let manifest = bundle.manifest()?;
-    let new = NewFolder::beside(&args.folder).map_err(|source| Error::io("make", &args.folder, source))?;
+    let to = match &args.folder {
+        Some(folder) => folder.clone(),
+        None => default_folder(&args.file)?,
+    };
+    let new = NewFolder::beside(&to).map_err(|source| Error::io("make", &to, source))?;
 
     let apart = args.emulators || args.all;
     for (number, variant) in manifest.variants().enumerate() {
@@ -41,8 +45,16 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     if args.all {
         rest(&bundle, &manifest, new.path())?;
     }
-    new.settle().map_err(|source| Error::io("make", &args.folder, source))?;
-    Ok(format!("{}\n", args.folder.display()))
+    new.settle().map_err(|source| Error::io("make", &to, source))?;
+    Ok(format!("{}\n", to.display()))
+}
+
+/// As a bundle's own `UNIBIN_DO=extract` has it.
+fn default_folder(file: &Path) -> Result<PathBuf, Error> {
+    let name = file.file_name().ok_or_else(|| Error::NoFileName { path: file.to_owned() })?;
+    let mut folder = name.to_owned();
+    folder.push(".extracted");
+    Ok(folder.into())
 }
 
 fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Result<(), Error> {

@@ -173,6 +173,9 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     scene.run(["extract", "out", "tree"]).ok();
     assert_eq!(fs::read(scene.at("w/tree/app")).expect("the app"), program(RISCV64));
     scene.run(["extract", "out", "tree"]).refused(1, &["cannot make `tree`", "nothing is yet"]);
+    let run = scene.run(["extract", "../w/out"]).ok();
+    assert_eq!(run.out, "out.extracted\n", "it is made in the working folder");
+    assert!(scene.at("w/out.extracted").is_dir());
     scene.run(["extract", "out", "all", "--all"]).ok();
     assert_eq!(fs::read(scene.at("w/all/app-riscv64/app")).expect("the app"), program(RISCV64));
     let emulator = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
