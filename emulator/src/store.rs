@@ -60,8 +60,8 @@ impl Store {
                 if owner != us && owner != 0 {
                     return Err(StoreError::ForeignOwned { path: store.root, owner, us });
                 }
-                if metadata.mode() & 0o002 != 0 {
-                    return Err(StoreError::WritableByAll { path: store.root });
+                if metadata.mode() & 0o022 != 0 {
+                    return Err(StoreError::WritableByOthers { path: store.root });
                 }
                 Ok(store)
             }

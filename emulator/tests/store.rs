@@ -153,8 +153,11 @@ fn a_program_is_removed_with_the_last_pair_that_it_serves() {
 #[test]
 fn a_store_that_everyone_may_write_to_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("changed");
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::WritableByAll { .. })));
+    for mode in [0o777, 0o702, 0o770] {
+        fs::set_permissions(dir.path(), Permissions::from_mode(mode)).expect("changed");
+        let opened = Store::open(dir.path());
+        assert!(matches!(opened, Err(StoreError::WritableByOthers { .. })), "{mode:o}");
+    }
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("changed");
     assert!(Store::open(dir.path()).is_ok());
     assert!(matches!(Store::open("/etc/passwd"), Err(StoreError::NotAFolder { .. })));

@@ -31,9 +31,9 @@ pub enum StoreError {
         /// The effective user.
         us: u32,
     },
-    /// Everyone may write to the store.
-    #[error("every user may write to the store `{path}`", path = path.display())]
-    WritableByAll {
+    /// Its group or everyone may write to the store.
+    #[error("users other than its owner may write to the store `{path}`", path = path.display())]
+    WritableByOthers {
         /// The store.
         path: PathBuf,
     },
@@ -108,7 +108,7 @@ impl StoreError {
             Self::NotAFolder { .. } | Self::ForeignOwned { .. } | Self::ReadOnly { .. } => {
                 "set `UNIBIN_STORE` to a folder of your own".into()
             }
-            Self::WritableByAll { path } => format!("`chmod o-w {}`", path.display()),
+            Self::WritableByOthers { path } => format!("`chmod go-w {}`", path.display()),
             Self::DiskFull { path } => {
                 format!("make room in `{}`", path.parent().unwrap_or(path).display())
             }
