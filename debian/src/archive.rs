@@ -5,10 +5,12 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::deb::{Deb, DebError};
 use crate::digest::Sha256;
@@ -365,12 +367,12 @@ fn vouched(
 /// Keeps a checked `InRelease` for runs without network. It is checked again when it is read.
 fn keep(path: &Path, document: &[u8]) -> Result<(), FetchError> {
     let wrap = |error| FetchError::from_io(path, error);
-    let temporary = path.with_extension(format!("{}.part", std::process::id()));
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(wrap)?;
-    }
-    fs::write(&temporary, document).map_err(wrap)?;
-    fs::rename(&temporary, path).map_err(wrap)
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(wrap)?;
+    // A name of its own for each writer: two threads may open the same suite.
+    let mut temporary = NamedTempFile::new_in(folder).map_err(wrap)?;
+    temporary.write_all(document).map_err(wrap)?;
+    temporary.persist(path).map(drop).map_err(|error| wrap(error.error))
 }
 
 /// Whether a suite's name stays one folder below `dists`, as the names of Debian's suites do.
