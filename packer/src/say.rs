@@ -8,7 +8,7 @@ use crate::error::{Code, Error};
 /// Prints what a command gives. Whoever reads it may stop reading.
 pub(crate) fn output(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             line("error", &format!("cannot write to standard output: {error}"));
             ExitCode::from(Code::Failure as u8)
@@ -38,5 +38,22 @@ pub(crate) fn warning(text: &str) {
 
 fn line(kind: &str, text: &str) {
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{kind}: {text}");
+    let _ = writeln!(io::stderr().lock(), "{kind}: {}", harmless(text));
+}
+
+/// Without what could steer a terminal: names and texts out of bundles and archives are other people's.
+/// JSON has none of it left, see `json.rs`.
+fn harmless(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
+    text.chars().map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_printed() {
+        assert_eq!(harmless("a\x1b[2J\r\u{9b}b\x7f\n\tü"), "a?[2J??b?\n\tü");
+    }
 }
