@@ -13,8 +13,8 @@ use object::read::elf::{FileHeader, ProgramHeader as _, SectionHeader as _};
 use std::fs;
 use std::path::Path;
 
-/// Bytes that a launcher may have.
-const LARGEST: usize = 64 * 1024;
+/// Bytes that a launcher should have at most.
+const BUDGET: usize = 64 * 1024;
 /// What the folder holds besides the launchers.
 const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
 /// The section by which a launcher knows what its bundle begins with (`sys/head.rs`).
@@ -30,17 +30,19 @@ struct Machine {
     flags: u32,
     /// Bytes: the largest page of this CPU's kernels, to which every segment is aligned.
     page: u64,
+    /// Bytes that its launcher may have. Three CPUs of fixed-length instructions are over the budget; they may not grow.
+    largest: usize,
 }
 
 const MACHINES: [Machine; 8] = [
-    Machine { host: Arch::X86_64, flags: 0, page: 0x1000 },
-    Machine { host: Arch::Aarch64, flags: 0, page: 0x10000 },
-    Machine { host: Arch::Riscv64, flags: 5, page: 0x1000 },
-    Machine { host: Arch::Ppc64le, flags: 2, page: 0x10000 },
-    Machine { host: Arch::S390x, flags: 0, page: 0x1000 },
-    Machine { host: Arch::Loongarch64, flags: 0x43, page: 0x10000 },
-    Machine { host: Arch::I686, flags: 0, page: 0x1000 },
-    Machine { host: Arch::Armv7, flags: 0x0500_0200, page: 0x1000 },
+    Machine { host: Arch::X86_64, flags: 0, page: 0x1000, largest: BUDGET },
+    Machine { host: Arch::Aarch64, flags: 0, page: 0x10000, largest: BUDGET },
+    Machine { host: Arch::Riscv64, flags: 5, page: 0x1000, largest: BUDGET },
+    Machine { host: Arch::Ppc64le, flags: 2, page: 0x10000, largest: 74 * 1024 },
+    Machine { host: Arch::S390x, flags: 0, page: 0x1000, largest: 66 * 1024 },
+    Machine { host: Arch::Loongarch64, flags: 0x43, page: 0x10000, largest: 67 * 1024 },
+    Machine { host: Arch::I686, flags: 0, page: 0x1000, largest: BUDGET },
+    Machine { host: Arch::Armv7, flags: 0x0500_0200, page: 0x1000, largest: BUDGET },
 ];
 
 pub(crate) fn run() -> Result<()> {
@@ -74,7 +76,7 @@ fn check_folder(folder: &Path) -> Result<()> {
 }
 
 fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
-    ensure!(bytes.len() <= LARGEST, "it has {} bytes, {LARGEST} are allowed", bytes.len());
+    ensure!(bytes.len() <= machine.largest, "it has {} bytes, {} are allowed", bytes.len(), machine.largest);
     for path in MACHINE_PATHS {
         let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");
