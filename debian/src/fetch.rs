@@ -15,7 +15,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use crate::digest::{Hasher, Sha256};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
-use crate::progress::{Progress, Running};
+use crate::progress::{Progress, Running, Silent};
 
 /// How to fetch.
 #[derive(Debug, Clone)]
@@ -129,21 +129,40 @@ impl<'a> Fetcher<'a> {
     /// The bytes `range` of `url`: exactly that many, else an error. `RangesIgnored` when the server sends whole
     /// files only. Nothing is verified here.
     pub fn fetch_range(&self, url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
+        self.fetch_part(url, range, &Running::begin(&Silent, url, None))
+    }
+
+    /// A transfer of several parts, told as one; nobody knows before how many bytes they come to.
+    pub(crate) fn begin_parts(&self, url: &str) -> Running<'_> {
+        Running::begin(self.progress, url.rsplit('/').next().unwrap_or(url), None)
+    }
+
+    /// [`Self::fetch_range`] as a part of what `running` tells.
+    pub(crate) fn fetch_part(
+        &self,
+        url: &str,
+        range: Range<u64>,
+        running: &Running<'_>,
+    ) -> Result<Vec<u8>, FetchError> {
         let length = range.end.saturating_sub(range.start);
         match self.locate(url)? {
             Location::File(path) => {
                 let mut bytes = vec![0; to_usize(length, url)?];
                 let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
                 file.read_exact_at(&mut bytes, range.start).map_err(|error| unreadable(&path, error))?;
+                running.advance(length);
                 Ok(bytes)
             }
             Location::Http(_) if length == 0 => Ok(Vec::new()),
             Location::Http(_) => self.retrying(|| {
                 let mut response = self.get(url, Some((range.start, Some(range.end - 1))))?;
-                if response.status() != 206 || part_start(&response) != Some(range.start) {
-                    return Err(FetchError::RangesIgnored { location: url.to_owned() }.into());
+                match response.status().as_u16() {
+                    206 if part_start(&response) == Some(range.start) => {}
+                    200 | 206 => return Err(FetchError::RangesIgnored { location: url.to_owned() }.into()),
+                    status => return Err(status_error(url, status)),
                 }
-                read_body(response.body_mut().as_reader(), url, length, Some(length))
+                let body = Counted { reader: response.body_mut().as_reader(), running };
+                read_body(body, url, length, Some(length))
             }),
         }
     }
@@ -276,6 +295,20 @@ impl<'a> Fetcher<'a> {
                 }
             }
         }
+    }
+}
+
+/// Tells of every byte that is read.
+struct Counted<'a, R> {
+    reader: R,
+    running: &'a Running<'a>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.running.advance(count as u64);
+        Ok(count)
     }
 }
 

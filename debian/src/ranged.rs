@@ -14,6 +14,7 @@ use crate::deb::{TarHeader, tar_header};
 use crate::digest::Sha256;
 use crate::fetch::Fetcher;
 use crate::fetch_error::FetchError;
+use crate::progress::Running;
 use crate::xz::BlockDecoder;
 use crate::xz_index::{self, Block, EDGE};
 
@@ -126,7 +127,7 @@ pub fn read_member(
     size: u64,
     member: &Member,
 ) -> Result<MemberBytes, RangedError> {
-    let mut remote = Remote { fetcher, url, fetched: 0 };
+    let mut remote = Remote { fetcher, url, running: fetcher.begin_parts(url), fetched: 0 };
     let mut tree = Tree::open(&mut remote, size)?;
     let hinted = match member.tar_offset {
         Some(offset) => tree.header_at(offset)?.filter(|header| header.path == member.path.as_bytes()),
@@ -154,12 +155,13 @@ pub fn read_member(
 struct Remote<'a> {
     fetcher: &'a Fetcher<'a>,
     url: &'a str,
+    running: Running<'a>,
     fetched: u64,
 }
 
 impl Remote<'_> {
     fn get(&mut self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
-        let bytes = self.fetcher.fetch_range(self.url, range)?;
+        let bytes = self.fetcher.fetch_part(self.url, range, &self.running)?;
         self.fetched += bytes.len() as u64;
         Ok(bytes)
     }

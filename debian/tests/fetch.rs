@@ -158,6 +158,19 @@ fn a_server_that_ignores_ranges_is_named_as_such() {
 }
 
 #[test]
+fn a_part_that_a_server_has_not_now_is_asked_for_again_and_one_that_is_gone_is_not() {
+    let part = answer("206 Partial Content", "Content-Range: bytes 4-7/16\r\n", 4, &BODY[4..8]);
+    let (busy, gone) = (answer("503 Busy", "", 0, b""), answer("404 Not Found", "", 0, b""));
+    let (url, requests) = serve(vec![busy.clone(), busy, part, gone]);
+    let error = fetcher(0).fetch_range(&url, 4..8).expect_err("busy");
+    assert!(matches!(error, FetchError::Status { status: 503, .. }), "{error}");
+    assert_eq!(fetcher(1).fetch_range(&url, 4..8).expect("the second answer"), &BODY[4..8]);
+    let error = fetcher(1).fetch_range(&url, 4..8).expect_err("gone");
+    assert!(matches!(error, FetchError::NotFound { .. }), "{error}");
+    assert_eq!(requests.iter().count(), 4);
+}
+
+#[test]
 fn a_body_beyond_the_limit_is_refused_whether_announced_or_not() {
     let unannounced = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", BODY].concat();
     let (url, _requests) = serve(vec![ok(BODY), unannounced]);
