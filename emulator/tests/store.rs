@@ -194,12 +194,13 @@ fn a_damaged_compressed_program_counts_as_missing() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = Store::open(dir.path()).expect("a store");
     let digest = Digest([7; 32]);
-    assert_eq!(store.compressed(digest, 19).expect("asked"), None);
-    store.put_compressed(digest, 19, b"frame").expect("kept");
-    assert_eq!(store.compressed(digest, 3).expect("asked"), None, "another level is another file");
-    assert_eq!(store.compressed(digest, 19).expect("asked").as_deref(), Some(&b"frame"[..]));
-    let path = dir.path().join(format!("compressed/{digest}.zst19"));
+    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked"), None);
+    store.put_compressed(digest, "zstd1", 19, b"frame").expect("kept");
+    assert_eq!(store.compressed(digest, "zstd1", 3).expect("asked"), None, "another level is another file");
+    assert_eq!(store.compressed(digest, "zstd2", 19).expect("asked"), None, "another zstd makes other bytes");
+    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked").as_deref(), Some(&b"frame"[..]));
+    let path = dir.path().join(format!("compressed/{digest}.zstd1.zst19"));
     fs::write(&path, edited(&support::bytes(&path), 0, b"g")).expect("tampered");
-    assert_eq!(store.compressed(digest, 19).expect("asked"), None);
+    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked"), None);
     assert!(!path.exists());
 }

@@ -19,6 +19,14 @@ pub(crate) const DEFAULT_LEVEL: i32 = 19;
 /// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
 
+/// To be raised with every change of the parameters in [`frame`], so that frames made before are not reused.
+const PARAMETERS: u32 = 1;
+
+/// What decides about a frame's bytes beside the input and the level.
+pub(crate) fn compressor() -> String {
+    format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
+}
+
 /// One compressed blob, in a file without a name.
 #[derive(Debug)]
 pub(crate) struct Frame {

@@ -291,12 +291,12 @@ fn other_format(head: &[u8]) -> NotElf {
     }
 }
 
-/// The words for class and byte order, as `file` has them.
-pub(crate) fn shape(arch: Arch) -> &'static str {
-    match (arch.class(), arch.endian()) {
-        (Class::Elf32, Endian::Little) => "ELF 32-bit LSB",
-        (Class::Elf32, Endian::Big) => "ELF 32-bit MSB",
-        (Class::Elf64, Endian::Little) => "ELF 64-bit LSB",
-        (Class::Elf64, Endian::Big) => "ELF 64-bit MSB",
+/// The words for `EI_CLASS` and `EI_DATA`, as `file` has them.
+pub(crate) fn shape(class: u8, data: u8) -> &'static str {
+    match (class == Class::Elf32 as u8, data == Endian::Little as u8) {
+        (true, true) => "ELF 32-bit LSB",
+        (true, false) => "ELF 32-bit MSB",
+        (false, true) => "ELF 64-bit LSB",
+        (false, false) => "ELF 64-bit MSB",
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::{ArchiveArgs, CellArgs, EmulatorCommand, Hosts};
 use crate::emulators::Emulators;
 use crate::error::{Code, Error};
-use crate::json;
+use crate::{json, say};
 
 #[derive(Serialize)]
 struct Row {
@@ -30,9 +30,10 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
                 Some(Hosts::All) => Arch::HOSTS.to_vec(),
                 Some(Hosts::Listed(hosts)) => hosts.clone(),
             };
-            let hosts = hosts.into_iter().filter(|host| *host != cells.target);
-            let keys: Vec<_> = hosts.map(|host| EmulatorKey { host, target: cells.target }).collect();
-            let found = Emulators::open(archive)?.fetch(&keys)?;
+            let listed = matches!(cells.hosts, Some(Hosts::Listed(_)));
+            let emulators = Emulators::open(archive)?;
+            let keys = wanted(&emulators, cells.target, hosts, listed)?;
+            let found = emulators.fetch(&keys)?;
             Ok(found.iter().fold(String::new(), |text, found| {
                 text + &format!("{} {} {}\n", found.key, found.translator, found.version)
             }))
@@ -50,6 +51,30 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
             Ok(format!("{}\n", path.display()))
         }
     }
+}
+
+/// The pairs to fetch. A host that was not `listed` by name is left out where it has no emulator.
+fn wanted(
+    emulators: &Emulators,
+    target: Arch,
+    hosts: Vec<Arch>,
+    listed: bool,
+) -> Result<Vec<EmulatorKey>, Error> {
+    let mut keys = Vec::new();
+    for host in hosts {
+        let key = EmulatorKey { host, target };
+        match emulators.lacks(key)? {
+            _ if host == target && listed => {
+                say::warning(&format!(
+                    "{target} programs need no emulator on {host} hosts: nothing to fetch"
+                ));
+            }
+            _ if host == target => {}
+            Some(why) if !listed => say::warning(&format!("{why}: left out")),
+            _ => keys.push(key),
+        }
+    }
+    Ok(keys)
 }
 
 fn list(store: &Emulators, json: bool) -> Result<String, Error> {

@@ -93,9 +93,13 @@ impl Emulators {
         };
         for host in request.hosts.iter().copied() {
             let key = EmulatorKey { host, target };
-            let given = plan.given.iter().any(|(other, _)| *other == host);
+            let given = plan.given.iter().find(|(other, _)| *other == host).cloned();
+            if let Some((_, path)) = &given {
+                emulator::elf_check::check(path, host)
+                    .map_err(|fault| failed(&EmulatorError::Given { key, path: path.clone(), fault }))?;
+            }
             let emulator = match self.catalogue.find(key) {
-                _ if given => Some("given file".to_owned()),
+                _ if given.is_some() => Some("given file".to_owned()),
                 _ if host == target => None,
                 Ok(_) => in_catalogue(&self.catalogue, key),
                 Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
@@ -112,6 +116,16 @@ impl Emulators {
             plan.cells.extend(emulator.map(|emulator| Cell { key, emulator }));
         }
         if plan.hosts.is_empty() { Err(Error::NoHostLeft { target }) } else { Ok(plan) }
+    }
+
+    /// Why there is no emulator for a pair, neither known nor in the store; `None` where there is one.
+    pub(crate) fn lacks(&self, key: EmulatorKey) -> Result<Option<String>, Error> {
+        match self.catalogue.find(key) {
+            Err(nothing) if self.store.path(key).map_err(store_failed)?.is_none() => {
+                Ok(Some(nothing.to_string()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The emulators of a plan, in its order, fetched where they are not here yet.
@@ -149,7 +163,8 @@ impl Emulators {
 
     /// An emulator's bytes compressed, from the store when that was done before.
     pub(crate) fn frame(&self, emulator: &Emulator, level: i32) -> Result<Frame, Error> {
-        let kept = self.store.compressed(emulator.digest, level).map_err(store_failed)?;
+        let by = compress::compressor();
+        let kept = self.store.compressed(emulator.digest, &by, level).map_err(store_failed)?;
         if let Some(bytes) = kept
             && let Some(frame) = compress::known_frame(bytes, emulator.digest)
         {
@@ -163,7 +178,7 @@ impl Emulators {
         }
         let mut bytes = Vec::new();
         frame.stored.reader().read_to_end(&mut bytes).map_err(Error::Temporary)?;
-        if let Err(error) = self.store.put_compressed(emulator.digest, level, &bytes) {
+        if let Err(error) = self.store.put_compressed(emulator.digest, &by, level, &bytes) {
             // A store that cannot be written to costs time at the next pack, nothing else.
             say::warning(&format!("the compressed emulator cannot be kept: {error}"));
         }

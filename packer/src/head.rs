@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
+use crate::cli::Head;
 use crate::elf;
 use crate::error::{Code, Error};
 
@@ -37,6 +38,14 @@ pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
         .ok_or(Error::NoHeadMark { host })?;
     mark.copy_from_slice(MARK_ELF);
     Ok(launcher)
+}
+
+/// Whether there is what `head` starts with, for every host.
+pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
+    match head {
+        Head::Elf(host) => head_launcher(host).map(drop),
+        Head::Sh => hosts.iter().try_for_each(|host| launcher(*host).map(drop)),
+    }
 }
 
 /// Where a launcher lies.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::bundle_file::{self, BundleFile};
 use crate::cli::InspectArgs;
 use crate::content::Content;
-use crate::elf::{self, Elf, Kind};
+use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators;
 use crate::error::{Error, kind_of, readable};
 use crate::report::size;
@@ -35,6 +35,12 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
         return Ok(if args.list.json { json::text(&view) } else { view.text() });
     }
     let elf = elf::read(&mut content.reader()).map_err(|source| Error::io("read", path, source))?;
+    if let Err(NotElf::Cpu { machine, class, data }) = elf {
+        let file = path.display().to_string();
+        let view =
+            UnknownView { file, format: elf::shape(class, data), machine, target: None, emulators: [] };
+        return Ok(if args.list.json { json::text(&view) } else { view.text() });
+    }
     let elf = elf.map_err(|found| Error::NotAProgram { path: path.clone(), found })?;
     let view = ElfView::of(path, &elf);
     Ok(if args.list.json { json::text(&view) } else { view.text() })
@@ -219,6 +225,25 @@ struct ElfView {
     emulators: Vec<EmulatorView>,
 }
 
+/// An ELF file for a CPU outside the table.
+#[derive(Serialize)]
+struct UnknownView {
+    file: String,
+    format: &'static str,
+    /// `e_machine`.
+    machine: u16,
+    /// Always null, where a known CPU's file has its name.
+    target: Option<&'static str>,
+    emulators: [EmulatorView; 0],
+}
+
+impl UnknownView {
+    fn text(&self) -> String {
+        let Self { file, format, machine, .. } = self;
+        format!("{file}: {format}, unknown CPU (e_machine {machine})\n  no emulator is known for it\n")
+    }
+}
+
 #[derive(Serialize)]
 struct EmulatorView {
     host: &'static str,
@@ -234,7 +259,7 @@ impl ElfView {
         let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);
         Self {
             file: path.display().to_string(),
-            format: elf::shape(elf.arch),
+            format: elf::shape(elf.arch.class() as u8, elf.arch.endian() as u8),
             kind: elf.kind.to_string(),
             target: elf.arch.name(),
             loader: elf.loader.as_deref().map(readable),

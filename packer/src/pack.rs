@@ -16,7 +16,7 @@ use crate::error::{Error, readable};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::{Entry, Request, Source};
-use crate::{archive, bundle_file, deb};
+use crate::{archive, bundle_file, deb, head};
 
 /// An app whose every entry has been looked at.
 struct Checked {
@@ -33,6 +33,8 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let checked = gather(&request)?;
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, checked.target)?;
+    // Before anything is fetched: whether every host can be started on.
+    head::check(request.head, &plan.hosts)?;
     let mut report = Report::new(&request, checked.target, &checked.entries, &plan);
     if request.dry_run {
         return Ok(report.text(json));

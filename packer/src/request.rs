@@ -152,6 +152,8 @@ fn check_output(path: &Path, source: &Source) -> Result<(), Error> {
     if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(Error::OutputNotAFile { path: path.to_owned(), found: "a folder" });
     }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(folder).map_err(|source| Error::io("write", path, source))?;
     let Ok(there) = fs::metadata(path) else { return Ok(()) };
     let kind = there.file_type();
     if !kind.is_file() {

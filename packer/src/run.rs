@@ -58,8 +58,11 @@ fn find(name: &OsStr) -> Result<PathBuf, Error> {
         return if path.exists() { Ok(path) } else { Err(not_found(name)) };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
-    places.find(|place| place.is_file()).ok_or_else(|| not_found(name))
+    let files =
+        || std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|place| place.is_file());
+    let executable = |place: &PathBuf| rustix::fs::access(place, rustix::fs::Access::EXEC_OK).is_ok();
+    // A file that may not be executed counts only when no other is there: then the reason is told.
+    files().find(executable).or_else(|| files().next()).ok_or_else(|| not_found(name))
 }
 
 fn not_found(name: &OsStr) -> Error {

@@ -130,6 +130,44 @@ fn a_mirror_with_other_bytes_than_the_pinned_ones_fails_the_verification() {
 }
 
 #[test]
+fn a_dry_run_refuses_what_packing_would() {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    scene.write("emulator", &program(AARCH64));
+    let dry = |host: &str| {
+        let emulator = format!("{host}=emulator");
+        scene.run(["pack", "app", "--dry-run", "--hosts", host, "--emulator", &emulator])
+    };
+    dry("x86_64").refused(3, &["`emulator` cannot be the emulator"]);
+    dry("aarch64").ok();
+    fs::remove_file(scene.at("launchers/launcher-aarch64")).expect("it was there");
+    dry("aarch64").refused(1, &["launcher-aarch64"]);
+}
+
+#[test]
+fn an_elf_file_of_an_unknown_cpu_is_described() {
+    let scene = Scene::new();
+    scene.write("avr", &elf(Elf { class: 1, machine: 83, ..PLAIN }));
+    let run = scene.run(["inspect", "avr"]).ok();
+    assert!(run.out.contains("ELF 32-bit LSB, unknown CPU (e_machine 83)"), "{run:?}");
+    assert!(run.out.contains("no emulator is known"), "{run:?}");
+    let run = scene.run(["inspect", "avr", "--json"]).ok();
+    assert!(run.out.contains("\"machine\": 83") && run.out.contains("\"target\": null"), "{run:?}");
+}
+
+#[test]
+fn fetching_the_emulator_that_a_cpu_does_not_need_says_so_and_all_leaves_out_what_is_not_there() {
+    let scene = Scene::new();
+    let fetch =
+        |hosts: &str| scene.run(["emulator", "fetch", "--offline", "--target", "riscv64", "--hosts", hosts]);
+    let run = fetch("riscv64").ok();
+    assert!(run.err.contains("need no emulator on riscv64 hosts"), "{run:?}");
+    fetch("i686").refused(4, &["on an i686 host"]);
+    // What is left of `all` is asked for, and only the missing network stops it.
+    fetch("all").refused(1, &["on an i686 host: left out", "network is switched off"]);
+}
+
+#[test]
 fn an_output_that_is_no_place_for_a_file_is_refused() {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));
@@ -140,6 +178,8 @@ fn an_output_that_is_no_place_for_a_file_is_refused() {
     pack("/dev/null").refused(3, &["is a device"]);
     pack("app").refused(3, &["the program itself"]);
     pack("nowhere/out").refused(1, &["cannot write `nowhere/out`"]);
+    let dry = scene.run(["pack", "app", "--hosts", "riscv64", "--dry-run", "-o", "nowhere/out"]);
+    dry.refused(1, &["cannot write `nowhere/out`"]);
     assert_eq!(fs::read(scene.at("w/app")).expect("still there"), program(RISCV64));
     assert_eq!(scene.names(), ["app", "folder"]);
     assert!(scene::names(&scene.at("w/folder")).is_empty());
@@ -169,6 +209,12 @@ fn run_exits_as_env_does() {
     scene.run(["run", "./object"]).refused(126, &["object file"]);
     scene.write("foreign", &program(RISCV64));
     scene.run(["run", "--offline", "./foreign"]).refused(125, &["error: "]);
+    fs::create_dir(scene.at("w/bin")).expect("a folder");
+    scene.write("bin/sh", b"not executable");
+    let path = format!("{}:/bin", scene.at("w/bin").display());
+    let args = ["run", "sh", "-c", "exit 7"];
+    let found = scene.unibin().env("PATH", path).args(args).status().expect("it starts");
+    assert_eq!(found.code(), Some(7), "what may not be executed is passed over");
     let run = scene.run(["run", "sh", "-c", "echo $0 $1; exit 7", "a b", "c"]);
     assert_eq!((run.code, run.out.as_str()), (Some(7), "a b c\n"));
 }

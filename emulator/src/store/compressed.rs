@@ -1,4 +1,4 @@
-//! What the packer made of a program, kept by the program's digest and the level of compression, because level 19
+//! What the packer made of a program, kept by the program's digest, the compressor and its level, because level 19
 //! takes seconds for each program. A file is the zstd frame, then one skippable frame (RFC 8878, 3.1.2) that holds
 //! the frame's SHA-256, so that a damaged file is noticed here and `zstd -d` still reads it.
 
@@ -16,10 +16,16 @@ const SKIPPABLE: [u8; 8] = [0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
 const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
 
 impl Store {
-    /// The frame that was kept for the program `digest` at zstd's `level`. A damaged one is removed and counts as
-    /// missing.
-    pub fn compressed(&self, digest: Digest, level: i32) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.compressed_path(digest, level);
+    /// The frame that `compressor` made of the program `digest` at `level`. `compressor` is part of a file's name and
+    /// says all but the level that decides about a frame's bytes, so that a bundle never depends on what was kept. A
+    /// damaged frame is removed and counts as missing.
+    pub fn compressed(
+        &self,
+        digest: Digest,
+        compressor: &str,
+        level: i32,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.compressed_path(digest, compressor, level);
         let mut bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -37,17 +43,23 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Keeps `frame` for the program `digest` at zstd's `level`.
-    pub fn put_compressed(&self, digest: Digest, level: i32, frame: &[u8]) -> Result<(), StoreError> {
+    /// Keeps `frame`, which `compressor` made of the program `digest` at `level`.
+    pub fn put_compressed(
+        &self,
+        digest: Digest,
+        compressor: &str,
+        level: i32,
+        frame: &[u8],
+    ) -> Result<(), StoreError> {
         let folder = self.folder("compressed")?;
         let mut bytes = Vec::with_capacity(frame.len() + TRAILER);
         bytes.extend_from_slice(frame);
         bytes.extend_from_slice(&trailer_of(frame));
-        write_by_rename(&folder, &self.compressed_path(digest, level), &bytes, 0o644)
+        write_by_rename(&folder, &self.compressed_path(digest, compressor, level), &bytes, 0o644)
     }
 
-    fn compressed_path(&self, digest: Digest, level: i32) -> PathBuf {
-        self.root.join("compressed").join(format!("{digest}.zst{level}"))
+    fn compressed_path(&self, digest: Digest, compressor: &str, level: i32) -> PathBuf {
+        self.root.join("compressed").join(format!("{digest}.{compressor}.zst{level}"))
     }
 }
 
