@@ -1,21 +1,16 @@
-//! `--deb PKG`: an app out of a Debian package, and where archives are asked for. Crate `debian` is touched here, and for
-//! its progress trait in `progress.rs` and `emulators.rs`. Documentation but copyright files, manual pages and
-//! translations stay behind; maintainer scripts are never run.
+//! `--deb PKG`: an app out of a Debian package. Documentation but copyright files, manual pages and translations stay
+//! behind; maintainer scripts are never run.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use debian::{
-    Archive, ArchiveError, ArchiveOptions, Deb, DebEntry, DebError, DebKind, FetchOptions, MirrorSources,
-    Package,
-};
+use debian::{Deb, DebEntry, DebError, DebKind, Package};
 
 use crate::app::{App, Node};
-use crate::cli::ArchiveArgs;
+use crate::archives;
 use crate::content::Content;
-use crate::emulators;
 use crate::error::{Code, Error, readable};
 use crate::notices::Owed;
 use crate::pack::Gathered;
@@ -23,9 +18,6 @@ use crate::place;
 use crate::progress::Bars;
 use crate::request::{Entry, Request, last_part};
 use crate::say;
-
-/// Where `--deb` looks unless `--suite` is given: Debian 13, and for architectures that it has not, unstable.
-const SUITES: [&str; 2] = ["trixie", "sid"];
 
 /// Folders whose contents no program needs to run.
 const LEFT_OUT: [&[u8]; 4] = [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale"];
@@ -37,17 +29,6 @@ const PROGRAM_FOLDERS: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b
 /// The largest copyright file that is put among the notices, in bytes; longer ones are in the tree anyway.
 const COPYRIGHT_MAX: u64 = 4 << 20;
 
-/// The archives to ask and how.
-pub(crate) fn sources(args: &ArchiveArgs) -> (MirrorSources, FetchOptions) {
-    let environment = std::env::var("UNIBIN_MIRROR").ok().filter(|mirror| !mirror.is_empty());
-    let mirrors = MirrorSources {
-        arguments: args.mirror.iter().cloned().collect(),
-        environment: environment.into_iter().collect(),
-        ..MirrorSources::default()
-    };
-    (mirrors, FetchOptions { offline: args.offline, ..FetchOptions::default() })
-}
-
 /// The package's tree and its default entry.
 pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
     // `--deb` requires `--target` on the command line.
@@ -58,8 +39,8 @@ pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
     })?;
     let bars = Bars::default();
     let bar = bars.bar(name);
-    let (archive, suite) = open(request, architecture, &bar)?;
-    let index = archive.packages(architecture).map_err(|error| failed(&error))?;
+    let (archive, suite) = archives::open(&request.archive, architecture, &bar)?;
+    let index = archive.packages(architecture).map_err(|error| archives::failed(&error))?;
     let package = index.find(name).ok_or_else(|| {
         let near = index.did_you_mean(name);
         let message = format!("there is no package `{name}` for {target} in suite `{suite}`");
@@ -70,36 +51,11 @@ pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
         };
         Error::Told { message, hint: Some(hint), code: Code::Input }
     })?;
-    let file = archive.download(package).map_err(|error| failed(&error))?;
-    let (mut app, copyright) = tree(&Deb::open(&file).map_err(|error| refused(&error))?, name)?;
+    let file = archive.download(package).map_err(|error| archives::failed(&error))?;
+    let (mut app, copyright) = tree(&Deb::open(&file).map_err(|error| archives::refused(&error))?, name)?;
     app.settle()?.iter().for_each(|warning| say::warning(warning));
     let default = default_entry(&app, request, name);
     Ok(Gathered { app, default, owed: Some(owed(package, &suite, copyright)) })
-}
-
-fn open<'a>(
-    request: &Request,
-    architecture: &str,
-    progress: &'a dyn debian::Progress,
-) -> Result<(Archive<'a>, String), Error> {
-    let (mirrors, fetch) = sources(&request.archive);
-    let cache = emulators::store_root()?.join("archives");
-    let open = |suite: &str| {
-        let options = ArchiveOptions {
-            mirrors: mirrors.clone(),
-            fetch: fetch.clone(),
-            allow_stale: request.archive.allow_stale,
-            ..ArchiveOptions::new(cache.clone(), progress)
-        };
-        Archive::open(options, suite).map_err(|error| failed(&error))
-    };
-    let wanted = request.archive.suite.as_deref();
-    let first = wanted.unwrap_or(SUITES[0]);
-    let archive = open(first)?;
-    if wanted.is_some() || archive.release().architectures.iter().any(|has| has == architecture) {
-        return Ok((archive, first.to_owned()));
-    }
-    Ok((open(SUITES[1])?, SUITES[1].to_owned()))
 }
 
 /// The files that a program may need, and the text of the copyright file.
@@ -153,7 +109,7 @@ struct TreeError(Error);
 
 impl From<DebError> for TreeError {
     fn from(error: DebError) -> Self {
-        Self(refused(&error))
+        Self(archives::refused(&error))
     }
 }
 
@@ -199,39 +155,6 @@ fn owed(package: &Package, suite: &str, copyright: String) -> Owed {
         origin: format!("Debian archive, suite {suite}: {}, sha256 {}", package.filename, package.sha256),
         text: copyright,
     }
-}
-
-/// Whether an archive's error says that a signature or a digest did not match.
-pub(crate) fn is_forged(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref().is_some_and(|error| code(error) == Code::Verification)
-}
-
-fn code(error: &ArchiveError) -> Code {
-    match error {
-        ArchiveError::Signature { .. }
-        | ArchiveError::Member(_)
-        | ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
-        ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Code::Input,
-        ArchiveError::AllMirrorsFailed { failures, .. } => {
-            let refused = failures.iter().any(|(_, error)| code(error) == Code::Verification);
-            if refused { Code::Verification } else { Code::Failure }
-        }
-        _ => Code::Failure,
-    }
-}
-
-fn failed(error: &ArchiveError) -> Error {
-    let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: debian::release::ReleaseError::StaleIndex { .. }, .. })));
-    let stale = stale.then(|| {
-        "`--allow-stale` accepts an index past its date; this machine's clock may be wrong".to_owned()
-    });
-    let hint = stale.or_else(|| error.hint());
-    Error::told(error, hint, code(error))
-}
-
-fn refused(error: &DebError) -> Error {
-    Error::told(error, None, Code::Input)
 }
 
 #[cfg(test)]

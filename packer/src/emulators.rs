@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Digest, EmulatorKey, RuleKind};
 use emulator::{Catalogue, EmulatorError, Options, Provenance, Record, Remark, Store, StoreError, Watch};
 
+use crate::archives;
 use crate::cli::ArchiveArgs;
 use crate::compress::{self, Frame};
 use crate::content::Content;
-use crate::deb;
 use crate::error::{Code, Error};
 use crate::notices::Owed;
 use crate::progress::Bars;
@@ -67,17 +67,12 @@ fn in_catalogue(catalogue: &Catalogue, key: EmulatorKey) -> Option<String> {
     catalogue.find(key).ok().map(|(row, _)| format!("{} {}", row.translator, row.version))
 }
 
-/// The folder that emulators and packages are kept in.
-pub(crate) fn store_root() -> Result<PathBuf, Error> {
-    Store::default_root(|name| std::env::var_os(name)).map_err(store_failed)
-}
-
 impl Emulators {
     /// Opens catalogue and store; connects to nothing yet.
     pub(crate) fn open(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self {
             catalogue: Catalogue::embedded().map_err(|error| failed(&error.into()))?,
-            store: Store::open(store_root()?).map_err(store_failed)?,
+            store: Store::open(archives::store_root()?).map_err(store_failed)?,
             archive: archive.clone(),
             bars: Bars::default(),
         })
@@ -146,7 +141,7 @@ impl Emulators {
     }
 
     fn all(&self, keys: &[EmulatorKey], given: &[(Arch, PathBuf)]) -> Result<Vec<Emulator>, Error> {
-        let (mirrors, fetch) = deb::sources(&self.archive);
+        let (mirrors, fetch) = archives::sources(&self.archive);
         let options = Options {
             given: given.iter().cloned().collect(),
             mirrors,
@@ -270,7 +265,7 @@ fn failed(error: &EmulatorError) -> Error {
             Code::Verification
         }
         EmulatorError::Fetch { failures, .. }
-            if failures.iter().any(|failure| deb::is_forged(&*failure.source)) =>
+            if failures.iter().any(|failure| archives::is_forged(&*failure.source)) =>
         {
             Code::Verification
         }

@@ -3,6 +3,7 @@
 
 mod app;
 mod archive;
+mod archives;
 mod assemble;
 mod bundle_file;
 mod cli;
