@@ -20,10 +20,11 @@ const EMPTY_NAMES: [&str; 6] = ["common", "utils", "helpers", "misc", "core", "t
 const UNSAFE_PLACES: [&str; 2] = ["launcher/src/sys/", "launcher/src/alloc.rs"];
 
 /// Crates that one file per crate of ours may name, so that each can be replaced in one place.
-const ONE_FILE: [&str; 15] = [
+const ONE_FILE: [&str; 16] = [
     "clap",
     "deb822_fast",
     "debversion",
+    "fast_glob",
     "indicatif",
     "liblzma",
     "object",

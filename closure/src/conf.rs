@@ -1,0 +1,77 @@
+//! The files that name more folders: `/etc/ld.so.conf` with what it includes (ldconfig(8)), and musl's path file. Read
+//! inside the tree only. A real system has a cache made of them; what is found here is what that cache would say.
+
+use crate::glob::matches;
+use crate::loader::{Libc, Loader};
+use crate::tree::{Fault, Tree, folder_of, join, parts};
+
+const LD_SO_CONF: &[u8] = b"etc/ld.so.conf";
+
+/// How deep files may include each other, so that a circle ends.
+const DEPTH_MAX: usize = 16;
+
+/// The folders that the tree's own files name, in order.
+pub(crate) fn folders(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut found = Vec::new();
+    match loader.libc {
+        Libc::Glibc => include(tree, LD_SO_CONF, 0, &mut found)?,
+        Libc::Musl => {
+            if let Some(place) = tree.find_file(&loader.path_file)? {
+                let text = tree.read(&place)?;
+                let named = text.split(|byte| matches!(byte, b':' | b'\n')).filter(|name| !name.is_empty());
+                found.extend(named.map(plain));
+            }
+        }
+    }
+    let mut seen = Vec::new();
+    found.retain(|folder| {
+        !seen.contains(folder) && {
+            seen.push(folder.clone());
+            true
+        }
+    });
+    Ok(found)
+}
+
+fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>) -> Result<(), Fault> {
+    let Some(place) = tree.find_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
+    for line in tree.read(&place)?.split(|byte| *byte == b'\n') {
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        match words.next() {
+            Some(b"include") => {
+                for pattern in words {
+                    // A relative pattern is relative to the file that has it.
+                    let pattern = if pattern.starts_with(b"/") {
+                        plain(pattern)
+                    } else {
+                        join(folder_of(path), pattern)
+                    };
+                    for file in files(tree, &pattern)? {
+                        include(tree, &file, depth + 1, found)?;
+                    }
+                }
+            }
+            // `hwcap` lines were for caches of glibc before 2.37.
+            Some(b"hwcap") | None => {}
+            // A folder; older files have `=TYPE` behind it, and several on a line with blanks, colons or commas between.
+            Some(_) => {
+                let named = line.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b','));
+                let named = named.map(|name| name.split(|byte| *byte == b'=').next().unwrap_or_default());
+                found.extend(named.filter(|name| name.starts_with(b"/")).map(plain));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files that a pattern of an `include` names, sorted as glob(3) does it; only its last part may be a pattern.
+fn files(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+    let folder = folder_of(pattern);
+    let names = tree.names(folder)?.into_iter().map(|name| join(folder, &name));
+    Ok(names.filter(|path| matches(pattern, path)).collect())
+}
+
+fn plain(folder: &[u8]) -> Vec<u8> {
+    parts(folder).collect::<Vec<_>>().join(&b'/')
+}

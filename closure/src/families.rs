@@ -1,0 +1,209 @@
+//! What no header names: families of plug-ins and data that libraries look for by themselves, as one table. A row tells by
+//! what a family is recognised, which files it has, and which Debian packages bring them where no dependency does.
+
+use crate::glob::{expand, matches};
+use crate::tree::{Fault, Tree, join};
+use crate::walk::Closure;
+
+/// One family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// What it is called.
+    pub name: &'static str,
+    /// Libraries that bring it in: patterns over sonames.
+    pub libraries: &'static [&'static str],
+    /// Functions that bring it in, taken by the program or one of its libraries other than the C library itself.
+    pub functions: &'static [&'static str],
+    /// Programs that bring it in: patterns over paths of the tree.
+    pub programs: &'static [&'static str],
+    /// Its files: patterns over paths of the tree; `LIB/` stands for each folder that is built into the loader.
+    pub files: &'static [&'static str],
+    /// Debian packages whose files it needs; what these depend on is not meant.
+    pub packages: &'static [&'static str],
+}
+
+/// A row with nothing in it.
+const NONE: Family =
+    Family { name: "", libraries: &[], functions: &[], programs: &[], files: &[], packages: &[] };
+
+/// The table. Every path is where the upstream project or Debian puts it.
+pub const FAMILIES: &[Family] = &[
+    Family {
+        name: "NSS",
+        functions: &[
+            "getpwnam*",
+            "getpwuid*",
+            "getpwent*",
+            "getgrnam*",
+            "getgrgid*",
+            "getgrouplist",
+            "getaddrinfo",
+            "gethostbyname*",
+            "gethostbyaddr*",
+            "getservby*",
+            "getprotobyname*",
+            "initgroups",
+        ],
+        files: &["LIB/libnss_files.so.2", "LIB/libnss_dns.so.2", "LIB/libnss_compat.so.2"],
+        ..NONE
+    },
+    Family { name: "gconv", functions: &["iconv_open"], files: &["LIB/gconv/**"], ..NONE },
+    Family {
+        name: "locales",
+        functions: &["setlocale", "newlocale"],
+        files: &["usr/lib/locale/C.utf8/**"],
+        packages: &["libc-bin"],
+        ..NONE
+    },
+    Family {
+        name: "OpenSSL modules",
+        libraries: &["libcrypto.so.*"],
+        files: &[
+            "LIB/ossl-modules/*.so",
+            "LIB/engines-3/*.so",
+            "LIB/engines-1.1/*.so",
+            "etc/ssl/openssl.cnf",
+            "usr/lib/ssl/openssl.cnf",
+        ],
+        ..NONE
+    },
+    Family {
+        name: "CA certificates",
+        libraries: &["libssl.so.*", "libgnutls.so.*"],
+        files: &[
+            "etc/ssl/certs/ca-certificates.crt",
+            "etc/pki/tls/certs/ca-bundle.crt",
+            "etc/ssl/cert.pem",
+            "usr/share/ca-certificates/**",
+        ],
+        packages: &["ca-certificates"],
+        ..NONE
+    },
+    Family {
+        name: "terminfo",
+        libraries: &["libtinfo.so.*", "libtinfow.so.*", "libncurses.so.*", "libncursesw.so.*"],
+        files: &["usr/lib/terminfo/**", "lib/terminfo/**", "etc/terminfo/**", "usr/share/terminfo/**"],
+        packages: &["ncurses-base"],
+        ..NONE
+    },
+    Family {
+        name: "Python",
+        libraries: &["libpython3*.so.*"],
+        programs: &["usr/bin/python3*", "usr/local/bin/python3*"],
+        files: &["usr/lib/python3*/**", "usr/local/lib/python3*/**", "etc/python3*/**"],
+        ..NONE
+    },
+    Family {
+        name: "Perl",
+        libraries: &["libperl.so.*"],
+        programs: &["usr/bin/perl*"],
+        files: &[
+            "LIB/perl/**",
+            "LIB/perl-base/**",
+            "LIB/perl5/**",
+            "usr/share/perl/**",
+            "usr/share/perl5/**",
+            "etc/perl/**",
+        ],
+        ..NONE
+    },
+    Family {
+        name: "Tcl",
+        libraries: &["libtcl*.so*"],
+        files: &[
+            "usr/share/tcltk/**",
+            "usr/lib/tcltk/**",
+            "LIB/tcltk/**",
+            "usr/share/tcl*/**",
+            "usr/lib/tcl*/**",
+        ],
+        ..NONE
+    },
+    Family {
+        name: "Qt",
+        libraries: &["libQt5Core.so.*", "libQt6Core.so.*"],
+        files: &["LIB/qt5/plugins/**", "LIB/qt6/plugins/**", "LIB/qt6/qml/**"],
+        ..NONE
+    },
+    Family {
+        name: "GTK",
+        libraries: &["libgtk-3.so.*", "libgtk-4.so.*", "libgdk_pixbuf-2.0.so.*"],
+        files: &[
+            "LIB/gtk-3.0/**",
+            "LIB/gtk-4.0/**",
+            "LIB/gdk-pixbuf-2.0/**",
+            "usr/share/glib-2.0/schemas/gschemas.compiled",
+            "usr/share/themes/Default/**",
+            "usr/share/icons/hicolor/index.theme",
+        ],
+        ..NONE
+    },
+    Family { name: "GIO", libraries: &["libgio-2.0.so.*"], files: &["LIB/gio/modules/*"], ..NONE },
+    Family {
+        name: "GStreamer",
+        libraries: &["libgstreamer-1.0.so.*"],
+        files: &["LIB/gstreamer-1.0/*.so", "LIB/gstreamer1.0/**"],
+        ..NONE
+    },
+    Family {
+        name: "OpenGL, EGL and Vulkan in software (Mesa)",
+        libraries: &["libGL.so.*", "libEGL.so.*", "libGLX.so.*", "libvulkan.so.*", "libgbm.so.*"],
+        files: &[
+            "usr/share/glvnd/egl_vendor.d/50_mesa.json",
+            "LIB/libEGL_mesa.so.0",
+            "LIB/libGLX_mesa.so.0",
+            "LIB/dri/swrast_dri.so",
+            "LIB/dri/kms_swrast_dri.so",
+            "LIB/dri/zink_dri.so",
+            "LIB/dri/libdril_dri.so",
+            "LIB/gbm/dri_gbm.so",
+            "usr/share/vulkan/icd.d/lvp_icd*.json",
+            "LIB/libvulkan_lvp.so",
+            "usr/share/drirc.d/**",
+        ],
+        ..NONE
+    },
+];
+
+/// Libraries that call their own functions: they bring in no family by that.
+const C_LIBRARIES: [&str; 4] = ["libc.so.*", "ld-linux*", "ld64.so.*", "ld-musl-*"];
+
+impl Family {
+    /// Whether a program with this closure, at one of these paths of the tree, brings the family in.
+    pub fn belongs_to(&self, closure: &Closure, program: &[u8]) -> bool {
+        let fits =
+            |patterns: &[&str], text: &[u8]| patterns.iter().any(|pattern| matches(pattern.as_bytes(), text));
+        let soname = |library: &crate::walk::Library| {
+            library.object.soname.clone().unwrap_or_else(|| crate::tree::name_of(&library.path).to_vec())
+        };
+        let own = closure.libraries.iter().filter(|library| !fits(&C_LIBRARIES, &soname(library)));
+        let objects = own.map(|library| &library.object).chain([&closure.program]);
+        fits(self.programs, program)
+            || closure.libraries.iter().any(|library| fits(self.libraries, &soname(library)))
+            || (!self.functions.is_empty()
+                && objects.flat_map(|object| &object.imports).any(|name| fits(self.functions, name)))
+    }
+
+    /// The family's files in the tree, sorted.
+    pub fn files_in(&self, tree: &Tree<'_>, closure: &Closure) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut found = Vec::new();
+        for pattern in self.files {
+            match pattern.strip_prefix("LIB/") {
+                None => found.extend(expand(tree, pattern.as_bytes())?),
+                Some(rest) => {
+                    for folder in &closure.loader.folders {
+                        found.extend(expand(tree, &join(folder, rest.as_bytes()))?);
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// The rows that a program brings in.
+pub fn families(closure: &Closure, program: &[u8]) -> impl Iterator<Item = &'static Family> {
+    FAMILIES.iter().filter(move |family| family.belongs_to(closure, program))
+}
