@@ -10,6 +10,7 @@ mod pack;
 mod parts;
 mod sandbox;
 mod tar;
+mod tell;
 mod unibin;
 mod zig;
 
@@ -21,5 +22,6 @@ pub use pack::{bundle_of, busybox, pack, pack_by_hand};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
 pub use tar::{Header, file, folder, header, link, raw_tar};
+pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use unibin::{store, unibin};
-pub use zig::compile;
+pub use zig::{compile, compile_for_glibc, own};

@@ -1,5 +1,5 @@
-//! Static C programs for foreign CPUs, compiled by the pinned `ziglang` that `cargo xtask tools` installs, and kept by
-//! the content of their sources.
+//! C programs for foreign CPUs, and for this machine's two C libraries, compiled by the pinned `ziglang` that
+//! `cargo xtask tools` installs, and kept by the content of their sources.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,17 @@ use crate::unibin::kept;
 const VERSION: &str = "0.17.1";
 
 /// Optimised enough that an emulator is done soon.
-const FLAGS: [&str; 4] = ["-static", "-O1", "-s", "-DSQLITE_THREADSAFE=0"];
+const FLAGS: [&str; 3] = ["-O1", "-s", "-DSQLITE_THREADSAFE=0"];
+
+/// The glibc whose symbols are asked for: one of 2020 serves every machine that runs these tests.
+const GLIBC: &str = "gnu.2.31";
 
 /// How zig names a CPU's static programs.
 fn triple(target: Arch) -> String {
     match target {
         Arch::Armv7 => "arm-linux-musleabihf".to_owned(),
         Arch::I686 => "x86-linux-musl".to_owned(),
+        Arch::Riscv64 => "riscv64-linux-musl".to_owned(),
         other => format!(
             "{}-linux-musl",
             other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name())
@@ -34,11 +38,25 @@ fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
 }
 
-/// `name` for `target`, made of `sources`, whose folders serve for includes. `None`, loudly, without a compiler where
-/// that was allowed.
+/// A program of this repository's `tests/programs`.
+pub fn own(source: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source)
+}
+
+/// The static program `name` for `target`, made of `sources`, whose folders serve for includes. `None`, loudly, without
+/// a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
+    build(&format!("{name}-{}", target.name()), sources, &["-target", &triple(target), "-static"])
+}
+
+/// The same for this machine's CPU, linked to its glibc.
+pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
+    build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")])
+}
+
+fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     let mut hasher = Sha256::new();
-    hasher.update(format!("{VERSION} {FLAGS:?}"));
+    hasher.update(format!("{VERSION} {FLAGS:?} {flags:?}"));
     for source in sources {
         hasher.update(fs::read(source).unwrap_or_else(|error| panic!("{}: {error}", source.display())));
     }
@@ -48,7 +66,7 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
     fs::create_dir_all(&folder).expect("folder");
     let lock = File::create(folder.join("lock")).expect("lock");
     lock.lock().expect("locked");
-    let output = folder.join(format!("{name}-{}-{key}", target.name()));
+    let output = folder.join(format!("{name}-{key}"));
     if output.exists() {
         return Some(output);
     }
@@ -58,14 +76,14 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
     }
     let unfinished = output.with_extension("new");
     let mut command = Command::new("python3");
-    command.env("PYTHONPATH", tools()).args(["-m", "ziglang", "cc", "-target", &triple(target)]).args(FLAGS);
+    command.env("PYTHONPATH", tools()).args(["-m", "ziglang", "cc"]).args(flags).args(FLAGS);
     // Zig keeps the C library that it compiles for a target; that belongs to the target folder too.
     command.env("ZIG_GLOBAL_CACHE_DIR", kept().join("zig")).env("ZIG_LOCAL_CACHE_DIR", kept().join("zig"));
     for folder in sources.iter().filter_map(|source| source.parent()) {
         command.arg("-I").arg(folder);
     }
     let compiled = command.arg("-o").arg(&unfinished).args(sources).status().expect("python3 starts");
-    assert!(compiled.success(), "`{name}` does not compile for {}", target.name());
+    assert!(compiled.success(), "`{name}` does not compile");
     fs::rename(&unfinished, &output).expect("renamed");
     Some(output)
 }

@@ -3,23 +3,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class, Endian};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, unibin};
-
-/// The emulator that runs programs of `cpu` on this machine, out of the tests' own store.
-fn emulator_of(cpu: Arch) -> PathBuf {
-    let cell = ["--target", cpu.name(), "--host", "x86_64"];
-    let fetch = ["emulator", "fetch", "--target", cpu.name(), "--hosts", "x86_64"];
-    let fetched = unibin().args(fetch).output().expect("unibin starts");
-    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
-    let told = unibin().args(["emulator", "path"]).args(cell).output().expect("unibin starts");
-    let path = PathBuf::from(String::from_utf8_lossy(&told.stdout).trim());
-    assert!(path.is_file(), "no emulator for {cpu}: {told:?}");
-    path
-}
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of};
 
 /// A line for `binfmt_misc` (kernel: Documentation/admin-guide/binfmt-misc.rst) that knows a CPU's programs by the
 /// first 20 bytes of their ELF header: class, byte order, type 2 or 3, machine. `F` opens the emulator now.
