@@ -14,6 +14,9 @@ use crate::ar::{HEADER, MAGIC, Member};
 use crate::digest::Sha256;
 use crate::xz;
 
+/// The most that is read of a control file, in bytes; Debian's longest scripts have a tenth of it.
+const CONTROL_MAX: u64 = 4 << 20;
+
 /// An opened `.deb`; its bytes were checked by whoever fetched it.
 #[derive(Debug)]
 pub struct Deb {
@@ -123,17 +126,23 @@ impl Deb {
 
     /// The package's control file: the fields `Package`, `Version`, `Depends`… as text.
     pub fn control(&self) -> Result<String, DebError> {
+        let text = self.control_file("control")?;
+        text.ok_or_else(|| self.form("it has no control file"))
+    }
+
+    /// The text of one of the package's control files: `control`, `conffiles`, `postinst`…
+    pub fn control_file(&self, name: &str) -> Result<Option<String>, DebError> {
         let mut text = None;
         self.walk(&self.control, |entry: DebEntry<'_>| {
-            if entry.path != b"control" {
+            if entry.path != name.as_bytes() {
                 return Ok(ControlFlow::Continue(()));
             }
-            let mut control = String::new();
-            entry.reader.read_to_string(&mut control).map_err(|error| self.io(error))?;
-            text = Some(control);
+            let mut bytes = Vec::new();
+            entry.reader.take(CONTROL_MAX).read_to_end(&mut bytes).map_err(|error| self.io(error))?;
+            text = Some(String::from_utf8_lossy(&bytes).into_owned());
             Ok::<_, DebError>(ControlFlow::Break(()))
         })?;
-        text.ok_or_else(|| self.form("it has no control file"))
+        Ok(text)
     }
 
     /// Calls `visit` with each entry of the file tree, but the root itself, until it says [`ControlFlow::Break`].

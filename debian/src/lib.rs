@@ -6,6 +6,7 @@ mod ar;
 pub mod archive;
 mod clearsign;
 pub mod deb;
+pub mod depends;
 pub mod digest;
 pub mod fetch;
 mod fetch_error;
@@ -24,6 +25,7 @@ mod xz_index;
 
 pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
 pub use deb::{Deb, DebEntry, DebError, DebKind};
+pub use depends::{Alternative, Unsatisfied};
 pub use digest::Sha256;
 pub use fetch::{FetchOptions, Fetcher};
 pub use fetch_error::FetchError;

@@ -3,11 +3,12 @@
 //! archive and stanzas without a digest.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path};
 
 use debversion::Version;
 
+use crate::depends::relations;
 use crate::digest::Sha256;
 use crate::stanza::{Stanza, stanzas};
 use crate::xz;
@@ -33,6 +34,8 @@ pub struct Package {
     pub sha256: Sha256,
     /// The fields `Pre-Depends` and `Depends`, joined by `, `, as they stand there; may be empty.
     pub depends: String,
+    /// The field `Provides` (virtual packages), as it stands there; may be empty.
+    pub provides: String,
     /// The field `Built-Using` (what static programs hold of other sources), as it stands there; may be empty.
     pub built_using: String,
 }
@@ -59,20 +62,36 @@ pub struct PackageIndex {
     /// SHA-256 of the index file (`Packages.xz`), as the signed `Release` names it.
     pub sha256: Sha256,
     packages: BTreeMap<String, Vec<Package>>,
+    /// Names of the packages that provide a virtual one, in order.
+    providers: BTreeMap<String, Vec<String>>,
 }
 
 impl PackageIndex {
     /// Reads a `Packages.xz` with the digest `sha256`, which the caller has checked.
     pub fn read_xz(reader: impl Read, sha256: Sha256) -> Result<Self, PackagesError> {
+        Self::read(BufReader::with_capacity(256 * 1024, xz::decode(reader)?), sha256)
+    }
+
+    /// Reads an index that is not compressed.
+    pub(crate) fn read(reader: impl BufRead, sha256: Sha256) -> Result<Self, PackagesError> {
         let mut packages: BTreeMap<String, Vec<Package>> = BTreeMap::new();
-        for stanza in stanzas(BufReader::with_capacity(256 * 1024, xz::decode(reader)?)) {
+        for stanza in stanzas(reader) {
             let package = Package::from_stanza(&stanza?)?;
             packages.entry(package.name.clone()).or_default().push(package);
         }
         for versions in packages.values_mut().filter(|versions| versions.len() > 1) {
             versions.sort_by_cached_key(|package| std::cmp::Reverse(Order::of(&package.version)));
         }
-        Ok(Self { sha256, packages })
+        let mut providers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for package in packages.values().flatten().filter(|package| !package.provides.is_empty()) {
+            for provided in relations(&package.provides).into_iter().flatten() {
+                let names = providers.entry(provided.name).or_default();
+                if names.last() != Some(&package.name) {
+                    names.push(package.name.clone());
+                }
+            }
+        }
+        Ok(Self { sha256, packages, providers })
     }
 
     /// The newest version of the package `name`.
@@ -83,6 +102,12 @@ impl PackageIndex {
     /// All versions of the package `name`, newest first.
     pub fn versions(&self, name: &str) -> &[Package] {
         self.packages.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The packages that say they provide the virtual package `name`, by name, newest first.
+    pub fn providers(&self, name: &str) -> impl Iterator<Item = &Package> {
+        let names = self.providers.get(name).map_or(&[][..], Vec::as_slice);
+        names.iter().flat_map(|name| self.versions(name))
     }
 
     /// Up to three names that someone who wrote `name` may have meant, nearest first.
@@ -133,6 +158,7 @@ impl Package {
             size: needed("Size")?.parse().map_err(|_| fault("Size"))?,
             sha256: needed("SHA256")?.parse().map_err(|_| fault("SHA256"))?,
             depends: depends.join(", "),
+            provides: text("Provides").unwrap_or_default(),
             built_using: text("Built-Using").unwrap_or_default(),
             name: needed("Package")?,
             version,
@@ -159,6 +185,19 @@ enum Order {
 impl Order {
     fn of(version: &str) -> Self {
         version.parse().map_or_else(|_| Self::Unknown(version.to_owned()), Self::Known)
+    }
+}
+
+/// Whether `version` stands in the named relation to `wanted` (Debian Policy 7.1).
+pub(crate) fn satisfies(version: &str, relation: &str, wanted: &str) -> bool {
+    let (version, wanted) = (Order::of(version), Order::of(wanted));
+    match relation {
+        "<<" => version < wanted,
+        "<=" | "<" => version <= wanted,
+        "=" => version == wanted,
+        ">=" | ">" => version >= wanted,
+        ">>" => version > wanted,
+        _ => false,
     }
 }
 

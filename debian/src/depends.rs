@@ -1,0 +1,183 @@
+//! Which packages a package needs: `Pre-Depends` and `Depends` (Debian Policy 7), first alternative first, virtual packages
+//! by `Provides`, versions compared where they are named. Recommendations are not followed. Conflicts are not looked at: a
+//! tree of files that one program reads is no installed system.
+
+use std::collections::BTreeSet;
+
+use crate::packages::{Package, PackageIndex, satisfies};
+
+/// Packages that others depend on for the sake of their maintainer scripts, which are never run here: `debconf` asks
+/// questions, `dpkg` and `init-system-helpers` register, `adduser` makes accounts. Taken only when asked for by name.
+const FOR_SCRIPTS: [&str; 8] =
+    ["adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "install-info", "ucf"];
+
+/// One way to meet a dependency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alternative {
+    /// The package's name, or that of a virtual package.
+    pub name: String,
+    /// Relation (`<<`, `<=`, `=`, `>=`, `>>`) and version, where one is asked for.
+    pub version: Option<(String, String)>,
+}
+
+/// A dependency that nothing in the index meets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("package `{package}` needs `{relation}`, which no package of the suite is")]
+pub struct Unsatisfied {
+    /// Who needs it; empty for what was asked for.
+    pub package: String,
+    /// What it needs, as its control file has it.
+    pub relation: String,
+}
+
+/// Reads a relation field: all of the outer list are needed, of each inner list one.
+pub fn relations(field: &str) -> Vec<Vec<Alternative>> {
+    let groups = field.split(',').map(|group| group.split('|').filter_map(alternative).collect());
+    groups.filter(|group: &Vec<_>| !group.is_empty()).collect()
+}
+
+/// `name[:arch] [(relation version)] [[arch…]] [<profile…>]`; the last two do not occur in binary packages' indexes.
+fn alternative(text: &str) -> Option<Alternative> {
+    let text = text.split(['[', '<']).next().filter(|_| !text.contains('(')).unwrap_or(text).trim();
+    let (name, rest) = text.split_once('(').map_or((text, None), |(name, rest)| (name.trim(), Some(rest)));
+    // `:any` and `:native` ask for nothing where all packages are of one CPU.
+    let name = name.split([':', ' ']).next().filter(|name| !name.is_empty())?;
+    let version = rest.and_then(|rest| {
+        let rest = rest.split(')').next()?.trim();
+        let at = rest.find(|letter: char| !"<=>".contains(letter))?;
+        Some((rest[..at].to_owned(), rest[at..].trim().to_owned()))
+    });
+    Some(Alternative { name: name.to_owned(), version })
+}
+
+/// The packages `wanted` and all that they need, each once, what was asked for first.
+pub fn closure<'i>(index: &'i PackageIndex, wanted: &[&str]) -> Result<Vec<&'i Package>, Unsatisfied> {
+    let mut chosen: Vec<&Package> = Vec::new();
+    let mut names = BTreeSet::new();
+    for name in wanted {
+        let asked = Alternative { name: (*name).to_owned(), version: None };
+        let found = meet(index, &asked)
+            .ok_or_else(|| Unsatisfied { package: String::new(), relation: (*name).to_owned() })?;
+        if names.insert(found.name.as_str()) {
+            chosen.push(found);
+        }
+    }
+    let mut at = 0;
+    while let Some(package) = chosen.get(at).copied() {
+        at += 1;
+        for group in relations(&package.depends) {
+            let for_scripts = |one: &Alternative| FOR_SCRIPTS.contains(&one.name.as_str());
+            let met = |one: &Alternative| chosen.iter().any(|chosen| is_met_by(one, chosen));
+            if group.iter().any(met) || group.iter().any(for_scripts) {
+                continue;
+            }
+            let found = group
+                .iter()
+                .find_map(|one| meet(index, one))
+                .ok_or_else(|| Unsatisfied { package: package.name.clone(), relation: shown(&group) })?;
+            if names.insert(found.name.as_str()) {
+                chosen.push(found);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// The package that meets `asked`: the one of that name, else the first provider by name.
+fn meet<'i>(index: &'i PackageIndex, asked: &Alternative) -> Option<&'i Package> {
+    let named = index.versions(&asked.name).iter().find(|package| is_met_by(asked, package));
+    named.or_else(|| index.providers(&asked.name).find(|package| is_met_by(asked, package)))
+}
+
+fn is_met_by(asked: &Alternative, package: &Package) -> bool {
+    let fits = |version: Option<&str>| match (&asked.version, version) {
+        (None, _) => true,
+        // Policy 7.5: a `Provides` without a version meets no dependency that names one.
+        (Some(_), None) => false,
+        (Some((relation, wanted)), Some(version)) => satisfies(version, relation, wanted),
+    };
+    let provided = || {
+        relations(&package.provides).into_iter().flatten().any(|provided| {
+            provided.name == asked.name
+                && fits(provided.version.as_ref().map(|(_, version)| version.as_str()))
+        })
+    };
+    (package.name == asked.name && fits(Some(&package.version))) || provided()
+}
+
+fn shown(group: &[Alternative]) -> String {
+    let one = |one: &Alternative| match &one.version {
+        Some((relation, version)) => format!("{} ({relation} {version})", one.name),
+        None => one.name.clone(),
+    };
+    group.iter().map(one).collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(stanzas: &[(&str, &str, &str)]) -> PackageIndex {
+        let zero = "0".repeat(64);
+        let text = stanzas.iter().fold(String::new(), |text, (name, version, fields)| {
+            text + &format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: riscv64\nSize: 3\nSHA256: {zero}\n\
+                 Filename: pool/{name}.deb\n{fields}\n"
+            )
+        });
+        PackageIndex::read(text.as_bytes(), crate::Sha256::of(b"")).expect("an index")
+    }
+
+    fn chosen(index: &PackageIndex, wanted: &[&str]) -> Result<Vec<String>, String> {
+        let found = closure(index, wanted).map_err(|error| error.to_string())?;
+        Ok(found.into_iter().map(|package| format!("{} {}", package.name, package.version)).collect())
+    }
+
+    #[test]
+    fn the_first_alternative_is_taken_unless_another_is_there_already() {
+        let index = index(&[
+            ("app", "1", "Depends: a | b, c (>= 2)\n"),
+            ("other", "1", "Pre-Depends: b:any\nDepends: a | b\n"),
+            ("a", "1", ""),
+            ("b", "1", ""),
+            ("c", "1", ""),
+            ("c", "2.1", ""),
+        ]);
+        assert_eq!(chosen(&index, &["app"]).expect("met"), ["app 1", "a 1", "c 2.1"]);
+        assert_eq!(chosen(&index, &["other"]).expect("met"), ["other 1", "b 1"]);
+        assert_eq!(chosen(&index, &["app", "b"]).expect("met"), ["app 1", "b 1", "c 2.1"]);
+    }
+
+    #[test]
+    fn virtual_packages_are_met_by_those_that_provide_them_in_a_fitting_version() {
+        let index = index(&[
+            ("app", "1", "Depends: virtual, abi (= 3)\n"),
+            ("late", "1", "Provides: virtual\n"),
+            ("early", "1", "Provides: other, virtual (= 2)\n"),
+            ("abi-2", "1", "Provides: abi (= 2)\n"),
+            ("abi-3", "1", "Provides: abi (= 3)\n"),
+            ("abi-x", "1", "Provides: abi\n"),
+        ]);
+        assert_eq!(chosen(&index, &["app"]).expect("met"), ["app 1", "early 1", "abi-3 1"]);
+        assert_eq!(chosen(&index, &["virtual"]).expect("met"), ["early 1"]);
+    }
+
+    #[test]
+    fn what_cannot_be_met_is_named_with_who_needs_it() {
+        let index = index(&[("app", "1", "Depends: a (>> 2) | nothing\n"), ("a", "2", "")]);
+        let told = chosen(&index, &["app"]).expect_err("not met");
+        assert!(told.contains("`app`") && told.contains("a (>> 2) | nothing"), "{told}");
+        assert!(chosen(&index, &["none"]).is_err());
+    }
+
+    #[test]
+    fn packages_that_serve_maintainer_scripts_come_only_by_name_and_circles_end() {
+        let index = index(&[
+            ("app", "1", "Depends: debconf (>= 0.5) | debconf-2.0, a\n"),
+            ("a", "1", "Depends: app\n"),
+            ("debconf", "1.5", ""),
+        ]);
+        assert_eq!(chosen(&index, &["app"]).expect("met"), ["app 1", "a 1"]);
+        assert_eq!(chosen(&index, &["app", "debconf"]).expect("met"), ["app 1", "debconf 1.5", "a 1"]);
+    }
+}
