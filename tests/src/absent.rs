@@ -3,8 +3,13 @@
 
 use std::env;
 
+/// A line for whoever reads the tests' log.
+#[expect(clippy::print_stderr, reason = "what ran and what did not belongs in the log")]
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}
+
 /// Whether to go on without `thing`. Panics when nobody has allowed that.
-#[expect(clippy::print_stderr, reason = "a check that did not run says so")]
 pub fn without(thing: &str, why: &str) -> bool {
     let allowed = env::var("UNIBIN_TEST_WITHOUT").unwrap_or_default();
     assert!(
@@ -12,6 +17,6 @@ pub fn without(thing: &str, why: &str) -> bool {
         "this test needs {thing}: {why}; set UNIBIN_TEST_WITHOUT={thing} to go on without"
     );
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    eprintln!("NOT RUN: {test}: no {thing} here: {why}");
+    say(&format!("NOT RUN: {test}: no {thing} here: {why}"));
     true
 }

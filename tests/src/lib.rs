@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod absent;
+mod callers;
 mod handmade;
 mod namespace;
 mod outcome;
@@ -14,7 +15,8 @@ mod tell;
 mod unibin;
 mod zig;
 
-pub use absent::without;
+pub use absent::{say, without};
+pub use callers::{Caller, callers};
 pub use handmade::Handmade;
 pub use namespace::Namespace;
 pub use outcome::Outcome;
