@@ -115,7 +115,7 @@ pub struct NoEmulator {
 
 /// QEMU's `docs/about/removed-features.rst`: 10.0 removed 64-bit targets on 32-bit hosts, 11.0 removed 32-bit hosts.
 const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and QEMU 11.0 dropped 32-bit hosts \
-                          altogether; the catalogue has no older release";
+                          altogether; the catalogue has no older release that is built for this one";
 const WHY_NO_HOST: &str = "the catalogue has no emulator that is built for this host";
 const WHY_NO_TARGET: &str = "the release of QEMU for this host does not know this CPU";
 
@@ -220,9 +220,10 @@ mod tests {
 
     #[test]
     fn the_words_for_a_pair_without_emulator_say_who_why_and_what_instead() {
-        let catalogue = Catalogue::embedded().expect("the embedded catalogue");
+        let mut catalogue = Catalogue::embedded().expect("the embedded catalogue");
+        catalogue.rows.retain(|row| row.host != Arch::I686);
         let key = EmulatorKey { host: Arch::I686, target: Arch::Riscv64 };
-        let nothing = catalogue.find(key).expect_err("no row for i686 yet");
+        let nothing = catalogue.find(key).expect_err("no row for i686");
         assert_eq!(nothing.to_string(), "no emulator runs riscv64 programs on an i686 host");
         let hint = nothing.hint().expect("a hint");
         assert!(hint.contains("QEMU 10.0 dropped 64-bit targets on 32-bit hosts"), "{hint}");

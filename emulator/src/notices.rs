@@ -11,7 +11,8 @@ pub const GPL_2_0: &str = include_str!("../notices/GPL-2.0.txt");
 pub const LGPL_2_1: &str = include_str!("../notices/LGPL-2.1.txt");
 
 /// Debian's copyright file of QEMU, for the releases that the catalogue pins; the last is for all others.
-const COPYRIGHTS: [(&str, &str); 2] = [
+const COPYRIGHTS: [(&str, &str); 3] = [
+    ("7.2", include_str!("../notices/qemu-7.2-copyright.txt")),
     ("10.0", include_str!("../notices/qemu-10.0-copyright.txt")),
     ("11.1", include_str!("../notices/qemu-11.1-copyright.txt")),
 ];
@@ -30,8 +31,9 @@ pub fn notices(emulators: &[Emulator]) -> String {
     let mut copyrights: Vec<&(&str, &str)> = Vec::new();
     for emulator in sorted.iter().filter(is_debians) {
         let version = &emulator.record.version;
-        let fits =
-            |(release, _): &&(&str, &str)| version.strip_prefix(release).is_some_and(|r| r.starts_with('.'));
+        let fits = |(release, _): &&(&str, &str)| {
+            version.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         let copyright = COPYRIGHTS.iter().find(fits).or(COPYRIGHTS.last());
         copyrights.extend(copyright.filter(|copyright| !copyrights.contains(copyright)));
     }

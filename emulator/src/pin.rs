@@ -19,18 +19,46 @@ use crate::digest;
 use crate::elf_check::{self, ElfFault};
 use crate::provider::{from_debian, upstream_version};
 
-/// Which suite of Debian serves which host. Debian 13 has no `loong64`.
-const SUITES: [(Arch, &str); 6] = [
-    (Arch::X86_64, "trixie"),
-    (Arch::Aarch64, "trixie"),
-    (Arch::Riscv64, "trixie"),
-    (Arch::Ppc64le, "trixie"),
-    (Arch::S390x, "trixie"),
-    (Arch::Loongarch64, "sid"),
-];
+/// Where one host's emulators come from.
+#[derive(Clone, Copy)]
+struct Supply {
+    host: Arch,
+    suite: &'static str,
+    /// Debian's package of QEMU's user-mode emulators: `qemu-user` is static since 9.0.2+ds-7 (its README.Debian),
+    /// before that `qemu-user-static` is.
+    package: &'static str,
+    /// What stands behind a CPU's name in a program's file name.
+    suffix: &'static str,
+    /// What holds for these emulators beyond [`LIMITS`].
+    limits: &'static [&'static str],
+}
 
-/// Debian's package of QEMU's user-mode emulators, static since 9.0.2+ds-7 (its README.Debian).
-const PACKAGE: &str = "qemu-user";
+const fn newest(host: Arch, suite: &'static str) -> Supply {
+    Supply { host, suite, package: "qemu-user", suffix: "", limits: &[] }
+}
+
+/// The last release that has 64-bit targets on 32-bit hosts.
+const fn bookworm(host: Arch) -> Supply {
+    Supply {
+        host,
+        suite: "bookworm",
+        package: "qemu-user-static",
+        suffix: "-static",
+        limits: &OF_32_BIT_HOSTS,
+    }
+}
+
+/// Which suite of Debian serves which host. Debian 13 has no `loong64`, and its QEMU no 64-bit targets on 32-bit hosts.
+const SUPPLIES: [Supply; 8] = [
+    newest(Arch::X86_64, "trixie"),
+    newest(Arch::Aarch64, "trixie"),
+    newest(Arch::Riscv64, "trixie"),
+    newest(Arch::Ppc64le, "trixie"),
+    newest(Arch::S390x, "trixie"),
+    newest(Arch::Loongarch64, "sid"),
+    bookworm(Arch::I686),
+    bookworm(Arch::Armv7),
+];
 
 /// QEMU as a whole is GPL-2.0-only (its LICENSE file); the rest is what `Built-Using` names: glib2.0, glibc,
 /// capstone, zlib, gcc's runtime, sysprof.
@@ -42,6 +70,12 @@ const LIMITS: [&str; 3] = [
     "32-bit targets want 4 GiB of address space: they do not start under a lower `ulimit -v`",
     "programs of the target that a program starts need help from outside: QEMU hands execve to the host's kernel",
     "ptrace, and so debuggers and tracers of the target, do not work",
+];
+
+/// QEMU's docs/about/removed-features.rst (10.0) and docs/about/deprecated.rst (8.0) on 32-bit hosts.
+const OF_32_BIT_HOSTS: [&str; 2] = [
+    "QEMU 7.2 is the last release that Debian has with 64-bit targets on 32-bit hosts: it knows no newer CPU features",
+    "atomic operations of 64-bit targets on memory that threads share are not reliable on 32-bit hosts",
 ];
 
 /// tar's unit of length, in bytes.
@@ -73,18 +107,22 @@ pub enum PinError {
         source: ArchiveError,
     },
     /// The suite has no such package for the host.
-    #[error("suite `{suite}` has no package `{PACKAGE}` for {host}")]
+    #[error("suite `{suite}` has no package `{package}` for {host}")]
     NoPackage {
         /// The host.
         host: Arch,
+        /// The package.
+        package: &'static str,
         /// The suite.
         suite: &'static str,
     },
     /// A package without a single program of a known name.
-    #[error("package `{PACKAGE}` for {host} holds no emulator")]
+    #[error("package `{package}` for {host} holds no emulator")]
     Empty {
         /// The host.
         host: Arch,
+        /// The package.
+        package: &'static str,
     },
     /// A package cannot be read.
     #[error(transparent)]
@@ -134,19 +172,20 @@ pub fn catalogue(options: &PinOptions<'_>) -> Result<String, PinError> {
         "# Static emulators that are known, and their pins. Written by `cargo xtask catalogue`; not edited by hand.\n\
          # How a row is made: src/pin.rs. What its fields mean: src/catalogue.rs.\n",
     );
-    for (host, suite) in SUITES {
+    for supply in SUPPLIES {
+        let Supply { host, suite, package: name, .. } = supply;
         let archive = open(options, suite).map_err(|source| PinError::Archive { host, source })?;
-        let architecture = host.debian_name().ok_or(PinError::NoPackage { host, suite })?;
+        let architecture = host.debian_name().ok_or(PinError::NoPackage { host, package: name, suite })?;
         let wrap = |source| PinError::Archive { host, source };
         let index = archive.packages(architecture).map_err(wrap)?;
-        let package = index.find(PACKAGE).ok_or(PinError::NoPackage { host, suite })?;
+        let package = index.find(name).ok_or(PinError::NoPackage { host, package: name, suite })?;
         let deb = Deb::open(&archive.download(package).map_err(wrap)?)?;
-        let pins = pins(&deb, host, options)?;
+        let pins = pins(&deb, supply, options)?;
         if pins.is_empty() {
-            return Err(PinError::Empty { host });
+            return Err(PinError::Empty { host, package: name });
         }
         // Writing to a string cannot fail.
-        let _ = write_row(&mut text, host, suite, package, &pins);
+        let _ = write_row(&mut text, supply, package, &pins);
     }
     Ok(text)
 }
@@ -160,7 +199,7 @@ fn open<'a>(options: &PinOptions<'a>, suite: &str) -> Result<Archive<'a>, Archiv
 }
 
 /// The programs of a package that are an emulator, by target.
-fn pins(deb: &Deb, host: Arch, options: &PinOptions<'_>) -> Result<BTreeMap<Arch, Pin>, PinError> {
+fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<Arch, Pin>, PinError> {
     let mut pins = BTreeMap::new();
     // The root's own header comes first, and `entries` leaves it out. Debian's paths need no second header.
     let mut tar_offset = RECORD;
@@ -170,9 +209,10 @@ fn pins(deb: &Deb, host: Arch, options: &PinOptions<'_>) -> Result<BTreeMap<Arch
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let target = path
             .strip_prefix("usr/bin/qemu-")
+            .and_then(|name| name.strip_suffix(supply.suffix))
             .and_then(|name| Arch::ALL.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
-            let (sha256, size) = checked(entry.reader, &path, host, options)?;
+            let (sha256, size) = checked(entry.reader, &path, supply.host, options)?;
             pins.insert(target, Pin { path, size, sha256, tar_offset: here });
         }
         Ok::<_, PinError>(ControlFlow::Continue(()))
@@ -199,15 +239,14 @@ fn checked(
 
 fn write_row(
     text: &mut String,
-    host: Arch,
-    suite: &str,
+    Supply { host, suite, package: name, limits, .. }: Supply,
     package: &Package,
     pins: &BTreeMap<Arch, Pin>,
 ) -> fmt::Result {
     let version = upstream_version(&package.version);
-    writeln!(text, "\n[[row]]\nhost = {}\ntranslator = {}", quoted(host.name()), quoted(PACKAGE))?;
+    writeln!(text, "\n[[row]]\nhost = {}\ntranslator = {}", quoted(host.name()), quoted(name))?;
     writeln!(text, "version = {}\nlicence = {}\nlimits = [", quoted(version), quoted(LICENCE))?;
-    for limit in LIMITS {
+    for limit in LIMITS.iter().chain(limits) {
         writeln!(text, "    {},", quoted(limit))?;
     }
     writeln!(text, "]\n\n[row.package]\nsuite = {}", quoted(suite))?;

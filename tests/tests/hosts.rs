@@ -100,6 +100,16 @@ fn on_loongarch64_it_emulates() {
 }
 
 #[test]
+fn on_i686_it_emulates_a_64_bit_target() {
+    emulates(Arch::I686, Arch::Riscv64);
+}
+
+#[test]
+fn on_armv7_it_emulates_a_64_bit_target() {
+    emulates(Arch::Armv7, Arch::Riscv64);
+}
+
+#[test]
 fn on_i686_it_runs_natively() {
     runs_natively(Arch::I686);
 }
