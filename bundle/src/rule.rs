@@ -15,6 +15,9 @@ pub enum RuleKind {
     Tree = 4,
     /// Appends the user's arguments.
     Rest = 5,
+    /// An argument of the probe: a translator with such rules is executed with them alone, and taken only if it ends with
+    /// code 0.
+    Probe = 6,
     /// Sets variable `name` to `value`.
     SetVariable = 16,
     /// Sets variable `name` to `value` unless the caller has set it.
@@ -34,6 +37,7 @@ impl RuleKind {
             3 => Self::Program,
             4 => Self::Tree,
             5 => Self::Rest,
+            6 => Self::Probe,
             16 => Self::SetVariable,
             17 => Self::DefaultVariable,
             18 => Self::UnsetVariable,
@@ -42,9 +46,14 @@ impl RuleKind {
         })
     }
 
-    /// Whether it changes the environment (else the arguments).
+    /// Whether it changes the environment.
     pub fn is_environment(self) -> bool {
         self as u16 >= Self::SetVariable as u16
+    }
+
+    /// Whether it changes the arguments of the app's execution.
+    pub fn is_argument(self) -> bool {
+        !self.is_environment() && self != Self::Probe
     }
 
     /// The kind's name in lower case.
@@ -55,6 +64,7 @@ impl RuleKind {
             Self::Program => "program",
             Self::Tree => "tree",
             Self::Rest => "rest",
+            Self::Probe => "probe",
             Self::SetVariable => "set",
             Self::DefaultVariable => "default",
             Self::UnsetVariable => "unset",
@@ -65,7 +75,7 @@ impl RuleKind {
     /// Which of `name` and `value` a rule of this kind uses.
     fn uses(self) -> (bool, bool) {
         match self {
-            Self::Argument => (false, true),
+            Self::Argument | Self::Probe => (false, true),
             Self::Argv0 | Self::Program | Self::Tree | Self::Rest => (false, false),
             Self::SetVariable | Self::DefaultVariable => (true, true),
             Self::UnsetVariable | Self::UnsetPrefix => (true, false),

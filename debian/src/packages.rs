@@ -175,6 +175,11 @@ fn stays_inside(path: &str) -> bool {
         && !path.chars().any(|c| c.is_control() || matches!(c, ' ' | '?' | '#' | '%' | '\\'))
 }
 
+/// How Debian orders two versions, epochs and revisions included.
+pub fn compare_versions(one: &str, other: &str) -> std::cmp::Ordering {
+    Order::of(one).cmp(&Order::of(other))
+}
+
 /// Debian's order of versions; a text that is none sorts before every version.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Order {

@@ -1,6 +1,6 @@
 //! Which static emulators are known: one row per host and supply, with the pinned package and the pinned digest of
-//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]); only this file touches
-//! `toml`. Says of a pair that nothing serves why that is so, and what comes nearest.
+//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]).
+//! Says of a pair that nothing serves why that is so, and what comes nearest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use bundle::{Arch, Digest, EmulatorKey};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::digest;
+use crate::{digest, toml_file};
 
 /// All rows, hosts in the order of [`Arch`], several rows of one host in the order in which they are tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
     rows: Vec<Row>,
 }
@@ -127,8 +127,7 @@ impl Catalogue {
 
     /// Reads a catalogue; rows must be sorted and their hosts must be hosts.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
-        let File { row: rows } =
-            toml::from_str(text).map_err(|error| CatalogueError::Syntax(error.to_string()))?;
+        let File { row: rows } = toml_file::read(text).map_err(CatalogueError::Syntax)?;
         if let Some(row) = rows.iter().find(|row| !row.host.is_host()) {
             return Err(CatalogueError::NotAHost(row.host));
         }

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use bundle::EmulatorKey;
+use bundle::{Digest, EmulatorKey};
 
 use crate::catalogue::{CatalogueError, NoEmulator};
 use crate::elf_check::ElfFault;
+use crate::lock::LockError;
 use crate::store::StoreError;
+use crate::translators::TranslatorsError;
 
 /// An emulator that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +40,45 @@ pub enum EmulatorError {
         /// The pair.
         key: EmulatorKey,
     },
+    /// The pair must be locked, and is not.
+    #[error("the emulator {key} is not locked")]
+    NotLocked {
+        /// The pair.
+        key: EmulatorKey,
+    },
+    /// What is offered is not what is locked.
+    #[error(
+        "the emulator {key} is not the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
+         sha256 {found}"
+    )]
+    OtherThanLocked {
+        /// The pair.
+        key: EmulatorKey,
+        /// The locked version.
+        locked: String,
+        /// The version that is offered.
+        offered: String,
+        /// The locked digest.
+        expected: Digest,
+        /// The digest of what is offered.
+        found: Digest,
+    },
+    /// The locked version can be had nowhere any more.
+    #[error("the locked version {version} of the emulator {key} could not be fetched:{}", list(failures))]
+    LockedGone {
+        /// The pair.
+        key: EmulatorKey,
+        /// The locked version.
+        version: String,
+        /// Each place and what went wrong there.
+        failures: Vec<Failure>,
+    },
+    /// The user's own translators cannot be used.
+    #[error(transparent)]
+    Translators(#[from] TranslatorsError),
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// No mirror gave the pinned package, or an index that leads to another version.
     #[error("the emulator {key} could not be fetched:{}", list(failures))]
     Fetch {
@@ -71,6 +112,19 @@ impl EmulatorError {
             Self::Offline { key: EmulatorKey { host, target } } => Some(format!(
                 "run `unibin emulator fetch --target {target} --hosts {host}` with the network on"
             )),
+            Self::NotLocked { key: EmulatorKey { host, target } } => {
+                Some(format!("`unibin emulator lock --target {target} --hosts {host}` locks it"))
+            }
+            Self::OtherThanLocked { .. } => {
+                Some("`unibin emulator lock` locks what is offered now, unless it is older".into())
+            }
+            Self::LockedGone { .. } => Some(
+                "name a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` \
+                 moves on to what there is"
+                    .into(),
+            ),
+            Self::Translators(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
             Self::Fetch { failures, .. } => failures.iter().find_map(|failure| failure.hint.clone()),
         }
     }

@@ -57,7 +57,7 @@ fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
         Provenance::Given { .. } => {
             writeln!(text, "  source:       not known: the program was given as a file when this was packed")
         }
-        Provenance::Debian { deb, deb_sha256, member, trust } => {
+        Provenance::Debian { deb, deb_sha256, member, trust, .. } => {
             writeln!(
                 text,
                 "  source:       Debian source package {} {}",

@@ -1,15 +1,18 @@
-//! Where emulators come from, in the order asked: a file that the user gives, the store, a folder in the store's
-//! layout, a Debian archive. What comes from the latter two is put into the store first. Refuses to connect when the
+//! Where emulators come from, in the order asked: a file that the user gives, the store, a folder or server in the
+//! store's layout, a Debian archive. What comes from the latter two is put into the store first. Refuses to connect when the
 //! network is switched off.
 
 mod debian;
 mod file;
-mod folder;
+mod served;
 mod store;
+mod wanted;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
@@ -18,10 +21,12 @@ use bundle::{Arch, EmulatorKey};
 
 use crate::catalogue::Catalogue;
 use crate::error::EmulatorError;
+use crate::lock::Lock;
 use crate::record::Emulator;
-use crate::store::Store;
+use crate::store::{Store, StoreError, record_path};
 
 pub(crate) use self::debian::{from_debian, upstream_version};
+pub(crate) use self::wanted::Wanted;
 
 /// How many emulators are fetched at a time: one decompresses while the other waits for the network.
 const AT_A_TIME: usize = 2;
@@ -34,8 +39,12 @@ pub struct Options<'a> {
     pub store: &'a Store,
     /// Files to use for hosts, before everything else.
     pub given: BTreeMap<Arch, PathBuf>,
-    /// A folder in the store's layout, asked before the network.
-    pub folder: Option<PathBuf>,
+    /// A folder in the store's layout, or the URL of one, asked before a Debian archive.
+    pub served: Option<String>,
+    /// What is locked: for these pairs nothing else will do.
+    pub lock: Option<&'a Lock>,
+    /// Whether a pair that is not locked is refused.
+    pub only_locked: bool,
     /// The Debian archives to ask.
     pub mirrors: MirrorSources,
     /// How to fetch; `offline` in it means that nothing here connects.
@@ -53,7 +62,9 @@ impl<'a> Options<'a> {
             catalogue,
             store,
             given: BTreeMap::new(),
-            folder: None,
+            served: None,
+            lock: None,
+            only_locked: false,
             mirrors: MirrorSources::default(),
             fetch: FetchOptions::default(),
             allow_stale: false,
@@ -134,27 +145,49 @@ impl fmt::Display for Remark {
 
 /// The emulator for `key`, checked, from the first place that has it.
 pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, EmulatorError> {
-    if let Some(path) = options.given.get(&key.host) {
-        return file::obtain(key, path);
+    let locked = options.lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
+    if locked.is_none() && options.only_locked {
+        return Err(EmulatorError::NotLocked { key });
     }
-    let found = options.catalogue.find(key);
-    let pin = found.as_ref().ok().map(|(_, member)| member.sha256);
-    if let Some(emulator) = store::obtain(key, pin, options)? {
+    if let Some(path) = options.given.get(&key.host) {
+        return Wanted::agree(locked.as_ref(), file::obtain(key, path)?);
+    }
+    let found = match locked {
+        Some(locked) => Ok(locked),
+        None => options.catalogue.find(key).map(|(row, member)| Wanted::pinned(row, member)),
+    };
+    let wanted = found.as_ref().ok();
+    if let Some(emulator) = store::obtain(key, wanted, options)? {
         return Ok(emulator);
     }
-    if options.folder.is_none() {
+    if options.served.is_none() {
         found.as_ref().map_err(Clone::clone)?;
     }
     let _turn = options.store.turn(key)?;
     // Another process may have fetched it while this one waited for its turn.
-    if let Some(emulator) = store::obtain(key, pin, options)? {
+    if let Some(emulator) = store::obtain(key, wanted, options)? {
         return Ok(emulator);
     }
-    if let Some(emulator) = folder::obtain(key, options)? {
+    if let Some(emulator) = served::obtain(key, wanted, options)? {
         return Ok(emulator);
     }
-    let (row, member) = found?;
-    debian::obtain(key, row, member, options)
+    debian::obtain(key, &found?, options)
+}
+
+/// Copies all emulators of `folder`, which is in the store's layout, into `store`. One that is damaged or not the locked
+/// one ends it.
+pub fn import(store: &Store, folder: &Path, lock: Option<&Lock>) -> Result<Vec<Emulator>, EmulatorError> {
+    let from = Store::to_read(folder);
+    let mut imported = Vec::new();
+    for Emulator { key, .. } in from.list()? {
+        let missing = || StoreError::read(&folder.join(record_path(key)), io::ErrorKind::NotFound.into());
+        let found = from.look(key)?.ok_or_else(missing)?;
+        let locked = lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
+        let found = Wanted::agree(locked.as_ref(), found)?;
+        let mut program = File::open(&found.file).map_err(|error| StoreError::read(&found.file, error))?;
+        imported.push(store.add(key, &mut program, Some(found.record.digest), &|_, _| found.record.clone())?);
+    }
+    Ok(imported)
 }
 
 /// The emulators for `keys`, in their order, two at a time; the first failure in that order, if there is one.

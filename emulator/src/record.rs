@@ -71,6 +71,9 @@ pub enum Provenance {
         /// SHA-256 of the `.deb`.
         #[serde(with = "digest::hex")]
         deb_sha256: Digest,
+        /// Size of the `.deb` in bytes; 0 in records of before it was kept.
+        #[serde(default)]
+        deb_size: u64,
         /// The program's path in the package.
         member: String,
         /// Why its bytes were believed.

@@ -82,7 +82,7 @@ impl Store {
 
     /// Where the program with this digest lies, or would lie.
     pub fn blob(&self, digest: Digest) -> PathBuf {
-        self.root.join("blobs/sha256").join(digest.to_string())
+        self.root.join(blob_path(digest))
     }
 
     /// The program that serves `key`, as the record says it; nothing is checked.
@@ -151,6 +151,35 @@ impl Store {
         Ok(found)
     }
 
+    /// Copies every emulator, its bytes checked, into `folder` in this same layout, readable for everyone, so that it can
+    /// be served. What is in `folder` already stays.
+    pub fn export_to(&self, folder: &Path) -> Result<Vec<Emulator>, StoreError> {
+        let mut exported = Vec::new();
+        for Emulator { key, .. } in self.list()? {
+            let Some(found) = self.look(key)? else { continue };
+            let place = |path: PathBuf| -> Result<(PathBuf, PathBuf), StoreError> {
+                let path = folder.join(path);
+                let parent = path.parent().unwrap_or(folder).to_owned();
+                fs::create_dir_all(&parent).map_err(|error| StoreError::write(&parent, error))?;
+                Ok((parent, path))
+            };
+            let (blobs, blob) = place(blob_path(found.record.digest))?;
+            let mut program =
+                File::open(&found.file).map_err(|error| StoreError::read(&found.file, error))?;
+            let mut copy = NamedTempFile::new_in(&blobs).map_err(|error| StoreError::write(&blobs, error))?;
+            io::copy(&mut program, copy.as_file_mut()).map_err(|error| StoreError::write(&blob, error))?;
+            persist(copy, &blob, 0o644)?;
+            let (records, record) = place(record_path(key))?;
+            let json = found
+                .record
+                .to_json(key)
+                .map_err(|reason| StoreError::BadRecord { path: record.clone(), reason })?;
+            write_by_rename(&records, &record, &json, 0o644)?;
+            exported.push(found);
+        }
+        Ok(exported)
+    }
+
     /// Forgets the emulator for `key`, and its program unless it serves another pair. Says whether there was one.
     pub fn remove(&self, key: EmulatorKey) -> Result<bool, StoreError> {
         let digest = self.record(key).ok().flatten().map(|record| record.digest);
@@ -189,8 +218,22 @@ impl Store {
         Ok(path)
     }
 
+    /// Lets a program that is here already, checked, serve `key`; `None` where it is not here or damaged.
+    pub(crate) fn adopt(&self, key: EmulatorKey, record: Record) -> Result<Option<Emulator>, StoreError> {
+        let file = self.blob(record.digest);
+        match digest::of_file(&file) {
+            Ok((computed, _)) if computed == record.digest => {
+                self.write_record(key, &record)?;
+                Ok(Some(Emulator { key, file, record }))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::read(&file, error)),
+        }
+    }
+
     fn record_path(&self, key: EmulatorKey) -> PathBuf {
-        self.root.join("emulators").join(key.host.name()).join(format!("{}.json", key.target))
+        self.root.join(record_path(key))
     }
 
     fn record(&self, key: EmulatorKey) -> Result<Option<Record>, StoreError> {
@@ -214,8 +257,18 @@ impl Store {
     }
 }
 
+/// Where a program lies, relative to a store.
+pub(crate) fn blob_path(digest: Digest) -> PathBuf {
+    Path::new("blobs/sha256").join(digest.to_string())
+}
+
+/// Where the record of a pair lies, relative to a store.
+pub(crate) fn record_path(key: EmulatorKey) -> PathBuf {
+    Path::new("emulators").join(key.host.name()).join(format!("{}.json", key.target))
+}
+
 /// Writes `bytes` beside `path` in `folder`, then gives them their name.
-fn write_by_rename(folder: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+pub(crate) fn write_by_rename(folder: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
     let mut temporary = NamedTempFile::new_in(folder).map_err(|error| StoreError::write(folder, error))?;
     io::Write::write_all(&mut temporary, bytes).map_err(|error| StoreError::write(path, error))?;
     persist(temporary, path, mode)

@@ -155,11 +155,12 @@ fn a_copy_of_a_store_serves_as_folder_and_a_damaged_copy_does_not() {
     let there = obtain(key, &options(&catalogue, &copy, &watch)).expect("fetched");
     let store = Store::open(dir.path().join("store")).expect("a store");
     let mut options = offline(&catalogue, &store, &watch);
-    options.folder = Some(copy.root().to_owned());
+    options.served = Some(copy.root().display().to_string());
     let whole = support::bytes(&there.file);
     fs::set_permissions(&there.file, Permissions::from_mode(0o755)).expect("changed");
     fs::write(&there.file, &whole[1..]).expect("damaged");
-    assert!(matches!(obtain(key, &options), Err(EmulatorError::Offline { .. })));
+    let refused = obtain(key, &options).expect_err("damaged");
+    assert!(matches!(refused, EmulatorError::Fetch { .. }), "{refused}");
     fs::write(&there.file, &whole).expect("restored");
     let here = obtain(key, &options).expect("from the folder");
     assert!(here.file.starts_with(store.root()));

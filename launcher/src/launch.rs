@@ -83,7 +83,8 @@ impl<'a> Launch<'a> {
                     RuleKind::Program => arguments.push(places.program),
                     RuleKind::Tree => arguments.push(places.tree),
                     RuleKind::Rest => arguments.append(&mut rest),
-                    RuleKind::SetVariable
+                    RuleKind::Probe
+                    | RuleKind::SetVariable
                     | RuleKind::DefaultVariable
                     | RuleKind::UnsetVariable
                     | RuleKind::UnsetPrefix => {}

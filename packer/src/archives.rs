@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use debian::{Archive, ArchiveError, ArchiveOptions, DebError, FetchOptions, MirrorSources};
+use debian::{Archive, ArchiveError, ArchiveOptions, DebError, FetchError, FetchOptions, MirrorSources};
 use emulator::Store;
 
 use crate::cli::ArchiveArgs;
@@ -59,7 +59,10 @@ pub(crate) fn open<'a>(
 
 /// Whether an archive's error says that a signature or a digest did not match.
 pub(crate) fn is_forged(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mismatch =
+        |error: &FetchError| matches!(error, FetchError::Mismatch { .. } | FetchError::TooLong { .. });
     error.downcast_ref().is_some_and(|error| code(error) == Code::Verification)
+        || error.downcast_ref().is_some_and(mismatch)
 }
 
 fn code(error: &ArchiveError) -> Code {

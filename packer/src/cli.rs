@@ -99,7 +99,7 @@ pub(crate) struct PackArgs {
 }
 
 /// Where packages come from.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ArchiveArgs {
     /// Never connect to anything
     #[arg(long)]
@@ -113,6 +113,25 @@ pub(crate) struct ArchiveArgs {
     /// Accept an archive index whose `Valid-Until` has passed
     #[arg(long)]
     pub(crate) allow_stale: bool,
+    #[command(flatten)]
+    pub(crate) supply: SupplyArgs,
+}
+
+/// Which emulators, and where they come from before a Debian archive is asked.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SupplyArgs {
+    /// Folder or HTTP server in the layout of the store: a copy made by `unibin emulator export`
+    #[arg(long, value_name = "URL")]
+    pub(crate) emulators: Option<String>,
+    /// Translators of your own (default: `emulators.toml` in $XDG_CONFIG_HOME/unibin or ~/.config/unibin)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) translators: Option<PathBuf>,
+    /// Lock file: what is in it is taken and nothing else, what is not is added (default: `unibin.lock` if it is here)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Refuse emulators that are not in the lock file, and leave that as it is
+    #[arg(long)]
+    pub(crate) locked: bool,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -172,6 +191,26 @@ pub(crate) enum EmulatorCommand {
         cells: CellsArgs,
         #[command(flatten)]
         archive: ArchiveArgs,
+    },
+    /// Write the emulators for TARGET programs into the lock file, in the version that there is now
+    Lock {
+        #[command(flatten)]
+        cells: CellsArgs,
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Copy emulators out of the store, into a folder that can be served or into one FILE.tar or FILE.tar.zst
+    Export {
+        /// Folder or archive to write
+        to: PathBuf,
+    },
+    /// Copy emulators into the store, from what `export` has written
+    Import {
+        /// Folder or archive to read
+        from: PathBuf,
+        /// Lock file that they must agree with (default: `unibin.lock` if it is here)
+        #[arg(long, value_name = "FILE")]
+        lock: Option<PathBuf>,
     },
     /// Add a file to the store as emulator for TARGET programs on HOST
     Add {

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::cli::{ArchiveArgs, CellArgs, EmulatorCommand, Hosts};
+use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, Hosts, SupplyArgs};
 use crate::emulators::Emulators;
 use crate::error::{Code, Error};
-use crate::{json, say};
+use crate::report::size;
+use crate::{json, say, transfer};
 
 #[derive(Serialize)]
 struct Row {
@@ -20,23 +21,33 @@ struct Row {
 
 /// Does what was asked for.
 pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
-    let offline = ArchiveArgs { offline: true, mirror: None, suite: None, allow_stale: false };
+    let offline = ArchiveArgs { offline: true, ..ArchiveArgs::default() };
     let store = || Emulators::open(&offline);
     match command {
         EmulatorCommand::List(args) => list(&store()?, args.json),
         EmulatorCommand::Fetch { cells, archive } => {
-            let hosts = match &cells.hosts {
-                None => Arch::DEFAULT_HOSTS.to_vec(),
-                Some(Hosts::All) => Arch::HOSTS.to_vec(),
-                Some(Hosts::Listed(hosts)) => hosts.clone(),
-            };
-            let listed = matches!(cells.hosts, Some(Hosts::Listed(_)));
             let emulators = Emulators::open(archive)?;
-            let keys = wanted(&emulators, cells.target, hosts, listed)?;
+            let keys = wanted(&emulators, cells)?;
             let found = emulators.fetch(&keys)?;
             Ok(found.iter().fold(String::new(), |text, found| {
-                text + &format!("{} {} {}\n", found.key, found.translator, found.version)
+                let bytes =
+                    emulators.transferred(found.key).map(|bytes| format!(" ({} fetched)", size(bytes)));
+                let bytes = bytes.unwrap_or_default();
+                text + &format!("{} {} {}{bytes}\n", found.key, found.translator, found.version)
             }))
+        }
+        EmulatorCommand::Lock { cells, archive } => {
+            // What is locked now has no say in what will be.
+            let supply = SupplyArgs { lock: None, locked: false, ..archive.supply.clone() };
+            let emulators = Emulators::without_lock(&ArchiveArgs { supply, ..archive.clone() })?;
+            let keys = wanted(&emulators, cells)?;
+            emulators.lock(&keys, archive.supply.lock.as_deref())?;
+            Ok(String::new())
+        }
+        EmulatorCommand::Export { to } => transfer::export(&store()?, to),
+        EmulatorCommand::Import { from, lock } => {
+            let supply = SupplyArgs { lock: lock.clone(), ..SupplyArgs::default() };
+            transfer::import(&Emulators::open(&ArchiveArgs { supply, ..offline.clone() })?, from)
         }
         EmulatorCommand::Add { cell, file } => {
             Ok(format!("{}\n", store()?.add(key(*cell)?, file)?.display()))
@@ -53,13 +64,15 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
     }
 }
 
-/// The pairs to fetch. A host that was not `listed` by name is left out where it has no emulator.
-fn wanted(
-    emulators: &Emulators,
-    target: Arch,
-    hosts: Vec<Arch>,
-    listed: bool,
-) -> Result<Vec<EmulatorKey>, Error> {
+/// The pairs that are meant. A host that was not listed by name is left out where it has no emulator.
+fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, Error> {
+    let target = cells.target;
+    let listed = matches!(cells.hosts, Some(Hosts::Listed(_)));
+    let hosts = match &cells.hosts {
+        None => Arch::DEFAULT_HOSTS.to_vec(),
+        Some(Hosts::All) => Arch::HOSTS.to_vec(),
+        Some(Hosts::Listed(hosts)) => hosts.clone(),
+    };
     let mut keys = Vec::new();
     for host in hosts {
         let key = EmulatorKey { host, target };

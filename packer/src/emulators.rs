@@ -1,17 +1,24 @@
 //! Emulators for a request: which hosts need one, which there is, and its bytes. Crate `emulator` is touched here only.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use bundle::{Arch, Digest, EmulatorKey, RuleKind};
-use emulator::{Catalogue, EmulatorError, Options, Provenance, Record, Remark, Store, StoreError, Watch};
+use emulator::translators::OwnRule;
+use emulator::{
+    Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, Store, StoreError, Translators,
+    TranslatorsError, Watch,
+};
 
 use crate::archives;
-use crate::cli::ArchiveArgs;
+use crate::cli::{ArchiveArgs, SupplyArgs};
 use crate::compress::{self, Frame};
 use crate::content::Content;
 use crate::error::{Code, Error};
+use crate::lock_file::LockFile;
 use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::Request;
@@ -49,12 +56,16 @@ pub(crate) struct Plan {
     given: Vec<(Arch, PathBuf)>,
 }
 
-/// Catalogue and store.
+/// Catalogue, translators of the user's, lock file and store.
 pub(crate) struct Emulators {
     catalogue: Catalogue,
+    translators: Translators,
+    lock: Option<LockFile>,
     store: Store,
     archive: ArchiveArgs,
     bars: Bars,
+    /// Bytes that were transferred for a pair.
+    transferred: Mutex<BTreeMap<EmulatorKey, u64>>,
 }
 
 /// Name and version of the emulator that the catalogue has for a pair.
@@ -70,12 +81,39 @@ fn in_catalogue(catalogue: &Catalogue, key: EmulatorKey) -> Option<String> {
 impl Emulators {
     /// Opens catalogue and store; connects to nothing yet.
     pub(crate) fn open(archive: &ArchiveArgs) -> Result<Self, Error> {
+        let catalogue = Catalogue::embedded().map_err(|error| failed(&error.into()))?;
+        let translators = translators(&archive.supply).map_err(|error| failed(&error.into()))?;
         Ok(Self {
-            catalogue: Catalogue::embedded().map_err(|error| failed(&error.into()))?,
+            catalogue: translators.beside(catalogue),
+            translators,
+            lock: LockFile::open(&archive.supply).map_err(|error| failed(&error.into()))?,
             store: Store::open(archives::store_root()?).map_err(store_failed)?,
             archive: archive.clone(),
             bars: Bars::default(),
+            transferred: Mutex::default(),
         })
+    }
+
+    /// As [`Self::open`], whatever is locked.
+    pub(crate) fn without_lock(archive: &ArchiveArgs) -> Result<Self, Error> {
+        Ok(Self { lock: None, ..Self::open(archive)? })
+    }
+
+    /// How many bytes were transferred for a pair by this process; `None` when it was here already.
+    pub(crate) fn transferred(&self, key: EmulatorKey) -> Option<u64> {
+        self.transferred.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// Copies all emulators of the store into `folder`, in the store's layout; says which.
+    pub(crate) fn export(&self, folder: &Path) -> Result<Vec<String>, Error> {
+        Ok(self.store.export_to(folder).map_err(store_failed)?.iter().map(line).collect())
+    }
+
+    /// Copies all emulators of `folder` into the store; says which.
+    pub(crate) fn import(&self, folder: &Path) -> Result<Vec<String>, Error> {
+        let lock = self.lock.as_ref().map(|file| &file.lock);
+        let imported = emulator::import(&self.store, folder, lock).map_err(|error| failed(&error))?;
+        Ok(imported.iter().map(line).collect())
     }
 
     /// Decides for each wanted host: native, emulated, left out, or an error.
@@ -93,9 +131,11 @@ impl Emulators {
                 emulator::elf_check::check(path, host)
                     .map_err(|fault| failed(&EmulatorError::Given { key, path: path.clone(), fault }))?;
             }
+            let own = self.translators.of(key).first().map(|own| format!("{} {}", own.name, own.version));
             let emulator = match self.catalogue.find(key) {
                 _ if given.is_some() => Some("given file".to_owned()),
                 _ if host == target => None,
+                _ if own.is_some() => own,
                 Ok(_) => in_catalogue(&self.catalogue, key),
                 Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
                     Some("from the store".to_owned())
@@ -129,10 +169,9 @@ impl Emulators {
         self.all(&keys, &plan.given)
     }
 
-    /// The emulator for one pair.
-    pub(crate) fn one(&self, key: EmulatorKey) -> Result<Emulator, Error> {
-        let mut all = self.all(&[key], &[])?;
-        all.pop().ok_or(Error::NoHostLeft { target: key.target })
+    /// The emulators for one pair, in the order in which they are tried; one at least.
+    pub(crate) fn of(&self, key: EmulatorKey) -> Result<Vec<Emulator>, Error> {
+        self.all(&[key], &[])
     }
 
     /// The emulators for these pairs, fetched where they are not here yet.
@@ -147,13 +186,54 @@ impl Emulators {
             mirrors,
             fetch,
             allow_stale: self.archive.allow_stale,
+            served: self.archive.supply.emulators.clone(),
+            lock: self.lock.as_ref().map(|file| &file.lock),
+            only_locked: self.archive.supply.locked,
+            watch: self,
+            ..Options::new(&self.catalogue, &self.store)
+        };
+        let is_given = |key: &EmulatorKey| given.iter().any(|(host, _)| *host == key.host);
+        let own = |key: &EmulatorKey| if is_given(key) { Vec::new() } else { self.translators.of(*key) };
+        let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
+            _ if own(key).is_empty() => true,
+            Ok(_) => self.translators.need_more(**key),
+            Err(_) => false,
+        };
+        let needed: Vec<EmulatorKey> = keys.iter().filter(needs_more).copied().collect();
+        let found = emulator::obtain_all(&needed, &options).map_err(|error| failed(&error))?;
+        if let Some(file) = &self.lock {
+            file.add(&found, &self.catalogue).map_err(|error| failed(&error))?;
+        }
+
+        let mut found = found.into_iter().peekable();
+        let mut all: Vec<(emulator::Emulator, Vec<OwnRule>)> = Vec::new();
+        for key in keys {
+            for own in own(key) {
+                let program = own.emulator().map_err(|error| failed(&error.into()))?;
+                all.push((program, own.rules.clone()));
+            }
+            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, qemu_rules())));
+        }
+        // One text for all of them, so that each licence is in the bundle once.
+        let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
+        let text = emulator::notices::notices(&programs);
+        Ok(all.into_iter().map(|(found, rules)| described(found, rules, &text)).collect())
+    }
+
+    /// Locks the emulators for these pairs as they are now, in the lock file at `path`.
+    pub(crate) fn lock(&self, keys: &[EmulatorKey], path: Option<&Path>) -> Result<(), Error> {
+        let file = LockFile::open_or_new(path).map_err(|error| failed(&error.into()))?;
+        let (mirrors, fetch) = archives::sources(&self.archive);
+        let options = Options {
+            mirrors,
+            fetch,
+            allow_stale: self.archive.allow_stale,
+            served: self.archive.supply.emulators.clone(),
             watch: self,
             ..Options::new(&self.catalogue, &self.store)
         };
         let found = emulator::obtain_all(keys, &options).map_err(|error| failed(&error))?;
-        // One text for all of them, so that each licence is in the bundle once.
-        let text = emulator::notices::notices(&found);
-        Ok(found.into_iter().map(|found| described(found, &text)).collect())
+        file.add(&found, &self.catalogue).map_err(|error| failed(&error))
     }
 
     /// An emulator's bytes compressed, from the store when that was done before.
@@ -222,13 +302,41 @@ impl Watch for Emulators {
     }
 
     fn remark(&self, remark: &Remark) {
-        if !matches!(remark, Remark::Fetched { .. }) {
-            say::warning(&remark.to_string());
+        match remark {
+            Remark::Fetched { key, bytes } => {
+                self.transferred.lock().unwrap_or_else(PoisonError::into_inner).insert(*key, *bytes);
+            }
+            other => say::warning(&other.to_string()),
         }
     }
 }
 
-fn described(found: emulator::Emulator, text: &str) -> Emulator {
+fn line(emulator: &emulator::Emulator) -> String {
+    format!("{} {} {}", emulator.key, emulator.record.translator, emulator.record.version)
+}
+
+/// The file that `--translators` names, or the user's own where there is one.
+fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
+    let folder = |name: &str, below: &str| {
+        let folder = std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
+        folder.map(|folder| folder.join(below))
+    };
+    let usual = || {
+        let config = folder("XDG_CONFIG_HOME", "unibin").or_else(|| folder("HOME", ".config/unibin"));
+        config.map(|config| config.join("emulators.toml")).filter(|file| file.exists())
+    };
+    match args.translators.clone().or_else(usual) {
+        Some(path) => Translators::read(&path),
+        None => Ok(Translators::default()),
+    }
+}
+
+fn qemu_rules() -> Vec<OwnRule> {
+    let rules = emulator::calling::qemu(false);
+    rules.iter().map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect()
+}
+
+fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emulator {
     let record = found.record;
     let source = match &record.source.name[..] {
         "" => "not known".to_owned(),
@@ -241,14 +349,13 @@ fn described(found: emulator::Emulator, text: &str) -> Emulator {
             format!("Debian archive: {deb}, sha256 {deb_sha256}, file {member}")
         }
     };
-    let rules = emulator::calling::qemu(false);
     Emulator {
         key: found.key,
         path: found.file,
         digest: record.digest,
         translator: record.translator,
         version: record.version,
-        rules: rules.iter().map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect(),
+        rules,
         owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
     }
 }
@@ -261,9 +368,12 @@ fn failed(error: &EmulatorError) -> Error {
     let code = match error {
         EmulatorError::None(_) => Code::NoEmulator,
         EmulatorError::Given { .. } | EmulatorError::Store(StoreError::Refused { .. }) => Code::Input,
-        EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. }) => {
-            Code::Verification
-        }
+        EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. })
+        | EmulatorError::NotLocked { .. }
+        | EmulatorError::OtherThanLocked { .. }
+        | EmulatorError::Lock(LockError::Downgrade { .. })
+        | EmulatorError::Translators(TranslatorsError::Digest { .. }) => Code::Verification,
+        EmulatorError::Translators(_) | EmulatorError::Lock(LockError::Form { .. }) => Code::Input,
         EmulatorError::Fetch { failures, .. }
             if failures.iter().any(|failure| archives::is_forged(&*failure.source)) =>
         {

@@ -68,6 +68,8 @@ pub(crate) enum Error {
     EmulatorForOtherHost { host: Arch },
     #[error("no emulator runs {} programs on any of the wanted hosts", target.name())]
     NoHostLeft { target: Arch },
+    #[error("no emulator for {} programs that is known here works on this machine", target.name())]
+    NoneWorks { target: Arch },
     #[error("this `unibin` has no launcher for {} hosts built in", host.name())]
     NoLauncher { host: Arch },
     #[error("the launcher for {} hosts has no head mark to patch", host.name())]
@@ -118,7 +120,7 @@ impl Error {
             Self::Io { .. } | Self::Temporary(_) | Self::NoLauncher { .. } | Self::NoHeadMark { .. } => {
                 Code::Failure
             }
-            Self::NoHostLeft { .. } => Code::NoEmulator,
+            Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
             Self::NotABundle { .. } | Self::Damaged { .. } | Self::Digest { .. } => Code::Verification,
             Self::Told { code, .. } => *code,
             _ => Code::Input,
@@ -156,6 +158,7 @@ impl Error {
             }
             Self::OutputIsProgram { .. } => "name another output with `-o`",
             Self::EmulatorForOtherHost { .. } => "add it to `--hosts`, or leave the option out",
+            Self::NoneWorks { .. } => "each failed the probe that `emulators.toml` names",
             Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",
             Self::NoLauncher { .. } => {
                 "`--hosts LIST` leaves it out; `cargo xtask launchers` builds launchers"

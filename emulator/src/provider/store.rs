@@ -1,30 +1,40 @@
-//! The store as a provider: what is there, unless it is damaged or the catalogue has moved on since it was fetched.
+//! The store as a provider: what is there, unless it is damaged, another one is locked, or the catalogue has moved on
+//! since it was fetched.
 
 use bundle::{Digest, EmulatorKey};
 
-use super::{Options, Remark};
+use super::{Options, Remark, Wanted};
 use crate::error::EmulatorError;
 use crate::record::{Emulator, Provenance, Record};
 use crate::store::StoreError;
 
 pub(super) fn obtain(
     key: EmulatorKey,
-    pin: Option<Digest>,
+    wanted: Option<&Wanted<'_>>,
     options: &Options<'_>,
 ) -> Result<Option<Emulator>, EmulatorError> {
-    let emulator = match options.store.get(key) {
-        Ok(Some(emulator)) => emulator,
-        Ok(None) => return Ok(None),
+    let found = match options.store.get(key) {
+        Ok(found) => found,
         Err(error @ (StoreError::Corrupt { .. } | StoreError::BadRecord { .. })) => {
             options.watch.remark(&Remark::BadEntry { key, reason: error.to_string() });
-            return Ok(None);
+            None
         }
         Err(error) => return Err(error.into()),
     };
-    if is_current(&emulator.record, pin) {
+    if let Some(emulator) = &found
+        && is_wanted(&emulator.record, wanted)
+    {
+        return Ok(found);
+    }
+    // Another lock file, or another `unibin`, may have fetched it for this pair before.
+    if let Some(wanted) = wanted
+        && let Some(package) = &wanted.package
+        && let Some(emulator) = options.store.adopt(key, wanted.record(package))?
+    {
         return Ok(Some(emulator));
     }
-    if options.fetch.offline {
+    let locked = wanted.is_some_and(|wanted| wanted.locked);
+    if let Some(emulator) = found.filter(|_| options.fetch.offline && !locked) {
         let version = emulator.record.version.clone();
         options.watch.remark(&Remark::Outdated { key, version });
         return Ok(Some(emulator));
@@ -32,10 +42,17 @@ pub(super) fn obtain(
     Ok(None)
 }
 
-/// Whether a fetch today would ask for the same thing. What the user put there is never outdated.
-fn is_current(record: &Record, pin: Option<Digest>) -> bool {
-    pin.is_none()
-        || pin == Some(record.digest)
-        || pin == record.pin
-        || matches!(record.provenance, Provenance::Given { .. })
+/// Whether a fetch today would ask for the same thing. What the user put there is never outdated, but may be another one
+/// than is locked.
+fn is_wanted(record: &Record, wanted: Option<&Wanted<'_>>) -> bool {
+    let same = |pin: Digest| pin == record.digest;
+    match wanted {
+        None => true,
+        Some(wanted) if wanted.locked => same(wanted.sha256),
+        Some(wanted) => {
+            same(wanted.sha256)
+                || Some(wanted.sha256) == record.pin
+                || matches!(record.provenance, Provenance::Given { .. })
+        }
+    }
 }

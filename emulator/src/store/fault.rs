@@ -121,7 +121,7 @@ impl StoreError {
     }
 
     /// `error` while `path` was read.
-    pub(super) fn read(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
 

@@ -1,0 +1,303 @@
+//! `unibin.lock`: the exact emulator for each pair, so that a later pack, on another machine, with another `unibin`, packs
+//! the same bytes. Names the program's digest and where a Debian archive has it; nothing of this machine.
+//! Refuses to go back to an older version than the locked one.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, Digest, EmulatorKey};
+use debian::packages::compare_versions;
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Catalogue;
+use crate::digest;
+use crate::record::{Emulator, Provenance, SourcePackage};
+use crate::{store, toml_file};
+
+/// The version of the file's form.
+const FORM: u32 = 1;
+
+const HEAD: &str =
+    "# The emulators that are packed here. Written by `unibin`; belongs into version control.\n\n";
+
+/// What a lock file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    emulators: BTreeMap<EmulatorKey, Locked>,
+}
+
+/// One locked emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Locked {
+    #[serde(with = "digest::arch")]
+    host: Arch,
+    #[serde(with = "digest::arch")]
+    target: Arch,
+    /// What it is, such as `qemu-user`.
+    pub translator: String,
+    /// Its version.
+    pub version: String,
+    /// SPDX expression.
+    pub licence: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of the program.
+    #[serde(with = "digest::hex")]
+    pub sha256: Digest,
+    /// What it was built from.
+    pub source: SourcePackage,
+    /// Where a Debian archive has it. None for programs that were given as files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<LockedPackage>,
+}
+
+/// The Debian package of a locked emulator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedPackage {
+    /// The `.deb`'s path, relative to a mirror's base.
+    pub file: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    #[serde(with = "digest::hex")]
+    pub sha256: Digest,
+    /// The program's path in it.
+    pub member: String,
+    /// Where the program's header lies in the unpacked `data.tar`, where that is known. Saves looking for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tar_offset: Option<u64>,
+}
+
+/// The file's form.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    version: u32,
+    #[serde(default)]
+    emulator: Vec<Locked>,
+}
+
+/// A lock file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// There is none, or it cannot be read or written.
+    #[error("cannot {action} the lock file `{path}`", path = path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not the form of a lock file.
+    #[error("the lock file `{path}` cannot be used: {reason}", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What is offered is older than what is locked.
+    #[error("the emulator {key} is locked at version {locked}, and the older version {offered} is offered")]
+    Downgrade {
+        /// The pair.
+        key: EmulatorKey,
+        /// The locked version.
+        locked: String,
+        /// The version that would replace it.
+        offered: String,
+    },
+}
+
+impl LockError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "`unibin emulator lock --target ARCH` writes one".into()
+            }
+            Self::Io { .. } => return None,
+            Self::Form { .. } => "take the committed one, or remove it and lock anew".into(),
+            Self::Downgrade { .. } => {
+                "ask a newer mirror, or remove its table from the lock file first".into()
+            }
+        })
+    }
+}
+
+impl Lock {
+    /// Reads the lock file at `path`.
+    pub fn read(path: &Path) -> Result<Self, LockError> {
+        let text = fs::read_to_string(path).map_err(|source| LockError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let form = |reason| LockError::Form { path: path.to_owned(), reason };
+        let page: Page = toml_file::read(&text).map_err(form)?;
+        if page.version != FORM {
+            let reason =
+                format!("it is of version {}, and this `unibin` knows version {FORM} only", page.version);
+            return Err(form(reason));
+        }
+        let mut lock = Self::default();
+        for locked in page.emulator {
+            let key = locked.key();
+            if lock.emulators.insert(key, locked).is_some() {
+                return Err(form(format!("it has two tables for {key}")));
+            }
+        }
+        Ok(lock)
+    }
+
+    /// Writes the lock file to `path`, by rename. Same emulators, same bytes.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        let page = Page { version: FORM, emulator: self.emulators.values().cloned().collect() };
+        let text =
+            toml_file::write(&page).map_err(|reason| LockError::Form { path: path.to_owned(), reason })?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        store::write_by_rename(folder, path, format!("{HEAD}{text}").as_bytes(), 0o644).map_err(|error| {
+            let source = io::Error::other(error.to_string());
+            LockError::Io { action: "write", path: path.to_owned(), source }
+        })
+    }
+
+    /// The locked emulator for `key`.
+    pub fn find(&self, key: EmulatorKey) -> Option<&Locked> {
+        self.emulators.get(&key)
+    }
+
+    /// Every locked emulator, in the order of the keys.
+    pub fn all(&self) -> impl Iterator<Item = &Locked> {
+        self.emulators.values()
+    }
+
+    /// Locks `emulator`. One that is older than what is locked for the pair is refused.
+    pub fn put(&mut self, emulator: &Emulator, catalogue: &Catalogue) -> Result<(), LockError> {
+        let new = Locked::of(emulator, catalogue);
+        let key = emulator.key;
+        if let Some(old) = self.find(key)
+            && old.translator == new.translator
+            && compare_versions(new.full_version(), old.full_version()) == Ordering::Less
+        {
+            let (locked, offered) = (old.full_version().to_owned(), new.full_version().to_owned());
+            return Err(LockError::Downgrade { key, locked, offered });
+        }
+        self.emulators.insert(key, new);
+        Ok(())
+    }
+}
+
+impl Locked {
+    fn of(emulator: &Emulator, catalogue: &Catalogue) -> Self {
+        let record = &emulator.record;
+        let offset = || {
+            let (_, member) = catalogue.find(emulator.key).ok()?;
+            (member.sha256 == record.digest).then_some(member.tar_offset)
+        };
+        let package = match &record.provenance {
+            Provenance::Debian { deb, deb_sha256, deb_size, member, .. } if *deb_size > 0 => {
+                Some(LockedPackage {
+                    file: deb.clone(),
+                    size: *deb_size,
+                    sha256: *deb_sha256,
+                    member: member.clone(),
+                    tar_offset: offset(),
+                })
+            }
+            _ => None,
+        };
+        Self {
+            host: emulator.key.host,
+            target: emulator.key.target,
+            translator: record.translator.clone(),
+            version: record.version.clone(),
+            licence: record.licence.clone(),
+            size: record.size,
+            sha256: record.digest,
+            source: record.source.clone(),
+            package,
+        }
+    }
+
+    /// The pair.
+    pub fn key(&self) -> EmulatorKey {
+        EmulatorKey { host: self.host, target: self.target }
+    }
+
+    /// The source package's version where there is one: it tells revisions apart.
+    fn full_version(&self) -> &str {
+        if self.source.version.is_empty() { &self.version } else { &self.source.version }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Record, Trust};
+
+    fn emulator(version: &str) -> Emulator {
+        let digest = digest::of(version.as_bytes());
+        Emulator {
+            key: EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 },
+            file: "/nowhere".into(),
+            record: Record {
+                digest,
+                size: 7,
+                translator: "qemu-user".into(),
+                version: version.split('-').next().unwrap_or_default().into(),
+                source: SourcePackage {
+                    name: "qemu".into(),
+                    version: version.into(),
+                    ..SourcePackage::default()
+                },
+                licence: "GPL-2.0-only".into(),
+                provenance: Provenance::Debian {
+                    deb: "pool/q.deb".into(),
+                    deb_sha256: digest,
+                    deb_size: 9,
+                    member: "usr/bin/qemu-riscv64".into(),
+                    trust: Trust::Pin,
+                },
+                pin: None,
+            },
+        }
+    }
+
+    #[test]
+    fn an_older_version_than_the_locked_one_is_refused_and_a_newer_one_taken() {
+        let catalogue = Catalogue::embedded().expect("readable");
+        let mut lock = Lock::default();
+        lock.put(&emulator("10.0.13-0+deb13u1"), &catalogue).expect("locked");
+        for older in ["10.0.13-0~rc1", "10.0.9-1", "9.2-1"] {
+            let refused = lock.put(&emulator(older), &catalogue);
+            assert!(matches!(refused, Err(LockError::Downgrade { .. })), "{older}: {refused:?}");
+        }
+        lock.put(&emulator("10.0.13-0+deb13u1"), &catalogue).expect("the same");
+        lock.put(&emulator("1:1.0-1"), &catalogue).expect("a higher epoch is newer");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_a_file_of_another_form_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("unibin.lock");
+        let mut lock = Lock::default();
+        lock.put(&emulator("10.0.13-1"), &Catalogue::embedded().expect("readable")).expect("locked");
+        lock.write(&path).expect("written");
+        assert_eq!(Lock::read(&path).expect("read"), lock);
+        let text = fs::read_to_string(&path).expect("text");
+        assert!(!text.contains("/nowhere"), "{text}");
+        let twice = format!("{text}\n{}", text.split_once("version = 1").expect("a version").1);
+        for bad in [text.replace("version = 1", "version = 2"), text.replace("size =", "bytes ="), twice] {
+            fs::write(&path, bad).expect("written");
+            assert!(matches!(Lock::read(&path), Err(LockError::Form { .. })));
+        }
+        assert!(Lock::read(&folder.path().join("none")).is_err_and(|error| error.hint().is_some()));
+    }
+}

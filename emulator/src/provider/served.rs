@@ -1,0 +1,75 @@
+//! A folder or an HTTP server in the store's layout: a copy of a store, as `unibin emulator export` makes one. A folder's
+//! records are believed as the user believes the folder; a server's programs must be those that are locked or pinned.
+//! Either way each program is checked against its digest and copied into the store.
+
+use std::fs::{self, File};
+
+use bundle::EmulatorKey;
+use debian::{FetchError, Fetcher};
+
+use super::debian::to_debian;
+use super::{Options, Remark, Wanted};
+use crate::error::{EmulatorError, Failure};
+use crate::record::{Emulator, Record};
+use crate::store::{StoreError, blob_path, record_path};
+
+/// The longest record that is read, in bytes.
+const MAX_RECORD: u64 = 1 << 20;
+
+pub(super) fn obtain(
+    key: EmulatorKey,
+    wanted: Option<&Wanted<'_>>,
+    options: &Options<'_>,
+) -> Result<Option<Emulator>, EmulatorError> {
+    let Some(base) = options.served.as_deref().map(|base| base.trim_end_matches('/')) else {
+        return Ok(None);
+    };
+    let progress = options.watch.progress(key);
+    let fetcher = Fetcher::new(options.fetch.clone(), &*progress);
+    let at = |path: &std::path::Path| format!("{base}/{}", path.display());
+    let failed = |error: FetchError| match error {
+        FetchError::Offline { .. } => EmulatorError::Offline { key },
+        error => {
+            let failure = Failure { place: base.to_owned(), hint: error.hint(), source: Box::new(error) };
+            EmulatorError::Fetch { key, failures: vec![failure] }
+        }
+    };
+    let json = match fetcher.fetch_bytes(&at(&record_path(key)), MAX_RECORD) {
+        Ok(json) => json,
+        Err(FetchError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let record = match Record::from_json(&json, key) {
+        Ok(record) => record,
+        Err(reason) => {
+            let reason = format!("what `{base}` says of it cannot be used: {reason}");
+            options.watch.remark(&Remark::BadEntry { key, reason });
+            return Ok(None);
+        }
+    };
+    if let Some(wanted) = wanted.filter(|wanted| wanted.locked && wanted.sha256 != record.digest) {
+        return Err(wanted.other_than_locked(key, record.version, record.digest));
+    }
+    let is_server = base.starts_with("http://") || base.starts_with("https://");
+    if is_server && wanted.is_none_or(|wanted| wanted.sha256 != record.digest) {
+        let reason = format!("`{base}` has version {}, which is neither locked nor pinned", record.version);
+        options.watch.remark(&Remark::BadEntry { key, reason });
+        return Ok(None);
+    }
+
+    let folder = options.store.folder("served")?;
+    let dest = folder.join(record.digest.to_string());
+    let expected = (record.size, to_debian(record.digest));
+    fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
+    let unreadable = |source| StoreError::Io { path: dest.clone(), source };
+    let mut program = File::open(&dest).map_err(unreadable)?;
+    let describe = |_, _| record.clone();
+    let added = options.store.add(key, &mut program, Some(record.digest), &describe);
+    // It is in the store now, or it is of no use.
+    fs::remove_file(&dest).map_err(unreadable)?;
+    let added = added?;
+    if is_server {
+        options.watch.remark(&Remark::Fetched { key, bytes: added.record.size });
+    }
+    Ok(Some(added))
+}

@@ -1,0 +1,354 @@
+//! `emulators.toml`: a user's own translators. Each is a program for one pair with templates of how it is called and, if
+//! wanted, of how to find out on the machine whether it works there. They come before the catalogue's.
+//! Refuses words that no template knows, and programs that are no static ELF for their host or have another digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use crate::catalogue::Catalogue;
+use crate::elf_check::{self, ElfFault};
+use crate::record::{Emulator, Provenance, Record, SourcePackage};
+use crate::{calling, digest, toml_file};
+
+/// What the file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Translators {
+    rows: Vec<Own>,
+    only: bool,
+}
+
+/// One translator of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The pair.
+    pub key: EmulatorKey,
+    /// What it is, such as `box64`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it is called and probed.
+    pub rules: Vec<OwnRule>,
+    program: PathBuf,
+    sha256: Option<Digest>,
+    licence: Option<String>,
+    source: Option<String>,
+}
+
+/// A rule that the launcher follows: kind, name, value.
+pub type OwnRule = (RuleKind, Vec<u8>, Vec<u8>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default = "yes")]
+    catalogue: bool,
+    #[serde(default)]
+    translator: Vec<Row>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Row {
+    #[serde(with = "digest::arch")]
+    host: Arch,
+    #[serde(with = "digest::arch")]
+    target: Arch,
+    name: String,
+    version: String,
+    program: PathBuf,
+    #[serde(default, deserialize_with = "optional_digest")]
+    sha256: Option<Digest>,
+    licence: Option<String>,
+    source: Option<String>,
+    arguments: Option<Vec<String>>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    #[serde(default)]
+    default: BTreeMap<String, String>,
+    #[serde(default)]
+    unset: Vec<String>,
+    #[serde(default)]
+    unset_prefix: Vec<String>,
+    #[serde(default)]
+    probe: Vec<String>,
+}
+
+fn optional_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>, D::Error> {
+    digest::hex::deserialize(from).map(Some)
+}
+
+/// A file of translators, or one of them, that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TranslatorsError {
+    /// The file cannot be read.
+    #[error("cannot read the translators in `{path}`: {reason}", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A translator's program cannot serve.
+    #[error("`{program}` cannot be the translator `{name}` for {key}: {fault}", program = program.display())]
+    Program {
+        /// The pair.
+        key: EmulatorKey,
+        /// The translator.
+        name: String,
+        /// Its program.
+        program: PathBuf,
+        /// Why not.
+        fault: ElfFault,
+    },
+    /// A translator's program is not the one that the file names.
+    #[error(
+        "`{program}` is not the program that the translators name\n  expected sha256 {expected}\n  computed sha256 \
+         {computed}",
+        program = program.display()
+    )]
+    Digest {
+        /// The program.
+        program: PathBuf,
+        /// The digest in the file.
+        expected: Digest,
+        /// The digest of its bytes.
+        computed: Digest,
+    },
+}
+
+impl TranslatorsError {
+    /// What would have worked.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Form { .. } => Some("docs/translators.md describes the file".into()),
+            Self::Program { fault, .. } => fault.hint(),
+            Self::Digest { .. } => Some("take the program that was meant, or change the digest".into()),
+        }
+    }
+}
+
+impl Translators {
+    /// Reads the file at `path`; its programs lie relative to it.
+    pub fn read(path: &Path) -> Result<Self, TranslatorsError> {
+        let form = |reason: String| TranslatorsError::Form { path: path.to_owned(), reason };
+        let text = fs::read_to_string(path).map_err(|error| form(error.to_string()))?;
+        let page: Page = toml_file::read(&text).map_err(form)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let rows = page.translator.into_iter().map(|row| row.checked(folder).map_err(form));
+        let rows: Vec<Own> = rows.collect::<Result<_, _>>()?;
+        let mut seen = BTreeSet::new();
+        match rows.iter().find(|own| !seen.insert((own.key, own.name.clone(), own.version.clone()))) {
+            Some(Own { key, name, version, .. }) => {
+                Err(form(format!("`{name}` {version} for {key} is there twice")))
+            }
+            None => Ok(Self { rows, only: !page.catalogue }),
+        }
+    }
+
+    /// Whether nothing of the catalogue is to be used beside them.
+    pub fn only(&self) -> bool {
+        self.only
+    }
+
+    /// The catalogue, or nothing where the file says `catalogue = false`.
+    pub fn beside(&self, catalogue: Catalogue) -> Catalogue {
+        if self.only { Catalogue::default() } else { catalogue }
+    }
+
+    /// The translators for `key`, in the order in which they are tried. What comes after one without a probe could never
+    /// be reached, and is left out.
+    pub fn of(&self, key: EmulatorKey) -> Vec<&Own> {
+        let mut found = Vec::new();
+        for own in self.rows.iter().filter(|own| own.key == key) {
+            found.push(own);
+            if !own.is_probed() {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Whether the catalogue's emulator comes after the user's own for `key`: when each of those may turn out not to work.
+    pub fn need_more(&self, key: EmulatorKey) -> bool {
+        self.of(key).iter().all(|own| own.is_probed())
+    }
+}
+
+impl Own {
+    /// Whether the launcher tries it before it is taken.
+    pub fn is_probed(&self) -> bool {
+        self.rules.iter().any(|(kind, ..)| *kind == RuleKind::Probe)
+    }
+
+    /// The program, checked.
+    pub fn emulator(&self) -> Result<Emulator, TranslatorsError> {
+        let Self { key, name, program, .. } = self;
+        let refused = |fault| {
+            let (name, program) = (name.clone(), program.clone());
+            TranslatorsError::Program { key: *key, name, program, fault }
+        };
+        elf_check::check(program, key.host).map_err(refused)?;
+        let (computed, size) =
+            digest::of_file(program).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
+        if let Some(expected) = self.sha256.filter(|expected| *expected != computed) {
+            return Err(TranslatorsError::Digest { program: program.clone(), expected, computed });
+        }
+        let source = self.source.clone().unwrap_or_default();
+        let (source_name, version) = source.split_once(' ').unwrap_or((&source, ""));
+        let record = Record {
+            digest: computed,
+            size,
+            translator: name.clone(),
+            version: self.version.clone(),
+            source: SourcePackage {
+                name: source_name.to_owned(),
+                version: version.to_owned(),
+                ..SourcePackage::default()
+            },
+            licence: self.licence.clone().unwrap_or_else(|| "NOASSERTION".to_owned()),
+            provenance: Provenance::Given { path: program.display().to_string() },
+            pin: None,
+        };
+        Ok(Emulator { key: *key, file: program.clone(), record })
+    }
+}
+
+impl Row {
+    fn checked(self, folder: &Path) -> Result<Own, String> {
+        if !self.host.is_host() {
+            return Err(format!("`{}` is no host", self.host));
+        }
+        if self.name.is_empty() || self.version.is_empty() {
+            return Err("a translator has a name and a version".into());
+        }
+        let key = EmulatorKey { host: self.host, target: self.target };
+        Ok(Own {
+            key,
+            rules: self.rules()?,
+            program: folder.join(&self.program),
+            name: self.name,
+            version: self.version,
+            sha256: self.sha256,
+            licence: self.licence,
+            source: self.source,
+        })
+    }
+
+    fn rules(&self) -> Result<Vec<OwnRule>, String> {
+        let mut rules = match &self.arguments {
+            Some(words) => words.iter().map(|word| argument(word)).collect::<Result<_, _>>()?,
+            None => calling::qemu(false)
+                .iter()
+                .filter(|rule| rule.kind.is_argument())
+                .map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec()))
+                .collect::<Vec<_>>(),
+        };
+        let needs = |kind: RuleKind, word: &str| {
+            let there = rules.iter().any(|(other, ..)| *other == kind);
+            if there { Ok(()) } else { Err(format!("`arguments` lacks `{word}`")) }
+        };
+        needs(RuleKind::Program, "{program}")?;
+        needs(RuleKind::Rest, "{arguments}")?;
+        let named =
+            |kind, name: &str, value: &str| (kind, name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        rules.extend(self.unset_prefix.iter().map(|name| named(RuleKind::UnsetPrefix, name, "")));
+        rules.extend(self.unset.iter().map(|name| named(RuleKind::UnsetVariable, name, "")));
+        rules.extend(self.default.iter().map(|(name, value)| named(RuleKind::DefaultVariable, name, value)));
+        rules.extend(self.set.iter().map(|(name, value)| named(RuleKind::SetVariable, name, value)));
+        rules.extend(self.probe.iter().map(|word| named(RuleKind::Probe, "", word)));
+        let fits = |(kind, name, value): &OwnRule| {
+            let needs_name = !kind.is_argument() && *kind != RuleKind::Probe;
+            !name.contains(&0)
+                && !value.contains(&0)
+                && !name.contains(&b'=')
+                && (!needs_name || !name.is_empty())
+        };
+        if rules.iter().all(fits) {
+            Ok(rules)
+        } else {
+            Err("a variable's name is empty or has a `=`, or a text holds a NUL byte".into())
+        }
+    }
+}
+
+/// A word of `arguments`: a placeholder in braces, or itself.
+fn argument(word: &str) -> Result<OwnRule, String> {
+    let kind = match word {
+        "{argv0}" => RuleKind::Argv0,
+        "{program}" => RuleKind::Program,
+        "{tree}" => RuleKind::Tree,
+        "{arguments}" => RuleKind::Rest,
+        other if other.contains('{') || other.contains('}') => {
+            return Err(format!(
+                "`{other}` is no placeholder; there are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
+            ));
+        }
+        literal => return Ok((RuleKind::Argument, Vec::new(), literal.as_bytes().to_vec())),
+    };
+    Ok((kind, Vec::new(), Vec::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"fast\"\nversion = \"1\"\n\
+                       program = \"bin/fast\"\n";
+    const PAIR: EmulatorKey = EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 };
+
+    fn read(text: &str) -> Result<Translators, TranslatorsError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("emulators.toml");
+        fs::write(&path, text).expect("written");
+        Translators::read(&path)
+    }
+
+    #[test]
+    fn what_the_file_does_not_know_is_refused_and_named() {
+        for (bad, word) in [
+            (ROW.replace("riscv64", "vax"), "vax"),
+            (ROW.replace("x86_64", "alpha"), "alpha"),
+            (ROW.replace("bin/fast\"", "bin/fast\"\nspeed = 9"), "speed"),
+            (format!("{ROW}arguments = [\"{{programm}}\"]\n"), "{programm}"),
+            (format!("{ROW}arguments = [\"{{program}}\"]\n"), "{arguments}"),
+            (format!("{ROW}set = {{ \"A=B\" = \"c\" }}\n"), "="),
+            (format!("{ROW}{ROW}"), "twice"),
+        ] {
+            let error = read(&bad).expect_err(&bad).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        assert!(read(ROW).is_ok());
+    }
+
+    #[test]
+    fn those_after_one_without_a_probe_are_left_out_and_the_catalogues_comes_last() {
+        let probed = ROW.replace("fast", "first") + "probe = [\"--version\"]\n";
+        let last = ROW.replace("fast", "never");
+        let names =
+            |found: &Translators| found.of(PAIR).iter().map(|own| own.name.clone()).collect::<Vec<_>>();
+        let all = read(&format!("{probed}{ROW}{last}")).expect("readable");
+        assert_eq!((names(&all), all.need_more(PAIR)), (vec!["first".to_owned(), "fast".to_owned()], false));
+        let one = read(&probed).expect("readable");
+        assert!(one.need_more(PAIR) && one.of(PAIR)[0].is_probed());
+        assert!(
+            one.need_more(EmulatorKey { host: Arch::S390x, ..PAIR }),
+            "the file says nothing of that host"
+        );
+    }
+
+    #[test]
+    fn without_arguments_of_its_own_it_is_called_as_qemu_is() {
+        let own = read(ROW).expect("readable").of(PAIR)[0].clone();
+        let kinds: Vec<RuleKind> = own.rules.iter().map(|(kind, ..)| *kind).collect();
+        assert_eq!(kinds, [RuleKind::Argument, RuleKind::Argv0, RuleKind::Program, RuleKind::Rest]);
+    }
+}

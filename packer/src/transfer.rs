@@ -1,0 +1,119 @@
+//! `unibin emulator export` and `import`: emulators from one machine's store to another's, as a folder that any web server
+//! can serve, or as one archive of that folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::app::{self, App, Node};
+use crate::archive::{self, Entry};
+use crate::compress;
+use crate::content::Content;
+use crate::emulators::Emulators;
+use crate::error::Error;
+use crate::place::NewFile;
+
+/// How a Zstandard frame begins (RFC 8878, 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Emulators are compressed for the way, not for good: a middle level is ten times as fast as that of bundles.
+const LEVEL: i32 = 9;
+
+/// Copies all emulators of the store to `to`: an archive by its name's end, else a folder.
+pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> {
+    let name = to.as_os_str().as_bytes();
+    let compressed = name.ends_with(b".tar.zst");
+    if !compressed && !name.ends_with(b".tar") {
+        return Ok(lines(&emulators.export(to)?));
+    }
+    let failed = |source| Error::io("write", to, source);
+    let folder = tempfile::tempdir().map_err(Error::Temporary)?;
+    let exported = emulators.export(folder.path())?;
+    let mut tree = App::default();
+    for (path, content) in files(folder.path(), Path::new("")).map_err(Error::Temporary)? {
+        tree.add(&path, Node::File { executable: false, content })?;
+    }
+    let tar = compress::spool(|to| archive::write(&tree, to)).map_err(Error::Temporary)?;
+    let stored =
+        if compressed { compress::frame(&tar, LEVEL).map_err(Error::Temporary)?.stored } else { tar };
+    let new = NewFile::beside(to).map_err(failed)?;
+    io::copy(&mut stored.reader(), &mut &new.file).map_err(failed)?;
+    new.settle().map_err(failed)?;
+    Ok(lines(&exported))
+}
+
+/// Takes emulators into the store from a folder or an archive.
+pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error> {
+    let failed = |source| Error::io("read", from, source);
+    if fs::metadata(from).map_err(failed)?.is_dir() {
+        return Ok(lines(&emulators.import(from)?));
+    }
+    let mut file = File::open(from).map_err(failed)?;
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(failed)?;
+    let whole = io::Cursor::new(start.clone()).chain(file);
+    let folder = tempfile::tempdir().map_err(Error::Temporary)?;
+    let unpacked = if start == ZSTD {
+        unpack(compress::decoder(whole).map_err(failed)?, folder.path())
+    } else {
+        unpack(whole, folder.path())
+    };
+    unpacked.map_err(|error| match error {
+        Unpack::Read(source) => Error::damaged(from, "archive of emulators", &source),
+        Unpack::Refused(error) => error,
+    })?;
+    Ok(lines(&emulators.import(folder.path())?))
+}
+
+fn lines(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name}\n")).collect()
+}
+
+/// All files below `root`, with their paths in it.
+fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            found.extend(files(root, &path)?);
+        } else {
+            found
+                .push((path.as_os_str().as_bytes().to_vec(), Content::whole(File::open(root.join(&path))?)?));
+        }
+    }
+    Ok(found)
+}
+
+enum Unpack {
+    Read(io::Error),
+    Refused(Error),
+}
+
+impl From<io::Error> for Unpack {
+    fn from(source: io::Error) -> Self {
+        Self::Read(source)
+    }
+}
+
+/// Folders and files only; a path that leads out of the archive is refused.
+fn unpack(from: impl Read, folder: &Path) -> Result<(), Unpack> {
+    archive::read(from, |path, entry| {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        app::check(path).map_err(Unpack::Refused)?;
+        let to = folder.join(std::ffi::OsStr::from_bytes(path));
+        let wrote = match entry {
+            Entry::Folder => fs::create_dir_all(&to),
+            Entry::File { content, .. } => OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&to)
+                .and_then(|mut file| io::copy(content, &mut file).map(drop)),
+            Entry::Symlink(_) | Entry::HardLink(_) => {
+                return Err(Unpack::Refused(Error::tree(path, "an archive of emulators holds no links")));
+            }
+        };
+        wrote.map_err(|source| Unpack::Refused(Error::io("write", &to, source)))
+    })
+}

@@ -1,0 +1,234 @@
+//! Which emulators are taken: lock files, copies of a store as folder, archive and server, translators of one's own.
+
+mod scene;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+
+use scene::{AARCH64, ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
+
+/// A program that passes for an emulator on `x86_64`, different for each `contents`.
+fn emulator(contents: &[u8]) -> Vec<u8> {
+    elf(Elf { class: 2, osabi: 0, machine: X86_64, kind: ET_EXEC, loader: None, needed: &[], contents })
+}
+
+/// A scene with a riscv64 app in it, and in its store an emulator for it on `x86_64`.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.write("app", &program(RISCV64));
+    add(&scene, b"one");
+    scene
+}
+
+fn add(scene: &Scene, contents: &[u8]) {
+    scene.write("emulator", &emulator(contents));
+    scene.run(["emulator", "add", "--target", "riscv64", "--host", "x86_64", "emulator"]).ok();
+}
+
+fn pack(scene: &Scene, more: &[&str]) -> Run {
+    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    scene.run(pack.iter().chain(more))
+}
+
+fn lock(scene: &Scene) -> Run {
+    scene.run(["emulator", "lock", "--offline", "--target", "riscv64", "--hosts", "x86_64"])
+}
+
+#[test]
+fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
+    let scene = scene();
+    pack(&scene, &["--locked"]).refused(1, &["unibin.lock", "`unibin emulator lock"]);
+    lock(&scene).ok();
+    let locked = fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file");
+    assert!(locked.contains(&sha256(&emulator(b"one")).to_string()), "{locked}");
+    let first = pack(&scene, &["--locked"]).ok();
+    let bytes = fs::read(scene.at("w/bundle")).expect("a bundle");
+
+    add(&scene, b"two");
+    pack(&scene, &[]).refused(1, &["the locked version unknown", "riscv64-on-x86_64"]);
+    let given = scene.write("given", &emulator(b"two"));
+    let given = format!("x86_64={}", given.display());
+    pack(&scene, &["--emulator", &given]).refused(5, &["is not the locked one", "offered: "]);
+    assert_eq!(fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file"), locked);
+
+    add(&scene, b"one");
+    let again = pack(&scene, &["--locked"]).ok();
+    assert_eq!((again.out, fs::read(scene.at("w/bundle")).expect("a bundle")), (first.out, bytes));
+}
+
+#[test]
+fn a_pair_that_is_not_locked_is_refused_by_locked_and_added_without() {
+    let scene = scene();
+    scene.write("other.lock", b"version = 1\n");
+    let refused = pack(&scene, &["--lock", "other.lock", "--locked"]);
+    refused.refused(
+        5,
+        &["riscv64-on-x86_64 is not locked", "`unibin emulator lock --target riscv64 --hosts x86_64`"],
+    );
+    assert_eq!(fs::read(scene.at("w/other.lock")).expect("a lock file"), b"version = 1\n");
+    pack(&scene, &["--lock", "other.lock"]).ok();
+    pack(&scene, &["--lock", "other.lock", "--locked"]).ok();
+    pack(&scene, &["--lock", "missing.lock"]).refused(1, &["missing.lock"]);
+    scene.write("bad.lock", b"version = 1\nspeed = 3\n");
+    pack(&scene, &["--lock", "bad.lock"]).refused(3, &["bad.lock", "speed"]);
+    assert!(!scene.at("w/unibin.lock").exists(), "nobody asked for one");
+}
+
+#[test]
+fn what_is_exported_is_imported_elsewhere_and_a_changed_byte_is_refused() {
+    let from = scene();
+    for name in ["folder", "all.tar", "all.tar.zst"] {
+        let exported = from.run(["emulator", "export", name]).ok();
+        assert!(exported.out.starts_with("riscv64-on-x86_64"), "{exported:?}");
+        let to = Scene::new();
+        to.write("app", &program(RISCV64));
+        pack(&to, &[]).refused(1, &["network is switched off"]);
+        let copy = from.at("w").join(name).display().to_string();
+        let imported = to.run(["emulator", "import", &copy]).ok();
+        assert_eq!(imported.out, exported.out, "{name}");
+        pack(&to, &[]).ok();
+    }
+    let path = blob(&from.at("w/folder"), b"one");
+    let whole = fs::read(&path).expect("a program");
+    let to = Scene::new();
+    let folder = from.at("w/folder").display().to_string();
+    let mut changed = whole.clone();
+    changed[121] ^= 1;
+    fs::write(&path, changed).expect("written");
+    to.run(["emulator", "import", &folder]).refused(5, &["is damaged", "computed sha256"]);
+    fs::write(&path, whole).expect("written");
+    to.write("unibin.lock", locked_text(b"two").as_bytes());
+    to.run(["emulator", "import", &folder]).refused(5, &["is not the locked one"]);
+    to.write("unibin.lock", locked_text(b"one").as_bytes());
+    to.run(["emulator", "import", &folder]).ok();
+}
+
+fn blob(root: &Path, contents: &[u8]) -> PathBuf {
+    root.join("blobs/sha256").join(sha256(&emulator(contents)).to_string())
+}
+
+/// A lock file for the emulator of these contents.
+fn locked_text(contents: &[u8]) -> String {
+    let program = emulator(contents);
+    format!(
+        "version = 1\n[[emulator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\ntranslator = \"mine\"\nversion = \"3\"\n\
+         licence = \"NOASSERTION\"\nsize = {}\nsha256 = \"{}\"\nsource = {{ name = \"\", version = \"\", \
+         built-using = \"\" }}\n",
+        program.len(),
+        sha256(&program)
+    )
+}
+
+#[test]
+fn a_server_gives_what_is_locked_and_nothing_else() {
+    let from = scene();
+    from.run(["emulator", "export", "folder"]).ok();
+    let url = serve(from.at("w/folder"));
+    let to = Scene::new();
+    to.write("app", &program(RISCV64));
+    fs::create_dir(to.at("mirror")).expect("a folder");
+    let mirror = to.at("mirror").display().to_string();
+    let pack = || {
+        let pack =
+            ["pack", "app", "--hosts", "x86_64", "-o", "bundle", "--mirror", &mirror, "--emulators", &url];
+        to.run(pack)
+    };
+    // Nothing vouches for what a server says.
+    pack().refused(1, &["neither locked nor pinned", "could not be fetched"]);
+    to.write("unibin.lock", locked_text(b"two").as_bytes());
+    pack().refused(5, &["is not the locked one", "offered: "]);
+    to.write("unibin.lock", locked_text(b"one").as_bytes());
+    let path = blob(&from.at("w/folder"), b"one");
+    let whole = fs::read(&path).expect("a program");
+    let mut changed = whole.clone();
+    changed[121] ^= 1;
+    fs::write(&path, changed).expect("written");
+    pack().refused(5, &["is not the file that was expected"]);
+    assert!(!to.at("w/bundle").exists(), "nothing was packed");
+    fs::write(&path, whole).expect("written");
+    pack().ok();
+    let offline = ["pack", "app", "--hosts", "x86_64", "--offline", "--locked", "-o", "again"];
+    to.run(offline).ok();
+    assert_eq!(fs::read(to.at("w/bundle")).expect("one"), fs::read(to.at("w/again")).expect("two"));
+}
+
+#[test]
+fn a_folder_serves_as_its_owner_says_without_any_connection() {
+    let from = scene();
+    from.run(["emulator", "export", "folder with space"]).ok();
+    let to = Scene::new();
+    to.write("app", &program(RISCV64));
+    let folder = from.at("w/folder with space").display().to_string();
+    pack(&to, &["--emulators", "/nowhere"]).refused(1, &["network is switched off"]);
+    pack(&to, &["--emulators", &folder]).ok();
+}
+
+/// Serves the files of `root` on 127.0.0.1; gives the URL.
+fn serve(root: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let root = root.clone();
+            std::thread::spawn(move || answer(stream, &root));
+        }
+    });
+    url
+}
+
+fn answer(stream: TcpStream, root: &Path) {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
+        let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+        let mut header = String::new();
+        while reader.read_line(&mut header).is_ok_and(|length| length > 2) {
+            header.clear();
+        }
+        let (status, body) = match fs::read(root.join(path)) {
+            Ok(body) => ("200 OK", body),
+            Err(_) => ("404 Not Found", Vec::new()),
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        if reader.get_mut().write_all(&[head.as_bytes(), &body].concat()).is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+#[test]
+fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
+    let scene = scene();
+    scene.write("fast", &emulator(b"fast"));
+    scene.write("slow", &emulator(b"slow"));
+    let row = |name: &str, more: &str| {
+        format!(
+            "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\nversion = \"1\"\n\
+             program = \"{name}\"\n{more}\n"
+        )
+    };
+    let probe = "probe = [\"--version\"]\narguments = [\"--run\", \"{program}\", \"{arguments}\"]\nset = { A = \"b\" }";
+    scene.write("emulators.toml", (row("fast", probe) + &row("slow", "probe = [\"-v\"]")).as_bytes());
+    pack(&scene, &["--translators", "emulators.toml"]).ok();
+    let shown = scene.run(["inspect", "--json", "bundle"]).ok().out;
+    let at = |text: &str| shown.find(text).unwrap_or_else(|| panic!("`{text}` is missing in {shown}"));
+    let order = [at("\"name\": \"fast\""), at("\"name\": \"slow\""), at("\"name\": \"qemu-user\"")];
+    assert!(order.is_sorted(), "{shown}");
+    for rule in ["argument --run", "probe --version", "set A b"] {
+        at(rule);
+    }
+    scene.write("fast", &program(AARCH64));
+    pack(&scene, &["--translators", "emulators.toml"]).refused(3, &["fast", "not for x86_64"]);
+    let digest = format!("sha256 = \"{}\"", sha256(&emulator(b"fast")));
+    scene.write("emulators.toml", row("fast", &digest).as_bytes());
+    scene.write("fast", &emulator(b"slow"));
+    pack(&scene, &["--translators", "emulators.toml"])
+        .refused(5, &["not the program that the translators name"]);
+    scene.write("fast", &emulator(b"fast"));
+    pack(&scene, &["--translators", "emulators.toml"]).ok();
+    scene.write("emulators.toml", b"catalogue = perhaps\n");
+    pack(&scene, &["--translators", "emulators.toml"]).refused(3, &["emulators.toml"]);
+}
