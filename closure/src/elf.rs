@@ -39,6 +39,13 @@ pub struct Object {
     pub imports: Vec<Vec<u8>>,
 }
 
+impl Object {
+    /// Reads what `file` says; I/O errors count as damage.
+    pub fn read(file: &mut impl Open) -> Result<Self, NotAnObject> {
+        read(file)
+    }
+}
+
 /// Why a file is no object that a loader takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnObject {

@@ -16,6 +16,8 @@ pub enum Rule {
     Interpreter,
     /// The name has a slash: it is the path.
     Path,
+    /// Nobody needs it by name: a plug-in.
+    Plugin,
     /// `DT_RPATH` of the object that needs it, or of one that led to it.
     Rpath,
     /// A folder that was asked for: `--library-path`.
@@ -37,6 +39,7 @@ impl fmt::Display for Rule {
         f.write_str(match self {
             Self::Interpreter => "PT_INTERP",
             Self::Path => "path",
+            Self::Plugin => "plug-in",
             Self::Rpath => "RPATH",
             Self::LibraryPath => "library path",
             Self::Runpath => "RUNPATH",

@@ -194,8 +194,11 @@ impl Walk<'_> {
         self.drain(&mut queue)?;
         for plugin in self.demand.plugins {
             let before = self.loaded.len();
-            let name = [b"/", plugin.as_slice()].concat();
-            self.need(&name, 0, false)?;
+            let arch = self.loaded.first().map(|program| program.object.arch);
+            if let Some(arch) = arch.filter(|_| !self.libraries.iter().any(|library| library.path == *plugin))
+            {
+                let _ = self.candidate(plugin, plugin, Rule::Plugin, 0, arch)?;
+            }
             queue.extend(before..self.loaded.len());
             self.drain(&mut queue)?;
         }
@@ -276,7 +279,7 @@ impl Walk<'_> {
         arch: bundle::Arch,
     ) -> Result<Result<bool, Unusable>, Fault> {
         let mut paths = vec![(path.to_vec(), rule)];
-        if self.search.loader.libc == Libc::Glibc && rule != Rule::Path {
+        if self.search.loader.libc == Libc::Glibc && !matches!(rule, Rule::Path | Rule::Plugin) {
             let folder = join(folder_of(path), HWCAPS);
             let levels = self.tree.names(&folder)?;
             let form = |level: &Vec<u8>| (join(&join(&folder, level), name), Rule::Hwcaps);

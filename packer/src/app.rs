@@ -58,6 +58,58 @@ impl App {
         }
     }
 
+    /// Adds `node` at `path` in place of what is there, unless that is a folder.
+    pub(crate) fn put(&mut self, path: &[u8], node: Node) -> Result<(), Error> {
+        if !matches!(self.nodes.get(path), None | Some(Node::Folder)) {
+            self.remove(&|found| found == path);
+        }
+        self.add(path, node)
+    }
+
+    /// Takes out everything that `goes`; a file with names that stay keeps its bytes under the first of them.
+    pub(crate) fn remove(&mut self, goes: &dyn Fn(&[u8]) -> bool) {
+        let stays = |path: &&Vec<u8>| !goes(path);
+        let mut kept: BTreeMap<Vec<u8>, (Vec<u8>, Node)> = BTreeMap::new();
+        for (path, node) in self.nodes.iter().filter(|(path, _)| stays(path)) {
+            if let Node::HardLink(_) = node
+                && let Some((holder, file)) = self.file(path).filter(|(holder, _)| goes(holder))
+            {
+                kept.entry(holder.to_vec()).or_insert_with(|| (path.clone(), file.clone()));
+            }
+        }
+        let heirs: BTreeMap<Vec<u8>, Vec<u8>> =
+            kept.iter().map(|(holder, (heir, _))| (holder.clone(), heir.clone())).collect();
+        let moved: Vec<_> = self
+            .nodes
+            .iter()
+            .filter(|(path, node)| !goes(path) && matches!(node, Node::HardLink(_)))
+            .filter_map(|(path, _)| Some((path.clone(), heirs.get(self.file(path)?.0)?.clone())))
+            .collect();
+        self.nodes.retain(|path, _| !goes(path));
+        for (path, heir) in moved {
+            self.nodes.insert(path, Node::HardLink(heir));
+        }
+        for (heir, file) in kept.into_values() {
+            self.nodes.insert(heir, file);
+        }
+    }
+
+    /// What is at `path`, links not followed.
+    pub(crate) fn get(&self, path: &[u8]) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    /// The names in a folder; the top is empty.
+    pub(crate) fn names(&self, folder: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let start = if folder.is_empty() { Vec::new() } else { [folder, b"/"].concat() };
+        let length = start.len();
+        let below = self.nodes.range(start.clone()..).map(|(path, _)| path.as_slice());
+        below
+            .take_while(move |path| path.starts_with(&start))
+            .map(move |path| &path[length..])
+            .filter(|name| !name.is_empty() && !name.contains(&b'/'))
+    }
+
     /// Makes every link one that the format allows; gives a warning for each that had to be left out.
     pub(crate) fn settle(&mut self) -> Result<Vec<String>, Error> {
         self.settle_hard_links()?;
@@ -131,7 +183,7 @@ impl App {
     }
 
     /// The file that `path` names, links followed inside the tree.
-    fn file<'a>(&'a self, path: &[u8]) -> Option<(&'a [u8], &'a Node)> {
+    pub(crate) fn file<'a>(&'a self, path: &[u8]) -> Option<(&'a [u8], &'a Node)> {
         let mut path = path.to_vec();
         for _ in 0..LINKS_MAX {
             let (found, node) = self.nodes.get_key_value(&path)?;
@@ -234,6 +286,24 @@ mod tests {
         assert!(matches!(kinds[0], (b"usr/bin/m", Node::File { .. })));
         assert!(matches!(kinds[1], (b"usr/bin/n", Node::HardLink(to)) if to == b"usr/bin/m"));
         assert!(matches!(kinds[2], (b"usr/bin/z", Node::HardLink(to)) if to == b"usr/bin/m"));
+    }
+
+    #[test]
+    fn a_file_stays_under_the_names_that_are_not_taken_out() {
+        let mut app = App::default();
+        app.add(b"a/1", file(b"x")).expect("added");
+        for name in [&b"a/2"[..], b"b/3", b"b/4"] {
+            app.add(name, Node::HardLink(b"a/1".to_vec())).expect("added");
+        }
+        app.remove(&|path| path.starts_with(b"a"));
+        app.settle().expect("links lead to files");
+        let left: Vec<_> = app.nodes().map(|(path, _)| path).collect();
+        assert_eq!(left, [&b"b"[..], b"b/3", b"b/4"]);
+        assert_eq!(app.program(b"b/4").map(Content::len), Some(1));
+        app.put(b"b/3", file(b"yy")).expect("replaced");
+        assert_eq!(app.program(b"b/4").map(Content::len), Some(1), "the other name keeps the old bytes");
+        assert_eq!(app.names(b"b").collect::<Vec<_>>(), [b"3", b"4"]);
+        assert_eq!(app.names(b"").collect::<Vec<_>>(), [b"b"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle::{
     Arch, Blob, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, ManifestBuilder, NewEntry, NewNotice, NewRule,
-    NewTranslator, NewVariant,
+    NewTranslator, NewVariant, RuleKind,
 };
 
 use crate::bundle_file::BundleFile;
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::head::{self, Placed};
 use crate::notices::Owed;
 use crate::place::NewFile;
-use crate::request::Entry;
+use crate::request::{Entry, Rule};
 use crate::{hash, verify};
 
 /// Everything that goes into a bundle, compressed already.
@@ -27,6 +27,10 @@ pub(crate) struct Parts {
     pub(crate) hosts: Vec<Arch>,
     pub(crate) target: Arch,
     pub(crate) app: Frame,
+    /// The loader's path in the app; empty for static programs.
+    pub(crate) loader: Vec<u8>,
+    /// For every entry.
+    pub(crate) rules: Vec<Rule>,
     pub(crate) app_notices: Option<Notices>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) emulators: Vec<Packed>,
@@ -86,6 +90,10 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
+fn new_rules(rules: &[Rule]) -> Vec<NewRule<'_>> {
+    rules.iter().map(|(kind, name, value)| NewRule { kind: *kind, name, value }).collect()
+}
+
 /// Knows how far the file has grown and which blobs are in it.
 struct Writer<W> {
     out: W,
@@ -130,21 +138,19 @@ impl<W: Write> Writer<W> {
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
         let app = self.frame(BlobKind::App, Encoding::TarZstd, &parts.app, manifest).map_err(failed)?;
-        let variant =
-            manifest.variant(&NewVariant { target: parts.target, level: 0, app, loader: b"", rules: &[] });
-        for Entry { name, path } in &parts.entries {
-            manifest.entry(&NewEntry { variant, name, path, rules: &[] });
+        let (target, loader, rules) = (parts.target, &parts.loader, new_rules(&parts.rules));
+        let variant = manifest.variant(&NewVariant { target, level: 0, app, loader, rules: &rules });
+        for Entry { name, path, arguments } in &parts.entries {
+            let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
+            let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();
+            manifest.entry(&NewEntry { variant, name, path, rules: &rules });
         }
         if let Some(notices) = &parts.app_notices {
             self.notices(app, notices, manifest).map_err(failed)?;
         }
         for Packed { emulator, frame, notices } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, Encoding::Zstd, frame, manifest).map_err(failed)?;
-            let rules: Vec<_> = emulator
-                .rules
-                .iter()
-                .map(|(kind, name, value)| NewRule { kind: *kind, name, value })
-                .collect();
+            let rules = new_rules(&emulator.rules);
             manifest.translator(&NewTranslator {
                 key: emulator.key,
                 blob,

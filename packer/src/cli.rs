@@ -15,7 +15,7 @@ Exit codes:
   0  done
   1  failure (network, disk, permissions)
   2  wrong usage
-  3  bad input (not an ELF program, another CPU, dynamic, ...)
+  3  bad input (not an ELF program, another CPU, libraries missing, ...)
   4  no emulator exists for a wanted pair of host and target
   5  verification failed (signature, digest, damaged bundle)
 `run` exits as `env` does: 125 for its own failures, 126 cannot execute, 127 not found.
@@ -42,7 +42,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Pack a program into a bundle
-    Pack(PackArgs),
+    Pack(Box<PackArgs>),
     /// Show what a bundle holds, or what an ELF file is
     Inspect(InspectArgs),
     /// Check every byte of a bundle
@@ -61,14 +61,15 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).args(["program", "deb"])))]
+#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["program", "deb", "sysroot"])))]
 pub(crate) struct PackArgs {
-    /// Static ELF program to pack
+    /// ELF program to pack, static or dynamic
     pub(crate) program: Option<PathBuf>,
-    /// Pack a Debian package instead
-    #[arg(long, value_name = "PKG", requires = "target")]
-    pub(crate) deb: Option<String>,
-    /// Program of the app to start, under a name of its own; the first is the default (may be repeated)
+    /// Pack a Debian package instead, with all that it depends on (may be repeated)
+    #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "program")]
+    pub(crate) deb: Vec<String>,
+    /// Program of the app to start, under a name of its own; PATH may be a pattern (`/usr/bin/*`); the first is the default
+    /// (may be repeated)
     #[arg(long, value_name = "[NAME=]PATH")]
     pub(crate) entry: Vec<OsString>,
     /// CPU that the program was built for (default: what its ELF header says)
@@ -93,9 +94,64 @@ pub(crate) struct PackArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    #[command(flatten)]
+    pub(crate) start: StartArgs,
+    #[command(flatten)]
     pub(crate) archive: ArchiveArgs,
     #[command(flatten)]
     pub(crate) list: ListArgs,
+}
+
+/// Where a program's libraries and data come from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Libraries and data")]
+pub(crate) struct TreeArgs {
+    /// Take libraries and loader out of DIR, the root folder of a system of the target's CPU (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sysroot: Vec<PathBuf>,
+    /// Take libraries out of DIR first, as `LD_LIBRARY_PATH` would (may be repeated)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) library_path: Vec<PathBuf>,
+    /// Take libraries that are nowhere else out of Debian's packages
+    #[arg(long, value_name = "debian[:SUITE]", value_parser = libs)]
+    pub(crate) libs: Option<Libs>,
+    /// Put a file or folder into the app: beside the program, or at DEST (may be repeated)
+    #[arg(long, value_name = "SRC[:DEST]")]
+    pub(crate) add: Vec<OsString>,
+    /// Leave out what fits: `*` within one name, `**` over folders (may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<OsString>,
+    /// Run the program here, with the arguments after `--`, and add every file of the sysroot that it opens
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Arguments for `--trace`
+    #[arg(last = true, requires = "trace", value_name = "ARGS")]
+    pub(crate) trace_args: Vec<OsString>,
+}
+
+/// How the program will be started.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Start")]
+pub(crate) struct StartArgs {
+    /// Load a library before all others, as `LD_PRELOAD` would: a file, or the name of a library (may be repeated)
+    #[arg(long, value_name = "LIB")]
+    pub(crate) preload: Vec<OsString>,
+    /// Start the program with this variable (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<OsString>,
+    /// Start the program without this variable of the caller's (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unset: Vec<OsString>,
+    /// Argument to put before the caller's (may be repeated)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) arg: Vec<OsString>,
+}
+
+/// What `--libs` says: Debian, and the suite where it names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Libs {
+    pub(crate) suite: Option<String>,
 }
 
 /// Where packages come from.
@@ -284,6 +340,14 @@ fn hosts(list: &str) -> Result<Hosts, String> {
     let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
     // In the order of the table and each once: the order of a list must not change a bundle's bytes.
     Ok(Hosts::Listed(Arch::HOSTS.into_iter().filter(|host| wanted.contains(host)).collect()))
+}
+
+fn libs(text: &str) -> Result<Libs, String> {
+    match text.split_once(':') {
+        None if text == "debian" => Ok(Libs { suite: None }),
+        Some(("debian", suite)) if !suite.is_empty() => Ok(Libs { suite: Some(suite.to_owned()) }),
+        _ => Err("it is `debian` or `debian:SUITE`".to_owned()),
+    }
 }
 
 fn head(text: &str) -> Result<Head, String> {

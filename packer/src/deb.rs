@@ -1,84 +1,164 @@
-//! `--deb PKG`: an app out of a Debian package. Documentation but copyright files, manual pages and translations stay
-//! behind; maintainer scripts are never run.
+//! `--deb PKG`: the file trees of packages and of all that they depend on, laid over each other as dpkg would, in their
+//! own places. Documentation but copyright files, manual pages and translations stay behind; maintainer scripts are never
+//! run, `unscripted.rs` makes what some of them would have made.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::rc::Rc;
 
-use debian::{Deb, DebEntry, DebError, DebKind, Package};
+use bundle::Arch;
+use debian::{Archive, Deb, DebEntry, DebError, DebKind, Package, PackageIndex};
 
 use crate::app::{App, Node};
 use crate::archives;
-use crate::content::Content;
+use crate::cli::ArchiveArgs;
 use crate::error::{Code, Error, readable};
 use crate::notices::Owed;
-use crate::pack::Gathered;
-use crate::place;
-use crate::progress::Bars;
-use crate::request::{Entry, Request, last_part};
+use crate::request::last_part;
 use crate::say;
+use crate::spool::Spool;
+use crate::unscripted::{self, Choice};
 
 /// Folders whose contents no program needs to run.
-const LEFT_OUT: [&[u8]; 4] = [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale"];
+const LEFT_OUT: [&[u8]; 5] =
+    [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale", b"usr/share/bug"];
 const DOC: &[u8] = b"usr/share/doc";
 
-/// Folders that programs are looked for in when no entry is named.
-const PROGRAM_FOLDERS: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];
+/// The folders that are links into `/usr` on merged systems, which all of Debian's are since 12.
+const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
 
 /// The largest copyright file that is put among the notices, in bytes; longer ones are in the tree anyway.
 const COPYRIGHT_MAX: u64 = 4 << 20;
 
-/// The package's tree and its default entry.
-pub(crate) fn app(request: &Request, name: &str) -> Result<Gathered, Error> {
-    // `--deb` requires `--target` on the command line.
-    let target = request.target.ok_or_else(|| Error::NoProgram { package: name.to_owned() })?;
-    let architecture = target.debian_name().ok_or_else(|| {
-        let message = format!("Debian has no packages for {target}");
-        Error::Told { message, hint: Some("give a program instead".to_owned()), code: Code::Input }
-    })?;
-    let bars = Bars::default();
-    let bar = bars.bar(name);
-    let (archive, suite) = archives::open(&request.archive, architecture, &bar)?;
-    let index = archive.packages(architecture).map_err(|error| archives::failed(&error))?;
-    let package = index.find(name).ok_or_else(|| {
-        let near = index.did_you_mean(name);
-        let message = format!("there is no package `{name}` for {target} in suite `{suite}`");
-        let hint = if near.is_empty() {
-            "`--suite` looks in another suite; not every package is built for every CPU".to_owned()
-        } else {
-            format!("did you mean: {}", near.join(", "))
-        };
-        Error::Told { message, hint: Some(hint), code: Code::Input }
-    })?;
-    let file = archive.download(package).map_err(|error| archives::failed(&error))?;
-    let (mut app, copyright) = tree(&Deb::open(&file).map_err(|error| archives::refused(&error))?, name)?;
-    app.settle()?.iter().for_each(|warning| say::warning(warning));
-    let default = default_entry(&app, request, name);
-    Ok(Gathered { app, default, owed: Some(owed(package, &suite, copyright)) })
+/// An opened suite of a Debian archive, for one CPU.
+pub(crate) struct Debs<'a> {
+    archive: Archive<'a>,
+    index: PackageIndex,
+    suite: String,
+    target: Arch,
+    debian_name: &'static str,
 }
 
-/// The files that a program may need, and the text of the copyright file.
-fn tree(deb: &Deb, name: &str) -> Result<(App, String), Error> {
-    let spool = Arc::new(place::nameless().map_err(Error::Temporary)?);
-    let mut app = App::default();
+/// What packages give.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) app: App,
+    /// Which package each file is of.
+    pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
+    /// Names and versions, in the order in which they were taken.
+    pub(crate) packages: Vec<String>,
+    pub(crate) owed: Owed,
+}
+
+impl<'a> Debs<'a> {
+    /// Opens the archive and reads which packages it has for `target`.
+    pub(crate) fn open(
+        args: &ArchiveArgs,
+        target: Arch,
+        progress: &'a dyn debian::Progress,
+    ) -> Result<Self, Error> {
+        let debian_name = target.debian_name().ok_or_else(|| {
+            let message = format!("Debian has no packages for {target}");
+            Error::Told { message, hint: Some("give a program instead".to_owned()), code: Code::Input }
+        })?;
+        let (archive, suite) = archives::open(args, debian_name, progress)?;
+        let index = archive.packages(debian_name).map_err(|error| archives::failed(&error))?;
+        Ok(Self { archive, index, suite, target, debian_name })
+    }
+
+    /// The packages of these names, and all that they need.
+    pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
+        for name in names {
+            self.named(name)?;
+        }
+        debian::depends::closure(&self.index, names).map_err(|error| Error::told(&error, None, Code::Input))
+    }
+
+    /// The package of this name, or one that provides it.
+    pub(crate) fn named(&self, name: &str) -> Result<&Package, Error> {
+        let found = self.index.find(name).or_else(|| self.index.providers(name).next());
+        found.ok_or_else(|| {
+            let near = self.index.did_you_mean(name);
+            let message =
+                format!("there is no package `{name}` for {} in suite `{}`", self.target, self.suite);
+            let hint = if near.is_empty() {
+                "`--suite` looks in another suite; not every package is built for every CPU".to_owned()
+            } else {
+                format!("did you mean: {}", near.join(", "))
+            };
+            Error::Told { message, hint: Some(hint), code: Code::Input }
+        })
+    }
+
+    /// The trees of `packages` as one.
+    pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<Packed, Error> {
+        let mut app = App::default();
+        let mut origins = BTreeMap::new();
+        let mut choices = Vec::new();
+        let mut texts = Vec::new();
+        for package in packages {
+            let file = self.archive.download(package).map_err(|error| archives::failed(&error))?;
+            let deb = Deb::open(&file).map_err(|error| archives::refused(&error))?;
+            let text = unpack(&deb, &package.name, &mut app, &mut origins, spool)?;
+            texts.push((*package, text));
+            choices.extend(offers(&deb)?);
+        }
+        merge_usr(&mut app)?;
+        unscripted::link(&mut app, choices, &mut origins)?;
+        unscripted::certificates(&mut app, &mut origins)?;
+        let named = |package: &&Package| format!("{} {}", package.name, package.version);
+        Ok(Packed {
+            app,
+            origins,
+            packages: packages.iter().map(named).collect(),
+            owed: owed(&texts, &self.suite),
+        })
+    }
+
+    /// Debian's name of the CPU.
+    pub(crate) fn debian_name(&self) -> &'static str {
+        self.debian_name
+    }
+
+    /// The archive that packages come from.
+    pub(crate) fn archive(&self) -> &Archive<'a> {
+        &self.archive
+    }
+}
+
+/// What the package's script offers to `update-alternatives`.
+fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
+    let script = deb.control_file("postinst").map_err(|error| archives::refused(&error))?;
+    Ok(script.map(|script| unscripted::choices(&script)).unwrap_or_default())
+}
+
+/// Adds the files that a program may need; gives the text of the copyright file.
+fn unpack(
+    deb: &Deb,
+    name: &str,
+    app: &mut App,
+    origins: &mut BTreeMap<Vec<u8>, Rc<str>>,
+    spool: &mut Spool,
+) -> Result<String, Error> {
+    let label: Rc<str> = name.into();
     let mut copyright = String::new();
     let copyright_path = format!("usr/share/doc/{name}/copyright");
-    let mut at = 0;
     deb.entries::<TreeError>(|entry| {
         let DebEntry { path, kind, mode, size, reader } = entry;
+        let Some(path) = in_usr(&path, &kind) else { return Ok(ControlFlow::Continue(())) };
         if is_left_out(&path, kind == DebKind::Dir) {
             return Ok(ControlFlow::Continue(()));
-        }
-        if mode & 0o7000 != 0 && kind == DebKind::File {
-            say::warning(&format!("`{}` loses its set-id bits", readable(&path)));
         }
         let node = match kind {
             DebKind::Dir => Node::Folder,
             DebKind::Symlink { target } => Node::Symlink(target),
-            DebKind::Hardlink { target } => Node::HardLink(target),
+            DebKind::Hardlink { target } => Node::HardLink(in_usr(&target, &DebKind::File).unwrap_or(target)),
             DebKind::File => {
-                let content = append(&spool, &mut at, reader)?;
+                if mode & 0o7000 != 0 {
+                    say::warning(&format!("`{}` loses its set-id bits", readable(&path)));
+                }
+                let content = spool.append(reader)?;
                 if path == copyright_path.as_bytes() && size <= COPYRIGHT_MAX {
                     let mut text = Vec::new();
                     content.reader().read_to_end(&mut text).map_err(Error::Temporary)?;
@@ -87,21 +167,40 @@ fn tree(deb: &Deb, name: &str) -> Result<(App, String), Error> {
                 Node::File { executable: mode & 0o111 != 0, content }
             }
         };
-        app.add(&path, node)?;
+        if let Node::Folder = node {
+            // A folder of one package may be a link of another, which leads to a folder.
+            if app.get(&path).is_none() {
+                app.add(&path, node)?;
+            }
+        } else {
+            // A later package's file takes the place of an earlier one's, as dpkg allows by `Replaces`.
+            app.put(&path, node)?;
+            origins.insert(path, Rc::clone(&label));
+        }
         Ok(ControlFlow::Continue(()))
     })
     .map_err(|TreeError(error)| error)?;
-    Ok((app, copyright))
+    Ok(copyright)
 }
 
-/// One file for all contents, since a package may hold more files than a process may have open.
-fn append(spool: &Arc<File>, at: &mut u64, from: &mut dyn Read) -> Result<Content, Error> {
-    let mut to = &**spool;
-    let length = io::copy(from, &mut to).and_then(|length| to.flush().map(|()| length));
-    let length = length.map_err(Error::Temporary)?;
-    let content = Content::File { file: Arc::clone(spool), offset: *at, length };
-    *at += length;
-    Ok(content)
+/// A package's path where `/usr` is merged; nothing for the links that merge it.
+fn in_usr(path: &[u8], kind: &DebKind) -> Option<Vec<u8>> {
+    let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if !MERGED.contains(&top) {
+        return Some(path.to_vec());
+    }
+    (top != path || *kind == DebKind::Dir).then(|| [b"usr/", path].concat())
+}
+
+/// The links that Debian's `base-files` has.
+fn merge_usr(app: &mut App) -> Result<(), Error> {
+    for name in MERGED {
+        let merged = [b"usr/", name].concat();
+        if matches!(app.get(&merged), Some(Node::Folder)) && app.get(name).is_none() {
+            app.add(name, Node::Symlink(merged))?;
+        }
+    }
+    Ok(())
 }
 
 /// Either crate's error on its way through [`Deb::entries`].
@@ -125,35 +224,26 @@ fn is_left_out(path: &[u8], folder: bool) -> bool {
     LEFT_OUT.into_iter().any(under) || (under(DOC) && (folder || last_part(path) != b"copyright"))
 }
 
-/// The only program, or the one that is named like the package or like the output.
-fn default_entry(app: &App, request: &Request, package: &str) -> Result<Entry, Error> {
-    let in_folder = |path: &&[u8]| {
-        let folder = path.strip_suffix(last_part(path)).and_then(|folder| folder.strip_suffix(b"/"));
-        folder.is_some_and(|folder| PROGRAM_FOLDERS.contains(&folder))
+/// What is owed for all packages together.
+fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
+    let list = |one: &dyn Fn(&Package) -> String| {
+        let mut all: Vec<_> = texts.iter().map(|(package, _)| one(package)).collect();
+        all.dedup();
+        all.join(", ")
     };
-    let programs: Vec<&[u8]> = app.programs().filter(in_folder).collect();
-    let output = request.output.file_name().map(std::os::unix::ffi::OsStrExt::as_bytes);
-    let plain = package.strip_suffix("-static").unwrap_or(package);
-    let names = [Some(package.as_bytes()), output, Some(plain.as_bytes())];
-    let named = |name: &[u8]| programs.iter().find(|path| last_part(path) == name);
-    let path = match &programs[..] {
-        [] => return Err(Error::NoProgram { package: package.to_owned() }),
-        [only] => only,
-        _ => names.into_iter().flatten().find_map(named).ok_or_else(|| Error::WhichEntry {
-            package: package.to_owned(),
-            programs: programs.iter().map(|path| readable(path)).collect(),
-        })?,
+    let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);
+    let text = match texts {
+        [(_, only)] => only.clone(),
+        _ => texts.iter().fold(String::new(), |all, (package, text)| {
+            all + &format!("==== {} {}\n\n{text}\n", package.name, package.version)
+        }),
     };
-    Ok(Entry { name: last_part(path).to_vec(), path: path.to_vec() })
-}
-
-fn owed(package: &Package, suite: &str, copyright: String) -> Owed {
     Owed {
         // Debian's copyright files name licences per file, not as one SPDX expression.
         licence: "NOASSERTION".to_owned(),
-        source: format!("{} {}", package.source, package.source_version),
-        origin: format!("Debian archive, suite {suite}: {}, sha256 {}", package.filename, package.sha256),
-        text: copyright,
+        source: list(&|package| format!("{} {}", package.source, package.source_version)),
+        origin: format!("Debian archive, suite {suite}: {}", list(&origin)),
+        text,
     }
 }
 
@@ -173,5 +263,18 @@ mod tests {
         {
             assert!(!is_left_out(kept, false), "{}", readable(kept));
         }
+    }
+
+    #[test]
+    fn files_outside_usr_lie_in_it_and_the_links_that_merge_it_are_made_here() {
+        assert_eq!(in_usr(b"lib/x/liba.so", &DebKind::File).as_deref(), Some(&b"usr/lib/x/liba.so"[..]));
+        assert_eq!(in_usr(b"lib64", &DebKind::Symlink { target: b"usr/lib64".to_vec() }), None);
+        assert_eq!(in_usr(b"library/x", &DebKind::File).as_deref(), Some(&b"library/x"[..]));
+        let mut app = App::default();
+        app.add(b"usr/lib64/ld.so", Node::File { executable: true, content: b"x".to_vec().into() })
+            .expect("added");
+        merge_usr(&mut app).expect("merged");
+        assert!(matches!(app.get(b"lib64"), Some(Node::Symlink(to)) if to == b"usr/lib64"));
+        assert!(app.get(b"lib").is_none());
     }
 }

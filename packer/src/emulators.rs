@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use bundle::{Arch, Digest, EmulatorKey};
 use emulator::translators::OwnRule;
 use emulator::{
     Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, Store, StoreError, Translators,
@@ -33,7 +33,7 @@ pub(crate) struct Emulator {
     pub(crate) translator: String,
     pub(crate) version: String,
     /// Kind, name and value of each rule.
-    pub(crate) rules: Vec<(RuleKind, Vec<u8>, Vec<u8>)>,
+    pub(crate) rules: Vec<OwnRule>,
     pub(crate) owed: Owed,
 }
 
@@ -164,9 +164,15 @@ impl Emulators {
     }
 
     /// The emulators of a plan, in its order, fetched where they are not here yet.
-    pub(crate) fn obtain(&self, plan: &Plan) -> Result<Vec<Emulator>, Error> {
+    /// `tree` says whether the app brings a loader and libraries, which the emulator shall look for in its tree.
+    pub(crate) fn obtain(&self, plan: &Plan, tree: bool) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
-        self.all(&keys, &plan.given)
+        let mut found = self.all(&keys, &plan.given)?;
+        // Whoever gave rules of their own has said where the tree goes.
+        for emulator in found.iter_mut().filter(|emulator| emulator.rules == qemu_rules(false)) {
+            emulator.rules = qemu_rules(tree);
+        }
+        Ok(found)
     }
 
     /// The emulators for one pair, in the order in which they are tried; one at least.
@@ -212,7 +218,7 @@ impl Emulators {
                 let program = own.emulator().map_err(|error| failed(&error.into()))?;
                 all.push((program, own.rules.clone()));
             }
-            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, qemu_rules())));
+            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, qemu_rules(false))));
         }
         // One text for all of them, so that each licence is in the bundle once.
         let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
@@ -331,8 +337,9 @@ fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
     }
 }
 
-fn qemu_rules() -> Vec<OwnRule> {
-    let rules = emulator::calling::qemu(false);
+/// How QEMU is called, with a tree to look in or without.
+fn qemu_rules(tree: bool) -> Vec<OwnRule> {
+    let rules = emulator::calling::qemu(tree);
     rules.iter().map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect()
 }
 

@@ -48,6 +48,18 @@ pub(crate) enum Error {
         if needed.is_empty() { String::new() } else { format!(" and {}", needed.join(", ")) }
     )]
     Dynamic { path: PathBuf, loader: String, needed: Vec<String> },
+    #[error("{} that the program needs {} not found:{text}", if *count == 1 { "a library".to_owned() } else { format!("{count} libraries") }, if *count == 1 { "was" } else { "were" })]
+    Missing { count: usize, text: String, hint: String },
+    #[error("`{}` is {found}, not a folder", path.display())]
+    NotAFolder { path: PathBuf, found: &'static str },
+    #[error("`--sysroot` alone does not say which program to start")]
+    SysrootWithoutEntry,
+    #[error("`{text}` names no variable")]
+    Variable { text: String },
+    #[error("`{name}` cannot be preloaded: the list of such libraries has blanks and colons between them")]
+    PreloadName { name: String },
+    #[error("the programs ask for different loaders: `{first}` and `{second}`")]
+    TwoLoaders { first: String, second: String },
     #[error("`{path}` cannot be in an app: {why}")]
     Tree { path: String, why: &'static str },
     #[error("`{path}` is no executable file of the app")]
@@ -146,6 +158,14 @@ impl Error {
                 "this version packs static programs: link with `-static` (for Rust: a `-musl` target, for Go: \
                  `CGO_ENABLED=0`)"
             }
+            Self::Missing { hint, .. } => return Some(hint.clone()),
+            Self::NotAFolder { .. } => "name a folder",
+            Self::SysrootWithoutEntry => {
+                "name a program with `--entry NAME=PATH`, PATH as it is in the folder"
+            }
+            Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
+            Self::PreloadName { .. } => "give the library another name",
+            Self::TwoLoaders { .. } => "pack them as two bundles",
             Self::NoSuchEntry { programs, .. } => return Some(format!("programs in it: {}", few(programs))),
             Self::WhichEntry { programs, .. } => {
                 return Some(format!("name one with `--entry PATH`: {}", few(programs)));

@@ -1,12 +1,14 @@
 //! `unibin`: packs a Linux program into one executable file that runs on every Linux CPU.
 //! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
 
+mod additions;
 mod app;
 mod archive;
 mod archives;
 mod assemble;
 mod bundle_file;
 mod cli;
+mod complete;
 mod compress;
 mod content;
 mod deb;
@@ -15,12 +17,18 @@ mod emulator_cmd;
 mod emulators;
 mod error;
 mod extract;
+mod families;
+mod gather;
 mod hash;
 mod head;
 mod hosts;
 mod inspect;
 mod json;
+mod layers;
+mod libs;
+mod listing;
 mod lock_file;
+mod missing;
 mod notices;
 mod pack;
 mod place;
@@ -29,7 +37,10 @@ mod report;
 mod request;
 mod run;
 mod say;
+mod spool;
+mod trace;
 mod transfer;
+mod unscripted;
 mod verify;
 
 use std::process::ExitCode;
@@ -42,7 +53,7 @@ fn main() -> ExitCode {
         return run::run(args);
     }
     let done = place::clean_up_on_signals().map_err(error::Error::Temporary).and_then(|()| match command {
-        Command::Pack(args) => pack::pack(args),
+        Command::Pack(args) => pack::pack(*args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Verify(args) => verify::verify(&args.file),
         Command::Extract(args) => extract::extract(&args),

@@ -21,6 +21,18 @@ pub(crate) struct Owed {
     pub(crate) text: String,
 }
 
+/// What is owed for both, as one.
+pub(crate) fn together(first: Option<Owed>, second: Option<Owed>) -> Option<Owed> {
+    let (Some(first), Some(second)) = (&first, &second) else { return first.or(second) };
+    let both = |first: &str, second: &str| format!("{first}, {second}");
+    Some(Owed {
+        licence: first.licence.clone(),
+        source: both(&first.source, &second.source),
+        origin: both(&first.origin, &second.origin),
+        text: format!("{}\n{}", first.text, second.text),
+    })
+}
+
 /// Everything of that kind that a bundle carries, as one text; each licence text once.
 pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
     let manifest = bundle.manifest()?;

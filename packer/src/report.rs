@@ -9,8 +9,10 @@ use crate::assemble::{Parts, Written};
 use crate::cli::Head;
 use crate::emulators::Plan;
 use crate::error::readable;
+use crate::gather::Checked;
 use crate::json;
-use crate::request::{Entry, Request};
+use crate::listing::Listing;
+use crate::request::Request;
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]
@@ -22,6 +24,8 @@ pub(crate) struct Report {
     entries: Vec<ReportEntry>,
     hosts: Vec<HostRow>,
     skipped: Vec<Skipped>,
+    /// What is in the app.
+    tree: Listing,
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
@@ -54,7 +58,8 @@ struct Skipped {
 
 impl Report {
     /// What is known before anything is written.
-    pub(crate) fn new(request: &Request, target: Arch, entries: &[Entry], plan: &Plan) -> Self {
+    pub(crate) fn new(request: &Request, checked: &Checked, plan: &Plan) -> Self {
+        let Checked { target, entries, listing, .. } = checked;
         let route = |host: &Arch| {
             let cell = plan.cells.iter().find(|cell| cell.key.host == *host);
             cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
@@ -81,6 +86,7 @@ impl Report {
                 .iter()
                 .map(|(host, why)| Skipped { host: host.name(), why: why.clone() })
                 .collect(),
+            tree: listing.clone(),
             length: None,
             app: None,
         }
@@ -111,6 +117,7 @@ impl Report {
         for entry in &self.entries {
             let _ = writeln!(text, "  entry {:<12} {}", entry.name, entry.path);
         }
+        text += &self.tree.text(self.dry_run);
         for host in &self.hosts {
             let stored = host.stored.map(size).unwrap_or_default();
             let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);

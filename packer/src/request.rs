@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use bundle::Arch;
+use bundle::{Arch, RuleKind};
 
 use crate::app;
-use crate::cli::{ArchiveArgs, Head, Hosts, PackArgs};
+use crate::cli::{ArchiveArgs, Head, Hosts, Libs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
 
@@ -29,6 +29,26 @@ pub(crate) struct Request {
     pub(crate) level: i32,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
+    pub(crate) tree: TreeRequest,
+    /// What `--env`, `--unset` and `--arg` ask for.
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// Kind, name and value of a rule.
+pub(crate) type Rule = (RuleKind, Vec<u8>, Vec<u8>);
+
+/// Where libraries and data come from.
+#[derive(Debug)]
+pub(crate) struct TreeRequest {
+    pub(crate) sysroots: Vec<PathBuf>,
+    pub(crate) library_paths: Vec<PathBuf>,
+    pub(crate) libs: Option<Libs>,
+    /// Files and folders, and where in the tree they go, where that was said.
+    pub(crate) adds: Vec<(PathBuf, Option<Vec<u8>>)>,
+    pub(crate) excludes: Vec<Vec<u8>>,
+    pub(crate) preloads: Vec<Vec<u8>>,
+    /// Arguments of the run that shows which files are opened.
+    pub(crate) trace: Option<Vec<std::ffi::OsString>>,
 }
 
 /// Where the app comes from.
@@ -42,8 +62,10 @@ pub(crate) enum Source {
         /// Its place in the tree.
         name: Vec<u8>,
     },
-    /// A Debian package.
-    Deb(String),
+    /// Debian packages.
+    Debs(Vec<String>),
+    /// A system's tree; its entries say what of it.
+    Sysroot,
 }
 
 /// A program of the app that shall be startable by name.
@@ -51,14 +73,31 @@ pub(crate) enum Source {
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) path: Vec<u8>,
+    /// Arguments of its own, before all others.
+    pub(crate) arguments: Vec<Vec<u8>>,
+}
+
+impl Entry {
+    /// The program at `path`, without arguments of its own.
+    pub(crate) fn new(name: &[u8], path: &[u8]) -> Self {
+        Self { name: name.to_vec(), path: path.to_vec(), arguments: Vec::new() }
+    }
 }
 
 impl Request {
+    /// How `--libs` asks for an archive; `None` where it was not given.
+    pub(crate) fn libs_archive(&self) -> Option<ArchiveArgs> {
+        let libs = self.tree.libs.as_ref()?;
+        let suite = libs.suite.clone().or_else(|| self.archive.suite.clone());
+        Some(ArchiveArgs { suite, ..self.archive.clone() })
+    }
+
     /// Checks `args`; opens the program, writes nothing.
     pub(crate) fn check(args: PackArgs) -> Result<Self, Error> {
         let source = match (args.program, args.deb) {
             (Some(path), _) => open_program(path)?,
-            (None, package) => Source::Deb(package.unwrap_or_default()),
+            (None, packages) if packages.is_empty() => Source::Sysroot,
+            (None, packages) => Source::Debs(packages),
         };
         let mut entries = Vec::new();
         for text in &args.entry {
@@ -86,7 +125,11 @@ impl Request {
         }
         let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
         check_output(&output, &source)?;
+        let rules = start_rules(&args.start)?;
+        let tree = tree_request(args.tree, &args.start)?;
         Ok(Self {
+            tree,
+            rules,
             source,
             entries,
             target: args.target,
@@ -128,7 +171,64 @@ fn parse_entry(text: &OsStr) -> Result<Entry, Error> {
     if name.is_empty() || name.contains(&b'/') {
         return Err(Error::EntryName { name: readable(name) });
     }
-    Ok(Entry { name: name.to_vec(), path: path.to_vec() })
+    Ok(Entry::new(name, path))
+}
+
+fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error> {
+    for folder in args.sysroot.iter().chain(&args.library_path) {
+        let found = fs::metadata(folder).map_err(|source| Error::io("open", folder, source))?;
+        if !found.is_dir() {
+            return Err(Error::NotAFolder { path: folder.clone(), found: "a file" });
+        }
+    }
+    let bytes = |texts: &[std::ffi::OsString]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    Ok(TreeRequest {
+        sysroots: args.sysroot,
+        library_paths: args.library_path,
+        libs: args.libs,
+        adds: args.add.iter().map(|text| parse_add(text)).collect::<Result<_, _>>()?,
+        excludes: bytes(&args.exclude),
+        preloads: bytes(&start.preload),
+        trace: args.trace.then_some(args.trace_args),
+    })
+}
+
+/// `SRC[:DEST]`; a colon counts only when what is before it exists, so that names with colons can be given.
+fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
+    let bytes = text.as_bytes();
+    let colons = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
+    for at in colons.filter(|_| fs::symlink_metadata(text).is_err()) {
+        let source = PathBuf::from(OsStr::from_bytes(&bytes[..at]));
+        if source.exists() {
+            let to = bytes[at + 1..].strip_prefix(b"/").unwrap_or(&bytes[at + 1..]);
+            let to = to.strip_suffix(b"/").unwrap_or(to);
+            app::check(to)?;
+            return Ok((source, Some(to.to_vec())));
+        }
+    }
+    let source = PathBuf::from(text);
+    fs::metadata(&source).map_err(|error| Error::io("open", &source, error))?;
+    Ok((source, None))
+}
+
+/// What the program is started with, in the order in which rules are followed.
+fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
+    let mut rules = Vec::new();
+    for name in &args.unset {
+        if name.is_empty() || name.as_bytes().contains(&b'=') {
+            return Err(Error::Variable { text: readable(name.as_bytes()) });
+        }
+        rules.push((RuleKind::UnsetVariable, name.as_bytes().to_vec(), Vec::new()));
+    }
+    for text in &args.env {
+        let bytes = text.as_bytes();
+        let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
+        let at = at.ok_or_else(|| Error::Variable { text: readable(bytes) })?;
+        rules.push((RuleKind::SetVariable, bytes[..at].to_vec(), bytes[at + 1..].to_vec()));
+    }
+    let argument = |text: &std::ffi::OsString| (RuleKind::Argument, Vec::new(), text.as_bytes().to_vec());
+    rules.extend(args.arg.iter().map(argument));
+    Ok(rules)
 }
 
 /// A path's last part.
@@ -140,7 +240,8 @@ fn default_output(source: &Source, entries: &[Entry]) -> PathBuf {
     let name = match (source, entries.first()) {
         (_, Some(entry)) => &entry.name[..],
         (Source::Program { name, .. }, None) => name,
-        (Source::Deb(package), None) => package.as_bytes(),
+        (Source::Debs(packages), None) => packages.first().map_or(&b"app"[..], |name| name.as_bytes()),
+        (Source::Sysroot, None) => &b"app"[..],
     };
     let mut output = OsStr::from_bytes(name).to_owned();
     output.push(".bundle");

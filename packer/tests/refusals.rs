@@ -32,7 +32,11 @@ fn whatever_is_no_static_linux_program_is_refused_by_what_it_is() {
         ("cpu", elf(Elf { machine: 4242, ..PLAIN }), &["unknown CPU", "4242", "unibin targets"]),
         ("freebsd", elf(Elf { osabi: 9, ..PLAIN }), &["FreeBSD"]),
         ("cut", cut_off.to_vec(), &["damaged ELF", "cut off"]),
-        ("dynamic", elf(dynamic), &["`/lib/ld.so`", "`liba.so.1`, `libc.so.6`", "static"]),
+        (
+            "dynamic",
+            elf(dynamic),
+            &["3 libraries", "/lib/ld.so\n", "liba.so.1\n", "/usr/lib (built-in folder)", "--sysroot"],
+        ),
         ("header", program(RISCV64)[..20].to_vec(), &["damaged ELF"]),
     ];
     for (name, bytes, texts) in cases {
