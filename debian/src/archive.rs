@@ -5,13 +5,14 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use crate::contents::Contents;
 use crate::deb::{Deb, DebError};
 use crate::digest::Sha256;
 use crate::fetch::{FetchOptions, Fetcher};
@@ -92,6 +93,14 @@ pub enum ArchiveError {
         architecture: String,
         /// Why.
         source: PackagesError,
+    },
+    /// The index of files cannot be read.
+    #[error("the index of files of `{architecture}` cannot be read")]
+    Contents {
+        /// Debian's name of the CPU.
+        architecture: String,
+        /// Why.
+        source: io::Error,
     },
     /// A package cannot be read.
     #[error(transparent)]
@@ -244,20 +253,40 @@ impl<'a> Archive<'a> {
 
     /// The packages of component `main` for a CPU by Debian's name: `amd64`, `riscv64`…
     pub fn packages(&self, architecture: &str) -> Result<PackageIndex, ArchiveError> {
-        let name = format!("main/binary-{architecture}/Packages.xz");
+        let name = format!("binary-{architecture}/Packages.xz");
+        let (file, sha256) = self.index(&name, architecture)?;
+        PackageIndex::read_xz(file, sha256)
+            .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })
+    }
+
+    /// Which package of component `main` has which file, for a CPU by Debian's name; of the files whose path is wanted.
+    pub fn contents(
+        &self,
+        architecture: &str,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<Contents, ArchiveError> {
+        let (file, _) = self.index(&format!("Contents-{architecture}.gz"), architecture)?;
+        Contents::read_gz(file, wanted)
+            .map_err(|source| ArchiveError::Contents { architecture: architecture.to_owned(), source })
+    }
+
+    /// An index of component `main`, checked, by its name below that component's folder.
+    fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
         let no_architecture = || ArchiveError::NoArchitecture {
             suite: self.suite.clone(),
             architecture: architecture.to_owned(),
             available: self.release.architectures.join(" "),
         };
-        let (size, sha256) = self.release.file(&name).ok_or_else(no_architecture)?;
-        let dest = self.cache.join("indexes").join(format!("{sha256}.xz"));
-        let folder = format!("dists/{}", self.suite);
+        let (size, sha256) = self.release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        let extension = name.rsplit('.').next().unwrap_or_default();
+        let dest = self.cache.join("indexes").join(format!("{sha256}.{extension}"));
+        let folder = format!("dists/{}/main", self.suite);
         let fetch =
             |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
         let by_name = || fetch(format!("{folder}/{name}"));
         if self.release.by_hash {
-            let by_hash = fetch(format!("{folder}/main/binary-{architecture}/by-hash/SHA256/{sha256}"));
+            let within = name.rsplit_once('/').map(|(within, _)| format!("/{within}")).unwrap_or_default();
+            let by_hash = fetch(format!("{folder}{within}/by-hash/SHA256/{sha256}"));
             match by_hash {
                 Err(FetchError::NotFound { .. }) => by_name()?, // partial mirrors leave these folders out
                 other => other?,
@@ -266,8 +295,7 @@ impl<'a> Archive<'a> {
             by_name()?;
         }
         let file = File::open(&dest).map_err(|source| FetchError::Io { path: dest.clone(), source })?;
-        PackageIndex::read_xz(file, sha256)
-            .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })
+        Ok((file, sha256))
     }
 
     /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache folder.

@@ -5,6 +5,7 @@
 mod ar;
 pub mod archive;
 mod clearsign;
+pub mod contents;
 pub mod deb;
 pub mod depends;
 pub mod digest;
@@ -24,6 +25,7 @@ mod xz;
 mod xz_index;
 
 pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
+pub use contents::{Contents, Holder};
 pub use deb::{Deb, DebEntry, DebError, DebKind};
 pub use depends::{Alternative, Unsatisfied};
 pub use digest::Sha256;

@@ -56,14 +56,16 @@ pub(crate) fn complete(
     let mut owed = None;
     let mut loader = Vec::new();
     if !programs.is_empty() {
-        let folder = mount(request, &mut layers, programs)?;
-        let preload = preloads(request, &mut layers, &folder)?;
+        let mut search = Search { request, programs, preload: Vec::new(), folder: Vec::new(), debs };
+        search.loader_first(&mut layers, &mut owed)?;
+        search.folder = mount(request, &mut layers, programs)?;
+        search.preload = preloads(request, &mut layers, &search.folder)?;
+        let preload = &search.preload;
         if !preload.is_empty() {
             rules.push((RuleKind::SetVariable, b"LD_PRELOAD".to_vec(), preload.join(&b':')));
         }
         // What the host preloads and where it looks for libraries is for its own programs.
         rules.insert(0, (RuleKind::UnsetPrefix, b"LD_".to_vec(), Vec::new()));
-        let search = Search { request, programs, preload, folder, debs };
         let mut found = search.required(&mut layers, &mut owed)?;
         let mut plugins = Vec::new();
         loop {
@@ -196,6 +198,27 @@ impl Search<'_> {
         Ok(all)
     }
 
+    /// Fetches the loader where nothing else has one: it says where everything else is looked for.
+    fn loader_first(&self, layers: &mut Layers, owed: &mut Option<Owed>) -> Result<(), Error> {
+        let found = self.closures(layers, &[])?;
+        let missing: Vec<_> = found
+            .iter()
+            .filter(|one| lacks_loader(one))
+            .flat_map(|one| one.missing.first())
+            .cloned()
+            .collect();
+        let vendored = |one: &closure::Missing| {
+            let folders = self.request.tree.library_paths.iter();
+            let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(last_part(&one.name));
+            folders.map(|folder| folder.join(name)).any(|path| path.exists())
+        };
+        if !missing.is_empty() && !missing.iter().any(vendored) {
+            let fetched = libs::fetch(self, None, &missing, layers)?;
+            *owed = together(owed.take(), fetched);
+        }
+        Ok(())
+    }
+
     /// The closures with nothing missing: what is, is fetched where that was asked for, and is an error otherwise.
     fn required(&self, layers: &mut Layers, owed: &mut Option<Owed>) -> Result<Vec<Closure>, Error> {
         for _ in 0..FETCHES_MAX {
@@ -204,9 +227,10 @@ impl Search<'_> {
             if missing.is_empty() {
                 return Ok(found);
             }
-            let fetched = libs::fetch(self, &missing, layers)?;
-            let Some(fetched) = fetched else {
-                return Err(missing::error(&missing, &libs::holders(self, &missing)?, self.request));
+            let loader = found.first().map(|one| &one.loader);
+            let Some(fetched) = libs::fetch(self, loader, &missing, layers)? else {
+                let holders = libs::holders(self, loader, &missing);
+                return Err(missing::error(&missing, &holders, self.request));
             };
             *owed = together(owed.take(), Some(fetched));
         }
@@ -224,7 +248,8 @@ impl Search<'_> {
         for _ in 0..FETCHES_MAX {
             let found = self.closures(layers, plugins)?;
             let missing = all_missing(&found);
-            if let Some(fetched) = libs::fetch(self, &missing, layers)? {
+            if let Some(fetched) = libs::fetch(self, found.first().map(|one| &one.loader), &missing, layers)?
+            {
                 *owed = together(owed.take(), Some(fetched));
                 continue;
             }

@@ -2,13 +2,14 @@
 //! own places. Documentation but copyright files, manual pages and translations stay behind; maintainer scripts are never
 //! run, `unscripted.rs` makes what some of them would have made.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use bundle::Arch;
-use debian::{Archive, Deb, DebEntry, DebError, DebKind, Package, PackageIndex};
+use debian::{Archive, Contents, Deb, DebEntry, DebError, DebKind, Holder, Package, PackageIndex};
 
 use crate::app::{App, Node};
 use crate::archives;
@@ -38,6 +39,8 @@ pub(crate) struct Debs<'a> {
     suite: String,
     target: Arch,
     debian_name: &'static str,
+    /// Where libraries are, once somebody has asked.
+    contents: OnceCell<Contents>,
 }
 
 /// What packages give.
@@ -64,7 +67,7 @@ impl<'a> Debs<'a> {
         })?;
         let (archive, suite) = archives::open(args, debian_name, progress)?;
         let index = archive.packages(debian_name).map_err(|error| archives::failed(&error))?;
-        Ok(Self { archive, index, suite, target, debian_name })
+        Ok(Self { archive, index, suite, target, debian_name, contents: OnceCell::new() })
     }
 
     /// The packages of these names, and all that they need.
@@ -116,14 +119,19 @@ impl<'a> Debs<'a> {
         })
     }
 
-    /// Debian's name of the CPU.
-    pub(crate) fn debian_name(&self) -> &'static str {
-        self.debian_name
-    }
-
-    /// The archive that packages come from.
-    pub(crate) fn archive(&self) -> &Archive<'a> {
-        &self.archive
+    /// Which packages have libraries and loaders of this file name, and where.
+    pub(crate) fn holders(&self, name: &[u8]) -> Result<&[Holder], Error> {
+        if let Some(contents) = self.contents.get() {
+            return Ok(contents.holders(name));
+        }
+        let is_library = |path: &[u8]| {
+            let name = last_part(path);
+            (path.starts_with(b"usr/lib") || path.starts_with(b"lib"))
+                && name.windows(3).any(|part| part == b".so")
+        };
+        let read = self.archive.contents(self.debian_name, is_library);
+        let read = read.map_err(|error| archives::failed(&error))?;
+        Ok(self.contents.get_or_init(|| read).holders(name))
     }
 }
 

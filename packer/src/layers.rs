@@ -1,7 +1,7 @@
 //! Where files of an app may be taken from, as layers of one tree: folders that stand before everything, the app as far as
 //! it is made, sysroots, fetched packages. Crate `closure` looks at them; what it finds is taken into the app here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -54,6 +54,8 @@ pub(crate) struct Layers {
     pub(crate) after: Vec<Source>,
     /// Files of packages that were fetched for what nothing else has.
     pub(crate) pool: App,
+    /// The packages that are in it.
+    pub(crate) fetched: BTreeSet<String>,
     /// Where each file of the app and the pool came from, as far as that is told: package or folder.
     pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
     pub(crate) spool: Spool,
@@ -63,7 +65,7 @@ impl Layers {
     /// Nothing but `app`.
     pub(crate) fn of(app: App, origins: BTreeMap<Vec<u8>, Rc<str>>) -> Result<Self, Error> {
         let (first, after, pool) = (Vec::new(), Vec::new(), App::default());
-        Ok(Self { first, app, after, pool, origins, spool: Spool::new()? })
+        Ok(Self { first, app, after, pool, fetched: BTreeSet::new(), origins, spool: Spool::new()? })
     }
 
     /// All of them as one tree.
@@ -87,6 +89,10 @@ impl Layers {
         loop {
             if let Some(place) = self.find(&path[..end])? {
                 let rest = path[end..].strip_prefix(b"/").unwrap_or(&path[end..]);
+                // Where there is nothing yet, the tree will be one with a merged `/usr`.
+                if place.path.is_empty() && rest.starts_with(b"lib") {
+                    return Ok([b"usr/", rest].concat());
+                }
                 let parts = [place.path.as_slice(), rest];
                 let parts: Vec<&[u8]> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 return Ok(parts.join(&b'/'));

@@ -20,11 +20,12 @@ const EMPTY_NAMES: [&str; 6] = ["common", "utils", "helpers", "misc", "core", "t
 const UNSAFE_PLACES: [&str; 2] = ["launcher/src/sys/", "launcher/src/alloc.rs"];
 
 /// Crates that one file per crate of ours may name, so that each can be replaced in one place.
-const ONE_FILE: [&str; 16] = [
+const ONE_FILE: [&str; 17] = [
     "clap",
     "deb822_fast",
     "debversion",
     "fast_glob",
+    "flate2",
     "indicatif",
     "liblzma",
     "object",
