@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bundle::RuleKind;
+use bundle::{Arch, RuleKind};
 use closure::{Closure, Demand, Folder, Libc, Loader, Object};
 
 use crate::app::{App, Node};
@@ -49,6 +49,7 @@ pub(crate) fn complete(
     mut layers: Layers,
     programs: &[Vec<u8>],
     entries: &[Entry],
+    target: Arch,
     debs: Option<&Debs<'_>>,
     listing: &mut Listing,
 ) -> Result<Completed, Error> {
@@ -83,14 +84,15 @@ pub(crate) fn complete(
         }
     }
     additions::add(request, &mut layers, entries)?;
+    rules.extend(request.rules.iter().cloned());
     if let Some(args) = &request.tree.trace {
-        trace::trace(request, &mut layers, entries, args)?;
+        let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;
+        listing.families.push(format!("{added} files that `--trace` saw"));
     }
     let mut app = layers.app;
     additions::exclude(request, &mut app);
     settle(&mut app)?;
     listing.count(&app);
-    rules.extend(request.rules.iter().cloned());
     Ok(Completed { app, loader, rules, owed })
 }
 
@@ -204,7 +206,7 @@ impl Search<'_> {
         let missing: Vec<_> = found
             .iter()
             .filter(|one| lacks_loader(one))
-            .flat_map(|one| one.missing.first())
+            .filter_map(|one| one.missing.first())
             .cloned()
             .collect();
         let vendored = |one: &closure::Missing| {

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Arch, Digest, EmulatorKey};
+use bundle::{Arch, Digest, EmulatorKey, RuleKind};
 use emulator::translators::OwnRule;
 use emulator::{
     Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, Store, StoreError, Translators,
@@ -43,6 +43,17 @@ pub(crate) struct Cell {
     pub(crate) key: EmulatorKey,
     /// What will be taken, as far as it is known before it is here.
     pub(crate) emulator: String,
+}
+
+/// How an app wants to be called by an emulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Calling {
+    /// It is static: there is nothing to look for.
+    Static,
+    /// It brings a loader and libraries, which are looked for in its tree.
+    Tree,
+    /// As `Tree`, and its `argv[0]` is its path in the tree, by which it finds its data; see docs/library-trees.md.
+    ByPath,
 }
 
 /// Which hosts a bundle will start on, and how.
@@ -164,13 +175,16 @@ impl Emulators {
     }
 
     /// The emulators of a plan, in its order, fetched where they are not here yet.
-    /// `tree` says whether the app brings a loader and libraries, which the emulator shall look for in its tree.
-    pub(crate) fn obtain(&self, plan: &Plan, tree: bool) -> Result<Vec<Emulator>, Error> {
+    pub(crate) fn obtain(&self, plan: &Plan, calling: Calling) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Whoever gave rules of their own has said where the tree goes.
         for emulator in found.iter_mut().filter(|emulator| emulator.rules == qemu_rules(false)) {
-            emulator.rules = qemu_rules(tree);
+            emulator.rules = qemu_rules(calling != Calling::Static);
+            if calling == Calling::ByPath {
+                let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
+                emulator.rules.retain(|rule| !argv0(rule));
+            }
         }
         Ok(found)
     }

@@ -11,6 +11,7 @@ use crate::app::{App, Node};
 use crate::content::Content;
 use crate::deb::Debs;
 use crate::elf::{self, Elf, Kind, NotElf};
+use crate::emulators::Calling;
 use crate::error::{Error, readable};
 use crate::layers::{Layers, Source as Layer};
 use crate::listing::Listing;
@@ -38,6 +39,20 @@ pub(crate) struct Checked {
     pub(crate) rules: Vec<Rule>,
     pub(crate) owed: Option<Owed>,
     pub(crate) listing: Listing,
+}
+
+impl Checked {
+    /// How the app wants to be called. QEMU looks into the tree for stat(2) and its kin, but not for statx(2), which is
+    /// what they become where the C library has 64-bit times on a 32-bit CPU, and on CPUs without the older calls. Python,
+    /// which finds its modules so, finds them by its own path too.
+    pub(crate) fn calling(&self) -> Calling {
+        let statx = self.target.class() == bundle::Class::Elf32 || self.target == Arch::Loongarch64;
+        match self.loader[..] {
+            [] => Calling::Static,
+            _ if statx && self.listing.families.iter().any(|name| name == "Python") => Calling::ByPath,
+            _ => Calling::Tree,
+        }
+    }
 }
 
 /// Makes the app that `request` asks for.
@@ -99,7 +114,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
     if let (None, Some(args)) = (&debs, &archive) {
         debs = Some(Debs::open(args, target, &bar)?);
     }
-    let done = complete::complete(request, layers, &dynamic, &entries, debs.as_ref(), &mut listing)?;
+    let done = complete::complete(request, layers, &dynamic, &entries, target, debs.as_ref(), &mut listing)?;
     let owed = crate::notices::together(owed, done.owed);
     Ok(Checked { app: done.app, entries, target, loader: done.loader, rules: done.rules, owed, listing })
 }

@@ -28,7 +28,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let obtained = emulators.obtain(&plan, !checked.loader.is_empty())?;
+    let obtained = emulators.obtain(&plan, checked.calling())?;
     let parts = compressed(&request, checked, plan.hosts, obtained, &emulators)?;
     let written = assemble::write(&parts, &request.output)?;
     report.written(&parts, &written);
