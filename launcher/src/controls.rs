@@ -13,6 +13,8 @@ pub enum Task {
     Info,
     /// Check every byte (`UNIBIN_DO=verify`).
     Verify,
+    /// Print the licences and sources of what is inside (`UNIBIN_DO=notices`).
+    Notices,
     /// Unpack the app into a folder (`UNIBIN_DO=extract`).
     Extract,
 }
@@ -43,6 +45,8 @@ pub struct Controls<'a> {
     pub cache: Option<&'a CStr>,
     /// `UNIBIN_EMULATOR`: used in place of the bundle's own.
     pub emulator: Option<&'a CStr>,
+    /// `UNIBIN_EMULATOR_OPTIONS`: arguments for the emulator, before its own.
+    pub options: Option<&'a CStr>,
     /// `UNIBIN_ENTRY`: which program to start.
     pub entry: Option<&'a [u8]>,
     /// `UNIBIN_TO`: where `UNIBIN_DO=extract` writes.
@@ -51,8 +55,14 @@ pub struct Controls<'a> {
 
 impl<'a> Controls<'a> {
     /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
-    pub const OF_THIS_RUN: [&'static [u8]; 5] =
-        [b"UNIBIN_DO", b"UNIBIN_ROUTE", b"UNIBIN_EMULATOR", b"UNIBIN_ENTRY", b"UNIBIN_TO"];
+    pub const OF_THIS_RUN: [&'static [u8]; 6] = [
+        b"UNIBIN_DO",
+        b"UNIBIN_ROUTE",
+        b"UNIBIN_EMULATOR",
+        b"UNIBIN_EMULATOR_OPTIONS",
+        b"UNIBIN_ENTRY",
+        b"UNIBIN_TO",
+    ];
 
     /// Reads the controls out of an environment. An empty value counts as not set.
     pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<Self, Error> {
@@ -65,7 +75,7 @@ impl<'a> Controls<'a> {
                 *slot = Some(value);
             }
         }
-        let [task, route, log, verify, cache, emulator, entry, to] = values;
+        let [task, route, log, verify, cache, emulator, options, entry, to] = values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working folder before it starts a program from the cache.
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
@@ -78,6 +88,7 @@ impl<'a> Controls<'a> {
             verify: is_on(verify),
             cache,
             emulator,
+            options,
             entry: entry.map(CStr::to_bytes),
             to,
         })
@@ -86,13 +97,14 @@ impl<'a> Controls<'a> {
 
 /// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 8] = [
+const NAMES: [&[u8]; 9] = [
     b"UNIBIN_DO",
     b"UNIBIN_ROUTE",
     b"UNIBIN_LOG",
     b"UNIBIN_VERIFY",
     b"UNIBIN_CACHE",
     b"UNIBIN_EMULATOR",
+    b"UNIBIN_EMULATOR_OPTIONS",
     b"UNIBIN_ENTRY",
     b"UNIBIN_TO",
 ];
@@ -114,8 +126,9 @@ fn task(name: &[u8], value: &[u8]) -> Result<Task, Error> {
         b"run" => Ok(Task::Run),
         b"info" => Ok(Task::Info),
         b"verify" => Ok(Task::Verify),
+        b"notices" => Ok(Task::Notices),
         b"extract" => Ok(Task::Extract),
-        _ => Err(Error::bad_control(name, value, "it takes info, verify, extract or run")),
+        _ => Err(Error::bad_control(name, value, "it takes info, verify, notices, extract or run")),
     }
 }
 

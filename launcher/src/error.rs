@@ -154,6 +154,15 @@ impl Error {
         )
     }
 
+    /// No translator passed its probe; the last one is named.
+    pub fn none_works(name: &[u8]) -> Self {
+        Self::new(
+            EXIT_CANNOT_EXECUTE,
+            &[b"the emulator `", name, b"` does not work on this machine, and no other is inside"],
+            "give an emulator with UNIBIN_EMULATOR=FILE",
+        )
+    }
+
     /// The route that was asked for does not exist in this bundle.
     pub fn no_such_route(route: &[u8], host: &[u8]) -> Self {
         Self::new(

@@ -4,12 +4,13 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Entry, Manifest, Rule, RuleKind, Rules, Translator};
+use bundle::{Manifest, Rule, RuleKind, Rules, Translator};
 
 use crate::absolute::absolute;
 use crate::bytes::c_string;
 use crate::controls::Controls;
 use crate::route::{HOST, Route};
+use crate::run::Run;
 use crate::start::Start;
 use crate::sys::Argv;
 
@@ -46,13 +47,10 @@ impl<'a> Launch<'a> {
         list(&self.environment)
     }
 
-    /// Builds what `route` needs to run `entry`. `translator` is the one that is tried now; `None` for the native
+    /// Builds what the run's route needs to execute its entry. `translator` is the one that is tried now; `None` for the native
     /// route and for an emulator of the user's.
     pub fn build(
-        start: &Start<'a>,
-        manifest: &Manifest<'_>,
-        route: &Route<'_>,
-        entry: &Entry<'_>,
+        &Run { start, controls, manifest, ref route, ref entry, .. }: &Run<'a>,
         translator: Option<&Translator<'_>>,
         places: &Places<'a>,
     ) -> Self {
@@ -75,6 +73,11 @@ impl<'a> Launch<'a> {
                 |translator| Some(translator.rules),
             );
             environment.remove_prefix(b"QEMU_");
+            let options = controls.options.map_or(&b""[..], CStr::to_bytes);
+            // Line by line where there are lines, so that a word can hold a blank.
+            let end = if options.contains(&b'\n') { b'\n' } else { b' ' };
+            let words = options.split(|byte| *byte == end).filter(|word| !word.is_empty());
+            arguments.extend(words.map(|word| c_string(&[word])));
             let mut apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {

@@ -1,5 +1,6 @@
 //! The last resort where no folder can be written or executed from: emulator and program live in memory only.
-//! Serves static programs; an app that needs its other files has to have a folder.
+//! Serves static programs; an app that needs its other files has to have a folder. Nothing is probed here, since nothing
+//! could be remembered: the first translator is taken.
 
 use core::ffi::CStr;
 
@@ -40,7 +41,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
 }
 
 fn execute_fd(run: &Run<'_>, fd: &Fd, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
-    let launch = Launch::build(run.start, run.manifest, &run.route, &run.entry, translator, places);
+    let launch = Launch::build(run, translator, places);
     run.not_executed(sys::execveat(fd, &launch.arguments(), &launch.environment()))
 }
 

@@ -1,17 +1,23 @@
-//! The stub's question to a launcher that it has just cut out: do you run here, and are you what the bundle holds?
+//! Questions whose answer is found by doing. The stub's to a launcher that it has just cut out: do you run here, and are you
+//! what the bundle holds? And ours to a translator: do you work on this machine?
 
 use core::ffi::CStr;
 
-use bundle::Manifest;
+use alloc::vec::Vec;
+
+use bundle::{Manifest, RuleKind, Translator};
 use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::zeroed;
+use crate::bytes::{c_string, zeroed};
+use crate::cache::Slot;
 use crate::error::Error;
+use crate::launch::{Launch, Places};
 use crate::route::HOST;
+use crate::run::Run;
 use crate::start::Start;
-use crate::sys::{self, At, OFlags};
+use crate::sys::{self, Access, Argv, At, Errno, NOT_EXECUTED, OFlags};
 
 /// Exit code 0 when the launcher's own file has the digest that the manifest gives for this host.
 pub fn launcher_is_intact(
@@ -29,6 +35,49 @@ pub fn launcher_is_intact(
     } else {
         Err(damaged())
     }
+}
+
+/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its slot, as a folder
+/// that is named like it, until `UNIBIN_VERIFY=1` asks anew.
+pub fn passes(
+    run: &Run<'_>,
+    slot: &Slot,
+    path: &CStr,
+    translator: &Translator<'_>,
+    places: &Places<'_>,
+) -> Result<bool, Error> {
+    let rules = run.manifest.rules(translator.rules).filter(|rule| rule.kind == RuleKind::Probe);
+    let words: Vec<&CStr> = rules.map(|rule| c_string(&[rule.value])).collect();
+    if words.is_empty() {
+        return Ok(true);
+    }
+    let answer = |works: bool| c_string(&[if works { b"works-" } else { b"fails-" }, translator.member]);
+    let known = |works: bool| {
+        !run.controls.verify && sys::faccessat(slot.dir.at(), answer(works), Access::Exists).is_ok()
+    };
+    if known(true) {
+        return Ok(true);
+    }
+    let mut works = false;
+    if !known(false) {
+        let mut arguments = Argv::new();
+        arguments.push(run.start.argv0);
+        arguments.extend(words);
+        let environment = Launch::build(run, Some(translator), places);
+        works = match sys::ending(path, &arguments, &environment.environment()) {
+            // Whoever started us takes no notice of children, so that neither can we.
+            Err(Errno::ECHILD) => return Ok(true),
+            Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {
+                return Err(Error::of_candidate(&[b"cannot execute there"]));
+            }
+            other => other? == 0,
+        };
+        let _ = sys::mkdirat(slot.dir.at(), answer(works), 0o700);
+    }
+    if !works {
+        run.log.step(&[b"not using ", translator.name, b" ", translator.version, b": it fails its probe"]);
+    }
+    Ok(works)
 }
 
 /// SHA-256 of the first `length` bytes of a file; the stub cuts out whole blocks, so zeros follow.

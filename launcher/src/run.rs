@@ -45,6 +45,7 @@ fn run(process: &Process) -> Result<i32, Error> {
         Task::Run => {}
         Task::Info => return tasks::info(&file, &manifest),
         Task::Verify => return tasks::verify(&file, &manifest),
+        Task::Notices => return tasks::notices(&file, &manifest),
         Task::Extract => return tasks::extract(&start, &controls, &file, &manifest),
     }
     if controls.verify {
@@ -113,6 +114,10 @@ impl Run<'_> {
                 for translator in translators {
                     let slot = self.ensure(&cache, translator.blob)?;
                     let link = self.named_link(&slot, translator);
+                    if !probe::passes(self, &slot, link, translator, &places)? {
+                        last = Error::none_works(translator.name);
+                        continue;
+                    }
                     last = self.execute(link, Some(translator), &places);
                 }
                 Ok(last)
@@ -130,7 +135,10 @@ impl Run<'_> {
         let called = base_name(self.start.argv0.to_bytes());
         let usable = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX;
         let name = if usable(called) { called } else { self.entry.name };
-        let link = slot.path_of(join(&[b"as/", name]));
+        // Emulators that share a slot have a folder each.
+        let dash: &[u8] = if translator.member.is_empty() { b"" } else { b"-" };
+        let folder = c_string(&[b"as", dash, translator.member]);
+        let link = slot.path_of(join(&[folder.to_bytes(), b"/", name]));
         if sys::statat(At::CWD, link, Follow::Yes).is_ok() {
             return link;
         }
@@ -140,7 +148,7 @@ impl Run<'_> {
         };
         let inside = join(inside);
         let target = c_string(&[b"../", inside]);
-        let _ = sys::mkdirat(slot.dir.at(), c"as", 0o700);
+        let _ = sys::mkdirat(slot.dir.at(), folder, 0o700);
         match sys::symlinkat(target, At::CWD, link) {
             Ok(()) | Err(Errno::EEXIST) => link,
             // Only the process's name is lost.
@@ -169,7 +177,7 @@ impl Run<'_> {
     }
 
     fn execute_errno(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Errno {
-        let launch = Launch::build(self.start, self.manifest, &self.route, &self.entry, translator, places);
+        let launch = Launch::build(self, translator, places);
         self.log.step(&[b"executing ", path.to_bytes()]);
         sys::execve(path, &launch.arguments(), &launch.environment())
     }

@@ -1,11 +1,12 @@
-//! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `verify` and `extract`.
+//! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `verify`, `notices` and
+//! `extract`.
 //! None of them executes anything of it.
 
 use alloc::vec::Vec;
 
 use core::ffi::CStr;
 
-use bundle::{Blob, Manifest, Translator, Variant};
+use bundle::{Blob, BlobKind, Manifest, Translator, Variant};
 use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
@@ -50,6 +51,19 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
     }
     sys::stdout(printable(&text))
         .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    Ok(0)
+}
+
+/// Prints the licences and sources of what is inside.
+pub fn notices(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+    for blob in manifest.blobs().filter(|blob| blob.kind == BlobKind::Notices) {
+        let mut text = BlobReader::open(file, blob)?;
+        let bytes = zeroed(usize::try_from(blob.length).unwrap_or(0));
+        text.read_exact(bytes)?;
+        text.finish()?;
+        sys::stdout(printable(bytes))
+            .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    }
     Ok(0)
 }
 

@@ -25,22 +25,37 @@ use crate::{hash, verify};
 pub(crate) struct Parts {
     pub(crate) head: Head,
     pub(crate) hosts: Vec<Arch>,
+    pub(crate) variants: Vec<PackedVariant>,
+    pub(crate) emulators: Vec<Packed>,
+}
+
+/// The app for one CPU, and what is owed for it.
+#[derive(Debug)]
+pub(crate) struct PackedVariant {
     pub(crate) target: Arch,
     pub(crate) app: Frame,
     /// The loader's path in the app; empty for static programs.
     pub(crate) loader: Vec<u8>,
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
-    pub(crate) app_notices: Option<Notices>,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) emulators: Vec<Packed>,
+    pub(crate) notices: Option<Notices>,
 }
 
-/// An emulator and what is owed for it.
+/// All emulators of one host in one frame, and what is owed for each.
 #[derive(Debug)]
 pub(crate) struct Packed {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulators: Vec<PackedEmulator>,
+    /// One file where there is one emulator, else a tree.
+    pub(crate) encoding: Encoding,
     pub(crate) frame: Frame,
+}
+
+#[derive(Debug)]
+pub(crate) struct PackedEmulator {
+    pub(crate) emulator: Emulator,
+    /// Its path in the tree; empty where the frame is one file.
+    pub(crate) member: Vec<u8>,
     pub(crate) notices: Notices,
 }
 
@@ -137,29 +152,44 @@ impl<W: Write> Writer<W> {
     /// App, emulators and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        let app = self.frame(BlobKind::App, Encoding::TarZstd, &parts.app, manifest).map_err(failed)?;
-        let (target, loader, rules) = (parts.target, &parts.loader, new_rules(&parts.rules));
-        let variant = manifest.variant(&NewVariant { target, level: 0, app, loader, rules: &rules });
-        for Entry { name, path, arguments } in &parts.entries {
-            let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
-            let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();
-            manifest.entry(&NewEntry { variant, name, path, rules: &rules });
+        for PackedVariant { target, app, loader, rules, entries, notices } in &parts.variants {
+            let app = self.frame(BlobKind::App, Encoding::TarZstd, app, manifest).map_err(failed)?;
+            let (target, rules) = (*target, new_rules(rules));
+            let variant = manifest.variant(&NewVariant { target, level: 0, app, loader, rules: &rules });
+            for Entry { name, path, arguments } in entries {
+                let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
+                let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();
+                manifest.entry(&NewEntry { variant, name, path, rules: &rules });
+            }
+            if let Some(notices) = notices {
+                self.notices(app, notices, manifest).map_err(failed)?;
+            }
         }
-        if let Some(notices) = &parts.app_notices {
-            self.notices(app, notices, manifest).map_err(failed)?;
+        for Packed { emulators, encoding, frame } in &parts.emulators {
+            let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
+            self.translators(blob, emulators, manifest).map_err(failed)?;
         }
-        for Packed { emulator, frame, notices } in &parts.emulators {
-            let blob = self.frame(BlobKind::Emulator, Encoding::Zstd, frame, manifest).map_err(failed)?;
+        Ok(())
+    }
+
+    /// The rows of the emulators in a blob.
+    fn translators(
+        &mut self,
+        blob: u32,
+        emulators: &[PackedEmulator],
+        manifest: &mut ManifestBuilder,
+    ) -> io::Result<()> {
+        for PackedEmulator { emulator, member, notices } in emulators {
             let rules = new_rules(&emulator.rules);
             manifest.translator(&NewTranslator {
                 key: emulator.key,
                 blob,
-                member: b"",
+                member,
                 name: emulator.translator.as_bytes(),
                 version: emulator.version.as_bytes(),
                 rules: &rules,
             });
-            self.notices(blob, notices, manifest).map_err(failed)?;
+            self.notices(blob, notices, manifest)?;
         }
         Ok(())
     }

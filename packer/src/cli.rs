@@ -61,13 +61,16 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["program", "deb", "sysroot"])))]
+#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["program", "deb", "sysroot", "emulator_only"])))]
 pub(crate) struct PackArgs {
     /// ELF program to pack, static or dynamic
     pub(crate) program: Option<PathBuf>,
     /// Pack a Debian package instead, with all that it depends on (may be repeated)
     #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "program")]
     pub(crate) deb: Vec<String>,
+    /// Pack nothing but the emulator for TARGET programs: one file that runs them on every host
+    #[arg(long, requires = "target", conflicts_with_all = ["program", "deb", "sysroot", "entry"])]
+    pub(crate) emulator_only: bool,
     /// Program of the app to start, under a name of its own; PATH may be a pattern (`/usr/bin/*`); the first is the default
     /// (may be repeated)
     #[arg(long, value_name = "[NAME=]PATH")]

@@ -6,14 +6,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use bundle::{Arch, Digest, EmulatorKey, Encoding, RuleKind};
 use emulator::translators::OwnRule;
 use emulator::{
     Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, Store, StoreError, Translators,
     TranslatorsError, Watch,
 };
 
-use crate::archives;
+use crate::app::{App, Node};
 use crate::cli::{ArchiveArgs, SupplyArgs};
 use crate::compress::{self, Frame};
 use crate::content::Content;
@@ -23,6 +23,7 @@ use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::Request;
 use crate::say;
+use crate::{archive, archives, hash};
 
 /// An emulator that is here, checked, and how it is called.
 #[derive(Clone, Debug)]
@@ -145,7 +146,7 @@ impl Emulators {
             let own = self.translators.of(key).first().map(|own| format!("{} {}", own.name, own.version));
             let emulator = match self.catalogue.find(key) {
                 _ if given.is_some() => Some("given file".to_owned()),
-                _ if host == target => None,
+                _ if host == target && !request.is_emulator_only() => None,
                 _ if own.is_some() => own,
                 Ok(_) => in_catalogue(&self.catalogue, key),
                 Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
@@ -256,24 +257,68 @@ impl Emulators {
         file.add(&found, &self.catalogue).map_err(|error| failed(&error))
     }
 
-    /// An emulator's bytes compressed, from the store when that was done before.
-    pub(crate) fn frame(&self, emulator: &Emulator, level: i32) -> Result<Frame, Error> {
-        let by = compress::compressor();
-        let kept = self.store.compressed(emulator.digest, &by, level).map_err(store_failed)?;
+    /// The emulators of one host as one frame, from the store when that was done before, and the place of each in it:
+    /// a frame of one file has none.
+    pub(crate) fn frame(
+        &self,
+        emulators: &[Emulator],
+        level: i32,
+    ) -> Result<(Frame, Encoding, Vec<Vec<u8>>), Error> {
+        let content = |emulator: &Emulator| {
+            let content = File::open(&emulator.path).and_then(Content::whole);
+            content.map_err(|source| Error::io("read", &emulator.path, source))
+        };
+        if let [only] = emulators {
+            let frame = self.kept_frame(only.digest, &compress::compressor(), level, || {
+                let made = compress::frame(&content(only)?, level);
+                made.map_err(|source| Error::io("read", &only.path, source))
+            })?;
+            if frame.digest != only.digest {
+                return Err(Error::digest(&only.path, "emulator", only.digest, frame.digest));
+            }
+            return Ok((frame, Encoding::Zstd, vec![Vec::new()]));
+        }
+        let mut tree = App::default();
+        let mut members = Vec::new();
+        for emulator in emulators {
+            let name = format!("{}-{}-{}-", emulator.translator, emulator.version, emulator.key.target);
+            let mut name = name.replace('/', "_").into_bytes();
+            // The same name for other bytes would be in the tree twice; the same bytes are stored once.
+            name.extend(emulator.digest.to_hex().iter().take(8));
+            if !members.contains(&name) {
+                tree.add(&name, Node::File { executable: true, content: content(emulator)? })?;
+            }
+            members.push(name);
+        }
+        let tar = compress::spool(|to| archive::write(&tree, to)).map_err(Error::Temporary)?;
+        let digest = hash::of_content(&tar).map_err(Error::Temporary)?;
+        let by = format!("{}-wide", compress::compressor());
+        let frame = self
+            .kept_frame(digest, &by, level, || compress::wide_frame(&tar, level).map_err(Error::Temporary))?;
+        Ok((frame, Encoding::TarZstd, members))
+    }
+
+    /// The frame of a content of this digest, out of the store or made now and kept there.
+    fn kept_frame(
+        &self,
+        digest: Digest,
+        by: &str,
+        level: i32,
+        make: impl FnOnce() -> Result<Frame, Error>,
+    ) -> Result<Frame, Error> {
+        let kept = self.store.compressed(digest, by, level).map_err(store_failed)?;
         if let Some(bytes) = kept
-            && let Some(frame) = compress::known_frame(bytes, emulator.digest)
+            && let Some(frame) = compress::known_frame(bytes, digest)
         {
             return Ok(frame);
         }
-        let failed = |source| Error::io("read", &emulator.path, source);
-        let content = File::open(&emulator.path).and_then(Content::whole).map_err(failed)?;
-        let frame = compress::frame(&content, level).map_err(failed)?;
-        if frame.digest != emulator.digest {
-            return Err(Error::digest(&emulator.path, "emulator", emulator.digest, frame.digest));
+        let frame = make()?;
+        if frame.digest != digest {
+            return Ok(frame);
         }
         let mut bytes = Vec::new();
         frame.stored.reader().read_to_end(&mut bytes).map_err(Error::Temporary)?;
-        if let Err(error) = self.store.put_compressed(emulator.digest, &by, level, &bytes) {
+        if let Err(error) = self.store.put_compressed(digest, by, level, &bytes) {
             // A store that cannot be written to costs time at the next pack, nothing else.
             say::warning(&format!("the compressed emulator cannot be kept: {error}"));
         }

@@ -66,7 +66,11 @@ fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Res
         if row.member.is_empty() {
             file(bundle, &row.blob, &name, 0o755)?;
         } else {
-            tree(bundle, &row.blob, &name)?;
+            // One tree for all emulators of its host.
+            let of_host = folder.join(row.key.host.name());
+            if !of_host.exists() {
+                tree(bundle, &row.blob, &of_host)?;
+            }
         }
     }
     Ok(())

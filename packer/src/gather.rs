@@ -19,7 +19,7 @@ use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::{Entry, Request, Rule, Source, last_part};
 use crate::spool::Spool;
-use crate::{bundle_file, complete, say};
+use crate::{bundle_file, complete, emulator_only, say};
 
 /// Folders that programs are looked for in when no entry is named.
 const PROGRAM_FOLDERS: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];
@@ -83,6 +83,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
             let default = first.cloned().ok_or(Error::SysrootWithoutEntry);
             (Layers::of(App::default(), BTreeMap::new())?, default, None)
         }
+        Source::Emulator => return emulator_only::checked(request),
     };
     for root in &request.tree.sysroots {
         let label = root.display().to_string();

@@ -1,11 +1,12 @@
 //! `unibin inspect`: what a bundle holds, or what one ELF file is and which emulators run it. Reads headers only; whether
 //! the bytes are whole is the question of `verify`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::path::Path;
 
-use bundle::{Arch, Manifest, Rule, Rules};
+use bundle::{Arch, Blob, Manifest, Rule, Rules};
 use serde::Serialize;
 
 use crate::bundle_file::{self, BundleFile};
@@ -54,10 +55,41 @@ struct BundleView {
     manifest_digest: String,
     head: String,
     launchers: Vec<&'static str>,
+    hosts: Vec<HostView>,
     variants: Vec<VariantView>,
     translators: Vec<TranslatorView>,
     notices: Vec<NoticeView>,
     blobs: Vec<BlobView>,
+}
+
+/// What a host costs.
+#[derive(Serialize)]
+struct HostView {
+    host: &'static str,
+    /// Stored length of its launcher in bytes.
+    launcher: u64,
+    /// Stored length of all its emulators in bytes.
+    emulators: u64,
+    /// Stored length of the apps of its own CPU in bytes.
+    native: u64,
+}
+
+impl HostView {
+    fn of(manifest: &Manifest<'_>, host: Arch) -> Self {
+        let total = |blobs: &mut dyn Iterator<Item = Blob>| {
+            let blobs: BTreeMap<u64, u64> = blobs.map(|blob| (blob.offset, blob.stored)).collect();
+            blobs.values().sum()
+        };
+        let launchers = manifest.launchers().filter(|row| row.host == host);
+        let emulators = manifest.translators().filter(|row| row.key.host == host);
+        let native = manifest.variants().filter(|row| row.target == host);
+        Self {
+            host: host.name(),
+            launcher: total(&mut launchers.map(|row| row.blob)),
+            emulators: total(&mut emulators.map(|row| row.blob)),
+            native: total(&mut native.map(|row| row.app)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -131,6 +163,7 @@ impl BundleView {
             manifest_digest: bundle.footer.manifest_digest.to_string(),
             head: head.map_or_else(|| "sh".to_owned(), |launcher| format!("elf:{}", launcher.host)),
             launchers: manifest.launchers().map(|launcher| launcher.host.name()).collect(),
+            hosts: manifest.launchers().map(|launcher| HostView::of(&manifest, launcher.host)).collect(),
             variants: manifest
                 .variants()
                 .map(|variant| VariantView {
@@ -189,15 +222,16 @@ impl BundleView {
                 let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
             }
         }
-        for host in &self.launchers {
-            let emulator = self.translators.iter().find(|row| row.host == *host);
-            let native = self.variants.iter().any(|variant| variant.target == *host);
-            let route = match emulator {
-                _ if native => "native".to_owned(),
-                Some(row) => format!("{} {} ({})", row.name, row.version, row.rules.join("; ")),
-                None => "no route".to_owned(),
+        for HostView { host, launcher, emulators, native } in &self.hosts {
+            let rows = self.translators.iter().filter(|row| row.host == *host);
+            let rows: Vec<String> =
+                rows.map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; "))).collect();
+            let route = match &rows[..] {
+                _ if *native > 0 => "native".to_owned(),
+                [] => "no route".to_owned(),
+                rows => rows.join(", else "),
             };
-            let _ = writeln!(text, "host      {host:<14} {route}");
+            let _ = writeln!(text, "host      {host:<14} {:>10} {route}", launcher + emulators + native);
         }
         for notice in &self.notices {
             let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);

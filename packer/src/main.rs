@@ -14,6 +14,7 @@ mod content;
 mod deb;
 mod elf;
 mod emulator_cmd;
+mod emulator_only;
 mod emulators;
 mod error;
 mod extract;

@@ -3,7 +3,7 @@
 
 use bundle::Arch;
 
-use crate::assemble::{self, Notices, Packed, Parts};
+use crate::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
 use crate::cli::PackArgs;
 use crate::compress::{self, Frame};
 use crate::content::Content;
@@ -13,7 +13,7 @@ use crate::gather::{Checked, gather};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::Request;
-use crate::{archive, head};
+use crate::{archive, emulator_only, head};
 
 /// Packs, and says what was packed.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -29,7 +29,11 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
         return Ok(report.text(json));
     }
     let obtained = emulators.obtain(&plan, checked.calling())?;
-    let parts = compressed(&request, checked, plan.hosts, obtained, &emulators)?;
+    let parts = if request.is_emulator_only() {
+        emulator_only::parts(&request, &checked, plan.hosts, obtained)?
+    } else {
+        compressed(&request, checked, plan.hosts, obtained, &emulators)?
+    };
     let written = assemble::write(&parts, &request.output)?;
     report.written(&parts, &written);
     Ok(report.text(json))
@@ -53,20 +57,26 @@ fn compressed(
         let text = Content::from(owed.text.clone().into_bytes());
         Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
     };
-    let packed = |emulator: Emulator| -> Result<Packed, Error> {
-        let frame = emulators.frame(&emulator, level)?;
-        Ok(Packed { frame, notices: notices(emulator.owed.clone())?, emulator })
+    let packed = |of_host: Vec<Emulator>| -> Result<Packed, Error> {
+        let (frame, encoding, members) = emulators.frame(&of_host, level)?;
+        let emulators = of_host.into_iter().zip(members).map(|(emulator, member)| {
+            Ok(PackedEmulator { notices: notices(emulator.owed.clone())?, emulator, member })
+        });
+        Ok(Packed { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
     };
-    let (app, packed) = compress::both(app, || compress::each(obtained, packed));
+    let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
+    let (app, packed) = compress::both(app, || compress::each(of_hosts.collect(), packed));
     Ok(Parts {
         head: request.head,
         hosts,
-        target,
-        loader,
-        rules,
-        app: app?,
-        app_notices: owed.map(notices).transpose()?,
-        entries,
+        variants: vec![PackedVariant {
+            target,
+            app: app?,
+            loader,
+            rules,
+            entries,
+            notices: owed.map(notices).transpose()?,
+        }],
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
 }

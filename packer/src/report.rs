@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bundle::{Arch, BlobKind};
 use serde::Serialize;
 
-use crate::assemble::{Parts, Written};
+use crate::assemble::{Packed, Parts, Written};
 use crate::cli::Head;
 use crate::emulators::Plan;
 use crate::error::readable;
@@ -97,10 +97,15 @@ impl Report {
         self.length = Some(written.length);
         self.app = written.blobs.iter().find(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         for host in &mut self.hosts {
-            let packed = parts.emulators.iter().find(|packed| packed.emulator.key.host.name() == host.host);
-            if let Some(packed) = packed {
-                host.route = format!("{} {}", packed.emulator.translator, packed.emulator.version);
-                host.stored = Some(packed.frame.stored.len());
+            let of_host = |packed: &&Packed| {
+                packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
+            };
+            if let Some(Packed { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
+                let names = emulators
+                    .iter()
+                    .map(|row| format!("{} {}", row.emulator.translator, row.emulator.version));
+                host.route = names.collect::<Vec<_>>().join(", else ");
+                host.stored = Some(frame.stored.len());
             }
         }
     }

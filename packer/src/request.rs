@@ -66,6 +66,8 @@ pub(crate) enum Source {
     Debs(Vec<String>),
     /// A system's tree; its entries say what of it.
     Sysroot,
+    /// Nowhere: the emulator itself is packed.
+    Emulator,
 }
 
 /// A program of the app that shall be startable by name.
@@ -92,10 +94,16 @@ impl Request {
         Some(ArchiveArgs { suite, ..self.archive.clone() })
     }
 
+    /// Whether the bundle is to be the emulator itself.
+    pub(crate) fn is_emulator_only(&self) -> bool {
+        matches!(self.source, Source::Emulator)
+    }
+
     /// Checks `args`; opens the program, writes nothing.
     pub(crate) fn check(args: PackArgs) -> Result<Self, Error> {
         let source = match (args.program, args.deb) {
             (Some(path), _) => open_program(path)?,
+            (None, _) if args.emulator_only => Source::Emulator,
             (None, packages) if packages.is_empty() => Source::Sysroot,
             (None, packages) => Source::Debs(packages),
         };
@@ -123,7 +131,11 @@ impl Request {
         if let Some((host, _)) = args.emulator.iter().find(|(host, _)| !hosts.contains(host)) {
             return Err(Error::EmulatorForOtherHost { host: *host });
         }
-        let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
+        let output = match (args.output, &source, args.target) {
+            (Some(output), ..) => output,
+            (None, Source::Emulator, Some(target)) => format!("qemu-{}", target.qemu_name()).into(),
+            (None, ..) => default_output(&source, &entries),
+        };
         check_output(&output, &source)?;
         let rules = start_rules(&args.start)?;
         let tree = tree_request(args.tree, &args.start)?;
@@ -242,6 +254,7 @@ fn default_output(source: &Source, entries: &[Entry]) -> PathBuf {
         (Source::Program { name, .. }, None) => name,
         (Source::Debs(packages), None) => packages.first().map_or(&b"app"[..], |name| name.as_bytes()),
         (Source::Sysroot, None) => &b"app"[..],
+        (Source::Emulator, None) => b"emulator",
     };
     let mut output = OsStr::from_bytes(name).to_owned();
     output.push(".bundle");

@@ -220,6 +220,16 @@ fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
     for rule in ["argument --run", "probe --version", "set A b"] {
         at(rule);
     }
+    // All of a host's are in one frame.
+    assert_eq!(shown.matches("\"part\": \"emulator ").count(), 1, "{shown}");
+    scene.run(["verify", "bundle"]).ok();
+    scene.run(["extract", "--emulators", "bundle", "out"]).ok();
+    let members = scene::names(&scene.at("w/out/emulators/x86_64"));
+    assert_eq!(members.len(), 3, "{members:?}");
+    assert_eq!(
+        fs::read(scene.at("w/out/emulators/x86_64").join(&members[0])).expect("a program"),
+        emulator(b"fast")
+    );
     scene.write("fast", &program(AARCH64));
     pack(&scene, &["--translators", "emulators.toml"]).refused(3, &["fast", "not for x86_64"]);
     let digest = format!("sha256 = \"{}\"", sha256(&emulator(b"fast")));
@@ -231,4 +241,19 @@ fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
     pack(&scene, &["--translators", "emulators.toml"]).ok();
     scene.write("emulators.toml", b"catalogue = perhaps\n");
     pack(&scene, &["--translators", "emulators.toml"]).refused(3, &["emulators.toml"]);
+}
+
+#[test]
+fn the_emulator_alone_is_packed_as_an_app_of_each_host() {
+    let scene = scene();
+    let only = ["pack", "--emulator-only", "--offline", "--hosts", "x86_64"];
+    scene.run(only).refused(2, &["--target"]);
+    scene.run(only.iter().chain(&["--target", "riscv64", "app"])).refused(2, &["cannot be used with"]);
+    scene.run(only.iter().chain(&["--target", "s390x"])).refused(1, &["network is switched off"]);
+    let packed = scene.run(only.iter().chain(&["--target", "riscv64"])).ok();
+    assert!(packed.out.contains("qemu-riscv64"), "{packed:?}");
+    let shown = scene.run(["inspect", "qemu-riscv64"]).ok().out;
+    assert!(shown.contains("native") && shown.contains("notices"), "{shown}");
+    scene.run(["extract", "qemu-riscv64", "out"]).ok();
+    assert_eq!(fs::read(scene.at("w/out/qemu-riscv64")).expect("a program"), emulator(b"one"));
 }

@@ -65,6 +65,7 @@ errnos! {
     E2BIG "argument list too long"
     ENOEXEC "exec format error"
     EBADF "bad file descriptor"
+    ECHILD "no such child"
     EAGAIN "resource temporarily unavailable"
     ENOMEM "cannot allocate memory"
     EACCES "permission denied"

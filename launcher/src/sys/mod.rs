@@ -59,7 +59,7 @@ mod system;
 
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
-pub use exec::{Argv, execve, execveat, exit};
+pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
 pub use head::{HEAD_ELF, HEAD_SECTION, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]

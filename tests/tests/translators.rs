@@ -1,0 +1,98 @@
+//! Several translators for one pair: the first that passes its probe runs, and which one that is was asked once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+use end_to_end::{SMALLEST, Sandbox, older_qemu, pack_by_hand};
+
+/// A row of `emulators.toml` for riscv64 programs on `x86_64`.
+fn row(name: &str, version: &str, program: &Path, probe: &str) -> String {
+    format!(
+        "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\nversion = \"{version}\"\n\
+         program = \"{}\"\n{probe}\n",
+        program.display()
+    )
+}
+
+/// A program that is no emulator: it ends with code 42, whatever it is asked.
+fn broken(sandbox: &Sandbox) -> PathBuf {
+    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
+    sandbox.write("broken", &smallest.elf())
+}
+
+fn packed(sandbox: &Sandbox, translators: &str) -> PathBuf {
+    let file = sandbox.write("emulators.toml", translators.as_bytes());
+    let output = sandbox.at("packed");
+    let busybox = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    let mut arguments: Vec<String> = busybox.map(str::to_owned).to_vec();
+    arguments.extend(["--translators".to_owned(), file.display().to_string()]);
+    pack_by_hand(&arguments, &output).must_succeed();
+    sandbox.copy(&output, "busybox")
+}
+
+/// Runs `uname -m` and gives what was told on the way.
+fn told(sandbox: &Sandbox, bundle: &Path, variables: &[(&str, &str)]) -> String {
+    let mut command = sandbox.command(bundle);
+    command.args(["uname", "-m"]).env("UNIBIN_LOG", "1").envs(variables.iter().copied());
+    let ran = Sandbox::finish(&mut command);
+    assert_eq!(ran.must_succeed().trim(), "riscv64");
+    ran.errors()
+}
+
+#[test]
+fn the_first_translator_that_passes_its_probe_runs_and_the_answers_are_remembered() {
+    let sandbox = Sandbox::new();
+    let probe = "probe = [\"-version\"]";
+    let older = older_qemu(Arch::Riscv64);
+    let rows = row("broken", "1", &broken(&sandbox), probe) + &row("qemu-user", "7.2", &older, probe);
+    let bundle = packed(&sandbox, &rows);
+    for start in ["first", "second"] {
+        let told = told(&sandbox, &bundle, &[]);
+        assert!(told.contains("not using broken 1: it fails its probe"), "{start} start: {told}");
+        let executed = told.lines().find(|line| line.contains("executing")).expect("something ran");
+        assert!(executed.contains("qemu-user-7.2"), "{start} start: {told}");
+    }
+    let kept: Vec<String> =
+        Sandbox::tree(&sandbox.cache()).iter().map(|path| path.display().to_string()).collect();
+    let marks = |start: &str| {
+        let names = kept.iter().filter_map(|path| path.rsplit('/').next());
+        names.filter(|name| name.starts_with(start)).count()
+    };
+    assert_eq!((marks("fails-broken"), marks("works-qemu-user-7.2"), marks("works-qemu-user-10")), (1, 1, 0));
+
+    // An answer that was wrong is believed until somebody asks for a check.
+    let slot = kept.iter().find(|path| path.contains("works-qemu-user-7.2")).expect("a mark");
+    let slot = sandbox.cache().join(slot);
+    fs::rename(&slot, slot.to_string_lossy().replace("works-", "fails-")).expect("renamed");
+    assert!(told(&sandbox, &bundle, &[]).contains("as-qemu-user-10"), "the catalogue's own comes last");
+    assert!(told(&sandbox, &bundle, &[("UNIBIN_VERIFY", "1")]).contains("as-qemu-user-7.2"), "asked anew");
+}
+
+#[test]
+fn where_no_translator_passes_its_probe_that_is_said() {
+    let sandbox = Sandbox::new();
+    let bundle = packed(
+        &sandbox,
+        &("catalogue = false\n".to_owned() + &row("broken", "1", &broken(&sandbox), "probe = [\"\"]")),
+    );
+    let ran = sandbox.run(&bundle, &["uname", "-m"]);
+    ran.must_fail_with(126, &["the emulator `broken` does not work on this machine", "UNIBIN_EMULATOR"]);
+    let older = sandbox.copy(&older_qemu(Arch::Riscv64), "older");
+    let mut command = sandbox.command(&bundle);
+    let own = Sandbox::finish(command.args(["uname", "-m"]).env("UNIBIN_EMULATOR", &older));
+    assert_eq!(own.must_succeed().trim(), "riscv64");
+}
+
+#[test]
+fn arguments_and_variables_of_a_translator_arrive() {
+    let sandbox = Sandbox::new();
+    let more = "arguments = [\"-strace\", \"-0\", \"{argv0}\", \"{program}\", \"{arguments}\"]\n\
+                set = { FROM = \"a file\" }\nunset = [\"GONE\"]";
+    let bundle = packed(&sandbox, &row("qemu-user", "7.2", &older_qemu(Arch::Riscv64), more));
+    let mut command = sandbox.command(&bundle);
+    command.args(["sh", "-c", "echo $FROM,$GONE"]).env("GONE", "still here");
+    let ran = Sandbox::finish(&mut command);
+    assert_eq!(ran.text(), "a file,\n", "{ran}");
+    assert!(ran.errors().contains("exit_group(0)"), "it says what the program calls: {ran}");
+}
