@@ -24,6 +24,7 @@ use crate::progress::Progress;
 use crate::ranged::{self, Member, MemberBytes, RangedError};
 use crate::release::{Release, ReleaseError, parse_timestamp};
 use crate::signature::{self, Keyring, SignatureError, Verifier};
+use crate::sources::{self, Source, SourceFile};
 
 /// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
 const MAX_INRELEASE: u64 = 16 << 20;
@@ -270,6 +271,24 @@ impl<'a> Archive<'a> {
             .map_err(|source| ArchiveError::Contents { architecture: architecture.to_owned(), source })
     }
 
+    /// The source packages of component `main` with a wanted name, every version that the suite has.
+    pub fn sources(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Source>, ArchiveError> {
+        let (file, _) = self.index("source/Sources.xz", "source")?;
+        sources::read_xz(file, wanted)
+            .map_err(|source| ArchiveError::Packages { architecture: "source".to_owned(), source })
+    }
+
+    /// Fetches one file of a source package to `dest`, checked, from the first mirror that has it.
+    pub fn download_source(
+        &self,
+        source: &Source,
+        file: &SourceFile,
+        dest: &Path,
+    ) -> Result<(), ArchiveError> {
+        let path = format!("{}/{}", source.directory, file.name);
+        self.from_any(&path, dest, (file.size, file.sha256))
+    }
+
     /// An index of component `main`, checked, by its name below that component's folder.
     fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
         let no_architecture = || ArchiveError::NoArchitecture {
@@ -301,16 +320,21 @@ impl<'a> Archive<'a> {
     /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache folder.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
-        let expected = Some((package.size, package.sha256));
+        self.from_any(&package.filename, &dest, (package.size, package.sha256))?;
+        Ok(dest)
+    }
+
+    /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
+    fn from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
         let mut first = None;
         for mirror in std::iter::once(&self.mirror).chain(&self.others) {
-            match self.fetcher.fetch_to_file(&mirror.join(&package.filename), &dest, expected) {
-                Ok(_) => return Ok(dest),
+            match self.fetcher.fetch_to_file(&mirror.join(path), dest, Some(expected)) {
+                Ok(_) => return Ok(()),
                 Err(error) if error.is_the_mirrors_fault() => first = first.or(Some(error)),
                 Err(error) => return Err(error.into()),
             }
         }
-        let nowhere = || FetchError::NotFound { location: self.mirror.join(&package.filename) };
+        let nowhere = || FetchError::NotFound { location: self.mirror.join(path) };
         Err(first.unwrap_or_else(nowhere).into())
     }
 

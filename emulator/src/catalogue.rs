@@ -9,6 +9,7 @@ use bundle::{Arch, Digest, EmulatorKey};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::record::SourceFile;
 use crate::{digest, toml_file};
 
 /// All rows, hosts in the order of [`Arch`], several rows of one host in the order in which they are tried.
@@ -57,6 +58,9 @@ pub struct PackageRow {
     pub source_version: String,
     /// `Built-Using` as the package says it: the sources of what is linked in. May be empty.
     pub built_using: String,
+    /// The files of the source package. Empty where the archive has that version of the source no more.
+    #[serde(default)]
+    pub source_files: Vec<SourceFile>,
     /// The `.deb`'s path, relative to a mirror's base.
     pub file: String,
     /// Its size in bytes.

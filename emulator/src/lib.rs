@@ -21,6 +21,6 @@ pub use elf_check::ElfFault;
 pub use error::{EmulatorError, Failure};
 pub use lock::{Lock, LockError};
 pub use provider::{Options, Quiet, Remark, Watch, import, obtain, obtain_all};
-pub use record::{Emulator, Provenance, Record, SourcePackage, Trust};
+pub use record::{Emulator, Provenance, Record, SourceFile, SourcePackage, Trust};
 pub use store::{Store, StoreError};
 pub use translators::{Translators, TranslatorsError};

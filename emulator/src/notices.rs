@@ -63,6 +63,9 @@ fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
                 "  source:       Debian source package {} {}",
                 record.source.name, record.source.version
             )?;
+            for file in &record.source.files {
+                writeln!(text, "    {}, {} bytes, sha256 {}", file.name, file.size, file.sha256)?;
+            }
             if !record.source.built_using.is_empty() {
                 writeln!(text, "  built using:  {}", record.source.built_using)?;
             }

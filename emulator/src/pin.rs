@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use bundle::{Arch, Digest};
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebError, DebKind, FetchOptions, MirrorSources, Package,
-    Progress,
+    Progress, SourceFile,
 };
 use tempfile::NamedTempFile;
 
@@ -179,13 +179,16 @@ pub fn catalogue(options: &PinOptions<'_>) -> Result<String, PinError> {
         let wrap = |source| PinError::Archive { host, source };
         let index = archive.packages(architecture).map_err(wrap)?;
         let package = index.find(name).ok_or(PinError::NoPackage { host, package: name, suite })?;
+        let sources = archive.sources(|name| name == package.source).map_err(wrap)?;
+        let source = sources.into_iter().find(|source| source.version == package.source_version);
+        let files = source.map(|source| source.files).unwrap_or_default();
         let deb = Deb::open(&archive.download(package).map_err(wrap)?)?;
         let pins = pins(&deb, supply, options)?;
         if pins.is_empty() {
             return Err(PinError::Empty { host, package: name });
         }
         // Writing to a string cannot fail.
-        let _ = write_row(&mut text, supply, package, &pins);
+        let _ = write_row(&mut text, supply, package, &files, &pins);
     }
     Ok(text)
 }
@@ -241,6 +244,7 @@ fn write_row(
     text: &mut String,
     Supply { host, suite, package: name, limits, .. }: Supply,
     package: &Package,
+    files: &[SourceFile],
     pins: &BTreeMap<Arch, Pin>,
 ) -> fmt::Result {
     let version = upstream_version(&package.version);
@@ -261,6 +265,11 @@ fn write_row(
     ] {
         writeln!(text, "{field} = {}", quoted(value))?;
     }
+    writeln!(text, "source-files = [")?;
+    for SourceFile { name, size, sha256 } in files {
+        writeln!(text, "    {{ name = {}, size = {size}, sha256 = \"{sha256}\" }},", quoted(name))?;
+    }
+    writeln!(text, "]")?;
     writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, from_debian(package.sha256))?;
     for (target, Pin { path, size, sha256, tar_offset }) in pins {
         let (target, path) = (target.name(), quoted(path));

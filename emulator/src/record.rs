@@ -52,6 +52,22 @@ pub struct SourcePackage {
     pub version: String,
     /// The sources of what is linked in, as Debian's field `Built-Using` says it.
     pub built_using: String,
+    /// The files of the source package, as the archive's signed index has them; empty where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SourceFile>,
+}
+
+/// One file of a source package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SourceFile {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    #[serde(with = "digest::hex")]
+    pub sha256: Digest,
 }
 
 /// Where an emulator came from.

@@ -31,23 +31,29 @@ pub(crate) fn sources(args: &ArchiveArgs) -> (MirrorSources, FetchOptions) {
     (mirrors, FetchOptions { offline: args.offline, ..FetchOptions::default() })
 }
 
+/// Opens this suite.
+pub(crate) fn open_suite<'a>(
+    args: &ArchiveArgs,
+    suite: &str,
+    progress: &'a dyn debian::Progress,
+) -> Result<Archive<'a>, Error> {
+    let (mirrors, fetch) = sources(args);
+    let options = ArchiveOptions {
+        mirrors,
+        fetch,
+        allow_stale: args.allow_stale,
+        ..ArchiveOptions::new(store_root()?.join("archives"), progress)
+    };
+    Archive::open(options, suite).map_err(|error| failed(&error))
+}
+
 /// Opens the suite that `--suite` names, or the first of Debian's that has packages for `architecture`.
 pub(crate) fn open<'a>(
     args: &ArchiveArgs,
     architecture: &str,
     progress: &'a dyn debian::Progress,
 ) -> Result<(Archive<'a>, String), Error> {
-    let (mirrors, fetch) = sources(args);
-    let cache = store_root()?.join("archives");
-    let open = |suite: &str| {
-        let options = ArchiveOptions {
-            mirrors: mirrors.clone(),
-            fetch: fetch.clone(),
-            allow_stale: args.allow_stale,
-            ..ArchiveOptions::new(cache.clone(), progress)
-        };
-        Archive::open(options, suite).map_err(|error| failed(&error))
-    };
+    let open = |suite: &str| open_suite(args, suite, progress);
     let wanted = args.suite.as_deref();
     let first = wanted.unwrap_or(SUITES[0]);
     let archive = open(first)?;

@@ -258,6 +258,18 @@ pub(crate) enum EmulatorCommand {
         #[command(flatten)]
         archive: ArchiveArgs,
     },
+    /// Fetch the sources of the emulators for TARGET programs, to publish beside what contains them
+    Source {
+        #[command(flatten)]
+        cells: CellsArgs,
+        /// Without the sources of what is linked into them (glibc, GLib, ...)
+        #[arg(long)]
+        only_own: bool,
+        /// Folder to fetch them into
+        to: PathBuf,
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
     /// Copy emulators out of the store, into a folder that can be served or into one FILE.tar or FILE.tar.zst
     Export {
         /// Folder or archive to write

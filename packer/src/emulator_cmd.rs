@@ -9,7 +9,7 @@ use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, Hosts, Suppl
 use crate::emulators::Emulators;
 use crate::error::{Code, Error};
 use crate::report::size;
-use crate::{json, say, transfer};
+use crate::{json, say, sources, transfer};
 
 #[derive(Serialize)]
 struct Row {
@@ -43,6 +43,11 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
             let keys = wanted(&emulators, cells)?;
             emulators.lock(&keys, archive.supply.lock.as_deref())?;
             Ok(String::new())
+        }
+        EmulatorCommand::Source { cells, only_own, to, archive } => {
+            let emulators = Emulators::open(archive)?;
+            let wanted = emulators.sources(&wanted(&emulators, cells)?, *only_own)?;
+            sources::fetch(&wanted, to, archive)
         }
         EmulatorCommand::Export { to } => transfer::export(&store()?, to),
         EmulatorCommand::Import { from, lock } => {

@@ -1,6 +1,6 @@
 //! Emulators for a request: which hosts need one, which there is, and its bytes. Crate `emulator` is touched here only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use bundle::{Arch, Digest, EmulatorKey, Encoding, RuleKind};
 use emulator::translators::OwnRule;
 use emulator::{
-    Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, Store, StoreError, Translators,
-    TranslatorsError, Watch,
+    Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, SourcePackage, Store,
+    StoreError, Translators, TranslatorsError, Watch,
 };
 
 use crate::app::{App, Node};
@@ -36,6 +36,7 @@ pub(crate) struct Emulator {
     /// Kind, name and value of each rule.
     pub(crate) rules: Vec<OwnRule>,
     pub(crate) owed: Owed,
+    pub(crate) source: SourcePackage,
 }
 
 /// A pair that needs an emulator.
@@ -109,6 +110,29 @@ impl Emulators {
     /// As [`Self::open`], whatever is locked.
     pub(crate) fn without_lock(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self { lock: None, ..Self::open(archive)? })
+    }
+
+    /// Name and version of each source package that the emulators for these pairs were built from, without those of what
+    /// is linked into them if it is `only_own`. The emulators are fetched where they are not here yet.
+    pub(crate) fn sources(
+        &self,
+        keys: &[EmulatorKey],
+        only_own: bool,
+    ) -> Result<BTreeSet<(String, String)>, Error> {
+        let found = self.fetch(keys)?;
+        let sources =
+            found.into_iter().map(|emulator| emulator.source).filter(|source| !source.name.is_empty());
+        Ok(sources
+            .flat_map(|source| {
+                // `name (= version), name (= version)`: deb-src-control(5), "Built-Using".
+                let linked = source.built_using.split(',').filter_map(|one| {
+                    let (name, version) = one.trim().split_once(" (= ")?;
+                    Some((name.to_owned(), version.trim_end_matches(')').to_owned()))
+                });
+                let linked: Vec<_> = if only_own { Vec::new() } else { linked.collect() };
+                linked.into_iter().chain([(source.name, source.version)])
+            })
+            .collect())
     }
 
     /// How many bytes were transferred for a pair by this process; `None` when it was here already.
@@ -416,6 +440,7 @@ fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emul
         }
     };
     Emulator {
+        source: record.source.clone(),
         key: found.key,
         path: found.file,
         digest: record.digest,

@@ -38,6 +38,7 @@ mod report;
 mod request;
 mod run;
 mod say;
+mod sources;
 mod spool;
 mod trace;
 mod transfer;

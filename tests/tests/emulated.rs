@@ -216,7 +216,7 @@ fn the_app_is_the_process_that_was_started_and_leaves_no_other() {
         assert_eq!(fields[2], pid.to_string(), "the process group is the one it was started in: {stat}");
         assert_eq!(group(pid), [pid], "nothing but the app runs");
         drop(child);
-        assert_eq!(group(pid), [], "nothing is left");
+        assert_eq!(group(pid), [0_u32; 0], "nothing is left");
     }
     let ran = sandbox.shell("echo $$; exec \"$1\" sh -c 'echo $$'", &[&bundle]).must_succeed();
     let pids: Vec<&str> = ran.lines().collect();

@@ -204,6 +204,7 @@ fn keep_found(
             name: package.source.clone(),
             version: package.source_version.clone(),
             built_using: package.built_using.clone(),
+            files: Vec::new(),
         },
         licence: row.licence.clone(),
         provenance: Provenance::Debian {

@@ -40,6 +40,7 @@ impl<'a> Wanted<'a> {
                 name: row.package.source.clone(),
                 version: row.package.source_version.clone(),
                 built_using: row.package.built_using.clone(),
+                files: row.package.source_files.clone(),
             },
             size: member.size,
             sha256: member.sha256,
