@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{self, AtomicU64};
+use std::thread;
 
 use crate::ar::{HEADER, MAGIC, Member as ArMember};
 use crate::deb::{TarHeader, tar_header};
@@ -127,8 +129,8 @@ pub fn read_member(
     size: u64,
     member: &Member,
 ) -> Result<MemberBytes, RangedError> {
-    let mut remote = Remote { fetcher, url, running: fetcher.begin_parts(url), fetched: 0 };
-    let mut tree = Tree::open(&mut remote, size)?;
+    let remote = Remote { fetcher, url, running: fetcher.begin_parts(url), fetched: AtomicU64::new(0) };
+    let mut tree = Tree::open(&remote, size)?;
     let hinted = match member.tar_offset {
         Some(offset) => tree.header_at(offset)?.filter(|header| header.path == member.path.as_bytes()),
         None => None,
@@ -148,7 +150,7 @@ pub fn read_member(
         let (location, expected) = (url.to_owned(), member.sha256);
         return Err(RangedError::Mismatch { location, member: member.path.clone(), expected, computed });
     }
-    Ok(MemberBytes { bytes, tar_offset: Some(offset), fetched: remote.fetched })
+    Ok(MemberBytes { bytes, tar_offset: Some(offset), fetched: remote.fetched.into_inner() })
 }
 
 /// The package, as a row of bytes far away.
@@ -156,13 +158,13 @@ struct Remote<'a> {
     fetcher: &'a Fetcher<'a>,
     url: &'a str,
     running: Running<'a>,
-    fetched: u64,
+    fetched: AtomicU64,
 }
 
 impl Remote<'_> {
-    fn get(&mut self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
+    fn get(&self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
         let bytes = self.fetcher.fetch_part(self.url, range, &self.running)?;
-        self.fetched += bytes.len() as u64;
+        self.fetched.fetch_add(bytes.len() as u64, atomic::Ordering::Relaxed);
         Ok(bytes)
     }
 
@@ -177,7 +179,7 @@ impl Remote<'_> {
 
 /// The package's decoded `data.tar`, of which as much is here as was asked for.
 struct Tree<'r, 'a> {
-    remote: &'r mut Remote<'a>,
+    remote: &'r Remote<'a>,
     stream: Range<u64>,
     header: [u8; 12],
     blocks: Vec<Block>,
@@ -191,7 +193,7 @@ struct Opened {
 }
 
 impl<'r, 'a> Tree<'r, 'a> {
-    fn open(remote: &'r mut Remote<'a>, size: u64) -> Result<Self, RangedError> {
+    fn open(remote: &'r Remote<'a>, size: u64) -> Result<Self, RangedError> {
         let head = remote.get(0..size.min(EDGE_READ))?;
         let stream = find_data(remote, &head, size)?;
         let header = match within(&head, 0, stream.start..stream.start + EDGE) {
@@ -283,52 +285,82 @@ impl<'r, 'a> Tree<'r, 'a> {
         if range.end > self.end() {
             return Err(self.remote.unsupported("an entry is longer than the archive"));
         }
-        let mut bytes = Vec::new();
         let first = self.blocks.partition_point(|block| block.decoded.end <= range.start);
-        for number in first..self.blocks.len() {
-            let block = self.blocks[number].decoded.clone();
-            if block.start >= range.end {
+        let mut parts = Vec::new();
+        for (number, block) in self.blocks.iter().enumerate().skip(first) {
+            let Block { decoded, .. } = block;
+            if decoded.start >= range.end {
                 break;
             }
-            let start = to_usize(range.start.max(block.start) - block.start);
-            let end = to_usize(range.end.min(block.end) - block.start);
-            bytes.extend_from_slice(&self.decoded(number, end)?[start..end]);
+            let start = to_usize(range.start.max(decoded.start) - decoded.start);
+            let end = to_usize(range.end.min(decoded.end) - decoded.start);
+            let opened = match self.opened.remove(&number) {
+                Some(opened) => opened,
+                None => Opened::new(self.remote, &self.header, block)?,
+            };
+            parts.push((number, start..end, opened));
+        }
+        // Blocks decode alone, so that they are fetched and decoded at once; a program lies in two or three of them.
+        let (remote, stream, blocks) = (self.remote, self.stream.start, &self.blocks);
+        let decode = |(number, part, opened): &mut (usize, Range<usize>, Opened)| {
+            opened.decode(remote, stream, &blocks[*number], part.end)
+        };
+        if let [only] = &mut parts[..] {
+            decode(only)?;
+        } else {
+            thread::scope(|scope| {
+                let running: Vec<_> =
+                    parts.iter_mut().map(|part| scope.spawn(move || decode(part))).collect();
+                let panicked = |panic| std::panic::resume_unwind(panic);
+                running.into_iter().try_for_each(|part| part.join().unwrap_or_else(panicked))
+            })?;
+        }
+        let mut bytes = Vec::with_capacity(to_usize(range.end - range.start));
+        for (number, part, opened) in parts {
+            bytes.extend_from_slice(&opened.decoder.output[part]);
+            self.opened.insert(number, opened);
         }
         Ok(bytes)
     }
+}
 
-    /// The first `length` bytes, at least, of what block `number` decodes to.
-    fn decoded(&mut self, number: usize, length: usize) -> Result<&[u8], RangedError> {
-        let block = self.blocks[number].clone();
-        let mut opened = if let Some(opened) = self.opened.remove(&number) {
-            opened
-        } else {
-            let size = to_usize(block.decoded.end - block.decoded.start);
-            let decoder = BlockDecoder::new(&self.header, size);
-            Opened { decoder: decoder.map_err(|error| self.remote.undecodable(&error))?, fed: 0 }
-        };
-        while opened.decoder.output.len() < length {
+impl Opened {
+    fn new(remote: &Remote<'_>, header: &[u8; 12], block: &Block) -> Result<Self, RangedError> {
+        let decoder = BlockDecoder::new(header, to_usize(block.decoded.end - block.decoded.start));
+        Ok(Self { decoder: decoder.map_err(|error| remote.undecodable(&error))?, fed: 0 })
+    }
+
+    /// Fetches and decodes until the first `length` bytes, at least, of what `block` decodes to are here. `stream` is where
+    /// the stream starts in the package.
+    fn decode(
+        &mut self,
+        remote: &Remote<'_>,
+        stream: u64,
+        block: &Block,
+        length: usize,
+    ) -> Result<(), RangedError> {
+        while self.decoder.output.len() < length {
             let stored = block.stored.end - block.stored.start;
-            if opened.fed == stored {
-                return Err(self.remote.unsupported("a block is shorter than its index says"));
+            if self.fed == stored {
+                return Err(remote.unsupported("a block is shorter than its index says"));
             }
             // As much as what is missing takes at the block's own ratio, and an eighth more.
-            let missing = (length - opened.decoder.output.len()) as u64;
+            let missing = (length - self.decoder.output.len()) as u64;
             let decoded = (block.decoded.end - block.decoded.start).max(1);
             let guess = u128::from(missing) * u128::from(stored) / u128::from(decoded) * 9 / 8;
             let guess = u64::try_from(guess).unwrap_or(u64::MAX).max(LEAST_READ);
-            let start = self.stream.start + block.stored.start + opened.fed;
-            let count = guess.min(stored - opened.fed);
-            let bytes = self.remote.get(start..start + count)?;
-            opened.decoder.feed(&bytes).map_err(|error| self.remote.undecodable(&error))?;
-            opened.fed += count;
+            let start = stream + block.stored.start + self.fed;
+            let count = guess.min(stored - self.fed);
+            let bytes = remote.get(start..start + count)?;
+            self.decoder.feed(&bytes).map_err(|error| remote.undecodable(&error))?;
+            self.fed += count;
         }
-        Ok(&self.opened.entry(number).or_insert(opened).decoder.output)
+        Ok(())
     }
 }
 
 /// Where `data.tar.xz` is in the package.
-fn find_data(remote: &mut Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, RangedError> {
+fn find_data(remote: &Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, RangedError> {
     if !head.starts_with(MAGIC) {
         return Err(remote.unsupported("it is no `ar` archive"));
     }
