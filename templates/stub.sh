@@ -1,19 +1,22 @@
 #!/bin/sh
-# A unibin bundle: this text, a small launcher for each CPU below, then the app.
-# Run it like any program. With UNIBIN_DO=info in its environment it tells what is inside.
+# A unibin bundle: this text, a launcher for each CPU below, then the app.
+# Run it like any program. With UNIBIN_DO=info it tells what is inside.
 ##
 ## The head of every bundle. Lines that begin with `##` and all indentation stay out of bundles; `@...@` is filled in by
 ## src/stub.rs. It must leave no trace in what it starts: names begin with `ub_` and are never exported; umask, traps
 ## and PATH change in subshells only; stdin is not read. Nothing is read after `exec`, so no shell ever meets the binary
 ## part. A warm start forks nothing. The kernel names the CPU: a 32-bit userland on a 64-bit kernel is common.
+ub_die() {
+  printf '%s\n' "unibin: $2" "hint: $3" >&2
+  exit "$1"
+}
 { read -r ub_m </proc/sys/kernel/arch; } 2>/dev/null || ub_m=$(uname -m 2>/dev/null)
 ## ub_m becomes the launcher's CPU; ub_d: head of its SHA-256; ub_o: its first block; ub_n: its bytes.
 case $ub_m in
 @CASES@
 *)
-  printf '%s\n' "unibin: this bundle holds no launcher for CPU '$ub_m' (it has: @HAS@)" \
-    'hint: run it on one of these, or pack it again with --hosts naming this CPU' >&2
-  exit 126
+  ub_die 126 "this bundle holds no launcher for CPU '$ub_m' (it has: @HAS@)" \
+    'run it on one of these, or pack it again with --hosts naming this CPU'
   ;;
 esac
 ## ub_f: this file, in a form that no tool takes for an option or looks up in PATH.
@@ -26,8 +29,7 @@ ub_a=${UNIBIN_CACHE-}
 case $ub_a in
 '' | /*) ;;
 *)
-  printf '%s\n' "unibin: unknown value for UNIBIN_CACHE: '$ub_a'" 'hint: it takes the absolute path of a folder' >&2
-  exit 125
+  ub_die 125 "unknown value for UNIBIN_CACHE: '$ub_a'" 'it takes the absolute path of a folder'
   ;;
 esac
 ## Nothing is made in a home or runtime folder of somebody else (sudo) or that is not there (`HOME=/nonexistent`).
@@ -93,7 +95,8 @@ ub_new() (
     ## Checked before it runs: what the kernel refuses (an empty file, say) some shells would run as a script.
     case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in
     "$ub_d"*) [ -s "$ub_e" ] || exit 124 ;;
-    *) exit 124 ;;
+    ## Another run may have cleared the folder away, if it cannot see our process.
+    *) [ ! -f "$ub_e" ] || exit 124; exit 1 ;;
     esac
     chmod 700 "$ub_e"
     "$ub_e" - "$ub_f" </dev/null >/dev/null
@@ -109,18 +112,19 @@ ub_y=
 ## The folder that the user names comes before any that is warm already.
 for ub_w in named look make; do
   ub_s=
-  ub_p='*'
   for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" shared \
     "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
     [ $ub_w != named ] || [ "$ub_c" = "$ub_a" ] || break
     case $ub_c in
     shared)
-      ## From here on others may write beside us: the folder must be closed to them.
+      ## From here on others may write beside us.
       ub_s=${ub_i:=$(id -u)}
-      ub_p='drwx------*'
       ;;
     /* | */.unibin-)
       ub_c=$ub_c$ub_s
+      ## `-h` and `-O` are two looks. Where others make names too (`/tmp`), one look of `ls` must tell all.
+      ub_p='d????-??-*'
+      [ ! "$ub_s" ] && [ -O "${ub_c%/*}" ] 2>/dev/null && [ ! -k "${ub_c%/*}" ] && ub_p='*'
       ub_q=$ub_c/$ub_m
       ub_l=$ub_q/launcher-$ub_d
       if [ $ub_w != look ] && ! ub_ok; then
@@ -129,9 +133,7 @@ for ub_w in named look make; do
         case $? in
         0 | 1) ;;
         124)
-          printf '%s\n' "unibin: '$ub_f' is damaged: its launcher for $ub_m does not match its checksum" \
-            'hint: copy the file again' >&2
-          exit 125
+          ub_die 125 "'$ub_f' is damaged: its launcher for $ub_m fails its checksum" 'copy the file again'
           ;;
         *) exit $? ;;
         esac
@@ -141,6 +143,5 @@ for ub_w in named look make; do
     esac
   done
 done
-printf '%s\n' "unibin: no folder lets me write and execute (tried:$ub_y)" \
-  'hint: set UNIBIN_CACHE to a folder on a file system mounted without noexec' >&2
-exit 125
+ub_die 125 "no folder lets me write and execute (tried:$ub_y)" \
+  'set UNIBIN_CACHE to a folder on a file system mounted without noexec'

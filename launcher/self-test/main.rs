@@ -57,6 +57,8 @@ fn self_test(process: &launcher::sys::Process) -> i32 {
     sleep_milliseconds(20);
     assert!(monotonic_milliseconds() >= before + 19 && unix_seconds() > 1_700_000_000);
     memfd_create(c"x").unwrap().write_all(&random).unwrap();
+    let signal = file_size_signal(Disposition::IGNORED);
+    assert_eq!(file_size_signal(signal), Disposition::IGNORED);
     assert!(!starts_as_elf());
     if process.args().len() == 1 {
         let mut argv = Argv::new();

@@ -13,7 +13,7 @@ use crate::bytes::{c_string, join};
 use crate::error::Error;
 use crate::log::Log;
 use crate::route::HOST;
-use crate::sys::{self, Access, At, Errno, Fd, Follow, Lock, OFlags, Rename};
+use crate::sys::{self, Access, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
 
 /// Says that a slot is whole: mere existence says nothing.
 const MARKER: &CStr = c"complete";
@@ -21,7 +21,7 @@ const MARKER: &CStr = c"complete";
 /// Names of everything that is not finished begin with this; the stub's own temporary folders do too.
 const UNFINISHED: &[u8] = b".new-";
 
-/// The stub's temporary folders, which no lock protects.
+/// The stub's temporary folders, which no lock protects: `.new-launcher-<pid>-<counter>`.
 const UNFINISHED_STUB: &[u8] = b".new-launcher-";
 
 /// An unfinished folder that no lock protects is left over once it is this old, in seconds.
@@ -112,9 +112,12 @@ impl Cache {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
         }
-        // Folders and files are ours alone whatever the caller's umask is; the app gets its own umask back.
+        // Folders and files are ours alone whatever the caller's umask is, and a limit on their size is an error like any
+        // other; the app gets back what was its caller's.
         let callers_umask = sys::umask(0o077);
+        let callers_signal = sys::file_size_signal(Disposition::IGNORED);
         let filled = self.fill(digest, afresh, log, fill);
+        sys::file_size_signal(callers_signal);
         sys::umask(callers_umask);
         filled
     }
@@ -132,10 +135,10 @@ impl Cache {
         }
         self.remove_left_overs(lock.is_some());
 
-        let hex = digest.to_hex();
-        let temporary = Self::unfinished(&hex);
+        let slot = c_string(&[&digest.to_hex()]);
+        let temporary = Self::unfinished(slot.to_bytes());
         make(self.dir.at(), temporary)?;
-        let filled = self.fill_and_publish(temporary, c_string(&[&hex]), fill);
+        let filled = self.fill_and_publish(temporary, slot, (!afresh).then_some(digest), fill);
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
         remove_tree(&self.dir, temporary);
         filled?;
@@ -146,6 +149,7 @@ impl Cache {
         &self,
         temporary: &CStr,
         slot: &CStr,
+        as_good: Option<&Digest>,
         fill: impl FnOnce(&Fd) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
@@ -155,25 +159,28 @@ impl Cache {
 
         let here = self.dir.at();
         match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
-            // A slot is in the way: without its marker, not to be trusted, or made by a run that did not see our lock.
-            // The last is as good as ours, so replacing any of them is right.
-            Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR) => {
-                let aside = Self::unfinished(b"aside");
-                sys::renameat2(here, slot, here, aside, Rename::Replace)?;
-                let published = sys::renameat2(here, temporary, here, slot, Rename::Replace);
-                remove_tree(&self.dir, aside);
-                match published {
-                    // Yet another run was faster; its slot is the same.
-                    Err(Errno::EEXIST | Errno::ENOTEMPTY) => Ok(()),
-                    other => Ok(other?),
+            // A run that did not see our lock was faster: its slot is as good as ours, and may be in use already.
+            Err(Errno::EEXIST | Errno::ENOTEMPTY) if as_good.is_some_and(|digest| self.is_ready(digest)) => {
+                Ok(())
+            }
+            // One without its marker, or not to be trusted. Not every file system can exchange two names in one step.
+            Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
+                if sys::renameat2(here, temporary, here, slot, Rename::Exchange).is_err() {
+                    remove_tree(&self.dir, slot);
+                    sys::renameat2(here, temporary, here, slot, Rename::Replace)?;
                 }
+                Ok(())
             }
             other => Ok(other?),
         }
     }
 
-    /// A name that no other run uses.
-    fn unfinished(what: &[u8]) -> &'static CStr {
+    fn is_ready(&self, digest: &Digest) -> bool {
+        self.ready(digest).is_ok_and(|slot| slot.is_some())
+    }
+
+    /// A name for a slot in the making that no other run uses.
+    fn unfinished(slot: &[u8]) -> &'static CStr {
         let mut random = Digest([0; 32]);
         if sys::fill_random(&mut random.0).is_err() {
             // Before the kernel's pool is ready; the lock makes a clash unlikely and `mkdirat` makes it harmless.
@@ -182,7 +189,7 @@ impl Cache {
         }
         let hex = random.to_hex();
         let nonce = hex.get(..16).unwrap_or_default();
-        c_string(&[UNFINISHED, what.get(..what.len().min(16)).unwrap_or_default(), b"-", nonce])
+        c_string(&[UNFINISHED, slot.get(..16).unwrap_or_default(), b"-", nonce])
     }
 
     /// One first run at a time fills slots. The lock is advisory and its owner's death frees it; on a file system
@@ -210,14 +217,25 @@ impl Cache {
         let now = sys::unix_seconds();
         let names: Vec<_> = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
         for name in names {
-            let protected = locked && !name.to_bytes().starts_with(UNFINISHED_STUB);
+            let dead = match name.to_bytes().strip_prefix(UNFINISHED_STUB) {
+                Some(of_stub) => has_ended(of_stub),
+                None => locked,
+            };
             let old = sys::statat(self.dir.at(), name, Follow::No)
                 .is_ok_and(|stat| stat.mtime.saturating_add(LEFT_OVER_AFTER) < now);
-            if protected || old {
+            if dead || old {
                 remove_tree(&self.dir, name);
             }
         }
     }
+}
+
+/// Whether the process whose number a name begins with is gone. A stub in a container of its own, which looks gone from
+/// here, finds its folder missing and takes the next candidate.
+fn has_ended(name: &[u8]) -> bool {
+    let pid = name.split(|byte| *byte == b'-').next().unwrap_or_default();
+    let is_there = |path| sys::faccessat(At::CWD, path, Access::Exists).is_ok();
+    is_there(c"/proc/self") && !is_there(c_string(&[b"/proc/", pid]))
 }
 
 /// A folder by path, never through a link in its last component.

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::launch::{Launch, Places};
 use crate::route::Route;
 use crate::run::Run;
-use crate::sys::{self, Fd};
+use crate::sys::{self, Disposition, Fd};
 use crate::tar::{Kind, TarReader};
 use crate::unpack::{PIECE, write_content, write_file};
 
@@ -22,27 +22,41 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
         return Err(Error::of_candidate(&[b"its program needs its libraries in a folder"]));
     }
     run.log.step(&[b"no folder serves: unpacking into memory"]);
+    // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
+    let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
     let path = path_of(&program);
     let places = Places { program: path, tree: c"/" };
     match &run.route {
-        Route::Native(_) => Ok(execute_fd(run, &program, None, &places)),
-        Route::Emulated(..) if run.controls.emulator.is_some() => Ok(run.execute_users_emulator(&places)),
+        Route::Native(_) => Ok(execute_fd(run, &program, None, &places, callers_signal)),
+        Route::Emulated(..) if run.controls.emulator.is_some() => {
+            sys::file_size_signal(callers_signal);
+            Ok(run.execute_users_emulator(&places))
+        }
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
             let mut last = Error::of_candidate(&[b"its emulator needs a folder"]);
             for translator in translators.iter().filter(single) {
                 let emulator = file_in_memory(run, translator.blob)?;
-                last = execute_fd(run, &emulator, Some(translator), &places);
+                last = execute_fd(run, &emulator, Some(translator), &places, callers_signal);
             }
             Ok(last)
         }
     }
 }
 
-fn execute_fd(run: &Run<'_>, fd: &Fd, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {
+fn execute_fd(
+    run: &Run<'_>,
+    fd: &Fd,
+    translator: Option<&Translator<'_>>,
+    places: &Places<'_>,
+    callers_signal: Disposition,
+) -> Error {
     let launch = Launch::build(run, translator, places);
-    run.not_executed(sys::execveat(fd, &launch.arguments(), &launch.environment()))
+    let ignored = sys::file_size_signal(callers_signal);
+    let errno = sys::execveat(fd, &launch.arguments(), &launch.environment());
+    sys::file_size_signal(ignored);
+    run.not_executed(errno)
 }
 
 /// A whole blob; closed by the execution.
@@ -61,9 +75,9 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
         if member.path != run.entry.path || !matches!(member.kind, Kind::File { .. }) {
             continue;
         }
-        let fd = sys::memfd_create(c"program")?;
+        let mut fd = sys::memfd_create(c"program")?;
         if !native {
-            fd.keep_across_exec()?;
+            fd = fd.keep_across_exec()?;
         }
         write_content(&mut members, &fd, zeroed(PIECE))?;
         found = Some(fd);

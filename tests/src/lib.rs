@@ -5,6 +5,7 @@
 mod absent;
 mod callers;
 mod handmade;
+mod jail;
 mod namespace;
 mod older;
 mod outcome;
@@ -20,6 +21,7 @@ mod zig;
 pub use absent::{say, without};
 pub use callers::{Caller, callers};
 pub use handmade::Handmade;
+pub use jail::Jail;
 pub use namespace::Namespace;
 pub use older::older_qemu;
 pub use outcome::Outcome;

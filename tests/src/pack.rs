@@ -1,5 +1,6 @@
 //! Bundles of real programs, packed once for all tests that read them.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -32,6 +33,13 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     let packer = fs::metadata(program()).expect("unibin");
     let mut hasher = Sha256::new();
     hasher.update(format!("{:?} {:?}", packer.modified(), packer.len()));
+    // Launchers that are tried before they are committed.
+    if let Some(launchers) = env::var_os("UNIBIN_LAUNCHERS") {
+        for host in Arch::HOSTS {
+            let launcher = Path::new(&launchers).join(format!("launcher-{}", host.name()));
+            hasher.update(fs::read(launcher).expect("a launcher"));
+        }
+    }
     for argument in arguments {
         hasher.update(argument);
         hasher.update([0]);

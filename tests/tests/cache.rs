@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use bundle::{Arch, BlobKind};
 use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, pack};
@@ -232,39 +231,6 @@ fn thirty_two_first_starts_at_once_agree() {
     }
     let left = folders(&sandbox.cache());
     assert_eq!(left.len(), 2, "one slot for the app, one for the emulator: {left:?}");
-}
-
-#[test]
-fn a_first_start_that_is_killed_at_any_moment_leaves_nothing_in_the_way() {
-    let sandbox = Sandbox::new();
-    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
-    // 60 moments spread over a first start, however long it takes here: each waits a little longer than the one before.
-    let (mut killed, mut finished) = (0, 0);
-    let mut wait = Duration::from_micros(500);
-    for moment in 0..60 {
-        let mut command = sandbox.command(&bundle);
-        let mut child = command.args(["uname", "-m"]).stdout(Stdio::null()).spawn().expect("started");
-        std::thread::sleep(wait);
-        let _ = child.kill();
-        let ended = child.wait().expect("ended");
-        if ended.success() {
-            finished += 1;
-            fs::remove_dir_all(sandbox.cache()).expect("removed");
-            wait = Duration::from_micros(700 * (moment % 7 + 1));
-        } else {
-            killed += 1;
-            wait = wait * 6 / 5;
-        }
-        if moment % 12 == 11 {
-            assert_eq!(sandbox.run(&bundle, &["uname", "-m"]).must_succeed().trim(), "riscv64");
-            let left = folders(&sandbox.cache());
-            let unfinished: Vec<_> =
-                left.iter().filter(|name| name.starts_with(".new-") && !name.contains("launcher")).collect();
-            assert!(unfinished.is_empty(), "after {killed} kills: {left:?}");
-            fs::remove_dir_all(sandbox.cache()).expect("removed");
-        }
-    }
-    assert!(killed > 10, "{killed} were killed, {finished} had ended: the moments were not spread");
 }
 
 /// Runs as an unprivileged user in private mounts: the shared folders are empty and closed, `mounts` adds the rest.

@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class, Endian};
@@ -117,6 +118,33 @@ fn on_i686_it_runs_natively() {
 #[test]
 fn on_armv7_it_runs_natively() {
     runs_natively(Arch::Armv7);
+}
+
+#[test]
+fn two_cpus_share_a_home_and_each_has_its_own_part_of_the_cache() {
+    let sandbox = Sandbox::of(User::Tester);
+    let bundle = sandbox.copy(&bundle_of(Arch::S390x, "x86_64,riscv64", &[]), "busybox");
+    let run = "echo $UNIBIN_HOST; exit 7";
+    let mut seen = Vec::new();
+    for round in ["first", "second"] {
+        let here = sandbox.run(&bundle, &["sh", "-c", run]);
+        assert_eq!((here.code(), here.text().as_str()), (Some(7), "x86_64\n"), "{round}: {here}");
+        let script = format!("exec \"$1\" sh -c '{run}'");
+        let Some(there) = on_a(Arch::Riscv64, &sandbox, &bundle, &script) else { return };
+        assert_eq!((there.code(), there.text().as_str()), (Some(7), "riscv64\n"), "{round}: {there}");
+        let all: Vec<(PathBuf, u64)> = Sandbox::tree(&sandbox.cache())
+            .into_iter()
+            .map(|path| {
+                (path.clone(), fs::symlink_metadata(sandbox.cache().join(path)).expect("there").ino())
+            })
+            .collect();
+        let slots = |cpu: &str| {
+            all.iter().filter(|(path, _)| path.starts_with(cpu) && path.ends_with("complete")).count()
+        };
+        assert_eq!((slots("x86_64"), slots("riscv64")), (2, 2), "an app and an emulator each: {all:?}");
+        seen.push(all);
+    }
+    assert_eq!(seen[0], seen[1], "nothing was made twice, and neither took anything from the other");
 }
 
 #[test]

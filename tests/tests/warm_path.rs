@@ -70,6 +70,7 @@ impl Names {
             (bundle.to_owned(), "bundle"),
             (sandbox.home(), "home"),
             (sandbox.cache(), "candidate"),
+            (sandbox.home().join(".cache"), "candidate's parent"),
             (cpu.clone(), "CPU folder"),
             (sandbox.path().to_owned(), "working folder"),
             ("/proc/sys/kernel/arch".into(), "CPU name"),

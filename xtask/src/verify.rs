@@ -39,7 +39,7 @@ const MACHINES: [Machine; 8] = [
     Machine { host: Arch::Aarch64, flags: 0, page: 0x10000, largest: BUDGET },
     Machine { host: Arch::Riscv64, flags: 5, page: 0x1000, largest: BUDGET },
     Machine { host: Arch::Ppc64le, flags: 2, page: 0x10000, largest: 74 * 1024 },
-    Machine { host: Arch::S390x, flags: 0, page: 0x1000, largest: 66 * 1024 },
+    Machine { host: Arch::S390x, flags: 0, page: 0x1000, largest: 67 * 1024 },
     Machine { host: Arch::Loongarch64, flags: 0x43, page: 0x10000, largest: 67 * 1024 },
     Machine { host: Arch::I686, flags: 0, page: 0x1000, largest: BUDGET },
     Machine { host: Arch::Armv7, flags: 0x0500_0200, page: 0x1000, largest: BUDGET },

@@ -80,7 +80,7 @@ errnos! {
     ENFILE "too many open files in system"
     EMFILE "too many open files"
     ETXTBSY "text file busy"
-    EFBIG "file too large"
+    EFBIG "file too large (`ulimit -f`?)"
     ENOSPC "no space left on device"
     ESPIPE "illegal seek"
     EROFS "read-only file system"

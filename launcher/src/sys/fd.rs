@@ -146,10 +146,11 @@ impl Fd {
         super::word::set_mtime(self.argument(), None, seconds, 0)
     }
 
-    /// Leaves the descriptor open in a program that is executed.
-    pub fn keep_across_exec(&self) -> Result<(), Errno> {
-        // SAFETY: no pointers; F_SETFD takes the flags by value, 0 clears FD_CLOEXEC.
-        unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_SETFD as usize, 0]) }.map(drop)
+    /// A copy that stays open in a program that is executed, and is none of the three standard streams there: one that
+    /// the caller has closed must be closed for the program too.
+    pub fn keep_across_exec(&self) -> Result<Self, Errno> {
+        // SAFETY: no pointers; F_DUPFD takes the lowest number by value, and its copy has no FD_CLOEXEC.
+        unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_DUPFD as usize, 3]) }.map(Self::own)
     }
 }
 

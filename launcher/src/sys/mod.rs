@@ -54,6 +54,7 @@ mod head;
 mod map;
 mod path;
 mod process;
+mod signal;
 mod stat;
 mod system;
 
@@ -70,6 +71,7 @@ pub use path::{
     set_mtime, symlinkat, unlinkat,
 };
 pub use process::Process;
+pub use signal::{Disposition, file_size_signal};
 pub use stat::{Follow, Stat, statat};
 pub use system::{
     Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask, uname_machine,

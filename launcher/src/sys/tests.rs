@@ -162,6 +162,20 @@ fn an_unknown_error_keeps_its_number() {
 }
 
 #[test]
+fn the_file_size_signal_is_ignored_for_a_while_and_then_again_what_it_was() {
+    let ignored = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap() >> (linux_raw_sys::general::SIGXFSZ - 1) & 1
+    };
+    assert_eq!(ignored(), 0);
+    let before = file_size_signal(Disposition::IGNORED);
+    assert_eq!(ignored(), 1);
+    assert_eq!(file_size_signal(before), Disposition::IGNORED);
+    assert_eq!(ignored(), 0);
+}
+
+#[test]
 fn the_launcher_as_built_starts_with_the_stub() {
     assert!(!starts_as_elf());
 }

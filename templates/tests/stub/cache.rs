@@ -120,8 +120,10 @@ fn a_shared_place_must_be_ours_and_closed() {
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
         let none = Path::new("/proc/nothing");
-        // Open to the group: refused, with a launcher inside that would pass. Of another owner: refused.
-        for (owner, mode) in [(SOMEBODY, 0o770), (SOMEBODY, 0o755), (0, 0o700), (0, 0o777)] {
+        // Open to the writing of others: refused, with a launcher inside that would pass. Of another owner: refused.
+        for (owner, mode) in
+            [(SOMEBODY, 0o770), (SOMEBODY, 0o702), (SOMEBODY, 0o1777), (0, 0o700), (0, 0o777)]
+        {
             let cache = private(&fixture, &format!("vt/unibin-{SOMEBODY}"));
             let file = Fixture::cached(&cache, TELLS);
             plant(&file);

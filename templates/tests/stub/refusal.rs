@@ -111,7 +111,7 @@ fn a_folder_that_cannot_execute_or_is_full_is_passed_over() {
     for shell in &fixture.shells {
         let place = fixture.folder("place");
         let next = fixture.at(format!("next {}", shell.name));
-        let [noexec, full] = ["noexec", "size=4k,nr_inodes=9"];
+        let [noexec, full] = ["mode=0755,noexec", "mode=0755,size=4k,nr_inodes=9"];
         for options in [noexec, full] {
             let script = "mount -t tmpfs -o \"$1\" none \"$2\" || exit 99; shift 2
                 case $0 in *size*) dd if=/dev/zero of=place/filler bs=4096 2>/dev/null;; esac

@@ -1,0 +1,394 @@
+//! What another user has planted where a cache could be is never executed, never followed, never filled: in whatever
+//! shape, also when it is exchanged between a check and the use. A start with another user's rights is refused.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use bundle::Arch;
+use end_to_end::{Outcome, Report, Sandbox, caller, compile, own, pack, say, tell, tell_bundle, without};
+
+/// What a planted program would do. The kernel starts it as well as an ELF file.
+const EVIL: &str = "#!/bin/sh\necho evil\nexit 66\n";
+
+/// The one who plants has the next number; sandboxes take every other one.
+fn neighbour(sandbox: &Sandbox) -> u32 {
+    sandbox.uid() + 1
+}
+
+/// A user with a bundle of `target`, and a real cache of his own that shows what a cache looks like. `None`, loudly, where
+/// there can be no second user.
+fn victim(target: Arch) -> Option<(Sandbox, PathBuf)> {
+    if !Sandbox::tester_is_root() {
+        without("root", "only root can be two other users");
+        return None;
+    }
+    let packed = tell_bundle(target)?;
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&packed, "tell");
+    let model = [("UNIBIN_CACHE", sandbox.at("model"))];
+    let mut command = sandbox.command(&bundle);
+    assert_eq!(Sandbox::finish(command.args(["exit", "5"]).envs(model)).code(), Some(5));
+    Some((sandbox, bundle))
+}
+
+/// A copy of the real cache in which every program is evil, at `to`, everything in it `owner`'s and open to all.
+fn plant(sandbox: &Sandbox, to: &Path, owner: u32) {
+    let copied =
+        Command::new("cp").arg("-a").arg("--").arg(sandbox.at("model")).arg(to).status().expect("cp");
+    assert!(copied.success());
+    let own = |path: &Path| {
+        std::os::unix::fs::lchown(path, Some(owner), Some(owner)).expect("chown");
+        let kind = fs::symlink_metadata(path).expect("planted");
+        if kind.is_file() && path.file_name() != Some("complete".as_ref()) {
+            fs::write(path, EVIL).expect("planted");
+        }
+        if !kind.is_symlink() {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        }
+    };
+    own(to);
+    let all = Sandbox::tree(to);
+    assert!(all.len() > 5, "a cache was copied: {all:?}");
+    for path in all {
+        own(&to.join(path));
+    }
+}
+
+/// The names of the real cache's launcher and slots.
+fn names(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let entries = fs::read_dir(sandbox.at("model/x86_64")).expect("cache");
+    entries.map(|entry| PathBuf::from(entry.expect("entry").file_name())).collect()
+}
+
+/// Runs with `variables`; the app itself must be what runs. Gives what the run said.
+#[track_caller]
+fn runs_its_own(what: &str, sandbox: &Sandbox, bundle: &Path, variables: &[(&str, &Path)]) -> String {
+    let mut said = String::new();
+    for start in ["first", "second"] {
+        let mut command = sandbox.command(bundle);
+        command.args(["exit", "5"]).env("UNIBIN_LOG", "1").envs(variables.iter().copied());
+        let ran = Sandbox::finish(&mut command);
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(5), ""), "{what}, {start} start: {ran}");
+        said += &ran.errors();
+    }
+    said
+}
+
+/// Everything below a folder with owner, mode and content.
+fn state(folder: &Path) -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
+    let one = |path: PathBuf| {
+        let kind = fs::symlink_metadata(folder.join(&path)).expect("there");
+        let content =
+            if kind.is_file() { fs::read(folder.join(&path)).expect("readable") } else { Vec::new() };
+        (path, kind.uid(), kind.mode(), content)
+    };
+    Sandbox::tree(folder).into_iter().map(one).collect()
+}
+
+#[test]
+fn a_whole_cache_that_is_another_users_is_not_used_wherever_it_lies() {
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { return };
+        let uid = sandbox.uid();
+        sandbox.make_folder("home/.cache");
+        let places: [(&str, Option<&str>); 5] = [
+            ("named", Some("UNIBIN_CACHE")),
+            ("xdg/unibin", Some("XDG_CACHE_HOME")),
+            ("home/.cache/unibin", None),
+            ("run/unibin", Some("XDG_RUNTIME_DIR")),
+            (&format!(".unibin-{uid}"), None),
+        ];
+        for (place, variable) in places {
+            let path = sandbox.at(place);
+            if place.contains('/') {
+                sandbox.make_folder(Path::new(place).parent().expect("a folder"));
+            }
+            plant(&sandbox, &path, neighbour(&sandbox));
+            let before = state(&path);
+            let value =
+                if place == "named" { path.clone() } else { path.parent().expect("a folder").to_owned() };
+            let mut variables: Vec<(&str, &Path)> =
+                variable.map(|name| (name, value.as_path())).into_iter().collect();
+            if place.starts_with('.') || place.starts_with("run") {
+                variables.push(("HOME", Path::new("/nonexistent")));
+            }
+            let said = runs_its_own(place, &sandbox, &bundle, &variables);
+            assert!(!said.contains(&format!("executing {}", path.display())), "{place}: {said}");
+            assert!(state(&path) == before, "{place}: nothing was changed there");
+            fs::remove_dir_all(&path).expect("removed");
+            // What served in its place would be found warm.
+            let _ = fs::remove_dir_all(sandbox.cache());
+            let _ = fs::remove_dir_all(sandbox.at(format!(".unibin-{uid}")));
+            let _ = fs::remove_dir_all(format!("/var/tmp/unibin-{uid}"));
+            let said = runs_its_own(place, &sandbox, &bundle, &variables);
+            assert!(
+                said.contains(&format!("executing {}", path.display())),
+                "{place}: without the trap it serves: {said}"
+            );
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+#[test]
+fn a_shared_place_that_another_user_took_first_is_passed_over() {
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { return };
+        let place = PathBuf::from(format!("/var/tmp/unibin-{}", sandbox.uid()));
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
+        let homeless: [(&str, &Path); 1] = [("HOME", Path::new("/nonexistent"))];
+        plant(&sandbox, &place, neighbour(&sandbox));
+        let said = runs_its_own("planted", &sandbox, &bundle, &homeless);
+        assert!(said.contains(&format!("executing /tmp/unibin-{}", sandbox.uid())), "{said}");
+        fs::remove_dir_all(&place).expect("removed");
+        // A link of the neighbour's to a folder of ours: what is in it is ours, but he can turn the link at any time.
+        symlink(sandbox.at("model"), &place).expect("link");
+        std::os::unix::fs::lchown(&place, Some(neighbour(&sandbox)), None).expect("chown");
+        let said = runs_its_own("link", &sandbox, &bundle, &homeless);
+        assert!(!said.contains("executing /var/tmp"), "{said}");
+        fs::remove_file(&place).expect("removed");
+    }
+}
+
+/// On the native route every part of a cache, on the emulated one the emulator's slot.
+fn counts(path: &Path, target: Arch) -> bool {
+    target == Arch::X86_64 || path.join("emulator").exists()
+}
+
+/// Puts something of `shape` at `path`, the neighbour's; leads to or holds what is evil at `evil`.
+fn put(shape: &str, path: &Path, evil: &Path, owner: u32) {
+    match shape {
+        "file" => drop(fs::copy(evil, path).expect("copied")),
+        "folder" => fs::create_dir(path).expect("folder"),
+        "symlink" => symlink(evil, path).expect("link"),
+        "dangling symlink" => symlink("/nonexistent/x", path).expect("link"),
+        "hard link" => fs::hard_link(evil, path).expect("link"),
+        "fifo" => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success()),
+        other => panic!("no shape {other}"),
+    }
+    std::os::unix::fs::lchown(path, Some(owner), Some(owner)).expect("chown");
+}
+
+#[test]
+fn whatever_stands_in_the_place_of_a_part_of_the_cache_is_neither_executed_nor_waited_for() {
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { return };
+        let other = neighbour(&sandbox);
+        let evil = sandbox.write("evil", EVIL.as_bytes());
+        chown(&evil, Some(other), Some(other)).expect("chown");
+        plant(&sandbox, &sandbox.at("evil-cache"), other);
+        let mut parts: Vec<PathBuf> = vec!["".into(), "x86_64".into()];
+        parts.extend(names(&sandbox).into_iter().map(|name| Path::new("x86_64").join(name)));
+        for part in parts.into_iter().filter(|part| counts(&sandbox.at("model").join(part), target)) {
+            let shapes = ["file", "folder", "symlink", "dangling symlink", "hard link", "fifo"];
+            for shape in shapes {
+                let cache = sandbox.at("cache");
+                let copy = |from: &str| {
+                    assert!(
+                        Command::new("cp")
+                            .arg("-a")
+                            .arg(sandbox.at(from))
+                            .arg(&cache)
+                            .status()
+                            .expect("cp")
+                            .success()
+                    );
+                };
+                copy("model");
+                let path = if part.as_os_str().is_empty() { cache.clone() } else { cache.join(&part) };
+                let kind = fs::symlink_metadata(&path).expect("a part");
+                if kind.is_dir() {
+                    fs::remove_dir_all(&path).expect("removed");
+                } else {
+                    fs::remove_file(&path).expect("removed");
+                }
+                let planted = sandbox.at("evil-cache").join(&part);
+                let leads_to = if kind.is_dir() && shape == "symlink" { &planted } else { &evil };
+                put(shape, &path, leads_to, other);
+                let what = format!("{target}: {shape} for `{}`", part.display());
+                runs_its_own(&what, &sandbox, &bundle, &[("UNIBIN_CACHE", &cache)]);
+                let _ = fs::remove_dir_all(&cache);
+                let _ = fs::remove_file(&cache);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_others_may_write_to_or_own_is_not_used() {
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { return };
+        let cache = sandbox.at("model");
+        let variables: [(&str, &Path); 1] = [("UNIBIN_CACHE", &cache)];
+        let slots = names(&sandbox)
+            .into_iter()
+            .map(|name| cache.join("x86_64").join(name))
+            .filter(|path| path.is_dir() && counts(path, target));
+        for slot in slots.collect::<Vec<_>>() {
+            let serves = |what: &str| {
+                let said = runs_its_own(what, &sandbox, &bundle, &variables);
+                let executed = said.lines().filter(|line| line.contains("executing ")).collect::<Vec<_>>();
+                executed.iter().all(|line| line.contains(cache.to_str().expect("text")))
+            };
+            for mode in [0o777, 0o770, 0o707, 0o720, 0o702, 0o750, 0o705] {
+                fs::set_permissions(&slot, fs::Permissions::from_mode(mode)).expect("chmod");
+                assert!(!serves("mode"), "{target}: {} with mode {mode:o}", slot.display());
+            }
+            fs::set_permissions(&slot, fs::Permissions::from_mode(0o700)).expect("chmod");
+            assert!(serves("closed"), "{target}: closed again it serves");
+            chown(&slot, Some(neighbour(&sandbox)), None).expect("chown");
+            assert!(!serves("owner"), "{target}: {} is the neighbour's", slot.display());
+            chown(&slot, Some(sandbox.uid()), None).expect("chown");
+            assert!(serves("ours"), "{target}: ours again it serves");
+        }
+    }
+}
+
+/// Runs the bundle while the neighbour exchanges `place` and something else for each other.
+fn while_swapping(
+    sandbox: &Sandbox,
+    bundle: &Path,
+    place: &Path,
+    other: &Path,
+    variables: &[(&str, &OsStr)],
+) {
+    let Some(swap) = compile("swap", &[own("swap.c")], Arch::X86_64) else { return };
+    let mut attacker = Command::new(sandbox.copy(&swap, "swap"));
+    let neighbour = neighbour(sandbox);
+    attacker.arg(place).arg(other).uid(neighbour).gid(neighbour).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut attacker = attacker.spawn().expect("starts");
+    let mut word = [0; 9];
+    attacker.stdout.as_mut().expect("piped").read_exact(&mut word).expect("it swaps");
+    let mut evil = 0;
+    for _ in 0..300 {
+        let mut command = sandbox.command(bundle);
+        let ran = Sandbox::finish(command.args(["exit", "5"]).envs(variables.iter().copied()));
+        if ran.code() != Some(5) || !ran.text().is_empty() {
+            evil += 1;
+            say(&format!("{ran}"));
+        }
+    }
+    drop(attacker.stdin.take());
+    assert!(attacker.wait().expect("ends").success(), "the attacker could go on to the end");
+    assert_eq!(evil, 0, "of 300 starts");
+}
+
+#[test]
+fn a_cache_that_is_exchanged_between_check_and_use_is_never_executed() {
+    let Some((sandbox, bundle)) = victim(Arch::X86_64) else { return };
+    let (uid, other) = (sandbox.uid(), neighbour(&sandbox));
+    // As /tmp: everybody may make names, and nobody may take another's away.
+    let shared = sandbox.at("shared");
+    fs::create_dir(&shared).expect("folder");
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).expect("chmod");
+    for (place, named) in
+        [(format!("/var/tmp/unibin-{uid}"), false), (shared.join("cache").display().to_string(), true)]
+    {
+        let place = PathBuf::from(place);
+        let trap = place.with_extension("trap");
+        plant(&sandbox, &trap, other);
+        symlink(sandbox.at("model"), &place).expect("link");
+        std::os::unix::fs::lchown(&place, Some(other), Some(other)).expect("chown");
+        let variables: [(&str, &OsStr); 1] = if named {
+            [("UNIBIN_CACHE", place.as_os_str())]
+        } else {
+            [("HOME", OsStr::new("/nonexistent"))]
+        };
+        if !named {
+            fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
+        }
+        while_swapping(&sandbox, &bundle, &place, &trap, &variables);
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+        for path in [place, trap] {
+            let _ = fs::remove_file(&path);
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// Whether a set-user-ID bit counts where the sandbox lies.
+fn set_user_id_counts(sandbox: &Sandbox, caller: &Path) -> bool {
+    let program = sandbox.copy(caller, "set-user-id");
+    let other = neighbour(sandbox);
+    chown(&program, Some(other), Some(other)).expect("chown");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).expect("chmod");
+    let ran = sandbox.run(&program, &["execv", "/usr/bin/id", "-u"]);
+    ran.text().trim() == other.to_string()
+}
+
+#[test]
+fn a_start_with_another_users_rights_is_refused_and_leaves_nothing() {
+    let Some((_, program)) = victim(Arch::X86_64).zip(tell(Arch::X86_64)) else { return };
+    let sandbox = Sandbox::new();
+    let Some(caller) = caller() else { return };
+    if !set_user_id_counts(&sandbox, &caller) {
+        without("suid", "the tests' folder is mounted nosuid");
+        return;
+    }
+    let packed = pack(&[program.to_str().expect("text"), "--hosts", "x86_64", "--head", "elf:x86_64"]);
+    let bundle = sandbox.copy(&packed, "tell");
+    let other = neighbour(&sandbox);
+    let refused = |what: &str| {
+        let ran = sandbox.run(&bundle, &["exit", "5"]);
+        ran.must_fail_with(125, &["rights of another user", "hint: "]);
+        assert!(!sandbox.cache().exists(), "{what}: nothing was made");
+    };
+    chown(&bundle, Some(other), Some(other)).expect("chown");
+    for mode in [0o4755, 0o2755, 0o6755] {
+        fs::set_permissions(&bundle, fs::Permissions::from_mode(mode)).expect("chmod");
+        refused(&format!("{mode:o}"));
+    }
+    fs::set_permissions(&bundle, fs::Permissions::from_mode(0o755)).expect("chmod");
+    // File capabilities: struct vfs_ns_cap_data of <linux/capability.h>, revision 2, effective, CAP_NET_RAW.
+    let script = "import os, struct, sys\n\
+        os.setxattr(sys.argv[1], 'security.capability', struct.pack('<5I', 0x02000001, 1 << 13, 0, 0, 0))";
+    let set = Command::new("/usr/bin/python3").args(["-c", script]).arg(&bundle).output().expect("python3");
+    assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    refused("file capabilities");
+    let plain = sandbox.copy(&packed, "tell");
+    assert_eq!(sandbox.run(&plain, &["exit", "5"]).code(), Some(5), "without them it starts");
+}
+
+#[test]
+fn a_program_with_another_users_rights_cannot_start_it_with_them() {
+    let Some(caller) = caller() else { return };
+    for head in [&[][..], &["--head", "elf:x86_64"]] {
+        let Some((sandbox, _)) = victim(Arch::X86_64) else { return };
+        if !set_user_id_counts(&sandbox, &caller) {
+            without("suid", "the tests' folder is mounted nosuid");
+            return;
+        }
+        let program = tell(Arch::X86_64).expect("compiled");
+        let packed = pack(&[&[program.to_str().expect("text"), "--hosts", "x86_64"], head].concat());
+        let bundle = sandbox.copy(&packed, "tell");
+        let mut command = sandbox.command(sandbox.at("set-user-id"));
+        let ran = Sandbox::finish(command.arg("execv").arg(&bundle).args(["report", "-"]));
+        if ran.code() == Some(7) {
+            // dash gives rights up that are not its caller's own.
+            let user = sandbox.uid();
+            assert_eq!(
+                Report::of(&ran.text()).all("user"),
+                [format!("{user} {user} group {user} {user}")],
+                "{head:?}"
+            );
+        } else {
+            ran.must_fail_with(125, &["rights of another user", "hint: "]);
+        }
+    }
+}
+
+#[test]
+fn a_set_user_id_bit_on_a_script_counts_for_nothing() {
+    let Some((sandbox, bundle)) = victim(Arch::X86_64) else { return };
+    let other = neighbour(&sandbox);
+    chown(&bundle, Some(other), Some(other)).expect("chown");
+    fs::set_permissions(&bundle, fs::Permissions::from_mode(0o6755)).expect("chmod");
+    let ran: Outcome = sandbox.run(&bundle, &["report", "-"]);
+    let user = sandbox.uid();
+    assert_eq!(Report::of(&ran.text()).all("user"), [format!("{user} {user} group {user} {user}")]);
+}
