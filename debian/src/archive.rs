@@ -286,7 +286,7 @@ impl<'a> Archive<'a> {
         dest: &Path,
     ) -> Result<(), ArchiveError> {
         let path = format!("{}/{}", source.directory, file.name);
-        self.from_any(&path, dest, (file.size, file.sha256))
+        self.fetch_from_any(&path, dest, (file.size, file.sha256))
     }
 
     /// An index of component `main`, checked, by its name below that component's folder.
@@ -320,12 +320,12 @@ impl<'a> Archive<'a> {
     /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache folder.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
-        self.from_any(&package.filename, &dest, (package.size, package.sha256))?;
+        self.fetch_from_any(&package.filename, &dest, (package.size, package.sha256))?;
         Ok(dest)
     }
 
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
-    fn from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
+    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
         let mut first = None;
         for mirror in std::iter::once(&self.mirror).chain(&self.others) {
             match self.fetcher.fetch_to_file(&mirror.join(path), dest, Some(expected)) {

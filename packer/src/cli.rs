@@ -182,7 +182,7 @@ pub(crate) struct SupplyArgs {
     /// Folder or HTTP server in the layout of the store: a copy made by `unibin emulator export`
     #[arg(long, value_name = "URL")]
     pub(crate) emulators: Option<String>,
-    /// Translators of your own (default: `emulators.toml` in $XDG_CONFIG_HOME/unibin or ~/.config/unibin)
+    /// Translators of your own (default: `emulators.toml` in `$XDG_CONFIG_HOME/unibin` or `~/.config/unibin`)
     #[arg(long, value_name = "FILE")]
     pub(crate) translators: Option<PathBuf>,
     /// Lock file: what is in it is taken and nothing else, what is not is added (default: `unibin.lock` if it is here)
@@ -250,6 +250,8 @@ pub(crate) enum EmulatorCommand {
         cells: CellsArgs,
         #[command(flatten)]
         archive: ArchiveArgs,
+        #[command(flatten)]
+        list: ListArgs,
     },
     /// Write the emulators for TARGET programs into the lock file, in the version that there is now
     Lock {
@@ -262,7 +264,7 @@ pub(crate) enum EmulatorCommand {
     Source {
         #[command(flatten)]
         cells: CellsArgs,
-        /// Without the sources of what is linked into them (glibc, GLib, ...)
+        /// Without the sources of what is linked into them (`glibc`, `glib2.0`, ...)
         #[arg(long)]
         only_own: bool,
         /// Folder to fetch them into

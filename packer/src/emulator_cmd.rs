@@ -6,7 +6,7 @@ use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
 use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, Hosts, SupplyArgs};
-use crate::emulators::Emulators;
+use crate::emulators::{Emulator, Emulators};
 use crate::error::{Code, Error};
 use crate::report::size;
 use crate::{json, say, sources, transfer};
@@ -19,16 +19,34 @@ struct Row {
     file: String,
 }
 
+#[derive(Serialize)]
+struct FetchedRow {
+    host: &'static str,
+    target: &'static str,
+    emulator: String,
+    /// Bytes that were transferred for it; 0 when it was here already.
+    fetched: u64,
+}
+
 /// Does what was asked for.
 pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
     let offline = ArchiveArgs { offline: true, ..ArchiveArgs::default() };
     let store = || Emulators::open(&offline);
     match command {
         EmulatorCommand::List(args) => list(&store()?, args.json),
-        EmulatorCommand::Fetch { cells, archive } => {
+        EmulatorCommand::Fetch { cells, archive, list } => {
             let emulators = Emulators::open(archive)?;
             let keys = wanted(&emulators, cells)?;
             let found = emulators.fetch(&keys)?;
+            if list.json {
+                let row = |found: &Emulator| FetchedRow {
+                    host: found.key.host.name(),
+                    target: found.key.target.name(),
+                    emulator: format!("{} {}", found.translator, found.version),
+                    fetched: emulators.transferred(found.key).unwrap_or_default(),
+                };
+                return Ok(json::text(&found.iter().map(row).collect::<Vec<_>>()));
+            }
             Ok(found.iter().fold(String::new(), |text, found| {
                 let bytes =
                     emulators.transferred(found.key).map(|bytes| format!(" ({} fetched)", size(bytes)));

@@ -12,6 +12,7 @@ use emulator::{
     Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, SourcePackage, Store,
     StoreError, Translators, TranslatorsError, Watch,
 };
+use serde::Serialize;
 
 use crate::app::{App, Node};
 use crate::cli::{ArchiveArgs, SupplyArgs};
@@ -87,6 +88,34 @@ pub(crate) fn known(key: EmulatorKey) -> Option<String> {
     in_catalogue(&catalogue, key)
 }
 
+/// The emulators of one package, as the catalogue has them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Supply {
+    pub(crate) translator: String,
+    pub(crate) version: String,
+    /// Name and version of the source package.
+    pub(crate) source: String,
+    pub(crate) limits: Vec<String>,
+}
+
+/// What the catalogue has for a host, in the order in which it is tried.
+pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
+    let catalogue = Catalogue::embedded().unwrap_or_default();
+    let supply = |row: &emulator::catalogue::Row| Supply {
+        translator: row.translator.clone(),
+        version: row.version.clone(),
+        source: format!("{} {}", row.package.source, row.package.source_version),
+        limits: row.limits.clone(),
+    };
+    catalogue.rows(host).map(supply).collect()
+}
+
+/// Why the catalogue has no emulator for a pair, and what comes nearest; `None` where it has one.
+pub(crate) fn none_for(key: EmulatorKey) -> Option<String> {
+    let nothing = Catalogue::embedded().ok()?.find(key).err()?;
+    Some(format!("{nothing}: {}", nothing.hint().unwrap_or_default()))
+}
+
 fn in_catalogue(catalogue: &Catalogue, key: EmulatorKey) -> Option<String> {
     catalogue.find(key).ok().map(|(row, _)| format!("{} {}", row.translator, row.version))
 }
@@ -138,6 +167,11 @@ impl Emulators {
     /// How many bytes were transferred for a pair by this process; `None` when it was here already.
     pub(crate) fn transferred(&self, key: EmulatorKey) -> Option<u64> {
         self.transferred.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    /// How many bytes were transferred by this process.
+    pub(crate) fn transferred_in_all(&self) -> u64 {
+        self.transferred.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// Copies all emulators of the store into `folder`, in the store's layout; says which.
@@ -458,13 +492,15 @@ fn store_failed(error: StoreError) -> Error {
 fn failed(error: &EmulatorError) -> Error {
     let code = match error {
         EmulatorError::None(_) => Code::NoEmulator,
-        EmulatorError::Given { .. } | EmulatorError::Store(StoreError::Refused { .. }) => Code::Input,
         EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. })
         | EmulatorError::NotLocked { .. }
         | EmulatorError::OtherThanLocked { .. }
         | EmulatorError::Lock(LockError::Downgrade { .. })
         | EmulatorError::Translators(TranslatorsError::Digest { .. }) => Code::Verification,
-        EmulatorError::Translators(_) | EmulatorError::Lock(LockError::Form { .. }) => Code::Input,
+        EmulatorError::Given { .. }
+        | EmulatorError::Store(StoreError::Refused { .. })
+        | EmulatorError::Translators(_)
+        | EmulatorError::Lock(LockError::Form { .. }) => Code::Input,
         EmulatorError::Fetch { failures, .. }
             if failures.iter().any(|failure| archives::is_forged(&*failure.source)) =>
         {

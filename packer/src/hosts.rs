@@ -5,7 +5,8 @@ use std::fmt::Write;
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::{emulators, json};
+use crate::emulators::{self, Supply};
+use crate::json;
 
 #[derive(Serialize)]
 struct HostRow {
@@ -15,6 +16,8 @@ struct HostRow {
     default: bool,
     /// Targets that an emulator is known for.
     emulated: Vec<&'static str>,
+    /// The emulators, in the order in which they are tried.
+    supplies: Vec<Supply>,
 }
 
 /// Lists the hosts.
@@ -30,15 +33,34 @@ pub(crate) fn hosts(json: bool) -> String {
                 .filter(|target| emulators::known(EmulatorKey { host, target: **target }).is_some())
                 .map(|target| target.name())
                 .collect(),
+            supplies: emulators::supplies(host),
         })
         .collect();
     if json {
         return json::text(&rows);
     }
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let default = if row.default { "default" } else { "" };
-        let _ = writeln!(text, "{:<12} {default:<8} emulates {} targets", row.host, row.emulated.len());
+        let count = row.emulated.len();
+        let names = row.supplies.iter().map(|supply| format!("{} {}", supply.translator, supply.version));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "{:<12} {default:<8} emulates {count} targets by {names}", row.host);
+    }
+    // The same for most hosts: each limit once, with the hosts that it is about.
+    let mut limits: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in &rows {
+        for limit in row.supplies.iter().flat_map(|supply| &supply.limits) {
+            match limits.iter_mut().find(|(text, _)| text == limit) {
+                Some((_, hosts)) => hosts.push(row.host),
+                None => limits.push((limit, vec![row.host])),
+            }
+        }
+    }
+    let _ = writeln!(text, "\nlimits:");
+    for (limit, hosts) in limits {
+        let hosts = if hosts.len() == rows.len() { "all".to_owned() } else { hosts.join(", ") };
+        let _ = writeln!(text, "  {hosts}: {limit}");
     }
     text
 }
@@ -49,6 +71,8 @@ struct TargetRow {
     shape: &'static str,
     /// Hosts that run its programs, natively or emulated.
     hosts: Vec<&'static str>,
+    /// Why each other host does not, and what comes nearest.
+    missing: Vec<String>,
 }
 
 /// Lists the targets.
@@ -65,6 +89,11 @@ pub(crate) fn targets(json: bool) -> String {
                 })
                 .map(Arch::name)
                 .collect(),
+            missing: Arch::HOSTS
+                .into_iter()
+                .filter(|host| host != target)
+                .filter_map(|host| emulators::none_for(EmulatorKey { host, target: *target }))
+                .collect(),
         })
         .collect();
     if json {
@@ -73,6 +102,9 @@ pub(crate) fn targets(json: bool) -> String {
     let mut text = String::new();
     for row in rows {
         let _ = writeln!(text, "{:<12} {:<21} on {}", row.target, row.shape, row.hosts.join(" "));
+        for none in row.missing {
+            let _ = writeln!(text, "  {none}");
+        }
     }
     text
 }

@@ -32,10 +32,10 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &checked, plan.hosts, obtained)?
     } else {
-        compressed(&request, checked, plan.hosts, obtained, &emulators)?
+        compressed(&request, checked, plan.hosts, &obtained, &emulators)?
     };
     let written = assemble::write(&parts, &request.output)?;
-    report.written(&parts, &written);
+    report.written(&parts, &written, emulators.transferred_in_all());
     Ok(report.text(json))
 }
 
@@ -44,7 +44,7 @@ fn compressed(
     request: &Request,
     checked: Checked,
     hosts: Vec<Arch>,
-    obtained: Vec<Emulator>,
+    obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
     let level = request.level;

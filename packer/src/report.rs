@@ -29,6 +29,9 @@ pub(crate) struct Report {
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
+    /// Bytes of emulators that came over the network for this pack; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<u64>,
     /// Stored length of the app in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<u64>,
@@ -89,11 +92,13 @@ impl Report {
             tree: listing.clone(),
             length: None,
             app: None,
+            fetched: None,
         }
     }
 
     /// Adds what writing has shown.
-    pub(crate) fn written(&mut self, parts: &Parts, written: &Written) {
+    pub(crate) fn written(&mut self, parts: &Parts, written: &Written, fetched: u64) {
+        self.fetched = Some(fetched);
         self.length = Some(written.length);
         self.app = written.blobs.iter().find(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         for host in &mut self.hosts {
@@ -126,6 +131,9 @@ impl Report {
         for host in &self.hosts {
             let stored = host.stored.map(size).unwrap_or_default();
             let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);
+        }
+        if let Some(fetched) = self.fetched.filter(|fetched| *fetched > 0) {
+            let _ = writeln!(text, "  fetched {:>20}", size(fetched));
         }
         if let Some(app) = self.app {
             let _ = writeln!(text, "  app   {:<12} {:>9}", "", size(app));

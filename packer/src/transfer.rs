@@ -67,7 +67,7 @@ pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error
 }
 
 fn lines(names: &[String]) -> String {
-    names.iter().map(|name| format!("{name}\n")).collect()
+    names.iter().fold(String::new(), |text, name| text + name + "\n")
 }
 
 /// All files below `root`, with their paths in it.

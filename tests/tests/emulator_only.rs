@@ -9,7 +9,7 @@ fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
     let packed = sandbox.at("packed");
     let only = ["--emulator-only", "--target", target.name(), "--hosts", "x86_64", "--level", "3"];
     pack_by_hand(&only, &packed).must_succeed();
-    sandbox.copy(&packed, &format!("qemu-{}", target.qemu_name()))
+    sandbox.copy(&packed, format!("qemu-{}", target.qemu_name()))
 }
 
 fn program(sandbox: &Sandbox, target: Arch) -> PathBuf {

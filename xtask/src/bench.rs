@@ -17,7 +17,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["start"] => start(RUNS),
         ["start", "--runs", runs] => start(runs.parse().context("`--runs` wants a number")?),
-        _ => bail!("usage: cargo xtask bench start [--runs N]"),
+        ["fetch"] => fetch(),
+        _ => bail!("usage: cargo xtask bench start [--runs N] | fetch"),
     }
 }
 
@@ -50,6 +51,37 @@ fn start(runs: usize) -> Result<()> {
         report(&format!("{route}: direct exec"), &without, None);
         let added = with.median().as_secs_f64() - without.median().as_secs_f64();
         println!("{:34} {:>9} {:>+9.2}", format!("{route}: added"), "", added * 1000.0);
+    }
+    Ok(())
+}
+
+/// What `unibin emulator fetch` transfers for riscv64 programs, host by host, out of an empty store, against the packages.
+fn fetch() -> Result<()> {
+    let workspace = crate::workspace();
+    let unibin = build_unibin(&workspace)?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let catalogue = emulator::Catalogue::embedded()?;
+    println!("{:14} {:>12} {:>12} {:>7} {:>9}", "fetched for", "bytes", "package", "part", "seconds");
+    for host in bundle::Arch::HOSTS {
+        let target = if host == bundle::Arch::Riscv64 { bundle::Arch::S390x } else { bundle::Arch::Riscv64 };
+        let (row, _) = catalogue.find(bundle::EmulatorKey { host, target })?;
+        let begin = Instant::now();
+        let output = Command::new(&unibin)
+            .args(["emulator", "fetch", "--json", "--target", target.name(), "--hosts", host.name()])
+            .env("UNIBIN_STORE", folder.path())
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(output.status.success(), "`unibin emulator fetch` failed for {host}");
+        let text = String::from_utf8(output.stdout)?;
+        let bytes = text.lines().find_map(|line| line.trim().strip_prefix("\"fetched\": "));
+        let bytes: u64 = bytes.context("no number of bytes")?.trim_end_matches(',').parse()?;
+        println!(
+            "{:14} {bytes:>12} {:>12} {:>6}% {:>9.1}",
+            host.name(),
+            row.package.size,
+            bytes * 100 / row.package.size,
+            begin.elapsed().as_secs_f64()
+        );
     }
     Ok(())
 }

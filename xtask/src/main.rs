@@ -29,6 +29,8 @@ usage: cargo xtask TASK [OPTION...]
             --check says whether the committed one is up to date
   bench start [--runs N]
             warm start of a bundle against direct execution, interleaved
+  bench fetch
+            bytes that an emulator takes over the network, host by host
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers against the rules for them
