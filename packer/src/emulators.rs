@@ -1,4 +1,4 @@
-//! Emulators for a request: which hosts need one, which there is, and its bytes. Crate `emulator` is touched here only.
+//! Emulators for a request: which hosts need one, which there is, and its bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,7 +12,6 @@ use emulator::{
     Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, SourcePackage, Store,
     StoreError, Translators, TranslatorsError, Watch,
 };
-use serde::Serialize;
 
 use crate::app::{App, Node};
 use crate::cli::{ArchiveArgs, SupplyArgs};
@@ -24,7 +23,7 @@ use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::Request;
 use crate::say;
-use crate::{archive, archives, hash};
+use crate::{archive, archives, hash, known};
 
 /// An emulator that is here, checked, and how it is called.
 #[derive(Clone, Debug)]
@@ -80,44 +79,6 @@ pub(crate) struct Emulators {
     bars: Bars,
     /// Bytes that were transferred for a pair.
     transferred: Mutex<BTreeMap<EmulatorKey, u64>>,
-}
-
-/// Name and version of the emulator that the catalogue has for a pair.
-pub(crate) fn known(key: EmulatorKey) -> Option<String> {
-    let catalogue = Catalogue::embedded().ok()?;
-    in_catalogue(&catalogue, key)
-}
-
-/// The emulators of one package, as the catalogue has them.
-#[derive(Debug, Serialize)]
-pub(crate) struct Supply {
-    pub(crate) translator: String,
-    pub(crate) version: String,
-    /// Name and version of the source package.
-    pub(crate) source: String,
-    pub(crate) limits: Vec<String>,
-}
-
-/// What the catalogue has for a host, in the order in which it is tried.
-pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
-    let catalogue = Catalogue::embedded().unwrap_or_default();
-    let supply = |row: &emulator::catalogue::Row| Supply {
-        translator: row.translator.clone(),
-        version: row.version.clone(),
-        source: format!("{} {}", row.package.source, row.package.source_version),
-        limits: row.limits.clone(),
-    };
-    catalogue.rows(host).map(supply).collect()
-}
-
-/// Why the catalogue has no emulator for a pair, and what comes nearest; `None` where it has one.
-pub(crate) fn none_for(key: EmulatorKey) -> Option<String> {
-    let nothing = Catalogue::embedded().ok()?.find(key).err()?;
-    Some(format!("{nothing}: {}", nothing.hint().unwrap_or_default()))
-}
-
-fn in_catalogue(catalogue: &Catalogue, key: EmulatorKey) -> Option<String> {
-    catalogue.find(key).ok().map(|(row, _)| format!("{} {}", row.translator, row.version))
 }
 
 impl Emulators {
@@ -206,7 +167,7 @@ impl Emulators {
                 _ if given.is_some() => Some("given file".to_owned()),
                 _ if host == target && !request.is_emulator_only() => None,
                 _ if own.is_some() => own,
-                Ok(_) => in_catalogue(&self.catalogue, key),
+                Ok(_) => known::in_catalogue(&self.catalogue, key),
                 Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
                     Some("from the store".to_owned())
                 }

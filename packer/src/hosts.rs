@@ -5,8 +5,8 @@ use std::fmt::Write;
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::emulators::{self, Supply};
 use crate::json;
+use crate::known::{self, Supply};
 
 #[derive(Serialize)]
 struct HostRow {
@@ -30,10 +30,10 @@ pub(crate) fn hosts(json: bool) -> String {
             default: Arch::DEFAULT_HOSTS.contains(&host),
             emulated: Arch::ALL
                 .iter()
-                .filter(|target| emulators::known(EmulatorKey { host, target: **target }).is_some())
+                .filter(|target| known::emulator(EmulatorKey { host, target: **target }).is_some())
                 .map(|target| target.name())
                 .collect(),
-            supplies: emulators::supplies(host),
+            supplies: known::supplies(host),
         })
         .collect();
     if json {
@@ -85,14 +85,14 @@ pub(crate) fn targets(json: bool) -> String {
             hosts: Arch::HOSTS
                 .into_iter()
                 .filter(|host| {
-                    host == target || emulators::known(EmulatorKey { host: *host, target: *target }).is_some()
+                    host == target || known::emulator(EmulatorKey { host: *host, target: *target }).is_some()
                 })
                 .map(Arch::name)
                 .collect(),
             missing: Arch::HOSTS
                 .into_iter()
                 .filter(|host| host != target)
-                .filter_map(|host| emulators::none_for(EmulatorKey { host, target: *target }))
+                .filter_map(|host| known::none_for(EmulatorKey { host, target: *target }))
                 .collect(),
         })
         .collect();

@@ -13,8 +13,8 @@ use crate::bundle_file::{self, BundleFile};
 use crate::cli::InspectArgs;
 use crate::content::Content;
 use crate::elf::{self, Elf, Kind, NotElf};
-use crate::emulators;
 use crate::error::{Error, kind_of, readable};
+use crate::known;
 use crate::report::size;
 use crate::{json, notices, verify};
 
@@ -287,7 +287,7 @@ struct EmulatorView {
 impl ElfView {
     fn of(path: &Path, elf: &Elf) -> Self {
         let emulators = Arch::HOSTS.into_iter().filter(|host| *host != elf.arch).filter_map(|host| {
-            let emulator = emulators::known(bundle::EmulatorKey { host, target: elf.arch })?;
+            let emulator = known::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
             Some(EmulatorView { host: host.name(), emulator })
         });
         let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);

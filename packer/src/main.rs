@@ -25,6 +25,7 @@ mod head;
 mod hosts;
 mod inspect;
 mod json;
+mod known;
 mod layers;
 mod libs;
 mod listing;
