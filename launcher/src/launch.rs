@@ -76,8 +76,11 @@ impl<'a> Launch<'a> {
             let options = controls.options.map_or(&b""[..], CStr::to_bytes);
             // Line by line where there are lines, so that a word can hold a blank.
             let end = if options.contains(&b'\n') { b'\n' } else { b' ' };
-            let words = options.split(|byte| *byte == end).filter(|word| !word.is_empty());
-            arguments.extend(words.map(|word| c_string(&[word])));
+            for word in options.split(|byte| *byte == end) {
+                if !word.is_empty() {
+                    arguments.push(c_string(&[word]));
+                }
+            }
             let mut apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {

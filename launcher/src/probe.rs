@@ -3,8 +3,6 @@
 
 use core::ffi::CStr;
 
-use alloc::vec::Vec;
-
 use bundle::{Manifest, RuleKind, Translator};
 use sha2::{Digest as _, Sha256};
 
@@ -38,7 +36,7 @@ pub fn launcher_is_intact(
 }
 
 /// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its slot, as a folder
-/// that is named like it, until `UNIBIN_VERIFY=1` asks anew.
+/// that is named like it, until `UNIBIN_VERIFY=1` fills the slot anew.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,
@@ -46,23 +44,22 @@ pub fn passes(
     translator: &Translator<'_>,
     places: &Places<'_>,
 ) -> Result<bool, Error> {
-    let rules = run.manifest.rules(translator.rules).filter(|rule| rule.kind == RuleKind::Probe);
-    let words: Vec<&CStr> = rules.map(|rule| c_string(&[rule.value])).collect();
-    if words.is_empty() {
+    let mut arguments = Argv::new();
+    arguments.push(run.start.argv0);
+    for rule in run.manifest.rules(translator.rules) {
+        if rule.kind == RuleKind::Probe {
+            arguments.push(c_string(&[rule.value]));
+        }
+    }
+    if arguments.len() == 1 {
         return Ok(true);
     }
-    let answer = |works: bool| c_string(&[if works { b"works-" } else { b"fails-" }, translator.member]);
-    let known = |works: bool| {
-        !run.controls.verify && sys::faccessat(slot.dir.at(), answer(works), Access::Exists).is_ok()
-    };
-    if known(true) {
-        return Ok(true);
-    }
-    let mut works = false;
-    if !known(false) {
-        let mut arguments = Argv::new();
-        arguments.push(run.start.argv0);
-        arguments.extend(words);
+    // The answers' names: that it works, that it fails.
+    let names = [&b"works-"[..], b"fails-"].map(|answer| c_string(&[answer, translator.member]));
+    let [known_to_work, known_to_fail] =
+        names.map(|name| sys::faccessat(slot.dir.at(), name, Access::Exists).is_ok());
+    let mut works = known_to_work;
+    if !known_to_work && !known_to_fail {
         let environment = Launch::build(run, Some(translator), places);
         works = match sys::ending(path, &arguments, &environment.environment()) {
             // Whoever started us takes no notice of children, so that neither can we.
@@ -72,7 +69,7 @@ pub fn passes(
             }
             other => other? == 0,
         };
-        let _ = sys::mkdirat(slot.dir.at(), answer(works), 0o700);
+        let _ = sys::mkdirat(slot.dir.at(), names[usize::from(!works)], 0o700);
     }
     if !works {
         run.log.step(&[b"not using ", translator.name, b" ", translator.version, b": it fails its probe"]);

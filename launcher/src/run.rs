@@ -135,10 +135,9 @@ impl Run<'_> {
         let called = base_name(self.start.argv0.to_bytes());
         let usable = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX;
         let name = if usable(called) { called } else { self.entry.name };
-        // Emulators that share a slot have a folder each.
-        let dash: &[u8] = if translator.member.is_empty() { b"" } else { b"-" };
-        let folder = c_string(&[b"as", dash, translator.member]);
-        let link = slot.path_of(join(&[folder.to_bytes(), b"/", name]));
+        // Emulators that share a slot have a folder of links each.
+        let folder = &[b"as", translator.member];
+        let link = slot.path_of(join(&[folder[0], folder[1], b"/", name]));
         if sys::statat(At::CWD, link, Follow::Yes).is_ok() {
             return link;
         }
@@ -148,7 +147,7 @@ impl Run<'_> {
         };
         let inside = join(inside);
         let target = c_string(&[b"../", inside]);
-        let _ = sys::mkdirat(slot.dir.at(), folder, 0o700);
+        let _ = sys::mkdirat(slot.dir.at(), c_string(folder), 0o700);
         match sys::symlinkat(target, At::CWD, link) {
             Ok(()) | Err(Errno::EEXIST) => link,
             // Only the process's name is lost.

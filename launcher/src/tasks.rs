@@ -49,20 +49,20 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
     for notice in manifest.notices() {
         line(&[b"notice: ", notice.source, b" (", notice.licence, b"): ", notice.origin]);
     }
-    sys::stdout(printable(&text))
-        .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    tell(&text)?;
     Ok(0)
 }
 
 /// Prints the licences and sources of what is inside.
 pub fn notices(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
-    for blob in manifest.blobs().filter(|blob| blob.kind == BlobKind::Notices) {
-        let mut text = BlobReader::open(file, blob)?;
-        let bytes = zeroed(usize::try_from(blob.length).unwrap_or(0));
-        text.read_exact(bytes)?;
-        text.finish()?;
-        sys::stdout(printable(bytes))
-            .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    for blob in manifest.blobs() {
+        if blob.kind == BlobKind::Notices {
+            let bytes = zeroed(usize::try_from(blob.length).unwrap_or(0));
+            let mut text = BlobReader::open(file, blob)?;
+            text.read_exact(bytes)?;
+            text.finish()?;
+            tell(bytes)?;
+        }
     }
     Ok(0)
 }
@@ -71,11 +71,17 @@ fn sizes(blob: &Blob) -> &'static [u8] {
     join(&[decimal(blob.stored), b" bytes stored, ", decimal(blob.length), b" unpacked"])
 }
 
+/// On standard output; nothing that a bundle says can steer a terminal.
+#[inline(never)]
+fn tell(text: &[u8]) -> Result<(), Error> {
+    sys::stdout(printable(text))
+        .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))
+}
+
 /// Checks every byte of the bundle and says so.
 pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     check_blobs(file, manifest)?;
-    let text = join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]);
-    sys::stdout(text).map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))?;
+    tell(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))?;
     Ok(0)
 }
 
