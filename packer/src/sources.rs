@@ -6,6 +6,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use debian::{ArchiveError, FetchError};
+
 use crate::archives;
 use crate::cli::ArchiveArgs;
 use crate::error::{Code, Error};
@@ -35,13 +37,18 @@ pub(crate) fn fetch(
         let archive = archives::open_suite(args, suite, &bar)?;
         let found = archive.sources(|name| missing.iter().any(|(wanted, _)| wanted == name));
         for source in found.map_err(|error| archives::failed(&error))? {
-            if !missing.remove(&(source.name.clone(), source.version.clone())) {
+            let name = (source.name.clone(), source.version.clone());
+            if !missing.contains(&name) {
                 continue;
             }
-            for file in &source.files {
-                archive
-                    .download_source(&source, file, &to.join(&file.name))
-                    .map_err(|error| archives::failed(&error))?;
+            let mut files = source.files.iter();
+            let fetched =
+                files.try_for_each(|file| archive.download_source(&source, file, &to.join(&file.name)));
+            match fetched {
+                Ok(()) => drop(missing.remove(&name)),
+                // The index of a mirror may be older than its pool.
+                Err(ArchiveError::Fetch(FetchError::NotFound { .. })) => continue,
+                Err(error) => return Err(archives::failed(&error)),
             }
             let total = source.files.iter().map(|file| file.size).sum();
             let _ = writeln!(text, "{} {} ({})", source.name, source.version, size(total));
