@@ -41,17 +41,18 @@ ub_i=
   [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
   [ -O "${XDG_RUNTIME_DIR-}" ] && ub_x=$XDG_RUNTIME_DIR/unibin
 } 2>/dev/null
-## ub_own TEST PATH MODE: PATH passes TEST, is no symlink, is ours
+## ub_own TEST PATH [+]: PATH passes TEST, is no symlink, is ours; without `+`, a folder that others cannot write to
 ## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
 ## in this very shell.
 ub_own() {
   test "$1" "$2" && [ ! -h "$2" ] || return 1
-  [ "$3" = '*' ] && [ -O "$2" ] 2>/dev/null && return
+  [ "$3" ] && [ -O "$2" ] 2>/dev/null && return
   : "${ub_i:=$(id -u)}"
   ls -ldn "$2" 2>/dev/null | {
     IFS=' ' read -r ub_1 ub_2 ub_3 ub_2
-    case $ub_3/$ub_1 in
-    "$ub_i"/$3) ;;
+    ## No pattern comes out of a variable: zsh takes it for text when it is not called `sh`.
+    case $3$ub_3/$ub_1 in
+    "+$ub_i/"* | "$ub_i/d"????-??-*) ;;
     *) false ;;
     esac
   }
@@ -59,8 +60,8 @@ ub_own() {
 ## ub_ok: the cache has the launcher, and only we can have put it there
 ## A crash of the machine can leave a file empty (-s); -x fails on a file system mounted noexec.
 ub_ok() {
-  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" '*' &&
-    [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" '*'
+  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" + &&
+    [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
 ## ub_new: cut the launcher out, try it, rename it into the cache
 ## Exits 0 done, 1 not in this folder, 124 and 125 the bundle is damaged, above 128 a signal.
@@ -71,11 +72,11 @@ ub_new() (
     if [ "$ub_s" ]; then mkdir "$ub_c"; else mkdir -p "$ub_c"; fi
     ub_own -d "$ub_c" "$ub_p" || exit 1
     mkdir "$ub_q"
-    ub_own -d "$ub_q" '*' || exit 1
+    ub_own -d "$ub_q" + || exit 1
     ub_ok && exit
     ## What has the name but is not ours is never used and stays; a file of ours that a crash left empty is replaced.
     if [ -e "$ub_l" ] || [ -h "$ub_l" ]; then
-      ub_own -f "$ub_l" '*' || exit 1
+      ub_own -f "$ub_l" + || exit 1
     fi
     ## mksh forgets the status of an `exit` in a signal's trap when the EXIT trap runs a command: hence ub_r.
     ub_r=
@@ -123,8 +124,8 @@ for ub_w in named look make; do
     /* | */.unibin-)
       ub_c=$ub_c$ub_s
       ## `-h` and `-O` are two looks. Where others make names too (`/tmp`), one look of `ls` must tell all.
-      ub_p='d????-??-*'
-      [ ! "$ub_s" ] && [ -O "${ub_c%/*}" ] 2>/dev/null && [ ! -k "${ub_c%/*}" ] && ub_p='*'
+      ub_p=
+      [ ! "$ub_s" ] && [ -O "${ub_c%/*}" ] 2>/dev/null && [ ! -k "${ub_c%/*}" ] && ub_p=+
       ub_q=$ub_c/$ub_m
       ub_l=$ub_q/launcher-$ub_d
       if [ $ub_w != look ] && ! ub_ok; then
