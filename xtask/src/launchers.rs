@@ -3,6 +3,8 @@
 //! `core` and `alloc` are built from source with the pinned stable compiler and linked by its own `rust-lld`:
 //! no cross compiler, no nightly, no installed targets. `RUSTC_BOOTSTRAP` opens the flags for that, here only.
 
+pub(crate) mod rustc;
+
 use crate::rust_src;
 use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
@@ -17,6 +19,32 @@ use std::process::Command;
 pub(crate) const FOLDER: &str = "templates/launchers";
 /// The list of their digests, in the format of sha256sum(1).
 pub(crate) const SUMS: &str = "SHA256SUMS";
+
+/// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
+const LINKER: &str = "rust-lld";
+/// What the compiler is told for every launcher. Nothing of it may differ between machines.
+const FLAGS: [&str; 14] = [
+    "-Clinker=rust-lld",
+    "-Clinker-flavor=ld.lld",
+    // No start files, libraries or libc.
+    "-Clink-self-contained=no",
+    "-Cdefault-linker-libraries=no",
+    "-Crelocation-model=static",
+    "-Ctarget-feature=+crt-static",
+    // No note that differs from build to build.
+    "-Clink-arg=--build-id=none",
+    // Nobody unwinds: the tables are dead weight.
+    "-Cforce-unwind-tables=no",
+    // The launcher's own code does not panic. Should a library do so, a trap of the CPU ends the process: the texts
+    // and places of panics were a tenth of the launcher.
+    "-Zunstable-options",
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    // Functions with the same instructions are kept once; nothing compares their addresses.
+    "-Clink-arg=--icf=all",
+    "--cfg=sha2_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
+];
 
 /// The file name of a launcher.
 pub(crate) fn file_name(host: Arch) -> String {
@@ -110,7 +138,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 struct Build {
     workspace: PathBuf,
     library: PathBuf,
-    linker: PathBuf,
     target: PathBuf,
     cargo_home: PathBuf,
 }
@@ -118,7 +145,7 @@ struct Build {
 impl Build {
     fn prepare(workspace: &Path) -> Result<Self> {
         let tools = format!("lib/rustlib/{}/bin", rust_src::compiler_triple()?);
-        let linker = rust_src::sysroot()?.join(tools).join("rust-lld");
+        let linker = rust_src::sysroot()?.join(tools).join(LINKER);
         ensure!(linker.is_file(), "the toolchain has no linker `{}`", linker.display());
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let cargo_home = match std::env::var_os("CARGO_HOME") {
@@ -128,7 +155,6 @@ impl Build {
         Ok(Self {
             workspace: workspace.to_owned(),
             library: rust_src::library(workspace)?,
-            linker,
             // A folder of its own: the flags below would throw away what other builds left.
             target: workspace.join(target).join("launchers"),
             cargo_home,
@@ -148,8 +174,10 @@ impl Build {
             .env("RUSTC_BOOTSTRAP", "1")
             // The name is cargo's: it is how rust-src outside the toolchain's folder is named.
             .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
-            .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?.join("\x1f"))
+            .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
             .env_remove("RUSTFLAGS")
+            .env("RUSTC_WRAPPER", std::env::current_exe().context("cannot tell this program's own path")?)
+            .env(rustc::REMAP, self.remap()?)
             .status()
             .context("cannot run cargo")?;
         ensure!(status.success(), "the launcher for `{triple}` does not build");
@@ -157,42 +185,19 @@ impl Build {
         fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
     }
 
-    fn flags(&self) -> Result<Vec<String>> {
-        let mut flags: Vec<String> = [
-            // The toolchain's own linker, without start files, libraries or a libc.
-            &format!("-Clinker={}", self.linker.to_str().context("the toolchain's path is not UTF-8")?),
-            "-Clinker-flavor=ld.lld",
-            "-Clink-self-contained=no",
-            "-Cdefault-linker-libraries=no",
-            "-Crelocation-model=static",
-            "-Ctarget-feature=+crt-static",
-            // No note that differs from build to build.
-            "-Clink-arg=--build-id=none",
-            // Nobody unwinds: the tables are dead weight.
-            "-Cforce-unwind-tables=no",
-            // The launcher's own code does not panic. Should a library do so, a trap of the CPU ends the process: the texts and
-            // places of panics were a tenth of the launcher.
-            "-Zunstable-options",
-            "-Cpanic=immediate-abort",
-            "-Zlocation-detail=none",
-            // Functions with the same instructions are kept once; nothing compares their addresses.
-            "-Clink-arg=--icf=all",
-            "--cfg=sha2_backend=\"soft\"",
-            "--cfg=sha2_backend_soft=\"compact\"",
-        ]
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    /// The names that stand for this machine's folders in messages of the standard library.
+    fn remap(&self) -> Result<String> {
         // rustc takes the last prefix that fits: the deeper folder comes later.
-        for (folder, name) in [
+        let folders = [
             (&self.cargo_home, "cargo"),
             (&self.workspace, "unibin"),
             (&self.target, "target"),
             (&self.library, "library"),
-        ] {
+        ];
+        folders.iter().try_fold(String::new(), |mut flags, (folder, name)| {
             let folder = folder.to_str().with_context(|| format!("`{}` is not UTF-8", folder.display()))?;
-            flags.push(format!("--remap-path-prefix={folder}={name}"));
-        }
-        Ok(flags)
+            writeln!(flags, "--remap-path-prefix={folder}={name}")?;
+            Ok(flags)
+        })
     }
 }
