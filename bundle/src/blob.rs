@@ -16,6 +16,8 @@ pub enum BlobKind {
     Emulator = 4,
     /// Licence texts and the names of sources.
     Notices = 5,
+    /// What the bundle holds, as text for people.
+    Summary = 6,
 }
 
 impl BlobKind {
@@ -27,6 +29,7 @@ impl BlobKind {
             3 => Self::App,
             4 => Self::Emulator,
             5 => Self::Notices,
+            6 => Self::Summary,
             _ => return None,
         })
     }
@@ -39,6 +42,7 @@ impl BlobKind {
             Self::App => "app",
             Self::Emulator => "emulator",
             Self::Notices => "notices",
+            Self::Summary => "summary",
         }
     }
 }
@@ -76,78 +80,88 @@ impl Encoding {
 }
 
 /// A stored byte range; see FORMAT.md, section "Blobs".
+///
+/// A view of its row: the launcher hands blobs to many functions, and is smaller when they are two words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blob {
+pub struct Blob<'a> {
     /// What it is for.
     pub kind: BlobKind,
     /// How it is stored.
     pub encoding: Encoding,
-    /// Where it starts in the file.
-    pub offset: u64,
-    /// How many bytes of the file it takes.
-    pub stored: u64,
-    /// How many bytes it is unpacked (for tar: the tar stream).
-    pub length: u64,
-    /// SHA-256 of the stored bytes.
-    pub stored_digest: Digest,
-    /// SHA-256 of the unpacked bytes.
-    pub digest: Digest,
+    row: &'a [u8; BLOB_ROW],
 }
 
-impl Blob {
-    /// Length of a row in bytes.
-    pub(crate) const ROW: usize = 96;
+/// Length of a row in bytes.
+pub(crate) const BLOB_ROW: usize = 96;
 
+// Where the fields of a row begin.
+const OFFSET: usize = 8;
+const STORED: usize = 16;
+const LENGTH: usize = 24;
+const STORED_DIGEST: usize = 32;
+const DIGEST: usize = 64;
+
+impl<'a> Blob<'a> {
     /// Reads a row and checks all that can be checked without the other rows.
-    pub(crate) fn decode(row: &[u8]) -> Result<Self, FormatError> {
+    pub(crate) fn decode(row: &'a [u8; BLOB_ROW]) -> Result<Self, FormatError> {
         let short = FormatError::Length(Part::Manifest);
         let unknown = FormatError::UnknownKind(Part::Blob);
-        let blob = Self {
-            kind: BlobKind::from_id(u16_at(row, 0).ok_or(short)?).ok_or(unknown)?,
-            encoding: Encoding::from_id(u16_at(row, 2).ok_or(short)?).ok_or(unknown)?,
-            offset: u64_at(row, 8).ok_or(short)?,
-            stored: u64_at(row, 16).ok_or(short)?,
-            length: u64_at(row, 24).ok_or(short)?,
-            stored_digest: Digest(array(row, 32).ok_or(short)?),
-            digest: Digest(array(row, 64).ok_or(short)?),
-        };
+        let kind = BlobKind::from_id(u16_at(row, 0).ok_or(short)?).ok_or(unknown)?;
+        let encoding = Encoding::from_id(u16_at(row, 2).ok_or(short)?).ok_or(unknown)?;
+        let blob = Self { kind, encoding, row };
         if u32_at(row, 4) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Blob));
         }
-        if blob.encoding == Encoding::Raw && (blob.stored != blob.length || blob.stored_digest != blob.digest)
+        if encoding == Encoding::Raw
+            && (blob.stored() != blob.length() || blob.stored_digest() != blob.digest())
         {
             return Err(FormatError::Length(Part::Blob));
         }
-        let allowed = match blob.kind {
-            BlobKind::Stub | BlobKind::Launcher => blob.encoding == Encoding::Raw,
-            BlobKind::App => blob.encoding == Encoding::TarZstd,
+        let allowed = match kind {
+            BlobKind::Stub | BlobKind::Launcher => encoding == Encoding::Raw,
+            BlobKind::App => encoding == Encoding::TarZstd,
             BlobKind::Emulator => true,
-            BlobKind::Notices => blob.encoding != Encoding::TarZstd,
+            BlobKind::Notices | BlobKind::Summary => encoding != Encoding::TarZstd,
         };
         if allowed { Ok(blob) } else { Err(unknown) }
     }
 
-    /// The bytes of a row.
-    #[cfg(feature = "encode")]
-    pub(crate) fn encode(&self) -> [u8; Self::ROW] {
-        let Self { kind, encoding, offset, stored, length, stored_digest, digest } = *self;
-        let fields: [&[u8]; 8] = [
-            &(kind as u16).to_le_bytes(),
-            &(encoding as u16).to_le_bytes(),
-            &0u32.to_le_bytes(),
-            &offset.to_le_bytes(),
-            &stored.to_le_bytes(),
-            &length.to_le_bytes(),
-            &stored_digest.0,
-            &digest.0,
-        ];
-        let mut row = [0; Self::ROW];
-        row.iter_mut().zip(fields.into_iter().flatten()).for_each(|(to, from)| *to = *from);
-        row
+    /// Where it starts in the file.
+    pub fn offset(&self) -> u64 {
+        self.number(OFFSET)
+    }
+
+    /// How many bytes of the file it takes.
+    pub fn stored(&self) -> u64 {
+        self.number(STORED)
+    }
+
+    /// How many bytes it is unpacked (for tar: the tar stream).
+    pub fn length(&self) -> u64 {
+        self.number(LENGTH)
+    }
+
+    /// SHA-256 of the stored bytes.
+    pub fn stored_digest(&self) -> Digest {
+        self.digest_at(STORED_DIGEST)
+    }
+
+    /// SHA-256 of the unpacked bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest_at(DIGEST)
     }
 
     /// Where it ends in the file; `None` when that overflows.
     pub fn end(&self) -> Option<u64> {
-        self.offset.checked_add(self.stored)
+        self.offset().checked_add(self.stored())
+    }
+
+    // Both lie inside the row, whose length is a part of its type.
+    fn number(&self, at: usize) -> u64 {
+        u64_at(self.row, at).unwrap_or(u64::MAX)
+    }
+
+    fn digest_at(&self, at: usize) -> Digest {
+        Digest(array(self.row, at).unwrap_or_default())
     }
 }

@@ -3,10 +3,13 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::blob::BLOB_ROW;
 use crate::manifest::{
     ENTRY_ROW, HEADER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW, VARIANT_ROW,
 };
-use crate::{Arch, Blob, EmulatorKey, Footer, FormatError, Manifest, RuleKind, Rules};
+use crate::{
+    Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, RuleKind, Rules,
+};
 
 /// Why a manifest could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,12 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
+impl From<FormatError> for EncodeError {
+    fn from(error: FormatError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// A rule to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRule<'a> {
@@ -37,6 +46,40 @@ pub struct NewRule<'a> {
     pub name: &'a [u8],
     /// An argument or a variable's value.
     pub value: &'a [u8],
+}
+
+/// A blob to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewBlob {
+    /// What it is for.
+    pub kind: BlobKind,
+    /// How it is stored.
+    pub encoding: Encoding,
+    /// Where it starts in the file.
+    pub offset: u64,
+    /// How many bytes of the file it takes.
+    pub stored: u64,
+    /// How many bytes it is unpacked (for tar: the tar stream).
+    pub length: u64,
+    /// SHA-256 of the stored bytes.
+    pub stored_digest: Digest,
+    /// SHA-256 of the unpacked bytes.
+    pub digest: Digest,
+}
+
+impl From<Blob<'_>> for NewBlob {
+    /// The same blob, for another bundle with the same bytes at the same place.
+    fn from(blob: Blob<'_>) -> Self {
+        Self {
+            kind: blob.kind,
+            encoding: blob.encoding,
+            offset: blob.offset(),
+            stored: blob.stored(),
+            length: blob.length(),
+            stored_digest: blob.stored_digest(),
+            digest: blob.digest(),
+        }
+    }
 }
 
 /// A variant to write. Blobs are named by the number that [`ManifestBuilder::blob`] gave.
@@ -140,8 +183,19 @@ impl ManifestBuilder {
     }
 
     /// Adds a blob and gives the number that rows name it by.
-    pub fn blob(&mut self, blob: &Blob) -> u32 {
-        self.blobs.push(&[&blob.encode()], Blob::ROW)
+    pub fn blob(&mut self, blob: &NewBlob) -> u32 {
+        let NewBlob { kind, encoding, offset, stored, length, stored_digest, digest } = *blob;
+        let fields: [&[u8]; 8] = [
+            &(kind as u16).to_le_bytes(),
+            &(encoding as u16).to_le_bytes(),
+            &0u32.to_le_bytes(),
+            &offset.to_le_bytes(),
+            &stored.to_le_bytes(),
+            &length.to_le_bytes(),
+            &stored_digest.0,
+            &digest.0,
+        ];
+        self.blobs.push(&fields, BLOB_ROW)
     }
 
     /// Adds the launcher of `host`; `head` when the file begins with it.

@@ -26,6 +26,7 @@ mod error;
 mod footer;
 mod key;
 mod manifest;
+mod path;
 mod rows;
 mod rule;
 mod signature;
@@ -35,11 +36,14 @@ pub use arch::{Arch, Class, Endian};
 pub use blob::{Blob, BlobKind, Encoding};
 pub use digest::Digest;
 #[cfg(feature = "encode")]
-pub use encode::{EncodeError, ManifestBuilder, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant};
+pub use encode::{
+    EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant,
+};
 pub use error::{FormatError, Part};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
+pub use path::{cut, has, is_tree_path};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
 pub use rule::{Rule, RuleKind, Rules};
 pub use signature::{Algorithm, Signature, Signatures};

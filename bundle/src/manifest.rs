@@ -3,7 +3,9 @@
 
 use core::ops::Range;
 
+use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
+use crate::path::{has, is_tree_path};
 use crate::{
     Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, RuleKind,
     Rules, Translator, Variant,
@@ -21,9 +23,6 @@ pub(crate) const NOTICE_ROW: usize = 32;
 /// Bit of a launcher row: the file begins with it.
 pub(crate) const LAUNCHER_HEAD: u16 = 1;
 
-/// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened.
-const PATH_MAX: usize = 4096;
-
 /// The tables, in the order in which the header counts them and they stand behind it.
 #[derive(Clone, Copy)]
 enum Table {
@@ -39,7 +38,7 @@ enum Table {
 
 /// Lengths of their rows; the strings are one table of bytes.
 const ROWS: [usize; 8] =
-    [Blob::ROW, LAUNCHER_ROW, VARIANT_ROW, ENTRY_ROW, TRANSLATOR_ROW, RULE_ROW, NOTICE_ROW, 1];
+    [BLOB_ROW, LAUNCHER_ROW, VARIANT_ROW, ENTRY_ROW, TRANSLATOR_ROW, RULE_ROW, NOTICE_ROW, 1];
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
@@ -99,10 +98,10 @@ impl<'a> Manifest<'a> {
         let mut free = 0;
         for number in 0..self.rows(Table::Blobs) {
             let blob = self.blob(number, None)?;
-            if number == 0 && blob.offset != 0 {
+            if number == 0 && blob.offset() != 0 {
                 return Err(FormatError::OutOfBounds(Part::Blob));
             }
-            if blob.offset < free {
+            if blob.offset() < free {
                 return Err(FormatError::Overlap);
             }
             free = blob.end().filter(|end| *end <= blobs_end).ok_or(FormatError::OutOfBounds(Part::Blob))?;
@@ -126,7 +125,7 @@ impl<'a> Manifest<'a> {
         for number in 0..self.rows(Table::Entries) {
             let entry = self.entry(number)?;
             check_path(entry.path)?;
-            if entry.name.is_empty() || entry.name.contains(&0) || entry.name.contains(&b'/') {
+            if entry.name.is_empty() || has(entry.name, 0) || has(entry.name, b'/') {
                 return Err(FormatError::Name);
             }
         }
@@ -159,12 +158,12 @@ impl<'a> Manifest<'a> {
     }
 
     /// Every blob in file order.
-    pub fn blobs(&self) -> impl Iterator<Item = Blob> + use<'a> {
+    pub fn blobs(&self) -> impl Iterator<Item = Blob<'a>> + use<'a> {
         self.each(0, |manifest, number| manifest.blob(number, None))
     }
 
     /// Every launcher in file order.
-    pub fn launchers(&self) -> impl Iterator<Item = Launcher> + use<'a> {
+    pub fn launchers(&self) -> impl Iterator<Item = Launcher<'a>> + use<'a> {
         self.each(0, Self::launcher)
     }
 
@@ -196,8 +195,8 @@ impl<'a> Manifest<'a> {
 
     // One copy of each of the following, however many loops there are over the rows.
     #[inline(never)]
-    fn blob(&self, number: u32, kind: Option<BlobKind>) -> Result<Blob, FormatError> {
-        let blob = Blob::decode(self.row::<{ Blob::ROW }>(Table::Blobs, number)?)?;
+    fn blob(&self, number: u32, kind: Option<BlobKind>) -> Result<Blob<'a>, FormatError> {
+        let blob = Blob::decode(self.row::<BLOB_ROW>(Table::Blobs, number)?)?;
         if kind.is_none_or(|kind| kind == blob.kind) { Ok(blob) } else { Err(FormatError::Reference) }
     }
 
@@ -217,7 +216,7 @@ impl<'a> Manifest<'a> {
     }
 
     #[inline(never)]
-    fn launcher(&self, number: u32) -> Result<Launcher, FormatError> {
+    fn launcher(&self, number: u32) -> Result<Launcher<'a>, FormatError> {
         let row = self.row::<LAUNCHER_ROW>(Table::Launchers, number)?;
         let flags = u16_at(row, 2).ok_or(SHORT)?;
         if flags & !LAUNCHER_HEAD != 0 {
@@ -318,9 +317,6 @@ fn arch(row: &[u8], at: usize) -> Result<Arch, FormatError> {
     Arch::from_id(u16_at(row, at).ok_or(SHORT)?).ok_or(FormatError::UnknownKind(Part::Manifest))
 }
 
-/// A path in a tree: relative, without empty, `.` or `..` components and without NUL.
 fn check_path(path: &[u8]) -> Result<(), FormatError> {
-    let fits = path.len() < PATH_MAX && !path.contains(&0);
-    let stays = path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."));
-    if fits && stays { Ok(()) } else { Err(FormatError::Name) }
+    if is_tree_path(path) { Ok(()) } else { Err(FormatError::Name) }
 }

@@ -4,13 +4,13 @@ use crate::{Arch, Blob, EmulatorKey, Rules};
 
 /// One host's launcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Launcher {
+pub struct Launcher<'a> {
     /// The CPU it runs on.
     pub host: Arch,
     /// Whether it is the one that the file begins with (`--head elf:HOST`), patched to know that.
     pub head: bool,
     /// Its bytes.
-    pub blob: Blob,
+    pub blob: Blob<'a>,
 }
 
 /// The app built for one CPU.
@@ -24,7 +24,7 @@ pub struct Variant<'a> {
     /// x86-64-v2, -v3, -v4).
     pub level: u16,
     /// Its file tree.
-    pub app: Blob,
+    pub app: Blob<'a>,
     /// The loader's path in the tree; empty for static programs.
     pub loader: &'a [u8],
     /// Rules for every entry of it.
@@ -50,7 +50,7 @@ pub struct Translator<'a> {
     /// The cell.
     pub key: EmulatorKey,
     /// The emulator, or the tar that holds it.
-    pub blob: Blob,
+    pub blob: Blob<'a>,
     /// Its path in the tar; empty when the blob is the emulator itself.
     pub member: &'a [u8],
     /// What it is, such as `qemu-user`.
@@ -65,9 +65,9 @@ pub struct Translator<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice<'a> {
     /// The part that it is about.
-    pub subject: Blob,
+    pub subject: Blob<'a>,
     /// The texts: licences, copyright.
-    pub text: Blob,
+    pub text: Blob<'a>,
     /// SPDX expression.
     pub licence: &'a [u8],
     /// The exact source: package name and version.

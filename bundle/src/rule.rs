@@ -1,6 +1,7 @@
 //! Argument and environment rules: how the launcher builds what it executes, as data.
 
 use crate::FormatError;
+use crate::path::has;
 
 /// What one rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +98,9 @@ pub struct Rule<'a> {
 impl Rule<'_> {
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         let (uses_name, uses_value) = self.kind.uses();
-        let name_fits = !self.name.contains(&b'=') && uses_name != self.name.is_empty();
+        let name_fits = !has(self.name, b'=') && uses_name != self.name.is_empty();
         let value_fits = uses_value || self.value.is_empty();
-        let no_nul = !self.name.contains(&0) && !self.value.contains(&0);
+        let no_nul = !has(self.name, 0) && !has(self.value, 0);
         if name_fits && value_fits && no_nul { Ok(()) } else { Err(FormatError::Name) }
     }
 }

@@ -1,21 +1,21 @@
 //! The manifest's decoder against manifests that are wrong in one respect, and against any bytes.
 
 use bundle::{
-    Arch, Blob, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest, ManifestBuilder,
-    NewEntry, NewNotice, NewRule, NewTranslator, NewVariant, Part, RuleKind,
+    Arch, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest, ManifestBuilder,
+    NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant, Part, RuleKind,
 };
 
 const BLOBS_END: u64 = 20_000;
 
-fn blob(kind: BlobKind, offset: u64, stored: u64) -> Blob {
+fn blob(kind: BlobKind, offset: u64, stored: u64) -> NewBlob {
     let encoding = match kind {
         BlobKind::Stub | BlobKind::Launcher => Encoding::Raw,
         BlobKind::App => Encoding::TarZstd,
-        BlobKind::Emulator | BlobKind::Notices => Encoding::Zstd,
+        BlobKind::Emulator | BlobKind::Notices | BlobKind::Summary => Encoding::Zstd,
     };
     let raw = encoding == Encoding::Raw;
     let digest = if raw { Digest([1; 32]) } else { Digest([2; 32]) };
-    Blob {
+    NewBlob {
         kind,
         encoding,
         offset,
@@ -28,7 +28,7 @@ fn blob(kind: BlobKind, offset: u64, stored: u64) -> Blob {
 
 /// What a test changes before the manifest is written.
 struct Parts<'a> {
-    blobs: Vec<Blob>,
+    blobs: Vec<NewBlob>,
     path: &'a [u8],
     entry_variant: u32,
     app: u32,
@@ -105,7 +105,7 @@ impl Parts<'_> {
 fn a_whole_manifest_reads_back_as_it_was_written() {
     let bytes = Parts::good().encode().expect("a good manifest");
     let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
-    assert_eq!(manifest.blobs().collect::<Vec<_>>(), Parts::good().blobs);
+    assert_eq!(manifest.blobs().map(NewBlob::from).collect::<Vec<_>>(), Parts::good().blobs);
     let variant = manifest.variants().next().expect("one variant");
     let entry = manifest.entries(&variant).next().expect("one entry");
     assert_eq!((variant.target, entry.name, entry.path), (Arch::Riscv64, &b"app"[..], &b"usr/bin/app"[..]));

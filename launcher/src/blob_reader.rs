@@ -1,13 +1,11 @@
 //! A blob's unpacked bytes as a stream that hashes what it gives out. Nothing read from it may be used before
 //! [`BlobReader::finish`] has said that length and digest are right.
 
-use alloc::boxed::Box;
-
 use bundle::{Blob, Encoding};
 use sha2::{Digest as _, Sha256};
 
 use crate::bundle_file::BundleFile;
-use crate::bytes::zeroed;
+use crate::bytes::{keep, zeroed};
 use crate::error::Error;
 use crate::zstd::Decoder as Zstd;
 
@@ -53,7 +51,7 @@ impl Stored<'_> {
 /// See the module's documentation.
 pub struct BlobReader<'a> {
     file: &'a BundleFile<'a>,
-    blob: Blob,
+    blob: Blob<'a>,
     stored: Stored<'a>,
     /// Unpacks what is stored; raw bytes need none.
     zstd: Option<&'static mut Zstd>,
@@ -63,17 +61,16 @@ pub struct BlobReader<'a> {
 
 impl<'a> BlobReader<'a> {
     /// Starts reading `blob` of `file`.
-    pub fn open(file: &'a BundleFile<'a>, blob: Blob) -> Result<Self, Error> {
+    pub fn open(file: &'a BundleFile<'a>, blob: Blob<'a>) -> Result<&'a mut Self, Error> {
         let mut stored =
-            Stored { file, offset: blob.offset, left: blob.stored, buffer: zeroed(PIECE), ready: 0..0 };
+            Stored { file, offset: blob.offset(), left: blob.stored(), buffer: zeroed(PIECE), ready: 0..0 };
         let zstd = match blob.encoding {
             Encoding::Raw => None,
             Encoding::Zstd | Encoding::TarZstd => {
-                let decoder = Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?;
-                Some(Box::leak(Box::new(decoder)))
+                Some(Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?)
             }
         };
-        Ok(Self { file, blob, stored, zstd, hasher: Sha256::new(), left: blob.length })
+        Ok(keep(Self { file, blob, stored, zstd, hasher: Sha256::new(), left: blob.length() }))
     }
 
     /// Fills as much of `out` as there is; 0 at the end. More bytes than the manifest says are damage: a small blob
@@ -103,10 +100,10 @@ impl<'a> BlobReader<'a> {
     }
 
     /// Reads to the end and checks length and digest.
-    pub fn finish(mut self) -> Result<(), Error> {
+    pub fn finish(&mut self) -> Result<(), Error> {
         let rest = zeroed(PIECE);
         while self.read(rest)? != 0 {}
-        let digest_fits = self.hasher.clone().finalize().as_slice() == self.blob.digest.0.as_slice();
+        let digest_fits = self.hasher.clone().finalize().as_slice() == self.blob.digest().0.as_slice();
         if self.left == 0 && digest_fits { Ok(()) } else { Err(self.damaged()) }
     }
 
@@ -121,6 +118,6 @@ impl<'a> BlobReader<'a> {
     }
 }
 
-fn damaged(file: &BundleFile<'_>, blob: Blob) -> Error {
+fn damaged(file: &BundleFile<'_>, blob: Blob<'_>) -> Error {
     Error::damaged(file.name(), blob.kind.name().as_bytes())
 }

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use bundle::{Footer, FormatError, Manifest};
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::zeroed;
+use crate::bytes::{keep, zeroed};
 use crate::error::Error;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
@@ -23,7 +23,7 @@ pub struct BundleFile<'a> {
 
 impl<'a> BundleFile<'a> {
     /// Opens and checks the bundle at `path`.
-    pub fn open(path: &'a CStr) -> Result<Self, Error> {
+    pub fn open(path: &'a CStr) -> Result<&'a Self, Error> {
         let name = path.to_bytes();
         let unreadable = |errno| Error::cannot_read(name, errno);
         let fd = sys::openat(At::CWD, path, OFlags::READ, 0).map_err(unreadable)?;
@@ -48,7 +48,7 @@ impl<'a> BundleFile<'a> {
             bytes
         };
 
-        let file = Self { fd, path, footer, manifest };
+        let file = keep(Self { fd, path, footer, manifest });
         if Sha256::digest(file.manifest_bytes()).as_slice() != file.footer.manifest_digest.0.as_slice() {
             return Err(Error::damaged(name, b"manifest"));
         }

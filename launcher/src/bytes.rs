@@ -3,9 +3,14 @@
 //! They are never freed: a launcher lives for a moment, its allocator takes nothing back, and without the code that frees
 //! them it is a third smaller.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+
+use bundle::cut;
+
+use crate::sys;
 
 /// Joins byte strings. Not inlined: nearly every message and path is made by it.
 #[inline(never)]
@@ -15,6 +20,36 @@ pub fn join(parts: &[&[u8]]) -> &'static [u8] {
         joined.extend_from_slice(part);
     }
     joined.leak()
+}
+
+/// The template with each `{}` replaced by the next value.
+#[inline(never)]
+pub fn fill(template: &str, values: &[&[u8]]) -> &'static [u8] {
+    let mut filled = Vec::new();
+    let mut values = values.iter();
+    let mut rest = template.as_bytes();
+    loop {
+        let (text, behind) = cut(rest, b'{');
+        filled.extend_from_slice(text);
+        let Some(behind) = behind else { return filled.leak() };
+        filled.extend_from_slice(values.next().copied().unwrap_or_default());
+        rest = behind.get(1..).unwrap_or_default();
+    }
+}
+
+/// A message as it is printed: `unibin: ` before each of its lines, nothing in them that steers the terminal.
+#[inline(never)]
+pub fn lines(text: &[u8]) -> &'static [u8] {
+    let mut lines = Vec::new();
+    let mut rest = Some(text);
+    while let Some(text) = rest {
+        let (line, behind) = cut(text, b'\n');
+        lines.extend_from_slice(b"unibin: ");
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+        rest = behind;
+    }
+    printable(&lines)
 }
 
 /// Joins byte strings with a separator between them.
@@ -32,13 +67,19 @@ pub fn list<'a>(parts: impl Iterator<Item = &'a [u8]>, separator: &[u8]) -> &'st
 /// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked names.
 #[inline(never)]
 pub fn c_string(parts: &[&[u8]]) -> &'static CStr {
-    CStr::from_bytes_with_nul(join(&[join(parts), b"\0"])).unwrap_or_default()
+    sys::c_str(join(&[join(parts), b"\0"]))
 }
 
 /// The same with `?` in place of control codes: a name in a hostile bundle must not steer the terminal.
 pub fn printable(text: &[u8]) -> &'static [u8] {
     let safe = |byte: &u8| if *byte == b'\n' || !byte.is_ascii_control() { *byte } else { b'?' };
     text.iter().map(safe).collect::<Vec<_>>().leak()
+}
+
+/// A value behind a pointer, which is never freed either: handed on in a register, where the value itself would be
+/// copied from result to result.
+pub fn keep<'a, T: 'a>(value: T) -> &'a mut T {
+    Box::leak(Box::new(value))
 }
 
 /// A buffer of zeros, which is never freed either.
@@ -49,15 +90,18 @@ pub fn zeroed(length: usize) -> &'static mut [u8] {
 
 /// The decimal digits of a number.
 pub fn decimal(mut number: u64) -> &'static [u8] {
-    let mut digits = Vec::new();
-    loop {
-        digits.push(b'0'.wrapping_add(u8::try_from(number % 10).unwrap_or(0)));
+    // 2^64 has 20 digits.
+    let digits = zeroed(20);
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.wrapping_add(u8::try_from(number % 10).unwrap_or(0));
+        start = start.saturating_sub(1);
         number /= 10;
         if number == 0 {
-            digits.reverse();
-            return digits.leak();
+            break;
         }
     }
+    digits.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -142,7 +142,7 @@ impl Cache {
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
         remove_tree(&self.dir, temporary);
         filled?;
-        self.ready(digest)?.ok_or(Error::of_candidate(&[b"a slot disappeared while it was made"]))
+        self.ready(digest)?.ok_or(Error::of_candidate("a slot disappeared while it was made", &[]))
     }
 
     fn fill_and_publish(
@@ -201,7 +201,7 @@ impl Cache {
                 Ok(()) => return Some(dir),
                 Err(Errno::EAGAIN | Errno::EINTR) => {
                     if step == 0 {
-                        log.step(&[b"waiting: another run is unpacking in ", self.path]);
+                        log.step("waiting: another run is unpacking in {}", &[self.path]);
                     }
                     sys::sleep_milliseconds(LOCK_STEP_MS);
                 }
@@ -247,7 +247,7 @@ fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
 fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
     let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & open == 0;
-    if ours { Ok(()) } else { Err(Error::of_candidate(&[path, b" is not a folder that is yours alone"])) }
+    if ours { Ok(()) } else { Err(Error::of_candidate("{} is not a folder that is yours alone", &[path])) }
 }
 
 /// Makes a folder for us alone; one that is there already is for the caller to check.

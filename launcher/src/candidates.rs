@@ -17,12 +17,12 @@ const SHARED: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
 pub fn candidates<'a>(
     start: &'a Start<'a>,
     controls: &'a Controls<'a>,
-) -> impl Iterator<Item = &'static [u8]> + 'a {
+) -> impl Iterator<Item = &'a [u8]> + 'a {
     (0..6 + SHARED.len()).filter_map(move |number| candidate(number, start, controls))
 }
 
 /// One place in the list, which may be empty.
-fn candidate(number: usize, start: &Start<'_>, controls: &Controls<'_>) -> Option<&'static [u8]> {
+fn candidate<'a>(number: usize, start: &Start<'a>, controls: &Controls<'a>) -> Option<&'a [u8]> {
     let variable = |name: &[u8]| {
         let value = start.process.var(name).map(CStr::to_bytes);
         value.filter(|value| value.first() == Some(&b'/'))
@@ -30,7 +30,7 @@ fn candidate(number: usize, start: &Start<'_>, controls: &Controls<'_>) -> Optio
     let (folder, name): (&[u8], &[u8]) = match number {
         // The stub has already found a folder from which this launcher could be executed.
         0 => return cache_of_launcher(start.launcher?).map(absolute),
-        1 => return Some(join(&[controls.cache?.to_bytes()])),
+        1 => return Some(controls.cache?.to_bytes()),
         2 => (variable(b"XDG_CACHE_HOME")?, b"/unibin"),
         // After sudo these may still be another user's.
         3 => (ours(variable(b"HOME")?)?, b"/.cache/unibin"),

@@ -2,7 +2,11 @@
 
 use core::ffi::CStr;
 
+use bundle::cut;
+
+use crate::bytes::keep;
 use crate::error::Error;
+use crate::sys;
 
 /// What to do with the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,10 +15,10 @@ pub enum Task {
     Run,
     /// Print what is inside (`UNIBIN_DO=info`).
     Info,
+    /// Print what is owed to the authors of its parts (`UNIBIN_DO=notices`).
+    Notices,
     /// Check every byte (`UNIBIN_DO=verify`).
     Verify,
-    /// Print the licences and sources of what is inside (`UNIBIN_DO=notices`).
-    Notices,
     /// Unpack the app into a folder (`UNIBIN_DO=extract`).
     Extract,
 }
@@ -65,7 +69,7 @@ impl<'a> Controls<'a> {
     ];
 
     /// Reads the controls out of an environment. An empty value counts as not set.
-    pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<Self, Error> {
+    pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<&'a Self, Error> {
         let mut values = [None; NAMES.len()];
         for variable in environment {
             if let Some((name, value)) = split(variable)
@@ -81,9 +85,9 @@ impl<'a> Controls<'a> {
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
             return Err(Error::bad_control(NAMES[4], cache, "it takes the absolute path of a folder"));
         }
-        Ok(Self {
-            task: task.map_or(Ok(Task::Run), |value| self::task(NAMES[0], value.to_bytes()))?,
-            route: route.map_or(Ok(AllowedRoute::Any), |value| self::route(NAMES[1], value.to_bytes()))?,
+        Ok(keep(Self {
+            task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract or run")?,
+            route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
             log: is_on(log),
             verify: is_on(verify),
             cache,
@@ -91,7 +95,7 @@ impl<'a> Controls<'a> {
             options,
             entry: entry.map(CStr::to_bytes),
             to,
-        })
+        }))
     }
 }
 
@@ -111,34 +115,38 @@ const NAMES: [&[u8]; 9] = [
 
 /// Name and value of one of our variables with a value; `None` for all others.
 fn split(variable: &CStr) -> Option<(&[u8], &CStr)> {
-    let bytes = variable.to_bytes_with_nul();
-    if !bytes.starts_with(b"UNIBIN_") {
+    let (name, value) = cut(variable.to_bytes_with_nul(), b'=');
+    if !name.starts_with(b"UNIBIN_") {
         return None;
     }
-    let equals = bytes.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = bytes.split_at_checked(equals)?;
-    let value = CStr::from_bytes_with_nul(value.get(1..)?).ok()?;
+    let value = sys::c_str(value?);
     (!value.is_empty()).then_some((name, value))
 }
 
-fn task(name: &[u8], value: &[u8]) -> Result<Task, Error> {
-    match value {
-        b"run" => Ok(Task::Run),
-        b"info" => Ok(Task::Info),
-        b"verify" => Ok(Task::Verify),
-        b"notices" => Ok(Task::Notices),
-        b"extract" => Ok(Task::Extract),
-        _ => Err(Error::bad_control(name, value, "it takes info, verify, notices, extract or run")),
-    }
-}
+const TASKS: [(&[u8], Task); 5] = [
+    (b"run", Task::Run),
+    (b"info", Task::Info),
+    (b"notices", Task::Notices),
+    (b"verify", Task::Verify),
+    (b"extract", Task::Extract),
+];
+const ROUTES: [(&[u8], AllowedRoute); 3] =
+    [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];
 
-fn route(name: &[u8], value: &[u8]) -> Result<AllowedRoute, Error> {
-    match value {
-        b"any" => Ok(AllowedRoute::Any),
-        b"native" => Ok(AllowedRoute::Native),
-        b"emulated" => Ok(AllowedRoute::Emulated),
-        _ => Err(Error::bad_control(name, value, "it takes native, emulated or any")),
-    }
+/// What a value stands for; the first choice where the variable is not set.
+fn choice<T: Copy>(
+    name: &[u8],
+    value: Option<&CStr>,
+    choices: &[(&[u8], T)],
+    hint: &'static str,
+) -> Result<T, Error> {
+    let mut choices = choices.iter();
+    let found = match value {
+        None => choices.next(),
+        Some(value) => choices.find(|(known, _)| *known == value.to_bytes()),
+    };
+    let refused = || Error::bad_control(name, value.unwrap_or_default().to_bytes(), hint);
+    found.map(|(_, choice)| *choice).ok_or_else(refused)
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! Every message that the launcher can end with, in one place: what is wrong, with which file, what to try.
-//! Built by joining byte strings: paths are bytes, and `core::fmt` would double the launcher's size.
-
-use alloc::boxed::Box;
+//! Templates filled with byte strings: paths are bytes, and `core::fmt` would double the launcher's size.
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::{join, printable};
+use crate::bytes::{fill, keep, lines};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -26,18 +24,18 @@ const OF_CANDIDATE: i32 = 0;
 struct Failure {
     code: i32,
     text: &'static [u8],
-    hint: &'static [u8],
 }
 
 impl Error {
+    /// `template` may have several lines; see [`fill`].
     #[inline(never)]
-    fn new(code: i32, parts: &[&[u8]], hint: &'static str) -> Self {
-        Self(Box::leak(Box::new(Failure { code, text: join(parts), hint: hint.as_bytes() })))
+    fn new(code: i32, template: &str, values: &[&[u8]]) -> Self {
+        Self(keep(Failure { code, text: fill(template, values) }))
     }
 
     /// This folder does not serve, for this reason.
-    pub fn of_candidate(why: &[&[u8]]) -> Self {
-        Self::new(OF_CANDIDATE, why, "")
+    pub fn of_candidate(why: &str, values: &[&[u8]]) -> Self {
+        Self::new(OF_CANDIDATE, why, values)
     }
 
     /// Whether only this folder is ruled out.
@@ -45,7 +43,7 @@ impl Error {
         self.0.code == OF_CANDIDATE
     }
 
-    /// What is wrong, without prefix and hint.
+    /// What is wrong, without the prefix of its lines.
     pub fn text(self) -> &'static [u8] {
         self.0.text
     }
@@ -55,20 +53,18 @@ impl Error {
         self.0.code
     }
 
-    /// The lines for standard error, with their prefix and line feeds.
+    /// The lines for standard error.
     pub fn lines(self) -> &'static [u8] {
-        let Failure { text, hint, .. } = self.0;
-        let message = join(&[b"unibin: ", text, b"\n"]);
-        let lines = if hint.is_empty() { message } else { join(&[message, b"unibin: hint: ", hint, b"\n"]) };
-        printable(lines)
+        lines(self.0.text)
     }
 
     /// The launcher was started by hand.
     pub fn no_bundle() -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"this is the launcher inside a bundle; it is started by the bundle"],
-            "run the bundle itself, or `launcher BUNDLE NAME [ARGUMENT...]`",
+            "this is the launcher inside a bundle; it is started by the bundle\n\
+             hint: run the bundle itself, or `launcher BUNDLE NAME [ARGUMENT...]`",
+            &[],
         )
     }
 
@@ -76,28 +72,30 @@ impl Error {
     pub fn secure_start() -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"refusing to start with the rights of another user (set-user-ID, set-group-ID or file capabilities)"],
-            "remove these bits from the file: a bundle takes its cache folder from the environment",
+            "refusing to start with the rights of another user (set-user-ID, set-group-ID or file capabilities)\n\
+             hint: remove these bits from the file: a bundle takes its cache folder from the environment",
+            &[],
         )
     }
 
     /// A `UNIBIN_*` variable has a value that means nothing.
     pub fn bad_control(name: &[u8], value: &[u8], hint: &'static str) -> Self {
-        Self::new(EXIT_OURS, &[b"unknown value for ", name, b": `", value, b"`"], hint)
+        Self::new(EXIT_OURS, "unknown value for {}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
     }
 
     /// The bundle cannot be opened or read.
     pub fn cannot_read(path: &[u8], errno: Errno) -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"cannot read the bundle `", path, b"`: ", errno.text().as_bytes()],
-            "a bundle must be readable, not only executable, by the user who runs it",
+            "cannot read the bundle `{}`: {}\n\
+             hint: a bundle must be readable, not only executable, by the user who runs it",
+            &[path, errno.text()],
         )
     }
 
     /// The bundle is not a regular file.
     pub fn not_a_file(path: &[u8]) -> Self {
-        Self::new(EXIT_OURS, &[b"`", path, b"` is not a regular file"], "")
+        Self::new(EXIT_OURS, "`{}` is not a regular file", &[path])
     }
 
     /// The bytes are not a bundle of this version.
@@ -113,8 +111,9 @@ impl Error {
         let part = part.name().as_bytes();
         Self::new(
             EXIT_OURS,
-            &[b"the bundle `", path, b"` is damaged in its ", part, b": ", error.text().as_bytes()],
-            "copy it again and compare its size and checksum with the original",
+            "the bundle `{}` is damaged in its {}: {}\n\
+             hint: copy it again and compare its size and checksum with the original",
+            &[path, part, error.text().as_bytes()],
         )
     }
 
@@ -122,8 +121,9 @@ impl Error {
     pub fn damaged(path: &[u8], part: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"the bundle `", path, b"` is damaged: the checksum of its ", part, b" does not match"],
-            "copy it again and compare its size and checksum with the original",
+            "the bundle `{}` is damaged: the checksum of its {} does not match\n\
+             hint: copy it again and compare its size and checksum with the original",
+            &[path, part],
         )
     }
 
@@ -131,8 +131,9 @@ impl Error {
     pub fn bad_tree(path: &[u8], member: &[u8], why: &str) -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"the bundle `", path, b"` holds an impossible file: `", member, b"`: ", why.as_bytes()],
-            "it was not written by unibin, or it was changed",
+            "the bundle `{}` holds an impossible file: `{}`: {}\n\
+             hint: it was not written by unibin, or it was changed",
+            &[path, member, why.as_bytes()],
         )
     }
 
@@ -141,16 +142,9 @@ impl Error {
         let (target, host) = (key.target.name().as_bytes(), key.host.name().as_bytes());
         Self::new(
             EXIT_CANNOT_EXECUTE,
-            &[
-                b"this bundle holds a program for ",
-                target,
-                b" and no emulator that runs it on ",
-                host,
-                b" (hosts with one: ",
-                inside,
-                b")",
-            ],
-            "pack it again with `--hosts` naming this CPU, or give an emulator with UNIBIN_EMULATOR=FILE",
+            "this bundle holds a program for {} and no emulator that runs it on {} (hosts with one: {})\n\
+             hint: pack it again with `--hosts` naming this CPU, or give an emulator with UNIBIN_EMULATOR=FILE",
+            &[target, host, inside],
         )
     }
 
@@ -158,8 +152,9 @@ impl Error {
     pub fn none_works(name: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
-            &[b"the emulator `", name, b"` does not work on this machine, and no other is inside"],
-            "give an emulator with UNIBIN_EMULATOR=FILE",
+            "the emulator `{}` does not work on this machine, and no other is inside\n\
+             hint: give an emulator with UNIBIN_EMULATOR=FILE",
+            &[name],
         )
     }
 
@@ -167,8 +162,9 @@ impl Error {
     pub fn no_such_route(route: &[u8], host: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
-            &[b"UNIBIN_ROUTE asks for the route `", route, b"`, which this bundle does not have on ", host],
-            "unset UNIBIN_ROUTE, or see UNIBIN_DO=info",
+            "UNIBIN_ROUTE asks for the route `{}`, which this bundle does not have on {}\n\
+             hint: unset UNIBIN_ROUTE, or see UNIBIN_DO=info",
+            &[route, host],
         )
     }
 
@@ -176,8 +172,9 @@ impl Error {
     pub fn no_entry(name: &[u8], inside: &[u8]) -> Self {
         Self::new(
             EXIT_NOT_FOUND,
-            &[b"this bundle has no entry named `", name, b"` (it has: ", inside, b")"],
-            "set UNIBIN_ENTRY to one of these, or unset it",
+            "this bundle has no entry named `{}` (it has: {})\n\
+             hint: set UNIBIN_ENTRY to one of these, or unset it",
+            &[name, inside],
         )
     }
 
@@ -186,27 +183,29 @@ impl Error {
         let code = if errno == Errno::ENOENT { EXIT_NOT_FOUND } else { EXIT_CANNOT_EXECUTE };
         Self::new(
             code,
-            &[b"cannot execute UNIBIN_EMULATOR `", path, b"`: ", errno.text().as_bytes()],
-            "it must be the path of an emulator built for this CPU",
+            "cannot execute UNIBIN_EMULATOR `{}`: {}\n\
+             hint: it must be the path of an emulator built for this CPU",
+            &[path, errno.text()],
         )
     }
 
     /// The kernel refuses to execute, for a reason that no other folder mends.
     pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
-        let hint = match errno {
-            Errno::E2BIG => "arguments and environment together are limited by `ulimit -s`",
-            Errno::ENOEXEC => "this kernel does not run the program inside for this CPU",
-            _ => "",
+        let hint: &[u8] = match errno {
+            Errno::E2BIG => b"\nhint: arguments and environment together are limited by `ulimit -s`",
+            Errno::ENOEXEC => b"\nhint: this kernel does not run the program inside for this CPU",
+            _ => b"",
         };
-        Self::new(EXIT_CANNOT_EXECUTE, &[b"cannot execute `", name, b"`: ", errno.text().as_bytes()], hint)
+        Self::new(EXIT_CANNOT_EXECUTE, "cannot execute `{}`: {}{}", &[name, errno.text(), hint])
     }
 
-    /// No candidate for the cache works. `tried` is a list of paths, each with its reason.
-    pub fn no_cache(tried: &[u8]) -> Self {
+    /// No candidate for the cache works. `tried` is a list of paths, each with its reason; `memory` is the reason of the last resort.
+    pub fn no_cache(tried: &[u8], memory: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"no folder lets me write and execute:", tried],
-            "set UNIBIN_CACHE to a folder of yours on a file system with room, mounted without noexec",
+            "no folder lets me write and execute:{}\n  memory: {}\n\
+             hint: set UNIBIN_CACHE to a folder of yours on a file system with room, mounted without noexec",
+            &[tried, memory],
         )
     }
 
@@ -214,8 +213,9 @@ impl Error {
     pub fn cannot_write(path: &[u8], why: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            &[b"cannot write `", path, b"`: ", why],
-            "name a folder that does not exist yet with UNIBIN_TO=FOLDER",
+            "cannot write `{}`: {}\n\
+             hint: name a folder that does not exist yet with UNIBIN_TO=FOLDER",
+            &[path, why],
         )
     }
 }
@@ -224,6 +224,6 @@ impl Error {
 impl From<Errno> for Error {
     #[inline(never)]
     fn from(errno: Errno) -> Self {
-        Self::of_candidate(&[errno.text().as_bytes()])
+        Self::of_candidate("{}", &[errno.text()])
     }
 }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Manifest, Rule, RuleKind, Rules, Translator};
+use bundle::{Manifest, Rule, RuleKind, Rules, Translator, cut, has};
 
 use crate::absolute::absolute;
 use crate::bytes::c_string;
@@ -75,7 +75,7 @@ impl<'a> Launch<'a> {
             environment.remove_prefix(b"QEMU_");
             let options = controls.options.map_or(&b""[..], CStr::to_bytes);
             // Line by line where there are lines, so that a word can hold a blank.
-            let end = if options.contains(&b'\n') { b'\n' } else { b' ' };
+            let end = if has(options, b'\n') { b'\n' } else { b' ' };
             for word in options.split(|byte| *byte == end) {
                 if !word.is_empty() {
                     arguments.push(c_string(&[word]));
@@ -161,8 +161,7 @@ impl<'a> Environment<'a> {
 }
 
 fn name_of(variable: &CStr) -> &[u8] {
-    let bytes = variable.to_bytes();
-    bytes.split(|byte| *byte == b'=').next().unwrap_or_default()
+    cut(variable.to_bytes(), b'=').0
 }
 
 fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {

@@ -1,6 +1,6 @@
 //! `UNIBIN_LOG=1`: one line per step on standard error.
 
-use crate::bytes::{join, printable};
+use crate::bytes::{fill, lines};
 use crate::sys;
 
 /// Whether steps are printed.
@@ -11,12 +11,11 @@ pub struct Log {
 }
 
 impl Log {
-    /// Prints one step. The parts are joined here, so that a silent run pays nothing for them.
-    pub fn step(self, parts: &[&[u8]]) {
+    /// Prints one step. The template is filled here, so that a silent run pays nothing for it.
+    pub fn step(self, template: &str, values: &[&[u8]]) {
         if self.on {
-            let line = printable(join(&[b"unibin: ", join(parts), b"\n"]));
             // Nobody is left to tell when standard error is closed.
-            let _ = sys::stderr(line);
+            let _ = sys::stderr(lines(fill(template, values)));
         }
     }
 }

@@ -19,9 +19,9 @@ use crate::unpack::{PIECE, write_content, write_file};
 /// Returns only when nothing was executed.
 pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     if !run.route.variant().loader.is_empty() {
-        return Err(Error::of_candidate(&[b"its program needs its libraries in a folder"]));
+        return Err(Error::of_candidate("its program needs its libraries in a folder", &[]));
     }
-    run.log.step(&[b"no folder serves: unpacking into memory"]);
+    run.log.step("no folder serves: unpacking into memory", &[]);
     // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
@@ -35,7 +35,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
         }
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
-            let mut last = Error::of_candidate(&[b"its emulator needs a folder"]);
+            let mut last = Error::of_candidate("its emulator needs a folder", &[]);
             for translator in translators.iter().filter(single) {
                 let emulator = file_in_memory(run, translator.blob)?;
                 last = execute_fd(run, &emulator, Some(translator), &places, callers_signal);
@@ -60,7 +60,7 @@ fn execute_fd(
 }
 
 /// A whole blob; closed by the execution.
-fn file_in_memory(run: &Run<'_>, blob: Blob) -> Result<Fd, Error> {
+fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
     let fd = sys::memfd_create(c"emulator")?;
     write_file(BlobReader::open(run.file, blob)?, &fd)?;
     Ok(fd)
@@ -83,7 +83,7 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
         found = Some(fd);
     }
     members.finish()?;
-    found.ok_or(Error::of_candidate(&[b"its program is not a plain file"]))
+    found.ok_or(Error::of_candidate("its program is not a plain file", &[]))
 }
 
 /// How another program opens one of our files.

@@ -28,7 +28,7 @@ pub fn launcher_is_intact(
     // The bytes in the bundle first: they are what the next run would cut out.
     BlobReader::open(file, launcher.blob)?.finish()?;
     let own = start.launcher.ok_or_else(damaged)?;
-    if digest_of_file(own, launcher.blob.length) == Some(launcher.blob.digest.0) {
+    if digest_of_file(own, launcher.blob.length()) == Some(launcher.blob.digest().0) {
         Ok(0)
     } else {
         Err(damaged())
@@ -65,14 +65,14 @@ pub fn passes(
             // Whoever started us takes no notice of children, so that neither can we.
             Err(Errno::ECHILD) => return Ok(true),
             Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {
-                return Err(Error::of_candidate(&[b"cannot execute there"]));
+                return Err(Error::of_candidate("cannot execute there", &[]));
             }
             other => other? == 0,
         };
         let _ = sys::mkdirat(slot.dir.at(), names[usize::from(!works)], 0o700);
     }
     if !works {
-        run.log.step(&[b"not using ", translator.name, b" ", translator.version, b": it fails its probe"]);
+        run.log.step("not using {} {}: it fails its probe", &[translator.name, translator.version]);
     }
     Ok(works)
 }

@@ -2,10 +2,10 @@
 
 use core::ffi::CStr;
 
-use bundle::{Encoding, Entry, Manifest, Translator};
+use bundle::{BlobKind, Encoding, Entry, Manifest, Translator};
 
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, join};
+use crate::bytes::{c_string, fill, join};
 use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::controls::{Controls, Task};
@@ -39,21 +39,21 @@ fn run(process: &Process) -> Result<i32, Error> {
     let file = BundleFile::open(start.bundle)?;
     let manifest = file.manifest()?;
     if start.probe {
-        return probe::launcher_is_intact(&start, &file, &manifest);
+        return probe::launcher_is_intact(start, file, &manifest);
     }
     match controls.task {
         Task::Run => {}
-        Task::Info => return tasks::info(&file, &manifest),
-        Task::Verify => return tasks::verify(&file, &manifest),
-        Task::Notices => return tasks::notices(&file, &manifest),
-        Task::Extract => return tasks::extract(&start, &controls, &file, &manifest),
+        Task::Info => return tasks::info(file, &manifest),
+        Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices),
+        Task::Verify => return tasks::verify(file, &manifest),
+        Task::Extract => return tasks::extract(start, controls, file, &manifest),
     }
     if controls.verify {
-        tasks::check_blobs(&file, &manifest)?;
+        tasks::check_blobs(file, &manifest)?;
     }
-    let route = Route::choose(&manifest, &controls)?;
+    let route = Route::choose(&manifest, controls)?;
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
-    let run = Run { start: &start, controls: &controls, log, file: &file, manifest: &manifest, route, entry };
+    let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     run.log_route();
     Err(run.launch())
 }
@@ -85,14 +85,14 @@ impl Run<'_> {
             if !error.next_candidate_may_do() {
                 return error;
             }
-            self.log.step(&[b"not using ", candidate, b": ", error.text()]);
-            tried = join(&[tried, b"\nunibin:   ", candidate, b": ", error.text()]);
+            self.log.step("not using {}: {}", &[candidate, error.text()]);
+            tried = fill("{}\n  {}: {}", &[tried, candidate, error.text()]);
         }
         let error = memory::execute(self).unwrap_or_else(|error| error);
         if !error.next_candidate_may_do() {
             return error;
         }
-        Error::no_cache(join(&[tried, b"\nunibin:   memory: ", error.text()]))
+        Error::no_cache(tried, error.text())
     }
 
     /// Returns only when this candidate does not lead to an execution.
@@ -110,7 +110,7 @@ impl Run<'_> {
                 Ok(self.execute_users_emulator(&places))
             }
             Route::Emulated(_, translators) => {
-                let mut last = Error::of_candidate(&[b"no emulator"]);
+                let mut last = Error::of_candidate("no emulator", &[]);
                 for translator in translators {
                     let slot = self.ensure(&cache, translator.blob)?;
                     let link = self.named_link(&slot, translator);
@@ -125,7 +125,7 @@ impl Run<'_> {
         }
     }
 
-    fn ensure(&self, cache: &Cache, blob: bundle::Blob) -> Result<Slot, Error> {
+    fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>) -> Result<Slot, Error> {
         unpack::ensure(cache, self.file, blob, self.controls.verify, self.log)
     }
 
@@ -163,7 +163,7 @@ impl Run<'_> {
     pub fn not_executed(&self, errno: Errno) -> Error {
         match errno {
             Errno::EACCES | Errno::EPERM | Errno::ENOENT => {
-                Error::of_candidate(&[b"cannot execute there: ", errno.text().as_bytes()])
+                Error::of_candidate("cannot execute there: {}", &[errno.text()])
             }
             errno => Error::cannot_execute(self.start.argv0.to_bytes(), errno),
         }
@@ -177,7 +177,7 @@ impl Run<'_> {
 
     fn execute_errno(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Errno {
         let launch = Launch::build(self, translator, places);
-        self.log.step(&[b"executing ", path.to_bytes()]);
+        self.log.step("executing {}", &[path.to_bytes()]);
         sys::execve(path, &launch.arguments(), &launch.environment())
     }
 
@@ -191,21 +191,8 @@ impl Run<'_> {
         if let (Some(named), Some(launcher)) = (self.controls.cache, self.start.launcher)
             && !launcher.to_bytes().starts_with(named.to_bytes())
         {
-            self.log.step(&[
-                b"UNIBIN_CACHE was not used: ",
-                named.to_bytes(),
-                b" is not a folder that serves",
-            ]);
+            self.log.step("UNIBIN_CACHE was not used: {} is not a folder that serves", &[named.to_bytes()]);
         }
-        self.log.step(&[
-            b"route: ",
-            how,
-            b" (host ",
-            host,
-            b", target ",
-            target,
-            b"), entry ",
-            self.entry.name,
-        ]);
+        self.log.step("route: {} (host {}, target {}), entry {}", &[how, host, target, self.entry.name]);
     }
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::bytes::keep;
 use crate::error::Error;
 use crate::sys::{self, Access, At, Process};
 
@@ -28,7 +29,7 @@ pub struct Start<'a> {
 impl<'a> Start<'a> {
     /// Reads the arguments. From the stub: `[launcher, bundle, argv0, arguments...]` or `[launcher, "-", bundle]`;
     /// at the head of a bundle: `[argv0, arguments...]`.
-    pub fn read(process: &'a Process) -> Result<Self, Error> {
+    pub fn read(process: &'a Process) -> Result<&'a Self, Error> {
         if process.secure() {
             return Err(Error::secure_start());
         }
@@ -41,14 +42,14 @@ impl<'a> Start<'a> {
                 Ok(()) => own,
                 Err(_) => process.execfn().ok_or_else(Error::no_bundle)?,
             };
-            return Ok(Self {
+            return Ok(keep(Self {
                 process,
                 bundle,
                 argv0,
                 arguments: arguments.collect(),
                 launcher: None,
                 probe: false,
-            });
+            }));
         }
 
         let launcher = arguments.next();
@@ -56,6 +57,6 @@ impl<'a> Start<'a> {
         let probe = first == PROBE;
         let bundle = if probe { arguments.next().ok_or_else(Error::no_bundle)? } else { first };
         let argv0 = arguments.next().unwrap_or(bundle);
-        Ok(Self { process, bundle, argv0, arguments: arguments.collect(), launcher, probe })
+        Ok(keep(Self { process, bundle, argv0, arguments: arguments.collect(), launcher, probe }))
     }
 }

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use bundle::{has, is_tree_path};
+
 use crate::blob_reader::BlobReader;
 use crate::bytes::{join, zeroed};
 use crate::error::Error;
@@ -42,7 +44,7 @@ pub struct Member {
 
 /// Reads members one after the other.
 pub struct TarReader<'a> {
-    bytes: BlobReader<'a>,
+    bytes: &'a mut BlobReader<'a>,
     /// Bytes of the current file that have not been read, and the padding behind it.
     left: u64,
     padding: usize,
@@ -53,7 +55,7 @@ pub struct TarReader<'a> {
 
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
-    pub fn new(bytes: BlobReader<'a>) -> Self {
+    pub fn new(bytes: &'a mut BlobReader<'a>) -> Self {
         Self { bytes, left: 0, padding: 0, last_path: b"", folders: Vec::new() }
     }
 
@@ -174,17 +176,10 @@ fn padding_of(size: u64) -> usize {
     if over == 0 { 0 } else { BLOCK.saturating_sub(over) }
 }
 
-/// Relative, without empty, `.` or `..` components, without NUL, short enough to be opened.
-fn is_tree_path(path: &[u8]) -> bool {
-    path.len() < PATH_MAX
-        && !path.contains(&0)
-        && path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b".."))
-}
-
 /// Whether a link in `folder` stays in the tree. `..` is allowed only at the start, where it climbs real folders: behind
 /// the name of another link it would climb from wherever that one points.
 fn link_stays_inside(folder: &[u8], target: &[u8]) -> bool {
-    if target.is_empty() || target.len() >= PATH_MAX || target.contains(&0) || target.first() == Some(&b'/') {
+    if target.is_empty() || target.len() >= PATH_MAX || has(target, 0) || target.first() == Some(&b'/') {
         return false;
     }
     let depth = if folder.is_empty() { 0 } else { folder.split(|byte| *byte == b'/').count() };

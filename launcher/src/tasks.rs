@@ -1,12 +1,10 @@
-//! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `verify`, `notices` and
+//! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `notices`, `verify` and
 //! `extract`.
 //! None of them executes anything of it.
 
-use alloc::vec::Vec;
-
 use core::ffi::CStr;
 
-use bundle::{Blob, BlobKind, Manifest, Translator, Variant};
+use bundle::{Blob, BlobKind, Manifest, Variant};
 use sha2::{Digest as _, Sha256};
 
 use crate::blob_reader::BlobReader;
@@ -15,7 +13,7 @@ use crate::bytes::{c_string, decimal, join, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
-use crate::route::{HOST, base_name, names};
+use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
 use crate::tar::TarReader;
@@ -24,64 +22,48 @@ use crate::unpack::write_tree;
 /// Files are hashed in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
-/// Prints what is inside, a line each.
+/// A text that a bundle prints has at most this many bytes: it is held in memory until its digest is known to be right.
+const LONGEST_TEXT: u64 = 16 * 1024 * 1024;
+
+/// Prints what is inside: what only this run knows, then the packer's own summary.
 pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
-    let hosts: Vec<_> = manifest.launchers().map(|launcher| launcher.host).collect();
-    let mut text = Vec::from(join(&[b"bundle: ", file.name(), b"\n"]));
-    let mut line = |parts: &[&[u8]]| {
-        text.extend_from_slice(join(parts));
-        text.push(b'\n');
-    };
-    line(&[b"size: ", decimal(file.footer().file_length), b" bytes"]);
-    line(&[b"manifest: sha256 ", &file.footer().manifest_digest.to_hex()]);
-    line(&[b"this host: ", HOST.name().as_bytes()]);
-    line(&[b"hosts: ", names(&hosts)]);
-    for variant in manifest.variants() {
-        line(&[b"app: target ", variant.target.name().as_bytes(), b", ", sizes(&variant.app)]);
-        for entry in manifest.entries(&variant) {
-            line(&[b"  entry ", entry.name, b": ", entry.path]);
-        }
-    }
-    for Translator { key, name, version, blob, .. } in manifest.translators() {
-        let (target, host) = (key.target.name().as_bytes(), key.host.name().as_bytes());
-        line(&[b"emulator: ", target, b" on ", host, b": ", name, b" ", version, b", ", sizes(&blob)]);
-    }
-    for notice in manifest.notices() {
-        line(&[b"notice: ", notice.source, b" (", notice.licence, b"): ", notice.origin]);
-    }
-    tell(&text)?;
-    Ok(0)
+    print(join(&[
+        b"bundle: ",
+        file.name(),
+        b"\nsize: ",
+        decimal(file.footer().file_length),
+        b" bytes\nmanifest: sha256 ",
+        &file.footer().manifest_digest.to_hex(),
+        b"\nthis host: ",
+        HOST.name().as_bytes(),
+        b"\n",
+    ]))?;
+    texts(file, manifest, BlobKind::Summary)
 }
 
-/// Prints the licences and sources of what is inside.
-pub fn notices(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
-    for blob in manifest.blobs() {
-        if blob.kind == BlobKind::Notices {
-            let bytes = zeroed(usize::try_from(blob.length).unwrap_or(0));
-            let mut text = BlobReader::open(file, blob)?;
-            text.read_exact(bytes)?;
-            text.finish()?;
-            tell(bytes)?;
-        }
+/// Prints every text of this kind.
+pub fn texts(file: &BundleFile<'_>, manifest: &Manifest<'_>, kind: BlobKind) -> Result<i32, Error> {
+    for blob in manifest.blobs().filter(|blob| blob.kind == kind) {
+        let reader = BlobReader::open(file, blob)?;
+        let length = usize::try_from(blob.length().min(LONGEST_TEXT)).unwrap_or(0);
+        let text = zeroed(length);
+        reader.read_exact(text)?;
+        reader.finish()?;
+        print(text)?;
     }
     Ok(0)
 }
 
-fn sizes(blob: &Blob) -> &'static [u8] {
-    join(&[decimal(blob.stored), b" bytes stored, ", decimal(blob.length), b" unpacked"])
+fn print(text: &[u8]) -> Result<(), Error> {
+    sys::stdout(printable(text)).map_err(|errno| Error::cannot_write(b"standard output", errno.text()))
 }
 
 /// On standard output; nothing that a bundle says can steer a terminal.
 #[inline(never)]
-fn tell(text: &[u8]) -> Result<(), Error> {
-    sys::stdout(printable(text))
-        .map_err(|errno| Error::cannot_write(b"standard output", errno.text().as_bytes()))
-}
-
 /// Checks every byte of the bundle and says so.
 pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     check_blobs(file, manifest)?;
-    tell(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))?;
+    print(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))?;
     Ok(0)
 }
 
@@ -89,8 +71,8 @@ pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Err
 pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let mut free = 0;
     for blob in manifest.blobs() {
-        check_range(file, free, blob.offset, None)?;
-        check_range(file, blob.offset, blob.end().unwrap_or(u64::MAX), Some(&blob))?;
+        check_range(file, free, blob.offset(), None)?;
+        check_range(file, blob.offset(), blob.end().unwrap_or(u64::MAX), Some(&blob))?;
         BlobReader::open(file, blob)?.finish()?;
         free = blob.end().unwrap_or(u64::MAX);
     }
@@ -98,7 +80,7 @@ pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(),
 }
 
 /// A blob's stored bytes have their digest; bytes of no blob are zero.
-fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob>) -> Result<(), Error> {
+fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'_>>) -> Result<(), Error> {
     let part = blob.map_or("padding", |blob| blob.kind.name());
     let damaged = || Error::damaged(file.name(), part.as_bytes());
     let piece = zeroed(PIECE);
@@ -116,7 +98,7 @@ fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob>)
         offset = offset.saturating_add(read as u64);
     }
     match blob {
-        Some(blob) if hasher.finalize().as_slice() != blob.stored_digest.0.as_slice() => Err(damaged()),
+        Some(blob) if hasher.finalize().as_slice() != blob.stored_digest().0.as_slice() => Err(damaged()),
         _ => Ok(()),
     }
 }
@@ -132,7 +114,7 @@ pub fn extract(
     let default = c_string(&[base_name(start.argv0.to_bytes()), b".extracted"]);
     let to = controls.to.unwrap_or(default);
     let failed = |why: &[u8]| Error::cannot_write(to.to_bytes(), why);
-    let failed_call = |errno: Errno| failed(errno.text().as_bytes());
+    let failed_call = |errno: Errno| failed(errno.text());
     if sys::statat(At::CWD, to, Follow::No).is_ok() {
         return Err(failed_call(Errno::EEXIST));
     }
@@ -147,7 +129,7 @@ pub fn extract(
         }
         return Err(if error.next_candidate_may_do() { failed(error.text()) } else { error });
     }
-    sys::stdout(printable(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"]))).map_err(failed_call)?;
+    print(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"]))?;
     Ok(0)
 }
 

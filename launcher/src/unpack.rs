@@ -30,12 +30,12 @@ fn create_flags() -> OFlags {
 pub fn ensure(
     cache: &Cache,
     file: &BundleFile<'_>,
-    blob: Blob,
+    blob: Blob<'_>,
     afresh: bool,
     log: Log,
 ) -> Result<Slot, Error> {
-    cache.ensure(&blob.digest, afresh, log, |dir| {
-        log.step(&[b"unpacking the ", blob.kind.name().as_bytes(), b" into ", cache.path()]);
+    cache.ensure(&blob.digest(), afresh, log, |dir| {
+        log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
         let bytes = BlobReader::open(file, blob)?;
         match blob.encoding {
             Encoding::TarZstd => {
@@ -55,7 +55,7 @@ pub fn ensure(
 }
 
 /// A whole blob into an open file.
-pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd) -> Result<(), Error> {
+pub fn write_file(bytes: &mut BlobReader<'_>, out: &Fd) -> Result<(), Error> {
     let piece = zeroed(PIECE);
     loop {
         let read = bytes.read(piece)?;

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use bundle::{
-    Arch, Blob, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, ManifestBuilder, NewEntry, NewNotice, NewRule,
-    NewTranslator, NewVariant, RuleKind,
+    Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
+    NewNotice, NewRule, NewTranslator, NewVariant, RuleKind,
 };
 
 use crate::bundle_file::BundleFile;
@@ -18,7 +18,7 @@ use crate::head::{self, Placed};
 use crate::notices::Owed;
 use crate::place::NewFile;
 use crate::request::{Entry, Rule};
-use crate::{hash, verify};
+use crate::{hash, summary, verify};
 
 /// Everything that goes into a bundle, compressed already.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(crate) struct Written {
     /// Length of the file in bytes.
     pub(crate) length: u64,
     /// Its blobs.
-    pub(crate) blobs: Vec<Blob>,
+    pub(crate) blobs: Vec<NewBlob>,
 }
 
 /// Writes the bundle to `path`. On any error nothing is at `path` that was not there before.
@@ -84,6 +84,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     let mut manifest = ManifestBuilder::new();
     writer.start(parts, &mut manifest, path)?;
     writer.blobs(parts, &mut manifest, path)?;
+    writer.summary(&mut manifest, path)?;
     let manifest = manifest.finish(writer.at).map_err(Error::Manifest)?;
     let footer = Footer {
         file_length: writer.at + manifest.len() as u64 + Footer::LEN as u64,
@@ -113,7 +114,7 @@ fn new_rules(rules: &[Rule]) -> Vec<NewRule<'_>> {
 struct Writer<W> {
     out: W,
     at: u64,
-    blobs: Vec<(u32, Blob)>,
+    blobs: Vec<(u32, NewBlob)>,
 }
 
 impl<W: Write> Writer<W> {
@@ -194,6 +195,16 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// The text that tells of all the rest.
+    fn summary(&mut self, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
+        let so_far = manifest.clone().finish(self.at).map_err(Error::Manifest)?;
+        let so_far = Manifest::decode(&so_far, self.at).map_err(|error| Error::Manifest(error.into()))?;
+        let text = summary::text(&so_far);
+        self.raw(BlobKind::Summary, text.as_bytes(), manifest)
+            .map_err(|source| Error::io("write", path, source))?;
+        Ok(())
+    }
+
     fn notices(&mut self, subject: u32, notices: &Notices, manifest: &mut ManifestBuilder) -> io::Result<()> {
         let Notices { owed, frame } = notices;
         let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
@@ -219,8 +230,15 @@ impl<W: Write> Writer<W> {
     fn raw(&mut self, kind: BlobKind, bytes: &[u8], manifest: &mut ManifestBuilder) -> io::Result<u32> {
         let (length, digest) = (bytes.len() as u64, hash::of(bytes));
         let encoding = Encoding::Raw;
-        let blob =
-            Blob { kind, encoding, offset: self.at, stored: length, length, stored_digest: digest, digest };
+        let blob = NewBlob {
+            kind,
+            encoding,
+            offset: self.at,
+            stored: length,
+            length,
+            stored_digest: digest,
+            digest,
+        };
         self.bytes(bytes)?;
         Ok(self.note(blob, manifest))
     }
@@ -234,14 +252,14 @@ impl<W: Write> Writer<W> {
         manifest: &mut ManifestBuilder,
     ) -> io::Result<u32> {
         let Frame { stored, stored_digest, length, digest } = frame;
-        let same = |blob: &Blob| {
+        let same = |blob: &NewBlob| {
             (blob.kind, blob.encoding, blob.stored_digest, blob.digest)
                 == (kind, encoding, *stored_digest, *digest)
         };
         if let Some((number, _)) = self.blobs.iter().find(|(_, blob)| same(blob)) {
             return Ok(*number);
         }
-        let blob = Blob {
+        let blob = NewBlob {
             kind,
             encoding,
             offset: self.at,
@@ -254,7 +272,7 @@ impl<W: Write> Writer<W> {
         Ok(self.note(blob, manifest))
     }
 
-    fn note(&mut self, blob: Blob, manifest: &mut ManifestBuilder) -> u32 {
+    fn note(&mut self, blob: NewBlob, manifest: &mut ManifestBuilder) -> u32 {
         let number = manifest.blob(&blob);
         self.blobs.push((number, blob));
         number

@@ -96,12 +96,12 @@ impl BundleFile {
     }
 
     /// A blob's stored bytes.
-    pub(crate) fn stored(&self, blob: &Blob) -> Reader {
-        self.range(blob.offset, blob.stored)
+    pub(crate) fn stored(&self, blob: &Blob<'_>) -> Reader {
+        self.range(blob.offset(), blob.stored())
     }
 
     /// A blob's unpacked bytes (for an app: its tar stream), not yet compared with its digest.
-    pub(crate) fn unpacked(&self, blob: &Blob) -> io::Result<Box<dyn Read>> {
+    pub(crate) fn unpacked(&self, blob: &Blob<'_>) -> io::Result<Box<dyn Read>> {
         Ok(match blob.encoding {
             Encoding::Raw => Box::new(self.stored(blob)),
             Encoding::Zstd | Encoding::TarZstd => Box::new(compress::decoder(self.stored(blob))?),

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use bundle::{Arch, Class, Endian};
 use object::elf::{self, DynamicTag, FileHeader32, FileHeader64, FileType};
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadCache, ReadRef};
 
 /// `DF_1_PIE` of `<elf.h>`: what tells a static position-independent program from a library.
@@ -250,20 +250,6 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
         facts.needed.push(bytes.split(|byte| *byte == 0).next()?.to_vec());
     }
     Some(())
-}
-
-/// Where section `name` of an ELF file in memory lies: offset and length. `None` when there is not exactly one.
-pub(crate) fn section(file: &[u8], name: &[u8]) -> Option<(usize, usize)> {
-    fn find<H: FileHeader<Endian = Endianness>>(file: &[u8], name: &[u8]) -> Option<(usize, usize)> {
-        let header = H::parse(file).ok()?;
-        let endian = header.endian().ok()?;
-        let sections = header.sections(endian, file).ok()?;
-        let mut found = sections.iter().filter(|section| sections.section_name(endian, section) == Ok(name));
-        let (offset, length) = found.next()?.file_range(endian)?;
-        let range = (usize::try_from(offset).ok()?, usize::try_from(length).ok()?);
-        found.next().is_none().then_some(range)
-    }
-    find::<FileHeader64<Endianness>>(file, name).or_else(|| find::<FileHeader32<Endianness>>(file, name))
 }
 
 /// What a file is that does not start as ELF does. Magic numbers: `<mach-o/loader.h>`, `<mach-o/fat.h>`, the PE format.

@@ -104,23 +104,23 @@ fn new_file(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
-fn file(bundle: &BundleFile, blob: &Blob, path: &Path, mode: u32) -> Result<(), Error> {
+fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<(), Error> {
     let copied = new_file(path, mode).and_then(|mut to| {
-        io::copy(&mut bundle.unpacked(blob)?.take(blob.length), &mut to)?;
+        io::copy(&mut bundle.unpacked(blob)?.take(blob.length()), &mut to)?;
         to.flush()
     });
     copied.map_err(|source| Error::io("write", path, source))
 }
 
 /// Unpacks a tree into `folder`, which may exist already when it is empty.
-fn tree(bundle: &BundleFile, blob: &Blob, folder: &Path) -> Result<(), Error> {
+fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
         make_folder(folder)?;
     }
     let part = format!("{} tree", blob.kind.name());
     let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
     let unpacked = bundle.unpacked(blob).map_err(damaged)?;
-    let mut unpacked = unpacked.take(blob.length);
+    let mut unpacked = unpacked.take(blob.length());
     let mut symlinks: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     archive::read::<TreeError>(&mut unpacked, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);

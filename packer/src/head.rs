@@ -9,11 +9,10 @@ use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
 use crate::cli::Head;
-use crate::elf;
 use crate::error::{Code, Error};
 
-/// Section of a launcher that tells how it was started, and what it says before and after patching.
-const MARK_SECTION: &[u8] = b".unibin.head";
+/// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
+/// no section headers.
 const MARK_SH: &[u8; 16] = b"unibin-head:sh\0\0";
 const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
 
@@ -32,11 +31,11 @@ pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
 /// The launcher for `host`, patched to know that the file begins with it.
 pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
     let mut launcher = launcher(host)?;
-    let mark = elf::section(&launcher, MARK_SECTION)
-        .and_then(|(offset, length)| launcher.get_mut(offset..)?.get_mut(..length))
-        .filter(|mark| *mark == MARK_SH)
-        .ok_or(Error::NoHeadMark { host })?;
-    mark.copy_from_slice(MARK_ELF);
+    let windows = launcher.windows(MARK_SH.len()).enumerate();
+    let marks: Vec<_> = windows.filter(|(_, window)| *window == MARK_SH).map(|(at, _)| at).collect();
+    let [at] = marks[..] else { return Err(Error::NoHeadMark { host }) };
+    let mark = launcher.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+    *mark.ok_or(Error::NoHeadMark { host })? = *MARK_ELF;
     Ok(launcher)
 }
 

@@ -77,7 +77,7 @@ struct HostView {
 impl HostView {
     fn of(manifest: &Manifest<'_>, host: Arch) -> Self {
         let total = |blobs: &mut dyn Iterator<Item = Blob>| {
-            let blobs: BTreeMap<u64, u64> = blobs.map(|blob| (blob.offset, blob.stored)).collect();
+            let blobs: BTreeMap<u64, u64> = blobs.map(|blob| (blob.offset(), blob.stored())).collect();
             blobs.values().sum()
         };
         let launchers = manifest.launchers().filter(|row| row.host == host);
@@ -197,11 +197,11 @@ impl BundleView {
                 .map(|blob| BlobView {
                     part: verify::name(&manifest, &blob),
                     encoding: blob.encoding.name(),
-                    offset: blob.offset,
-                    stored: blob.stored,
-                    length: blob.length,
-                    stored_digest: blob.stored_digest.to_string(),
-                    digest: blob.digest.to_string(),
+                    offset: blob.offset(),
+                    stored: blob.stored(),
+                    length: blob.length(),
+                    stored_digest: blob.stored_digest().to_string(),
+                    digest: blob.digest().to_string(),
                 })
                 .collect(),
         })

@@ -41,6 +41,7 @@ mod run;
 mod say;
 mod sources;
 mod spool;
+mod summary;
 mod trace;
 mod transfer;
 mod unscripted;

@@ -51,7 +51,7 @@ pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
         let mut bytes = Vec::new();
         let unpacked = bundle
             .unpacked(&blob)
-            .and_then(|blob_bytes| blob_bytes.take(blob.length).read_to_end(&mut bytes));
+            .and_then(|blob_bytes| blob_bytes.take(blob.length()).read_to_end(&mut bytes));
         unpacked.map_err(|source| Error::damaged(bundle.path(), "notices", &source))?;
         text += &readable(&bytes);
         text += "\n";

@@ -22,30 +22,31 @@ pub(crate) fn verify(path: &Path) -> Result<String, Error> {
 /// Checks all of `bundle`.
 pub(crate) fn check(bundle: &BundleFile) -> Result<(), Error> {
     let manifest = bundle.manifest()?;
-    let blobs: Vec<Blob> = manifest.blobs().collect();
+    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = compress::each(blobs.clone(), |blob| check_blob(bundle, &manifest, &blob));
     checked.into_iter().collect::<Result<(), _>>()?;
     check_gaps(bundle, &blobs)?;
     check_signatures(bundle)
 }
 
-fn check_blob(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob) -> Result<(), Error> {
+fn check_blob(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> Result<(), Error> {
     let part = name(manifest, blob);
     let mut stored = Hashing::new(bundle.stored(blob));
     io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
     let (_, _, digest) = stored.finish();
-    compare(bundle, &part, blob.stored_digest, digest)?;
+    compare(bundle, &part, blob.stored_digest(), digest)?;
 
     let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
     let mut unpacked = Hashing::new(bundle.unpacked(blob).map_err(damaged)?);
     // One byte more than recorded is read at most: a frame may claim any length.
-    io::copy(&mut unpacked.by_ref().take(blob.length.saturating_add(1)), &mut io::sink()).map_err(damaged)?;
+    io::copy(&mut unpacked.by_ref().take(blob.length().saturating_add(1)), &mut io::sink())
+        .map_err(damaged)?;
     let (_, length, digest) = unpacked.finish();
-    if length != blob.length {
-        let text = format!("it unpacks to another length than {} bytes", blob.length);
+    if length != blob.length() {
+        let text = format!("it unpacks to another length than {} bytes", blob.length());
         return Err(Error::damaged(bundle.path(), &part, &text));
     }
-    compare(bundle, &part, blob.digest, digest)
+    compare(bundle, &part, blob.digest(), digest)
 }
 
 fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> Result<(), Error> {
@@ -53,10 +54,10 @@ fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> 
 }
 
 /// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between them.
-fn check_gaps(bundle: &BundleFile, blobs: &[Blob]) -> Result<(), Error> {
+fn check_gaps(bundle: &BundleFile, blobs: &[Blob<'_>]) -> Result<(), Error> {
     let mut free = 0;
-    let starts = blobs.iter().map(|blob| blob.offset).chain([bundle.footer.manifest_offset]);
-    let ends = blobs.iter().map(|blob| blob.offset.saturating_add(blob.stored)).chain([0]);
+    let starts = blobs.iter().map(|blob| blob.offset()).chain([bundle.footer.manifest_offset]);
+    let ends = blobs.iter().map(|blob| blob.offset().saturating_add(blob.stored())).chain([0]);
     for (start, end) in starts.zip(ends) {
         let mut gap = bundle.range(free, start.saturating_sub(free));
         let mut at = free;
@@ -86,9 +87,9 @@ fn check_signatures(bundle: &BundleFile) -> Result<(), Error> {
 }
 
 /// What messages call a blob: its kind and what tells it from others of that kind.
-pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob) -> String {
+pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
     let whose = match blob.kind {
-        BlobKind::Stub | BlobKind::Notices => None,
+        BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
         BlobKind::Launcher => {
             manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
         }

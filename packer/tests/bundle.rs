@@ -73,12 +73,12 @@ fn the_layout_is_that_of_the_format() {
     assert_eq!(kinds.join(" "), wanted, "one text of notices serves both emulators");
     for blob in &blobs {
         if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {
-            assert_eq!((blob.offset % bundle::LAUNCHER_ALIGN, blob.encoding), (0, Encoding::Raw));
+            assert_eq!((blob.offset() % bundle::LAUNCHER_ALIGN, blob.encoding), (0, Encoding::Raw));
         }
     }
     assert!(bytes.starts_with(b"#!/bin/sh\n"));
     for launcher in manifest.launchers() {
-        let start = usize::try_from(launcher.blob.offset).expect("small");
+        let start = usize::try_from(launcher.blob.offset()).expect("small");
         let file = fs::read(scene.at("launchers").join(format!("launcher-{}", launcher.host)));
         assert!(bytes[start..].starts_with(&file.expect("a launcher")));
     }
@@ -93,10 +93,12 @@ fn a_changed_byte_in_any_part_is_found_and_named_and_the_restored_bundle_is_whol
     let scene = Scene::new();
     let good = packed(&scene, "out");
     let (footer, manifest) = decoded(&good);
-    let mut places: Vec<(u64, String)> =
-        manifest.blobs().map(|blob| (blob.offset + blob.stored / 2, blob.kind.name().to_owned())).collect();
+    let mut places: Vec<(u64, String)> = manifest
+        .blobs()
+        .map(|blob| (blob.offset() + blob.stored() / 2, blob.kind.name().to_owned()))
+        .collect();
     let launcher = manifest.launchers().next().expect("a launcher").blob;
-    places.push((launcher.offset + launcher.stored, "gap".to_owned()));
+    places.push((launcher.offset() + launcher.stored(), "gap".to_owned()));
     places.push((footer.manifest_offset + 50, "manifest".to_owned()));
     places.push((footer.file_length - 80, "footer".to_owned()));
     places.push((footer.file_length - 32, "manifest".to_owned()));
@@ -132,7 +134,7 @@ fn a_digest_that_a_forger_adjusted_for_the_stored_bytes_alone_is_found_by_the_un
     // The unpacked digest, as the manifest has it, replaced; manifest digest and footer made to fit.
     let mut bad = good.clone();
     let rows = &mut bad[range(footer.manifest_offset, footer.manifest_length)];
-    let at = rows.windows(32).position(|window| window == app.digest.0).expect("the digest");
+    let at = rows.windows(32).position(|window| window == app.digest().0).expect("the digest");
     rows[at] ^= 1;
     let digest = scene::sha256(rows);
     let length = bad.len();

@@ -2,7 +2,7 @@
 
 mod scene;
 
-use bundle::{Arch, Blob, BlobKind, Encoding, Footer, ManifestBuilder, NewEntry, NewVariant};
+use bundle::{Arch, BlobKind, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
 use scene::{Scene, sha256};
 
 /// One header of a tar stream, and the bytes that follow it.
@@ -33,7 +33,7 @@ fn bundle_of(entries: &[Vec<u8>]) -> Vec<u8> {
     frame.extend(&tar);
 
     let stub = vec![b'\n'; 4096];
-    let blob = |kind, encoding, offset, stored: &[u8], unpacked: &[u8]| Blob {
+    let blob = |kind, encoding, offset, stored: &[u8], unpacked: &[u8]| NewBlob {
         kind,
         encoding,
         offset,

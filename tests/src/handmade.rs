@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bundle::{Arch, Blob, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewEntry, NewVariant};
+use bundle::{Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
 use sha2::{Digest as _, Sha256};
 
 use crate::parts::Parts;
@@ -46,11 +46,11 @@ impl Handmade {
         bytes.resize(bytes.len().next_multiple_of(4096), 0);
 
         let mut manifest = ManifestBuilder::new();
-        let first = model.manifest().blobs().filter(|blob| blob.offset < head as u64);
-        let numbers: Vec<u32> = first.map(|blob| manifest.blob(&blob)).collect();
+        let first = model.manifest().blobs().filter(|blob| blob.offset() < head as u64);
+        let numbers: Vec<u32> = first.map(|blob| manifest.blob(&blob.into())).collect();
         let host = model.manifest().launchers().next().expect("a launcher").host;
         manifest.launcher(host, false, *numbers.last().expect("a launcher's blob"));
-        let app = manifest.blob(&Blob {
+        let app = manifest.blob(&NewBlob {
             kind: BlobKind::App,
             encoding: Encoding::TarZstd,
             offset: bytes.len() as u64,

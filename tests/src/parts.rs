@@ -46,7 +46,7 @@ impl Parts {
     pub fn blob_range(&self, kind: BlobKind) -> Range<usize> {
         let found = self.manifest().blobs().find(|blob| blob.kind == kind);
         let blob = found.unwrap_or_else(|| panic!("the bundle holds no {}", kind.name()));
-        index(blob.offset)..index(blob.offset + blob.stored)
+        index(blob.offset())..index(blob.offset() + blob.stored())
     }
 
     /// The first blob of this kind.
@@ -58,7 +58,7 @@ impl Parts {
     pub fn padding(&self) -> Range<usize> {
         let mut free = 0;
         let starts =
-            self.manifest().blobs().map(|blob| (index(blob.offset), index(blob.offset + blob.stored)));
+            self.manifest().blobs().map(|blob| (index(blob.offset()), index(blob.offset() + blob.stored())));
         for (start, end) in starts {
             if start > free {
                 return free..start;

@@ -51,6 +51,23 @@ fn info_names_app_entries_emulators_and_notices_and_runs_nothing() {
 }
 
 #[test]
+fn notices_are_printed_in_full_and_not_at_all_when_they_were_changed() {
+    let (sandbox, bundle) = riscv64();
+    let parts = Parts::of(&bundle);
+    let notices = parts.blob_range(BlobKind::Notices);
+    sandbox.write("busybox", &parts.changed(notices.start + 20));
+    let refused = sandbox.run_with(&[("UNIBIN_DO", "notices")], &bundle, &NONE);
+    refused.must_fail_with(125, &["damaged", "notices"]);
+    assert_eq!(refused.text(), "");
+
+    sandbox.write("busybox", &parts.bytes);
+    let told = sandbox.run_with(&[("UNIBIN_DO", "notices")], &bundle, &NONE).must_succeed();
+    for text in ["GNU GENERAL PUBLIC LICENSE", "QEMU"] {
+        assert!(told.contains(text), "it lacks `{text}`");
+    }
+}
+
+#[test]
 fn extract_gives_the_app_as_it_was_packed_into_a_folder_that_was_not_there() {
     let (sandbox, bundle) = riscv64();
     let extract = |to: &str| sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", to)], &bundle, &NONE);

@@ -4,6 +4,7 @@
 
 use super::{Errno, Fd, call};
 use crate::bytes::{c_string, zeroed};
+use bundle::cut;
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
@@ -95,7 +96,7 @@ impl Entries<'_> {
 fn parse(records: &[u8]) -> Option<(Entry, usize)> {
     let length = usize::from(u16::from_ne_bytes(records.get(16..18)?.try_into().ok()?));
     let record = records.get(..length)?;
-    let name = CStr::from_bytes_until_nul(record.get(19..)?).ok()?;
+    let (name, _) = cut(record.get(19..)?, 0);
     let kind = match u32::from(record[18]) {
         raw::DT_REG => Kind::File,
         raw::DT_DIR => Kind::Dir,
@@ -103,5 +104,5 @@ fn parse(records: &[u8]) -> Option<(Entry, usize)> {
         raw::DT_UNKNOWN => Kind::Unknown,
         _ => Kind::Other,
     };
-    Some((Entry { name: c_string(&[name.to_bytes()]), kind }, length))
+    Some((Entry { name: c_string(&[name]), kind }, length))
 }

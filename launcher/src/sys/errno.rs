@@ -2,6 +2,7 @@
 //!
 //! Refuses to guess: a number without a row is shown as `unknown error`, its code stays available.
 
+use bundle::cut;
 use linux_raw_sys::errno as raw;
 
 /// Why a system call failed: a positive error number of errno(3).
@@ -22,7 +23,7 @@ impl Errno {
 
 impl core::fmt::Debug for Errno {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} ({})", self.name(), self.0)
+        write!(f, "{} ({})", self.name().escape_ascii(), self.0)
     }
 }
 
@@ -32,27 +33,33 @@ macro_rules! errnos {
             $(#[doc = $text] pub const $name: Self = Self(raw::$name as u16);)*
 
             const CODES: &'static [u16] = &[$(raw::$name as u16),*];
-            const NAMES: &'static str = concat!($(stringify!($name), "\n"),*);
+            const NAMES: &'static [u8] = concat!($(stringify!($name), "\n"),*).as_bytes();
             // One string and not one for each number: pointers to them would take more room than the code that looks.
-            const TEXTS: &'static str = concat!($($text, "\n"),*);
+            const TEXTS: &'static [u8] = concat!($($text, "\n"),*).as_bytes();
         }
     };
 }
 
 impl Errno {
     /// The symbol of errno(3), or `E?` for a number without one here.
-    pub fn name(self) -> &'static str {
-        self.line_of(Self::NAMES).unwrap_or("E?")
+    pub fn name(self) -> &'static [u8] {
+        self.line_of(Self::NAMES).unwrap_or(b"E?")
     }
 
     /// What strerror(3) says, in lower case.
-    pub fn text(self) -> &'static str {
-        self.line_of(Self::TEXTS).unwrap_or("unknown error")
+    pub fn text(self) -> &'static [u8] {
+        self.line_of(Self::TEXTS).unwrap_or(b"unknown error")
     }
 
-    fn line_of(self, lines: &'static str) -> Option<&'static str> {
-        let row = Self::CODES.iter().position(|code| *code == self.0)?;
-        lines.lines().nth(row)
+    fn line_of(self, mut lines: &'static [u8]) -> Option<&'static [u8]> {
+        for code in Self::CODES {
+            let (line, behind) = cut(lines, b'\n');
+            if *code == self.0 {
+                return Some(line);
+            }
+            lines = behind?;
+        }
+        None
     }
 }
 

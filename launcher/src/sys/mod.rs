@@ -12,6 +12,8 @@
 )]
 #![allow(clippy::many_single_char_names, reason = "the six arguments of a system call have no other names")]
 
+use core::ffi::CStr;
+
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
 mod cpu;
@@ -52,6 +54,8 @@ mod exec;
 mod fd;
 mod head;
 mod map;
+#[cfg(feature = "bare")]
+mod mem;
 mod path;
 mod process;
 mod signal;
@@ -62,7 +66,7 @@ pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
-pub use head::{HEAD_ELF, HEAD_SECTION, HEAD_SH, starts_as_elf};
+pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
@@ -93,6 +97,15 @@ unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usi
     match value.wrapping_neg() {
         code @ 1..=4095 => Err(Errno::from_code(code)),
         _ => Ok(value),
+    }
+}
+
+/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is left out.
+pub fn c_str(bytes: &[u8]) -> &CStr {
+    match bytes.last() {
+        // SAFETY: there is a NUL within `bytes`, which the result borrows.
+        Some(0) => unsafe { CStr::from_ptr(bytes.as_ptr().cast()) },
+        _ => c"",
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Paths are bytes with a NUL at the end, as the kernel takes them; no path is normalised or checked here.
 
-use super::{At, Errno, Fd, Follow, call, uninterrupted};
-use crate::bytes::{c_string, zeroed};
+use super::{At, Errno, Fd, Follow, c_str, call, uninterrupted};
+use crate::bytes::zeroed;
 use core::ffi::CStr;
 use core::ops::BitOr;
 use linux_raw_sys::general as raw;
+
+/// `PATH_MAX` of `<linux/limits.h>`, with the NUL: what the kernel answers is no longer.
+const PATH_MAX: usize = 4096;
 
 /// How to open a file (open(2)). `O_CLOEXEC` and, where a CPU needs it, `O_LARGEFILE` are always added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,17 +141,12 @@ pub fn linkat(old_dir: At<'_>, old: &CStr, new_dir: At<'_>, new: &CStr) -> Resul
 
 /// What the symbolic link says. `EINVAL` if `path` is not one.
 pub fn readlinkat(dir: At<'_>, path: &CStr) -> Result<&'static CStr, Errno> {
-    let mut buffer = zeroed(256);
-    loop {
-        let arguments = [dir.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len()];
-        // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes into `buffer`.
-        let length = unsafe { call(raw::__NR_readlinkat, arguments) }?;
-        // A full buffer may be a cut answer.
-        if length < buffer.len() {
-            return Ok(c_string(&[&buffer[..length]]));
-        }
-        buffer = zeroed(length * 2);
-    }
+    let buffer = zeroed(PATH_MAX);
+    // The last byte stays zero: targets are shorter than `PATH_MAX`.
+    let arguments = [dir.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, PATH_MAX - 1];
+    // SAFETY: `path` is NUL-terminated; the kernel writes at most `PATH_MAX - 1` bytes into `buffer`.
+    unsafe { call(raw::__NR_readlinkat, arguments) }?;
+    Ok(c_str(buffer))
 }
 
 /// Whether the real user may do `access`. Only executing shows whether a security module agrees.
@@ -171,17 +169,9 @@ pub fn set_mtime(dir: At<'_>, path: &CStr, seconds: i64, follow: Follow) -> Resu
 
 /// The working folder. `ENOENT` if it is removed or lies outside our root.
 pub fn getcwd() -> Result<&'static CStr, Errno> {
-    let mut buffer = zeroed(256);
-    loop {
-        // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
-        match unsafe { call(raw::__NR_getcwd, [buffer.as_mut_ptr() as usize, buffer.len()]) } {
-            Err(Errno::ERANGE) => buffer = zeroed(buffer.len() * 2),
-            Err(errno) => return Err(errno),
-            Ok(length) => {
-                // The length counts the NUL. `(unreachable)/...` is the kernel's answer outside our root.
-                let path = buffer.get(..length.saturating_sub(1)).unwrap_or_default();
-                return if path.first() == Some(&b'/') { Ok(c_string(&[path])) } else { Err(Errno::ENOENT) };
-            }
-        }
-    }
+    let buffer = zeroed(PATH_MAX);
+    // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
+    unsafe { call(raw::__NR_getcwd, [buffer.as_mut_ptr() as usize, buffer.len()]) }?;
+    // `(unreachable)/...` is the kernel's answer outside our root.
+    if buffer.first() == Some(&b'/') { Ok(c_str(buffer)) } else { Err(Errno::ENOENT) }
 }

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use linux_raw_sys::auxvec as raw;
 
+use super::c_str;
+
 /// Arguments, environment and auxiliary vector of this process.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
@@ -82,7 +84,7 @@ impl Process {
     pub fn var(&self, name: &[u8]) -> Option<&'static CStr> {
         self.env.iter().find_map(|entry| {
             let value = entry.to_bytes_with_nul().strip_prefix(name)?.strip_prefix(b"=")?;
-            CStr::from_bytes_with_nul(value).ok()
+            Some(c_str(value))
         })
     }
 

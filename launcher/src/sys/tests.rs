@@ -157,8 +157,8 @@ fn a_variable_is_found_by_its_whole_name_and_the_first_one_counts() {
 #[test]
 fn an_unknown_error_keeps_its_number() {
     let errno = Errno::from_code(4095);
-    assert_eq!((errno.code(), errno.name(), errno.text()), (4095, "E?", "unknown error"));
-    assert_eq!((Errno::ENOENT.code(), Errno::ENOENT.name()), (2, "ENOENT"));
+    assert_eq!((errno.code(), errno.name(), errno.text()), (4095, &b"E?"[..], &b"unknown error"[..]));
+    assert_eq!((Errno::ENOENT.code(), Errno::ENOENT.name()), (2, &b"ENOENT"[..]));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod literals;
 mod sequences;
 mod window;
 
-use crate::bytes::zeroed;
+use crate::bytes::{keep, zeroed};
 use literals::Literals;
 use sequences::Sequences;
 use window::Window;
@@ -41,7 +41,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Reads the frame's header.
-    pub fn open(fill: Fill<'_>) -> Option<Self> {
+    pub fn open(fill: Fill<'_>) -> Option<&'static mut Self> {
         let mut start = [0; 5];
         fill(&mut start)?;
         let [magic @ .., descriptor] = start;
@@ -68,13 +68,13 @@ impl Decoder {
         if window > MAX_WINDOW {
             return None;
         }
-        Some(Self {
+        Some(keep(Self {
             window: Window::new(usize::try_from(window).ok()?),
             block: zeroed(MAX_BLOCK + size_of::<u64>()),
             literals: Literals::new(),
             sequences: Sequences::new(),
             last_block_seen: false,
-        })
+        }))
     }
 
     /// Writes the frame's next bytes into `out` and says how many; 0 at its end.

@@ -189,29 +189,11 @@ pub(crate) fn elf(parts: Elf<'_>) -> Vec<u8> {
     file
 }
 
-/// A file with the section that the packer patches, `length` bytes long.
+/// A file with the mark that the packer patches, `length` bytes long.
 pub(crate) fn launcher(length: usize) -> Vec<u8> {
-    const NAMES: &[u8; 25] = b"\0.unibin.head\0.shstrtab\0\0";
     let mut file = program(X86_64);
     file.resize(length.next_multiple_of(8) - 8, 0x90);
-    let mark = file.len() as u64;
     file.extend(b"unibin-head:sh\0\0");
-    let names = file.len() as u64;
-    file.extend(NAMES);
-    file.resize(file.len().next_multiple_of(8), 0);
-    let sections = file.len() as u64;
-    for (name, kind, offset, length) in [(0u32, 0u32, 0u64, 0u64), (1, 1, mark, 16), (14, 3, names, 24)] {
-        file.extend(name.to_le_bytes());
-        file.extend(kind.to_le_bytes());
-        file.extend([0; 16]);
-        file.extend(offset.to_le_bytes());
-        file.extend(length.to_le_bytes());
-        file.extend([0; 24]);
-    }
-    file[40..48].copy_from_slice(&sections.to_le_bytes());
-    file[58..60].copy_from_slice(&64u16.to_le_bytes());
-    file[60..62].copy_from_slice(&3u16.to_le_bytes());
-    file[62..64].copy_from_slice(&2u16.to_le_bytes());
     file
 }
 

@@ -1,0 +1,46 @@
+//! What a bundle says of itself with `UNIBIN_DO=info`: written when it is packed, since a launcher has no room for it. A line
+//! for each of its parts; what only a run knows (its path, the host) the launcher puts before it.
+
+use std::fmt::Write as _;
+
+use bundle::{Blob, Manifest};
+
+/// The text for the bundle that `manifest` describes.
+pub(crate) fn text(manifest: &Manifest<'_>) -> String {
+    let mut lines = String::new();
+    let mut line = |line: String| {
+        // Names may come from files: they stay on their line.
+        lines.extend(line.chars().map(|c| if c.is_control() { '?' } else { c }));
+        lines.push('\n');
+    };
+    let hosts: Vec<_> = manifest.launchers().map(|launcher| launcher.host.name()).collect();
+    line(format!("hosts: {}", hosts.join(" ")));
+    for variant in manifest.variants() {
+        let mut told = format!("app: target {}", variant.target);
+        if variant.level != 0 {
+            let _ = write!(told, " level {}", variant.level); // writing to a String cannot fail
+        }
+        line(format!("{told}, {}", sizes(variant.app)));
+        for entry in manifest.entries(&variant) {
+            line(format!("  entry {}: {}", lossy(entry.name), lossy(entry.path)));
+        }
+    }
+    for row in manifest.translators() {
+        let (name, version) = (lossy(row.name), lossy(row.version));
+        let (target, host) = (row.key.target, row.key.host);
+        line(format!("emulator: {target} on {host}: {name} {version}, {}", sizes(row.blob)));
+    }
+    for notice in manifest.notices() {
+        let (source, licence, origin) = (lossy(notice.source), lossy(notice.licence), lossy(notice.origin));
+        line(format!("notice: {source} ({licence}): {origin}"));
+    }
+    lines
+}
+
+fn sizes(blob: Blob<'_>) -> String {
+    format!("{} bytes stored, {} unpacked", blob.stored(), blob.length())
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
