@@ -6,6 +6,7 @@ pub(crate) const PATH_MAX: usize = 4096;
 
 /// Whether `byte` is among `bytes`.
 #[inline(never)]
+#[allow(clippy::manual_contains, reason = "`contains` is the long search that this stands for")]
 pub fn has(bytes: &[u8], byte: u8) -> bool {
     bytes.iter().any(|each| *each == byte)
 }

@@ -8,7 +8,6 @@ pub(crate) mod rustc;
 use crate::rust_src;
 use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
-use object::{Object as _, ObjectSegment as _};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs;
@@ -119,14 +118,6 @@ fn parse(arguments: &[String]) -> Result<Options> {
     Ok(options)
 }
 
-/// The file up to the last byte that the kernel loads: the linker leaves names of sections behind it that are not there.
-fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
-    let file = object::File::parse(linked)?;
-    let ends = file.segments().map(|segment| segment.file_range()).map(|(start, length)| start + length);
-    let end = usize::try_from(ends.max().context("it has no segment")?)?;
-    Ok(linked.get(..end).context("it is cut off")?.to_vec())
-}
-
 /// Lists the launchers that are in `folder`, whichever this run has built.
 fn write_sums(folder: &Path) -> Result<()> {
     let mut sums = String::new();
@@ -196,7 +187,7 @@ impl Build {
         ensure!(status.success(), "the launcher for `{triple}` does not build");
         let path = self.target.join(triple).join("launcher/launcher");
         let linked = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        loaded_part(&linked).with_context(|| format!("`{}` is no launcher", path.display()))
+        crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no launcher", path.display()))
     }
 
     /// The names that stand for this machine's folders in messages of the standard library.
