@@ -56,7 +56,7 @@ fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> 
 /// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between them.
 fn check_gaps(bundle: &BundleFile, blobs: &[Blob<'_>]) -> Result<(), Error> {
     let mut free = 0;
-    let starts = blobs.iter().map(|blob| blob.offset()).chain([bundle.footer.manifest_offset]);
+    let starts = blobs.iter().map(Blob::offset).chain([bundle.footer.manifest_offset]);
     let ends = blobs.iter().map(|blob| blob.offset().saturating_add(blob.stored())).chain([0]);
     for (start, end) in starts.zip(ends) {
         let mut gap = bundle.range(free, start.saturating_sub(free));
