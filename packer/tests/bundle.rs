@@ -69,7 +69,7 @@ fn the_layout_is_that_of_the_format() {
     let (_, manifest) = decoded(&bytes);
     let blobs: Vec<_> = manifest.blobs().collect();
     let kinds: Vec<_> = blobs.iter().map(|blob| blob.kind.name()).collect();
-    let wanted = "stub launcher launcher launcher app emulator notices emulator";
+    let wanted = "stub launcher launcher launcher app emulator notices emulator summary";
     assert_eq!(kinds.join(" "), wanted, "one text of notices serves both emulators");
     for blob in &blobs {
         if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {
