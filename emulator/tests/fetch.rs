@@ -123,7 +123,10 @@ fn two_at_once_agree() {
 fn where_the_pinned_package_is_gone_the_signed_index_decides_and_that_is_reported() {
     // The catalogue pins a version that no mirror has; the index leads to the version that it has.
     let real = catalogue().find(RISCV64_ON_X86_64).expect("pinned").0.package.sha256.to_string();
+    let program = catalogue().find(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
     let text = include_str!("../catalogue.toml").replace("10.0.13", "9.9.9").replace(&real, &"0".repeat(64));
+    // Another version is another program: the same bytes would be told of as the pinned ones.
+    let text = text.replace(&program, &"1".repeat(64));
     let catalogue = Catalogue::parse(&text).expect("readable");
     let root = folder("gone");
     let store = Store::open(&root).expect("a store");
