@@ -133,19 +133,8 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
     if !rows.iter().any(|(tag, _)| named.contains(tag)) {
         return Some(());
     }
-    let strings = value(elf::DT_STRTAB)?;
-    let (start, end) = segments.iter().find_map(|segment| {
-        let from: u64 = segment.p_vaddr(endian).into();
-        let (offset, size) = segment.file_range(endian);
-        let within = strings.checked_sub(from).filter(|within| *within < size)?;
-        (segment.p_type(endian) == elf::PT_LOAD)
-            .then_some((offset.checked_add(within)?, offset.checked_add(size)?))
-    })?;
-    let text = |at: u64| -> Option<Vec<u8>> {
-        let at = start.checked_add(at).filter(|at| *at < end)?;
-        let bytes = data.read_bytes_at(at, NAME_MAX.min(end - at)).ok()?;
-        bytes.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
-    };
+    let strings = Strings::at::<H>(value(elf::DT_STRTAB)?, segments, endian)?;
+    let text = |at: u64| strings.get(at, NAME_MAX, data);
     let one = |tag| value(tag).map(text).map_or(Some(None), |text| text.map(Some));
     object.soname = one(elf::DT_SONAME)?;
     object.rpath = one(elf::DT_RPATH)?;
@@ -153,6 +142,37 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
     let needed = rows.iter().filter(|(tag, _)| *tag == elf::DT_NEEDED);
     object.needed = needed.map(|(_, at)| text(*at)).collect::<Option<_>>()?;
     Some(())
+}
+
+/// The string table of a dynamic section: where it begins in the file, and where the segment that holds it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Strings {
+    start: u64,
+    end: u64,
+}
+
+impl Strings {
+    /// The table at `address` (`DT_STRTAB`); `None` where no segment that is loaded has it.
+    pub fn at<H: FileHeader<Endian = Endianness>>(
+        address: u64,
+        segments: &[H::ProgramHeader],
+        endian: Endianness,
+    ) -> Option<Self> {
+        segments.iter().find_map(|segment| {
+            let from: u64 = segment.p_vaddr(endian).into();
+            let (offset, size) = segment.file_range(endian);
+            let within = address.checked_sub(from).filter(|within| *within < size)?;
+            let table = Self { start: offset.checked_add(within)?, end: offset.checked_add(size)? };
+            (segment.p_type(endian) == elf::PT_LOAD).then_some(table)
+        })
+    }
+
+    /// The string at `offset`, without its NUL, of at most `longest` bytes; `None` where it cannot be read.
+    pub fn get<'data>(&self, offset: u64, longest: u64, data: impl ReadRef<'data>) -> Option<Vec<u8>> {
+        let at = self.start.checked_add(offset).filter(|at| *at < self.end)?;
+        let bytes = data.read_bytes_at(at, longest.min(self.end - at)).ok()?;
+        bytes.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
+    }
 }
 
 /// Undefined dynamic symbols. Loaders find them without sections, so a file without sections is no worse.

@@ -16,7 +16,7 @@ mod tokens;
 mod tree;
 mod walk;
 
-pub use elf::{NotAnObject, Object};
+pub use elf::{NotAnObject, Object, Strings};
 pub use families::{FAMILIES, Family, families};
 pub use folder::Folder;
 pub use glob::{expand, matches};

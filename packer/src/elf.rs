@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use bundle::{Arch, Class, Endian};
+use closure::Strings;
 use object::elf::{self, DynamicTag, FileHeader32, FileHeader64, FileType};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadCache, ReadRef};
@@ -237,18 +238,8 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
     if wanted.is_empty() {
         return Some(());
     }
-    let strings = value(elf::DT_STRTAB)?;
-    let (start, end) = segments.iter().find_map(|segment| {
-        let from: u64 = segment.p_vaddr(endian).into();
-        let (offset, size) = segment.file_range(endian);
-        let within = strings.checked_sub(from).filter(|within| *within < size)?;
-        (segment.p_type(endian) == elf::PT_LOAD).then_some((offset + within, offset + size))
-    })?;
-    for name in wanted {
-        let at = start.checked_add(name).filter(|at| *at < end)?;
-        let bytes = data.read_bytes_at(at, NAME_MAX.min(end - at)).ok()?;
-        facts.needed.push(bytes.split(|byte| *byte == 0).next()?.to_vec());
-    }
+    let strings = Strings::at::<H>(value(elf::DT_STRTAB)?, segments, endian)?;
+    facts.needed = wanted.into_iter().map(|name| strings.get(name, NAME_MAX, data)).collect::<Option<_>>()?;
     Some(())
 }
 
