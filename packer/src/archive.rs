@@ -9,6 +9,7 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 use crate::app::{App, Node};
+use crate::error::Error;
 
 /// Writes `app` as one tar stream, end mark included.
 pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
@@ -58,16 +59,18 @@ pub(crate) enum Entry<'a> {
     HardLink(Vec<u8>),
 }
 
-/// Reads a tar stream entry by entry; kinds that [`write`] does not write are an error.
-pub(crate) fn read<E: From<io::Error>>(
+/// Reads a tar stream entry by entry. What cannot be read, and kinds that [`write`] does not write, are what `damaged` makes
+/// of them.
+pub(crate) fn read(
     from: impl Read,
-    mut each: impl FnMut(&[u8], Entry<'_>) -> Result<(), E>,
-) -> Result<(), E> {
+    damaged: impl Fn(io::Error) -> Error,
+    mut each: impl FnMut(&[u8], Entry<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut tar = tar::Archive::new(from);
-    for entry in tar.entries()? {
-        let mut entry = entry?;
+    for entry in tar.entries().map_err(&damaged)? {
+        let mut entry = entry.map_err(&damaged)?;
         let path = entry.path_bytes().into_owned();
-        let mode = entry.header().mode()?;
+        let mode = entry.header().mode().map_err(&damaged)?;
         let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
         let entry = match (entry.header().entry_type(), link) {
             (EntryType::Directory, _) => Entry::Folder,
@@ -76,7 +79,7 @@ pub(crate) fn read<E: From<io::Error>>(
             (EntryType::Link, Some(target)) => Entry::HardLink(target),
             (kind, _) => {
                 let text = format!("`{}` is an entry of type {kind:?}", path.escape_ascii());
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
+                return Err(damaged(io::Error::new(io::ErrorKind::InvalidData, text)));
             }
         };
         each(&path, entry)?;
@@ -132,17 +135,17 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let mut seen = Vec::new();
-        read(&bytes()[..], |path, entry| {
+        read(&bytes()[..], Error::Temporary, |path, entry| {
             let kind = match entry {
                 Entry::Folder => "folder".to_owned(),
                 Entry::File { executable, content } => {
-                    format!("{executable} {}", io::copy(content, &mut io::sink())?)
+                    format!("{executable} {}", io::copy(content, &mut io::sink()).map_err(Error::Temporary)?)
                 }
                 Entry::Symlink(to) => format!("-> {}", to.len()),
                 Entry::HardLink(to) => format!("= {}", to.len()),
             };
             seen.push((path.len(), kind));
-            io::Result::Ok(())
+            Ok(())
         })
         .expect("it is read");
         let expected = [

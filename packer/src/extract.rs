@@ -122,12 +122,11 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error
     let unpacked = bundle.unpacked(blob).map_err(damaged)?;
     let mut unpacked = unpacked.take(blob.length());
     let mut symlinks: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-    archive::read::<TreeError>(&mut unpacked, |path, entry| {
+    archive::read(&mut unpacked, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        app::check(path).map_err(TreeError::Refused)?;
+        app::check(path)?;
         let to = folder.join(std::ffi::OsStr::from_bytes(path));
-        let wrote =
-            |done: io::Result<()>| done.map_err(|source| TreeError::Refused(Error::io("write", &to, source)));
+        let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
             Entry::Folder => wrote(fs::create_dir(&to)),
             Entry::File { executable, content } => wrote((|| {
@@ -135,20 +134,16 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error
                 io::copy(content, &mut new_file(&to, mode)?).map(drop)
             })()),
             Entry::HardLink(target) => {
-                app::check(&target).map_err(TreeError::Refused)?;
+                app::check(&target)?;
                 // No symbolic link exists yet, so that this can only lead to a file of the tree.
                 wrote(fs::hard_link(folder.join(std::ffi::OsStr::from_bytes(&target)), &to))
             }
             Entry::Symlink(target) => {
-                app::check_link(path, &target).map_err(TreeError::Refused)?;
+                app::check_link(path, &target)?;
                 symlinks.push((to, target));
                 Ok(())
             }
         }
-    })
-    .map_err(|error| match error {
-        TreeError::Read(source) => damaged(source),
-        TreeError::Refused(error) => error,
     })?;
     for (path, target) in symlinks {
         symlink(std::ffi::OsStr::from_bytes(&target), &path)
@@ -156,16 +151,4 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error
     }
     fs::set_permissions(folder, Permissions::from_mode(0o755))
         .map_err(|source| Error::io("write", folder, source))
-}
-
-/// Why a tree could not be unpacked: its stream cannot be read, or what it says cannot be done.
-enum TreeError {
-    Read(io::Error),
-    Refused(Error),
-}
-
-impl From<io::Error> for TreeError {
-    fn from(source: io::Error) -> Self {
-        Self::Read(source)
-    }
 }

@@ -54,15 +54,12 @@ pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error
     file.by_ref().take(4).read_to_end(&mut start).map_err(failed)?;
     let whole = io::Cursor::new(start.clone()).chain(file);
     let folder = tempfile::tempdir().map_err(Error::Temporary)?;
-    let unpacked = if start == ZSTD {
-        unpack(compress::decoder(whole).map_err(failed)?, folder.path())
+    let damaged = |source| Error::damaged(from, "archive of emulators", &source);
+    if start == ZSTD {
+        unpack(compress::decoder(whole).map_err(failed)?, damaged, folder.path())?;
     } else {
-        unpack(whole, folder.path())
-    };
-    unpacked.map_err(|error| match error {
-        Unpack::Read(source) => Error::damaged(from, "archive of emulators", &source),
-        Unpack::Refused(error) => error,
-    })?;
+        unpack(whole, damaged, folder.path())?;
+    }
     Ok(lines(&emulators.import(folder.path())?))
 }
 
@@ -86,22 +83,11 @@ fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
     Ok(found)
 }
 
-enum Unpack {
-    Read(io::Error),
-    Refused(Error),
-}
-
-impl From<io::Error> for Unpack {
-    fn from(source: io::Error) -> Self {
-        Self::Read(source)
-    }
-}
-
 /// Folders and files only; a path that leads out of the archive is refused.
-fn unpack(from: impl Read, folder: &Path) -> Result<(), Unpack> {
-    archive::read(from, |path, entry| {
+fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, folder: &Path) -> Result<(), Error> {
+    archive::read(from, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        app::check(path).map_err(Unpack::Refused)?;
+        app::check(path)?;
         let to = folder.join(std::ffi::OsStr::from_bytes(path));
         let wrote = match entry {
             Entry::Folder => fs::create_dir_all(&to),
@@ -111,9 +97,9 @@ fn unpack(from: impl Read, folder: &Path) -> Result<(), Unpack> {
                 .open(&to)
                 .and_then(|mut file| io::copy(content, &mut file).map(drop)),
             Entry::Symlink(_) | Entry::HardLink(_) => {
-                return Err(Unpack::Refused(Error::tree(path, "an archive of emulators holds no links")));
+                return Err(Error::tree(path, "an archive of emulators holds no links"));
             }
         };
-        wrote.map_err(|source| Unpack::Refused(Error::io("write", &to, source)))
+        wrote.map_err(|source| Error::io("write", &to, source))
     })
 }
