@@ -219,18 +219,25 @@ impl Emulators {
         self.all(keys, &[])
     }
 
-    fn all(&self, keys: &[EmulatorKey], given: &[(Arch, PathBuf)]) -> Result<Vec<Emulator>, Error> {
+    /// Where emulators are looked for, whatever is given or locked.
+    fn options(&self) -> Options<'_> {
         let (mirrors, fetch) = archives::sources(&self.archive);
-        let options = Options {
-            given: given.iter().cloned().collect(),
+        Options {
             mirrors,
             fetch,
             allow_stale: self.archive.allow_stale,
             served: self.archive.supply.emulators.clone(),
-            lock: self.lock.as_ref().map(|file| &file.lock),
-            only_locked: self.archive.supply.locked,
             watch: self,
             ..Options::new(&self.catalogue, &self.store)
+        }
+    }
+
+    fn all(&self, keys: &[EmulatorKey], given: &[(Arch, PathBuf)]) -> Result<Vec<Emulator>, Error> {
+        let options = Options {
+            given: given.iter().cloned().collect(),
+            lock: self.lock.as_ref().map(|file| &file.lock),
+            only_locked: self.archive.supply.locked,
+            ..self.options()
         };
         let is_given = |key: &EmulatorKey| given.iter().any(|(host, _)| *host == key.host);
         let own = |key: &EmulatorKey| if is_given(key) { Vec::new() } else { self.translators.of(*key) };
@@ -263,16 +270,7 @@ impl Emulators {
     /// Locks the emulators for these pairs as they are now, in the lock file at `path`.
     pub(crate) fn lock(&self, keys: &[EmulatorKey], path: Option<&Path>) -> Result<(), Error> {
         let file = LockFile::open_or_new(path).map_err(|error| failed(&error.into()))?;
-        let (mirrors, fetch) = archives::sources(&self.archive);
-        let options = Options {
-            mirrors,
-            fetch,
-            allow_stale: self.archive.allow_stale,
-            served: self.archive.supply.emulators.clone(),
-            watch: self,
-            ..Options::new(&self.catalogue, &self.store)
-        };
-        let found = emulator::obtain_all(keys, &options).map_err(|error| failed(&error))?;
+        let found = emulator::obtain_all(keys, &self.options()).map_err(|error| failed(&error))?;
         file.add(&found, &self.catalogue).map_err(|error| failed(&error))
     }
 
