@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use bundle::{Blob, Manifest};
 
+use crate::error::readable;
+
 /// The text for the bundle that `manifest` describes.
 pub(crate) fn text(manifest: &Manifest<'_>) -> String {
     let mut lines = String::new();
@@ -22,16 +24,17 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
         }
         line(format!("{told}, {}", sizes(variant.app)));
         for entry in manifest.entries(&variant) {
-            line(format!("  entry {}: {}", lossy(entry.name), lossy(entry.path)));
+            line(format!("  entry {}: {}", readable(entry.name), readable(entry.path)));
         }
     }
     for row in manifest.translators() {
-        let (name, version) = (lossy(row.name), lossy(row.version));
+        let (name, version) = (readable(row.name), readable(row.version));
         let (target, host) = (row.key.target, row.key.host);
         line(format!("emulator: {target} on {host}: {name} {version}, {}", sizes(row.blob)));
     }
     for notice in manifest.notices() {
-        let (source, licence, origin) = (lossy(notice.source), lossy(notice.licence), lossy(notice.origin));
+        let (source, licence, origin) =
+            (readable(notice.source), readable(notice.licence), readable(notice.origin));
         line(format!("notice: {source} ({licence}): {origin}"));
     }
     lines
@@ -39,8 +42,4 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
 
 fn sizes(blob: Blob<'_>) -> String {
     format!("{} bytes stored, {} unpacked", blob.stored(), blob.length())
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
