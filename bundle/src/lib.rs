@@ -43,7 +43,7 @@ pub use error::{FormatError, Part};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
-pub use path::{cut, has, is_tree_path};
+pub use path::{PATH_MAX, cut, has, is_tree_path};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
 pub use rule::{Rule, RuleKind, Rules};
 pub use signature::{Algorithm, Signature, Signatures};

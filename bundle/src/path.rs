@@ -2,7 +2,7 @@
 //! would be a fiftieth of a launcher.
 
 /// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened.
-pub(crate) const PATH_MAX: usize = 4096;
+pub const PATH_MAX: usize = 4096;
 
 /// Whether `byte` is among `bytes`.
 #[inline(never)]

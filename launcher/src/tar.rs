@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use bundle::{has, is_tree_path};
+use bundle::{PATH_MAX, has, is_tree_path};
 
 use crate::blob_reader::BlobReader;
 use crate::bytes::{join, zeroed};
@@ -11,9 +11,6 @@ use crate::error::Error;
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
-
-/// `PATH_MAX` of `<linux/limits.h>`.
-const PATH_MAX: usize = 4096;
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

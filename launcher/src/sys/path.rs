@@ -4,12 +4,10 @@
 
 use super::{At, Errno, Fd, Follow, c_str, call, uninterrupted};
 use crate::bytes::zeroed;
+use bundle::PATH_MAX;
 use core::ffi::CStr;
 use core::ops::BitOr;
 use linux_raw_sys::general as raw;
-
-/// `PATH_MAX` of `<linux/limits.h>`, with the NUL: what the kernel answers is no longer.
-const PATH_MAX: usize = 4096;
 
 /// How to open a file (open(2)). `O_CLOEXEC` and, where a CPU needs it, `O_LARGEFILE` are always added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +167,7 @@ pub fn set_mtime(dir: At<'_>, path: &CStr, seconds: i64, follow: Follow) -> Resu
 
 /// The working folder. `ENOENT` if it is removed or lies outside our root.
 pub fn getcwd() -> Result<&'static CStr, Errno> {
+    // What the kernel answers is no longer, with its NUL.
     let buffer = zeroed(PATH_MAX);
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`.
     unsafe { call(raw::__NR_getcwd, [buffer.as_mut_ptr() as usize, buffer.len()]) }?;
