@@ -173,21 +173,27 @@ struct Writer {
 }
 
 impl Writer {
-    fn half(&mut self, number: u16) -> &mut Self {
-        self.bytes.extend(if self.little { number.to_le_bytes() } else { number.to_be_bytes() });
+    /// Takes a number's bytes, the lowest first.
+    fn number(&mut self, mut bytes: impl AsMut<[u8]> + AsRef<[u8]>) -> &mut Self {
+        if !self.little {
+            bytes.as_mut().reverse();
+        }
+        self.bytes.extend(bytes.as_ref());
         self
     }
 
+    fn half(&mut self, number: u16) -> &mut Self {
+        self.number(number.to_le_bytes())
+    }
+
     fn long(&mut self, number: u32) -> &mut Self {
-        self.bytes.extend(if self.little { number.to_le_bytes() } else { number.to_be_bytes() });
-        self
+        self.number(number.to_le_bytes())
     }
 
     fn word(&mut self, number: u64) -> &mut Self {
         if !self.wide {
             return self.long(u32::try_from(number).expect("below 4 GiB"));
         }
-        self.bytes.extend(if self.little { number.to_le_bytes() } else { number.to_be_bytes() });
-        self
+        self.number(number.to_le_bytes())
     }
 }
