@@ -211,8 +211,19 @@ static int start(const char *way, char **argv) {
     return status;
 }
 
+/* Every signal as a login shell leaves it: what started the tests may ignore some, as nohup(1) does. */
+static void default_signals(void) {
+    sigset_t none;
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* refused for SIGKILL and SIGSTOP, and for what the library keeps for itself */
+    sigemptyset(&none);
+    if (sigprocmask(SIG_SETMASK, &none, NULL))
+        fail("sigprocmask");
+}
+
 int main(int argc, char **argv) {
     int at = 1;
+    default_signals();
     char *argv0 = NULL;
     for (; at < argc; at++) {
         if (!strncmp(argv[at], "argv0=", 6))
