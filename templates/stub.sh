@@ -1,5 +1,5 @@
 #!/bin/sh
-# A unibin bundle: this text, a launcher for each CPU below, then the app.
+# A unibin bundle: this text, a launcher for each CPU, then the app.
 # Run it like any program. With UNIBIN_DO=info it tells what is inside.
 ##
 ## The head of every bundle. Lines that begin with `##` and all indentation stay out of bundles; `@...@` is filled in by
@@ -10,7 +10,19 @@ ub_die() {
   printf '%s\n' "unibin: $2" "hint: $3" >&2
   exit "$1"
 }
-{ read -r ub_m </proc/sys/kernel/arch; } 2>/dev/null || ub_m=$(uname -m 2>/dev/null)
+ub_h=
+ub_x=
+ub_z=-p
+## Nothing is taken from a caller's variable of the same name.
+ub_i=
+## ub_z: `-O` where this sh knows it, else a test that no folder passes. Nothing is made in a home or runtime folder of
+## somebody else (sudo) or that is not there (`HOME=/nonexistent`). One redirection serves all: each costs six calls.
+{
+  read -r ub_m </proc/sys/kernel/arch || ub_m=$(uname -m)
+  [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
+  [ $? -lt 2 ] && ub_z=-O
+  test $ub_z "${XDG_RUNTIME_DIR-}" && ub_x=$XDG_RUNTIME_DIR/unibin
+} 2>/dev/null
 ## ub_m becomes the launcher's CPU; ub_d: head of its SHA-256; ub_o: its first block; ub_n: its bytes.
 case $ub_m in
 @CASES@
@@ -32,21 +44,12 @@ case $ub_a in
   ub_die 125 "unknown value for UNIBIN_CACHE: '$ub_a'" 'it takes the absolute path of a folder'
   ;;
 esac
-## Nothing is made in a home or runtime folder of somebody else (sudo) or that is not there (`HOME=/nonexistent`).
-ub_h=
-ub_x=
-## Nothing is taken from a caller's variable of the same name.
-ub_i=
-{
-  [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
-  [ -O "${XDG_RUNTIME_DIR-}" ] && ub_x=$XDG_RUNTIME_DIR/unibin
-} 2>/dev/null
 ## ub_own TEST PATH [+]: PATH passes TEST, is no symlink, is ours; without `+`, a folder that others cannot write to
 ## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
 ## in this very shell.
 ub_own() {
   test "$1" "$2" && [ ! -h "$2" ] || return 1
-  [ "$3" ] && [ -O "$2" ] 2>/dev/null && return
+  [ "$3" ] && test $ub_z "$2" && return
   : "${ub_i:=$(id -u)}"
   ls -ldn "$2" 2>/dev/null | {
     IFS=' ' read -r ub_1 ub_2 ub_3 ub_2
@@ -63,13 +66,52 @@ ub_ok() {
   ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" + &&
     [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
+## ub_go look|make [ONLY]: find, or make, the launcher in a candidate, or in none but ONLY; its path becomes ub_l
+ub_go() {
+  ub_s=
+  ub_v=-p
+  for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" all \
+    "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
+    [ -z "$2" ] || [ "$ub_c" = "$2" ] || break
+    case $ub_c in
+    all)
+      ## From here on all may write beside us.
+      ub_s=${ub_i:=$(id -u)}
+      ub_v=
+      ;;
+    /* | */.unibin-)
+      ub_c=$ub_c$ub_s
+      ## `-h` and `-O` are two looks. Where others make names too (`/tmp`), one look of `ls` must tell all.
+      ub_p=
+      [ ! "$ub_s" ] && test $ub_z "${ub_c%/*}" && [ ! -k "${ub_c%/*}" ] && ub_p=+
+      ub_q=$ub_c/$ub_m
+      ub_l=$ub_q/launcher-$ub_d
+      ub_ok && return
+      if [ "$1" = make ]; then
+        ub_y="$ub_y $ub_c"
+        ub_new
+        case $? in
+        0 | 1) ub_ok && return ;;
+        124)
+          ub_die 125 "'$ub_f' is damaged: its launcher for $ub_m fails its checksum" 'copy the file again'
+          ;;
+        *) exit $? ;;
+        esac
+      fi
+      ;;
+    esac
+  done
+  false
+}
+## The folder that the user names comes before any that is warm already. No shell parses what lies behind `exec`.
+ub_go look "$ub_a" && exec "$ub_l" "$ub_f" "$0" "$@"
 ## ub_new: cut the launcher out, try it, rename it into the cache
 ## Exits 0 done, 1 not in this folder, 124 and 125 the bundle is damaged, above 128 a signal.
 ub_new() (
   {
     umask 077
     PATH=/usr/bin:/bin${PATH:+:$PATH}
-    if [ "$ub_s" ]; then mkdir "$ub_c"; else mkdir -p "$ub_c"; fi
+    mkdir $ub_v "$ub_c"
     ub_own -d "$ub_c" "$ub_p" || exit 1
     mkdir "$ub_q"
     ub_own -d "$ub_q" + || exit 1
@@ -80,16 +122,18 @@ ub_new() (
     fi
     ## mksh forgets the status of an `exit` in a signal's trap when the EXIT trap runs a command: hence ub_r.
     ub_r=
-    trap 'ub_r=129; exit 129' HUP
-    trap 'ub_r=130; exit 130' INT
-    trap 'ub_r=143; exit 143' TERM
+    for ub_1 in 1 2 15; do
+      trap "exit \${ub_r:=$((ub_1 + 128))}" $ub_1
+    done
     ## Containers that share a cache have the same pids: hence the counter.
     ub_k=0
-    until mkdir "$ub_q/.new-launcher-$$-$ub_k"; do
+    until
+      ub_t=$ub_q/.new-launcher-$$-$ub_k
+      mkdir "$ub_t"
+    do
       ub_k=$((ub_k + 1))
       [ -w "$ub_q" ] && [ "$ub_k" -lt 64 ] || exit 1
     done
-    ub_t=$ub_q/.new-launcher-$$-$ub_k
     trap 'rm -rf "$ub_t"; [ -z "$ub_r" ] || exit "$ub_r"' EXIT
     ub_e=$ub_t/launcher
     dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
@@ -109,40 +153,10 @@ ub_new() (
   *) exit 1 ;;
   esac
 )
-ub_y=
-## The folder that the user names comes before any that is warm already.
-for ub_w in named look make; do
-  ub_s=
-  for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" shared \
-    "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
-    [ $ub_w != named ] || [ "$ub_c" = "$ub_a" ] || break
-    case $ub_c in
-    shared)
-      ## From here on others may write beside us.
-      ub_s=${ub_i:=$(id -u)}
-      ;;
-    /* | */.unibin-)
-      ub_c=$ub_c$ub_s
-      ## `-h` and `-O` are two looks. Where others make names too (`/tmp`), one look of `ls` must tell all.
-      ub_p=
-      [ ! "$ub_s" ] && [ -O "${ub_c%/*}" ] 2>/dev/null && [ ! -k "${ub_c%/*}" ] && ub_p=+
-      ub_q=$ub_c/$ub_m
-      ub_l=$ub_q/launcher-$ub_d
-      if [ $ub_w != look ] && ! ub_ok; then
-        [ $ub_w = named ] || ub_y="$ub_y $ub_c"
-        ub_new
-        case $? in
-        0 | 1) ;;
-        124)
-          ub_die 125 "'$ub_f' is damaged: its launcher for $ub_m fails its checksum" 'copy the file again'
-          ;;
-        *) exit $? ;;
-        esac
-      fi
-      ub_ok && exec "$ub_l" "$ub_f" "$0" "$@"
-      ;;
-    esac
-  done
-done
-ub_die 125 "no folder lets me write and execute (tried:$ub_y)" \
-  'set UNIBIN_CACHE to a folder on a file system mounted without noexec'
+{ [ "$ub_a" ] && ub_go make "$ub_a"; } || ub_go look || {
+  ub_y=
+  ub_go make
+} ||
+  ub_die 125 "no folder lets me write and execute (tried:$ub_y)" \
+    'set UNIBIN_CACHE to a folder on a file system mounted without noexec'
+exec "$ub_l" "$ub_f" "$0" "$@"

@@ -23,7 +23,7 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
 /// What the compiler is told for every launcher. Nothing of it may differ between machines.
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 18] = [
     "-Clinker=rust-lld",
     "-Clinker-flavor=ld.lld",
     // No start files, libraries or libc.
@@ -44,6 +44,11 @@ const FLAGS: [&str; 16] = [
     "-Zinline-mir=yes",
     // Functions with the same instructions are kept once; nothing compares their addresses.
     "-Clink-arg=--icf=all",
+    // LLVM's choices for speed even where size is asked for, together a twentieth on ppc64le: what a loop would compute again
+    // is kept in registers that every function then has to save; and little is inlined (the default is 5 at `z`), though
+    // a call can be longer than what it calls.
+    "-Cllvm-args=-disable-machine-licm",
+    "-Cllvm-args=-inline-threshold=20",
     // Nothing reads section headers when a program is started.
     "-Clink-arg=-znosectionheader",
     "--cfg=sha2_backend=\"soft\"",

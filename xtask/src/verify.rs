@@ -16,8 +16,6 @@ use std::path::Path;
 
 /// Bytes that a launcher may have.
 const BUDGET: usize = 64 * 1024;
-/// Bytes that the one for ppc64le may have until it is within the budget again: its instructions are long, and it may not grow.
-const PPC64LE: usize = 68 * 1024;
 /// What the folder holds besides the launchers.
 const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
 /// The slot by which a launcher knows what its bundle begins with (`sys/head.rs`).
@@ -85,8 +83,7 @@ fn check_folder(folder: &Path) -> Result<()> {
 }
 
 fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
-    let budget = if machine.host == Arch::Ppc64le { PPC64LE } else { BUDGET };
-    ensure!(bytes.len() <= budget, "it has {} bytes, {budget} are allowed", bytes.len());
+    ensure!(bytes.len() <= BUDGET, "it has {} bytes, {BUDGET} are allowed", bytes.len());
     for path in MACHINE_PATHS {
         let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");

@@ -5,6 +5,8 @@
 
 use core::arch::asm;
 
+use super::Argument;
+
 /// `offset` as arguments after three others: r3 is odd and stays empty.
 pub(super) fn fourth(offset: u64) -> [usize; 3] {
     [0, offset as usize, (offset >> 32) as usize]
@@ -18,7 +20,7 @@ pub(super) fn second(offset: u64) -> [usize; 3] {
 /// # Safety
 /// As for [`super::call`].
 #[inline]
-pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
     let result;
     // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
     unsafe {

@@ -5,6 +5,8 @@
 
 use core::arch::asm;
 
+use super::Argument;
+
 /// `offset` as arguments after three others: low word, high word.
 pub(super) fn fourth(offset: u64) -> [usize; 2] {
     [offset as usize, (offset >> 32) as usize]
@@ -18,8 +20,8 @@ pub(super) fn second(offset: u64) -> [usize; 2] {
 /// # Safety
 /// As for [`super::call`].
 #[inline]
-pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
-    let registers = [number, a, b, c, d, e, f];
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
+    let registers = [Argument::new(number), a, b, c, d, e, f];
     let result;
     // SAFETY: the registers are those of the kernel's convention, `registers` lives across the call, and what
     // is not declared is restored; what the call does is our caller's promise.

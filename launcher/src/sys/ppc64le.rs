@@ -6,29 +6,44 @@
 
 use core::arch::asm;
 
+use super::Argument;
+
 /// # Safety
 /// As for [`super::call`].
 #[inline]
-pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
     let result;
     // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
     unsafe {
         asm!(
-            "sc",
-            "bns+ 2f",      // no summary overflow: the result is one
-            "neg 3, 3",     // else make it negative, as every other CPU has it
-            "2:",
+            "bl {gate}",
+            gate = sym gate,
             inlateout("r0") number => _,
             inlateout("r3") a => result,
             inlateout("r4") b => _, inlateout("r5") c => _, inlateout("r6") d => _,
             inlateout("r7") e => _, inlateout("r8") f => _,
             lateout("r9") _, lateout("r10") _, lateout("r11") _, lateout("r12") _,
-            lateout("cr0") _, lateout("ctr") _, lateout("xer") _,
+            lateout("cr0") _, lateout("ctr") _, lateout("xer") _, lateout("lr") _,
             options(nostack),
         );
     }
     result
 }
+
+unsafe extern "C" {
+    #[link_name = "unibin_syscall"]
+    fn gate();
+}
+
+core::arch::global_asm!(
+    ".type unibin_syscall, @function",
+    "unibin_syscall:",
+    "sc",
+    "bnslr+",   // no summary overflow: the result is one
+    "neg 3, 3", // else make it negative, as every other CPU has it
+    "blr",
+    ".size unibin_syscall, . - unibin_syscall",
+);
 
 // The kernel enters with r1 at argc, 16-byte aligned, and r12 at `_start` (arch/powerpc/kernel/process.c,
 // `start_thread`: ELFv2 programs find their TOC from r12).

@@ -5,10 +5,12 @@
 
 use core::arch::asm;
 
+use super::Argument;
+
 /// # Safety
 /// As for [`super::call`].
 #[inline]
-pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
     let result;
     // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
     unsafe {
