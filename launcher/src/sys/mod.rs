@@ -92,6 +92,7 @@ type Argument = core::mem::MaybeUninit<usize>;
 /// There must be as many arguments as call `number` has, each what it asks for: pointers valid for the lengths given with them, and
 /// memory that the kernel writes must be the caller's to write.
 #[inline(always)]
+#[expect(clippy::inline_always, reason = "out of line it would pass an array of six words through memory")]
 unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usize, Errno> {
     // Not a loop: one would be compiled as such.
     let argument = |at: usize| arguments.get(at).map_or(Argument::uninit(), |word| Argument::new(*word));
