@@ -55,17 +55,23 @@ pub struct Controls<'a> {
     pub entry: Option<&'a [u8]>,
     /// `UNIBIN_TO`: where `UNIBIN_DO=extract` writes.
     pub to: Option<&'a CStr>,
+    /// `UNIBIN_LIBRARY_PATH`: folders in which the app's loader looks before its tree.
+    pub library_path: Option<&'a CStr>,
+    /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
+    pub preload: Option<&'a CStr>,
 }
 
 impl<'a> Controls<'a> {
     /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
-    pub const OF_THIS_RUN: [&'static [u8]; 6] = [
+    pub const OF_THIS_RUN: [&'static [u8]; 8] = [
         b"UNIBIN_DO",
         b"UNIBIN_ROUTE",
         b"UNIBIN_EMULATOR",
         b"UNIBIN_EMULATOR_OPTIONS",
         b"UNIBIN_ENTRY",
         b"UNIBIN_TO",
+        b"UNIBIN_LIBRARY_PATH",
+        b"UNIBIN_PRELOAD",
     ];
 
     /// Reads the controls out of an environment. An empty value counts as not set.
@@ -79,7 +85,7 @@ impl<'a> Controls<'a> {
                 *slot = Some(value);
             }
         }
-        let [task, route, log, verify, cache, emulator, options, entry, to] = values;
+        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload] = values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working folder before it starts a program from the cache.
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
@@ -95,13 +101,15 @@ impl<'a> Controls<'a> {
             options,
             entry: entry.map(CStr::to_bytes),
             to,
+            library_path,
+            preload,
         }))
     }
 }
 
 /// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 9] = [
+const NAMES: [&[u8]; 11] = [
     b"UNIBIN_DO",
     b"UNIBIN_ROUTE",
     b"UNIBIN_LOG",
@@ -111,6 +119,8 @@ const NAMES: [&[u8]; 9] = [
     b"UNIBIN_EMULATOR_OPTIONS",
     b"UNIBIN_ENTRY",
     b"UNIBIN_TO",
+    b"UNIBIN_LIBRARY_PATH",
+    b"UNIBIN_PRELOAD",
 ];
 
 /// Name and value of one of our variables with a value; `None` for all others.

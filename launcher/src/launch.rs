@@ -104,6 +104,13 @@ impl<'a> Launch<'a> {
             arguments.append(&mut rest);
         }
         environment.remove_all(&Controls::OF_THIS_RUN);
+        for (name, value) in
+            [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
+        {
+            if let Some(value) = value {
+                environment.set(name, value.to_bytes());
+            }
+        }
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
         environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());

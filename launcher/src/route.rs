@@ -7,6 +7,7 @@ use bundle::{Arch, EmulatorKey, Entry, Manifest, Translator, Variant};
 use crate::bytes::list;
 use crate::controls::{AllowedRoute, Controls};
 use crate::error::Error;
+use crate::sys;
 
 /// The CPU that this launcher was built for.
 pub const HOST: Arch = match Arch::HOST {
@@ -26,14 +27,15 @@ pub enum Route<'a> {
 impl<'a> Route<'a> {
     /// Chooses: a native variant where allowed, else the first variant that an emulator for this host runs.
     pub fn choose(manifest: &Manifest<'a>, controls: &Controls<'_>) -> Result<Self, Error> {
-        // A level above the baseline is not probed for yet, so such a variant is never taken.
-        let variants = || manifest.variants().filter(|variant| variant.level == 0);
         let native_allowed = controls.route != AllowedRoute::Emulated && controls.emulator.is_none();
-        if native_allowed && let Some(variant) = variants().find(|variant| variant.target == HOST) {
+        let level = sys::level();
+        let runs_here = |variant: &Variant<'_>| variant.target == HOST && variant.level <= level;
+        if native_allowed && let Some(variant) = manifest.variants().find(runs_here) {
             return Ok(Self::Native(variant));
         }
         if controls.route != AllowedRoute::Native {
-            for variant in variants() {
+            // No emulator promises more than the baseline.
+            for variant in manifest.variants().filter(|variant| variant.level == 0) {
                 let key = EmulatorKey { host: HOST, target: variant.target };
                 let here: Vec<_> =
                     manifest.translators().filter(|translator| translator.key == key).collect();

@@ -98,7 +98,8 @@ impl Run<'_> {
     /// Returns only when this candidate does not lead to an execution.
     fn execute_from(&self, candidate: &[u8]) -> Result<Error, Error> {
         let cache = Cache::open(candidate)?;
-        let app = self.ensure(&cache, self.route.variant().app)?;
+        let variant = self.route.variant();
+        let app = self.ensure(&cache, variant.app, !variant.loader.is_empty())?;
         let tree = app.path_of(unpack::TREE.to_bytes());
         let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", self.entry.path]));
         let places = Places { program, tree };
@@ -112,7 +113,7 @@ impl Run<'_> {
             Route::Emulated(_, translators) => {
                 let mut last = Error::of_candidate("no emulator", &[]);
                 for translator in translators {
-                    let slot = self.ensure(&cache, translator.blob)?;
+                    let slot = self.ensure(&cache, translator.blob, false)?;
                     let link = self.named_link(&slot, translator);
                     if !probe::passes(self, &slot, link, translator, &places)? {
                         last = Error::none_works(translator.name);
@@ -125,8 +126,8 @@ impl Run<'_> {
         }
     }
 
-    fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>) -> Result<Slot, Error> {
-        unpack::ensure(cache, self.file, blob, self.controls.verify, self.log)
+    fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>, placed: bool) -> Result<Slot, Error> {
+        unpack::ensure(cache, self.file, blob, placed, self.controls.verify, self.log)
     }
 
     /// A link to the emulator whose name is the app's: the kernel takes a process's name (`comm`, shown by ps and top)

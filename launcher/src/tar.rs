@@ -21,6 +21,8 @@ pub enum Kind {
         size: u64,
         /// Whether it may be executed.
         executable: bool,
+        /// The file of the tree whose path this one ends in once it is in its place; empty for most.
+        loader: &'static [u8],
     },
     /// A folder.
     Directory,
@@ -141,7 +143,10 @@ impl<'a> TarReader<'a> {
             return refuse("it has a set-user-ID, set-group-ID or sticky bit");
         }
         let kind = match kind {
-            b'0' => Kind::File { size, executable: mode & 0o100 != 0 },
+            b'0' if !target.is_empty() && !is_tree_path(target) => {
+                return refuse("its loader is not in the tree");
+            }
+            b'0' => Kind::File { size, executable: mode & 0o100 != 0, loader: target },
             _ if size != 0 => return refuse("it has content but is not a file"),
             b'5' => Kind::Directory,
             b'2' if link_stays_inside(folder, target) => Kind::Symlink(target),

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use bundle::{Blob, BlobKind, Manifest, Variant};
 use sha2::{Digest as _, Sha256};
 
+use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
 use crate::bytes::{c_string, decimal, join, printable, zeroed};
@@ -121,7 +122,7 @@ pub fn extract(
     // Whole or not at all: under another name until all of it is there.
     let unfinished = c_string(&[to.to_bytes(), b".new-", decimal(u64::from(sys::getpid()))]);
     sys::mkdirat(At::CWD, unfinished, 0o755).map_err(failed_call)?;
-    let extracted = extract_variants(file, manifest, unfinished)
+    let extracted = extract_variants(file, manifest, unfinished, absolute(to.to_bytes()))
         .and_then(|()| Ok(sys::renameat2(At::CWD, unfinished, At::CWD, to, Rename::Replace)?));
     if let Err(error) = extracted {
         if let Ok(here) = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0) {
@@ -133,24 +134,33 @@ pub fn extract(
     Ok(0)
 }
 
-fn extract_variants(file: &BundleFile<'_>, manifest: &Manifest<'_>, to: &CStr) -> Result<(), Error> {
+fn extract_variants(
+    file: &BundleFile<'_>,
+    manifest: &Manifest<'_>,
+    to: &CStr,
+    place: &[u8],
+) -> Result<(), Error> {
     let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
     let several = manifest.variants().nth(1).is_some();
-    manifest.variants().try_for_each(|variant| extract_variant(file, &folder, &variant, several))
+    manifest.variants().try_for_each(|variant| extract_variant(file, &folder, place, &variant, several))
 }
 
 fn extract_variant(
     file: &BundleFile<'_>,
     folder: &sys::Fd,
+    place: &[u8],
     variant: &Variant<'_>,
     several: bool,
 ) -> Result<(), Error> {
     let members = TarReader::new(BlobReader::open(file, variant.app)?);
     if !several {
-        return write_tree(members, folder);
+        return write_tree(members, folder, place);
     }
-    let name = c_string(&[variant.target.name().as_bytes()]);
+    let mut name = c_string(&[variant.target.name().as_bytes()]);
+    if variant.level != 0 {
+        name = c_string(&[name.to_bytes(), b"-v", decimal(variant.level.into())]);
+    }
     sys::mkdirat(folder.at(), name, 0o755)?;
     let tree = sys::openat(folder.at(), name, OFlags::DIRECTORY, 0)?;
-    write_tree(members, &tree)
+    write_tree(members, &tree, join(&[place, b"/", name.to_bytes()]))
 }

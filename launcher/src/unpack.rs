@@ -2,11 +2,13 @@
 
 use core::ffi::CStr;
 
-use bundle::{Blob, Encoding};
+use bundle::{Blob, Encoding, PATH_MAX};
+use sha2::{Digest as _, Sha256};
 
+use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, zeroed};
+use crate::bytes::{c_string, join, zeroed};
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
 use crate::log::Log;
@@ -26,22 +28,31 @@ fn create_flags() -> OFlags {
     OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW
 }
 
-/// The slot of `blob`, unpacked where it is not there yet.
+/// The slot of `blob`, unpacked where it is not there yet. `placed`: files of it may hold their own path, so that the slot
+/// serves at this path only.
 pub fn ensure(
     cache: &Cache,
     file: &BundleFile<'_>,
     blob: Blob<'_>,
+    placed: bool,
     afresh: bool,
     log: Log,
 ) -> Result<Slot, Error> {
-    cache.ensure(&blob.digest(), afresh, log, |dir| {
+    let mut digest = blob.digest();
+    let place = absolute(cache.path());
+    if placed {
+        // A tree that knows its place is another one elsewhere: a home can be mounted here and there.
+        digest.0 = Sha256::digest(join(&[&digest.0, place])).into();
+    }
+    cache.ensure(&digest, afresh, log, |dir| {
         log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
         let bytes = BlobReader::open(file, blob)?;
         match blob.encoding {
             Encoding::TarZstd => {
                 sys::mkdirat(dir.at(), TREE, 0o700)?;
                 let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
-                write_tree(TarReader::new(bytes), &tree)?;
+                let place = join(&[place, b"/", &digest.to_hex(), b"/", TREE.to_bytes()]);
+                write_tree(TarReader::new(bytes), &tree, place)?;
                 // One call for all files: after a power cut the slot is whole or not there.
                 Ok(tree.syncfs()?)
             }
@@ -77,8 +88,8 @@ pub fn write_content(members: &mut TarReader<'_>, out: &Fd, piece: &mut [u8]) ->
     }
 }
 
-/// A whole tar stream into a folder.
-pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Error> {
+/// A whole tar stream into a folder, which will be at `place`.
+pub fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(), Error> {
     let piece = zeroed(PIECE);
     while let Some(member) = members.next_member()? {
         let path = c_string(&[member.path]);
@@ -93,9 +104,16 @@ pub fn write_tree(mut members: TarReader<'_>, tree: &Fd) -> Result<(), Error> {
                 }
                 sys::linkat(tree.at(), target, tree.at(), path)?;
             }
-            Kind::File { executable, .. } => {
+            Kind::File { executable, loader, .. } => {
                 let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
                 write_content(&mut members, &out, piece)?;
+                if !loader.is_empty() {
+                    // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let it point: here.
+                    let path = join(&[place, b"/", loader]);
+                    let field = zeroed(PATH_MAX);
+                    field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
+                    out.write_all(field)?;
+                }
                 // The app may look at its own files' modes, so these are the ones that the packer stored.
                 out.chmod(if executable { 0o755 } else { 0o644 })?;
             }

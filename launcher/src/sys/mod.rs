@@ -82,6 +82,14 @@ pub use system::{
     unix_seconds,
 };
 
+/// The highest level of this CPU beyond its baseline that it and the kernel provide, as variants name them.
+pub fn level() -> u16 {
+    #[cfg(target_arch = "x86_64")]
+    return cpu::level();
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
 /// A word for a register, or whatever is in the register: a tenth of the code of a call would go into clearing arguments
 /// that the call does not have.
 type Argument = core::mem::MaybeUninit<usize>;

@@ -3,8 +3,41 @@
 //! The `syscall` instruction itself overwrites rcx and r11, which is why the fourth argument is in r10.
 
 use core::arch::asm;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 use super::Argument;
+
+/// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf 0x8000_0001 ecx, and of the register state that the
+/// kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2, CPUID).
+const LEVELS: [(u16, [u32; 4]); 3] = [
+    // SSE3 SSSE3 CMPXCHG16B SSE4.1 SSE4.2 POPCNT; LAHF
+    (2, [1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23, 0, 1, 0]),
+    // FMA MOVBE OSXSAVE AVX F16C; BMI1 AVX2 BMI2; LZCNT; xmm and ymm
+    (3, [1 << 12 | 1 << 22 | 1 << 27 | 1 << 28 | 1 << 29, 1 << 3 | 1 << 5 | 1 << 8, 1 << 5, 0b110]),
+    // AVX512 F DQ CD BW VL; opmask and zmm
+    (4, [0, 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31, 0, 0b1110_0000]),
+];
+
+/// x86-64-v2, -v3 or -v4 as 2, 3 or 4; 0 for the baseline.
+pub(super) fn level() -> u16 {
+    let one = __cpuid(1).ecx;
+    let seven = if __cpuid(0).eax >= 7 { __cpuid_count(7, 0).ebx } else { 0 };
+    let mut state: u32 = 0;
+    // OSXSAVE
+    if one & 1 << 27 != 0 {
+        // SAFETY: the instruction is there when OSXSAVE is set; it reads a register of the kernel's.
+        unsafe { asm!("xgetbv", in("ecx") 0, out("eax") state, out("edx") _, options(nomem, nostack)) };
+    }
+    let have = [one, seven, __cpuid(0x8000_0001).ecx, state];
+    let mut highest = 0;
+    for (level, needs) in LEVELS {
+        if needs.iter().zip(have).any(|(needed, have)| needed & !have != 0) {
+            break;
+        }
+        highest = level;
+    }
+    highest
+}
 
 /// # Safety
 /// As for [`super::call`].
