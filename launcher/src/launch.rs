@@ -56,11 +56,15 @@ impl<'a> Launch<'a> {
     ) -> Self {
         let mut environment = Environment::of(start);
         let mut rest = Vec::new();
+        let mut argv0 = start.argv0;
         for rules in [route.variant().rules, entry.rules] {
             for rule in manifest.rules(rules) {
                 environment.apply(&rule);
-                if rule.kind == RuleKind::Argument {
-                    rest.push(c_string(&[rule.value]));
+                match rule.kind {
+                    RuleKind::Argument => rest.push(c_string(&[rule.value])),
+                    // Natively it is found by this alone.
+                    RuleKind::Program => argv0 = places.program,
+                    _ => {}
                 }
             }
         }
@@ -101,6 +105,7 @@ impl<'a> Launch<'a> {
                 None => QEMU_RULES.iter().for_each(apply),
             }
         } else {
+            arguments = Vec::from([argv0]);
             arguments.append(&mut rest);
         }
         environment.remove_all(&Controls::OF_THIS_RUN);

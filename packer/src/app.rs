@@ -35,6 +35,8 @@ pub(crate) enum Node {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct App {
     nodes: BTreeMap<Vec<u8>, Node>,
+    /// Programs that end in their loader's path once they are in their place, and the loader's place in the tree.
+    loaders: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl App {
@@ -91,6 +93,35 @@ impl App {
         }
         for (heir, file) in kept.into_values() {
             self.nodes.insert(heir, file);
+        }
+    }
+
+    /// Gives the file at `path` other bytes.
+    pub(crate) fn replace(&mut self, path: &[u8], bytes: Content) {
+        if let Some(Node::File { content, .. }) = self.nodes.get_mut(path) {
+            *content = bytes;
+        }
+    }
+
+    /// Whoever unpacks the file at `path` shall write the path of the tree's `loader` behind it.
+    pub(crate) fn asks_for(&mut self, path: &[u8], loader: &[u8]) {
+        self.loaders.insert(path.to_vec(), loader.to_vec());
+    }
+
+    /// The loader whose path is written behind the file at `path`.
+    pub(crate) fn loader_of(&self, path: &[u8]) -> Option<&[u8]> {
+        self.loaders.get(path).map(Vec::as_slice)
+    }
+
+    /// Whether `path` leads to a folder.
+    pub(crate) fn is_folder(&self, path: &[u8]) -> bool {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        match self.nodes.get(path) {
+            Some(Node::Folder) => true,
+            Some(Node::Symlink(target)) => {
+                resolve(path, target).is_some_and(|to| matches!(self.nodes.get(&to), Some(Node::Folder)))
+            }
+            _ => false,
         }
     }
 
@@ -216,7 +247,7 @@ fn resolve(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The target of a link at `path` that leads to `inside`, both in the tree: `..` only at the start.
-fn relative(path: &[u8], inside: &[u8]) -> Vec<u8> {
+pub(crate) fn relative(path: &[u8], inside: &[u8]) -> Vec<u8> {
     let mut from: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
     from.pop();
     let to: Vec<&[u8]> = inside.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();

@@ -23,6 +23,9 @@ pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
             Node::File { executable, content } => {
                 let mode = if *executable { 0o755 } else { 0o644 };
                 let mut header = header(EntryType::Regular, mode, content.len());
+                if let Some(loader) = app.loader_of(as_bytes(path)) {
+                    header.set_link_name(as_path(loader))?;
+                }
                 tar.append_data(&mut header, path, content.reader())?;
             }
             Node::Symlink(target) => {
@@ -47,6 +50,10 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     header
 }
 
+fn as_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
 fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
@@ -54,7 +61,7 @@ fn as_path(bytes: &[u8]) -> &Path {
 /// What a bundle's tar stream holds, one entry.
 pub(crate) enum Entry<'a> {
     Folder,
-    File { executable: bool, content: &'a mut dyn Read },
+    File { executable: bool, content: &'a mut dyn Read, loader: Option<Vec<u8>> },
     Symlink(Vec<u8>),
     HardLink(Vec<u8>),
 }
@@ -74,7 +81,9 @@ pub(crate) fn read(
         let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
         let entry = match (entry.header().entry_type(), link) {
             (EntryType::Directory, _) => Entry::Folder,
-            (EntryType::Regular, _) => Entry::File { executable: mode & 0o111 != 0, content: &mut entry },
+            (EntryType::Regular, loader) => {
+                Entry::File { executable: mode & 0o111 != 0, content: &mut entry, loader }
+            }
             (EntryType::Symlink, Some(target)) => Entry::Symlink(target),
             (EntryType::Link, Some(target)) => Entry::HardLink(target),
             (kind, _) => {
@@ -138,7 +147,7 @@ mod tests {
         read(&bytes()[..], Error::Temporary, |path, entry| {
             let kind = match entry {
                 Entry::Folder => "folder".to_owned(),
-                Entry::File { executable, content } => {
+                Entry::File { executable, content, .. } => {
                     format!("{executable} {}", io::copy(content, &mut io::sink()).map_err(Error::Temporary)?)
                 }
                 Entry::Symlink(to) => format!("-> {}", to.len()),

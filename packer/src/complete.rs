@@ -1,7 +1,7 @@
 //! Makes an app whole: the libraries of its programs, the families of plug-ins and data that these bring in, what was asked
 //! for besides, each in the place where the target's loader will look for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::{Arch, RuleKind};
 use closure::{Closure, Demand, Folder, Libc, Loader, Object};
@@ -28,6 +28,8 @@ pub(crate) struct Completed {
     pub(crate) loader: Vec<u8>,
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
+    /// Where the loader has found libraries, and where it looks for others.
+    pub(crate) folders: BTreeSet<Vec<u8>>,
     /// What is owed for libraries that were fetched.
     pub(crate) owed: Option<Owed>,
 }
@@ -56,6 +58,7 @@ pub(crate) fn complete(
     let mut rules = Vec::new();
     let mut owed = None;
     let mut loader = Vec::new();
+    let mut folders = BTreeSet::new();
     if !programs.is_empty() {
         let mut search = Search { request, programs, preload: Vec::new(), folder: Vec::new(), debs };
         search.loader_first(&mut layers, &mut owed)?;
@@ -81,6 +84,11 @@ pub(crate) fn complete(
         loader = place(&search, &found, &mut layers)?;
         for one in &found {
             listing.add(&one.libraries, &layers);
+            let found = one.libraries.iter().filter_map(|library| {
+                let path = &library.place.path;
+                path.strip_suffix(last_part(path))?.strip_suffix(b"/").map(<[u8]>::to_vec)
+            });
+            folders.extend(found.chain(one.loader.folders.iter().cloned()));
         }
     }
     additions::add(request, &mut layers, entries)?;
@@ -93,7 +101,8 @@ pub(crate) fn complete(
     additions::exclude(request, &mut app);
     settle(&mut app)?;
     listing.count(&app);
-    Ok(Completed { app, loader, rules, owed })
+    folders.retain(|folder| app.is_folder(folder));
+    Ok(Completed { app, loader, rules, folders, owed })
 }
 
 /// How many folders up the search paths of a program climb from its own folder.

@@ -58,6 +58,8 @@ pub(crate) enum Error {
     Variable { text: String },
     #[error("`{name}` cannot be preloaded: the list of such libraries has blanks and colons between them")]
     PreloadName { name: String },
+    #[error("`{path}` cannot be made to run natively: its ELF file cannot be changed: {why}")]
+    NotRewritten { path: String, why: &'static str },
     #[error("the programs ask for different loaders: `{first}` and `{second}`")]
     TwoLoaders { first: String, second: String },
     #[error("`{path}` cannot be in an app: {why}")]
@@ -165,6 +167,7 @@ impl Error {
             }
             Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
             Self::PreloadName { .. } => "give the library another name",
+            Self::NotRewritten { .. } => "leave its CPU out of --hosts, or give the program as its linker made it",
             Self::TwoLoaders { .. } => "pack them as two bundles",
             Self::NoSuchEntry { programs, .. } => return Some(format!("programs in it: {}", few(programs))),
             Self::WhichEntry { programs, .. } => {

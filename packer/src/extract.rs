@@ -35,9 +35,13 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
         let folder = match (apart, number) {
             (false, 0) => new.path().to_owned(),
             (false, _) => break,
-            (true, _) => new.path().join(format!("app-{}", variant.target)),
+            (true, _) => new.path().join(match variant.level {
+                0 => format!("app-{}", variant.target),
+                level => format!("app-{}-v{level}", variant.target),
+            }),
         };
-        tree(&bundle, &variant.app, &folder)?;
+        let place = to.join(folder.strip_prefix(new.path()).unwrap_or(Path::new("")));
+        tree(&bundle, &variant.app, &folder, &place)?;
     }
     if apart {
         emulators(&bundle, &manifest, new.path())?;
@@ -69,7 +73,7 @@ fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Res
             // One tree for all emulators of its host.
             let of_host = folder.join(row.key.host.name());
             if !of_host.exists() {
-                tree(bundle, &row.blob, &of_host)?;
+                tree(bundle, &row.blob, &of_host, &of_host)?;
             }
         }
     }
@@ -112,8 +116,9 @@ fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<
     copied.map_err(|source| Error::io("write", path, source))
 }
 
-/// Unpacks a tree into `folder`, which may exist already when it is empty.
-fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error> {
+/// Unpacks a tree into `folder`, which may exist already when it is empty and will be at `place`.
+fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path, place: &Path) -> Result<(), Error> {
+    let place = std::path::absolute(place).map_err(|source| Error::io("make", place, source))?;
     if !folder.is_dir() {
         make_folder(folder)?;
     }
@@ -125,13 +130,25 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path) -> Result<(), Error
     archive::read(&mut unpacked, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         app::check(path)?;
+        if let Entry::File { loader: Some(loader), .. } = &entry {
+            app::check(loader)?;
+        }
         let to = folder.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
             Entry::Folder => wrote(fs::create_dir(&to)),
-            Entry::File { executable, content } => wrote((|| {
+            Entry::File { executable, content, loader } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
-                io::copy(content, &mut new_file(&to, mode)?).map(drop)
+                let mut file = new_file(&to, mode)?;
+                io::copy(content, &mut file)?;
+                // As a launcher does (FORMAT.md, section 6).
+                let Some(loader) = loader else { return Ok(()) };
+                let path = place.join(std::ffi::OsStr::from_bytes(&loader));
+                let mut field = [0; bundle::PATH_MAX];
+                let path = path.as_os_str().as_bytes();
+                let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);
+                room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
+                file.write_all(&field)
             })()),
             Entry::HardLink(target) => {
                 app::check(&target)?;

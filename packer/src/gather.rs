@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bundle::Arch;
+use bundle::{Arch, RuleKind};
 use closure::{Folder, Tree};
 
 use crate::app::{App, Node};
@@ -19,7 +19,7 @@ use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::{Entry, Request, Rule, Source, last_part};
 use crate::spool::Spool;
-use crate::{bundle_file, complete, emulator_only, say};
+use crate::{bundle_file, complete, emulator_only, native, say};
 
 /// Folders that programs are looked for in when no entry is named.
 const PROGRAM_FOLDERS: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];
@@ -115,7 +115,16 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
     if let (None, Some(args)) = (&debs, &archive) {
         debs = Some(Debs::open(args, target, &bar)?);
     }
-    let done = complete::complete(request, layers, &dynamic, &entries, target, debs.as_ref(), &mut listing)?;
+    let mut done =
+        complete::complete(request, layers, &dynamic, &entries, target, debs.as_ref(), &mut listing)?;
+    if request.hosts.contains(&target) {
+        let programs: Vec<&[u8]> = dynamic.iter().map(Vec::as_slice).collect();
+        native::prepare(&mut done.app, target, &done.loader, &done.folders, &programs)?;
+        if listing.families.iter().any(|name| name == "Python") {
+            // It finds its modules from the path that it was called by.
+            done.rules.push((RuleKind::Program, Vec::new(), Vec::new()));
+        }
+    }
     let owed = crate::notices::together(owed, done.owed);
     Ok(Checked { app: done.app, entries, target, loader: done.loader, rules: done.rules, owed, listing })
 }

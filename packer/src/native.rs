@@ -1,0 +1,152 @@
+//! Makes a tree's programs run natively from wherever the tree is unpacked, on the tree's own loader and libraries and never on
+//! the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to where the launcher writes the loader's path, and
+//! a loader that knows no folder of the host. Nothing is put into the environment, so that children inherit nothing.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use bundle::Arch;
+use closure::{Libc, Loader, Object};
+
+use crate::app::{App, Node, relative};
+use crate::content::Content;
+use crate::elf::{self, Kind};
+use crate::error::{Error, readable};
+use crate::request::last_part;
+use crate::{say, search_path};
+
+/// What glibc's loader reads of the host besides its folders (ld.so(8), FILES): libraries of another C library.
+const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
+
+/// A byte that is in no name that anybody would make.
+const NOTHING: u8 = 1;
+
+/// Changes every program of `app` whose loader is the one at `loader`, every library with a search path of its own, and the loader
+/// itself. `folders`: where the libraries of the tree are.
+pub(crate) fn prepare(
+    app: &mut App,
+    target: Arch,
+    loader: &[u8],
+    folders: &BTreeSet<Vec<u8>>,
+    entries: &[&[u8]],
+) -> Result<(), Error> {
+    let Some((loader_file, Node::File { content, .. })) = app.file(loader) else { return Ok(()) };
+    let loader_file = loader_file.to_vec();
+    let own = bytes(content)?;
+    let known = Loader::read(&own, loader);
+    let mut changed = vec![(loader_file.clone(), deaf(own, &known), false)];
+    for (path, node) in app.nodes() {
+        let Node::File { content, .. } = node else { continue };
+        if path == loader_file {
+            continue;
+        }
+        let found = elf::read(&mut content.reader()).map_err(Error::Temporary)?;
+        let Ok(found) = found else { continue };
+        let asks = found.loader.as_deref().map(last_part);
+        if found.arch != target || !matches!(found.kind, Kind::Dynamic | Kind::Library) {
+            continue;
+        }
+        let Ok(object) = Object::read(&mut content.reader()) else { continue };
+        // The C library can be started, to tell its version, but is a library.
+        let program = asks == Some(last_part(loader)) && object.soname.is_none();
+        if !program && object.rpath.is_none() && object.runpath.is_none() {
+            continue;
+        }
+        let given = object.runpath.as_ref().or(object.rpath.as_ref());
+        let search = search(app, path, given.map_or(&b""[..], Vec::as_slice), folders);
+        match search_path::rewritten(bytes(content)?, target, &search, program) {
+            Ok(bytes) => changed.push((path.to_vec(), bytes, program)),
+            Err(why) if entries.iter().any(|entry| app.file(entry).is_some_and(|(file, _)| file == path)) => {
+                return Err(Error::NotRewritten { path: readable(path), why });
+            }
+            Err(why) => {
+                let path = readable(path);
+                say::warning(&format!("`{path}` will not run natively: its ELF file cannot be changed ({why})"));
+            }
+        }
+    }
+    for (path, bytes, program) in changed {
+        app.replace(&path, bytes.into());
+        if program {
+            app.asks_for(&path, loader);
+        }
+    }
+    Ok(())
+}
+
+fn bytes(content: &Content) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    content.reader().read_to_end(&mut bytes).map_err(Error::Temporary)?;
+    Ok(bytes)
+}
+
+/// A loader that finds nothing in the host's folders: the first part of each path that it knows becomes a name that nothing has. It has
+/// to be a path from the root (`_dl_init_paths` of glibc's elf/dl-load.c), and its length is kept elsewhere.
+fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
+    // musl looks beside itself, and is the C library itself.
+    if loader.libc == Libc::Musl {
+        return bytes;
+    }
+    let folders = loader.folders.iter().map(|folder| [b"\0/", folder.as_slice(), b"/\0"].concat());
+    let files = GLIBC_FILES.iter().map(|file| [b"\0", *file, b"\0"].concat());
+    for text in folders.chain(files) {
+        let mut from = 0;
+        while let Some(at) = bytes[from..].windows(text.len()).position(|window| window == text) {
+            let first = from + at + 2;
+            from += at + text.len() - 1;
+            bytes[first..from].iter_mut().take_while(|byte| **byte != b'/').for_each(|byte| *byte = NOTHING);
+        }
+    }
+    bytes
+}
+
+/// `DT_RPATH` for the file at `path`: what it had itself, as far as that lies in the tree, then `folders`.
+fn search(app: &App, path: &[u8], given: &[u8], folders: &BTreeSet<Vec<u8>>) -> Vec<u8> {
+    let from_origin = |folder: &[u8]| [b"$ORIGIN/", relative(path, folder).as_slice()].concat();
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut add = |part: Vec<u8>| {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    };
+    for part in given.split(|byte| *byte == b':').filter(|part| !part.is_empty()) {
+        match part.strip_prefix(b"/") {
+            Some(inside) if app.is_folder(inside) => add(from_origin(inside)),
+            Some(_) => {}
+            None if part.starts_with(b"$") => add(part.to_vec()),
+            // Relative to whatever folder the caller is in.
+            None => {}
+        }
+    }
+    folders.iter().for_each(|folder| add(from_origin(folder)));
+    parts.join(&b':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_path_is_relative_to_the_file_and_stays_in_the_tree() {
+        let mut app = App::default();
+        app.add(b"usr/lib/pulse", Node::Folder).expect("added");
+        app.add(b"usr/bin/a", Node::Folder).expect("added");
+        let folders = BTreeSet::from([b"usr/lib".to_vec()]);
+        let search = |given: &[u8]| super::search(&app, b"usr/bin/a/b", given, &folders);
+        assert_eq!(search(b""), b"$ORIGIN/../../lib");
+        assert_eq!(
+            search(b"/usr/lib/pulse:/opt/host:$ORIGIN/x:here::"),
+            b"$ORIGIN/../../lib/pulse:$ORIGIN/x:$ORIGIN/../../lib"
+        );
+    }
+
+    #[test]
+    fn a_loader_forgets_the_hosts_folders_and_nothing_else() {
+        let bytes = b"\0/lib/a-linux-gnu/\0/usr/lib/a-linux-gnu/\0/lib/\0/usr/lib/\0\0/etc/ld.so.cache\0/lib/kept\0".to_vec();
+        let deaf = deaf(bytes.clone(), &Loader::read(&bytes, b"/lib/ld.so"));
+        assert_eq!(
+            deaf,
+            b"\0/\x01\x01\x01/a-linux-gnu/\0/\x01\x01\x01/lib/a-linux-gnu/\0/\x01\x01\x01/\0/\x01\x01\x01/lib/\0\0/\x01\x01\x01/ld.so.cache\0/lib/kept\0"
+        );
+    }
+}
