@@ -33,6 +33,8 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct PackedVariant {
     pub(crate) target: Arch,
+    /// Of that CPU; 0 for the baseline.
+    pub(crate) level: u16,
     pub(crate) app: Frame,
     /// The loader's path in the app; empty for static programs.
     pub(crate) loader: Vec<u8>,
@@ -153,10 +155,10 @@ impl<W: Write> Writer<W> {
     /// App, emulators and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        for PackedVariant { target, app, loader, rules, entries, notices } in &parts.variants {
+        for PackedVariant { target, level, app, loader, rules, entries, notices } in &parts.variants {
             let app = self.frame(BlobKind::App, Encoding::TarZstd, app, manifest).map_err(failed)?;
             let (target, rules) = (*target, new_rules(rules));
-            let variant = manifest.variant(&NewVariant { target, level: 0, app, loader, rules: &rules });
+            let variant = manifest.variant(&NewVariant { target, level: *level, app, loader, rules: &rules });
             for Entry { name, path, arguments } in entries {
                 let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
                 let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Emulator(EmulatorCommand),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("app").required(true).multiple(true).args(["program", "deb", "sysroot", "emulator_only"])))]
 pub(crate) struct PackArgs {
     /// ELF program to pack, static or dynamic
@@ -78,6 +78,10 @@ pub(crate) struct PackArgs {
     /// CPU that the program was built for (default: what its ELF header says)
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Option<Arch>,
+    /// Pack the program as built for ARCH too, which then runs natively there: FILE, or the same packages of ARCH. `x86_64-v2`, `-v3`
+    /// and `-v4` are for CPUs with that level (may be repeated)
+    #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
+    pub(crate) native: Vec<Native>,
     /// Bundle to write (default: the program's name with `.bundle`)
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
@@ -327,6 +331,16 @@ pub(crate) enum Hosts {
     Listed(Vec<Arch>),
 }
 
+/// What `--native` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Native {
+    pub(crate) target: Arch,
+    /// Of x86-64; 0 for the baseline.
+    pub(crate) level: u16,
+    /// The program; the packages of `--deb` where there is none.
+    pub(crate) file: Option<PathBuf>,
+}
+
 /// What `--head` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -375,6 +389,27 @@ fn head(text: &str) -> Result<Head, String> {
     }
 }
 
+fn native(text: &OsString) -> Result<Native, String> {
+    let bytes = text.as_bytes();
+    let (name, file) = match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&bytes[..at], Some(PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec())))),
+        None => (bytes, None),
+    };
+    let name = std::str::from_utf8(name).map_err(|_| "it has the form ARCH[=FILE]")?;
+    let levels = ["-v2", "-v3", "-v4"].into_iter().zip(2..);
+    for (ending, level) in levels {
+        if let Some(name) = name.strip_suffix(ending) {
+            // The psABI writes `x86-64-v3`.
+            let target = host(if name == "x86-64" { "x86_64" } else { name })?;
+            if target != Arch::X86_64 {
+                return Err("only x86_64 has levels".to_owned());
+            }
+            return Ok(Native { target, level, file });
+        }
+    }
+    Ok(Native { target: host(name)?, level: 0, file })
+}
+
 fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
     let bytes = text.as_bytes();
     let at = bytes.iter().position(|byte| *byte == b'=').ok_or("it has the form HOST=FILE")?;
@@ -398,5 +433,14 @@ mod tests {
         assert_eq!(listed, Ok(Hosts::Listed(vec![Arch::X86_64, Arch::Aarch64])));
         assert!(hosts("x86_64,vax").is_err_and(|error| error.contains("vax") && error.contains("s390x")));
         assert!(hosts("mips").is_err(), "a target that is no host");
+    }
+
+    #[test]
+    fn a_native_program_is_named_by_its_cpu_and_level() {
+        let read = |text: &str| native(&text.into()).map(|native| (native.target, native.level, native.file));
+        assert_eq!(read("aarch64"), Ok((Arch::Aarch64, 0, None)));
+        assert_eq!(read("x86-64-v3=a=b"), Ok((Arch::X86_64, 3, Some("a=b".into()))));
+        assert_eq!(read("x86_64-v4"), Ok((Arch::X86_64, 4, None)));
+        assert!(read("x86_64-v1").is_err() && read("aarch64-v2").is_err() && read("mips=a").is_err());
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn parts(
         let text = Content::from(emulator.owed.text.clone().into_bytes());
         let frame = compress::frame(&text, request.level).map_err(Error::Temporary)?;
         Ok(PackedVariant {
+            level: 0,
             target: emulator.key.host,
             app: compress::frame(&tar, request.level).map_err(Error::Temporary)?,
             loader: Vec::new(),

@@ -80,6 +80,12 @@ pub(crate) enum Error {
     OutputIsProgram { path: PathBuf },
     #[error("`--emulator {host}=FILE` is for a host that is not packed")]
     EmulatorForOtherHost { host: Arch },
+    #[error("`--native {host}`: {host} is not among the hosts of this bundle")]
+    NativeForOtherHost { host: Arch },
+    #[error("`--native {target}` does not say which file is the program for {target}")]
+    NativeWithoutFile { target: Arch },
+    #[error("two programs for {target}{}", .level.map(|level| format!("-v{level}")).unwrap_or_default())]
+    SameVariant { target: Arch, level: Option<u16> },
     #[error("no emulator runs {} programs on any of the wanted hosts", target.name())]
     NoHostLeft { target: Arch },
     #[error("no emulator for {} programs that is known here works on this machine", target.name())]
@@ -167,7 +173,9 @@ impl Error {
             }
             Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
             Self::PreloadName { .. } => "give the library another name",
-            Self::NotRewritten { .. } => "leave its CPU out of --hosts, or give the program as its linker made it",
+            Self::NotRewritten { .. } => {
+                "leave its CPU out of --hosts, or give the program as its linker made it"
+            }
             Self::TwoLoaders { .. } => "pack them as two bundles",
             Self::NoSuchEntry { programs, .. } => return Some(format!("programs in it: {}", few(programs))),
             Self::WhichEntry { programs, .. } => {
@@ -180,6 +188,11 @@ impl Error {
                 return Some(format!("name a file, such as `-o {}`", path.join("app").display()));
             }
             Self::OutputIsProgram { .. } => "name another output with `-o`",
+            Self::NativeForOtherHost { .. } => "add it to `--hosts`, or leave the option out",
+            Self::NativeWithoutFile { target } => {
+                return Some(format!("--native {target}=FILE, or --deb for all"));
+            }
+            Self::SameVariant { .. } => "name each CPU and level once",
             Self::EmulatorForOtherHost { .. } => "add it to `--hosts`, or leave the option out",
             Self::NoneWorks { .. } => "each failed the probe that `emulators.toml` names",
             Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",

@@ -47,6 +47,7 @@ mod summary;
 mod trace;
 mod transfer;
 mod unscripted;
+mod variants;
 mod verify;
 
 use std::process::ExitCode;

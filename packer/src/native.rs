@@ -61,7 +61,9 @@ pub(crate) fn prepare(
             }
             Err(why) => {
                 let path = readable(path);
-                say::warning(&format!("`{path}` will not run natively: its ELF file cannot be changed ({why})"));
+                say::warning(&format!(
+                    "`{path}` will not run natively: its ELF file cannot be changed ({why})"
+                ));
             }
         }
     }
@@ -142,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_loader_forgets_the_hosts_folders_and_nothing_else() {
-        let bytes = b"\0/lib/a-linux-gnu/\0/usr/lib/a-linux-gnu/\0/lib/\0/usr/lib/\0\0/etc/ld.so.cache\0/lib/kept\0".to_vec();
+        let bytes =
+            b"\0/lib/a-linux-gnu/\0/usr/lib/a-linux-gnu/\0/lib/\0/usr/lib/\0\0/etc/ld.so.cache\0/lib/kept\0"
+                .to_vec();
         let deaf = deaf(bytes.clone(), &Loader::read(&bytes, b"/lib/ld.so"));
         assert_eq!(
             deaf,

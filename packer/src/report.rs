@@ -20,6 +20,9 @@ pub(crate) struct Report {
     output: String,
     dry_run: bool,
     target: &'static str,
+    /// CPUs, with their levels, that the app was packed for besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    natives: Vec<NativeRow>,
     head: String,
     entries: Vec<ReportEntry>,
     hosts: Vec<HostRow>,
@@ -32,9 +35,17 @@ pub(crate) struct Report {
     /// Bytes of emulators that came over the network for this pack; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetched: Option<u64>,
-    /// Stored length of the app in bytes; absent for a dry run.
+    /// Stored length of the app in bytes, for all its CPUs; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct NativeRow {
+    target: &'static str,
+    /// Of x86-64; 0 for the baseline.
+    level: u16,
+    tree: Listing,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,9 +72,12 @@ struct Skipped {
 
 impl Report {
     /// What is known before anything is written.
-    pub(crate) fn new(request: &Request, checked: &Checked, plan: &Plan) -> Self {
+    pub(crate) fn new(request: &Request, checked: &Checked, natives: &[(u16, Checked)], plan: &Plan) -> Self {
         let Checked { target, entries, listing, .. } = checked;
         let route = |host: &Arch| {
+            if natives.iter().any(|(_, native)| native.target == *host) {
+                return "native".to_owned();
+            }
             let cell = plan.cells.iter().find(|cell| cell.key.host == *host);
             cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
         };
@@ -71,6 +85,14 @@ impl Report {
             output: request.output.display().to_string(),
             dry_run: request.dry_run,
             target: target.name(),
+            natives: natives
+                .iter()
+                .map(|(level, native)| NativeRow {
+                    target: native.target.name(),
+                    level: *level,
+                    tree: native.listing.clone(),
+                })
+                .collect(),
             head: match request.head {
                 Head::Sh => "sh".to_owned(),
                 Head::Elf(host) => format!("elf:{host}"),
@@ -100,7 +122,8 @@ impl Report {
     pub(crate) fn written(&mut self, parts: &Parts, written: &Written, fetched: u64) {
         self.fetched = Some(fetched);
         self.length = Some(written.length);
-        self.app = written.blobs.iter().find(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
+        let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
+        self.app = Some(apps.sum());
         for host in &mut self.hosts {
             let of_host = |packed: &&Packed| {
                 packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
@@ -109,7 +132,8 @@ impl Report {
                 let names = emulators
                     .iter()
                     .map(|row| format!("{} {}", row.emulator.translator, row.emulator.version));
-                host.route = names.collect::<Vec<_>>().join(", else ");
+                let otherwise = if host.route == "native" { "native, else " } else { "" };
+                host.route = otherwise.to_owned() + &names.collect::<Vec<_>>().join(", else ");
                 host.stored = Some(frame.stored.len());
             }
         }
@@ -128,6 +152,11 @@ impl Report {
             let _ = writeln!(text, "  entry {:<12} {}", entry.name, entry.path);
         }
         text += &self.tree.text(self.dry_run);
+        for native in &self.natives {
+            let level = if native.level == 0 { String::new() } else { format!("-v{}", native.level) };
+            let _ = writeln!(text, "  native {}{level}", native.target);
+            text += &native.tree.text(self.dry_run);
+        }
         for host in &self.hosts {
             let stored = host.stored.map(size).unwrap_or_default();
             let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);

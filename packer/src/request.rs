@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 
 use crate::app;
-use crate::cli::{ArchiveArgs, Head, Hosts, Libs, PackArgs, StartArgs, TreeArgs};
+use crate::cli::{ArchiveArgs, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
 
@@ -20,6 +20,8 @@ pub(crate) struct Request {
     /// Entries that were asked for; none means the default one.
     pub(crate) entries: Vec<Entry>,
     pub(crate) target: Option<Arch>,
+    /// The same app as built for other CPUs, or for other levels of this one.
+    pub(crate) natives: Vec<NativeRequest>,
     pub(crate) output: PathBuf,
     pub(crate) hosts: Vec<Arch>,
     /// Whether a host without an emulator is left out (else it is an error).
@@ -32,6 +34,17 @@ pub(crate) struct Request {
     pub(crate) tree: TreeRequest,
     /// What `--env`, `--unset` and `--arg` ask for.
     pub(crate) rules: Vec<Rule>,
+}
+
+/// A variant besides the first one.
+#[derive(Debug)]
+pub(crate) struct NativeRequest {
+    pub(crate) target: Arch,
+    /// Of that CPU; 0 for the baseline.
+    pub(crate) level: u16,
+    /// Whether it is a file that stands in for the first variant's default entry.
+    pub(crate) stands_in: bool,
+    pub(crate) request: Request,
 }
 
 /// Kind, name and value of a rule.
@@ -101,6 +114,8 @@ impl Request {
 
     /// Checks `args`; opens the program, writes nothing.
     pub(crate) fn check(args: PackArgs) -> Result<Self, Error> {
+        let natives = args.native.iter().map(|native| native_request(&args, native));
+        let natives = natives.collect::<Result<Vec<_>, Error>>()?;
         let source = match (args.program, args.deb) {
             (Some(path), _) => open_program(path)?,
             (None, _) if args.emulator_only => Source::Emulator,
@@ -128,6 +143,9 @@ impl Request {
             (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
             (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
         };
+        if let Some(native) = natives.iter().find(|native| !hosts.contains(&native.target)) {
+            return Err(Error::NativeForOtherHost { host: native.target });
+        }
         if let Some((host, _)) = args.emulator.iter().find(|(host, _)| !hosts.contains(host)) {
             return Err(Error::EmulatorForOtherHost { host: *host });
         }
@@ -140,6 +158,7 @@ impl Request {
         let rules = start_rules(&args.start)?;
         let tree = tree_request(args.tree, &args.start)?;
         Ok(Self {
+            natives,
             tree,
             rules,
             source,
@@ -155,6 +174,27 @@ impl Request {
             archive: args.archive,
         })
     }
+}
+
+/// The request that `--native` stands for: this one, for another CPU.
+fn native_request(args: &PackArgs, native: &Native) -> Result<NativeRequest, Error> {
+    let mut own = PackArgs { native: Vec::new(), target: Some(native.target), ..args.clone() };
+    own.tree.trace = false;
+    own.tree.trace_args = Vec::new();
+    // Said already, by the request itself.
+    (own.head, own.emulator) = (Head::Sh, Vec::new());
+    if let Some(file) = &native.file {
+        (own.program, own.deb, own.entry) = (Some(file.clone()), Vec::new(), Vec::new());
+    } else if args.deb.is_empty() {
+        return Err(Error::NativeWithoutFile { target: native.target });
+    }
+    own.hosts = Some(Hosts::Listed(vec![native.target]));
+    Ok(NativeRequest {
+        target: native.target,
+        level: native.level,
+        stands_in: native.file.is_some(),
+        request: Request::check(own)?,
+    })
 }
 
 fn open_program(path: PathBuf) -> Result<Source, Error> {

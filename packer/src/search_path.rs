@@ -87,13 +87,16 @@ impl Image {
 
         let headers = self.piece(table, count * length)?;
         let entries = self.entries(dynamic)?;
-        let strings = entries.iter().find(|(tag, _)| *tag == DT_STRTAB.0 as u64).ok_or("it has no strings")?.1;
+        let strings =
+            entries.iter().find(|(tag, _)| *tag == DT_STRTAB.0 as u64).ok_or("it has no strings")?.1;
         let size = if self.wide { 16 } else { 8 };
-        let kept = entries.into_iter().filter(|(tag, _)| *tag != DT_RPATH.0 as u64 && *tag != DT_RUNPATH.0 as u64);
+        let kept =
+            entries.into_iter().filter(|(tag, _)| *tag != DT_RPATH.0 as u64 && *tag != DT_RUNPATH.0 as u64);
         let mut kept: Vec<(u64, u64)> = kept.collect();
         let dynamic_at = (headers.len() + length).next_multiple_of(16);
         let search_at = dynamic_at + (kept.len() + 2) * size;
-        let in_strings = (address + search_at as u64).checked_sub(strings).ok_or("its strings lie too high")?;
+        let in_strings =
+            (address + search_at as u64).checked_sub(strings).ok_or("its strings lie too high")?;
         // Tools compare with it; the loaders do not.
         for (tag, value) in &mut kept {
             if *tag == DT_STRSZ.0 as u64 {
