@@ -277,7 +277,9 @@ impl ManifestBuilder {
         if bytes.len() as u64 > Footer::MAX_MANIFEST {
             return Err(EncodeError::TooLong);
         }
-        Manifest::decode(&bytes, blobs_end).map_err(EncodeError::Refused)?;
+        Manifest::decode(&bytes, blobs_end)
+            .and_then(|manifest| manifest.check_notices())
+            .map_err(EncodeError::Refused)?;
         Ok(bytes)
     }
 

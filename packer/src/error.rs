@@ -188,12 +188,13 @@ impl Error {
                 return Some(format!("name a file, such as `-o {}`", path.join("app").display()));
             }
             Self::OutputIsProgram { .. } => "name another output with `-o`",
-            Self::NativeForOtherHost { .. } => "add it to `--hosts`, or leave the option out",
             Self::NativeWithoutFile { target } => {
                 return Some(format!("--native {target}=FILE, or --deb for all"));
             }
             Self::SameVariant { .. } => "name each CPU and level once",
-            Self::EmulatorForOtherHost { .. } => "add it to `--hosts`, or leave the option out",
+            Self::NativeForOtherHost { .. } | Self::EmulatorForOtherHost { .. } => {
+                "add it to `--hosts`, or leave the option out"
+            }
             Self::NoneWorks { .. } => "each failed the probe that `emulators.toml` names",
             Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",
             Self::NoLauncher { .. } => {

@@ -114,13 +114,14 @@ fn search(app: &App, path: &[u8], given: &[u8], folders: &BTreeSet<Vec<u8>>) -> 
     for part in given.split(|byte| *byte == b':').filter(|part| !part.is_empty()) {
         match part.strip_prefix(b"/") {
             Some(inside) if app.is_folder(inside) => add(from_origin(inside)),
-            Some(_) => {}
             None if part.starts_with(b"$") => add(part.to_vec()),
-            // Relative to whatever folder the caller is in.
-            None => {}
+            // On the host, or relative to whatever folder the caller is in.
+            Some(_) | None => {}
         }
     }
-    folders.iter().for_each(|folder| add(from_origin(folder)));
+    for folder in folders {
+        add(from_origin(folder));
+    }
     parts.join(&b':')
 }
 

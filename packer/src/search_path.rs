@@ -3,14 +3,25 @@
 //! address, so that nothing has to be understood that points to it. The layouts are those of elf(5).
 
 use bundle::{Arch, Class, Endian, PATH_MAX};
-use object::elf::{DT_NULL, DT_RPATH, DT_RUNPATH, DT_STRSZ, DT_STRTAB};
-use object::elf::{PF_R, PF_W, PT_DYNAMIC, PT_INTERP, PT_LOAD, PT_PHDR, SHT_DYNAMIC};
+
+const PT_LOAD: u64 = 1;
+const PT_DYNAMIC: u64 = 2;
+const PT_INTERP: u64 = 3;
+const PT_PHDR: u64 = 6;
+const PF_W: u64 = 2;
+const PF_R: u64 = 4;
+const SHT_DYNAMIC: u64 = 6;
+const DT_NULL: u64 = 0;
+const DT_STRTAB: u64 = 5;
+const DT_STRSZ: u64 = 10;
+const DT_RPATH: u64 = 15;
+const DT_RUNPATH: u64 = 29;
 
 /// The largest page of the hosts' kernels, in bytes: segments start at a multiple of it.
 const PAGE_MAX: u64 = 0x1_0000;
 
 /// Zeros that are put into a file at most, in bytes: there is one for each byte that the program has without storing it. Kernels before
-/// 5.18 look for the table at the address that its place in the file implies (`create_elf_tables` of fs/binfmt_elf.c).
+/// 5.18 look for the table at the address that its place in the file implies (`create_elf_tables` of `fs/binfmt_elf.c`).
 const HOLE_MAX: u64 = 64 << 20;
 
 /// The bytes of a file, and how it writes numbers.
@@ -62,13 +73,13 @@ impl Image {
         let count = usize::from(self.half(E_PHNUM)?);
         let length = self.pick(PHDR_SIZE);
         let row = |number: usize| table + number * length;
-        let rows = |image: &Self, kind: u32| -> Result<Vec<usize>, &'static str> {
+        let rows = |image: &Self, kind: u64| -> Result<Vec<usize>, &'static str> {
             let found = (0..count).map(|number| Ok((row(number), image.number(row(number), 4)?)));
             let found: Vec<(usize, u64)> = found.collect::<Result<_, &'static str>>()?;
-            Ok(found.into_iter().filter(|(_, found)| *found == u64::from(kind)).map(|(at, _)| at).collect())
+            Ok(found.into_iter().filter(|(_, found)| *found == kind).map(|(at, _)| at).collect())
         };
-        let loads = rows(self, PT_LOAD.0)?;
-        let dynamic = *rows(self, PT_DYNAMIC.0)?.first().ok_or("it has no dynamic section")?;
+        let loads = rows(self, PT_LOAD)?;
+        let dynamic = *rows(self, PT_DYNAMIC)?.first().ok_or("it has no dynamic section")?;
         let first = *loads.first().ok_or("it loads nothing")?;
 
         // The same distance between address and place in the file as at its beginning, where the table was.
@@ -87,11 +98,9 @@ impl Image {
 
         let headers = self.piece(table, count * length)?;
         let entries = self.entries(dynamic)?;
-        let strings =
-            entries.iter().find(|(tag, _)| *tag == DT_STRTAB.0 as u64).ok_or("it has no strings")?.1;
+        let strings = entries.iter().find(|(tag, _)| *tag == DT_STRTAB).ok_or("it has no strings")?.1;
         let size = if self.wide { 16 } else { 8 };
-        let kept =
-            entries.into_iter().filter(|(tag, _)| *tag != DT_RPATH.0 as u64 && *tag != DT_RUNPATH.0 as u64);
+        let kept = entries.into_iter().filter(|(tag, _)| *tag != DT_RPATH && *tag != DT_RUNPATH);
         let mut kept: Vec<(u64, u64)> = kept.collect();
         let dynamic_at = (headers.len() + length).next_multiple_of(16);
         let search_at = dynamic_at + (kept.len() + 2) * size;
@@ -99,12 +108,12 @@ impl Image {
             (address + search_at as u64).checked_sub(strings).ok_or("its strings lie too high")?;
         // Tools compare with it; the loaders do not.
         for (tag, value) in &mut kept {
-            if *tag == DT_STRSZ.0 as u64 {
+            if *tag == DT_STRSZ {
                 *value = in_strings + search.len() as u64 + 1;
             }
         }
-        kept.push((DT_RPATH.0 as u64, in_strings));
-        kept.push((DT_NULL.0 as u64, 0));
+        kept.push((DT_RPATH, in_strings));
+        kept.push((DT_NULL, 0));
 
         let place = usize::try_from(start).map_err(|_| OUTSIDE)?;
         self.bytes.resize(place, 0);
@@ -121,18 +130,18 @@ impl Image {
         let whole = self.bytes.len() - place;
 
         let moved = |at: usize| place + (at - table);
-        for at in rows(self, PT_PHDR.0)? {
+        for at in rows(self, PT_PHDR)? {
             self.region(moved(at), start, address, headers.len() + length)?;
         }
         let (at, length_of_dynamic) = (dynamic_at as u64, kept.len() * size);
         self.region(moved(dynamic), start + at, address + at, length_of_dynamic)?;
         let added = place + headers.len();
-        self.put(added, 4, PT_LOAD.0.into())?;
-        self.put(added + self.pick(P_FLAGS), 4, u64::from(PF_R.0 | PF_W.0))?;
+        self.put(added, 4, PT_LOAD)?;
+        self.put(added + self.pick(P_FLAGS), 4, PF_R | PF_W)?;
         self.region(added, start, address, whole)?;
         self.put_word(added, P_ALIGN, PAGE_MAX)?;
         if placed {
-            let interpreter = *rows(self, PT_INTERP.0)?.first().ok_or("it asks for no loader")?;
+            let interpreter = *rows(self, PT_INTERP)?.first().ok_or("it asks for no loader")?;
             // p_vaddr stays: there the loader reads the name that libraries know it by.
             self.put_word(moved(interpreter), P_OFFSET, start + whole as u64)?;
             self.put_word(moved(interpreter), P_FILESZ, PATH_MAX as u64)?;
@@ -162,7 +171,7 @@ impl Image {
         for number in 0..usize::from(self.half(E_SHNUM)?) {
             let at = table + number * size;
             // A file may have lost them.
-            if self.number(at + 4, 4).is_ok_and(|kind| kind == u64::from(SHT_DYNAMIC.0)) {
+            if self.number(at + 4, 4).is_ok_and(|kind| kind == SHT_DYNAMIC) {
                 self.put_word(at, SH_ADDR, address)?;
                 self.put_word(at, SH_OFFSET, offset)?;
                 self.put_word(at, SH_SIZE, length as u64)?;

@@ -20,6 +20,9 @@ const FLAGS: [&str; 3] = ["-O1", "-s", "-DSQLITE_THREADSAFE=0"];
 /// The glibc whose symbols are asked for: one of 2020 serves every machine that runs these tests.
 const GLIBC: &str = "gnu.2.31";
 
+/// The same without the name of the ABI, which differs between CPUs.
+const GLIBC_MINOR: &str = "2.31";
+
 /// How zig names a CPU's static programs.
 fn triple(target: Arch) -> String {
     match target {
@@ -52,6 +55,12 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
 /// The same for this machine's CPU, linked to its glibc.
 pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
     build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")])
+}
+
+/// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold libraries to link to.
+pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
+    let triple = format!("{}.{GLIBC_MINOR}", triple(target).replace("musl", "gnu"));
+    build(name, sources, &[&["-target", &triple], flags].concat())
 }
 
 fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {

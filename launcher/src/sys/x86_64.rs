@@ -7,8 +7,8 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 use super::Argument;
 
-/// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf 0x8000_0001 ecx, and of the register state that the
-/// kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2, CPUID).
+/// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf `0x8000_0001` ecx, and of the register state
+/// that the kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2, CPUID).
 const LEVELS: [(u16, [u32; 4]); 3] = [
     // SSE3 SSSE3 CMPXCHG16B SSE4.1 SSE4.2 POPCNT; LAHF
     (2, [1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23, 0, 1, 0]),
