@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ use crate::sources::{self, Source, SourceFile};
 const MAX_INRELEASE: u64 = 16 << 20;
 
 /// How to open an archive.
+#[derive(Clone)]
 pub struct ArchiveOptions<'a> {
     /// Where to ask.
     pub mirrors: MirrorSources,
@@ -198,11 +200,19 @@ pub struct Provenance {
 
 /// An opened suite.
 pub struct Archive<'a> {
+    options: ArchiveOptions<'a>,
     fetcher: Fetcher<'a>,
-    cache: PathBuf,
     mirror: Mirror,
     /// The mirrors that come after the one in use, asked for packages that it turns out not to have.
     others: Vec<Mirror>,
+    table: Table,
+    /// The same suite's table below its other name, once an index was not as `table` says.
+    table_of_other_name: OnceLock<Option<Table>>,
+}
+
+/// A signed table of contents.
+struct Table {
+    /// The folder below `dists`: the suite's name, as it was asked for.
     suite: String,
     release: Release,
     inrelease_sha256: Sha256,
@@ -220,18 +230,10 @@ impl<'a> Archive<'a> {
         let mut failures = Vec::new();
         while let Some(mirror) = mirrors.next() {
             match vouched(&options, &fetcher, &mirror, suite) {
-                Ok((release, inrelease_sha256, signed_by)) => {
-                    let (cache, others, suite) = (options.cache, mirrors.collect(), suite.to_owned());
-                    return Ok(Self {
-                        fetcher,
-                        cache,
-                        mirror,
-                        others,
-                        suite,
-                        release,
-                        inrelease_sha256,
-                        signed_by,
-                    });
+                Ok(table) => {
+                    let others = mirrors.collect();
+                    let table_of_other_name = OnceLock::new();
+                    return Ok(Self { options, fetcher, mirror, others, table, table_of_other_name });
                 }
                 Err(error) => failures.push((mirror, error)),
             }
@@ -249,7 +251,18 @@ impl<'a> Archive<'a> {
 
     /// The suite's signed table of contents.
     pub fn release(&self) -> &Release {
-        &self.release
+        &self.table.release
+    }
+
+    /// What to tell the user when the mirror is between two updates: an index came by the table of the suite's other name.
+    pub fn note(&self) -> Option<String> {
+        let other = self.table_of_other_name.get()?.as_ref()?;
+        let (asked, date) = (&self.table.suite, &self.table.release.date);
+        Some(format!(
+            "the mirror is between two updates: its `{asked}` of {date} lists indexes that it does not have; they are taken \
+             from `{}` of {}, which is signed too",
+            other.suite, other.release.date
+        ))
     }
 
     /// The packages of component `main` for a CPU by Debian's name: `amd64`, `riscv64`…
@@ -289,21 +302,51 @@ impl<'a> Archive<'a> {
         self.fetch_from_any(&path, dest, (file.size, file.sha256))
     }
 
-    /// An index of component `main`, checked, by its name below that component's folder.
+    /// An index of component `main`, checked, by its name below that component's folder. A mirror between two updates can have a
+    /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
+    /// belong to.
     fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
-        let no_architecture = || ArchiveError::NoArchitecture {
-            suite: self.suite.clone(),
-            architecture: architecture.to_owned(),
-            available: self.release.architectures.join(" "),
+        match self.index_by(&self.table, name, architecture) {
+            Err(ArchiveError::Fetch(error)) if error.is_the_mirrors_fault() => self
+                .other_table()
+                .and_then(|table| self.index_by(table, name, architecture).ok())
+                .ok_or(error.into()),
+            other => other,
+        }
+    }
+
+    fn other_table(&self) -> Option<&Table> {
+        let open = || {
+            let Release { suite, codename, .. } = &self.table.release;
+            let other = if self.table.suite == *codename { suite } else { codename };
+            let usable = *other != self.table.suite && is_suite(other);
+            let table = usable.then(|| vouched(&self.options, &self.fetcher, &self.mirror, other))?.ok()?;
+            // `stable` is another suite after a release.
+            (table.release.codename == *codename).then_some(table)
         };
-        let (size, sha256) = self.release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        self.table_of_other_name.get_or_init(open).as_ref()
+    }
+
+    fn index_by(
+        &self,
+        table: &Table,
+        name: &str,
+        architecture: &str,
+    ) -> Result<(File, Sha256), ArchiveError> {
+        let Table { suite, release, .. } = table;
+        let no_architecture = || ArchiveError::NoArchitecture {
+            suite: suite.clone(),
+            architecture: architecture.to_owned(),
+            available: release.architectures.join(" "),
+        };
+        let (size, sha256) = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
         let extension = name.rsplit('.').next().unwrap_or_default();
-        let dest = self.cache.join("indexes").join(format!("{sha256}.{extension}"));
-        let folder = format!("dists/{}/main", self.suite);
+        let dest = self.options.cache.join("indexes").join(format!("{sha256}.{extension}"));
+        let folder = format!("dists/{suite}/main");
         let fetch =
             |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
         let by_name = || fetch(format!("{folder}/{name}"));
-        if self.release.by_hash {
+        if release.by_hash {
             let within = name.rsplit_once('/').map(|(within, _)| format!("/{within}")).unwrap_or_default();
             let by_hash = fetch(format!("{folder}{within}/by-hash/SHA256/{sha256}"));
             match by_hash {
@@ -370,11 +413,13 @@ impl<'a> Archive<'a> {
 
     /// Why `package`, found in `index`, is believed.
     pub fn provenance(&self, index: &PackageIndex, package: &Package) -> Provenance {
+        let other = self.table_of_other_name.get().and_then(Option::as_ref);
+        let table = other.filter(|table| table.release.lists(index.sha256)).unwrap_or(&self.table);
         Provenance {
             mirror_url: Some(self.mirror.base.clone()),
-            suite: self.suite.clone(),
-            inrelease_sha256: self.inrelease_sha256,
-            signed_by: self.signed_by.clone(),
+            suite: self.table.suite.clone(),
+            inrelease_sha256: table.inrelease_sha256,
+            signed_by: table.signed_by.clone(),
             packages_sha256: index.sha256,
             deb: package.filename.clone(),
             deb_sha256: package.sha256,
@@ -382,17 +427,17 @@ impl<'a> Archive<'a> {
     }
 
     fn cached_deb(&self, package: &Package) -> PathBuf {
-        self.cache.join("debs").join(format!("{}.deb", package.sha256))
+        self.options.cache.join("debs").join(format!("{}.deb", package.sha256))
     }
 }
 
-/// Fetches and checks the table of contents of `suite` on one mirror: what it says, its digest, who signed it.
+/// Fetches and checks the table of contents of `suite` on one mirror.
 fn vouched(
     options: &ArchiveOptions<'_>,
     fetcher: &Fetcher<'_>,
     mirror: &Mirror,
     suite: &str,
-) -> Result<(Release, Sha256, Vec<String>), ArchiveError> {
+) -> Result<Table, ArchiveError> {
     let location = mirror.join(&format!("dists/{suite}/InRelease"));
     let kept = options.cache.join("releases").join(Sha256::of(location.as_bytes()).to_string());
     let is_local = Location::parse(&location)?.is_local();
@@ -413,7 +458,12 @@ fn vouched(
     if !fetcher.is_offline() && !is_local {
         keep(&kept, &document)?;
     }
-    Ok((release, Sha256::of(&document), signed.fingerprints))
+    Ok(Table {
+        suite: suite.to_owned(),
+        release,
+        inrelease_sha256: Sha256::of(&document),
+        signed_by: signed.fingerprints,
+    })
 }
 
 /// Keeps a checked `InRelease` for runs without network. It is checked again when it is read.

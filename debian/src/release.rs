@@ -111,6 +111,11 @@ impl Release {
         self.files.get(path).copied()
     }
 
+    /// Whether a file of this digest is part of the suite.
+    pub fn lists(&self, sha256: Sha256) -> bool {
+        self.files.values().any(|(_, listed)| *listed == sha256)
+    }
+
     /// Refuses the table of another suite: the same keys sign all of them, so a mirror could swap one for another.
     pub fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
         if asked == self.suite || asked == self.codename {

@@ -193,3 +193,41 @@ fn every_mirror_that_fails_is_named_with_its_reason_and_a_folder_is_a_mirror_too
     let archive = Archive::open(from(&[&empty, &bad, &good]), "trixie").expect("the third folder");
     assert_eq!(archive.mirror().base, good.display().to_string());
 }
+
+#[test]
+fn an_index_that_a_mirror_has_not_updated_yet_is_taken_by_the_table_of_the_suites_other_name() {
+    let work = tempfile::tempdir().expect("folder");
+    let online = Archive::open(options(&work.path().join("cache")), "stable").expect(NEEDS_MIRROR);
+    let codename = online.release().codename.clone();
+    let fetcher = Fetcher::new(FetchOptions::default(), &Silent);
+    let copy = |from: &str, to: &str| {
+        let to = work.path().join("mirror").join(to);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("folder");
+        fetcher.fetch_to_file(&online.mirror().join(from), &to, None).expect(NEEDS_MIRROR);
+        to
+    };
+    copy(&format!("dists/{codename}/InRelease"), &format!("dists/{codename}/InRelease"));
+    let index = "main/binary-s390x/Packages.xz";
+    let half = copy(&format!("dists/stable/{index}"), &format!("dists/{codename}/{index}"));
+    let length = fs::metadata(&half).expect("index").len();
+    fs::File::options().write(true).open(&half).and_then(|file| file.set_len(length / 2)).expect("cut");
+
+    let mut options = options(&work.path().join("cache2"));
+    let mirror = work.path().join("mirror").display().to_string();
+    options.mirrors =
+        MirrorSources { arguments: vec![mirror], apt_root: None, snapshot: false, ..Default::default() };
+    options.fetch.offline = true;
+    let open = || Archive::open(options.clone(), &codename);
+    let archive = open().expect("the table");
+    assert!(archive.packages("s390x").is_err(), "half an index was taken");
+    assert_eq!(archive.note(), None);
+
+    copy("dists/stable/InRelease", "dists/stable/InRelease");
+    copy(&format!("dists/stable/{index}"), &format!("dists/stable/{index}"));
+    let archive = open().expect("the table");
+    let index = archive.packages("s390x").expect("by the other table");
+    assert!(archive.note().expect("a note").contains("between two updates"));
+    let package = index.find("hello").expect("package");
+    let table = fs::read(work.path().join("mirror/dists/stable/InRelease")).expect("table");
+    assert_eq!(archive.provenance(&index, package).inrelease_sha256, Sha256::of(&table));
+}

@@ -67,6 +67,9 @@ impl<'a> Debs<'a> {
         })?;
         let (archive, suite) = archives::open(args, debian_name, progress)?;
         let index = archive.packages(debian_name).map_err(|error| archives::failed(&error))?;
+        if let Some(note) = archive.note() {
+            say::warning(&note);
+        }
         Ok(Self { archive, index, suite, target, debian_name, contents: OnceCell::new() })
     }
 
