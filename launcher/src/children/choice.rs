@@ -38,8 +38,7 @@ fn by_broker<'a>(
     let emulators = Emulator::all(run, cache, translator)?;
     let launch = Launch::build(run, translator, places);
     let app: Vec<&CStr> = launch.environment_strings().collect();
-    let host = run.start.process.env().iter().copied();
-    let variables = Variables::compare(app.iter().copied(), host);
+    let variables = Variables::compare(&app, run.start.process.env());
     let attendant = Attendant::new(emulators, places.tree.to_bytes(), options(run), variables);
     Ok(broker::start(attendant)?)
 }

@@ -17,7 +17,7 @@ use crate::sys::{self, At, Follow};
 
 /// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
 const DEPTH: u32 = 5;
-/// What a thread may keep below its stack's end (ELFv2 ABI of ppc64le, the largest of all: 288 bytes), with room to spare.
+/// What a thread may keep below its stack's end (the `ELFv2` ABI of ppc64le, the largest of all: 288 bytes), with room to spare.
 const RED_ZONE: u64 = 512;
 /// More than execve(2) takes as one string (`MAX_ARG_STRLEN`).
 const STRING_MAX: usize = 128 * 1024 + 1;
@@ -395,10 +395,10 @@ fn read_list(
         let read = memory.read(bytes, address).ok()?;
         let whole = read.checked_sub(read % word).filter(|whole| *whole != 0)?;
         for chunk in bytes.get(..whole)?.chunks_exact(word) {
-            let value = match *chunk {
-                [a, b, c, d] => u64::from(u32::from_ne_bytes([a, b, c, d])),
-                [a, b, c, d, e, f, g, h] => u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
-                _ => return None,
+            let value = if word == 8 {
+                u64::from_ne_bytes(chunk.try_into().ok()?)
+            } else {
+                u64::from(u32::from_ne_bytes(chunk.try_into().ok()?))
             };
             if value == 0 {
                 return Some(());

@@ -69,7 +69,7 @@ impl Head {
         }
     }
 
-    /// The kernel's rules (fs/binfmt_script.c, `load_script`): blanks around the interpreter are skipped, what follows
+    /// The kernel's rules (`load_script` of `fs/binfmt_script.c`): blanks around the interpreter are skipped, what follows
     /// is one argument, and a line that does not end must not be cut within the interpreter's name.
     fn script(&self) -> Program {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

@@ -14,7 +14,9 @@ impl Scratch {
     /// Joins byte strings, none of which holds a NUL.
     pub fn join(&mut self, parts: &[&[u8]]) {
         self.0.clear();
-        parts.iter().for_each(|part| self.0.extend_from_slice(part));
+        for part in parts {
+            self.0.extend_from_slice(part);
+        }
         self.0.push(0);
     }
 

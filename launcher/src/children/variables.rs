@@ -42,21 +42,21 @@ fn name_of(variable: &[u8]) -> &[u8] {
 
 impl<'a> Variables<'a> {
     /// Compares what the app is started with and what the bundle was started with.
-    pub fn compare(
-        app: impl Iterator<Item = &'a CStr> + Clone,
-        host: impl Iterator<Item = &'a CStr> + Clone,
-    ) -> Self {
+    pub fn compare(app: &[&'a CStr], host: &[&'a CStr]) -> Self {
+        let find = |list: &[&'a CStr], name: &[u8]| {
+            list.iter().map(|variable| variable.to_bytes()).find(|variable| name_of(variable) == name)
+        };
         let mut all = Vec::new();
-        for variable in app.clone().map(CStr::to_bytes) {
+        for variable in app.iter().map(|variable| variable.to_bytes()) {
             let name = name_of(variable);
-            let theirs = host.clone().map(CStr::to_bytes).find(|theirs| name_of(theirs) == name);
+            let theirs = find(host, name);
             if theirs != Some(variable) {
                 all.push(Difference { name, app: Some(variable), host: theirs });
             }
         }
-        for variable in host.map(CStr::to_bytes) {
+        for variable in host.iter().map(|variable| variable.to_bytes()) {
             let name = name_of(variable);
-            if !app.clone().any(|ours| name_of(ours.to_bytes()) == name) {
+            if find(app, name).is_none() {
                 all.push(Difference { name, app: None, host: Some(variable) });
             }
         }
@@ -105,7 +105,7 @@ mod tests {
     fn what_the_bundle_changed_is_undone_for_the_host_and_done_again_for_the_app() {
         let app = [c"A=1", c"NEW=app", c"BOTH=app"];
         let host = [c"A=1", c"BOTH=host", c"OLD=host"];
-        let variables = Variables::compare(app.into_iter(), host.into_iter());
+        let variables = Variables::compare(&app, &host);
         let host_has =
             |name: &[u8]| variables.missing(Direction::ToHost, |_| false).any(|v| name_of(v) == name);
         assert_eq!(variables.fate(b"A=1", Direction::ToHost), Fate::Same);

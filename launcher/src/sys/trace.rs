@@ -25,7 +25,7 @@ pub struct Layout {
     pub(super) stack: u8,
 }
 
-/// 32-bit programs on x86 (arch/x86/include/asm/user_32.h, `user_regs_struct`).
+/// 32-bit programs on x86 (`user_regs_struct` of `arch/x86/include/asm/user_32.h`).
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 pub(super) const I386: Layout = Layout {
     audit: 0x4000_0003,

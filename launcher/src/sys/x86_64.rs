@@ -41,7 +41,7 @@ pub(super) fn level() -> u16 {
     highest
 }
 
-/// Where a stopped thread's call stands: of a 64-bit program (arch/x86/include/asm/user_64.h, `user_regs_struct`), and of a
+/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of `arch/x86/include/asm/user_64.h`), and of a
 /// 32-bit one (`user_regs_struct32`).
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
