@@ -16,6 +16,8 @@ pub mod bundle_file;
 pub mod bytes;
 pub mod cache;
 pub mod candidates;
+#[cfg(any(feature = "children", test))]
+pub mod children;
 pub mod controls;
 pub mod error;
 pub mod launch;
