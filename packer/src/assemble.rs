@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) hosts: Vec<Arch>,
     pub(crate) variants: Vec<PackedVariant>,
     pub(crate) emulators: Vec<Packed>,
+    /// Each host's broker.
+    pub(crate) brokers: Vec<(Arch, Frame)>,
 }
 
 /// The app for one CPU, and what is owed for it.
@@ -152,7 +154,7 @@ impl<W: Write> Writer<W> {
         self.align().map_err(failed)
     }
 
-    /// App, emulators and notices, and the rows that name them.
+    /// App, emulators, brokers and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
         for PackedVariant { target, level, app, loader, rules, entries, notices } in &parts.variants {
@@ -171,6 +173,10 @@ impl<W: Write> Writer<W> {
         for Packed { emulators, encoding, frame } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
             self.translators(blob, emulators, manifest).map_err(failed)?;
+        }
+        for (host, frame) in &parts.brokers {
+            let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
+            manifest.broker(*host, blob);
         }
         Ok(())
     }

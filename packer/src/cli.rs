@@ -94,6 +94,9 @@ pub(crate) struct PackArgs {
     /// What the file begins with: `sh` starts everywhere, `elf:HOST` on HOST alone, but without /bin/sh
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     pub(crate) head: Head,
+    /// How programs of the app's CPU are started by the app: `auto` adds the broker that attends to it, `none` leaves it out
+    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
+    pub(crate) children: Children,
     /// Compression level
     #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
@@ -230,7 +233,7 @@ pub(crate) struct ExtractArgs {
     /// Take the emulators out too: FOLDER/app-TARGET, FOLDER/emulators
     #[arg(long)]
     pub(crate) emulators: bool,
-    /// Take everything out: stub, launchers and notices too
+    /// Take everything out: stub, launchers, brokers and notices too
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -341,6 +344,15 @@ pub(crate) struct Native {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// What `--children` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Children {
+    /// Every host that has emulators has a broker.
+    Auto,
+    /// No broker.
+    None,
+}
+
 /// What `--head` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -386,6 +398,14 @@ fn head(text: &str) -> Result<Head, String> {
         Some(name) => host(name).map(Head::Elf),
         None if text == "sh" => Ok(Head::Sh),
         None => Err("it is `sh` or `elf:HOST`".to_owned()),
+    }
+}
+
+fn children(text: &str) -> Result<Children, String> {
+    match text {
+        "auto" => Ok(Children::Auto),
+        "none" => Ok(Children::None),
+        _ => Err("it is `auto` or `none`".to_owned()),
     }
 }
 

@@ -70,6 +70,8 @@ struct HostView {
     launcher: u64,
     /// Stored length of all its emulators in bytes.
     emulators: u64,
+    /// Stored length of its broker in bytes; 0 where it has none, and no program of another CPU can be started by the app.
+    broker: u64,
     /// Stored length of the apps of its own CPU in bytes.
     native: u64,
 }
@@ -87,6 +89,7 @@ impl HostView {
             host: host.name(),
             launcher: total(&mut launchers.map(|row| row.blob)),
             emulators: total(&mut emulators.map(|row| row.blob)),
+            broker: total(&mut manifest.broker(host).into_iter()),
             native: total(&mut native.map(|row| row.app)),
         }
     }
@@ -222,7 +225,7 @@ impl BundleView {
                 let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
             }
         }
-        for HostView { host, launcher, emulators, native } in &self.hosts {
+        for HostView { host, launcher, emulators, broker, native } in &self.hosts {
             let rows = self.translators.iter().filter(|row| row.host == *host);
             let rows: Vec<String> =
                 rows.map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; "))).collect();
@@ -231,7 +234,9 @@ impl BundleView {
                 [] => "no route".to_owned(),
                 rows => rows.join(", else "),
             };
-            let _ = writeln!(text, "host      {host:<14} {:>10} {route}", launcher + emulators + native);
+            let broker_too = if *broker > 0 { ", broker" } else { "" };
+            let all = launcher + emulators + broker + native;
+            let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{broker_too}");
         }
         for notice in &self.notices {
             let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);

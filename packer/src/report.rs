@@ -62,6 +62,9 @@ struct HostRow {
     /// Stored length of the emulator in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<u64>,
+    /// Stored length of the broker in bytes; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +107,7 @@ impl Report {
             hosts: plan
                 .hosts
                 .iter()
-                .map(|host| HostRow { host: host.name(), route: route(host), stored: None })
+                .map(|host| HostRow { host: host.name(), route: route(host), stored: None, broker: None })
                 .collect(),
             skipped: plan
                 .skipped
@@ -125,6 +128,8 @@ impl Report {
         let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         self.app = Some(apps.sum());
         for host in &mut self.hosts {
+            let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
+            host.broker = broker.map(|(_, frame)| frame.stored.len());
             let of_host = |packed: &&Packed| {
                 packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
             };
@@ -160,6 +165,12 @@ impl Report {
         for host in &self.hosts {
             let stored = host.stored.map(size).unwrap_or_default();
             let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);
+        }
+        let brokers: Vec<u64> = self.hosts.iter().filter_map(|host| host.broker).collect();
+        if !brokers.is_empty() {
+            let hosts = if brokers.len() == 1 { "host" } else { "hosts" };
+            let all = size(brokers.iter().sum());
+            let _ = writeln!(text, "  children {all:>19}  brokers for {} {hosts}", brokers.len());
         }
         if let Some(fetched) = self.fetched.filter(|fetched| *fetched > 0) {
             let _ = writeln!(text, "  fetched {:>20}", size(fetched));

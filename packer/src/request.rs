@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 
 use crate::app;
-use crate::cli::{ArchiveArgs, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
+use crate::cli::{ArchiveArgs, Children, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
 
@@ -28,6 +28,7 @@ pub(crate) struct Request {
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
     pub(crate) head: Head,
+    pub(crate) children: Children,
     pub(crate) level: i32,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
@@ -169,6 +170,7 @@ impl Request {
             skip_hosts: skip_hosts && args.head == Head::Sh,
             emulators: args.emulator,
             head: args.head,
+            children: args.children,
             level: args.level,
             dry_run: args.dry_run,
             archive: args.archive,

@@ -22,7 +22,7 @@ usage: cargo xtask TASK [OPTION...]
             all tests, with what this machine has; ARGUMENTs go to `cargo test`
   ci        what continuous integration runs: format, tidy, lints, launchers, tests
   launchers [--check] [--only ARCH] [--out DIR]
-            build the launchers into templates/launchers (or DIR);
+            build the launchers and brokers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
   catalogue [--check] [--allow-stale] [--mirror URL]
             write emulator/catalogue.toml from Debian's archives;
@@ -33,7 +33,7 @@ usage: cargo xtask TASK [OPTION...]
             bytes that an emulator takes over the network, host by host
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
-  verify    check the committed launchers against the rules for them
+  verify    check the committed launchers and brokers against the rules for them
 ";
 
 fn main() -> ExitCode {
