@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Manifest, Rule, RuleKind, Rules, Translator, cut, has};
+use bundle::{Manifest, Rule, RuleKind, Translator, cut, has};
 
 use crate::absolute::absolute;
 use crate::bytes::c_string;
@@ -47,6 +47,12 @@ impl<'a> Launch<'a> {
         list(&self.environment)
     }
 
+    /// The same as strings.
+    #[cfg(feature = "children")]
+    pub fn environment_strings(&self) -> impl Iterator<Item = &'a CStr> + use<'_, 'a> {
+        self.environment.iter().copied()
+    }
+
     /// Builds what the run's route needs to execute its entry. `translator` is the one that is tried now; `None` for the native
     /// route and for an emulator of the user's.
     pub fn build(
@@ -72,20 +78,9 @@ impl<'a> Launch<'a> {
 
         let mut arguments = Vec::from([start.argv0]);
         if let Route::Emulated(variant, _) = route {
-            let rules = translator.map_or_else(
-                || rules_of_any_host(manifest, variant.target),
-                |translator| Some(translator.rules),
-            );
             environment.remove_prefix(b"QEMU_");
-            let options = controls.options.map_or(&b""[..], CStr::to_bytes);
-            // Line by line where there are lines, so that a word can hold a blank.
-            let end = if has(options, b'\n') { b'\n' } else { b' ' };
-            for word in options.split(|byte| *byte == end) {
-                if !word.is_empty() {
-                    arguments.push(c_string(&[word]));
-                }
-            }
-            let mut apply = |rule: &Rule<'_>| {
+            arguments.extend(option_words(controls).map(|word| c_string(&[word])));
+            let apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {
                     RuleKind::Argument => arguments.push(c_string(&[rule.value])),
@@ -100,10 +95,7 @@ impl<'a> Launch<'a> {
                     | RuleKind::UnsetPrefix => {}
                 }
             };
-            match rules {
-                Some(rules) => manifest.rules(rules).for_each(|rule| apply(&rule)),
-                None => QEMU_RULES.iter().for_each(apply),
-            }
+            rules_of(manifest, variant.target, translator).iter().for_each(apply);
         } else {
             arguments = Vec::from([argv0]);
             arguments.append(&mut rest);
@@ -123,12 +115,25 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// An emulator of the user's is called like the bundle's own for the same target, whatever host that is for.
-fn rules_of_any_host(manifest: &Manifest<'_>, target: bundle::Arch) -> Option<Rules> {
-    manifest
-        .translators()
-        .find(|translator| translator.key.target == target)
-        .map(|translator| translator.rules)
+/// The words of `UNIBIN_EMULATOR_OPTIONS`: line by line where there are lines, so that a word can hold a blank.
+pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let options = controls.options.map_or(&b""[..], CStr::to_bytes);
+    let end = if has(options, b'\n') { b'\n' } else { b' ' };
+    options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
+}
+
+/// How an emulator is called. One of the user's like the bundle's own for the same target, whatever host that is for.
+pub fn rules_of<'a>(
+    manifest: &Manifest<'a>,
+    target: bundle::Arch,
+    translator: Option<&Translator<'_>>,
+) -> Vec<Rule<'a>> {
+    let of_any_host = || manifest.translators().find(|translator| translator.key.target == target);
+    let rules = match translator {
+        Some(translator) => Some(translator.rules),
+        None => of_any_host().map(|translator| translator.rules),
+    };
+    rules.map_or_else(|| QEMU_RULES.to_vec(), |rules| manifest.rules(rules).collect())
 }
 
 /// The app's environment: the caller's, in the caller's order, changed only as documented.

@@ -16,13 +16,13 @@ pub mod bundle_file;
 pub mod bytes;
 pub mod cache;
 pub mod candidates;
-#[cfg(any(feature = "children", test))]
 pub mod children;
 pub mod controls;
 pub mod error;
 pub mod launch;
 pub mod log;
 pub mod memory;
+pub mod named;
 pub mod probe;
 pub mod route;
 pub mod run;

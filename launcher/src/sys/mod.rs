@@ -52,6 +52,9 @@ mod entry;
 mod errno;
 mod exec;
 mod fd;
+#[cfg(feature = "children")]
+mod filter;
+mod fork;
 mod head;
 mod map;
 #[cfg(feature = "bare")]
@@ -61,15 +64,25 @@ mod process;
 mod signal;
 mod stat;
 mod system;
+#[cfg(feature = "children")]
+pub mod trace;
 
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
+#[cfg(feature = "children")]
+pub use fd::CURRENT_FOLDER;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
+#[cfg(feature = "children")]
+pub use filter::{no_new_privileges, stop_at_exec};
+#[cfg(feature = "children")]
+pub use fork::{beside, pipe, set_name};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
+#[cfg(feature = "children")]
+pub use path::readlink_into;
 pub use path::{
     Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
     set_mtime, symlinkat, unlinkat,

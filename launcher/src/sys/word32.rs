@@ -28,6 +28,16 @@ pub(super) fn pread(fd: usize, buffer: &mut [u8], offset: u64) -> Result<usize, 
     unsafe { call(raw::__NR_pread64, arguments) }
 }
 
+#[cfg(feature = "children")]
+pub(super) fn pwrite(fd: usize, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+    let mut arguments = [0; 6];
+    arguments[..3].copy_from_slice(&[fd, bytes.as_ptr() as usize, bytes.len()]);
+    let offset = cpu::fourth(offset);
+    arguments[3..3 + offset.len()].copy_from_slice(&offset);
+    // SAFETY: the kernel reads `bytes.len()` bytes from `bytes`.
+    unsafe { call(raw::__NR_pwrite64, arguments) }
+}
+
 pub(super) fn ftruncate(fd: usize, length: u64) -> Result<(), Errno> {
     let mut arguments = [fd, 0, 0, 0, 0, 0];
     let length = cpu::second(length);
