@@ -38,7 +38,8 @@ pub(super) fn run(runs: usize) -> Result<()> {
         report(&format!("start, {way}"), &with, Some(&without));
         report("start, none", &without, None);
 
-        let many = |command: &str| format!("i=0; while [ $i -lt {EXECUTIONS} ]; do {command}; i=$((i+1)); done");
+        let many =
+            |command: &str| format!("i=0; while [ $i -lt {EXECUTIONS} ]; do {command}; i=$((i+1)); done");
         let attended = many(&format!("{program} true"));
         let by_hand = many(&format!("{emulator} -0 busybox {program} true"));
         let pair = [case(way, &["sh", "-c", &attended]), case("none", &["sh", "-c", &by_hand])];
@@ -76,13 +77,17 @@ fn ways(bundle: &Path, cache: &Path) -> Result<Vec<&'static str>> {
 
 /// The same executions under `proot -q`, which runs every program of the app by the emulator and watches all that it does.
 fn proot(direct: &Case, cache: &Path, runs: usize) -> Result<()> {
-    if !Command::new("proot").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
+    if !Command::new("proot")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
         println!("NOT RUN: proot: it is not installed");
         return Ok(());
     }
     let program = PathBuf::from(&direct.arguments[2]);
-    let many =
-        format!("i=0; while [ $i -lt {EXECUTIONS} ]; do {} true; i=$((i+1)); done", program.display());
+    let many = format!("i=0; while [ $i -lt {EXECUTIONS} ]; do {} true; i=$((i+1)); done", program.display());
     // proot takes the emulator as one word with its arguments.
     let emulator = fs::canonicalize(&direct.program)?;
     let case = |program: PathBuf, arguments: Vec<OsString>| Case {
