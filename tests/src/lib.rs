@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod absent;
+mod binfmt_d;
 mod callers;
 mod handmade;
 mod jail;
@@ -19,6 +20,7 @@ mod unibin;
 mod zig;
 
 pub use absent::{say, without};
+pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers};
 pub use handmade::Handmade;
 pub use jail::Jail;

@@ -5,6 +5,8 @@
 //! program with all of this in it; it comes to the same route, and starts the app attended.
 
 #[cfg(feature = "children")]
+pub mod binfmt;
+#[cfg(feature = "children")]
 pub mod broker;
 #[cfg(feature = "children")]
 pub mod emulators;

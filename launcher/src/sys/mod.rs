@@ -61,6 +61,8 @@ mod head;
 mod map;
 #[cfg(feature = "bare")]
 mod mem;
+#[cfg(feature = "children")]
+mod namespace;
 mod path;
 mod process;
 mod signal;
@@ -83,6 +85,8 @@ pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
+#[cfg(feature = "children")]
+pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 #[cfg(feature = "children")]
 pub use path::readlink_into;
 pub use path::{

@@ -8,6 +8,8 @@ use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
 pub(super) const GETEUID: u32 = raw::__NR_geteuid;
+#[cfg(feature = "children")]
+pub(super) const GETEGID: u32 = raw::__NR_getegid;
 
 /// Seconds and nanoseconds: `struct timespec`.
 type Time = [i64; 2];
