@@ -34,6 +34,21 @@ pub struct Places<'a> {
     pub program: &'a CStr,
     /// The tree's path.
     pub tree: &'a CStr,
+    /// Variables that the way of attending to children needs, `NAME=VALUE`.
+    #[cfg(feature = "children")]
+    pub variables: Vec<&'static CStr>,
+}
+
+impl<'a> Places<'a> {
+    /// Where a program and its tree are.
+    pub fn new(program: &'a CStr, tree: &'a CStr) -> Self {
+        Self {
+            program,
+            tree,
+            #[cfg(feature = "children")]
+            variables: Vec::new(),
+        }
+    }
 }
 
 impl<'a> Launch<'a> {
@@ -110,6 +125,11 @@ impl<'a> Launch<'a> {
             if let Some(value) = value {
                 environment.set(name, value.to_bytes());
             }
+        }
+        #[cfg(feature = "children")]
+        for variable in &places.variables {
+            let (name, value) = cut(variable.to_bytes(), b'=');
+            environment.set(name, value.unwrap_or_default());
         }
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());

@@ -15,7 +15,7 @@ use crate::sys;
 use crate::unpack;
 
 /// Returns only when there is no broker or it cannot be executed.
-pub fn attend(run: &Run<'_>, cache: &Cache, _: Option<&Translator<'_>>, _: &Places<'_>) {
+pub fn attend(run: &Run<'_>, cache: &Cache, _: Option<&Translator<'_>>, _: &mut Places<'_>) {
     let Some(broker) = run.manifest.broker(HOST) else { return };
     let Ok(slot) = run.ensure(cache, broker, false) else { return };
     let start = run.start;
