@@ -94,6 +94,9 @@ pub(crate) struct PackArgs {
     /// What the file begins with: `sh` starts everywhere, `elf:HOST` on HOST alone, but without /bin/sh
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     pub(crate) head: Head,
+    /// Add emulators for programs of ARCH too, which the app starts (may be repeated)
+    #[arg(long, value_name = "ARCH", value_parser = arch, conflicts_with_all = ["emulator_only"])]
+    pub(crate) also_target: Vec<Arch>,
     /// How programs of the app's CPU are started by the app: `auto` adds the broker that attends to it, `none` leaves it out
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
     pub(crate) children: Children,

@@ -2,6 +2,7 @@
 //! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
 
 mod additions;
+mod also_target;
 mod app;
 mod archive;
 mod archives;
