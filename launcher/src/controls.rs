@@ -35,6 +35,7 @@ pub enum AllowedRoute {
 }
 
 /// How programs that the app starts are attended to (`UNIBIN_CHILDREN`).
+#[cfg(feature = "children")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Children {
     /// By whatever works here.
@@ -54,7 +55,8 @@ pub struct Controls<'a> {
     pub task: Task,
     /// `UNIBIN_ROUTE`
     pub route: AllowedRoute,
-    /// `UNIBIN_CHILDREN`
+    /// `UNIBIN_CHILDREN`; the launcher leaves it to the broker.
+    #[cfg(feature = "children")]
     pub children: Children,
     /// `UNIBIN_LOG`: set, not empty and not `0`.
     pub log: bool,
@@ -101,7 +103,7 @@ impl<'a> Controls<'a> {
                 *slot = Some(value);
             }
         }
-        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload, children] =
+        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload, ..] =
             values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working folder before it starts a program from the cache.
@@ -111,7 +113,13 @@ impl<'a> Controls<'a> {
         Ok(keep(Self {
             task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract or run")?,
             route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
-            children: choice(NAMES[11], children, &CHILDREN, "it takes auto, broker, binfmt or none")?,
+            #[cfg(feature = "children")]
+            children: choice(
+                b"UNIBIN_CHILDREN",
+                values[11],
+                &CHILDREN,
+                "it takes auto, broker, binfmt or none",
+            )?,
             log: is_on(log),
             verify: is_on(verify),
             cache,
@@ -127,7 +135,7 @@ impl<'a> Controls<'a> {
 
 /// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 12] = [
+const NAMES: [&[u8]; 11 + cfg!(feature = "children") as usize] = [
     b"UNIBIN_DO",
     b"UNIBIN_ROUTE",
     b"UNIBIN_LOG",
@@ -139,6 +147,7 @@ const NAMES: [&[u8]; 12] = [
     b"UNIBIN_TO",
     b"UNIBIN_LIBRARY_PATH",
     b"UNIBIN_PRELOAD",
+    #[cfg(feature = "children")]
     b"UNIBIN_CHILDREN",
 ];
 
@@ -161,6 +170,7 @@ const TASKS: [(&[u8], Task); 5] = [
 ];
 const ROUTES: [(&[u8], AllowedRoute); 3] =
     [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];
+#[cfg(feature = "children")]
 const CHILDREN: [(&[u8], Children); 4] = [
     (b"auto", Children::Auto),
     (b"broker", Children::Broker),

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Manifest, Rule, RuleKind, Translator, cut, has};
+use bundle::{Manifest, Rule, RuleKind, Rules, Translator, cut, has};
 
 use crate::absolute::absolute;
 use crate::bytes::c_string;
@@ -15,7 +15,7 @@ use crate::start::Start;
 use crate::sys::Argv;
 
 /// How QEMU's user-mode emulators are called when the bundle has no rules for it: `-0 ARGV0 PROGRAM ARGUMENTS`.
-const QEMU_RULES: [Rule<'static>; 4] = [
+pub const QEMU_RULES: [Rule<'static>; 4] = [
     Rule { kind: RuleKind::Argument, name: b"", value: b"-0" },
     Rule { kind: RuleKind::Argv0, name: b"", value: b"" },
     Rule { kind: RuleKind::Program, name: b"", value: b"" },
@@ -34,6 +34,21 @@ pub struct Places<'a> {
     pub program: &'a CStr,
     /// The tree's path.
     pub tree: &'a CStr,
+    /// Variables that the way of attending to children needs, `NAME=VALUE`.
+    #[cfg(feature = "children")]
+    pub variables: Vec<&'static CStr>,
+}
+
+impl<'a> Places<'a> {
+    /// Where a program and its tree are.
+    pub fn new(program: &'a CStr, tree: &'a CStr) -> Self {
+        Self {
+            program,
+            tree,
+            #[cfg(feature = "children")]
+            variables: Vec::new(),
+        }
+    }
 }
 
 impl<'a> Launch<'a> {
@@ -80,7 +95,7 @@ impl<'a> Launch<'a> {
         if let Route::Emulated(variant, _) = route {
             environment.remove_prefix(b"QEMU_");
             arguments.extend(option_words(controls).map(|word| c_string(&[word])));
-            let apply = |rule: &Rule<'_>| {
+            let mut apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {
                     RuleKind::Argument => arguments.push(c_string(&[rule.value])),
@@ -95,7 +110,10 @@ impl<'a> Launch<'a> {
                     | RuleKind::UnsetPrefix => {}
                 }
             };
-            rules_of(manifest, variant.target, translator).iter().for_each(apply);
+            match rules_of(manifest, variant.target, translator) {
+                Some(rules) => manifest.rules(rules).for_each(|rule| apply(&rule)),
+                None => QEMU_RULES.iter().for_each(apply),
+            }
         } else {
             arguments = Vec::from([argv0]);
             arguments.append(&mut rest);
@@ -107,6 +125,11 @@ impl<'a> Launch<'a> {
             if let Some(value) = value {
                 environment.set(name, value.to_bytes());
             }
+        }
+        #[cfg(feature = "children")]
+        for variable in &places.variables {
+            let (name, value) = cut(variable.to_bytes(), b'=');
+            environment.set(name, value.unwrap_or_default());
         }
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
@@ -122,18 +145,20 @@ pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8
     options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
 }
 
-/// How an emulator is called. One of the user's like the bundle's own for the same target, whatever host that is for.
-pub fn rules_of<'a>(
-    manifest: &Manifest<'a>,
+/// How an emulator is called: one of the user's like the bundle's own for the same target, whatever host that is for; `None`
+/// where the bundle does not say.
+pub fn rules_of(
+    manifest: &Manifest<'_>,
     target: bundle::Arch,
     translator: Option<&Translator<'_>>,
-) -> Vec<Rule<'a>> {
-    let of_any_host = || manifest.translators().find(|translator| translator.key.target == target);
-    let rules = match translator {
-        Some(translator) => Some(translator.rules),
-        None => of_any_host().map(|translator| translator.rules),
-    };
-    rules.map_or_else(|| QEMU_RULES.to_vec(), |rules| manifest.rules(rules).collect())
+) -> Option<Rules> {
+    translator.map_or_else(
+        || {
+            let mut all = manifest.translators();
+            all.find(|translator| translator.key.target == target).map(|translator| translator.rules)
+        },
+        |translator| Some(translator.rules),
+    )
 }
 
 /// The app's environment: the caller's, in the caller's order, changed only as documented.
@@ -181,7 +206,8 @@ fn name_of(variable: &CStr) -> &[u8] {
     cut(variable.to_bytes(), b'=').0
 }
 
-fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
+/// Strings as execve(2) takes them.
+pub fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
     let mut list = Argv::new();
     list.extend(strings.iter().copied());
     list

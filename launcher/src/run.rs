@@ -99,13 +99,13 @@ impl Run<'_> {
         let app = self.ensure(&cache, variant.app, !variant.loader.is_empty())?;
         let tree = app.path_of(unpack::TREE.to_bytes());
         let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", self.entry.path]));
-        let places = Places { program, tree };
+        let mut places = Places::new(program, tree);
         sys::statat(At::CWD, program, Follow::Yes)?;
 
         match &self.route {
             Route::Native(_) => Ok(self.execute(program, None, &places)),
             Route::Emulated(..) if self.controls.emulator.is_some() => {
-                children::attend(self, &cache, None, &places);
+                children::attend(self, &cache, None, &mut places);
                 Ok(self.execute_users_emulator(&places))
             }
             Route::Emulated(_, translators) => {
@@ -117,7 +117,7 @@ impl Run<'_> {
                         last = Error::none_works(translator.name);
                         continue;
                     }
-                    children::attend(self, &cache, Some(translator), &places);
+                    children::attend(self, &cache, Some(translator), &mut places);
                     last = self.execute(link, Some(translator), &places);
                 }
                 Ok(last)

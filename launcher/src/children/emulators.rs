@@ -8,7 +8,7 @@ use bundle::{Arch, Rule, Translator};
 
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
-use crate::launch::rules_of;
+use crate::launch::{QEMU_RULES, rules_of};
 use crate::route::HOST;
 use crate::run::Run;
 use crate::sys::{self, At, Follow, Stat};
@@ -38,7 +38,7 @@ impl<'a> Emulator<'a> {
             let target = run.route.variant().target;
             let path = crate::bytes::c_string(&[crate::absolute::absolute(path.to_bytes())]);
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
-            let rules = rules_of(run.manifest, target, None);
+            let rules = rules(run, target, None);
             all.push(Self { target, rules, path, file, links: None, known: Vec::new() });
         }
         let others = run.manifest.translators().filter(|translator| translator.key.host == HOST);
@@ -50,7 +50,7 @@ impl<'a> Emulator<'a> {
             let slot = run.ensure(cache, translator.blob, false)?;
             let path = slot.path_of(crate::named::file_in_slot(&translator));
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
-            let rules = rules_of(run.manifest, target, Some(&translator));
+            let rules = rules(run, target, Some(&translator));
             all.push(Self { target, rules, path, file, links: Some((slot, translator)), known: Vec::new() });
         }
         Ok(all)
@@ -75,4 +75,9 @@ impl<'a> Emulator<'a> {
             _ => self.path,
         }
     }
+}
+
+fn rules<'a>(run: &Run<'a>, target: Arch, translator: Option<&Translator<'_>>) -> Vec<Rule<'a>> {
+    rules_of(run.manifest, target, translator)
+        .map_or_else(|| QEMU_RULES.to_vec(), |rules| run.manifest.rules(rules).collect())
 }

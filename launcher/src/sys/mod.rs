@@ -46,6 +46,8 @@ mod word;
 #[path = "word64.rs"]
 mod word;
 
+#[cfg(feature = "children")]
+mod beside;
 mod dir;
 #[cfg(feature = "bare")]
 mod entry;
@@ -69,6 +71,8 @@ mod system;
 #[cfg(feature = "children")]
 pub mod trace;
 
+#[cfg(feature = "children")]
+pub use beside::{beside, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
@@ -77,8 +81,6 @@ pub use fd::CURRENT_FOLDER;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};
-#[cfg(feature = "children")]
-pub use fork::{beside, pipe, set_name};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
