@@ -227,8 +227,15 @@ impl BundleView {
         }
         for HostView { host, launcher, emulators, broker, native } in &self.hosts {
             let rows = self.translators.iter().filter(|row| row.host == *host);
-            let rows: Vec<String> =
-                rows.map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; "))).collect();
+            let (rows, others): (Vec<_>, Vec<_>) =
+                rows.partition(|row| self.variants.iter().any(|variant| variant.target == row.target));
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; ")))
+                .collect();
+            let others = others.iter().fold(String::new(), |also, row| {
+                also + &format!("; for {} {} {}", row.target, row.name, row.version)
+            });
             let route = match &rows[..] {
                 _ if *native > 0 => "native".to_owned(),
                 [] => "no route".to_owned(),
@@ -236,7 +243,7 @@ impl BundleView {
             };
             let broker_too = if *broker > 0 { ", broker" } else { "" };
             let all = launcher + emulators + broker + native;
-            let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{broker_too}");
+            let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }
         for notice in &self.notices {
             let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);

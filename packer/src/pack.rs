@@ -13,7 +13,7 @@ use crate::gather::{Checked, gather};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::Request;
-use crate::{archive, emulator_only, head, variants};
+use crate::{also_target, archive, emulator_only, head, variants};
 
 /// Packs, and says what was packed.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -25,11 +25,12 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let plan = emulators.plan(&request, checked.target)?;
     // Before anything is fetched: whether every host can be started on.
     head::check(request.head, &plan.hosts)?;
+    also_target::hint(&request, &checked, &plan);
     let mut report = Report::new(&request, &checked, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let obtained = emulators.obtain(&plan, checked.calling())?;
+    let obtained = emulators.obtain(&plan, checked.target, checked.calling())?;
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &checked, plan.hosts, obtained)?
     } else {

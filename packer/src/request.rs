@@ -27,6 +27,8 @@ pub(crate) struct Request {
     /// Whether a host without an emulator is left out (else it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
+    /// CPUs besides whose programs the app starts; each once, in the order of the table.
+    pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
     pub(crate) children: Children,
     pub(crate) level: i32,
@@ -169,6 +171,7 @@ impl Request {
             hosts,
             skip_hosts: skip_hosts && args.head == Head::Sh,
             emulators: args.emulator,
+            also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
             children: args.children,
             level: args.level,
@@ -184,7 +187,7 @@ fn native_request(args: &PackArgs, native: &Native) -> Result<NativeRequest, Err
     own.tree.trace = false;
     own.tree.trace_args = Vec::new();
     // Said already, by the request itself.
-    (own.head, own.emulator) = (Head::Sh, Vec::new());
+    (own.head, own.emulator, own.also_target) = (Head::Sh, Vec::new(), Vec::new());
     if let Some(file) = &native.file {
         (own.program, own.deb, own.entry) = (Some(file.clone()), Vec::new(), Vec::new());
     } else if args.deb.is_empty() {

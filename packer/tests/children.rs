@@ -91,3 +91,51 @@ fn brokers_are_told_of_and_taken_out() {
     assert_eq!(fs::read(scene.at("w/tree/brokers/aarch64")).expect("the broker"), bytes);
     assert_eq!(scene::names(&scene.at("w/tree/launchers")), ["aarch64", "riscv64", "x86_64"]);
 }
+
+#[test]
+fn emulators_for_programs_of_other_cpus_are_added_and_their_absence_is_hinted_at() {
+    let scene = Scene::new();
+    let helper = elf(Elf { class: 1, machine: RISCV64, ..EMULATOR });
+    scene.write("helper", &helper);
+    let pack = |options: &str| {
+        scene.write("app", &program(RISCV64));
+        scene.write("emulator-x", &elf(EMULATOR));
+        let args =
+            "pack app --hosts x86_64,riscv64 --emulator x86_64=emulator-x --add helper -o out --offline";
+        fs::set_permissions(scene.at("w/helper"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("ours");
+        scene.run(args.split_whitespace().chain(options.split_whitespace()))
+    };
+    // Not asked for: said.
+    let run = pack("").ok();
+    assert!(
+        run.err.contains("`helper` is a program for riscv32") && run.err.contains("--also-target riscv32"),
+        "{run:?}"
+    );
+    assert!(!pack("--children none").ok().err.contains("also-target"));
+
+    let rows = [("x86_64", X86_64), ("riscv64", RISCV64)].map(|(host, machine)| {
+        scene.write(format!("for-{host}"), &elf(Elf { machine, contents: host.as_bytes(), ..EMULATOR }));
+        format!(
+            "[[translator]]\nhost = \"{host}\"\ntarget = \"riscv32\"\nname = \"own\"\nversion = \"1\"\nprogram = \"for-{host}\"\n"
+        )
+    });
+    scene.write("emulators.toml", rows.concat().as_bytes());
+    let also = "--translators emulators.toml --also-target riscv32";
+    let run = pack(also).ok();
+    assert!(!run.err.contains("also-target"), "{run:?}");
+    assert!(run.out.contains("; for riscv32 own 1"), "{run:?}");
+    scene.run(["verify", "out"]).ok();
+    let told = scene.run(["inspect", "out"]).ok().out;
+    let host =
+        |name: &str| told.lines().find(|line| line.starts_with(&format!("host      {name}"))).expect(name);
+    // The app itself is native on riscv64 and emulated on x86_64; its helper is emulated on both.
+    assert!(host("riscv64").contains("native; for riscv32 own 1"), "{told}");
+    assert!(host("x86_64").contains("; for riscv32 own 1"), "{told}");
+    assert!(!host("x86_64").contains(", else"), "another CPU's emulator is no second try: {told}");
+    let bytes = fs::read(scene.at("w/out")).expect("the bundle");
+    assert!(bytes.windows(20).any(|window| window == b"riscv32 on x86_64: o"), "told by UNIBIN_DO=info");
+
+    // The app's own CPU needs no word.
+    pack("--also-target riscv64").ok();
+}
