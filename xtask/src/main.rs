@@ -6,6 +6,7 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod lab;
 mod launchers;
 mod rust_src;
 mod tidy;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
+        Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),

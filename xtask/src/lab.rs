@@ -1,0 +1,225 @@
+//! `cargo xtask lab`: what is claimed of bundles, seen on booted kernels of eight CPUs: Debian's own, on machines of
+//! qemu-system, by a user with nothing installed. `--fast` runs the same cases without booting, under user-mode emulation.
+//!
+//! What cannot be shown is named NOT RUN and is a failure. docs/lab.md has the last full table.
+
+mod archive;
+mod boot;
+mod bundles;
+mod cases;
+mod cpio;
+mod disks;
+mod fast;
+mod initramfs;
+mod machines;
+mod modules;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use bundle::Arch;
+
+use archive::Suites;
+use bundles::Packer;
+use cases::{CASES, Case};
+use initramfs::Programs;
+use machines::{Board, MACHINES, Machine};
+use report::Row;
+
+/// What was asked for.
+struct Request {
+    machines: Vec<Machine>,
+    cases: Vec<&'static Case>,
+    fast: bool,
+}
+
+/// Runs the task with the words after its name.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let request = request(arguments)?;
+    let lab = Lab::open(&crate::workspace().join("target/lab"))?;
+    let rows = lab.rows(&request)?;
+    print!("\n{}", report::table(&rows));
+    let complaints = report::complaints(&rows);
+    println!("\nlogs: `{}`", lab.folder.join("logs").display());
+    ensure!(complaints.is_empty(), "not everything is green:\n{}", complaints.join("\n"));
+    Ok(())
+}
+
+fn request(arguments: &[String]) -> Result<Request> {
+    let mut request = Request { machines: Vec::new(), cases: Vec::new(), fast: false };
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--fast" => request.fast = true,
+            "--case" => {
+                let name = words.next().context("`--case` needs a name")?;
+                let case = CASES.iter().find(|case| case.name == name);
+                let names = || CASES.iter().map(|case| case.name).collect::<Vec<_>>().join(" ");
+                request.cases.push(case.with_context(|| format!("no case `{name}`; there are: {}", names()))?);
+            }
+            "all" => request.machines.extend(MACHINES),
+            word => {
+                let named = |machine: &&Machine| machine.name == word || machine.host.name() == word;
+                let before = request.machines.len();
+                request.machines.extend(MACHINES.iter().filter(named));
+                if request.machines.len() == before {
+                    let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
+                    bail!("no machine or host `{word}`; there are: all {}", names.join(" "));
+                }
+            }
+        }
+    }
+    if request.machines.is_empty() {
+        request.machines.extend(MACHINES);
+    }
+    if request.cases.is_empty() {
+        request.cases.extend(CASES);
+    }
+    if request.fast {
+        // Kernels do not differ there.
+        request.machines = Arch::HOSTS
+            .iter()
+            .filter_map(|host| request.machines.iter().find(|machine| machine.host == *host).copied())
+            .collect();
+    }
+    Ok(request)
+}
+
+/// What all machines share.
+struct Lab {
+    folder: PathBuf,
+    packer: Packer,
+}
+
+impl Lab {
+    fn open(folder: &Path) -> Result<Self> {
+        crate::tools::run()?;
+        let packer = Packer::build(&folder.join("bundles"))?;
+        Ok(Self { folder: folder.to_owned(), packer })
+    }
+
+    /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
+    fn rows(&self, request: &Request) -> Result<Vec<Row>> {
+        let mut suites = Suites::new(self.folder.join("debian"));
+        let shared = if request.fast { self.folder.join("shared") } else { self.folder.join("shared.img") };
+        if request.fast {
+            fast::fresh_folder(&shared)?;
+        } else {
+            disks::empty(&shared, 512)?;
+        }
+        let mut rows = Vec::new();
+        for machine in &request.machines {
+            println!("lab: == {}", machine.name);
+            let begin = Instant::now();
+            let ran = self.console(machine, request, &mut suites, &shared);
+            let seconds = begin.elapsed().as_secs();
+            let row = match ran {
+                Ok((release, console)) => Row {
+                    machine: *machine,
+                    release: report::release(&console).map_or(release, str::to_owned),
+                    not_run: report::release(&console)
+                        .is_none()
+                        .then(|| "it did not come up; see its log".to_owned()),
+                    verdicts: report::judge(&console, machine, &request.cases, !request.fast),
+                    seconds,
+                },
+                Err(error) => Row {
+                    machine: *machine,
+                    release: String::new(),
+                    not_run: Some(format!("{error:#}")),
+                    verdicts: Vec::new(),
+                    seconds,
+                },
+            };
+            let word = if row.is_green() { "green" } else { "NOT GREEN" };
+            println!("lab: == {}: {word}, {seconds} s", machine.name);
+            report::complaints(std::slice::from_ref(&row)).iter().for_each(|line| println!("lab: {line}"));
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Runs the cases on a machine; its kernel's release and what its console said.
+    fn console(
+        &self,
+        machine: &Machine,
+        request: &Request,
+        suites: &mut Suites,
+        shared: &Path,
+    ) -> Result<(String, String)> {
+        let bundles = self.packer.all_for(machine.host)?;
+        let programs = self.programs(machine.host, suites)?;
+        let applies = |case: &&&Case| case.applies(machine, !request.fast);
+        let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
+        let way = if request.fast { "fast" } else { "booted" };
+        let log = self.folder.join(format!("logs/{}.{way}.log", machine.name));
+        let told = |line: &str| {
+            if let Some(case) = line.strip_prefix("@lab begin ") {
+                println!("lab: {}: {case}", machine.name);
+            }
+        };
+        if request.fast {
+            let emulator = (!matches!(machine.host, Arch::X86_64 | Arch::I686))
+                .then(|| self.packer.emulator(machine.host))
+                .transpose()?;
+            let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
+            return Ok((String::new(), fast::run(&parts, &cases, &log, told)?));
+        }
+        let board = machines::board(machine.host);
+        let kernel = suites.kernel(machine)?;
+        let initramfs = self.folder.join("initramfs");
+        std::fs::write(&initramfs, initramfs::archive(machine, &kernel, &programs, &cases)?)?;
+        let disk = disks::of_folder(&bundles, &self.folder.join("disks"))?;
+        let mut qemu = self.qemu(&board)?;
+        let mut memory = 512;
+        let mut command_line = "loglevel=3".to_owned();
+        if machine.host == Arch::Loongarch64 {
+            let firmware = "usr/share/qemu-efi-loongarch64/QEMU_EFI.fd";
+            let firmware = suites.file("sid", Arch::X86_64, "qemu-efi-loongarch64", firmware)?;
+            qemu.arg("-bios").arg(firmware);
+            memory = 1024;
+            command_line.push_str(" mem=512M");
+        }
+        let parts = boot::Parts {
+            qemu,
+            board: &board,
+            memory,
+            kernel: &kernel.image,
+            command_line: &command_line,
+            initramfs: &initramfs,
+            disks: [&disk, shared],
+        };
+        Ok((kernel.release, boot::boot(parts, &log, told)?))
+    }
+
+    fn programs(&self, host: Arch, suites: &mut Suites) -> Result<Programs> {
+        let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
+        Ok(Programs {
+            busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
+            r#as: initramfs::compile_as(host, &self.folder.join("as"))?,
+        })
+    }
+
+    /// The emulator of a machine: installed, or Debian 13's in a bundle of our own, with its libraries.
+    fn qemu(&self, board: &Board) -> Result<Command> {
+        let installed = Path::new("/usr/bin").join(board.program);
+        if installed.exists() {
+            return Ok(Command::new(installed));
+        }
+        ensure!(
+            board.program == "qemu-system-loongarch64",
+            "`{}` is not installed: `apt-get install {}`",
+            board.program,
+            board.package
+        );
+        let entry = format!("qemu=/usr/bin/{}", board.program);
+        let words = [
+            "--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64", "--level", "3",
+            "--entry", &entry,
+        ];
+        Ok(Command::new(self.packer.pack(&words.map(str::to_owned))?))
+    }
+}

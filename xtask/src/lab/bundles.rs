@@ -1,0 +1,120 @@
+//! The bundles that the cases run, packed of Debian's packages by the `unibin` of this tree, and kept by its digest.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use bundle::Arch;
+use debian::Sha256;
+
+use super::archive::appear;
+use super::cases::{CASES, emulated_on};
+
+/// The packer, and where what it packs is kept.
+pub(crate) struct Packer {
+    program: PathBuf,
+    folder: PathBuf,
+    /// Launchers to pack instead of those inside it.
+    launchers: Option<PathBuf>,
+}
+
+impl Packer {
+    /// Builds `unibin`. What it packs is kept in `folder`.
+    pub(crate) fn build(folder: &Path) -> Result<Self> {
+        let workspace = crate::workspace();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--release", "--package", "unibin", "--message-format", "short"]);
+        let target = workspace.join("target");
+        let built = command.arg("--target-dir").arg(&target).current_dir(&workspace).status();
+        ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
+        let program = target.join("release/unibin");
+        let digest = Sha256::of(&fs::read(&program)?).to_string();
+        Ok(Self { program, folder: folder.join(&digest[..16]), launchers: None })
+    }
+
+    /// The same packer with other launchers, which are named by the digest of one of them.
+    pub(crate) fn with_launchers(&self, launchers: &Path, mark: &str) -> Self {
+        Self {
+            program: self.program.clone(),
+            folder: self.folder.join(mark),
+            launchers: Some(launchers.to_owned()),
+        }
+    }
+
+    /// A folder with all bundles for `host`: `NAME/PROGRAM`, by the names that the cases have for them.
+    pub(crate) fn all_for(&self, host: Arch) -> Result<PathBuf> {
+        let folder = self.folder.join(host.name());
+        if folder.exists() {
+            return Ok(folder);
+        }
+        let mut wanted: Vec<(String, Vec<String>)> = Vec::new();
+        let mut want = |name: &str, words: &str| {
+            wanted.push((name.to_owned(), words.split(' ').map(str::to_owned).collect()));
+        };
+        let (own, other) = (host.name(), emulated_on(host).name());
+        want("native", &format!("--deb busybox-static --target {own} --hosts {own}"));
+        for target in CASES.iter().filter_map(|case| case.target).filter(|target| *target != host) {
+            let target = target.name();
+            want(target, &format!("--deb busybox-static --target {target} --hosts {own}"));
+        }
+        want("hello", &format!("--deb hello --target {other} --hosts {own}"));
+        want("hello-native", &format!("--deb hello --target {own} --hosts {own}"));
+        want("head", &format!("--deb busybox-static --target {other} --hosts {own} --head elf:{own}"));
+        let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);
+        let natives: Vec<String> = natives.map(|host| format!("--native {}", host.name())).collect();
+        want(
+            "variants",
+            &format!("--deb busybox-static --target riscv64 {} --hosts all", natives.join(" ")),
+        );
+        want("all", "--deb busybox-static --target s390x --hosts all");
+        appear(&folder, |new| {
+            fs::create_dir(new)?;
+            for (name, words) in &wanted {
+                let bundle = self.pack(words)?;
+                // By its name busybox knows which of its programs it is to be.
+                let program = words.get(1).context("a package")?.trim_end_matches("-static");
+                fs::create_dir(new.join(name))?;
+                fs::hard_link(&bundle, new.join(name).join(program))?;
+            }
+            Ok(())
+        })?;
+        Ok(folder)
+    }
+
+    /// The bundle that `unibin pack WORDS` writes.
+    pub(crate) fn pack(&self, words: &[String]) -> Result<PathBuf> {
+        let name = Sha256::of(words.join("\n").as_bytes()).to_string();
+        let bundle = self.folder.join(&name[..16]);
+        if bundle.exists() {
+            return Ok(bundle);
+        }
+        println!("lab: unibin pack {}", words.join(" "));
+        appear(&bundle, |new| {
+            let mut command = Command::new(&self.program);
+            if let Some(launchers) = &self.launchers {
+                command.env("UNIBIN_LAUNCHERS", launchers);
+            }
+            let packed = command.args(["pack", "--allow-stale"]).args(words).arg("-o").arg(new).output();
+            let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
+            if !packed.status.success() {
+                bail!("`unibin pack` failed: {}", String::from_utf8_lossy(&packed.stderr).trim());
+            }
+            Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
+        })?;
+        Ok(bundle)
+    }
+
+    /// An emulator of this machine's for `target`, out of the store.
+    pub(crate) fn emulator(&self, target: Arch) -> Result<PathBuf> {
+        let run = |words: &[&str]| -> Result<String> {
+            let ran = Command::new(&self.program).arg("emulator").args(words).output()?;
+            ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr).trim());
+            Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+        };
+        run(&["fetch", "--target", target.name(), "--hosts", "x86_64"])?;
+        Ok(run(&["path", "--target", target.name(), "--host", "x86_64"])?.into())
+    }
+}
