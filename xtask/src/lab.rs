@@ -9,11 +9,13 @@ mod bundles;
 mod cases;
 mod cpio;
 mod disks;
+mod docs;
 mod fast;
 mod initramfs;
 mod machines;
 mod modules;
 mod report;
+mod self_test;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,18 +32,27 @@ use machines::{Board, MACHINES, Machine};
 use report::Row;
 
 /// What was asked for.
+#[derive(Default)]
 struct Request {
     machines: Vec<Machine>,
     cases: Vec<&'static Case>,
     fast: bool,
+    self_test: bool,
+    write_docs: bool,
 }
 
 /// Runs the task with the words after its name.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let request = request(arguments)?;
     let lab = Lab::open(&crate::workspace().join("target/lab"))?;
+    if request.self_test {
+        return lab.sees_a_broken_launcher(request.fast);
+    }
     let rows = lab.rows(&request)?;
     print!("\n{}", report::table(&rows));
+    if request.write_docs {
+        docs::write(&crate::workspace().join("docs/lab.md"), &rows)?;
+    }
     let complaints = report::complaints(&rows);
     println!("\nlogs: `{}`", lab.folder.join("logs").display());
     ensure!(complaints.is_empty(), "not everything is green:\n{}", complaints.join("\n"));
@@ -49,11 +60,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn request(arguments: &[String]) -> Result<Request> {
-    let mut request = Request { machines: Vec::new(), cases: Vec::new(), fast: false };
+    let mut request = Request::default();
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--fast" => request.fast = true,
+            "--self-test" => request.self_test = true,
+            "--write-docs" => request.write_docs = true,
             "--case" => {
                 let name = words.next().context("`--case` needs a name")?;
                 let case = CASES.iter().find(|case| case.name == name);
@@ -61,17 +74,22 @@ fn request(arguments: &[String]) -> Result<Request> {
                 request.cases.push(case.with_context(|| format!("no case `{name}`; there are: {}", names()))?);
             }
             "all" => request.machines.extend(MACHINES),
+            "half" => request.machines.extend(machines::half(turn()?)),
             word => {
                 let named = |machine: &&Machine| machine.name == word || machine.host.name() == word;
                 let before = request.machines.len();
                 request.machines.extend(MACHINES.iter().filter(named));
                 if request.machines.len() == before {
                     let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
-                    bail!("no machine or host `{word}`; there are: all {}", names.join(" "));
+                    bail!("no machine or host `{word}`; there are: all half {}", names.join(" "));
                 }
             }
         }
     }
+    ensure!(
+        !request.write_docs || (request.machines.len() == MACHINES.len() && request.cases.is_empty() && !request.fast),
+        "the docs have the table of a whole run: `cargo xtask lab all --write-docs`"
+    );
     if request.machines.is_empty() {
         request.machines.extend(MACHINES);
     }
@@ -88,6 +106,14 @@ fn request(arguments: &[String]) -> Result<Request> {
     Ok(request)
 }
 
+/// Which half's turn it is: one commit's is not the next one's.
+fn turn() -> Result<usize> {
+    let counted = Command::new("git").args(["rev-list", "--count", "HEAD"]).current_dir(crate::workspace()).output();
+    let counted = counted.context("cannot run git")?;
+    ensure!(counted.status.success(), "`git rev-list` failed");
+    Ok(String::from_utf8_lossy(&counted.stdout).trim().parse::<usize>()? % 2)
+}
+
 /// What all machines share.
 struct Lab {
     folder: PathBuf,
@@ -99,6 +125,24 @@ impl Lab {
         crate::tools::run()?;
         let packer = Packer::build(&folder.join("bundles"))?;
         Ok(Self { folder: folder.to_owned(), packer })
+    }
+
+    /// The lab's own test: see [`self_test`].
+    fn sees_a_broken_launcher(mut self, fast: bool) -> Result<()> {
+        let machine = MACHINES.iter().find(|machine| machine.host == self_test::HOST).context("a machine")?;
+        let native = CASES.iter().find(|case| case.name == "native").context("a case")?;
+        let request = Request { machines: vec![*machine], cases: vec![native], fast, ..Request::default() };
+        let broken = self_test::broken_launchers(&self.folder)?;
+        let broken = self.packer.with_launchers(&broken)?;
+        let whole = std::mem::replace(&mut self.packer, broken);
+        let row = self.rows(&request)?.remove(0);
+        ensure!(row.not_run.is_none(), "the machine did not come up: {}", row.not_run.unwrap_or_default());
+        ensure!(!row.is_green(), "a launcher that cannot execute anything was not seen");
+        println!("lab: a broken launcher is seen; now the whole one");
+        self.packer = whole;
+        let row = self.rows(&request)?.remove(0);
+        ensure!(row.is_green(), "the whole launcher is red too: {}", report::complaints(&[row]).join("; "));
+        Ok(())
     }
 
     /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
@@ -150,10 +194,11 @@ impl Lab {
         suites: &mut Suites,
         shared: &Path,
     ) -> Result<(String, String)> {
-        let bundles = self.packer.all_for(machine.host)?;
-        let programs = self.programs(machine.host, suites)?;
         let applies = |case: &&&Case| case.applies(machine, !request.fast);
         let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
+        let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
+        let bundles = self.packer.all_for(machine.host, &scripts)?;
+        let programs = self.programs(machine.host, suites)?;
         let way = if request.fast { "fast" } else { "booted" };
         let log = self.folder.join(format!("logs/{}.{way}.log", machine.name));
         let told = |line: &str| {
@@ -217,8 +262,7 @@ impl Lab {
         );
         let entry = format!("qemu=/usr/bin/{}", board.program);
         let words = [
-            "--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64", "--level", "3",
-            "--entry", &entry,
+            "--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64", "--entry", &entry,
         ];
         Ok(Command::new(self.packer.pack(&words.map(str::to_owned))?))
     }

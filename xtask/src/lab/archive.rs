@@ -143,7 +143,7 @@ fn unpack_kernel(debs: &[PathBuf], to: &Path) -> Result<()> {
                 Ok::<_, anyhow::Error>(ControlFlow::Continue(()))
             })?;
         }
-        if found.len() == before {
+        if found.len() == before || !found.lacks() {
             break;
         }
     }

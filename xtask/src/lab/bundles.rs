@@ -28,6 +28,12 @@ impl Packer {
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--release", "--package", "unibin", "--message-format", "short"]);
         let target = workspace.join("target");
+        // What cargo told us about ourselves would make it build some crates once more.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+                command.env_remove(name);
+            }
+        }
         let built = command.arg("--target-dir").arg(&target).current_dir(&workspace).status();
         ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
         let program = target.join("release/unibin");
@@ -35,45 +41,31 @@ impl Packer {
         Ok(Self { program, folder: folder.join(&digest[..16]), launchers: None })
     }
 
-    /// The same packer with other launchers, which are named by the digest of one of them.
-    pub(crate) fn with_launchers(&self, launchers: &Path, mark: &str) -> Self {
-        Self {
-            program: self.program.clone(),
-            folder: self.folder.join(mark),
-            launchers: Some(launchers.to_owned()),
+    /// The same packer with the launchers in a folder.
+    pub(crate) fn with_launchers(&self, launchers: &Path) -> Result<Self> {
+        let mut all = Vec::new();
+        for host in Arch::HOSTS {
+            all.extend(fs::read(launchers.join(format!("launcher-{}", host.name())))?);
         }
+        let folder = self.folder.join(&Sha256::of(&all).to_string()[..16]);
+        Ok(Self { program: self.program.clone(), folder, launchers: Some(launchers.to_owned()) })
     }
 
-    /// A folder with all bundles for `host`: `NAME/PROGRAM`, by the names that the cases have for them.
-    pub(crate) fn all_for(&self, host: Arch) -> Result<PathBuf> {
-        let folder = self.folder.join(host.name());
+    /// A folder with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
+    pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
+        let mut wanted = wanted(host);
+        wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
+        let key: String = wanted.iter().map(|(name, words)| format!("{name} {words}\n")).collect();
+        let key = Sha256::of(key.as_bytes()).to_string();
+        let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
         if folder.exists() {
             return Ok(folder);
         }
-        let mut wanted: Vec<(String, Vec<String>)> = Vec::new();
-        let mut want = |name: &str, words: &str| {
-            wanted.push((name.to_owned(), words.split(' ').map(str::to_owned).collect()));
-        };
-        let (own, other) = (host.name(), emulated_on(host).name());
-        want("native", &format!("--deb busybox-static --target {own} --hosts {own}"));
-        for target in CASES.iter().filter_map(|case| case.target).filter(|target| *target != host) {
-            let target = target.name();
-            want(target, &format!("--deb busybox-static --target {target} --hosts {own}"));
-        }
-        want("hello", &format!("--deb hello --target {other} --hosts {own}"));
-        want("hello-native", &format!("--deb hello --target {own} --hosts {own}"));
-        want("head", &format!("--deb busybox-static --target {other} --hosts {own} --head elf:{own}"));
-        let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);
-        let natives: Vec<String> = natives.map(|host| format!("--native {}", host.name())).collect();
-        want(
-            "variants",
-            &format!("--deb busybox-static --target riscv64 {} --hosts all", natives.join(" ")),
-        );
-        want("all", "--deb busybox-static --target s390x --hosts all");
         appear(&folder, |new| {
             fs::create_dir(new)?;
             for (name, words) in &wanted {
-                let bundle = self.pack(words)?;
+                let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+                let bundle = self.pack(&words)?;
                 // By its name busybox knows which of its programs it is to be.
                 let program = words.get(1).context("a package")?.trim_end_matches("-static");
                 fs::create_dir(new.join(name))?;
@@ -97,7 +89,7 @@ impl Packer {
             if let Some(launchers) = &self.launchers {
                 command.env("UNIBIN_LAUNCHERS", launchers);
             }
-            let packed = command.args(["pack", "--allow-stale"]).args(words).arg("-o").arg(new).output();
+            let packed = command.args(["pack", "--allow-stale", "--level", "3"]).args(words).arg("-o").arg(new).output();
             let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
             if !packed.status.success() {
                 bail!("`unibin pack` failed: {}", String::from_utf8_lossy(&packed.stderr).trim());
@@ -117,4 +109,25 @@ impl Packer {
         run(&["fetch", "--target", target.name(), "--hosts", "x86_64"])?;
         Ok(run(&["path", "--target", target.name(), "--host", "x86_64"])?.into())
     }
+}
+
+/// The bundles that there can be for a host, by the names that the cases have for them, and how each is packed.
+fn wanted(host: Arch) -> Vec<(String, String)> {
+    let (own, other) = (host.name(), emulated_on(host).name());
+    let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);
+    let natives: Vec<String> = natives.map(|host| format!("--native {}", host.name())).collect();
+    let natives = natives.join(" ");
+    let mut wanted = Vec::new();
+    let mut want = |name: &str, words: String| wanted.push((name.to_owned(), words));
+    want("native", format!("--deb busybox-static --target {own} --hosts {own}"));
+    for target in CASES.iter().filter_map(|case| case.target).filter(|target| *target != host) {
+        let target = target.name();
+        want(target, format!("--deb busybox-static --target {target} --hosts {own}"));
+    }
+    want("hello", format!("--deb hello --target {other} --hosts {own}"));
+    want("hello-native", format!("--deb hello --target {own} --hosts {own}"));
+    want("head", format!("--deb busybox-static --target {other} --hosts {own} --head elf:{own}"));
+    want("variants", format!("--deb busybox-static --target riscv64 {natives} --hosts all"));
+    want("all", "--deb busybox-static --target s390x --hosts all".to_owned());
+    wanted
 }

@@ -29,7 +29,20 @@ pub(crate) struct Parts<'a> {
     pub(crate) shared: &'a Path,
 }
 
-/// Made by root in user, mount and process namespaces of its own, where every user's number is its own.
+/// A user namespace where every user's number is its own, made by root and kept by a process that ends with us; then mounts
+/// and processes of its own in it.
+const NAMESPACES: &str = r#"
+mkfifo "$1/hold"
+unshare --user cat "$1/hold" &
+exec 3>"$1/hold"
+echo 0 0 65536 >/proc/$!/uid_map
+echo 0 0 65536 >/proc/$!/gid_map
+machine=$5
+exec nsenter --user --target $! --setuid 0 --setgid 0 \
+  unshare --mount --propagation private --pid --fork --kill-child sh -euc "$machine" sh "$@"
+"#;
+
+/// Made by the root of that namespace: a machine in a folder.
 const MACHINE: &str = r#"
 cd "$1"
 mount --bind . .
@@ -66,10 +79,8 @@ pub(crate) fn run(
         Some(emulator) => handler(host, emulator)?,
         None => String::new(),
     };
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-users=0,0,65536", "--map-groups=0,0,65536", "--setuid=0", "--setgid=0"]);
-    command.args(["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]);
-    command.args(["sh", "-euc", MACHINE, "sh"]).arg(root).args([parts.bundles, parts.shared]).arg(handler);
+    let mut command = Command::new("sh");
+    command.args(["-euc", NAMESPACES, "sh"]).arg(root).args([parts.bundles, parts.shared]).args([&handler, MACHINE]);
     let console = watch(command, log, &mut told)?;
     ensure!(console.contains("@lab kernel"), "it did not come up (root and user namespaces are needed); see `{}`", log.display());
     Ok(console)
@@ -91,7 +102,7 @@ fn handler(cpu: Arch, emulator: &Path) -> Result<String> {
     mask[7] = 0;
     mask[if cpu.endian() == Endian::Little { 16 } else { 17 }] = 0xfe;
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
-    Ok(format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(&magic), hex(&mask), emulator.display()))
+    Ok(format!(":{}:M::{}:{}:{}:FP\n", cpu.name(), hex(&magic), hex(&mask), emulator.display()))
 }
 
 /// An empty folder that every user can reach.

@@ -64,6 +64,18 @@ pub(crate) const MACHINES: [Machine; 16] = [
     machine("s390x-bookworm", Arch::S390x, "bookworm", "linux-image-s390x", 4),
 ];
 
+/// Every other machine: a host with several is in both halves, so that none is left out twice.
+pub(crate) fn half(turn: usize) -> Vec<Machine> {
+    let mut seen = std::collections::BTreeMap::new();
+    let in_turn = |machine: &&Machine| {
+        let number = seen.entry(machine.host.name()).or_insert(0);
+        *number += 1;
+        // The single machines of two hosts have opposite turns.
+        *number % 2 == (turn + usize::from(machine.host == Arch::I686)) % 2
+    };
+    MACHINES.iter().filter(in_turn).copied().collect()
+}
+
 /// The machine to boot a kernel of `host` on. 512 MiB everywhere: what runs here runs with that.
 pub(crate) fn board(host: Arch) -> Board {
     let board = |program, package, arguments, disk, console| Board { program, package, arguments, disk, console };
@@ -118,5 +130,23 @@ pub(crate) fn board(host: Arch) -> Board {
             "virtio-blk-pci",
             "ttyS0",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_has_a_machine_and_every_machine_its_turn() {
+        for host in Arch::HOSTS {
+            assert!(MACHINES.iter().any(|machine| machine.host == host), "{host}");
+        }
+        let (one, other) = (half(0), half(1));
+        for machine in MACHINES {
+            let times = [&one, &other].map(|half| half.iter().filter(|its| its.name == machine.name).count());
+            assert_eq!(times[0] + times[1], 1, "{}", machine.name);
+        }
+        assert!(one.len().abs_diff(other.len()) <= 2, "{} and {}", one.len(), other.len());
     }
 }

@@ -24,10 +24,16 @@ const WANTED: [&str; 10] = [
 /// The largest is ext4, of 2 MB.
 const MAX: u64 = 32 << 20;
 
+/// A module's bytes and what it depends on.
+struct Module {
+    bytes: Vec<u8>,
+    depends: Vec<String>,
+}
+
 /// Modules by their names.
 #[derive(Default)]
 pub(crate) struct Found {
-    modules: BTreeMap<String, Vec<u8>>,
+    modules: BTreeMap<String, Module>,
 }
 
 impl Found {
@@ -40,7 +46,7 @@ impl Found {
     pub(crate) fn wants(&self, file: &str) -> bool {
         let Some(name) = name(file) else { return false };
         let needed = WANTED.contains(&name.as_str())
-            || self.modules.values().any(|module| depends(module).contains(&name));
+            || self.modules.values().any(|module| module.depends.contains(&name));
         needed && !self.modules.contains_key(&name)
     }
 
@@ -54,8 +60,14 @@ impl Found {
             reader.take(MAX).read_to_end(&mut bytes)?;
         }
         ensure!(bytes.starts_with(b"\x7fELF"), "`{file}` is no module");
-        self.modules.insert(name, bytes);
+        let depends = depends(&bytes);
+        self.modules.insert(name, Module { bytes, depends });
         Ok(())
+    }
+
+    /// Whether a module depends on another that is not there (yet).
+    pub(crate) fn lacks(&self) -> bool {
+        self.modules.values().flat_map(|module| &module.depends).any(|name| !self.modules.contains_key(name))
     }
 
     /// All of them, each after what it depends on.
@@ -65,12 +77,12 @@ impl Found {
             let ready = self
                 .modules
                 .iter()
-                .find(|(_, bytes)| depends(bytes).iter().all(|needed| !self.modules.contains_key(needed)))
+                .find(|(_, module)| module.depends.iter().all(|needed| !self.modules.contains_key(needed)))
                 .or_else(|| self.modules.iter().next())
                 .map(|(name, _)| name.clone());
             let Some(name) = ready else { break };
-            if let Some(bytes) = self.modules.remove(&name) {
-                order.push((name, bytes));
+            if let Some(module) = self.modules.remove(&name) {
+                order.push((name, module.bytes));
             }
         }
         order

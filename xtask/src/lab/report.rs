@@ -126,6 +126,11 @@ pub(crate) fn table(rows: &[Row]) -> String {
         let _ = write!(table, " {}K |", row.machine.page);
     }
     table.push('\n');
+    table.push_str("| seconds |");
+    for row in rows {
+        let _ = write!(table, " {} |", row.seconds);
+    }
+    table.push('\n');
     let Some(longest) = rows.iter().max_by_key(|row| row.verdicts.len()) else { return table };
     for (name, _) in &longest.verdicts {
         let _ = write!(table, "| {name} |");
