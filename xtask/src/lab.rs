@@ -7,6 +7,7 @@ mod archive;
 mod boot;
 mod bundles;
 mod cases;
+mod compile;
 mod cpio;
 mod disks;
 mod docs;
@@ -37,6 +38,7 @@ struct Request {
     machines: Vec<Machine>,
     cases: Vec<&'static Case>,
     fast: bool,
+    from_logs: bool,
     self_test: bool,
     write_docs: bool,
 }
@@ -65,6 +67,7 @@ fn request(arguments: &[String]) -> Result<Request> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--fast" => request.fast = true,
+            "--from-logs" => request.from_logs = true,
             "--self-test" => request.self_test = true,
             "--write-docs" => request.write_docs = true,
             "--case" => {
@@ -149,16 +152,20 @@ impl Lab {
     fn rows(&self, request: &Request) -> Result<Vec<Row>> {
         let mut suites = Suites::new(self.folder.join("debian"));
         let shared = if request.fast { self.folder.join("shared") } else { self.folder.join("shared.img") };
-        if request.fast {
-            fast::fresh_folder(&shared)?;
-        } else {
-            disks::empty(&shared, 512)?;
+        match (request.from_logs, request.fast) {
+            (true, _) => {}
+            (_, true) => fast::fresh_folder(&shared)?,
+            (_, false) => disks::empty(&shared, 512)?,
         }
         let mut rows = Vec::new();
         for machine in &request.machines {
             println!("lab: == {}", machine.name);
             let begin = Instant::now();
-            let ran = self.console(machine, request, &mut suites, &shared);
+            let ran = if request.from_logs {
+                self.kept_console(machine, request)
+            } else {
+                self.console(machine, request, &mut suites, &shared)
+            };
             let seconds = begin.elapsed().as_secs();
             let row = match ran {
                 Ok((release, console)) => Row {
@@ -168,6 +175,7 @@ impl Lab {
                         .is_none()
                         .then(|| "it did not come up; see its log".to_owned()),
                     verdicts: report::judge(&console, machine, &request.cases, !request.fast),
+                    pages: report::pages(&console),
                     seconds,
                 },
                 Err(error) => Row {
@@ -175,6 +183,7 @@ impl Lab {
                     release: String::new(),
                     not_run: Some(format!("{error:#}")),
                     verdicts: Vec::new(),
+                    pages: Vec::new(),
                     seconds,
                 },
             };
@@ -184,6 +193,21 @@ impl Lab {
             rows.push(row);
         }
         Ok(rows)
+    }
+
+    fn log(&self, machine: &Machine, request: &Request) -> PathBuf {
+        let way = if request.fast { "fast" } else { "booted" };
+        self.folder.join(format!("logs/{}.{way}.log", machine.name))
+    }
+
+    /// What the console said last time, if that was this very `unibin`'s.
+    fn kept_console(&self, machine: &Machine, request: &Request) -> Result<(String, String)> {
+        let log = self.log(machine, request);
+        let console = std::fs::read(&log).with_context(|| format!("there is no `{}`", log.display()))?;
+        let console = String::from_utf8_lossy(&console).into_owned();
+        let packer = format!("@lab unibin {}", self.packer.digest());
+        ensure!(console.lines().any(|line| line == packer), "`{}` is another unibin's", log.display());
+        Ok((String::new(), console))
     }
 
     /// Runs the cases on a machine; its kernel's release and what its console said.
@@ -199,8 +223,7 @@ impl Lab {
         let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
         let bundles = self.packer.all_for(machine.host, &scripts)?;
         let programs = self.programs(machine.host, suites)?;
-        let way = if request.fast { "fast" } else { "booted" };
-        let log = self.folder.join(format!("logs/{}.{way}.log", machine.name));
+        let log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
         let told = |line: &str| {
             if let Some(case) = line.strip_prefix("@lab begin ") {
                 println!("lab: {}: {case}", machine.name);
@@ -211,7 +234,7 @@ impl Lab {
                 .then(|| self.packer.emulator(machine.host))
                 .transpose()?;
             let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
-            return Ok((String::new(), fast::run(&parts, &cases, &log, told)?));
+            return Ok((String::new(), fast::run(&parts, &cases, log, told)?));
         }
         let board = machines::board(machine.host);
         let kernel = suites.kernel(machine)?;
@@ -237,14 +260,14 @@ impl Lab {
             initramfs: &initramfs,
             disks: [&disk, shared],
         };
-        Ok((kernel.release, boot::boot(parts, &log, told)?))
+        Ok((kernel.release, boot::boot(parts, log, told)?))
     }
 
     fn programs(&self, host: Arch, suites: &mut Suites) -> Result<Programs> {
         let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
         Ok(Programs {
             busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
-            r#as: initramfs::compile_as(host, &self.folder.join("as"))?,
+            r#as: compile::compile(compile::AS, host, &self.folder.join("programs"))?,
         })
     }
 

@@ -46,7 +46,7 @@ impl Drop for Killed {
 }
 
 /// Boots; returns what the console showed. All of it is in `log` too, also when this fails.
-pub(crate) fn boot(parts: Parts<'_>, log: &Path, mut told: impl FnMut(&str)) -> Result<String> {
+pub(crate) fn boot(parts: Parts<'_>, log: Log, mut told: impl FnMut(&str)) -> Result<String> {
     let Parts { qemu: mut command, board, memory, kernel, command_line, initramfs, disks } = parts;
     command.args(board.arguments);
     command.args(["-smp", "2", "-m", &memory.to_string(), "-nic", "none", "-no-reboot", "-display", "none"]);
@@ -62,12 +62,22 @@ pub(crate) fn boot(parts: Parts<'_>, log: &Path, mut told: impl FnMut(&str)) -> 
     watch(command, log, &mut told)
 }
 
-/// Runs a command that prints the lab's lines, within the limits.
-pub(crate) fn watch(mut command: Command, log: &Path, told: &mut dyn FnMut(&str)) -> Result<String> {
-    if let Some(folder) = log.parent() {
-        fs::create_dir_all(folder)?;
+/// Where a console is kept.
+pub(crate) struct Log(File);
+
+impl Log {
+    /// A new one, for bundles of this packer.
+    pub(crate) fn begin(path: &Path, packer: &str) -> Result<Self> {
+        fs::create_dir_all(path.parent().context("a log in a folder")?)?;
+        let mut file = File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+        writeln!(file, "@lab unibin {packer}")?;
+        Ok(Self(file))
     }
-    let mut file = File::create(log).with_context(|| format!("cannot write `{}`", log.display()))?;
+}
+
+/// Runs a command that prints the lab's lines, within the limits.
+pub(crate) fn watch(mut command: Command, log: Log, told: &mut dyn FnMut(&str)) -> Result<String> {
+    let Log(mut file) = log;
     writeln!(file, "{command:?}")?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?);
     let program = command.get_program().to_owned();

@@ -1,5 +1,6 @@
 //! The bundles that the cases run, packed of Debian's packages by the `unibin` of this tree, and kept by its digest.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use bundle::Arch;
 use debian::Sha256;
 
 use super::archive::appear;
+use super::compile::{PAGES, compile};
 use super::cases::{CASES, emulated_on};
 
 /// The packer, and where what it packs is kept.
@@ -41,6 +43,11 @@ impl Packer {
         Ok(Self { program, folder: folder.join(&digest[..16]), launchers: None })
     }
 
+    /// What tells this packer, and its launchers, from others.
+    pub(crate) fn digest(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// The same packer with the launchers in a folder.
     pub(crate) fn with_launchers(&self, launchers: &Path) -> Result<Self> {
         let mut all = Vec::new();
@@ -53,7 +60,8 @@ impl Packer {
 
     /// A folder with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
     pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
-        let mut wanted = wanted(host);
+        let pages = compile(PAGES, Arch::X86_64, &self.folder.join("programs"))?;
+        let mut wanted = wanted(host, &pages);
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
         let key: String = wanted.iter().map(|(name, words)| format!("{name} {words}\n")).collect();
         let key = Sha256::of(key.as_bytes()).to_string();
@@ -67,7 +75,8 @@ impl Packer {
                 let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
                 let bundle = self.pack(&words)?;
                 // By its name busybox knows which of its programs it is to be.
-                let program = words.get(1).context("a package")?.trim_end_matches("-static");
+                let package = words.get(1).filter(|_| words[0] == "--deb");
+                let program = package.map_or(name.as_str(), |package| package.trim_end_matches("-static"));
                 fs::create_dir(new.join(name))?;
                 fs::hard_link(&bundle, new.join(name).join(program))?;
             }
@@ -112,7 +121,7 @@ impl Packer {
 }
 
 /// The bundles that there can be for a host, by the names that the cases have for them, and how each is packed.
-fn wanted(host: Arch) -> Vec<(String, String)> {
+fn wanted(host: Arch, pages: &Path) -> Vec<(String, String)> {
     let (own, other) = (host.name(), emulated_on(host).name());
     let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);
     let natives: Vec<String> = natives.map(|host| format!("--native {}", host.name())).collect();
@@ -120,14 +129,15 @@ fn wanted(host: Arch) -> Vec<(String, String)> {
     let mut wanted = Vec::new();
     let mut want = |name: &str, words: String| wanted.push((name.to_owned(), words));
     want("native", format!("--deb busybox-static --target {own} --hosts {own}"));
-    for target in CASES.iter().filter_map(|case| case.target).filter(|target| *target != host) {
-        let target = target.name();
+    let targets: BTreeSet<&str> = CASES.iter().filter_map(|case| case.target).map(Arch::name).collect();
+    for target in targets.into_iter().filter(|target| *target != own) {
         want(target, format!("--deb busybox-static --target {target} --hosts {own}"));
     }
     want("hello", format!("--deb hello --target {other} --hosts {own}"));
     want("hello-native", format!("--deb hello --target {own} --hosts {own}"));
     want("head", format!("--deb busybox-static --target {other} --hosts {own} --head elf:{own}"));
     want("variants", format!("--deb busybox-static --target riscv64 {natives} --hosts all"));
+    want("pages", format!("{} --target x86_64 --hosts {own}", pages.display()));
     want("all", "--deb busybox-static --target s390x --hosts all".to_owned());
     wanted
 }

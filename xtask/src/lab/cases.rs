@@ -34,6 +34,11 @@ pub(crate) struct Case {
 impl Case {
     /// Whether this machine has something to show; on one that is emulated itself, `booted` is false.
     pub(crate) fn applies(&self, machine: &Machine, booted: bool) -> bool {
+        // User-mode emulation offers the vector extension, and with that QEMU 10.0's own code for riscv64 runs aarch64
+        // programs wrongly.
+        if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
+            return false;
+        }
         self.target != Some(machine.host) && (booted || self.needs == Needs::Cpu)
     }
 
@@ -53,6 +58,7 @@ impl Case {
         text.trim_start_matches('\n')
             .replace("@HOST@", machine.host.name())
             .replace("@UNAME@", machine.host.uname_names()[0])
+            .replace("@PAGES@", &pages_on(machine))
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
     }
@@ -61,6 +67,21 @@ impl Case {
 /// The CPU whose programs stand for all foreign ones: riscv64, and on that s390x.
 pub(crate) fn emulated_on(host: Arch) -> Arch {
     if host == Arch::Riscv64 { Arch::S390x } else { Arch::Riscv64 }
+}
+
+/// What `guest/pages.c` can do under the emulator that a bundle has for this machine. QEMU has no page smaller than the
+/// host's to give: it copies what does not fit, and protects what it can.
+fn pages_on(machine: &Machine) -> String {
+    let lines = [
+        ("a file from its second page", true),
+        ("a file over one page of memory", true),
+        ("a shared, writable file over one page", machine.page == 4),
+        ("a guard page is allowed", true),
+        ("its neighbours stay usable", true),
+        ("it guards", machine.page == 4),
+        ("one page grows to three", true),
+    ];
+    lines.map(|(what, works)| format!("{what}: {}\n", if works { "yes" } else { "no" })).concat()
 }
 
 const fn case(name: &'static str, script: &'static str, expected: &'static str) -> Case {
@@ -175,7 +196,7 @@ said 'set UNIBIN_CACHE to a folder on a file system mounted without noexec'
 for place in /home/user /tmp /var/tmp; do umount "$place"; done
 mount -o bind / /jail
 mount -o remount,bind,ro /jail
-for place in /bundles /dev /dev/shm /proc; do mount -o bind "$place" "/jail$place"; done
+for place in /bundles /dev /proc; do mount -o rbind "$place" "/jail$place"; done
 root=/jail
 user /bin/sh -c ': >/home/user/x; : >/tmp/x; : >/var/tmp/x' 2>/dev/null
 told /bundles/@TARGET@/busybox uname -m
@@ -279,6 +300,13 @@ ls /home/user/.cache/unibin >&2
 "#,
         "s390x\nexit 0\nwhat others unpacked is as it was\n@UNAME@\n",
     ),
+    Case {
+        name: "pages",
+        needs: Needs::Kernel,
+        target: Some(Arch::X86_64),
+        script: "told /bundles/pages/pages\n",
+        expected: "@PAGES@exit 0\n",
+    },
     // Last: the highest scope stays until the machine is switched off.
     of_the_kernel(
         "yama",

@@ -28,6 +28,8 @@ fn shown(rows: &[Row]) -> String {
             text.push_str(&format!("* {line}\n"));
         }
     }
+    text.push_str("\nPages, as the case `pages` measured them:\n\n");
+    text.push_str(&report::table_of_pages(rows));
     text.push('\n');
     text
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use bundle::{Arch, Endian};
 
-use super::boot::watch;
+use super::boot::{Log, watch};
 use super::cases::Case;
 use super::initramfs::{self, Programs};
 use super::machines::Machine;
@@ -59,14 +59,14 @@ mkdir dev/shm
 mount -t tmpfs -o mode=1777 shm dev/shm
 mount -t tmpfs run run
 ulimit -c 0
-exec env -i PATH=/bin "$(command -v chroot)" . /bin/sh -c 'echo "@lab kernel $(uname -r) $(uname -m)"; . /lab/run'
+exec env -i PATH=/bin EMULATED=1 "$(command -v chroot)" . /bin/sh -c 'echo "@lab kernel $(uname -r) $(uname -m)"; . /lab/run'
 "#;
 
 /// Runs the cases; what they printed.
 pub(crate) fn run(
     parts: &Parts<'_>,
     cases: &[&Case],
-    log: &Path,
+    log: Log,
     mut told: impl FnMut(&str),
 ) -> Result<String> {
     let scratch = tempfile::tempdir().context("cannot make a folder")?;
@@ -82,7 +82,7 @@ pub(crate) fn run(
     let mut command = Command::new("sh");
     command.args(["-euc", NAMESPACES, "sh"]).arg(root).args([parts.bundles, parts.shared]).args([&handler, MACHINE]);
     let console = watch(command, log, &mut told)?;
-    ensure!(console.contains("@lab kernel"), "it did not come up (root and user namespaces are needed); see `{}`", log.display());
+    ensure!(console.contains("@lab kernel"), "it did not come up (root and user namespaces are needed); see its log");
     Ok(console)
 }
 

@@ -4,12 +4,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use bundle::Arch;
 
-use super::archive::{Kernel, appear};
+use super::archive::Kernel;
 use super::cases::Case;
 use super::cpio::Cpio;
 use super::machines::Machine;
@@ -17,7 +15,6 @@ use super::machines::Machine;
 const INIT: &str = include_str!("guest/init");
 const RUN: &str = include_str!("guest/run");
 const CASE_HEAD: &str = include_str!("guest/case-head");
-const AS: &str = include_str!("guest/as.c");
 
 /// How long a case may take, in seconds. Its programs are emulated by something that is emulated itself.
 const LIMIT: u32 = 240;
@@ -117,37 +114,4 @@ pub(crate) fn folder(machine: &Machine, programs: &Programs, cases: &[&Case], to
         }
     }
     Ok(())
-}
-
-/// Compiles `guest/as.c` for a CPU, with the compiler of the tests.
-pub(crate) fn compile_as(host: Arch, folder: &Path) -> Result<PathBuf> {
-    let key = &debian::Sha256::of(AS.as_bytes()).to_string()[..16];
-    let program = folder.join(format!("as-{}-{key}", host.name()));
-    if program.exists() {
-        return Ok(program);
-    }
-    let triple = match host {
-        Arch::Armv7 => "arm-linux-musleabihf".to_owned(),
-        Arch::I686 => "x86-linux-musl".to_owned(),
-        Arch::Riscv64 => "riscv64-linux-musl".to_owned(),
-        other => {
-            let name = other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name());
-            format!("{name}-linux-musl")
-        }
-    };
-    let source = folder.join("as.c");
-    fs::create_dir_all(folder)?;
-    fs::write(&source, AS)?;
-    let target = crate::workspace().join("target");
-    appear(&program, |new| {
-        let mut command = Command::new("python3");
-        command.env("PYTHONPATH", target.join("tools")).args(["-m", "ziglang", "cc", "-target", &triple]);
-        for cache in ["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"] {
-            command.env(cache, target.join("tmp/zig"));
-        }
-        let compiled = command.args(["-static", "-O1", "-s", "-o"]).arg(new).arg(&source).status();
-        ensure!(compiled.context("cannot run python3")?.success(), "`as.c` does not compile");
-        Ok(())
-    })?;
-    Ok(program)
 }

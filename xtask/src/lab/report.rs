@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) not_run: Option<String>,
     /// The verdicts, in the order of the cases.
     pub(crate) verdicts: Vec<(&'static str, Verdict)>,
+    /// What the case `pages` printed, without its exit code.
+    pub(crate) pages: Vec<(String, String)>,
     /// From start to end, in seconds.
     pub(crate) seconds: u64,
 }
@@ -100,6 +102,39 @@ fn difference(expected: &str, output: &str) -> String {
             }
         }
     }
+}
+
+/// What the case `pages` printed: each thing and whether it works.
+pub(crate) fn pages(console: &str) -> Vec<(String, String)> {
+    let (output, _) = heard(console, "pages").unwrap_or_default();
+    let pairs = output.lines().filter_map(|line| line.split_once(": "));
+    pairs.map(|(what, works)| (what.to_owned(), works.to_owned())).collect()
+}
+
+/// The table of [`pages`]: one column for each page size, and each QEMU that is inside bundles for these machines.
+pub(crate) fn table_of_pages(rows: &[Row]) -> String {
+    let rows: Vec<&Row> = rows.iter().filter(|row| !row.pages.is_empty()).collect();
+    let Some(first) = rows.first() else { return String::new() };
+    let mut table = String::from("| an x86_64 program |");
+    for row in &rows {
+        let _ = write!(table, " {} |", row.machine.name.replace('-', " "));
+    }
+    table.push_str("\n|---|");
+    table.push_str(&"---|".repeat(rows.len()));
+    table.push_str("\n| the host's pages |");
+    for row in &rows {
+        let _ = write!(table, " {}K |", row.machine.page);
+    }
+    table.push('\n');
+    for (what, _) in &first.pages {
+        let _ = write!(table, "| {what} |");
+        for row in &rows {
+            let works = row.pages.iter().find(|(name, _)| name == what).map_or("?", |(_, works)| works);
+            let _ = write!(table, " {works} |");
+        }
+        table.push('\n');
+    }
+    table
 }
 
 /// The kernel's release, as the machine itself said it.
@@ -198,7 +233,7 @@ mod tests {
     #[test]
     fn a_machine_that_ran_nothing_is_not_green() {
         let mut row =
-            Row { machine: MACHINES[0], release: String::new(), not_run: None, verdicts: Vec::new(), seconds: 0 };
+            Row { machine: MACHINES[0], release: String::new(), not_run: None, verdicts: Vec::new(), pages: Vec::new(), seconds: 0 };
         assert!(!row.is_green());
         row.verdicts.push(("native", Verdict::Left));
         assert!(!row.is_green());
