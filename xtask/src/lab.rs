@@ -16,13 +16,14 @@ mod initramfs;
 mod machines;
 mod modules;
 mod report;
+mod request;
 mod self_test;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 
 use archive::Suites;
@@ -31,24 +32,14 @@ use cases::{CASES, Case};
 use initramfs::Programs;
 use machines::{Board, MACHINES, Machine};
 use report::Row;
-
-/// What was asked for.
-#[derive(Default)]
-struct Request {
-    machines: Vec<Machine>,
-    cases: Vec<&'static Case>,
-    fast: bool,
-    from_logs: bool,
-    self_test: bool,
-    write_docs: bool,
-}
+use request::{Request, Way};
 
 /// Runs the task with the words after its name.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let request = request(arguments)?;
+    let request = Request::parse(arguments)?;
     let lab = Lab::open(&crate::workspace().join("target/lab"))?;
     if request.self_test {
-        return lab.sees_a_broken_launcher(request.fast);
+        return lab.sees_a_broken_launcher(request.way);
     }
     let rows = lab.rows(&request)?;
     print!("\n{}", report::table(&rows));
@@ -59,62 +50,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     println!("\nlogs: `{}`", lab.folder.join("logs").display());
     ensure!(complaints.is_empty(), "not everything is green:\n{}", complaints.join("\n"));
     Ok(())
-}
-
-fn request(arguments: &[String]) -> Result<Request> {
-    let mut request = Request::default();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--fast" => request.fast = true,
-            "--from-logs" => request.from_logs = true,
-            "--self-test" => request.self_test = true,
-            "--write-docs" => request.write_docs = true,
-            "--case" => {
-                let name = words.next().context("`--case` needs a name")?;
-                let case = CASES.iter().find(|case| case.name == name);
-                let names = || CASES.iter().map(|case| case.name).collect::<Vec<_>>().join(" ");
-                request.cases.push(case.with_context(|| format!("no case `{name}`; there are: {}", names()))?);
-            }
-            "all" => request.machines.extend(MACHINES),
-            "half" => request.machines.extend(machines::half(turn()?)),
-            word => {
-                let named = |machine: &&Machine| machine.name == word || machine.host.name() == word;
-                let before = request.machines.len();
-                request.machines.extend(MACHINES.iter().filter(named));
-                if request.machines.len() == before {
-                    let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
-                    bail!("no machine or host `{word}`; there are: all half {}", names.join(" "));
-                }
-            }
-        }
-    }
-    ensure!(
-        !request.write_docs || (request.machines.len() == MACHINES.len() && request.cases.is_empty() && !request.fast),
-        "the docs have the table of a whole run: `cargo xtask lab all --write-docs`"
-    );
-    if request.machines.is_empty() {
-        request.machines.extend(MACHINES);
-    }
-    if request.cases.is_empty() {
-        request.cases.extend(CASES);
-    }
-    if request.fast {
-        // Kernels do not differ there.
-        request.machines = Arch::HOSTS
-            .iter()
-            .filter_map(|host| request.machines.iter().find(|machine| machine.host == *host).copied())
-            .collect();
-    }
-    Ok(request)
-}
-
-/// Which half's turn it is: one commit's is not the next one's.
-fn turn() -> Result<usize> {
-    let counted = Command::new("git").args(["rev-list", "--count", "HEAD"]).current_dir(crate::workspace()).output();
-    let counted = counted.context("cannot run git")?;
-    ensure!(counted.status.success(), "`git rev-list` failed");
-    Ok(String::from_utf8_lossy(&counted.stdout).trim().parse::<usize>()? % 2)
 }
 
 /// What all machines share.
@@ -131,10 +66,10 @@ impl Lab {
     }
 
     /// The lab's own test: see [`self_test`].
-    fn sees_a_broken_launcher(mut self, fast: bool) -> Result<()> {
+    fn sees_a_broken_launcher(mut self, way: Way) -> Result<()> {
         let machine = MACHINES.iter().find(|machine| machine.host == self_test::HOST).context("a machine")?;
         let native = CASES.iter().find(|case| case.name == "native").context("a case")?;
-        let request = Request { machines: vec![*machine], cases: vec![native], fast, ..Request::default() };
+        let request = Request { machines: vec![*machine], cases: vec![native], way, ..Request::default() };
         let broken = self_test::broken_launchers(&self.folder)?;
         let broken = self.packer.with_launchers(&broken)?;
         let whole = std::mem::replace(&mut self.packer, broken);
@@ -151,30 +86,29 @@ impl Lab {
     /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
     fn rows(&self, request: &Request) -> Result<Vec<Row>> {
         let mut suites = Suites::new(self.folder.join("debian"));
-        let shared = if request.fast { self.folder.join("shared") } else { self.folder.join("shared.img") };
-        match (request.from_logs, request.fast) {
-            (true, _) => {}
-            (_, true) => fast::fresh_folder(&shared)?,
-            (_, false) => disks::empty(&shared, 512)?,
-        }
+        let shared = match request.way {
+            Way::Fast => fast::fresh_folder(&self.folder.join("shared"))?,
+            Way::Booted => disks::empty(self.folder.join("shared.img"), 512)?,
+            Way::Logs => PathBuf::new(),
+        };
         let mut rows = Vec::new();
         for machine in &request.machines {
             println!("lab: == {}", machine.name);
             let begin = Instant::now();
-            let ran = if request.from_logs {
+            let ran = if request.way == Way::Logs {
                 self.kept_console(machine, request)
             } else {
                 self.console(machine, request, &mut suites, &shared)
             };
             let seconds = begin.elapsed().as_secs();
             let row = match ran {
-                Ok((release, console)) => Row {
+                Ok(console) => Row {
                     machine: *machine,
-                    release: report::release(&console).map_or(release, str::to_owned),
+                    release: report::release(&console).unwrap_or_default().to_owned(),
                     not_run: report::release(&console)
                         .is_none()
                         .then(|| "it did not come up; see its log".to_owned()),
-                    verdicts: report::judge(&console, machine, &request.cases, !request.fast),
+                    verdicts: report::judge(&console, machine, &request.cases, request.way != Way::Fast),
                     pages: report::pages(&console),
                     seconds,
                 },
@@ -189,36 +123,38 @@ impl Lab {
             };
             let word = if row.is_green() { "green" } else { "NOT GREEN" };
             println!("lab: == {}: {word}, {seconds} s", machine.name);
-            report::complaints(std::slice::from_ref(&row)).iter().for_each(|line| println!("lab: {line}"));
+            for line in report::complaints(std::slice::from_ref(&row)) {
+                println!("lab: {line}");
+            }
             rows.push(row);
         }
         Ok(rows)
     }
 
     fn log(&self, machine: &Machine, request: &Request) -> PathBuf {
-        let way = if request.fast { "fast" } else { "booted" };
+        let way = if request.way == Way::Fast { "fast" } else { "booted" };
         self.folder.join(format!("logs/{}.{way}.log", machine.name))
     }
 
     /// What the console said last time, if that was this very `unibin`'s.
-    fn kept_console(&self, machine: &Machine, request: &Request) -> Result<(String, String)> {
+    fn kept_console(&self, machine: &Machine, request: &Request) -> Result<String> {
         let log = self.log(machine, request);
         let console = std::fs::read(&log).with_context(|| format!("there is no `{}`", log.display()))?;
         let console = String::from_utf8_lossy(&console).into_owned();
         let packer = format!("@lab unibin {}", self.packer.digest());
         ensure!(console.lines().any(|line| line == packer), "`{}` is another unibin's", log.display());
-        Ok((String::new(), console))
+        Ok(console)
     }
 
-    /// Runs the cases on a machine; its kernel's release and what its console said.
+    /// Runs the cases on a machine; what its console said.
     fn console(
         &self,
         machine: &Machine,
         request: &Request,
         suites: &mut Suites,
         shared: &Path,
-    ) -> Result<(String, String)> {
-        let applies = |case: &&&Case| case.applies(machine, !request.fast);
+    ) -> Result<String> {
+        let applies = |case: &&&Case| case.applies(machine, request.way != Way::Fast);
         let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
         let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
         let bundles = self.packer.all_for(machine.host, &scripts)?;
@@ -229,12 +165,12 @@ impl Lab {
                 println!("lab: {}: {case}", machine.name);
             }
         };
-        if request.fast {
+        if request.way == Way::Fast {
             let emulator = (!matches!(machine.host, Arch::X86_64 | Arch::I686))
                 .then(|| self.packer.emulator(machine.host))
                 .transpose()?;
             let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
-            return Ok((String::new(), fast::run(&parts, &cases, log, told)?));
+            return fast::run(&parts, &cases, log, told);
         }
         let board = machines::board(machine.host);
         let kernel = suites.kernel(machine)?;
@@ -260,7 +196,7 @@ impl Lab {
             initramfs: &initramfs,
             disks: [&disk, shared],
         };
-        Ok((kernel.release, boot::boot(parts, log, told)?))
+        boot::boot(parts, log, told)
     }
 
     fn programs(&self, host: Arch, suites: &mut Suites) -> Result<Programs> {
@@ -271,22 +207,25 @@ impl Lab {
         })
     }
 
-    /// The emulator of a machine: installed, or Debian 13's in a bundle of our own, with its libraries.
+    /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its libraries. Debian
+    /// 12 has one that knows neither today's firmware nor kernel.
     fn qemu(&self, board: &Board) -> Result<Command> {
-        let installed = Path::new("/usr/bin").join(board.program);
-        if installed.exists() {
-            return Ok(Command::new(installed));
+        if board.program == machines::LOONGARCH {
+            let entry = format!("qemu=/usr/bin/{}", board.program);
+            let words =
+                ["--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64"];
+            let words = [&words[..], &["--entry", &entry]].concat();
+            return Ok(Command::new(
+                self.packer.pack(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())?,
+            ));
         }
+        let installed = Path::new("/usr/bin").join(board.program);
         ensure!(
-            board.program == "qemu-system-loongarch64",
+            installed.exists(),
             "`{}` is not installed: `apt-get install {}`",
             board.program,
             board.package
         );
-        let entry = format!("qemu=/usr/bin/{}", board.program);
-        let words = [
-            "--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64", "--entry", &entry,
-        ];
-        Ok(Command::new(self.packer.pack(&words.map(str::to_owned))?))
+        Ok(Command::new(installed))
     }
 }

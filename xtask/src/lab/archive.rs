@@ -16,8 +16,6 @@ use super::modules;
 /// What a machine boots.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    /// Its release: `7.2.13+deb14-arm64`.
-    pub(crate) release: String,
     /// The image.
     pub(crate) image: PathBuf,
     /// The modules, in the order to load them.
@@ -55,15 +53,14 @@ impl Suites {
         Ok(&self.indexes[&key])
     }
 
-    /// The file `path` of the newest package `name`.
+    /// The file `path` of the package `name`: what is kept, else the newest.
     pub(crate) fn file(&mut self, suite: &str, host: Arch, name: &str, path: &str) -> Result<PathBuf> {
-        let package = self.package(suite, host, name)?;
-        let kept = self.folder.join(format!("{name}-{}", &package.sha256.to_string()[..16]));
+        let kept = self.folder.join(format!("{suite}-{}-{name}", host.name()));
         if !kept.exists() {
+            let package = self.package(suite, host, name)?;
             let deb = self.download(suite, &package)?;
             // Merged `/usr` came in between.
-            let bytes = Deb::open(&deb)?.read(path, 64 << 20)?;
-            let bytes = match bytes {
+            let bytes = match Deb::open(&deb)?.read(path, 64 << 20)? {
                 None => Deb::open(&deb)?.read(path.trim_start_matches("usr/"), 64 << 20)?,
                 found => found,
             };
@@ -74,13 +71,12 @@ impl Suites {
         Ok(kept)
     }
 
-    /// The kernel of a machine, with the modules that the lab wants of it.
+    /// The kernel of a machine, with the modules that the lab wants of it: what is kept, else the newest.
     pub(crate) fn kernel(&mut self, machine: &Machine) -> Result<Kernel> {
-        let image = self.package(machine.suite, machine.host, machine.kernel)?;
-        let image = self.needed(machine, &image, "linux-image-")?.context("it depends on no kernel")?;
-        let release = image.name.trim_start_matches("linux-image-").to_owned();
-        let kept = self.folder.join(format!("kernel-{release}-{}", &image.sha256.to_string()[..16]));
+        let kept = self.folder.join(format!("{}-{}", machine.name, machine.kernel));
         if !kept.exists() {
+            let newest = self.package(machine.suite, machine.host, machine.kernel)?;
+            let image = self.needed(machine, &newest, "linux-image-")?.context("it depends on no kernel")?;
             // Image and modules are one package, or since 2026 one each.
             let mut packages = vec![image.clone()];
             for part in ["linux-binary-", "linux-modules-"] {
@@ -100,7 +96,7 @@ impl Suites {
         }
         let order = fs::read_to_string(kept.join("order"))?;
         let modules = order.lines().map(|name| kept.join(name)).collect();
-        Ok(Kernel { release, image: kept.join("vmlinuz"), modules })
+        Ok(Kernel { image: kept.join("vmlinuz"), modules })
     }
 
     /// The package that `package` depends on whose name begins with `prefix`.

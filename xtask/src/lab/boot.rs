@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use super::machines::Board;
 
 /// How long a machine may take from the first instruction to the last.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+const LIMIT: Duration = Duration::from_mins(30);
 /// How long it may print nothing: longer than a case may take.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// What a machine is made of.
 pub(crate) struct Parts<'a> {

@@ -11,8 +11,8 @@ use bundle::Arch;
 use debian::Sha256;
 
 use super::archive::appear;
-use super::compile::{PAGES, compile};
 use super::cases::{CASES, emulated_on};
+use super::compile::{PAGES, compile};
 
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
@@ -63,8 +63,7 @@ impl Packer {
         let pages = compile(PAGES, Arch::X86_64, &self.folder.join("programs"))?;
         let mut wanted = wanted(host, &pages);
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
-        let key: String = wanted.iter().map(|(name, words)| format!("{name} {words}\n")).collect();
-        let key = Sha256::of(key.as_bytes()).to_string();
+        let key = Sha256::of(format!("{wanted:?}").as_bytes()).to_string();
         let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
         if folder.exists() {
             return Ok(folder);
@@ -98,7 +97,12 @@ impl Packer {
             if let Some(launchers) = &self.launchers {
                 command.env("UNIBIN_LAUNCHERS", launchers);
             }
-            let packed = command.args(["pack", "--allow-stale", "--level", "3"]).args(words).arg("-o").arg(new).output();
+            let packed = command
+                .args(["pack", "--allow-stale", "--level", "3"])
+                .args(words)
+                .arg("-o")
+                .arg(new)
+                .output();
             let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
             if !packed.status.success() {
                 bail!("`unibin pack` failed: {}", String::from_utf8_lossy(&packed.stderr).trim());

@@ -217,7 +217,7 @@ told /bundles/@TARGET@/busybox uname -m
     ),
     case(
         "no-proc",
-        r#"
+        r"
 jail
 mkdir /jail/bin
 cp /bin/busybox /jail/bin/
@@ -225,35 +225,35 @@ cp /bin/busybox /jail/bin/
 cp /bundles/@TARGET@/busybox /jail/
 root=/jail
 told /busybox uname -m
-"#,
+",
         "@TARGET_UNAME@\nexit 0\n",
     ),
     case(
         "no-sys",
-        r#"
+        r"
 mount -t tmpfs none /sys
 told /bundles/@TARGET@/busybox uname -m
-"#,
+",
         "@TARGET_UNAME@\nexit 0\n",
     ),
     case(
         "no-sh",
-        r#"
+        r"
 jail
 cp /bundles/head/busybox /jail/
 root=/jail
 told /busybox uname -m
 told /bin/sh -c true
-"#,
+",
         "@TARGET_UNAME@\nexit 0\nexit 102\n",
     ),
     case(
         "full-disk",
-        r#"
+        r"
 mount -t tmpfs -o size=2m,mode=1777 full /home/user
 told /bundles/@TARGET@/busybox uname -m
 left /home/user
-"#,
+",
         "@TARGET_UNAME@\nexit 0\n",
     ),
     case(

@@ -76,8 +76,7 @@ mod tests {
         archive.file("bin/odd", 0o755, b"12345");
         archive.link("bin/sh", "odd");
         let bytes = archive.finish();
-        let starts: Vec<usize> =
-            (0..bytes.len() - 6).filter(|at| &bytes[*at..at + 6] == b"070701").collect();
+        let starts: Vec<usize> = (0..bytes.len() - 6).filter(|at| &bytes[*at..at + 6] == b"070701").collect();
         assert_eq!(starts.len(), 4);
         assert!(starts.iter().all(|start| start % 4 == 0), "{starts:?}");
         // "bin/odd" and its zero, then its five bytes.

@@ -28,8 +28,9 @@ pub(crate) fn of_folder(folder: &Path, kept: &Path) -> Result<PathBuf> {
 }
 
 /// An empty disk of so many MiB.
-pub(crate) fn empty(disk: &Path, mebibytes: u64) -> Result<()> {
-    appear(disk, |new| make(new, mebibytes, None))
+pub(crate) fn empty(disk: PathBuf, mebibytes: u64) -> Result<PathBuf> {
+    appear(&disk, |new| make(new, mebibytes, None))?;
+    Ok(disk)
 }
 
 fn make(disk: &Path, mebibytes: u64, folder: Option<&Path>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The tables in docs/lab.md: what stands between two marks is written by the tool, from a run of everything.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -13,7 +14,8 @@ const END: &str = "<!-- end of what is written -->\n";
 /// Puts the table of `rows` into the page.
 pub(crate) fn write(page: &Path, rows: &[Row]) -> Result<()> {
     let text = fs::read_to_string(page).with_context(|| format!("cannot read `{}`", page.display()))?;
-    let text = replaced(&text, &shown(rows)).with_context(|| format!("`{}` has lost its marks", page.display()))?;
+    let text =
+        replaced(&text, &shown(rows)).with_context(|| format!("`{}` has lost its marks", page.display()))?;
     fs::write(page, text).with_context(|| format!("cannot write `{}`", page.display()))?;
     println!("lab: `{}` written", page.display());
     Ok(())
@@ -25,7 +27,7 @@ fn shown(rows: &[Row]) -> String {
     if !complaints.is_empty() {
         text.push('\n');
         for line in complaints {
-            text.push_str(&format!("* {line}\n"));
+            let _ = writeln!(text, "* {line}");
         }
     }
     text.push_str("\nPages, as the case `pages` measured them:\n\n");

@@ -80,9 +80,16 @@ pub(crate) fn run(
         None => String::new(),
     };
     let mut command = Command::new("sh");
-    command.args(["-euc", NAMESPACES, "sh"]).arg(root).args([parts.bundles, parts.shared]).args([&handler, MACHINE]);
+    command
+        .args(["-euc", NAMESPACES, "sh"])
+        .arg(root)
+        .args([parts.bundles, parts.shared])
+        .args([&handler, MACHINE]);
     let console = watch(command, log, &mut told)?;
-    ensure!(console.contains("@lab kernel"), "it did not come up (root and user namespaces are needed); see its log");
+    ensure!(
+        console.contains("@lab kernel"),
+        "it did not come up (root and user namespaces are needed); see its log"
+    );
     Ok(console)
 }
 
@@ -101,15 +108,15 @@ fn handler(cpu: Arch, emulator: &Path) -> Result<String> {
     // The ABI may be GNU's; the types 2 and 3 differ in their last bit.
     mask[7] = 0;
     mask[if cpu.endian() == Endian::Little { 16 } else { 17 }] = 0xfe;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<Vec<_>>().concat();
     Ok(format!(":{}:M::{}:{}:{}:FP\n", cpu.name(), hex(&magic), hex(&mask), emulator.display()))
 }
 
 /// An empty folder that every user can reach.
-pub(crate) fn fresh_folder(path: &Path) -> Result<()> {
+pub(crate) fn fresh_folder(path: &Path) -> Result<PathBuf> {
     if path.exists() {
         fs::remove_dir_all(path)?;
     }
     fs::create_dir_all(path)?;
-    Ok(())
+    Ok(path.to_owned())
 }

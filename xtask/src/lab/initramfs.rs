@@ -38,8 +38,21 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
     let mut tree: Vec<(String, Entry)> = Vec::new();
     let mut add = |path: &str, entry: Entry| tree.push((path.to_owned(), entry));
     for folder in [
-        "bin", "bundles", "dev", "etc", "home", "home/user", "jail", "lab", "lab/cases", "lab/modules", "proc", "run",
-        "shared", "sys", "var",
+        "bin",
+        "bundles",
+        "dev",
+        "etc",
+        "home",
+        "home/user",
+        "jail",
+        "lab",
+        "lab/cases",
+        "lab/modules",
+        "proc",
+        "run",
+        "shared",
+        "sys",
+        "var",
     ] {
         add(folder, Entry::Folder(0o755));
     }
@@ -51,7 +64,10 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
     for name in busybox_names()? {
         add(&format!("bin/{name}"), Entry::Link("busybox"));
     }
-    add("etc/passwd", Entry::File(0o644, b"root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n".to_vec()));
+    add(
+        "etc/passwd",
+        Entry::File(0o644, b"root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n".to_vec()),
+    );
     add("init", Entry::File(0o755, INIT.into()));
     add("lab/run", Entry::File(0o644, format!("LIMIT={LIMIT}\n{RUN}").into()));
     add("lab/case-head", Entry::File(0o644, CASE_HEAD.into()));

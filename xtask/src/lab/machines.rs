@@ -33,6 +33,9 @@ pub(crate) struct Board {
     pub(crate) console: &'static str,
 }
 
+/// The program that does not come from this machine's packages.
+pub(crate) const LOONGARCH: &str = "qemu-system-loongarch64";
+
 const fn machine(
     name: &'static str,
     host: Arch,
@@ -78,7 +81,8 @@ pub(crate) fn half(turn: usize) -> Vec<Machine> {
 
 /// The machine to boot a kernel of `host` on. 512 MiB everywhere: what runs here runs with that.
 pub(crate) fn board(host: Arch) -> Board {
-    let board = |program, package, arguments, disk, console| Board { program, package, arguments, disk, console };
+    let board =
+        |program, package, arguments, disk, console| Board { program, package, arguments, disk, console };
     match host {
         Arch::X86_64 => board(
             "qemu-system-x86_64",
@@ -87,9 +91,7 @@ pub(crate) fn board(host: Arch) -> Board {
             "virtio-blk-pci",
             "ttyS0",
         ),
-        Arch::I686 => {
-            board("qemu-system-i386", "qemu-system-x86", &["-M", "pc"], "virtio-blk-pci", "ttyS0")
-        }
+        Arch::I686 => board("qemu-system-i386", "qemu-system-x86", &["-M", "pc"], "virtio-blk-pci", "ttyS0"),
         // The oldest of its CPUs that has pages of 16 KiB.
         Arch::Aarch64 => board(
             "qemu-system-aarch64",
@@ -123,13 +125,9 @@ pub(crate) fn board(host: Arch) -> Board {
             "ttysclp0",
         ),
         // Every other CPU is no host: `bundle` has eight.
-        _ => board(
-            "qemu-system-loongarch64",
-            "qemu-system-misc",
-            &["-M", "virt", "-cpu", "la464"],
-            "virtio-blk-pci",
-            "ttyS0",
-        ),
+        _ => {
+            board(LOONGARCH, "qemu-system-misc", &["-M", "virt", "-cpu", "la464"], "virtio-blk-pci", "ttyS0")
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Found {
     pub(crate) fn take(&mut self, file: &str, reader: &mut dyn Read) -> Result<()> {
         let Some(name) = name(file) else { return Ok(()) };
         let mut bytes = Vec::new();
-        if file.ends_with(".xz") {
+        if file.strip_suffix(".xz").is_some() {
             XzDecoder::new(reader).take(MAX).read_to_end(&mut bytes)?;
         } else {
             reader.take(MAX).read_to_end(&mut bytes)?;

@@ -97,7 +97,8 @@ fn difference(expected: &str, output: &str) -> String {
             (None, None) => return "another end of the last line".into(),
             (one, other) if one == other => {}
             (one, other) => {
-                let shown = |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("`{line}`"));
+                let shown =
+                    |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("`{line}`"));
                 return format!("expected {}, printed {}", shown(one), shown(other));
             }
         }
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     fn told(case: &Case, output: &str, code: u8) -> String {
-        let lines: String = output.lines().map(|line| format!("@lab out {line}\n")).collect();
+        let lines = output.lines().map(|line| format!("@lab out {line}\n")).collect::<Vec<_>>().concat();
         format!("noise\n@lab begin {}\n{lines}[ 1.0] noise\n@lab end {} {code}\n", case.name, case.name)
     }
 
@@ -232,8 +233,14 @@ mod tests {
 
     #[test]
     fn a_machine_that_ran_nothing_is_not_green() {
-        let mut row =
-            Row { machine: MACHINES[0], release: String::new(), not_run: None, verdicts: Vec::new(), pages: Vec::new(), seconds: 0 };
+        let mut row = Row {
+            machine: MACHINES[0],
+            release: String::new(),
+            not_run: None,
+            verdicts: Vec::new(),
+            pages: Vec::new(),
+            seconds: 0,
+        };
         assert!(!row.is_green());
         row.verdicts.push(("native", Verdict::Left));
         assert!(!row.is_green());

@@ -24,8 +24,7 @@ pub(crate) fn broken_launchers(folder: &Path) -> Result<PathBuf> {
         let name = format!("launcher-{}", host.name());
         let mut bytes = fs::read(whole.join(&name)).with_context(|| format!("no launcher for {host}"))?;
         if host == HOST {
-            let calls: Vec<usize> =
-                (0..bytes.len() - 4).filter(|at| bytes[*at..at + 4] == EXECVE).collect();
+            let calls: Vec<usize> = (0..bytes.len() - 4).filter(|at| bytes[*at..at + 4] == EXECVE).collect();
             ensure!(!calls.is_empty(), "the launcher for {host} does not call execve as it used to");
             for at in calls {
                 bytes[at..at + 4].copy_from_slice(&MMAP);
