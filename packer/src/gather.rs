@@ -138,6 +138,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
             done.rules.push((RuleKind::Program, Vec::new(), Vec::new()));
         }
     }
+    done.app.unite()?;
     let owed = crate::notices::together(owed, done.owed);
     Ok(Checked { app: done.app, entries, target, loader: done.loader, rules: done.rules, owed, listing })
 }

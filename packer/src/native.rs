@@ -97,9 +97,9 @@ pub(crate) fn arguments(app: &App, loader: &[u8], entry: &Entry) -> Vec<Rule> {
         let found = app.nodes().filter(|(path, node)| {
             matches!(node, Node::Folder | Node::File { .. }) && closure::matches(&pattern, path)
         });
-        rules.extend(found.map(|(path, _)| {
-            (RuleKind::Tree, before.as_bytes().to_vec(), [b"/", path].concat())
-        }));
+        rules.extend(
+            found.map(|(path, _)| (RuleKind::Tree, before.as_bytes().to_vec(), [b"/", path].concat())),
+        );
     }
     rules
 }
@@ -193,7 +193,9 @@ mod tests {
 
     #[test]
     fn plug_ins_are_loaded_from_beside_the_library_that_wants_them() {
-        let bytes = b"x\0/usr/lib/a-linux-gnu/ossl-modules\0MODULESDIR: \"/usr/lib/a-linux-gnu/ossl-modules\"\0".to_vec();
+        let bytes =
+            b"x\0/usr/lib/a-linux-gnu/ossl-modules\0MODULESDIR: \"/usr/lib/a-linux-gnu/ossl-modules\"\0"
+                .to_vec();
         let path = b"usr/lib/a-linux-gnu/libcrypto.so.3";
         let beside = loading_from_beside(path, &bytes.clone().into()).expect("read").expect("changed");
         assert_eq!(beside.len(), bytes.len(), "nothing moves");

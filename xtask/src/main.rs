@@ -6,6 +6,7 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod examples;
 mod launchers;
 mod rust_src;
 mod tidy;
@@ -31,6 +32,7 @@ usage: cargo xtask TASK [OPTION...]
             warm start of a bundle against direct execution, interleaved
   bench fetch
             bytes that an emulator takes over the network, host by host
+  examples  run every example of examples/ and check what it prints
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers against the rules for them
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, [])) if task == "examples" => examples::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),
