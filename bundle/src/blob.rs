@@ -18,6 +18,8 @@ pub enum BlobKind {
     Notices = 5,
     /// What the bundle holds, as text for people.
     Summary = 6,
+    /// One host's broker, which attends to the programs that an app starts.
+    Broker = 7,
 }
 
 impl BlobKind {
@@ -30,6 +32,7 @@ impl BlobKind {
             4 => Self::Emulator,
             5 => Self::Notices,
             6 => Self::Summary,
+            7 => Self::Broker,
             _ => return None,
         })
     }
@@ -43,6 +46,7 @@ impl BlobKind {
             Self::Emulator => "emulator",
             Self::Notices => "notices",
             Self::Summary => "summary",
+            Self::Broker => "broker",
         }
     }
 }
@@ -121,6 +125,7 @@ impl<'a> Blob<'a> {
             BlobKind::Stub | BlobKind::Launcher => encoding == Encoding::Raw,
             BlobKind::App => encoding == Encoding::TarZstd,
             BlobKind::Emulator => true,
+            BlobKind::Broker => encoding == Encoding::Zstd,
             BlobKind::Notices | BlobKind::Summary => encoding != Encoding::TarZstd,
         };
         if allowed { Ok(blob) } else { Err(unknown) }

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::blob::BLOB_ROW;
 use crate::manifest::{
-    ENTRY_ROW, HEADER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW, VARIANT_ROW,
+    ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW,
+    VARIANT_ROW,
 };
 use crate::{
     Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, RuleKind, Rules,
@@ -200,7 +201,15 @@ impl ManifestBuilder {
 
     /// Adds the launcher of `host`; `head` when the file begins with it.
     pub fn launcher(&mut self, host: Arch, head: bool, blob: u32) {
-        let flags = if head { LAUNCHER_HEAD } else { 0 };
+        self.launcher_row(host, if head { LAUNCHER_HEAD } else { 0 }, blob);
+    }
+
+    /// Adds the broker of `host`; at most one for each.
+    pub fn broker(&mut self, host: Arch, blob: u32) {
+        self.launcher_row(host, LAUNCHER_BROKER, blob);
+    }
+
+    fn launcher_row(&mut self, host: Arch, flags: u16, blob: u32) {
         let fields: [&[u8]; 3] = [&host.id().to_le_bytes(), &flags.to_le_bytes(), &blob.to_le_bytes()];
         self.launchers.push(&fields, LAUNCHER_ROW);
     }
@@ -278,7 +287,7 @@ impl ManifestBuilder {
             return Err(EncodeError::TooLong);
         }
         Manifest::decode(&bytes, blobs_end)
-            .and_then(|manifest| manifest.check_notices())
+            .and_then(|manifest| manifest.check_rest())
             .map_err(EncodeError::Refused)?;
         Ok(bytes)
     }

@@ -46,6 +46,8 @@ pub enum FormatError {
     Length(Part),
     /// A row refers to a blob, variant, rule or string that does not exist, or of the wrong kind.
     Reference,
+    /// Two rows for what there is one of.
+    Twice,
     /// Blobs overlap or are not in the order of their offsets.
     Overlap,
     /// A name, path or variable is empty, absolute, leaves its tree or holds a NUL byte.
@@ -66,6 +68,7 @@ impl FormatError {
             Self::OutOfBounds(_) => "a part lies outside the file",
             Self::Length(_) => "a part is shorter or longer than its contents",
             Self::Reference => "a manifest row refers to something that does not exist",
+            Self::Twice => "two manifest rows are for the same thing",
             Self::Overlap => "blobs overlap",
             Self::Name => "the manifest holds an impossible name",
         }

@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod arch;
+mod binfmt;
 mod blob;
 mod bytes;
 mod digest;
@@ -33,6 +34,7 @@ mod signature;
 mod source;
 
 pub use arch::{Arch, Class, Endian};
+pub use binfmt::Binfmt;
 pub use blob::{Blob, BlobKind, Encoding};
 pub use digest::Digest;
 #[cfg(feature = "encode")]

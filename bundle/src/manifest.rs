@@ -20,8 +20,10 @@ pub(crate) const TRANSLATOR_ROW: usize = 44;
 pub(crate) const RULE_ROW: usize = 20;
 pub(crate) const NOTICE_ROW: usize = 32;
 
-/// Bit of a launcher row: the file begins with it.
+/// Flag of a launcher row: the file begins with it.
 pub(crate) const LAUNCHER_HEAD: u16 = 1;
+/// Flag of a launcher row: it is no launcher but the host's broker. No row has both.
+pub(crate) const LAUNCHER_BROKER: u16 = 2;
 
 /// The tables, in the order in which the header counts them and they stand behind it.
 #[derive(Clone, Copy)]
@@ -140,8 +142,12 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
-    /// Checks the rows of notices. Apart from all others: a launcher reads none, and every byte of it counts eight times.
-    pub fn check_notices(&self) -> Result<(), FormatError> {
+    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart from all others:
+    /// every byte of the launcher counts eight times.
+    pub fn check_rest(&self) -> Result<(), FormatError> {
+        if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
+            return Err(FormatError::Twice);
+        }
         (0..self.rows(Table::Notices)).try_for_each(|number| self.notice(number).map(drop))
     }
 
@@ -166,7 +172,18 @@ impl<'a> Manifest<'a> {
 
     /// Every launcher in file order.
     pub fn launchers(&self) -> impl Iterator<Item = Launcher<'a>> + use<'a> {
+        self.each(0, Self::launcher).filter(|row| row.blob.kind == BlobKind::Launcher)
+    }
+
+    /// The broker of `host`, if the bundle brings one.
+    pub fn broker(&self, host: Arch) -> Option<Blob<'a>> {
+        self.brokers(host).next()
+    }
+
+    fn brokers(&self, host: Arch) -> impl Iterator<Item = Blob<'a>> + use<'a> {
         self.each(0, Self::launcher)
+            .filter(move |row| row.host == host && row.blob.kind == BlobKind::Broker)
+            .map(|row| row.blob)
     }
 
     /// Every variant, in the order of preference among those of one target.
@@ -185,7 +202,7 @@ impl<'a> Manifest<'a> {
         self.each(0, Self::translator)
     }
 
-    /// Every notice in file order; for a manifest that [`Self::check_notices`] finds nothing wrong with.
+    /// Every notice in file order; for a manifest that [`Self::check_rest`] finds nothing wrong with.
     pub fn notices(&self) -> impl Iterator<Item = Notice<'a>> + use<'a> {
         self.each(0, Self::notice)
     }
@@ -221,15 +238,16 @@ impl<'a> Manifest<'a> {
     fn launcher(&self, number: u32) -> Result<Launcher<'a>, FormatError> {
         let row = self.row::<LAUNCHER_ROW>(Table::Launchers, number)?;
         let flags = u16_at(row, 2).ok_or(SHORT)?;
-        if flags & !LAUNCHER_HEAD != 0 {
+        if flags > LAUNCHER_BROKER {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         let host = arch(row, 0)?;
         if !host.is_host() {
             return Err(FormatError::UnknownKind(Part::Manifest));
         }
-        let blob = self.blob(word(row, 4), Some(BlobKind::Launcher))?;
-        Ok(Launcher { host, head: flags & LAUNCHER_HEAD != 0, blob })
+        let kind = if flags == LAUNCHER_BROKER { BlobKind::Broker } else { BlobKind::Launcher };
+        let blob = self.blob(word(row, 4), Some(kind))?;
+        Ok(Launcher { host, head: flags == LAUNCHER_HEAD, blob })
     }
 
     #[inline(never)]

@@ -11,7 +11,7 @@ fn blob(kind: BlobKind, offset: u64, stored: u64) -> NewBlob {
     let encoding = match kind {
         BlobKind::Stub | BlobKind::Launcher => Encoding::Raw,
         BlobKind::App => Encoding::TarZstd,
-        BlobKind::Emulator | BlobKind::Notices | BlobKind::Summary => Encoding::Zstd,
+        BlobKind::Emulator | BlobKind::Notices | BlobKind::Summary | BlobKind::Broker => Encoding::Zstd,
     };
     let raw = encoding == Encoding::Raw;
     let digest = if raw { Digest([1; 32]) } else { Digest([2; 32]) };
@@ -34,6 +34,9 @@ struct Parts<'a> {
     app: u32,
     rule: NewRule<'a>,
     member: &'a [u8],
+    /// Hosts and blobs of brokers.
+    brokers: &'a [(Arch, u32)],
+    launcher: u32,
 }
 
 impl Parts<'_> {
@@ -45,12 +48,15 @@ impl Parts<'_> {
                 blob(BlobKind::App, 8192, 1000),
                 blob(BlobKind::Emulator, 9192, 5000),
                 blob(BlobKind::Notices, 14192, 300),
+                blob(BlobKind::Broker, 14492, 50),
             ],
             path: b"usr/bin/app",
             entry_variant: 0,
             app: 2,
             rule: NewRule { kind: RuleKind::SetVariable, name: b"LANG", value: b"C.UTF-8" },
             member: b"",
+            brokers: &[],
+            launcher: 1,
         }
     }
 
@@ -59,7 +65,10 @@ impl Parts<'_> {
         for blob in &self.blobs {
             manifest.blob(blob);
         }
-        manifest.launcher(Arch::X86_64, false, 1);
+        manifest.launcher(Arch::X86_64, false, self.launcher);
+        for (host, blob) in self.brokers {
+            manifest.broker(*host, *blob);
+        }
         manifest.variant(&NewVariant {
             target: Arch::Riscv64,
             level: 0,
@@ -133,7 +142,7 @@ fn a_path_that_leaves_its_tree_is_refused() {
 #[test]
 fn a_reference_to_nothing_or_to_the_wrong_kind_is_refused() {
     assert_eq!(Parts { entry_variant: 1, ..Parts::good() }.refusal(), Some(FormatError::Reference));
-    for app in [0, 1, 3, 4, 5, u32::MAX] {
+    for app in [0, 1, 3, 4, 5, 6, u32::MAX] {
         assert_eq!(Parts { app, ..Parts::good() }.refusal(), Some(FormatError::Reference), "blob {app}");
     }
 }
@@ -195,6 +204,45 @@ fn a_member_belongs_to_a_tree_of_emulators_only() {
 }
 
 #[test]
+fn a_broker_that_is_no_broker_or_one_too_many_is_refused() {
+    let with = |brokers: &[(Arch, u32)], launcher| Parts { brokers, launcher, ..Parts::good() }.refusal();
+    for blob in [0, 1, 2, 3, 4, 6] {
+        assert_eq!(with(&[(Arch::X86_64, blob)], 1), Some(FormatError::Reference), "broker in blob {blob}");
+    }
+    assert_eq!(with(&[], 5), Some(FormatError::Reference), "a launcher in a broker's blob");
+    let twice = [(Arch::Riscv64, 5), (Arch::X86_64, 5), (Arch::Riscv64, 5)];
+    assert_eq!(with(&twice, 1), Some(FormatError::Twice));
+    let no_host = Some(FormatError::UnknownKind(Part::Manifest));
+    assert_eq!(with(&[(Arch::Alpha, 5)], 1), no_host, "a broker for a CPU that is no host");
+    assert_eq!(with(&twice[..2], 1), None);
+
+    for encoding in [Encoding::Raw, Encoding::TarZstd] {
+        let mut parts = Parts::good();
+        parts.blobs[5].encoding = encoding;
+        parts.blobs[5].length = parts.blobs[5].stored;
+        parts.blobs[5].digest = parts.blobs[5].stored_digest;
+        assert_eq!(parts.refusal(), Some(FormatError::UnknownKind(Part::Blob)), "{encoding:?}");
+    }
+}
+
+#[test]
+fn a_broker_is_found_by_its_host_and_is_no_launcher() {
+    let parts = Parts { brokers: &[(Arch::Riscv64, 5), (Arch::X86_64, 5)], ..Parts::good() };
+    let mut bytes = parts.encode().expect("a good manifest");
+    let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
+    assert_eq!(manifest.launchers().map(|row| row.host).collect::<Vec<_>>(), [Arch::X86_64]);
+    assert_eq!(manifest.broker(Arch::X86_64).map(|blob| blob.offset()), Some(14492));
+    assert_eq!(manifest.broker(Arch::Riscv64).map(|blob| blob.kind), Some(BlobKind::Broker));
+    assert_eq!(manifest.broker(Arch::S390x), None);
+
+    // Both flags at once: nothing begins with a broker.
+    let second_row = 40 + 6 * 96 + 8;
+    bytes[second_row + 2] |= 1;
+    let found = Manifest::decode(&bytes, BLOBS_END).err();
+    assert_eq!(found, Some(FormatError::UnknownFlag(Part::Manifest)));
+}
+
+#[test]
 fn a_manifest_that_is_cut_or_followed_by_more_is_refused() {
     let mut bytes = Parts::good().encode().expect("a good manifest");
     for length in 0..bytes.len() {
@@ -208,7 +256,7 @@ fn a_manifest_that_is_cut_or_followed_by_more_is_refused() {
 fn every_reserved_field_and_flag_is_checked() {
     let bytes = Parts::good().encode().expect("a good manifest");
     let blobs = 40;
-    let launchers = blobs + 5 * 96;
+    let launchers = blobs + 6 * 96;
     let variants = launchers + 8;
     let entries = variants + 28;
     let translators = entries + 32;

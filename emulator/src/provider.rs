@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use ::debian::{FetchOptions, MirrorSources, Progress, Silent};
-use bundle::{Arch, EmulatorKey};
+use bundle::EmulatorKey;
 
 use crate::catalogue::Catalogue;
 use crate::error::EmulatorError;
@@ -38,7 +38,7 @@ pub struct Options<'a> {
     /// Where they are kept.
     pub store: &'a Store,
     /// Files to use for hosts, before everything else.
-    pub given: BTreeMap<Arch, PathBuf>,
+    pub given: BTreeMap<EmulatorKey, PathBuf>,
     /// A folder in the store's layout, or the URL of one, asked before a Debian archive.
     pub served: Option<String>,
     /// What is locked: for these pairs nothing else will do.
@@ -149,7 +149,7 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
     if locked.is_none() && options.only_locked {
         return Err(EmulatorError::NotLocked { key });
     }
-    if let Some(path) = options.given.get(&key.host) {
+    if let Some(path) = options.given.get(&key) {
         return Wanted::agree(locked.as_ref(), file::obtain(key, path)?);
     }
     let found = match locked {

@@ -105,14 +105,14 @@ fn a_dynamic_program_of_this_machine_is_refused_as_given_emulator_and_its_loader
     let mut options = offline(&catalogue, &store, &watch);
     let host = Arch::HOST.expect("the tests run on a host");
     let key = EmulatorKey { host, target: Arch::Riscv64 };
-    options.given.insert(host, "/bin/sh".into());
+    options.given.insert(key, "/bin/sh".into());
     let error = obtain(key, &options).expect_err("/bin/sh is dynamic");
     assert!(matches!(error, EmulatorError::Given { fault: ElfFault::Dynamic(_), .. }), "{error}");
     assert!(error.to_string().contains("ld"), "{error}");
-    options.given.insert(host, "/etc/passwd".into());
+    options.given.insert(key, "/etc/passwd".into());
     let error = obtain(key, &options).expect_err("no ELF file");
     assert!(matches!(error, EmulatorError::Given { fault: ElfFault::NotElf(_), .. }), "{error}");
-    options.given.insert(host, "/nowhere/qemu".into());
+    options.given.insert(key, "/nowhere/qemu".into());
     let error = obtain(key, &options).expect_err("no file");
     assert!(error.to_string().contains("`/nowhere/qemu`"), "{error}");
 }

@@ -34,6 +34,20 @@ pub enum AllowedRoute {
     Emulated,
 }
 
+/// How programs that the app starts are attended to (`UNIBIN_CHILDREN`).
+#[cfg(feature = "children")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Children {
+    /// By whatever works here.
+    Auto,
+    /// By a broker.
+    Broker,
+    /// By a private `binfmt_misc`.
+    Binfmt,
+    /// Not at all.
+    None,
+}
+
 /// The controls of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Controls<'a> {
@@ -41,6 +55,9 @@ pub struct Controls<'a> {
     pub task: Task,
     /// `UNIBIN_ROUTE`
     pub route: AllowedRoute,
+    /// `UNIBIN_CHILDREN`; the launcher leaves it to the broker.
+    #[cfg(feature = "children")]
+    pub children: Children,
     /// `UNIBIN_LOG`: set, not empty and not `0`.
     pub log: bool,
     /// `UNIBIN_VERIFY`: likewise. Nothing is trusted that an earlier run unpacked.
@@ -63,7 +80,7 @@ pub struct Controls<'a> {
 
 impl<'a> Controls<'a> {
     /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
-    pub const OF_THIS_RUN: [&'static [u8]; 8] = [
+    pub const OF_THIS_RUN: [&'static [u8]; 9] = [
         b"UNIBIN_DO",
         b"UNIBIN_ROUTE",
         b"UNIBIN_EMULATOR",
@@ -72,6 +89,7 @@ impl<'a> Controls<'a> {
         b"UNIBIN_TO",
         b"UNIBIN_LIBRARY_PATH",
         b"UNIBIN_PRELOAD",
+        b"UNIBIN_CHILDREN",
     ];
 
     /// Reads the controls out of an environment. An empty value counts as not set.
@@ -85,7 +103,8 @@ impl<'a> Controls<'a> {
                 *slot = Some(value);
             }
         }
-        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload] = values;
+        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload, ..] =
+            values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working folder before it starts a program from the cache.
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
@@ -94,6 +113,13 @@ impl<'a> Controls<'a> {
         Ok(keep(Self {
             task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract or run")?,
             route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
+            #[cfg(feature = "children")]
+            children: choice(
+                b"UNIBIN_CHILDREN",
+                values[11],
+                &CHILDREN,
+                "it takes auto, broker, binfmt or none",
+            )?,
             log: is_on(log),
             verify: is_on(verify),
             cache,
@@ -109,7 +135,7 @@ impl<'a> Controls<'a> {
 
 /// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 11] = [
+const NAMES: [&[u8]; 11 + cfg!(feature = "children") as usize] = [
     b"UNIBIN_DO",
     b"UNIBIN_ROUTE",
     b"UNIBIN_LOG",
@@ -121,6 +147,8 @@ const NAMES: [&[u8]; 11] = [
     b"UNIBIN_TO",
     b"UNIBIN_LIBRARY_PATH",
     b"UNIBIN_PRELOAD",
+    #[cfg(feature = "children")]
+    b"UNIBIN_CHILDREN",
 ];
 
 /// Name and value of one of our variables with a value; `None` for all others.
@@ -142,6 +170,13 @@ const TASKS: [(&[u8], Task); 5] = [
 ];
 const ROUTES: [(&[u8], AllowedRoute); 3] =
     [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];
+#[cfg(feature = "children")]
+const CHILDREN: [(&[u8], Children); 4] = [
+    (b"auto", Children::Auto),
+    (b"broker", Children::Broker),
+    (b"binfmt", Children::Binfmt),
+    (b"none", Children::None),
+];
 
 /// What a value stands for; the first choice where the variable is not set.
 fn choice<T: Copy>(

@@ -106,7 +106,9 @@ impl Error {
             | FormatError::UnknownKind(part)
             | FormatError::OutOfBounds(part)
             | FormatError::Length(part) => part,
-            FormatError::Reference | FormatError::Overlap | FormatError::Name => Part::Manifest,
+            FormatError::Reference | FormatError::Overlap | FormatError::Twice | FormatError::Name => {
+                Part::Manifest
+            }
         };
         let part = part.name().as_bytes();
         Self::new(

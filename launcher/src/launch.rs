@@ -15,7 +15,7 @@ use crate::start::Start;
 use crate::sys::Argv;
 
 /// How QEMU's user-mode emulators are called when the bundle has no rules for it: `-0 ARGV0 PROGRAM ARGUMENTS`.
-const QEMU_RULES: [Rule<'static>; 4] = [
+pub const QEMU_RULES: [Rule<'static>; 4] = [
     Rule { kind: RuleKind::Argument, name: b"", value: b"-0" },
     Rule { kind: RuleKind::Argv0, name: b"", value: b"" },
     Rule { kind: RuleKind::Program, name: b"", value: b"" },
@@ -34,6 +34,29 @@ pub struct Places<'a> {
     pub program: &'a CStr,
     /// The tree's path.
     pub tree: &'a CStr,
+    /// Variables that the way of attending to children needs, `NAME=VALUE`.
+    #[cfg(feature = "children")]
+    pub variables: Vec<&'static CStr>,
+}
+
+impl<'a> Places<'a> {
+    /// Where a program and its tree are.
+    pub fn new(program: &'a CStr, tree: &'a CStr) -> Self {
+        Self {
+            program,
+            tree,
+            #[cfg(feature = "children")]
+            variables: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Places<'a> {
+    /// The argument that a rule of either kind stands for; one of kind argument has no name.
+    fn argument(&self, rule: &Rule<'_>) -> &'a CStr {
+        let tree = if rule.kind == RuleKind::Tree { self.tree.to_bytes() } else { b"" };
+        c_string(&[rule.name, tree, rule.value])
+    }
 }
 
 impl<'a> Launch<'a> {
@@ -45,6 +68,12 @@ impl<'a> Launch<'a> {
     /// `envp` for execve(2).
     pub fn environment(&self) -> Argv<'_> {
         list(&self.environment)
+    }
+
+    /// The same as strings.
+    #[cfg(feature = "children")]
+    pub fn environment_strings(&self) -> impl Iterator<Item = &'a CStr> + use<'_, 'a> {
+        self.environment.iter().copied()
     }
 
     /// Builds what the run's route needs to execute its entry. `translator` is the one that is tried now; `None` for the native
@@ -61,7 +90,7 @@ impl<'a> Launch<'a> {
             for rule in manifest.rules(rules) {
                 environment.apply(&rule);
                 match rule.kind {
-                    RuleKind::Argument => rest.push(c_string(&[rule.value])),
+                    RuleKind::Argument | RuleKind::Tree => rest.push(places.argument(&rule)),
                     // Natively it is found by this alone.
                     RuleKind::Program => argv0 = places.program,
                     _ => {}
@@ -72,26 +101,14 @@ impl<'a> Launch<'a> {
 
         let mut arguments = Vec::from([start.argv0]);
         if let Route::Emulated(variant, _) = route {
-            let rules = translator.map_or_else(
-                || rules_of_any_host(manifest, variant.target),
-                |translator| Some(translator.rules),
-            );
             environment.remove_prefix(b"QEMU_");
-            let options = controls.options.map_or(&b""[..], CStr::to_bytes);
-            // Line by line where there are lines, so that a word can hold a blank.
-            let end = if has(options, b'\n') { b'\n' } else { b' ' };
-            for word in options.split(|byte| *byte == end) {
-                if !word.is_empty() {
-                    arguments.push(c_string(&[word]));
-                }
-            }
+            arguments.extend(option_words(controls).map(|word| c_string(&[word])));
             let mut apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {
-                    RuleKind::Argument => arguments.push(c_string(&[rule.value])),
+                    RuleKind::Argument | RuleKind::Tree => arguments.push(places.argument(rule)),
                     RuleKind::Argv0 => arguments.push(start.argv0),
                     RuleKind::Program => arguments.push(places.program),
-                    RuleKind::Tree => arguments.push(places.tree),
                     RuleKind::Rest => arguments.append(&mut rest),
                     RuleKind::Probe
                     | RuleKind::SetVariable
@@ -100,7 +117,7 @@ impl<'a> Launch<'a> {
                     | RuleKind::UnsetPrefix => {}
                 }
             };
-            match rules {
+            match rules_of(manifest, variant.target, translator) {
                 Some(rules) => manifest.rules(rules).for_each(|rule| apply(&rule)),
                 None => QEMU_RULES.iter().for_each(apply),
             }
@@ -116,6 +133,11 @@ impl<'a> Launch<'a> {
                 environment.set(name, value.to_bytes());
             }
         }
+        #[cfg(feature = "children")]
+        for variable in &places.variables {
+            let (name, value) = cut(variable.to_bytes(), b'=');
+            environment.set(name, value.unwrap_or_default());
+        }
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
         environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());
@@ -123,12 +145,27 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// An emulator of the user's is called like the bundle's own for the same target, whatever host that is for.
-fn rules_of_any_host(manifest: &Manifest<'_>, target: bundle::Arch) -> Option<Rules> {
-    manifest
-        .translators()
-        .find(|translator| translator.key.target == target)
-        .map(|translator| translator.rules)
+/// The words of `UNIBIN_EMULATOR_OPTIONS`: line by line where there are lines, so that a word can hold a blank.
+pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let options = controls.options.map_or(&b""[..], CStr::to_bytes);
+    let end = if has(options, b'\n') { b'\n' } else { b' ' };
+    options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
+}
+
+/// How an emulator is called: one of the user's like the bundle's own for the same target, whatever host that is for; `None`
+/// where the bundle does not say.
+pub fn rules_of(
+    manifest: &Manifest<'_>,
+    target: bundle::Arch,
+    translator: Option<&Translator<'_>>,
+) -> Option<Rules> {
+    translator.map_or_else(
+        || {
+            let mut all = manifest.translators();
+            all.find(|translator| translator.key.target == target).map(|translator| translator.rules)
+        },
+        |translator| Some(translator.rules),
+    )
 }
 
 /// The app's environment: the caller's, in the caller's order, changed only as documented.
@@ -176,7 +213,8 @@ fn name_of(variable: &CStr) -> &[u8] {
     cut(variable.to_bytes(), b'=').0
 }
 
-fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
+/// Strings as execve(2) takes them.
+pub fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
     let mut list = Argv::new();
     list.extend(strings.iter().copied());
     list

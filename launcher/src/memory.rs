@@ -26,7 +26,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
     let path = path_of(&program);
-    let places = Places { program: path, tree: c"/" };
+    let places = Places::new(path, c"/");
     match &run.route {
         Route::Native(_) => Ok(execute_fd(run, &program, None, &places, callers_signal)),
         Route::Emulated(..) if run.controls.emulator.is_some() => {

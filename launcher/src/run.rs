@@ -2,10 +2,10 @@
 
 use core::ffi::CStr;
 
-use bundle::{BlobKind, Encoding, Entry, Manifest, Translator};
+use bundle::{BlobKind, Entry, Manifest, Translator};
 
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, fill, join};
+use crate::bytes::{fill, join};
 use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::controls::{Controls, Task};
@@ -15,10 +15,7 @@ use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, Process};
-use crate::{memory, probe, tasks, unpack};
-
-/// `NAME_MAX` of `<linux/limits.h>`.
-const NAME_MAX: usize = 255;
+use crate::{children, memory, named, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -102,12 +99,13 @@ impl Run<'_> {
         let app = self.ensure(&cache, variant.app, !variant.loader.is_empty())?;
         let tree = app.path_of(unpack::TREE.to_bytes());
         let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", self.entry.path]));
-        let places = Places { program, tree };
+        let mut places = Places::new(program, tree);
         sys::statat(At::CWD, program, Follow::Yes)?;
 
         match &self.route {
             Route::Native(_) => Ok(self.execute(program, None, &places)),
             Route::Emulated(..) if self.controls.emulator.is_some() => {
+                children::attend(self, &cache, None, &mut places);
                 Ok(self.execute_users_emulator(&places))
             }
             Route::Emulated(_, translators) => {
@@ -119,6 +117,7 @@ impl Run<'_> {
                         last = Error::none_works(translator.name);
                         continue;
                     }
+                    children::attend(self, &cache, Some(translator), &mut places);
                     last = self.execute(link, Some(translator), &places);
                 }
                 Ok(last)
@@ -126,34 +125,15 @@ impl Run<'_> {
         }
     }
 
-    fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>, placed: bool) -> Result<Slot, Error> {
+    /// The slot of a blob, filled where it is not there yet.
+    pub fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>, placed: bool) -> Result<Slot, Error> {
         unpack::ensure(cache, self.file, blob, placed, self.controls.verify, self.log)
     }
 
-    /// A link to the emulator whose name is the app's: the kernel takes a process's name (`comm`, shown by ps and top)
-    /// from the last component of the path that is executed.
+    /// The emulator's path by which its process has the app's name.
     fn named_link(&self, slot: &Slot, translator: &Translator<'_>) -> &'static CStr {
         let called = base_name(self.start.argv0.to_bytes());
-        let usable = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && name.len() <= NAME_MAX;
-        let name = if usable(called) { called } else { self.entry.name };
-        // Emulators that share a slot have a folder of links each.
-        let folder = &[b"as", translator.member];
-        let link = slot.path_of(join(&[folder[0], folder[1], b"/", name]));
-        if sys::statat(At::CWD, link, Follow::Yes).is_ok() {
-            return link;
-        }
-        let inside: &[&[u8]] = match translator.blob.encoding {
-            Encoding::TarZstd => &[unpack::TREE.to_bytes(), b"/", translator.member],
-            Encoding::Raw | Encoding::Zstd => &[unpack::FILE.to_bytes()],
-        };
-        let inside = join(inside);
-        let target = c_string(&[b"../", inside]);
-        let _ = sys::mkdirat(slot.dir.at(), c_string(folder), 0o700);
-        match sys::symlinkat(target, At::CWD, link) {
-            Ok(()) | Err(Errno::EEXIST) => link,
-            // Only the process's name is lost.
-            Err(_) => slot.path_of(inside),
-        }
+        named::link(slot, translator, if named::is_file_name(called) { called } else { self.entry.name })
     }
 
     fn execute(&self, path: &CStr, translator: Option<&Translator<'_>>, places: &Places<'_>) -> Error {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle::{
     Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewRule, NewTranslator, NewVariant, RuleKind,
+    NewNotice, NewRule, NewTranslator, NewVariant,
 };
 
 use crate::bundle_file::BundleFile;
@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) hosts: Vec<Arch>,
     pub(crate) variants: Vec<PackedVariant>,
     pub(crate) emulators: Vec<Packed>,
+    /// Each host's broker.
+    pub(crate) brokers: Vec<(Arch, Frame)>,
 }
 
 /// The app for one CPU, and what is owed for it.
@@ -152,17 +154,15 @@ impl<W: Write> Writer<W> {
         self.align().map_err(failed)
     }
 
-    /// App, emulators and notices, and the rows that name them.
+    /// App, emulators, brokers and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
         for PackedVariant { target, level, app, loader, rules, entries, notices } in &parts.variants {
             let app = self.frame(BlobKind::App, Encoding::TarZstd, app, manifest).map_err(failed)?;
             let (target, rules) = (*target, new_rules(rules));
             let variant = manifest.variant(&NewVariant { target, level: *level, app, loader, rules: &rules });
-            for Entry { name, path, arguments } in entries {
-                let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
-                let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();
-                manifest.entry(&NewEntry { variant, name, path, rules: &rules });
+            for Entry { name, path, rules } in entries {
+                manifest.entry(&NewEntry { variant, name, path, rules: &new_rules(rules) });
             }
             if let Some(notices) = notices {
                 self.notices(app, notices, manifest).map_err(failed)?;
@@ -171,6 +171,10 @@ impl<W: Write> Writer<W> {
         for Packed { emulators, encoding, frame } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
             self.translators(blob, emulators, manifest).map_err(failed)?;
+        }
+        for (host, frame) in &parts.brokers {
+            let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
+            manifest.broker(*host, blob);
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ impl BundleFile {
     /// The manifest's rows.
     pub(crate) fn manifest(&self) -> Result<Manifest<'_>, Error> {
         Manifest::decode(&self.manifest, self.footer.manifest_offset)
-            .and_then(|manifest| manifest.check_notices().map(|()| manifest))
+            .and_then(|manifest| manifest.check_rest().map(|()| manifest))
             .map_err(|error| Error::damaged(&self.path, "manifest", &error))
     }
 

@@ -55,6 +55,9 @@ pub(crate) enum Command {
     Hosts(ListArgs),
     /// List the CPUs that programs can be packed for
     Targets(ListArgs),
+    /// Have the kernel start programs of other CPUs by an emulator, for everybody on this machine (needs root; bundles need none of it)
+    #[command(subcommand)]
+    Binfmt(BinfmtCommand),
     /// Manage the store of emulators
     #[command(subcommand)]
     Emulator(EmulatorCommand),
@@ -94,6 +97,12 @@ pub(crate) struct PackArgs {
     /// What the file begins with: `sh` starts everywhere, `elf:HOST` on HOST alone, but without /bin/sh
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     pub(crate) head: Head,
+    /// Add emulators for programs of ARCH too, which the app starts (may be repeated)
+    #[arg(long, value_name = "ARCH", value_parser = arch, conflicts_with_all = ["emulator_only"])]
+    pub(crate) also_target: Vec<Arch>,
+    /// How programs of the app's CPU are started by the app: `auto` adds the broker that attends to it, `none` leaves it out
+    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
+    pub(crate) children: Children,
     /// Compression level
     #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
@@ -230,7 +239,7 @@ pub(crate) struct ExtractArgs {
     /// Take the emulators out too: FOLDER/app-TARGET, FOLDER/emulators
     #[arg(long)]
     pub(crate) emulators: bool,
-    /// Take everything out: stub, launchers and notices too
+    /// Take everything out: stub, launchers, brokers and notices too
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -302,6 +311,38 @@ pub(crate) enum EmulatorCommand {
     Path(CellArgs),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BinfmtCommand {
+    /// Print the lines that would be registered, in the form of binfmt.d(5), and what the kernel has
+    Show(BinfmtArgs),
+    /// Register handlers with the running kernel; they are gone after a restart
+    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
+    Register(BinfmtArgs),
+    /// Take handlers away from the running kernel
+    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
+    Unregister(BinfmtArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BinfmtArgs {
+    /// CPU whose programs are meant (may be repeated)
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub(crate) target: Vec<Arch>,
+    /// All CPUs whose programs this machine needs an emulator for
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) all: bool,
+    /// Register this static emulator (default: the store's, which is fetched)
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    pub(crate) emulator: Option<PathBuf>,
+    /// What the kernel shall do besides. F: open the emulator now, so that it is found from every root and container; P: hand it
+    /// the program's argv[0] too, which is lost without; O: open the program for it, which then need not be readable;
+    /// C: let a program's set-user-ID bits count, and so trust the emulator with them
+    #[arg(long, value_name = "LETTERS", default_value = "OPF", value_parser = flags)]
+    pub(crate) flags: String,
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+}
+
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CellArgs {
     /// CPU whose programs it runs
@@ -339,6 +380,15 @@ pub(crate) struct Native {
     pub(crate) level: u16,
     /// The program; the packages of `--deb` where there is none.
     pub(crate) file: Option<PathBuf>,
+}
+
+/// What `--children` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Children {
+    /// Every host that has emulators has a broker.
+    Auto,
+    /// No broker.
+    None,
 }
 
 /// What `--head` says.
@@ -389,6 +439,23 @@ fn head(text: &str) -> Result<Head, String> {
     }
 }
 
+fn flags(text: &str) -> Result<String, String> {
+    let known = |letter: char| "OPFC".contains(letter) && text.matches(letter).count() == 1;
+    if text.chars().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is letters out of O, P, F and C".to_owned())
+    }
+}
+
+fn children(text: &str) -> Result<Children, String> {
+    match text {
+        "auto" => Ok(Children::Auto),
+        "none" => Ok(Children::None),
+        _ => Err("it is `auto` or `none`".to_owned()),
+    }
+}
+
 fn native(text: &OsString) -> Result<Native, String> {
     let bytes = text.as_bytes();
     let (name, file) = match bytes.iter().position(|byte| *byte == b'=') {
@@ -418,29 +485,4 @@ fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_list_of_hosts_is_put_in_order_and_names_what_it_does_not_know() {
-        let listed = hosts("arm64, amd64,aarch64");
-        assert_eq!(listed, Ok(Hosts::Listed(vec![Arch::X86_64, Arch::Aarch64])));
-        assert!(hosts("x86_64,vax").is_err_and(|error| error.contains("vax") && error.contains("s390x")));
-        assert!(hosts("mips").is_err(), "a target that is no host");
-    }
-
-    #[test]
-    fn a_native_program_is_named_by_its_cpu_and_level() {
-        let read = |text: &str| native(&text.into()).map(|native| (native.target, native.level, native.file));
-        assert_eq!(read("aarch64"), Ok((Arch::Aarch64, 0, None)));
-        assert_eq!(read("x86-64-v3=a=b"), Ok((Arch::X86_64, 3, Some("a=b".into()))));
-        assert_eq!(read("x86_64-v4"), Ok((Arch::X86_64, 4, None)));
-        assert!(read("x86_64-v1").is_err() && read("aarch64-v2").is_err() && read("mips=a").is_err());
-    }
-}
+mod tests;

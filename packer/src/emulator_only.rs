@@ -60,5 +60,5 @@ pub(crate) fn parts(
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
-    Ok(Parts { head: request.head, hosts, variants, emulators: Vec::new() })
+    Ok(Parts { head: request.head, hosts, variants, emulators: Vec::new(), brokers: Vec::new() })
 }

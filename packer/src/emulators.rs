@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use bundle::{Arch, Digest, EmulatorKey, Encoding, RuleKind};
 use emulator::translators::OwnRule;
 use emulator::{
-    Catalogue, EmulatorError, LockError, Options, Provenance, Record, Remark, SourcePackage, Store,
-    StoreError, Translators, TranslatorsError, Watch,
+    Catalogue, EmulatorError, LockError, NoEmulator, Options, Provenance, Record, Remark, SourcePackage,
+    Store, StoreError, Translators, TranslatorsError, Watch,
 };
 
 use crate::app::{App, Node};
@@ -23,7 +23,7 @@ use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::Request;
 use crate::say;
-use crate::{archive, archives, hash, known};
+use crate::{archive, archives, hash};
 
 /// An emulator that is here, checked, and how it is called.
 #[derive(Clone, Debug)]
@@ -62,11 +62,12 @@ pub(crate) enum Calling {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) hosts: Vec<Arch>,
-    /// The hosts among them that are not the target itself.
+    /// What an emulator is needed for: the hosts among them that are not the target itself, and on each the targets besides. Those of
+    /// a host stand together.
     pub(crate) cells: Vec<Cell>,
     /// Hosts that were left out, and why.
     pub(crate) skipped: Vec<(Arch, String)>,
-    given: Vec<(Arch, PathBuf)>,
+    given: BTreeMap<EmulatorKey, PathBuf>,
 }
 
 /// Catalogue, translators of the user's, lock file and store.
@@ -149,28 +150,20 @@ impl Emulators {
 
     /// Decides for each wanted host: native, emulated, left out, or an error.
     pub(crate) fn plan(&self, request: &Request, target: Arch) -> Result<Plan, Error> {
-        let mut plan = Plan {
-            hosts: Vec::new(),
-            cells: Vec::new(),
-            skipped: Vec::new(),
-            given: request.emulators.clone(),
-        };
+        let mut plan =
+            Plan { hosts: Vec::new(), cells: Vec::new(), skipped: Vec::new(), given: BTreeMap::new() };
         for host in request.hosts.iter().copied() {
             let key = EmulatorKey { host, target };
-            let given = plan.given.iter().find(|(other, _)| *other == host).cloned();
-            if let Some((_, path)) = &given {
+            let given = request.emulators.iter().find(|(other, _)| *other == host);
+            if let Some((_, path)) = given {
                 emulator::elf_check::check(path, host)
                     .map_err(|fault| failed(&EmulatorError::Given { key, path: path.clone(), fault }))?;
+                plan.given.insert(key, path.clone());
             }
-            let own = self.translators.of(key).first().map(|own| format!("{} {}", own.name, own.version));
-            let emulator = match self.catalogue.find(key) {
+            let emulator = match self.known(key)? {
                 _ if given.is_some() => Some("given file".to_owned()),
                 _ if host == target && !request.is_emulator_only() => None,
-                _ if own.is_some() => own,
-                Ok(_) => known::in_catalogue(&self.catalogue, key),
-                Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
-                    Some("from the store".to_owned())
-                }
+                Ok(emulator) => Some(emulator),
                 Err(nothing) if request.skip_hosts => {
                     say::warning(&format!("{nothing}: left out"));
                     plan.skipped.push((host, nothing.to_string()));
@@ -180,8 +173,29 @@ impl Emulators {
             };
             plan.hosts.push(host);
             plan.cells.extend(emulator.map(|emulator| Cell { key, emulator }));
+            for also in request.also_targets.iter().filter(|also| ![host, target].contains(also)) {
+                let key = EmulatorKey { host, target: *also };
+                match self.known(key)? {
+                    Ok(emulator) => plan.cells.push(Cell { key, emulator }),
+                    Err(nothing) => say::warning(&format!("{nothing}: left out")),
+                }
+            }
         }
         if plan.hosts.is_empty() { Err(Error::NoHostLeft { target }) } else { Ok(plan) }
+    }
+
+    /// Name and version of the emulator that there is for a pair, as far as that is known before it is here; or why there is none.
+    fn known(&self, key: EmulatorKey) -> Result<Result<String, NoEmulator>, Error> {
+        if let Some(own) = self.translators.of(key).first() {
+            return Ok(Ok(format!("{} {}", own.name, own.version)));
+        }
+        Ok(match self.catalogue.find(key) {
+            Ok((row, _)) => Ok(format!("{} {}", row.translator, row.version)),
+            Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
+                Ok("from the store".to_owned())
+            }
+            Err(nothing) => Err(nothing),
+        })
     }
 
     /// Why there is no emulator for a pair, neither known nor in the store; `None` where there is one.
@@ -195,11 +209,13 @@ impl Emulators {
     }
 
     /// The emulators of a plan, in its order, fetched where they are not here yet.
-    pub(crate) fn obtain(&self, plan: &Plan, calling: Calling) -> Result<Vec<Emulator>, Error> {
+    pub(crate) fn obtain(&self, plan: &Plan, target: Arch, calling: Calling) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Whoever gave rules of their own has said where the tree goes.
         for emulator in found.iter_mut().filter(|emulator| emulator.rules == qemu_rules(false)) {
+            // Of the programs of other CPUs it is not known whether they bring a loader: a tree is harmless for those that do not.
+            let calling = if emulator.key.target == target { calling } else { Calling::Tree };
             emulator.rules = qemu_rules(calling != Calling::Static);
             if calling == Calling::ByPath {
                 let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
@@ -211,12 +227,12 @@ impl Emulators {
 
     /// The emulators for one pair, in the order in which they are tried; one at least.
     pub(crate) fn of(&self, key: EmulatorKey) -> Result<Vec<Emulator>, Error> {
-        self.all(&[key], &[])
+        self.all(&[key], &BTreeMap::new())
     }
 
     /// The emulators for these pairs, fetched where they are not here yet.
     pub(crate) fn fetch(&self, keys: &[EmulatorKey]) -> Result<Vec<Emulator>, Error> {
-        self.all(keys, &[])
+        self.all(keys, &BTreeMap::new())
     }
 
     /// Where emulators are looked for, whatever is given or locked.
@@ -232,15 +248,19 @@ impl Emulators {
         }
     }
 
-    fn all(&self, keys: &[EmulatorKey], given: &[(Arch, PathBuf)]) -> Result<Vec<Emulator>, Error> {
+    fn all(
+        &self,
+        keys: &[EmulatorKey],
+        given: &BTreeMap<EmulatorKey, PathBuf>,
+    ) -> Result<Vec<Emulator>, Error> {
         let options = Options {
-            given: given.iter().cloned().collect(),
+            given: given.clone(),
             lock: self.lock.as_ref().map(|file| &file.lock),
             only_locked: self.archive.supply.locked,
             ..self.options()
         };
-        let is_given = |key: &EmulatorKey| given.iter().any(|(host, _)| *host == key.host);
-        let own = |key: &EmulatorKey| if is_given(key) { Vec::new() } else { self.translators.of(*key) };
+        let own =
+            |key: &EmulatorKey| if given.contains_key(key) { Vec::new() } else { self.translators.of(*key) };
         let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
             _ if own(key).is_empty() => true,
             Ok(_) => self.translators.need_more(**key),

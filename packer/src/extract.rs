@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use bundle::{Blob, Manifest};
+use bundle::{Arch, Blob, Manifest};
 
 use crate::app;
 use crate::archive::{self, Entry};
@@ -85,6 +85,15 @@ fn rest(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Result<(
     make_folder(&launchers)?;
     for row in manifest.launchers() {
         file(bundle, &row.blob, &launchers.join(row.host.name()), 0o755)?;
+    }
+    for host in Arch::HOSTS {
+        if let Some(broker) = manifest.broker(host) {
+            let brokers = folder.join("brokers");
+            if !brokers.exists() {
+                make_folder(&brokers)?;
+            }
+            file(bundle, &broker, &brokers.join(host.name()), 0o755)?;
+        }
     }
     let mut notices = 0;
     for blob in manifest.blobs() {

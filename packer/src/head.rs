@@ -1,8 +1,9 @@
-//! What starts a bundle: the stub's text and the launchers, from crate `templates`, which is touched here only.
-//! `UNIBIN_LAUNCHERS=FOLDER` takes `launcher-HOST` from a folder instead, for trying launchers that are not committed yet.
+//! What starts a bundle: the stub's text, the launchers and the brokers, from crate `templates`, which is touched here only.
+//! `UNIBIN_LAUNCHERS=FOLDER` takes `launcher-HOST` and `broker-HOST` from a folder instead, for trying those that are not committed yet.
 
 use std::borrow::Cow;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
@@ -26,6 +27,19 @@ pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
         return fs::read(&path).map_err(|source| Error::io("read", &path, source));
     }
     templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
+}
+
+/// The broker for `host`, if there is one.
+pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
+    let Some(folder) = std::env::var_os("UNIBIN_LAUNCHERS") else {
+        return Ok(templates::broker(host).map(Cow::into_owned));
+    };
+    let path = PathBuf::from(folder).join(format!("broker-{}", host.name()));
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io("read", &path, source)),
+    }
 }
 
 /// The launcher for `host`, patched to know that the file begins with it.

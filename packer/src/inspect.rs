@@ -70,6 +70,8 @@ struct HostView {
     launcher: u64,
     /// Stored length of all its emulators in bytes.
     emulators: u64,
+    /// Stored length of its broker in bytes; 0 where it has none, and no program of another CPU can be started by the app.
+    broker: u64,
     /// Stored length of the apps of its own CPU in bytes.
     native: u64,
 }
@@ -87,6 +89,7 @@ impl HostView {
             host: host.name(),
             launcher: total(&mut launchers.map(|row| row.blob)),
             emulators: total(&mut emulators.map(|row| row.blob)),
+            broker: total(&mut manifest.broker(host).into_iter()),
             native: total(&mut native.map(|row| row.app)),
         }
     }
@@ -222,16 +225,25 @@ impl BundleView {
                 let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
             }
         }
-        for HostView { host, launcher, emulators, native } in &self.hosts {
+        for HostView { host, launcher, emulators, broker, native } in &self.hosts {
             let rows = self.translators.iter().filter(|row| row.host == *host);
-            let rows: Vec<String> =
-                rows.map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; "))).collect();
+            let (rows, others): (Vec<_>, Vec<_>) =
+                rows.partition(|row| self.variants.iter().any(|variant| variant.target == row.target));
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; ")))
+                .collect();
+            let others = others.iter().fold(String::new(), |also, row| {
+                also + &format!("; for {} {} {}", row.target, row.name, row.version)
+            });
             let route = match &rows[..] {
                 _ if *native > 0 => "native".to_owned(),
                 [] => "no route".to_owned(),
                 rows => rows.join(", else "),
             };
-            let _ = writeln!(text, "host      {host:<14} {:>10} {route}", launcher + emulators + native);
+            let broker_too = if *broker > 0 { ", broker" } else { "" };
+            let all = launcher + emulators + broker + native;
+            let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }
         for notice in &self.notices {
             let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);

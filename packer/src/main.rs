@@ -2,10 +2,12 @@
 //! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
 
 mod additions;
+mod also_target;
 mod app;
 mod archive;
 mod archives;
 mod assemble;
+mod binfmt;
 mod bundle_file;
 mod cli;
 mod complete;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::extract(&args),
         Command::Hosts(args) => Ok(hosts::hosts(args.json)),
         Command::Targets(args) => Ok(hosts::targets(args.json)),
+        Command::Binfmt(command) => binfmt::binfmt(&command),
         Command::Emulator(command) => emulator_cmd::emulator(&command),
         Command::Run(_) => Ok(String::new()),
     });

@@ -4,8 +4,8 @@
 use bundle::Arch;
 
 use crate::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
-use crate::cli::PackArgs;
-use crate::compress;
+use crate::cli::{Children, PackArgs};
+use crate::compress::{self, Frame};
 use crate::content::Content;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::gather::{Checked, gather};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::Request;
-use crate::{archive, emulator_only, head, variants};
+use crate::{also_target, archive, emulator_only, head, variants};
 
 /// Packs, and says what was packed.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -25,11 +25,12 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let plan = emulators.plan(&request, checked.target)?;
     // Before anything is fetched: whether every host can be started on.
     head::check(request.head, &plan.hosts)?;
+    also_target::hint(&request, &checked, &plan);
     let mut report = Report::new(&request, &checked, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let obtained = emulators.obtain(&plan, checked.calling())?;
+    let obtained = emulators.obtain(&plan, checked.target, checked.calling())?;
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &checked, plan.hosts, obtained)?
     } else {
@@ -72,9 +73,27 @@ fn compressed(
     let (variants, packed) =
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
     Ok(Parts {
+        brokers: brokers(request, obtained)?,
         head: request.head,
         hosts,
         variants: variants.into_iter().collect::<Result<_, _>>()?,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
+}
+
+/// The brokers of the hosts that have emulators: where nothing is emulated, there is nothing to attend to.
+fn brokers(request: &Request, obtained: &[Emulator]) -> Result<Vec<(Arch, Frame)>, Error> {
+    let mut brokers = Vec::new();
+    if request.children == Children::Auto {
+        for of_host in obtained.chunk_by(|one, next| one.key.host == next.key.host) {
+            let host = of_host.first().map(|emulator| emulator.key.host);
+            if let Some(host) = host
+                && let Some(broker) = head::broker(host)?
+            {
+                let frame = compress::frame(&Content::from(broker), request.level);
+                brokers.push((host, frame.map_err(Error::Temporary)?));
+            }
+        }
+    }
+    Ok(brokers)
 }

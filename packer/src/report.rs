@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bundle::{Arch, BlobKind};
 use serde::Serialize;
 
-use crate::assemble::{Packed, Parts, Written};
+use crate::assemble::{Packed, PackedEmulator, Parts, Written};
 use crate::cli::Head;
 use crate::emulators::Plan;
 use crate::error::readable;
@@ -62,6 +62,19 @@ struct HostRow {
     /// Stored length of the emulator in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<u64>,
+    /// Emulators for programs of other CPUs that the app starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<AlsoRow>,
+    /// Stored length of the broker in bytes; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlsoRow {
+    target: &'static str,
+    /// Its name and version.
+    emulator: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,7 +91,7 @@ impl Report {
             if natives.iter().any(|(_, native)| native.target == *host) {
                 return "native".to_owned();
             }
-            let cell = plan.cells.iter().find(|cell| cell.key.host == *host);
+            let cell = plan.cells.iter().find(|cell| (cell.key.host, cell.key.target) == (*host, *target));
             cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
         };
         Self {
@@ -104,7 +117,13 @@ impl Report {
             hosts: plan
                 .hosts
                 .iter()
-                .map(|host| HostRow { host: host.name(), route: route(host), stored: None })
+                .map(|host| HostRow {
+                    host: host.name(),
+                    route: route(host),
+                    stored: None,
+                    also: also(plan, *host, *target),
+                    broker: None,
+                })
                 .collect(),
             skipped: plan
                 .skipped
@@ -125,15 +144,26 @@ impl Report {
         let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         self.app = Some(apps.sum());
         for host in &mut self.hosts {
+            let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
+            host.broker = broker.map(|(_, frame)| frame.stored.len());
             let of_host = |packed: &&Packed| {
                 packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
             };
             if let Some(Packed { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
-                let names = emulators
-                    .iter()
-                    .map(|row| format!("{} {}", row.emulator.translator, row.emulator.version));
-                let otherwise = if host.route == "native" { "native, else " } else { "" };
-                host.route = otherwise.to_owned() + &names.collect::<Vec<_>>().join(", else ");
+                let name =
+                    |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
+                let (own, others): (Vec<_>, Vec<_>) =
+                    emulators.iter().partition(|row| row.emulator.key.target.name() == self.target);
+                if !own.is_empty() {
+                    let otherwise = if host.route == "native" { "native, else " } else { "" };
+                    let own: Vec<_> = own.into_iter().map(name).collect();
+                    host.route = otherwise.to_owned() + &own.join(", else ");
+                }
+                let also = |row: &PackedEmulator| AlsoRow {
+                    target: row.emulator.key.target.name(),
+                    emulator: name(row),
+                };
+                host.also = others.into_iter().map(also).collect();
                 host.stored = Some(frame.stored.len());
             }
         }
@@ -159,7 +189,17 @@ impl Report {
         }
         for host in &self.hosts {
             let stored = host.stored.map(size).unwrap_or_default();
-            let _ = writeln!(text, "  host  {:<12} {:>9}  {}", host.host, stored, host.route);
+            let also = host
+                .also
+                .iter()
+                .fold(String::new(), |also, row| also + "; for " + row.target + " " + &row.emulator);
+            let _ = writeln!(text, "  host  {:<12} {:>9}  {}{also}", host.host, stored, host.route);
+        }
+        let brokers: Vec<u64> = self.hosts.iter().filter_map(|host| host.broker).collect();
+        if !brokers.is_empty() {
+            let hosts = if brokers.len() == 1 { "host" } else { "hosts" };
+            let all = size(brokers.iter().sum());
+            let _ = writeln!(text, "  children {all:>19}  brokers for {} {hosts}", brokers.len());
         }
         if let Some(fetched) = self.fetched.filter(|fetched| *fetched > 0) {
             let _ = writeln!(text, "  fetched {:>20}", size(fetched));
@@ -169,6 +209,12 @@ impl Report {
         }
         text
     }
+}
+
+/// The emulators for programs of other CPUs on a host.
+fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
+    let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
+    cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()
 }
 
 /// A length for people.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 
 use crate::app;
-use crate::cli::{ArchiveArgs, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
+use crate::cli::{ArchiveArgs, Children, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
 
@@ -27,7 +27,10 @@ pub(crate) struct Request {
     /// Whether a host without an emulator is left out (else it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
+    /// CPUs besides whose programs the app starts; each once, in the order of the table.
+    pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
+    pub(crate) children: Children,
     pub(crate) level: i32,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
@@ -89,13 +92,13 @@ pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) path: Vec<u8>,
     /// Arguments of its own, before all others.
-    pub(crate) arguments: Vec<Vec<u8>>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Entry {
     /// The program at `path`, without arguments of its own.
     pub(crate) fn new(name: &[u8], path: &[u8]) -> Self {
-        Self { name: name.to_vec(), path: path.to_vec(), arguments: Vec::new() }
+        Self { name: name.to_vec(), path: path.to_vec(), rules: Vec::new() }
     }
 }
 
@@ -168,7 +171,9 @@ impl Request {
             hosts,
             skip_hosts: skip_hosts && args.head == Head::Sh,
             emulators: args.emulator,
+            also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
+            children: args.children,
             level: args.level,
             dry_run: args.dry_run,
             archive: args.archive,
@@ -182,7 +187,7 @@ fn native_request(args: &PackArgs, native: &Native) -> Result<NativeRequest, Err
     own.tree.trace = false;
     own.tree.trace_args = Vec::new();
     // Said already, by the request itself.
-    (own.head, own.emulator) = (Head::Sh, Vec::new());
+    (own.head, own.emulator, own.also_target) = (Head::Sh, Vec::new(), Vec::new());
     if let Some(file) = &native.file {
         (own.program, own.deb, own.entry) = (Some(file.clone()), Vec::new(), Vec::new());
     } else if args.deb.is_empty() {

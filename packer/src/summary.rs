@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bundle::{Blob, Manifest};
+use bundle::{Arch, Blob, Manifest};
 
 use crate::error::readable;
 
@@ -31,6 +31,11 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
         let (name, version) = (readable(row.name), readable(row.version));
         let (target, host) = (row.key.target, row.key.host);
         line(format!("emulator: {target} on {host}: {name} {version}, {}", sizes(row.blob)));
+    }
+    for host in Arch::HOSTS {
+        if let Some(broker) = manifest.broker(host) {
+            line(format!("broker: {host}, {}", sizes(broker)));
+        }
     }
     for notice in manifest.notices() {
         let (source, licence, origin) =

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use bundle::{Blob, BlobKind, Digest, Manifest, Signatures};
+use bundle::{Arch, Blob, BlobKind, Digest, Manifest, Signatures};
 
 use crate::bundle_file::BundleFile;
 use crate::compress;
@@ -92,6 +92,10 @@ pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
         BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
         BlobKind::Launcher => {
             manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
+        }
+        BlobKind::Broker => {
+            let host = Arch::HOSTS.into_iter().find(|host| manifest.broker(*host) == Some(*blob));
+            host.map(|host| host.name().to_owned())
         }
         BlobKind::App => {
             manifest.variants().find(|row| row.app == *blob).map(|row| row.target.name().to_owned())

@@ -1,4 +1,4 @@
-//! The launchers that `cargo xtask launchers` built and committed, embedded in debug builds too, so that a test and a
+//! The launchers and brokers that `cargo xtask launchers` built and committed, embedded in debug builds too, so that a test and a
 //! release pack the same bytes. The only file that touches `rust-embed`.
 
 use std::borrow::Cow;
@@ -12,8 +12,16 @@ struct Launchers;
 
 /// The prebuilt launcher for `host`; `None` for a CPU that is no host or whose launcher was not built.
 pub fn launcher(host: Arch) -> Option<Cow<'static, [u8]>> {
-    let file = Launchers::get(&format!("launcher-{}", host.name()))?;
-    Some(file.data)
+    program("launcher", host)
+}
+
+/// The prebuilt broker for `host`; `None` for a CPU that is no host or whose broker was not built.
+pub fn broker(host: Arch) -> Option<Cow<'static, [u8]>> {
+    program("broker", host)
+}
+
+fn program(name: &str, host: Arch) -> Option<Cow<'static, [u8]>> {
+    Some(Launchers::get(&format!("{name}-{}", host.name()))?.data)
 }
 
 #[cfg(test)]
@@ -21,20 +29,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cpu_that_is_no_host_has_no_launcher() {
-        assert!(launcher(Arch::Alpha).is_none());
+    fn a_cpu_that_is_no_host_has_no_launcher_and_no_broker() {
+        assert!(launcher(Arch::Alpha).is_none() && broker(Arch::Alpha).is_none());
     }
 
     #[test]
     #[expect(clippy::print_stderr, reason = "a check that cannot run says so")]
-    fn every_embedded_launcher_is_an_elf_file_of_its_host() {
-        for host in Arch::HOSTS {
-            let Some(file) = launcher(host) else {
-                eprintln!("NOT CHECKED: no launcher for {} is built yet", host.name());
+    fn every_embedded_program_is_an_elf_file_of_its_host() {
+        for (name, host) in ["launcher", "broker"].into_iter().flat_map(|n| Arch::HOSTS.map(|host| (n, host)))
+        {
+            let Some(file) = program(name, host) else {
+                eprintln!("NOT CHECKED: no {name} for {host} is built yet");
                 continue;
             };
-            assert_eq!(&file[..4], b"\x7fELF", "{}", host.name());
-            assert_eq!(file[4], host.class() as u8, "EI_CLASS of {}", host.name());
+            assert_eq!(&file[..4], b"\x7fELF", "{name} {host}");
+            assert_eq!(file[4], host.class() as u8, "EI_CLASS of {name} {host}");
         }
     }
 }

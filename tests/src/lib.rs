@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod absent;
+mod binfmt_d;
 mod callers;
 mod handmade;
 mod jail;
@@ -19,6 +20,7 @@ mod unibin;
 mod zig;
 
 pub use absent::{say, without};
+pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers};
 pub use handmade::Handmade;
 pub use jail::Jail;
@@ -32,4 +34,4 @@ pub use smallest::{CODE_OF_ENDING, SAYS, SMALLEST, Smallest};
 pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use unibin::{store, unibin};
-pub use zig::{compile, compile_dynamic, compile_for_glibc, own};
+pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};

@@ -36,8 +36,9 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     // Launchers that are tried before they are committed.
     if let Some(launchers) = env::var_os("UNIBIN_LAUNCHERS") {
         for host in Arch::HOSTS {
-            let launcher = Path::new(&launchers).join(format!("launcher-{}", host.name()));
-            hasher.update(fs::read(launcher).expect("a launcher"));
+            let file = |name: &str| fs::read(Path::new(&launchers).join(format!("{name}-{}", host.name())));
+            hasher.update(file("launcher").expect("a launcher"));
+            hasher.update(file("broker").unwrap_or_default());
         }
     }
     for argument in arguments {

@@ -10,27 +10,14 @@ use std::process::Command;
 use bundle::{Arch, BlobKind, Class, Endian};
 use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of};
 
-/// A line for `binfmt_misc` (kernel: Documentation/admin-guide/binfmt-misc.rst) that knows a CPU's programs by the
-/// first 20 bytes of their ELF header: class, byte order, type 2 or 3, machine. `F` opens the emulator now.
+/// A line for `binfmt_misc`. `F` opens the emulator now.
 fn binfmt(cpu: Arch, emulator: &Path) -> String {
-    let (class, endian) = (cpu.class() as u8, cpu.endian() as u8);
-    let two = |number: u16| match cpu.endian() {
-        Endian::Little => number.to_le_bytes(),
-        Endian::Big => number.to_be_bytes(),
-    };
-    let mut magic = vec![0x7f, b'E', b'L', b'F', class, endian, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    magic.extend(two(2));
-    magic.extend(two(cpu.machines()[0]));
-    // EI_OSABI may be GNU's; the types 2 and 3 differ in their last bit.
-    let mut mask = vec![0xff; 20];
-    mask[7] = 0;
-    let last_of_type = if cpu.endian() == Endian::Little { 16 } else { 17 };
-    mask[last_of_type] = 0xfe;
     let hex = |bytes: &[u8]| -> String {
         let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
         escaped.concat()
     };
-    format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(&magic), hex(&mask), emulator.display())
+    let pattern = cpu.binfmt();
+    format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(pattern.magic()), hex(pattern.mask()), emulator.display())
 }
 
 /// Runs `script` on a machine whose CPU is `cpu`; `$1` is the bundle.

@@ -1,6 +1,8 @@
 //! Benchmarks against the alternative, interleaved in one run, since only ratios of neighbours mean anything on a machine
 //! that others use too. Nothing here passes or fails.
 
+mod children;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,7 +20,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ["start"] => start(RUNS),
         ["start", "--runs", runs] => start(runs.parse().context("`--runs` wants a number")?),
         ["fetch"] => fetch(),
-        _ => bail!("usage: cargo xtask bench start [--runs N] | fetch"),
+        ["children"] => children::run(RUNS / 10),
+        ["children", "--runs", runs] => children::run(runs.parse().context("`--runs` wants a number")?),
+        _ => bail!("usage: cargo xtask bench start [--runs N] | children [--runs N] | fetch"),
     }
 }
 
@@ -32,18 +36,13 @@ fn start(runs: usize) -> Result<()> {
 
     println!("{:34} {:>9} {:>9} {:>9} {:>7}", "warm start, ms", "min", "median", "p90", "ratio");
     for (target, route) in [("x86_64", "native"), ("riscv64", "emulated")] {
-        let bundle = folder.path().join(format!("busybox-{target}"));
-        let packed = Command::new(&unibin)
-            .args(["pack", "--deb", "busybox-static", "--target", target, "--hosts", "x86_64", "-o"])
-            .arg(&bundle)
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(packed.success(), "`unibin pack` failed for {target}");
-        // The applet is chosen by argv[0] as well as by the first argument; `true` does nothing in either.
-        let named = folder.path().join("busybox");
-        let _ = fs::remove_file(&named);
-        fs::copy(&bundle, &named)?;
-        let bundle = Case { program: named, arguments: vec!["true".into()], cache: cache.clone() };
+        let bundle = Case {
+            program: pack_busybox(&unibin, folder.path(), target)?,
+            arguments: vec!["true".into()],
+            cache: cache.clone(),
+            // What attending to children adds is measured by `bench children`.
+            children: "none",
+        };
         bundle.run()?;
         let direct = direct_case(&cache, route)?;
         let [with, without] = interleaved(&bundle, &direct, runs)?;
@@ -97,6 +96,19 @@ fn build_unibin(workspace: &Path) -> Result<PathBuf> {
     Ok(target.join("release/unibin"))
 }
 
+/// A bundle of busybox, called `busybox`: the applet is chosen by that name's first argument.
+fn pack_busybox(unibin: &Path, folder: &Path, target: &str) -> Result<PathBuf> {
+    let bundle = folder.join(target).join("busybox");
+    fs::create_dir_all(folder.join(target))?;
+    let packed = Command::new(unibin)
+        .args(["pack", "--deb", "busybox-static", "--target", target, "--hosts", "x86_64", "-o"])
+        .arg(&bundle)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(packed.success(), "`unibin pack` failed for {target}");
+    Ok(bundle)
+}
+
 /// What the bundle executes in the end, executed by hand: the files in its cache.
 fn direct_case(cache: &Path, route: &str) -> Result<Case> {
     let slots = fs::read_dir(cache.join("x86_64"))?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -110,7 +122,8 @@ fn direct_case(cache: &Path, route: &str) -> Result<Case> {
     if route == "native" {
         // EM_X86_64
         let program = program_for(62).context("the native program is not in the cache")?;
-        return Ok(Case { program, arguments: vec!["true".into()], cache: cache.to_owned() });
+        let arguments = vec!["true".into()];
+        return Ok(Case { program, arguments, cache: cache.to_owned(), children: "none" });
     }
     // EM_RISCV
     let program = program_for(243).context("the emulated program is not in the cache")?;
@@ -120,6 +133,7 @@ fn direct_case(cache: &Path, route: &str) -> Result<Case> {
         program: emulator.context("the emulator is not in the cache")?,
         arguments,
         cache: cache.to_owned(),
+        children: "none",
     })
 }
 
@@ -127,6 +141,8 @@ struct Case {
     program: PathBuf,
     arguments: Vec<std::ffi::OsString>,
     cache: PathBuf,
+    /// `UNIBIN_CHILDREN`
+    children: &'static str,
 }
 
 impl Case {
@@ -134,6 +150,7 @@ impl Case {
     fn run(&self) -> Result<Duration> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env("UNIBIN_CACHE", &self.cache);
+        command.env("UNIBIN_CHILDREN", self.children);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let begin = Instant::now();
         let status = command.status().with_context(|| format!("cannot run `{}`", self.program.display()))?;

@@ -6,6 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+/// What the launcher has only where it is a broker. The feature is off elsewhere, so that the launcher is tested as it is.
+const TESTS_OF_THE_BROKER: [&str; 3] = ["test", "--package=launcher", "--features=children"];
+
 /// Every check of the house. Fails at the first step that does.
 pub(crate) fn run() -> Result<()> {
     let workspace = crate::workspace();
@@ -13,10 +16,15 @@ pub(crate) fn run() -> Result<()> {
     step("tidy", crate::tidy::run)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     cargo(&workspace, "lints", &clippy)?;
+    let broker =
+        ["clippy", "--package=launcher", "--features=children", "--all-targets", "--", "-D", "warnings"];
+    cargo(&workspace, "lints of the broker", &broker)?;
     step("launchers are what the source gives", || crate::launchers::run(&["--check".to_owned()]))?;
     step("launchers keep their rules", crate::verify::run)?;
     step("compiler of the tests", crate::tools::run)?;
     cargo(&workspace, "tests", &["test", "--workspace"])?;
+    step("examples", crate::examples::run)?;
+    cargo(&workspace, "tests of the broker", &TESTS_OF_THE_BROKER)?;
     // All of it takes longer than such a run may: half of the machines, the other half with the next commit.
     step("lab: a broken launcher is seen", || crate::lab::run(&["--self-test".into()]))?;
     step("lab: half of the machines", || crate::lab::run(&["half".into()]))?;
@@ -40,6 +48,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     command.args(["test", "--workspace"]).args(arguments).env("UNIBIN_TEST_WITHOUT", lacking.join(","));
     let status = command.status().context("cannot run cargo")?;
     ensure!(status.success(), "tests failed");
+    if arguments.is_empty() {
+        cargo(&workspace, "tests of the broker", &TESTS_OF_THE_BROKER)?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Builds the launchers, one static ELF per host, byte for byte the same on every machine.
+//! Builds the launchers and the brokers, one static ELF of each per host, byte for byte the same on every machine.
 //!
 //! `core` and `alloc` are built from source with the pinned stable compiler and linked by its own `rust-lld`:
 //! no cross compiler, no nightly, no installed targets. `RUSTC_BOOTSTRAP` opens the flags for that, here only.
@@ -57,9 +57,37 @@ const FLAGS: [&str; 19] = [
     "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
-/// The file name of a launcher.
-pub(crate) fn file_name(host: Arch) -> String {
-    format!("launcher-{host}")
+/// The programs that are built for every host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// What a bundle starts with.
+    Launcher,
+    /// What attends to the programs that an app starts: a launcher with more in it.
+    Broker,
+}
+
+impl Program {
+    pub(crate) const ALL: [Self; 2] = [Self::Launcher, Self::Broker];
+
+    /// What the crate's binary is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Launcher => "launcher",
+            Self::Broker => "broker",
+        }
+    }
+
+    /// The file name of a host's.
+    pub(crate) fn file_name(self, host: Arch) -> String {
+        format!("{}-{host}", self.name())
+    }
+
+    fn features(self) -> &'static str {
+        match self {
+            Self::Launcher => "bare",
+            Self::Broker => "bare,children",
+        }
+    }
 }
 
 struct Options {
@@ -84,19 +112,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut differing = Vec::new();
     for host in hosts {
         let triple = host.rust_target().with_context(|| format!("no Rust target for {host}"))?;
-        let built = build.launcher(triple)?;
-        println!("{host:12} {:6} bytes", built.len());
-        let path = out.join(file_name(host));
-        fs::write(&path, &built).with_context(|| format!("cannot write `{}`", path.display()))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-        if options.check && fs::read(committed.join(file_name(host))).ok().as_ref() != Some(&built) {
-            differing.push(host.name());
+        for program in Program::ALL {
+            let built = build.program(program, triple)?;
+            println!("{:8} {host:12} {:6} bytes", program.name(), built.len());
+            let name = program.file_name(host);
+            let path = out.join(&name);
+            fs::write(&path, &built).with_context(|| format!("cannot write `{}`", path.display()))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+            if options.check && fs::read(committed.join(&name)).ok().as_ref() != Some(&built) {
+                differing.push(name);
+            }
         }
     }
     if options.check {
         ensure!(
             differing.is_empty(),
-            "the committed launchers are not what the source builds: {}; run `cargo xtask launchers` and commit",
+            "what is committed is not what the source builds: {}; run `cargo xtask launchers` and commit",
             differing.join(", ")
         );
         return Ok(());
@@ -125,11 +156,10 @@ fn parse(arguments: &[String]) -> Result<Options> {
     Ok(options)
 }
 
-/// Lists the launchers that are in `folder`, whichever this run has built.
+/// Lists the programs that are in `folder`, whichever this run has built.
 fn write_sums(folder: &Path) -> Result<()> {
     let mut sums = String::new();
-    for host in Arch::HOSTS {
-        let name = file_name(host);
+    for name in Program::ALL.iter().flat_map(|program| Arch::HOSTS.map(|host| program.file_name(host))) {
         if let Ok(bytes) = fs::read(folder.join(&name)) {
             writeln!(sums, "{}  {name}", sha256(&bytes))?;
         }
@@ -145,7 +175,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// What every launcher's build needs.
+/// What every build needs.
 struct Build {
     workspace: PathBuf,
     library: PathBuf,
@@ -172,12 +202,13 @@ impl Build {
         })
     }
 
-    /// The bytes of the launcher for `triple`.
-    fn launcher(&self, triple: &str) -> Result<Vec<u8>> {
+    /// The bytes of a program for `triple`.
+    fn program(&self, program: Program, triple: &str) -> Result<Vec<u8>> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .current_dir(&self.workspace)
-            .args(["build", "--quiet", "--locked", "--package=launcher", "--bin=launcher", "--features=bare"])
+            .args(["build", "--quiet", "--locked", "--package=launcher"])
+            .args(["--bin", program.name(), "--features", program.features()])
             .args(["--profile=launcher", "--target", triple])
             .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=optimize_for_size"])
             .arg("--target-dir")
@@ -191,10 +222,11 @@ impl Build {
             .env(rustc::REMAP, self.remap()?)
             .status()
             .context("cannot run cargo")?;
-        ensure!(status.success(), "the launcher for `{triple}` does not build");
-        let path = self.target.join(triple).join("launcher/launcher");
+        let name = program.name();
+        ensure!(status.success(), "the {name} for `{triple}` does not build");
+        let path = self.target.join(triple).join("launcher").join(name);
         let linked = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no launcher", path.display()))
+        crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no {name}", path.display()))
     }
 
     /// The names that stand for this machine's folders in messages of the standard library.

@@ -6,6 +6,7 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod examples;
 mod lab;
 mod launchers;
 mod rust_src;
@@ -23,7 +24,7 @@ usage: cargo xtask TASK [OPTION...]
             all tests, with what this machine has; ARGUMENTs go to `cargo test`
   ci        what continuous integration runs: format, tidy, lints, launchers, tests
   launchers [--check] [--only ARCH] [--out DIR]
-            build the launchers into templates/launchers (or DIR);
+            build the launchers and brokers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
   catalogue [--check] [--allow-stale] [--mirror URL]
             write emulator/catalogue.toml from Debian's archives;
@@ -35,9 +36,10 @@ usage: cargo xtask TASK [OPTION...]
   lab [all|half|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
             boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
             --fast runs the same cases without booting, under user-mode emulation
+  examples  run every example of examples/ and check what it prints
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
-  verify    check the committed launchers against the rules for them
+  verify    check the committed launchers and brokers against the rules for them
 ";
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, [])) if task == "examples" => examples::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),

@@ -1,9 +1,9 @@
-//! What a committed launcher must be, checked against the file's bytes: the guard against a compiler, linker or
+//! What a committed launcher or broker must be, checked against the file's bytes: the guard against a compiler, linker or
 //! person that slips something in.
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
-use crate::launchers::{FOLDER, SUMS, file_name, sha256};
+use crate::launchers::{FOLDER, Program, SUMS, sha256};
 use anyhow::{Context, Result, bail, ensure};
 use bundle::{Arch, Class, Endian};
 use object::Endianness;
@@ -14,16 +14,21 @@ use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::Path;
 
-/// Bytes that a launcher may have.
-const BUDGET: usize = 64 * 1024;
-/// What the folder holds besides the launchers.
+/// Bytes that a program may have.
+const fn budget(program: Program) -> usize {
+    match program {
+        Program::Launcher => 64 * 1024,
+        Program::Broker => 128 * 1024,
+    }
+}
+/// What the folder holds besides the programs.
 const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
-/// The slot by which a launcher knows what its bundle begins with (`sys/head.rs`).
+/// The slot by which a launcher or broker knows what its bundle begins with (`sys/head.rs`).
 const HEAD: &[u8] = b"unibin-head:sh\0\0";
 /// Folders of build machines: none belongs into a file that is the same from every machine.
 const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rustup/"];
 
-/// What the ELF header of a host's launcher says beyond the table of CPUs.
+/// What the ELF header of a host's programs says beyond the table of CPUs.
 struct Machine {
     host: Arch,
     /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`, loongarch64
@@ -46,8 +51,8 @@ const MACHINES: [Machine; 8] = [
 
 pub(crate) fn run() -> Result<()> {
     let folder = crate::workspace().join(FOLDER);
-    check_folder(&folder)?;
-    println!("{} launchers in `{FOLDER}` keep every rule", MACHINES.len());
+    let checked = check_folder(&folder)?;
+    println!("{checked} programs in `{FOLDER}` keep every rule");
     Ok(())
 }
 
@@ -59,31 +64,36 @@ pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
     Ok(linked.get(..end).context("it is cut off")?.to_vec())
 }
 
-/// Exactly the eight launchers, each as its list says and within the rules.
-fn check_folder(folder: &Path) -> Result<()> {
-    let wanted = Arch::HOSTS.map(file_name);
+/// Exactly the eight launchers, and as many brokers or none, each as its list says and within the rules; how many there are.
+fn check_folder(folder: &Path) -> Result<usize> {
+    let names = |program: Program| Arch::HOSTS.map(|host| program.file_name(host));
+    let wanted = Program::ALL.map(names).concat();
+    // A bundle without them still runs its app.
+    let brokers = names(Program::Broker).iter().any(|name| folder.join(name).exists());
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
         let name = entry?.file_name();
         let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
         ensure!(known, "`{}` does not belong into `{FOLDER}`", name.display());
     }
     let mut sums = Vec::new();
-    for machine in &MACHINES {
-        let name = file_name(machine.host);
+    let programs = Program::ALL.into_iter().filter(|program| brokers || *program != Program::Broker);
+    for (program, machine) in programs.flat_map(|program| MACHINES.iter().map(move |row| (program, row))) {
+        let name = program.file_name(machine.host);
         let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
-        check_launcher(machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
+        check_program(program, machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
         sums.push(format!("{}  {name}", sha256(&bytes)));
     }
     let listed = fs::read_to_string(folder.join(SUMS)).with_context(|| format!("cannot read `{SUMS}`"))?;
     let mut listed: Vec<&str> = listed.lines().collect();
     sums.sort_unstable();
     listed.sort_unstable();
-    ensure!(listed == sums, "`{SUMS}` does not list the launchers as they are");
-    Ok(())
+    ensure!(listed == sums, "`{SUMS}` does not list the programs as they are");
+    Ok(sums.len())
 }
 
-fn check_launcher(machine: &Machine, bytes: &[u8]) -> Result<()> {
-    ensure!(bytes.len() <= BUDGET, "it has {} bytes, {BUDGET} are allowed", bytes.len());
+fn check_program(program: Program, machine: &Machine, bytes: &[u8]) -> Result<()> {
+    let budget = budget(program);
+    ensure!(bytes.len() <= budget, "it has {} bytes, {budget} are allowed", bytes.len());
     for path in MACHINE_PATHS {
         let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");

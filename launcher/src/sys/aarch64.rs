@@ -5,6 +5,26 @@
 use core::arch::asm;
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
+
+/// Where a stopped thread's call stands: of a 64-bit program (arch/arm64/include/uapi/asm/ptrace.h, `user_pt_regs`), and of
+/// a 32-bit one. The kernel reads the arguments from there after the stop (arch/arm64/kernel/syscall.c).
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[
+    Layout {
+        audit: 0xc000_00b7,
+        execve: 221,
+        execveat: 281,
+        word: 8,
+        length: 34,
+        number: 8,
+        arguments: [0, 1, 2, 3, 4],
+        first: &[0],
+        stack: 31,
+    },
+    super::trace::ARM,
+];
 
 /// # Safety
 /// As for [`super::call`].

@@ -15,6 +15,12 @@ impl Errno {
         Self((code & 0xfff) as u16)
     }
 
+    /// A number that another process has told.
+    #[cfg(feature = "children")]
+    pub const fn from_number(number: u8) -> Self {
+        Self(number as u16)
+    }
+
     /// The number itself, as in `<errno.h>`.
     pub const fn code(self) -> u16 {
         self.0
@@ -68,6 +74,7 @@ errnos! {
     ENOENT "no such file or directory"
     EINTR "interrupted system call"
     EIO "input/output error"
+    ESRCH "no such process"
     ENXIO "no such device or address"
     E2BIG "argument list too long"
     ENOEXEC "exec format error"

@@ -2,7 +2,8 @@
 //!
 //! The lists are checked by construction: [`Argv`] is always terminated and keeps what it points to alive.
 
-use super::{At, Errno, Fd, OFlags, call, openat, uninterrupted};
+use super::fork::{ended, fork};
+use super::{At, Errno, Fd, OFlags, call, openat};
 use alloc::ffi::CString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -97,11 +98,8 @@ pub fn execveat(file: &Fd, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
 /// 0 when it ended with code 0. [`NOT_EXECUTED`] when it did not start. `ECHILD` when the caller's caller ignores its
 /// children.
 pub fn ending(path: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Result<u32, Errno> {
-    // No signal at its end, so that the program that we become has none waiting; s390x takes the stack first, and neither
-    // is given (clone(2)).
-    // SAFETY: nothing is shared: the child has a copy of all memory, and no other thread runs.
-    let pid = unsafe { call(raw::__NR_clone, [0; 5]) }?;
-    if pid == 0 {
+    // No signal at its end, so that the program that we become has none waiting.
+    let Some(pid) = fork()? else {
         for number in 0..3 {
             // SAFETY: no pointers; what the parent has open stays open there.
             let _ = unsafe { call(raw::__NR_close, [number]) };
@@ -112,12 +110,8 @@ pub fn ending(path: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Result<u32, Errn
         }
         execve(path, argv, envp);
         exit(NOT_EXECUTED >> 8);
-    }
-    let mut status = 0u32;
-    let arguments = [pid, (&raw mut status) as usize, raw::__WALL as usize, 0];
-    // SAFETY: `status` is an `int` of ours; no resource usage is asked for.
-    uninterrupted(|| unsafe { call(raw::__NR_wait4, arguments) })?;
-    Ok(status)
+    };
+    ended(pid)
 }
 
 /// The status of a child that ended with code 126.

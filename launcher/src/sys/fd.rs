@@ -15,6 +15,10 @@ pub struct Fd(i32);
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a>(i32, PhantomData<&'a Fd>);
 
+/// `AT_FDCWD`, as another process passes it.
+#[cfg(feature = "children")]
+pub const CURRENT_FOLDER: i32 = raw::AT_FDCWD;
+
 impl At<'static> {
     /// The working folder (`AT_FDCWD`). Absolute paths ignore where they begin.
     pub const CWD: Self = Self(raw::AT_FDCWD, PhantomData);
@@ -95,6 +99,12 @@ impl Fd {
         Ok(())
     }
 
+    /// Writes some of `bytes` at an offset; the position stays.
+    #[cfg(feature = "children")]
+    pub fn pwrite(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        uninterrupted(|| super::word::pwrite(self.argument(), bytes, offset))
+    }
+
     /// Writes some of `bytes` at the file's position and says how many.
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         write(self.argument(), bytes)
@@ -139,6 +149,23 @@ impl Fd {
         };
         // SAFETY: no pointers.
         uninterrupted(|| unsafe { call(raw::__NR_flock, [self.argument(), operation as usize]) }).map(drop)
+    }
+
+    /// Whether somebody has the file open for writing: execve(2) is refused then (`ETXTBSY`). Only of files of our user can this be
+    /// asked, by a lease that such a writer stands in the way of (fcntl(2), `F_SETLEASE`).
+    #[cfg(feature = "children")]
+    pub fn is_being_written(&self) -> bool {
+        let lease = |kind: u32| {
+            // SAFETY: no pointers.
+            unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_SETLEASE as usize, kind as usize]) }
+        };
+        match lease(raw::F_RDLCK) {
+            Ok(_) => {
+                let _ = lease(raw::F_UNLCK);
+                false
+            }
+            Err(errno) => errno == Errno::EAGAIN,
+        }
     }
 
     /// Sets the time of last change, in seconds since 1970; the time of last access stays.

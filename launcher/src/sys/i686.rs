@@ -17,6 +17,10 @@ pub(super) fn second(offset: u64) -> [usize; 2] {
     fourth(offset)
 }
 
+/// Where a stopped thread's call stands.
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[super::trace::Layout] = &[super::trace::I386];
+
 /// # Safety
 /// As for [`super::call`].
 #[inline]

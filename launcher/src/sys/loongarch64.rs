@@ -5,6 +5,23 @@
 use core::arch::asm;
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
+
+/// Where a stopped thread's call stands (arch/loongarch/include/uapi/asm/ptrace.h, `user_pt_regs`): the first argument in
+/// `orig_a0`, which a tracer can set.
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[Layout {
+    audit: 0xc000_0102,
+    execve: 221,
+    execveat: 281,
+    word: 8,
+    length: 45,
+    number: 11,
+    arguments: [32, 5, 6, 7, 8],
+    first: &[32],
+    stack: 3,
+}];
 
 /// # Safety
 /// As for [`super::call`].

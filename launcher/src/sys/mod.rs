@@ -46,30 +46,49 @@ mod word;
 #[path = "word64.rs"]
 mod word;
 
+#[cfg(feature = "children")]
+mod beside;
 mod dir;
 #[cfg(feature = "bare")]
 mod entry;
 mod errno;
 mod exec;
 mod fd;
+#[cfg(feature = "children")]
+mod filter;
+mod fork;
 mod head;
 mod map;
 #[cfg(feature = "bare")]
 mod mem;
+#[cfg(feature = "children")]
+mod namespace;
 mod path;
 mod process;
 mod signal;
 mod stat;
 mod system;
+#[cfg(feature = "children")]
+pub mod trace;
 
+#[cfg(feature = "children")]
+pub use beside::{beside, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
+#[cfg(feature = "children")]
+pub use fd::CURRENT_FOLDER;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
+#[cfg(feature = "children")]
+pub use filter::{no_new_privileges, stop_at_exec};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
+#[cfg(feature = "children")]
+pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
+#[cfg(feature = "children")]
+pub use path::readlink_into;
 pub use path::{
     Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
     set_mtime, symlinkat, unlinkat,

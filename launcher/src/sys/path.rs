@@ -147,6 +147,14 @@ pub fn readlinkat(dir: At<'_>, path: &CStr) -> Result<&'static CStr, Errno> {
     Ok(c_str(buffer))
 }
 
+/// The same into a buffer of the caller's, for those who live long: how many bytes it is.
+#[cfg(feature = "children")]
+pub fn readlink_into(path: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let arguments = [At::CWD.argument(), path.as_ptr() as usize, buffer.as_mut_ptr() as usize, buffer.len()];
+    // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes into `buffer`.
+    unsafe { call(raw::__NR_readlinkat, arguments) }
+}
+
 /// Whether the real user may do `access`. Only executing shows whether a security module agrees.
 pub fn faccessat(dir: At<'_>, path: &CStr, access: Access) -> Result<(), Errno> {
     // The four bits of access(2); `<unistd.h>` has them, not the kernel's headers.

@@ -7,6 +7,23 @@
 use core::arch::asm;
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
+
+/// Where a stopped thread's call stands (arch/powerpc/include/uapi/asm/ptrace.h, `pt_regs`). After the stop the kernel copies
+/// `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`); both are set.
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[Layout {
+    audit: 0xc000_0015,
+    execve: 11,
+    execveat: 362,
+    word: 8,
+    length: 48,
+    number: 0,
+    arguments: [34, 4, 5, 6, 7],
+    first: &[34, 3],
+    stack: 1,
+}];
 
 /// # Safety
 /// As for [`super::call`].

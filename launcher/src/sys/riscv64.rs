@@ -6,6 +6,24 @@
 use core::arch::asm;
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
+
+/// Where a stopped thread's call stands (arch/riscv/include/uapi/asm/ptrace.h, `user_regs_struct`). The kernel takes the first
+/// argument from `orig_a0`, which no tracer can set before Linux 6.16 (arch/riscv/kernel/traps.c): so the first
+/// argument stays what it is, and an execve becomes an execveat, whose path is the second.
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[Layout {
+    audit: 0xc000_00f3,
+    execve: 221,
+    execveat: 281,
+    word: 8,
+    length: 32,
+    number: 17,
+    arguments: [10, 11, 12, 13, 14],
+    first: &[],
+    stack: 2,
+}];
 
 /// # Safety
 /// As for [`super::call`].

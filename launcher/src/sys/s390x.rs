@@ -6,6 +6,23 @@
 use core::arch::asm;
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
+
+/// Where a stopped thread's call stands (arch/s390/include/uapi/asm/ptrace.h, `s390_regs`): the first argument in `orig_gpr2`,
+/// while r2 holds the number (arch/s390/kernel/syscall.c).
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[Layout {
+    audit: 0x8000_0016,
+    execve: 11,
+    execveat: 354,
+    word: 8,
+    length: 27,
+    number: 4,
+    arguments: [26, 5, 6, 7, 8],
+    first: &[26],
+    stack: 17,
+}];
 
 /// # Safety
 /// As for [`super::call`].

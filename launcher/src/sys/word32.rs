@@ -10,6 +10,8 @@ use linux_raw_sys::general as raw;
 
 /// The call without the number has 16-bit user ids.
 pub(super) const GETEUID: u32 = raw::__NR_geteuid32;
+#[cfg(feature = "children")]
+pub(super) const GETEGID: u32 = raw::__NR_getegid32;
 
 /// Unit of `mmap2`'s offset in bytes, whatever the page size (mmap2(2)).
 const MMAP2_UNIT: u64 = 4096;
@@ -26,6 +28,16 @@ pub(super) fn pread(fd: usize, buffer: &mut [u8], offset: u64) -> Result<usize, 
     arguments[3..3 + offset.len()].copy_from_slice(&offset);
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`, which we hold mutably.
     unsafe { call(raw::__NR_pread64, arguments) }
+}
+
+#[cfg(feature = "children")]
+pub(super) fn pwrite(fd: usize, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+    let mut arguments = [0; 6];
+    arguments[..3].copy_from_slice(&[fd, bytes.as_ptr() as usize, bytes.len()]);
+    let offset = cpu::fourth(offset);
+    arguments[3..3 + offset.len()].copy_from_slice(&offset);
+    // SAFETY: the kernel reads `bytes.len()` bytes from `bytes`.
+    unsafe { call(raw::__NR_pwrite64, arguments) }
 }
 
 pub(super) fn ftruncate(fd: usize, length: u64) -> Result<(), Errno> {

@@ -8,6 +8,8 @@ use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
 pub(super) const GETEUID: u32 = raw::__NR_geteuid;
+#[cfg(feature = "children")]
+pub(super) const GETEGID: u32 = raw::__NR_getegid;
 
 /// Seconds and nanoseconds: `struct timespec`.
 type Time = [i64; 2];
@@ -16,6 +18,13 @@ pub(super) fn pread(fd: usize, buffer: &mut [u8], offset: u64) -> Result<usize, 
     let arguments = [fd, buffer.as_mut_ptr() as usize, buffer.len(), offset as usize];
     // SAFETY: the kernel writes at most `buffer.len()` bytes into `buffer`, which we hold mutably.
     unsafe { call(raw::__NR_pread64, arguments) }
+}
+
+#[cfg(feature = "children")]
+pub(super) fn pwrite(fd: usize, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+    let arguments = [fd, bytes.as_ptr() as usize, bytes.len(), offset as usize];
+    // SAFETY: the kernel reads `bytes.len()` bytes from `bytes`.
+    unsafe { call(raw::__NR_pwrite64, arguments) }
 }
 
 pub(super) fn ftruncate(fd: usize, length: u64) -> Result<(), Errno> {

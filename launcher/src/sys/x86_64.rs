@@ -6,6 +6,8 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 use super::Argument;
+#[cfg(feature = "children")]
+use super::trace::Layout;
 
 /// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf `0x8000_0001` ecx, and of the register state
 /// that the kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2, CPUID).
@@ -38,6 +40,24 @@ pub(super) fn level() -> u16 {
     }
     highest
 }
+
+/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of `arch/x86/include/asm/user_64.h`), and of a
+/// 32-bit one (`user_regs_struct32`).
+#[cfg(feature = "children")]
+pub(super) const LAYOUTS: &[Layout] = &[
+    Layout {
+        audit: 0xc000_003e,
+        execve: 59,
+        execveat: 322,
+        word: 8,
+        length: 27,
+        number: 15,
+        arguments: [14, 13, 12, 7, 9],
+        first: &[14],
+        stack: 19,
+    },
+    super::trace::I386,
+];
 
 /// # Safety
 /// As for [`super::call`].

@@ -1,6 +1,7 @@
 //! Each rule is tripped on a doctored copy of a committed launcher that keeps all of them.
 
 use super::*;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Offsets in a 64-bit little-endian ELF file (gABI, `Elf64_Ehdr` and `Elf64_Phdr`).
@@ -19,7 +20,11 @@ fn committed() -> PathBuf {
 
 fn good() -> (&'static Machine, Vec<u8>) {
     let machine = MACHINES.iter().find(|machine| machine.host == bundle::Arch::Aarch64).expect("a row");
-    (machine, fs::read(committed().join(file_name(machine.host))).expect("the launchers are committed"))
+    (
+        machine,
+        fs::read(committed().join(Program::Launcher.file_name(machine.host)))
+            .expect("the launchers are committed"),
+    )
 }
 
 /// Where the first program header of type `wanted` begins.
@@ -35,9 +40,10 @@ fn segment(bytes: &[u8], wanted: u32) -> usize {
 /// The refusal of a launcher that `doctor` has changed.
 fn refusal(doctor: impl FnOnce(&mut Vec<u8>)) -> String {
     let (machine, mut bytes) = good();
-    check_launcher(machine, &bytes).expect("the committed launcher is good");
+    let check = |bytes: &[u8]| check_program(Program::Launcher, machine, bytes);
+    check(&bytes).expect("the committed launcher is good");
     doctor(&mut bytes);
-    format!("{:#}", check_launcher(machine, &bytes).expect_err("the doctored launcher is refused"))
+    format!("{:#}", check(&bytes).expect_err("the doctored launcher is refused"))
 }
 
 fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
@@ -121,7 +127,18 @@ fn segments_that_large_pages_cannot_hold_are_refused() {
 
 #[test]
 fn a_launcher_over_the_size_budget_is_refused() {
-    assert!(refusal(|b| b.resize(BUDGET + 1, 0)).contains("65537 bytes"));
+    assert!(refusal(|b| b.resize(budget(Program::Launcher) + 1, 0)).contains("65537 bytes"));
+}
+
+#[test]
+fn a_broker_has_a_budget_of_its_own() {
+    let (machine, mut bytes) = good();
+    bytes.resize(budget(Program::Broker) + 1, 0);
+    let refused = check_program(Program::Broker, machine, &bytes).expect_err("one byte too many");
+    assert!(refused.to_string().contains("131072 are allowed"), "{refused}");
+    bytes.pop();
+    check_program(Program::Broker, machine, &bytes).expect("as much as is allowed");
+    check_program(Program::Launcher, machine, &bytes).expect_err("too much for a launcher");
 }
 
 #[test]
@@ -170,6 +187,26 @@ fn a_file_that_is_no_launcher_is_refused() {
     let copy = copy();
     fs::write(copy.path().join("launcher-z80"), "").expect("a file");
     assert!(folder_refusal(&copy).contains("launcher-z80"));
+}
+
+#[test]
+fn one_broker_without_the_others_is_refused_and_all_eight_are_accepted() {
+    let copy = copy();
+    // A launcher keeps every rule that a broker has to keep.
+    let brokers = Arch::HOSTS.map(|host| Program::Broker.file_name(host));
+    let mut sums = String::new();
+    for (host, broker) in Arch::HOSTS.into_iter().zip(&brokers) {
+        let bytes = fs::read(copy.path().join(Program::Launcher.file_name(host))).expect("it is there");
+        fs::write(copy.path().join(broker), &bytes).expect("a broker");
+        for name in [Program::Launcher.file_name(host), broker.clone()] {
+            let _ = writeln!(sums, "{}  {name}", sha256(&bytes));
+        }
+    }
+    assert!(folder_refusal(&copy).contains("SHA256SUMS"), "brokers are listed too");
+    fs::write(copy.path().join(SUMS), sums).expect("a list");
+    assert_eq!(check_folder(copy.path()).expect("all sixteen"), 16);
+    fs::remove_file(copy.path().join(&brokers[3])).expect("it is there");
+    assert!(folder_refusal(&copy).contains(&brokers[3]));
 }
 
 #[test]

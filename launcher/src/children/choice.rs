@@ -1,0 +1,152 @@
+//! Which way of attending to children works on this machine: found by trying, remembered until the next boot, tried again when
+//! it fails. A way that fails leaves no trace.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::{Arch, Translator};
+
+use super::emulators::Emulator;
+use super::exec::Attendant;
+use super::variables::Variables;
+use super::{binfmt, broker};
+use crate::bytes::{c_string, join, list, zeroed};
+use crate::cache::Cache;
+use crate::controls::Children;
+use crate::error::Error;
+use crate::launch::{Launch, Places, option_words};
+use crate::run::Run;
+use crate::sys::{self, At, Follow, OFlags};
+
+/// What the kernel calls this boot of this machine, 36 bytes (random(4)).
+const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
+const BOOT_LENGTH: usize = 36;
+/// Where the way is remembered, in the cache's folder: a symbolic link that says boot and way.
+const REMEMBERED: &[u8] = b"/children";
+
+/// The folders of a tree that hold programs.
+const PROGRAMS: [&[u8]; 5] = [b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Broker,
+    Binfmt,
+}
+
+impl Way {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Broker => b"a broker",
+            Self::Binfmt => b"a private binfmt_misc",
+        }
+    }
+}
+
+/// Attends to the programs that the app will start, if `UNIBIN_CHILDREN` does not forbid it and this machine allows it. The app runs
+/// in any case.
+pub fn attend<'a>(
+    run: &Run<'a>,
+    cache: &Cache,
+    translator: Option<&Translator<'a>>,
+    places: &mut Places<'a>,
+) {
+    let last_time = last_time(cache);
+    let known = last_time.and_then(|known| known.strip_prefix(boot()));
+    let ways: &[Way] = match run.controls.children {
+        Children::None => return run.log.step("children: none, as UNIBIN_CHILDREN says", &[]),
+        Children::Broker => &[Way::Broker],
+        Children::Binfmt => &[Way::Binfmt],
+        // Process 1 would have the broker as its child.
+        Children::Auto if sys::getpid() == 1 || known == Some(Way::Binfmt.name()) => {
+            &[Way::Binfmt, Way::Broker]
+        }
+        Children::Auto => &[Way::Broker, Way::Binfmt],
+    };
+    for (number, way) in ways.iter().enumerate() {
+        let tried = match way {
+            Way::Broker => by_broker(run, cache, translator, places),
+            Way::Binfmt => by_binfmt(run, cache, translator, places),
+        };
+        match tried {
+            Ok(()) => {
+                if number != 0 && run.controls.children == Children::Auto {
+                    remember(cache, *way);
+                }
+                return run.log.step("children: attended to by {}", &[way.name()]);
+            }
+            Err(error) => run.log.step("children: not by {}: {}", &[way.name(), error.text()]),
+        }
+    }
+    run.log
+        .step("children: none: a program of the app that starts another one gets `Exec format error`", &[]);
+}
+
+fn by_broker<'a>(
+    run: &Run<'a>,
+    cache: &Cache,
+    translator: Option<&Translator<'a>>,
+    places: &Places<'a>,
+) -> Result<(), Error> {
+    let emulators = Emulator::all(run, cache, translator)?;
+    let launch = Launch::build(run, translator, places);
+    let app: Vec<&CStr> = launch.environment_strings().collect();
+    let variables = Variables::compare(&app, run.start.process.env());
+    let attendant = Attendant::new(emulators, places.tree.to_bytes(), options(run), variables);
+    Ok(broker::start(attendant)?)
+}
+
+fn by_binfmt<'a>(
+    run: &Run<'a>,
+    cache: &Cache,
+    translator: Option<&Translator<'a>>,
+    places: &mut Places<'a>,
+) -> Result<(), Error> {
+    let emulators = Emulator::all(run, cache, translator)?;
+    let handlers: Vec<(Arch, &CStr)> =
+        emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
+    binfmt::enter(&handlers, run.log)?;
+    let tree = places.tree.to_bytes();
+    if let Some(first) = emulators.first() {
+        places.variables = binfmt::variables(first.rules.iter().copied(), tree);
+    }
+    // The kernel takes paths as they are: what is started by its name alone is found in the tree first by this.
+    let folders = PROGRAMS.iter().map(|folder| join(&[tree, folder]));
+    let there = |folder: &&[u8]| {
+        sys::statat(At::CWD, c_string(&[folder]), Follow::Yes).is_ok_and(|stat| stat.is_dir())
+    };
+    let callers = run.start.process.var(b"PATH").map_or(&b""[..], CStr::to_bytes);
+    let path = list(folders.filter(there).chain([callers]), b":");
+    places.variables.push(c_string(&[b"PATH=", path]));
+    Ok(())
+}
+
+/// The user's options for every emulator; a debugger's port is for the first one alone.
+fn options<'a>(run: &Run<'a>) -> Vec<&'a [u8]> {
+    let mut words = option_words(run.controls);
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        if word == b"-g" {
+            let _ = words.next();
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+fn boot() -> &'static [u8] {
+    let id = zeroed(BOOT_LENGTH);
+    let read = sys::openat(At::CWD, BOOT, OFlags::READ, 0).and_then(|file| file.pread_exact(id, 0));
+    read.map_or(b"unknown", |()| id)
+}
+
+fn last_time(cache: &Cache) -> Option<&'static [u8]> {
+    sys::readlinkat(At::CWD, c_string(&[cache.path(), REMEMBERED])).ok().map(CStr::to_bytes)
+}
+
+/// Only time is lost if it cannot be remembered.
+fn remember(cache: &Cache, way: Way) {
+    let path = c_string(&[cache.path(), REMEMBERED]);
+    let _ = sys::unlinkat(At::CWD, path);
+    let _ = sys::symlinkat(c_string(&[boot(), way.name()]), At::CWD, path);
+}

@@ -1,0 +1,83 @@
+//! The emulators that a program of the app may need, one for each target of the bundle that has one for this host, unpacked before
+//! the app starts.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use bundle::{Arch, Rule, Translator};
+
+use crate::cache::{Cache, Slot};
+use crate::error::Error;
+use crate::launch::{QEMU_RULES, rules_of};
+use crate::route::HOST;
+use crate::run::Run;
+use crate::sys::{self, At, Follow, Stat};
+
+/// How many names of programs are kept; more programs than this in one run show the emulator's name instead of theirs.
+const NAMES: usize = 256;
+
+/// One that is ready to be executed.
+pub struct Emulator<'a> {
+    /// Whose programs it runs.
+    pub target: Arch,
+    /// How it is called.
+    pub rules: Vec<Rule<'a>>,
+    /// Its file.
+    pub path: &'static CStr,
+    file: Stat,
+    /// Where its links are; none for an emulator of the user's.
+    links: Option<(Slot, Translator<'a>)>,
+    known: Vec<(&'static [u8], &'static CStr)>,
+}
+
+impl<'a> Emulator<'a> {
+    /// All that can be had: `first`, which runs the app itself, before those of other targets.
+    pub fn all(run: &Run<'a>, cache: &Cache, first: Option<&Translator<'a>>) -> Result<Vec<Self>, Error> {
+        let mut all: Vec<Self> = Vec::new();
+        if let Some(path) = run.controls.emulator {
+            let target = run.route.variant().target;
+            let path = crate::bytes::c_string(&[crate::absolute::absolute(path.to_bytes())]);
+            let file = sys::statat(At::CWD, path, Follow::Yes)?;
+            let rules = rules(run, target, None);
+            all.push(Self { target, rules, path, file, links: None, known: Vec::new() });
+        }
+        let others = run.manifest.translators().filter(|translator| translator.key.host == HOST);
+        for translator in first.copied().into_iter().chain(others) {
+            let target = translator.key.target;
+            if all.iter().any(|emulator| emulator.target == target) {
+                continue;
+            }
+            let slot = run.ensure(cache, translator.blob, false)?;
+            let path = slot.path_of(crate::named::file_in_slot(&translator));
+            let file = sys::statat(At::CWD, path, Follow::Yes)?;
+            let rules = rules(run, target, Some(&translator));
+            all.push(Self { target, rules, path, file, links: Some((slot, translator)), known: Vec::new() });
+        }
+        Ok(all)
+    }
+
+    /// Whether a file is this emulator.
+    pub fn is(&self, file: &Stat) -> bool {
+        self.file.same_file(file)
+    }
+
+    /// The path to execute it by, so that the process is called `name`.
+    pub fn path_called(&mut self, name: &[u8]) -> &'static CStr {
+        if let Some((_, path)) = self.known.iter().find(|(known, _)| *known == name) {
+            return path;
+        }
+        match &self.links {
+            Some((slot, translator)) if self.known.len() < NAMES => {
+                let path = crate::named::link(slot, translator, name);
+                self.known.push((crate::bytes::join(&[name]), path));
+                path
+            }
+            _ => self.path,
+        }
+    }
+}
+
+fn rules<'a>(run: &Run<'a>, target: Arch, translator: Option<&Translator<'_>>) -> Vec<Rule<'a>> {
+    rules_of(run.manifest, target, translator)
+        .map_or_else(|| QEMU_RULES.to_vec(), |rules| run.manifest.rules(rules).collect())
+}

@@ -1,0 +1,413 @@
+//! One execve of a traced thread: what it would execute, and how it is changed so that it does. What the host's kernel runs by
+//! itself is left alone; whatever cannot be told is the kernel's to refuse.
+
+use alloc::vec::Vec;
+
+use bundle::{PATH_MAX, RuleKind};
+
+use super::emulators::Emulator;
+use super::place::Place;
+use super::program::{Head, Program};
+use super::scratch::Scratch;
+use super::variables::{Direction, Fate, Variables};
+use crate::named;
+use crate::route::{HOST, base_name};
+use crate::sys::trace::{ExecCall, Memory, Registers, Thread};
+use crate::sys::{self, At, Follow};
+
+/// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
+const DEPTH: u32 = 5;
+/// What a thread may keep below its stack's end (the `ELFv2` ABI of ppc64le, the largest of all: 288 bytes), with room to spare.
+const RED_ZONE: u64 = 512;
+/// More than execve(2) takes as one string (`MAX_ARG_STRLEN`).
+const STRING_MAX: usize = 128 * 1024 + 1;
+/// The kernel refuses longer lists by their size (`_STK_LIM / 4 * 3` at most, with two bytes for each string).
+const LIST_MAX: usize = 2 * 1024 * 1024;
+/// Strings are read in pieces that do not cross a page of the smallest size.
+const PIECE: u64 = 4096;
+
+/// Where a string of a list is: in the thread's memory already, or in what is going to be written there.
+#[derive(Clone, Copy)]
+enum Word {
+    At(u64),
+    New(usize),
+}
+
+/// What attends to the calls of all threads, one after the other.
+pub struct Attendant<'a> {
+    emulators: Vec<Emulator<'a>>,
+    tree: &'a [u8],
+    options: Vec<&'a [u8]>,
+    variables: Variables<'a>,
+    place: Place,
+    head: Head,
+    memory: Scratch,
+    path: Vec<u8>,
+    name: Vec<u8>,
+    variable: Vec<u8>,
+    list: Lists,
+}
+
+/// The new call in the making.
+#[derive(Default)]
+struct Lists {
+    /// New strings, each with its NUL.
+    strings: Vec<u8>,
+    /// What a script's interpreters put in place of `argv[0]`.
+    front: Vec<Word>,
+    argv: Vec<Word>,
+    envp: Vec<Word>,
+    given: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Lists {
+    fn string(&mut self, bytes: &[u8]) -> Word {
+        let at = self.strings.len();
+        self.strings.extend_from_slice(bytes);
+        self.strings.push(0);
+        Word::New(at)
+    }
+}
+
+/// What has been found out about a call.
+enum Choice {
+    /// An emulator by its number.
+    Emulator(usize),
+    /// The kernel runs it, at another path than was asked for.
+    Path,
+    /// The kernel runs an interpreter of the tree.
+    Interpreter,
+    /// The kernel runs what was asked for.
+    Same,
+}
+
+impl<'a> Attendant<'a> {
+    /// For an app whose tree lies at `tree`.
+    pub fn new(
+        emulators: Vec<Emulator<'a>>,
+        tree: &'a [u8],
+        options: Vec<&'a [u8]>,
+        variables: Variables<'a>,
+    ) -> Self {
+        Self {
+            emulators,
+            tree,
+            options,
+            variables,
+            place: Place::default(),
+            head: Head::new(),
+            memory: Scratch::default(),
+            path: Vec::with_capacity(PATH_MAX),
+            name: Vec::with_capacity(PATH_MAX),
+            variable: Vec::with_capacity(PATH_MAX),
+            list: Lists::default(),
+        }
+    }
+
+    /// Changes the call that `thread` is stopped at where it has to be. Its registers before, if it has been changed.
+    pub fn attend(&mut self, thread: Thread) -> Option<Registers> {
+        let before = thread.registers().ok()?;
+        let call = thread.exec_call(&before)?;
+        self.place.of_thread(thread.number());
+        self.memory.join(&[self.place.process(), b"/mem"]);
+        let memory = Memory::open(self.memory.c_str()).ok()?;
+        read_string(&memory, call.path, PATH_MAX, &mut self.path)?;
+        self.list.strings.clear();
+        self.list.front.clear();
+        let choice = self.choose(&call)?;
+
+        let by_emulator = self.runs_emulated();
+        let direction = match (by_emulator, &choice) {
+            (true, Choice::Emulator(_)) => None,
+            (true, _) => Some(Direction::ToHost),
+            (false, Choice::Emulator(_)) => Some(Direction::ToApp),
+            (false, _) => None,
+        };
+        let envp = self.environment(&memory, &call, direction)?;
+        let path = match choice {
+            Choice::Same if !envp => return None,
+            Choice::Same => None,
+            Choice::Path => Some(self.list.string(self.place.name.bytes())),
+            Choice::Interpreter => {
+                self.arguments(&memory, &call)?;
+                let (list, place) = (&mut self.list, &self.place);
+                list.argv.clear();
+                list.argv.extend_from_slice(&list.front);
+                list.argv.extend(list.given.iter().skip(1).map(|address| Word::At(*address)));
+                Some(list.string(place.name.bytes()))
+            }
+            Choice::Emulator(number) => {
+                self.arguments(&memory, &call)?;
+                Some(self.call_emulator(number)?)
+            }
+        };
+        let new_argv = matches!(choice, Choice::Interpreter | Choice::Emulator(_));
+        let mut after = before.clone();
+        self.write(&memory, &call, &mut after, path, new_argv, envp)?;
+        thread.set_registers(&after).ok()?;
+        Some(before)
+    }
+
+    /// Finds the file that will run, through scripts to their interpreters. `None` when the call is one of our own.
+    fn choose(&mut self, call: &ExecCall) -> Option<Choice> {
+        let Self { place, head, list, .. } = self;
+        place.find(self.tree, call.dir, &self.path, call.flags)?;
+        let asked = if self.path.is_empty() { place.name.bytes() } else { &self.path };
+        self.name.clear();
+        self.name.extend_from_slice(base_name(asked));
+        let script_mapped = place.mapped;
+        let mut mapped = false;
+        for depth in 0..=DEPTH {
+            match head.read(&place.view) {
+                Program::Elf(arch) => {
+                    if arch != HOST
+                        && let Some(number) = self.emulators.iter().position(|known| known.target == arch)
+                    {
+                        return Some(Choice::Emulator(number));
+                    }
+                    let file = sys::statat(At::CWD, place.view.c_str(), Follow::Yes).ok()?;
+                    if self.emulators.iter().any(|emulator| emulator.is(&file)) {
+                        return None;
+                    }
+                    break;
+                }
+                Program::Script(interpreter, argument) if depth < DEPTH => {
+                    let script = list.string(place.name.bytes());
+                    let path = head.get(interpreter);
+                    let name = list.string(path);
+                    // The script's path takes the place of what was argv[0].
+                    match list.front.first_mut() {
+                        Some(first) => *first = script,
+                        None => list.front.push(script),
+                    }
+                    if let Some(argument) = argument {
+                        let argument = list.string(head.get(argument));
+                        list.front.insert(0, argument);
+                    }
+                    list.front.insert(0, name);
+                    self.variable.clear();
+                    self.variable.extend_from_slice(path);
+                    place.find(self.tree, sys::CURRENT_FOLDER, &self.variable, 0)?;
+                    mapped |= place.mapped;
+                }
+                Program::Script(..) | Program::Kernels => break,
+            }
+        }
+        if mapped {
+            return Some(Choice::Interpreter);
+        }
+        if script_mapped {
+            // Behind a script `place` is where its interpreter lies.
+            if !list.front.is_empty() {
+                place.find(self.tree, call.dir, &self.path, call.flags)?;
+            }
+            return Some(Choice::Path);
+        }
+        Some(Choice::Same)
+    }
+
+    /// Whether the calling thread is run by one of our emulators.
+    fn runs_emulated(&mut self) -> bool {
+        self.memory.join(&[self.place.process(), b"/exe"]);
+        let file = sys::statat(At::CWD, self.memory.c_str(), Follow::Yes);
+        file.is_ok_and(|file| self.emulators.iter().any(|emulator| emulator.is(&file)))
+    }
+
+    fn arguments(&mut self, memory: &Memory, call: &ExecCall) -> Option<()> {
+        read_list(memory, call.argv, call.word, &mut self.list.bytes, &mut self.list.given)
+    }
+
+    /// The list for an emulator, whose path it returns.
+    fn call_emulator(&mut self, number: usize) -> Option<Word> {
+        let Self { list, place, .. } = self;
+        let emulator = self.emulators.get_mut(number)?;
+        let path =
+            if named::is_file_name(&self.name) { emulator.path_called(&self.name) } else { emulator.path };
+        let path = list.string(path.to_bytes());
+        let program = list.string(place.name.bytes());
+        let argv0 = match (list.front.first(), list.given.first()) {
+            (Some(first), _) => *first,
+            (None, Some(address)) => Word::At(*address),
+            (None, None) => list.string(b""),
+        };
+        list.argv.clear();
+        list.argv.push(argv0);
+        for word in &self.options {
+            let word = list.string(word);
+            list.argv.push(word);
+        }
+        for rule in &emulator.rules {
+            let word = match rule.kind {
+                RuleKind::Argument => list.string(rule.value),
+                RuleKind::Argv0 => argv0,
+                RuleKind::Program => program,
+                RuleKind::Tree => list.string(self.tree),
+                RuleKind::Rest => {
+                    list.argv.extend(list.front.iter().skip(1));
+                    list.argv.extend(list.given.iter().skip(1).map(|address| Word::At(*address)));
+                    continue;
+                }
+                _ => continue,
+            };
+            list.argv.push(word);
+        }
+        Some(path)
+    }
+
+    /// Builds the environment for the other world; whether there is anything to change.
+    fn environment(
+        &mut self,
+        memory: &Memory,
+        call: &ExecCall,
+        direction: Option<Direction>,
+    ) -> Option<bool> {
+        let Some(direction) = direction else { return Some(false) };
+        let list = &mut self.list;
+        read_list(memory, call.envp, call.word, &mut list.bytes, &mut list.given)?;
+        list.envp.clear();
+        let mut changed = false;
+        // Which of the missing ones are there under another value; a bit for each, as far as bits go.
+        let mut names = 0u128;
+        for at in 0..list.given.len() {
+            let address = *list.given.get(at)?;
+            read_string(memory, address, STRING_MAX, &mut self.variable)?;
+            for (bit, variable) in self.variables.missing(direction, |_| false).enumerate().take(128) {
+                let name = bundle::cut(variable, b'=').0;
+                if self.variable.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')) {
+                    names |= 1 << bit;
+                }
+            }
+            match self.variables.fate(&self.variable, direction) {
+                Fate::Same => list.envp.push(Word::At(address)),
+                Fate::Gone => changed = true,
+                Fate::Other(variable) => {
+                    changed = true;
+                    let word = list.string(variable);
+                    list.envp.push(word);
+                }
+            }
+        }
+        for (bit, variable) in self.variables.missing(direction, |_| false).enumerate().take(128) {
+            if names >> bit & 1 == 0 {
+                changed = true;
+                let word = list.string(variable);
+                list.envp.push(word);
+            }
+        }
+        Some(changed)
+    }
+
+    /// Writes lists and strings below the thread's stack, and lets the registers say so.
+    fn write(
+        &mut self,
+        memory: &Memory,
+        call: &ExecCall,
+        registers: &mut Registers,
+        path: Option<Word>,
+        new_argv: bool,
+        new_envp: bool,
+    ) -> Option<()> {
+        let list = &mut self.list;
+        let of = |new: bool, words: &Vec<Word>| if new { words.len().checked_add(1) } else { Some(0) };
+        let (in_argv, in_envp) = (of(new_argv, &list.argv)?, of(new_envp, &list.envp)?);
+        let lists = in_argv.checked_add(in_envp)?.checked_mul(call.word)?;
+        let length = lists.checked_add(list.strings.len())?;
+        if length > LIST_MAX {
+            return None;
+        }
+        let base = call.stack.checked_sub(RED_ZONE)?.checked_sub(u64::try_from(length).ok()?)? & !15;
+        let strings = base.checked_add(u64::try_from(lists).ok()?)?;
+        let address = |word: &Word| match word {
+            Word::At(address) => Some(*address),
+            Word::New(at) => strings.checked_add(u64::try_from(*at).ok()?),
+        };
+        list.bytes.clear();
+        for (new, words) in [(new_argv, &list.argv), (new_envp, &list.envp)] {
+            if new {
+                for word in words {
+                    push(&mut list.bytes, address(word)?, call.word)?;
+                }
+                push(&mut list.bytes, 0, call.word)?;
+            }
+        }
+        list.bytes.extend_from_slice(&list.strings);
+        memory.write(&list.bytes, base).ok()?;
+        let argv_length = u64::try_from(in_argv.checked_mul(call.word)?).ok()?;
+        let argv = if new_argv { base } else { call.argv };
+        let envp = if new_envp { base.checked_add(argv_length)? } else { call.envp };
+        let path = match &path {
+            Some(word) => Some(address(word)?),
+            None => None,
+        };
+        registers.set_exec(call, path, argv, envp);
+        Some(())
+    }
+}
+
+/// Appends an address in the order and size of the thread's pointers.
+fn push(bytes: &mut Vec<u8>, address: u64, word: usize) -> Option<()> {
+    if word == 8 {
+        bytes.extend_from_slice(&address.to_ne_bytes());
+    } else {
+        bytes.extend_from_slice(&u32::try_from(address).ok()?.to_ne_bytes());
+    }
+    Some(())
+}
+
+/// Reads a string of a thread's, without its NUL. `None` when it is not there or longer than `most`.
+fn read_string(memory: &Memory, mut address: u64, most: usize, into: &mut Vec<u8>) -> Option<()> {
+    into.clear();
+    loop {
+        let piece = PIECE.saturating_sub(address % PIECE).min(256);
+        let old = into.len();
+        into.resize(old.saturating_add(usize::try_from(piece).ok()?), 0);
+        let read = memory.read(into.get_mut(old..)?, address).ok().filter(|read| *read != 0)?;
+        into.truncate(old.saturating_add(read));
+        if let Some(end) = into.get(old..)?.iter().position(|byte| *byte == 0) {
+            into.truncate(old.saturating_add(end));
+            return Some(());
+        }
+        if into.len() >= most {
+            return None;
+        }
+        address = address.checked_add(u64::try_from(read).ok()?)?;
+    }
+}
+
+/// Reads a list of addresses up to its null; a list that is not there is empty, as to the kernel.
+fn read_list(
+    memory: &Memory,
+    mut address: u64,
+    word: usize,
+    bytes: &mut Vec<u8>,
+    into: &mut Vec<u64>,
+) -> Option<()> {
+    into.clear();
+    if address == 0 {
+        return Some(());
+    }
+    loop {
+        let piece = PIECE.saturating_sub(address % PIECE).min(512);
+        bytes.clear();
+        // A list that is not aligned may have a word across two pages.
+        bytes.resize(usize::try_from(piece).ok()?.max(word), 0);
+        let read = memory.read(bytes, address).ok()?;
+        let whole = read.checked_sub(read % word).filter(|whole| *whole != 0)?;
+        for chunk in bytes.get(..whole)?.chunks_exact(word) {
+            let value = if word == 8 {
+                u64::from_ne_bytes(chunk.try_into().ok()?)
+            } else {
+                u64::from(u32::from_ne_bytes(chunk.try_into().ok()?))
+            };
+            if value == 0 {
+                return Some(());
+            }
+            into.push(value);
+        }
+        if into.len().saturating_mul(word) > LIST_MAX {
+            return None;
+        }
+        address = address.checked_add(u64::try_from(whole).ok()?)?;
+    }
+}

@@ -1,0 +1,143 @@
+//! Where the file of an execve lies, as the thread that calls it sees it: from its working folder, its root and its descriptors;
+//! and the tree's file where the tree has one of that path.
+
+use bundle::PATH_MAX;
+
+use super::scratch::{Digits, Scratch};
+use crate::sys::{self, At, Errno, Follow};
+
+/// `AT_EMPTY_PATH` and `AT_SYMLINK_NOFOLLOW` of `<linux/fcntl.h>`.
+const EMPTY_PATH: u32 = 0x1000;
+const NO_FOLLOW: u32 = 0x100;
+
+/// Files by the paths of other processes.
+#[derive(Default)]
+pub struct Place {
+    /// The file for us.
+    pub view: Scratch,
+    /// The file for the thread that executes it.
+    pub name: Scratch,
+    /// Whether it is the tree's, where another path was asked for.
+    pub mapped: bool,
+    process: Scratch,
+    base: Scratch,
+    link: Link,
+}
+
+/// What a symbolic link says, in a buffer that is used again.
+struct Link(&'static mut [u8]);
+
+impl Default for Link {
+    fn default() -> Self {
+        Self(crate::bytes::zeroed(PATH_MAX))
+    }
+}
+
+impl Place {
+    /// Begins with the calls of another thread.
+    pub fn of_thread(&mut self, number: u32) {
+        self.process.join(&[b"/proc/", Digits::of(number).bytes()]);
+    }
+
+    /// The folder of the thread below `/proc`.
+    pub fn process(&self) -> &[u8] {
+        self.process.bytes()
+    }
+
+    /// Finds the file that `path` means; `None` where the kernel's own answer is the right one.
+    pub fn find(&mut self, tree: &[u8], dir: i32, path: &[u8], flags: u32) -> Option<()> {
+        self.mapped = false;
+        let process = self.process.bytes();
+        if path.first() == Some(&b'/') {
+            if let Some((folder, rest)) = magic(path) {
+                self.view.join(&[process, folder, rest]);
+                return self.named_by_link(path);
+            }
+            let within = |folder: &[u8]| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"));
+            if !within(tree) {
+                self.view.join(&[tree, path]);
+                if is_file(&self.view) {
+                    self.name.join(&[self.view.bytes()]);
+                    self.mapped = true;
+                    return Some(());
+                }
+            }
+            self.base.join(&[process, b"/root"]);
+            let root = if has_our_root(&self.base) { &b""[..] } else { self.base.bytes() };
+            self.view.join(&[root, path]);
+            self.name.join(&[path]);
+        } else {
+            let at_folder = dir == sys::CURRENT_FOLDER;
+            let digits = Digits::of(dir.unsigned_abs());
+            let (folder, number): (&[u8], &[u8]) =
+                if at_folder { (b"/cwd", b"") } else { (b"/fd/", digits.bytes()) };
+            self.base.join(&[process, folder, number]);
+            if path.is_empty() {
+                if at_folder || flags & EMPTY_PATH == 0 {
+                    return None;
+                }
+                self.view.join(&[self.base.bytes()]);
+                self.base.join(&[b"/proc/self/fd/", number]);
+                let own = core::mem::take(&mut self.base);
+                let found = self.named_by_link(own.bytes());
+                self.base = own;
+                return found;
+            }
+            self.view.join(&[self.base.bytes(), b"/", path]);
+            if at_folder {
+                self.name.join(&[path]);
+            } else {
+                let folder = self.link.read(&self.base).ok()?;
+                self.name.join(&[folder, b"/", path]);
+            }
+        }
+        let is_link =
+            || sys::statat(At::CWD, self.view.c_str(), Follow::No).is_ok_and(|stat| stat.is_symlink());
+        (flags & NO_FOLLOW == 0 || !is_link()).then_some(())
+    }
+
+    /// An open or running file: by its path where it still has one, else by `path`.
+    fn named_by_link(&mut self, path: &[u8]) -> Option<()> {
+        let stat = sys::statat(At::CWD, self.view.c_str(), Follow::Yes).ok()?;
+        let target = self.link.read(&self.view).unwrap_or_default();
+        self.name.join(&[target]);
+        let same =
+            sys::statat(At::CWD, self.name.c_str(), Follow::Yes).is_ok_and(|there| there.same_file(&stat));
+        if !same {
+            self.name.join(&[path]);
+        }
+        Some(())
+    }
+}
+
+impl Link {
+    fn read(&mut self, path: &Scratch) -> Result<&[u8], Errno> {
+        let length = sys::readlink_into(path.c_str(), self.0)?;
+        Ok(self.0.get(..length).unwrap_or_default())
+    }
+}
+
+/// A path through the caller's own process: the folder below `/proc/NUMBER`, and the rest.
+fn magic(path: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    const WAYS: [(&[u8], &[u8]); 6] = [
+        (b"/proc/self/", b"/"),
+        (b"/proc/thread-self/", b"/"),
+        (b"/dev/fd/", b"/fd/"),
+        (b"/dev/stdin", b"/fd/0"),
+        (b"/dev/stdout", b"/fd/1"),
+        (b"/dev/stderr", b"/fd/2"),
+    ];
+    WAYS.iter().find_map(|(way, folder)| path.strip_prefix(*way).map(|rest| (*folder, rest)))
+}
+
+fn is_file(path: &Scratch) -> bool {
+    sys::statat(At::CWD, path.c_str(), Follow::Yes).is_ok_and(|stat| stat.is_file())
+}
+
+fn has_our_root(root: &Scratch) -> bool {
+    let stat = |path| sys::statat(At::CWD, path, Follow::Yes);
+    match (stat(root.c_str()), stat(c"/")) {
+        (Ok(theirs), Ok(ours)) => theirs.same_file(&ours),
+        _ => true,
+    }
+}

@@ -1,0 +1,162 @@
+//! What a file is to an execve: a program of some CPU, a script with its interpreter, or something that is the kernel's business.
+
+use core::ops::Range;
+
+use bundle::Arch;
+
+use super::scratch::Scratch;
+use crate::sys::{self, Access, At, OFlags};
+
+/// How much of a script's first line counts (include/uapi/linux/binfmts.h, `BINPRM_BUF_SIZE`).
+const LINE: usize = 256;
+
+/// The beginning of a file.
+pub struct Head {
+    bytes: [u8; LINE],
+    length: usize,
+}
+
+/// What to do about a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// It is left to the kernel.
+    Kernels,
+    /// Built for this CPU.
+    Elf(Arch),
+    /// Its interpreter and the one argument, both in the head.
+    Script(Range<usize>, Option<Range<usize>>),
+}
+
+impl Head {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { bytes: [0; LINE], length: 0 }
+    }
+
+    /// Reads a file that may be executed; one that may not, or is being written, is left to the kernel, which will say so.
+    pub fn read(&mut self, path: &Scratch) -> Program {
+        self.length = 0;
+        let may_execute = sys::faccessat(At::CWD, path.c_str(), Access::Execute).is_ok();
+        let flags = OFlags::READ | OFlags::NON_BLOCK;
+        let Some(Ok(file)) = may_execute.then(|| sys::openat(At::CWD, path.c_str(), flags, 0)) else {
+            return Program::Kernels;
+        };
+        let regular = file.stat().is_ok_and(|stat| stat.is_file());
+        if !regular || file.is_being_written() {
+            return Program::Kernels;
+        }
+        self.length = file.pread(&mut self.bytes, 0).unwrap_or(0);
+        self.program()
+    }
+
+    /// A piece of it.
+    pub fn get(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
+    fn program(&self) -> Program {
+        let bytes = self.get(0..self.length);
+        match bytes {
+            [0x7f, b'E', b'L', b'F', class, data, ..] if bytes.len() >= 52 => {
+                // e_machine at 18, e_flags at 36 or 48, as the class says (System V ABI, ELF header).
+                let machine = number(self.get(18..20), *data);
+                let flags = number(if *class == 2 { self.get(48..52) } else { self.get(36..40) }, *data);
+                let machine = u16::try_from(machine).unwrap_or(0);
+                Arch::from_elf(*class, *data, machine, flags).map_or(Program::Kernels, Program::Elf)
+            }
+            [b'#', b'!', ..] => self.script(),
+            _ => Program::Kernels,
+        }
+    }
+
+    /// The kernel's rules (`load_script` of `fs/binfmt_script.c`): blanks around the interpreter are skipped, what follows
+    /// is one argument, and a line that does not end must not be cut within the interpreter's name.
+    fn script(&self) -> Program {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let bytes = self.get(0..self.length);
+        let line_end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = line_end.unwrap_or(bytes.len());
+        let line = self.get(2..end);
+        let Some(begin) = line.iter().position(|byte| !blank(byte)) else { return Program::Kernels };
+        let begin = begin.saturating_add(2);
+        let stop = |byte: &u8| blank(byte) || *byte == 0;
+        let name_end = self.get(begin..end).iter().position(stop).map(|at| begin.saturating_add(at));
+        if name_end.is_none() && line_end.is_none() && self.length == LINE {
+            return Program::Kernels;
+        }
+        let name_end = name_end.unwrap_or(end);
+        if name_end == begin {
+            return Program::Kernels;
+        }
+        let rest = self.get(name_end..end);
+        let rest = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+        let first = rest.iter().position(|byte| !blank(byte));
+        let last = rest.iter().rposition(|byte| !blank(byte));
+        let argument = match (first, last) {
+            (Some(first), Some(last)) => {
+                Some(name_end.saturating_add(first)..name_end.saturating_add(last).saturating_add(1))
+            }
+            _ => None,
+        };
+        Program::Script(begin..name_end, argument)
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A number of at most four bytes, in the order that `EI_DATA` says.
+fn number(bytes: &[u8], data: u8) -> u32 {
+    let add = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
+    if data == 1 { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(text: &[u8]) -> Head {
+        let mut head = Head::new();
+        head.bytes[..text.len()].copy_from_slice(text);
+        head.length = text.len();
+        head
+    }
+
+    /// Interpreter and argument of a script.
+    fn parsed(text: &[u8]) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let head = head(text);
+        match head.program() {
+            Program::Script(name, argument) => {
+                Some((head.get(name).to_vec(), argument.map(|range| head.get(range).to_vec())))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_scripts_first_line_is_taken_apart_as_the_kernel_does() {
+        let pair = |name: &[u8], argument: Option<&[u8]>| Some((name.to_vec(), argument.map(<[u8]>::to_vec)));
+        assert_eq!(parsed(b"#!"), None);
+        assert_eq!(parsed(b"#! \t \n/bin/sh"), None);
+        assert_eq!(parsed(b"#!/bin/sh\necho"), pair(b"/bin/sh", None));
+        assert_eq!(parsed(b"#!/bin/sh"), pair(b"/bin/sh", None));
+        assert_eq!(parsed(b"#! /usr/bin/env  -S a b \t\nx"), pair(b"/usr/bin/env", Some(b"-S a b")));
+        let long = [b"#!/", [b'a'; 253].as_slice()].concat();
+        assert_eq!(parsed(&long), None, "a name that may go on is not a name");
+        let long = [b"#!/a ", [b'b'; 251].as_slice()].concat();
+        assert_eq!(parsed(&long), pair(b"/a", Some(&[b'b'; 251])), "an argument is cut");
+    }
+
+    #[test]
+    fn a_program_of_another_byte_order_is_known_by_its_header() {
+        let mut elf = [0; 64];
+        elf[..6].copy_from_slice(b"\x7fELF\x02\x02");
+        elf[19] = 22;
+        assert_eq!(head(&elf).program(), Program::Elf(Arch::S390x));
+        elf[5] = 1;
+        assert_eq!(head(&elf).program(), Program::Kernels);
+    }
+}

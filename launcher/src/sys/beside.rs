@@ -1,0 +1,90 @@
+//! A process of our own beside the app: forked, never executed, its end told to nobody.
+
+use super::fork::{ended, fork};
+use super::{Errno, Fd, call, exit};
+use linux_raw_sys::{general as raw, prctl};
+
+/// The two ends of a pipe: reading, writing.
+pub fn pipe() -> Result<(Fd, Fd), Errno> {
+    let mut ends = [0u32; 2];
+    let arguments = [ends.as_mut_ptr() as usize, raw::O_CLOEXEC as usize];
+    // SAFETY: `ends` are the two numbers that the kernel writes.
+    unsafe { call(raw::__NR_pipe2, arguments) }?;
+    Ok((Fd::own(ends[0] as usize), Fd::own(ends[1] as usize)))
+}
+
+/// Starts `work` in a process that is neither our child nor our parent, has a session of its own, takes no signal but
+/// SIGKILL, stands in the root and has nothing open but `kept`. Who adopts orphans himself (process 1, a subreaper) has it as
+/// a child, which he sees only when he waits for children of every kind.
+pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
+    let adopts = super::getpid() == 1 || is_subreaper();
+    let callers_mask = block_signals(u64::MAX);
+    let first = fork();
+    if let Ok(None) = first {
+        if !adopts {
+            match fork() {
+                Ok(None) => {}
+                Ok(Some(_)) => exit(0),
+                Err(_) => exit(1),
+            }
+        }
+        // SAFETY: no pointers.
+        let _ = unsafe { call(raw::__NR_setsid, []) };
+        let kept = close_all_but(kept);
+        // SAFETY: the path is NUL-terminated.
+        let _ = unsafe { call(raw::__NR_chdir, [c"/".as_ptr() as usize]) };
+        exit(work(kept));
+    }
+    drop(kept);
+    block_signals(callers_mask);
+    match first? {
+        Some(pid) if !adopts => match ended(pid) {
+            // Of a caller that ignores its children nothing is left to wait for.
+            Ok(0) | Err(Errno::ECHILD) => Ok(()),
+            _ => Err(Errno::EAGAIN),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// What other programs and people call this process.
+pub fn set_name(name: &core::ffi::CStr) {
+    // SAFETY: `name` is NUL-terminated; the kernel takes 15 bytes at most.
+    let _ = unsafe { call(raw::__NR_prctl, [prctl::PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0]) };
+}
+
+fn is_subreaper() -> bool {
+    let mut answer = 0u32;
+    let arguments = [prctl::PR_GET_CHILD_SUBREAPER as usize, (&raw mut answer) as usize, 0, 0, 0];
+    // SAFETY: `answer` is an `int` of ours.
+    unsafe { call(raw::__NR_prctl, arguments) }.is_ok() && answer != 0
+}
+
+/// Blocks the signals of a mask and no others; returns the mask of before.
+fn block_signals(mask: u64) -> u64 {
+    // In the kernel's words: as many of the CPU's longs as make 64 bits, the lowest signals first.
+    let high = if usize::BITS == 64 { 0 } else { (mask >> 32) as usize };
+    let (new, mut old) = ([mask as usize, high], [0; 2]);
+    let pointers = (new.as_ptr() as usize, old.as_mut_ptr() as usize);
+    let arguments = [raw::SIG_SETMASK as usize, pointers.0, pointers.1, size_of::<u64>()];
+    // SAFETY: both masks have 64 bits at least, as the last argument says.
+    let _ = unsafe { call(raw::__NR_rt_sigprocmask, arguments) };
+    if usize::BITS == 64 { old[0] as u64 } else { old[0] as u64 | (old[1] as u64) << 32 }
+}
+
+/// Closes every descriptor but one, which moves to the lowest number.
+fn close_all_but(kept: Fd) -> Fd {
+    let number = kept.leak();
+    // SAFETY: no pointers; 0 is ours to replace, since nothing else of this process is used any more.
+    let _ = unsafe { call(raw::__NR_dup3, [number as usize, 0, raw::O_CLOEXEC as usize]) };
+    let all = u32::MAX as usize;
+    // SAFETY: no pointers; likewise.
+    if unsafe { call(raw::__NR_close_range, [1, all, 0]) }.is_err() {
+        // Linux before 5.9. More than this are open in no process that starts us by accident.
+        for number in 1..4096 {
+            // SAFETY: no pointers; likewise.
+            let _ = unsafe { call(raw::__NR_close, [number]) };
+        }
+    }
+    Fd::own(0)
+}

@@ -1,0 +1,22 @@
+//! Copies of this process, whose end is told to nobody but who waits for them.
+
+use super::{Errno, call, uninterrupted};
+use linux_raw_sys::general as raw;
+
+/// A copy of this process, whose end sends no signal and shows in no wait(2) but one for "clone children". Its number;
+/// `None` in the copy.
+pub(super) fn fork() -> Result<Option<u32>, Errno> {
+    // s390x takes the stack first, and neither is given (clone(2)).
+    // SAFETY: nothing is shared: the child has a copy of all memory, and no other thread runs.
+    let pid = unsafe { call(raw::__NR_clone, [0; 5]) }?;
+    Ok((pid != 0).then_some(pid as u32))
+}
+
+/// Waits for a copy's end; its status as wait(2) gives it.
+pub(super) fn ended(pid: u32) -> Result<u32, Errno> {
+    let mut status = 0u32;
+    let arguments = [pid as usize, (&raw mut status) as usize, raw::__WALL as usize, 0];
+    // SAFETY: `status` is an `int` of ours; no resource usage is asked for.
+    uninterrupted(|| unsafe { call(raw::__NR_wait4, arguments) })?;
+    Ok(status)
+}

@@ -1,0 +1,95 @@
+//! Namespaces: what a copy of this process prepares in its own, this process then enters, all of it or nothing.
+//!
+//! Nothing here changes the calling process but [`enter_those_of`], in its last step.
+
+use super::beside::pipe;
+use super::fork::{ended, fork};
+use super::{Errno, call, exit, geteuid, word};
+use core::ffi::CStr;
+use linux_raw_sys::general as raw;
+
+/// A user namespace of this process's own.
+pub fn unshare_users() -> Result<(), Errno> {
+    unshare(raw::CLONE_NEWUSER)
+}
+
+/// Mounts of this process's own. What the machine mounts later is seen, what is mounted here is seen by nobody else.
+pub fn unshare_mounts() -> Result<(), Errno> {
+    unshare(raw::CLONE_NEWNS)
+}
+
+fn unshare(flags: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_unshare, [flags as usize]) }.map(drop)
+}
+
+/// Mounts a `binfmt_misc` over `folder`.
+pub fn mount_binfmt_misc(folder: &CStr) -> Result<(), Errno> {
+    let kind = c"binfmt_misc".as_ptr() as usize;
+    let flags = raw::MS_NOSUID | raw::MS_NODEV | raw::MS_NOEXEC;
+    // SAFETY: the strings are NUL-terminated; there is no data.
+    unsafe { call(raw::__NR_mount, [kind, folder.as_ptr() as usize, kind, flags as usize, 0]) }.map(drop)
+}
+
+/// Makes `folder` the working folder.
+pub fn chdir(folder: &CStr) -> Result<(), Errno> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(raw::__NR_chdir, [folder.as_ptr() as usize]) }.map(drop)
+}
+
+/// The user and the group whose rights this process has.
+pub fn effective_ids() -> (u32, u32) {
+    // SAFETY: no pointers; never fails (getegid(2)).
+    let group = unsafe { call(word::GETEGID, []) }.map_or(u32::MAX, |gid| gid as u32);
+    (geteuid(), group)
+}
+
+/// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands in `folder`
+/// again: entering mounts leads to their root. Where anything fails, this process is as it was; `prepare` says what failed by a
+/// number of its own, which comes back with the error, or 0 for what is done here.
+pub fn enter_those_of(
+    prepare: impl FnOnce() -> Result<(), (u8, Errno)>,
+    folder: &CStr,
+) -> Result<(), (u8, Errno)> {
+    let here = |errno| (0, errno);
+    let (result, answer) = pipe().map_err(here)?;
+    let (stay, leave) = pipe().map_err(here)?;
+    let Some(copy) = fork().map_err(here)? else {
+        drop(leave);
+        let (step, code) = match prepare() {
+            Ok(()) => (0, 0),
+            Err((step, errno)) => (step, errno.code()),
+        };
+        let [high, low] = code.to_be_bytes();
+        let told = answer.write_all(&[step, high, low]);
+        // Until this process has entered, or has ended.
+        let _ = stay.read(&mut [0]);
+        exit(i32::from(told.is_err()));
+    };
+    drop(answer);
+    let mut told = [0; 3];
+    let read = result.read(&mut told);
+    let entered = match (read, told) {
+        (Ok(3), [_, 0, 0]) => join(copy).map_err(here),
+        (Ok(3), [step, high, low]) => {
+            Err((step, Errno::from_code(usize::from(u16::from_be_bytes([high, low])))))
+        }
+        (read, _) => Err(here(read.err().unwrap_or(Errno::ECHILD))),
+    };
+    drop(leave);
+    // A caller that ignores its children leaves none to wait for.
+    let _ = ended(copy);
+    entered?;
+    // The copy has been there from the same folder, by the same path.
+    chdir(folder).map_err(here)
+}
+
+/// Enters user and mount namespace of a process, both or none (Linux 5.8).
+fn join(process: u32) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    let opened = unsafe { call(raw::__NR_pidfd_open, [process as usize, 0]) }?;
+    let process = super::Fd::own(opened);
+    let which = raw::CLONE_NEWUSER | raw::CLONE_NEWNS;
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_setns, [process.argument(), which as usize]) }.map(drop)
+}
