@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<()> {
     step("examples", crate::examples::run)?;
     cargo(&workspace, "tests of the broker", &TESTS_OF_THE_BROKER)?;
     // All of it takes longer than such a run may: half of the machines, the other half with the next commit.
-    step("lab: a broken launcher is seen", || crate::lab::run(&["--self-test".into(), "--fast".into()]))?;
+    step("lab: a broken launcher is seen", || crate::lab::run(&["--self-test".into()]))?;
     step("lab: half of the machines", || crate::lab::run(&["half".into()]))?;
     step("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }

@@ -1,5 +1,5 @@
 //! Disks of the booted machines: one with the bundles on it, one that goes from machine to machine. ext4 without what old or
-//! small kernels would need more modules for.
+//! small kernels would need more modules for. Machines know them by their labels: in which order a board shows its disks is its own affair.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::archive::appear;
 pub(crate) fn of_folder(folder: &Path, kept: &Path) -> Result<PathBuf> {
     let mut size = 0;
     let key = Sha256::of(folder.as_os_str().as_encoded_bytes()).to_string();
-    let disk = kept.join(format!("{}.img", &key[..16]));
+    let disk = kept.join(format!("bundles-{}.img", &key[..16]));
     if disk.exists() {
         return Ok(disk);
     }
@@ -23,20 +23,20 @@ pub(crate) fn of_folder(folder: &Path, kept: &Path) -> Result<PathBuf> {
             size += bundle?.metadata()?.len();
         }
     }
-    appear(&disk, |new| make(new, size / (1 << 20) * 11 / 10 + 16, Some(folder)))?;
+    appear(&disk, |new| make(new, "bundles", size / (1 << 20) * 11 / 10 + 16, Some(folder)))?;
     Ok(disk)
 }
 
 /// An empty disk of so many MiB.
 pub(crate) fn empty(disk: PathBuf, mebibytes: u64) -> Result<PathBuf> {
-    appear(&disk, |new| make(new, mebibytes, None))?;
+    appear(&disk, |new| make(new, "shared", mebibytes, None))?;
     Ok(disk)
 }
 
-fn make(disk: &Path, mebibytes: u64, folder: Option<&Path>) -> Result<()> {
+fn make(disk: &Path, label: &str, mebibytes: u64, folder: Option<&Path>) -> Result<()> {
     File::create(disk)?.set_len(mebibytes << 20)?;
     let mut command = Command::new("/sbin/mke2fs");
-    command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0"]);
+    command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", label]);
     command.args(["-O", "^has_journal,^metadata_csum,^metadata_csum_seed,^orphan_file"]);
     if let Some(folder) = folder {
         command.arg("-d").arg(folder);

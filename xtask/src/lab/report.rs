@@ -140,7 +140,8 @@ pub(crate) fn table_of_pages(rows: &[Row]) -> String {
 
 /// The kernel's release, as the machine itself said it.
 pub(crate) fn release(console: &str) -> Option<&str> {
-    console.lines().find_map(|line| line.strip_prefix("@lab kernel "))?.split(' ').next()
+    // The kernel's own last line may not be finished.
+    console.lines().find_map(|line| line.split_once("@lab kernel "))?.1.split(' ').next()
 }
 
 /// The table: a row for each case, a column for each machine, as Markdown.

@@ -34,3 +34,23 @@ pub(crate) fn broken_launchers(folder: &Path) -> Result<PathBuf> {
     }
     Ok(broken)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_launcher_is_broken_and_the_others_are_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let broken = broken_launchers(folder.path()).expect("launchers");
+        for host in Arch::HOSTS {
+            let name = format!("launcher-{}", host.name());
+            let whole =
+                fs::read(crate::workspace().join("templates/launchers").join(&name)).expect("a launcher");
+            let changed = fs::read(broken.join(&name)).expect("a launcher");
+            let differ = whole.iter().zip(&changed).filter(|(one, other)| one != other).count();
+            assert_eq!(whole.len(), changed.len());
+            assert_eq!(differ > 0, host == HOST, "{host}: {differ} bytes");
+        }
+    }
+}
