@@ -14,6 +14,8 @@ pub(crate) enum Needs {
     Cpu,
     /// On a booted machine alone: it is about the kernel.
     Kernel,
+    /// On a booted machine whose kernel lets users have a `binfmt_misc` of their own: Linux 6.7.
+    PrivateBinfmt,
 }
 
 /// One case.
@@ -39,7 +41,12 @@ impl Case {
         if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
             return false;
         }
-        self.target != Some(machine.host) && (booted || self.needs == Needs::Cpu)
+        let shows = match self.needs {
+            Needs::Cpu => true,
+            Needs::Kernel => booted,
+            Needs::PrivateBinfmt => booted && machine.suite != "bookworm",
+        };
+        self.target != Some(machine.host) && shows
     }
 
     /// The script for a machine.
@@ -175,7 +182,7 @@ cat /run/first-* | sort | uniq -c | sed 's/^ *//'
 echo "$(find /home/user/.cache -name complete | wc -l) slots"
 left /home/user
 "#,
-        "8 exit 0\n8 @TARGET_UNAME@\n2 slots\n",
+        "8 exit 0\n8 @TARGET_UNAME@\n3 slots\n",
     ),
     case(
         "noexec",
@@ -306,6 +313,54 @@ ls /home/user/.cache/unibin >&2
         target: Some(Arch::X86_64),
         script: "told /bundles/pages/pages\n",
         expected: "@PAGES@exit 0\n",
+    },
+    // Programs of the emulated CPU that start each other, through pipes, a script and the host's own programs.
+    of_the_kernel(
+        "broker",
+        r##"
+mkdir /tmp/host
+cp /bin/busybox /tmp/host/busybox
+with="$with UNIBIN_LOG=1 UNIBIN_CHILDREN=broker"
+told /bundles/@TARGET@/busybox sh -c '
+mkdir /tmp/mine
+cat /proc/self/exe >/tmp/mine/busybox
+printf "#!/tmp/mine/busybox sh\n/tmp/mine/busybox uname -m\necho \$1\n" >/tmp/mine/script
+chmod 755 /tmp/mine/*
+/tmp/mine/busybox uname -m | /tmp/host/busybox cat
+/tmp/mine/script word
+/tmp/host/busybox uname -m
+/tmp/host/busybox sh -c "/tmp/mine/busybox uname -m"
+/tmp/mine/busybox sh -c "exit 5"; echo $?
+/tmp/mine/busybox sh -c "kill -9 \$\$"; echo $?
+/tmp/mine/missing 2>/dev/null; echo $?
+exec /tmp/mine/busybox sh -c "exit 7"'
+said 'attended to by a broker'
+for second in 1 2 3 4 5; do pidof unibin-broker >/dev/null || break; sleep 1; done
+pidof unibin-broker >/dev/null && echo "a broker is left"
+left /home/user
+"##,
+        "@TARGET_UNAME@\n@TARGET_UNAME@\nword\n@UNAME@\n@TARGET_UNAME@\n5\n137\n127\nexit 7\nsaid: attended to by a broker\n",
+    ),
+    Case {
+        name: "binfmt",
+        needs: Needs::PrivateBinfmt,
+        target: None,
+        script: r##"
+mkdir /tmp/host
+cp /bin/busybox /tmp/host/busybox
+with="$with UNIBIN_LOG=1 UNIBIN_CHILDREN=binfmt"
+told /bundles/@TARGET@/busybox sh -c '
+mkdir /tmp/mine
+cat /proc/self/exe >/tmp/mine/busybox
+printf "#!/tmp/mine/busybox sh\n/tmp/mine/busybox uname -m\necho \$1\n" >/tmp/mine/script
+chmod 755 /tmp/mine/*
+/tmp/mine/busybox uname -m | /tmp/host/busybox cat
+/tmp/mine/script word
+/tmp/host/busybox uname -m
+/tmp/host/busybox sh -c "/tmp/mine/busybox uname -m; id -u"'
+said 'attended to by a private binfmt_misc'
+"##,
+        expected: "@TARGET_UNAME@\n@TARGET_UNAME@\nword\n@UNAME@\n@TARGET_UNAME@\n1000\nexit 0\nsaid: attended to by a private binfmt_misc\n",
     },
     // Last: the highest scope stays until the machine is switched off.
     of_the_kernel(
