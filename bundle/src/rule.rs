@@ -12,7 +12,7 @@ pub enum RuleKind {
     Argv0 = 2,
     /// Appends the path of the program in the unpacked tree.
     Program = 3,
-    /// Appends the path of the unpacked tree.
+    /// Appends the path of the unpacked tree, between `name` and `value` as one argument.
     Tree = 4,
     /// Appends the user's arguments.
     Rest = 5,
@@ -77,7 +77,8 @@ impl RuleKind {
     fn uses(self) -> (bool, bool) {
         match self {
             Self::Argument | Self::Probe => (false, true),
-            Self::Argv0 | Self::Program | Self::Tree | Self::Rest => (false, false),
+            Self::Tree => (true, true),
+            Self::Argv0 | Self::Program | Self::Rest => (false, false),
             Self::SetVariable | Self::DefaultVariable => (true, true),
             Self::UnsetVariable | Self::UnsetPrefix => (true, false),
         }
@@ -89,7 +90,7 @@ impl RuleKind {
 pub struct Rule<'a> {
     /// What it does.
     pub kind: RuleKind,
-    /// A variable's name or the start of one; empty for argument rules.
+    /// A variable's name or the start of one, or what stands before the tree's path; empty for other argument rules.
     pub name: &'a [u8],
     /// An argument or a variable's value; empty where the kind has none. Bytes, no NUL.
     pub value: &'a [u8],
@@ -98,7 +99,8 @@ pub struct Rule<'a> {
 impl Rule<'_> {
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         let (uses_name, uses_value) = self.kind.uses();
-        let name_fits = !has(self.name, b'=') && uses_name != self.name.is_empty();
+        let named = uses_name != self.name.is_empty() || self.kind == RuleKind::Tree;
+        let name_fits = !has(self.name, b'=') && named;
         let value_fits = uses_value || self.value.is_empty();
         let no_nul = !has(self.name, 0) && !has(self.value, 0);
         if name_fits && value_fits && no_nul { Ok(()) } else { Err(FormatError::Name) }

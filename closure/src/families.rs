@@ -2,6 +2,7 @@
 //! what a family is recognised, which files it has, and which Debian packages bring them where no dependency does.
 
 use crate::glob::{expand, matches};
+use crate::loader::Loader;
 use crate::tree::{Fault, Tree, join};
 use crate::walk::Closure;
 
@@ -20,11 +21,22 @@ pub struct Family {
     pub files: &'static [&'static str],
     /// Debian packages whose files it needs; what these depend on is not meant.
     pub packages: &'static [&'static str],
+    /// Arguments that make its programs look into the tree and not at absolute paths: what comes before the path, and a pattern
+    /// over folders and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
+    /// that their emulator does not cover.
+    pub arguments: &'static [(&'static str, &'static str)],
 }
 
 /// A row with nothing in it.
-const NONE: Family =
-    Family { name: "", libraries: &[], functions: &[], programs: &[], files: &[], packages: &[] };
+const NONE: Family = Family {
+    name: "",
+    libraries: &[],
+    functions: &[],
+    programs: &[],
+    files: &[],
+    packages: &[],
+    arguments: &[],
+};
 
 /// The table. Every path is where the upstream project or Debian puts it.
 pub const FAMILIES: &[Family] = &[
@@ -105,6 +117,30 @@ pub const FAMILIES: &[Family] = &[
             "usr/share/perl5/**",
             "etc/perl/**",
         ],
+        // `@INC` of Debian's perl, in its order.
+        arguments: &[
+            ("-I", "etc/perl"),
+            ("-I", "LIB/perl5/*"),
+            ("-I", "usr/share/perl5"),
+            ("-I", "LIB/perl-base"),
+            ("-I", "LIB/perl/*"),
+            ("-I", "usr/share/perl/*"),
+        ],
+        ..NONE
+    },
+    Family {
+        name: "magic numbers",
+        libraries: &["libmagic.so.*"],
+        programs: &["usr/bin/file"],
+        files: &["usr/lib/file/magic.mgc", "usr/share/misc/magic.mgc", "usr/share/misc/magic"],
+        packages: &["libmagic-mgc"],
+        arguments: &[("-m", "usr/lib/file/magic.mgc")],
+        ..NONE
+    },
+    Family {
+        name: "gawk extensions",
+        programs: &["usr/bin/gawk"],
+        files: &["LIB/gawk/*.so", "usr/share/awk/*"],
         ..NONE
     },
     Family {
@@ -182,6 +218,21 @@ impl Family {
             || closure.libraries.iter().any(|library| fits(self.libraries, &soname(library)))
             || (!self.functions.is_empty()
                 && objects.flat_map(|object| &object.imports).any(|name| fits(self.functions, name)))
+    }
+
+    /// The patterns of [`Self::arguments`] over a tree with this loader, for a program of the family's own.
+    pub fn arguments_of(&self, loader: &Loader, program: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+        if !self.programs.iter().any(|pattern| matches(pattern.as_bytes(), program)) {
+            return Vec::new();
+        }
+        let each = self.arguments.iter().map(|(before, pattern)| match pattern.strip_prefix("LIB/") {
+            None => vec![(*before, pattern.as_bytes().to_vec())],
+            Some(rest) => {
+                let folders = loader.folders.iter();
+                folders.map(|folder| (*before, join(folder, rest.as_bytes()))).collect()
+            }
+        });
+        each.flatten().collect()
     }
 
     /// The family's files in the tree, sorted.

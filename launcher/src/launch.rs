@@ -51,6 +51,14 @@ impl<'a> Places<'a> {
     }
 }
 
+impl<'a> Places<'a> {
+    /// The argument that a rule of either kind stands for; one of kind argument has no name.
+    fn argument(&self, rule: &Rule<'_>) -> &'a CStr {
+        let tree = if rule.kind == RuleKind::Tree { self.tree.to_bytes() } else { b"" };
+        c_string(&[rule.name, tree, rule.value])
+    }
+}
+
 impl<'a> Launch<'a> {
     /// `argv` for execve(2).
     pub fn arguments(&self) -> Argv<'_> {
@@ -82,7 +90,7 @@ impl<'a> Launch<'a> {
             for rule in manifest.rules(rules) {
                 environment.apply(&rule);
                 match rule.kind {
-                    RuleKind::Argument => rest.push(c_string(&[rule.value])),
+                    RuleKind::Argument | RuleKind::Tree => rest.push(places.argument(&rule)),
                     // Natively it is found by this alone.
                     RuleKind::Program => argv0 = places.program,
                     _ => {}
@@ -98,10 +106,9 @@ impl<'a> Launch<'a> {
             let mut apply = |rule: &Rule<'_>| {
                 environment.apply(rule);
                 match rule.kind {
-                    RuleKind::Argument => arguments.push(c_string(&[rule.value])),
+                    RuleKind::Argument | RuleKind::Tree => arguments.push(places.argument(rule)),
                     RuleKind::Argv0 => arguments.push(start.argv0),
                     RuleKind::Program => arguments.push(places.program),
-                    RuleKind::Tree => arguments.push(places.tree),
                     RuleKind::Rest => arguments.append(&mut rest),
                     RuleKind::Probe
                     | RuleKind::SetVariable

@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 
 use crate::content::Content;
 use crate::error::{Error, readable};
+use crate::hash;
 
 /// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened.
 const PATH_MAX: usize = 4096;
 
 /// How many symbolic links are followed for one path, as in the kernel (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
+
+/// Shorter files are not worth a link, in bytes: their place in the archive is mostly their header, which a link has too.
+const SAME_MIN: u64 = 4096;
 
 /// One thing in the tree.
 #[derive(Clone, Debug)]
@@ -169,6 +173,31 @@ impl App {
         Ok(warnings)
     }
 
+    /// Makes one file with several names of files with the same bytes, so that these are stored, and unpacked, once.
+    pub(crate) fn unite(&mut self) -> Result<(), Error> {
+        let mut alike: BTreeMap<(u64, bool), Vec<(Vec<u8>, Content)>> = BTreeMap::new();
+        for (path, node) in &self.nodes {
+            if let Node::File { executable, content } = node
+                && content.len() >= SAME_MIN
+                // What is written behind it is not known yet.
+                && !self.loaders.contains_key(path)
+            {
+                alike.entry((content.len(), *executable)).or_default().push((path.clone(), content.clone()));
+            }
+        }
+        for files in alike.into_values().filter(|files| files.len() > 1) {
+            let mut firsts: BTreeMap<[u8; 32], Vec<u8>> = BTreeMap::new();
+            for (path, content) in files {
+                let digest = hash::of_content(&content).map_err(Error::Temporary)?.0;
+                match firsts.get(&digest) {
+                    Some(first) => drop(self.nodes.insert(path, Node::HardLink(first.clone()))),
+                    None => drop(firsts.insert(digest, path)),
+                }
+            }
+        }
+        self.settle_hard_links()
+    }
+
     /// Makes the first name of each hard-linked file, in the order of the tree, the one that holds its bytes, so that an
     /// archive in that order can be unpacked from front to back.
     fn settle_hard_links(&mut self) -> Result<(), Error> {
@@ -317,6 +346,30 @@ mod tests {
         assert!(matches!(kinds[0], (b"usr/bin/m", Node::File { .. })));
         assert!(matches!(kinds[1], (b"usr/bin/n", Node::HardLink(to)) if to == b"usr/bin/m"));
         assert!(matches!(kinds[2], (b"usr/bin/z", Node::HardLink(to)) if to == b"usr/bin/m"));
+    }
+
+    #[test]
+    fn files_with_the_same_bytes_are_one_unless_they_are_short_or_differ_in_mode() {
+        let mut app = App::default();
+        let node = |executable, byte, length| Node::File { executable, content: vec![byte; length].into() };
+        app.add(b"a", node(false, 1, 5000)).expect("added");
+        app.add(b"b", node(true, 1, 5000)).expect("added");
+        app.add(b"c", node(false, 2, 5000)).expect("added");
+        app.add(b"d", node(false, 1, 5000)).expect("added");
+        app.add(b"e", Node::HardLink(b"d".to_vec())).expect("added");
+        app.add(b"f", node(false, 1, 5000)).expect("added");
+        app.asks_for(b"f", b"loader");
+        app.add(b"g", node(false, 1, 50)).expect("added");
+        app.add(b"h", node(false, 1, 50)).expect("added");
+        app.unite().expect("united");
+        let links: Vec<_> = app
+            .nodes()
+            .filter_map(|(path, node)| match node {
+                Node::HardLink(to) => Some((path, to.as_slice())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(links, [(&b"d"[..], &b"a"[..]), (b"e", b"a")]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle::{
     Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewRule, NewTranslator, NewVariant, RuleKind,
+    NewNotice, NewRule, NewTranslator, NewVariant,
 };
 
 use crate::bundle_file::BundleFile;
@@ -161,10 +161,8 @@ impl<W: Write> Writer<W> {
             let app = self.frame(BlobKind::App, Encoding::TarZstd, app, manifest).map_err(failed)?;
             let (target, rules) = (*target, new_rules(rules));
             let variant = manifest.variant(&NewVariant { target, level: *level, app, loader, rules: &rules });
-            for Entry { name, path, arguments } in entries {
-                let argument = |value| NewRule { kind: RuleKind::Argument, name: b"", value };
-                let rules: Vec<_> = arguments.iter().map(|value| argument(value.as_slice())).collect();
-                manifest.entry(&NewEntry { variant, name, path, rules: &rules });
+            for Entry { name, path, rules } in entries {
+                manifest.entry(&NewEntry { variant, name, path, rules: &new_rules(rules) });
             }
             if let Some(notices) = notices {
                 self.notices(app, notices, manifest).map_err(failed)?;

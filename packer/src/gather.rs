@@ -42,17 +42,22 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// How the app wants to be called. QEMU looks into the tree for stat(2) and its kin, but not for statx(2), which is
-    /// what they become where the C library has 64-bit times on a 32-bit CPU, and on CPUs without the older calls. Python,
-    /// which finds its modules so, finds them by its own path too.
+    /// How the app wants to be called. Python, which looks for its modules by stat(2), finds them by its own path too.
     pub(crate) fn calling(&self) -> Calling {
-        let statx = self.target.class() == bundle::Class::Elf32 || self.target == Arch::Loongarch64;
+        let statx = looks_by_statx(self.target);
         match self.loader[..] {
             [] => Calling::Static,
             _ if statx && self.listing.families.iter().any(|name| name == "Python") => Calling::ByPath,
             _ => Calling::Tree,
         }
     }
+}
+
+/// Whether programs of `target` look whether a file is there by a call for which QEMU does not look into the tree: it does for stat(2)
+/// and its kin, but not for statx(2), which is what they become where the C library has 64-bit times on a 32-bit CPU, and on CPUs
+/// without the older calls.
+fn looks_by_statx(target: Arch) -> bool {
+    target.class() == bundle::Class::Elf32 || target == Arch::Loongarch64
 }
 
 /// Makes the app that `request` asks for.
@@ -117,6 +122,14 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
     }
     let mut done =
         complete::complete(request, layers, &dynamic, &entries, target, debs.as_ref(), &mut listing)?;
+    if request.hosts.contains(&target) || looks_by_statx(target) {
+        // Before the loader forgets its folders.
+        for entry in &mut entries {
+            let mut rules = native::arguments(&done.app, &done.loader, entry);
+            rules.append(&mut entry.rules);
+            entry.rules = rules;
+        }
+    }
     if request.hosts.contains(&target) {
         let programs: Vec<&[u8]> = dynamic.iter().map(Vec::as_slice).collect();
         native::prepare(&mut done.app, target, &done.loader, &done.folders, &programs)?;
@@ -125,6 +138,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
             done.rules.push((RuleKind::Program, Vec::new(), Vec::new()));
         }
     }
+    done.app.unite()?;
     let owed = crate::notices::together(owed, done.owed);
     Ok(Checked { app: done.app, entries, target, loader: done.loader, rules: done.rules, owed, listing })
 }
@@ -236,7 +250,8 @@ fn look(layers: &mut Layers, entry: &mut Entry, request: &Request) -> Result<Elf
         let mut words = line.splitn(2, [' ', '\t']);
         let interpreter = words.next().unwrap_or_default().as_bytes().to_vec();
         let argument = words.next().map(str::trim).filter(|argument| !argument.is_empty());
-        let script = [b"/", entry.path.as_slice()].concat();
+        // By its real path: natively nothing else leads into the tree, and what lies beside it is found.
+        let script = (RuleKind::Tree, Vec::new(), [b"/", entry.path.as_slice()].concat());
         let interpreter = interpreter.strip_prefix(b"/").unwrap_or(&interpreter).to_vec();
         let mut before = vec![script];
         // `#!/usr/bin/env NAME` means the NAME that a search would find.
@@ -246,12 +261,12 @@ fn look(layers: &mut Layers, entry: &mut Entry, request: &Request) -> Result<Elf
                 PROGRAM_FOLDERS.iter().map(in_folder).find(|path| matches!(layers.find(path), Ok(Some(_))));
             entry.path = found.unwrap_or(interpreter);
         } else {
-            before.extend(argument.map(|argument| argument.as_bytes().to_vec()));
+            before.extend(argument.map(|text| (RuleKind::Argument, Vec::new(), text.as_bytes().to_vec())));
             before.rotate_right(usize::from(argument.is_some()));
             entry.path = interpreter;
         }
-        before.append(&mut entry.arguments);
-        entry.arguments = before;
+        before.append(&mut entry.rules);
+        entry.rules = before;
         if layers.find(&entry.path)?.is_none() {
             return Err(Error::NotAProgram { path: shown, found: NotElf::Script(line) });
         }

@@ -11,6 +11,7 @@ use closure::{Folder, Layer, Open, Place, Tree};
 
 use crate::app::{App, Node};
 use crate::error::{Error, readable};
+use crate::say;
 use crate::spool::Spool;
 
 impl Layer for App {
@@ -142,6 +143,10 @@ impl Layers {
     /// A file of this machine.
     pub(crate) fn file(&mut self, path: &std::path::Path) -> Result<Node, Error> {
         let failed = |source| Error::io("read", path, source);
+        // An ordinary user's file cannot have them, so that nothing of them could be kept.
+        if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
+            say::warning(&format!("`{}` loses its file capabilities", path.display()));
+        }
         let executable = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o111 != 0;
         let content = self.spool.append(&mut File::open(path).map_err(failed)?)?;
         Ok(Node::File { executable, content })

@@ -5,18 +5,26 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use bundle::Arch;
-use closure::{Libc, Loader, Object};
+use bundle::{Arch, RuleKind};
+use closure::{FAMILIES, Libc, Loader, Object};
 
 use crate::app::{App, Node, relative};
 use crate::content::Content;
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
-use crate::request::last_part;
+use crate::request::{Entry, Rule, last_part};
 use crate::{say, search_path};
 
 /// What glibc's loader reads of the host besides its folders (ld.so(8), FILES): libraries of another C library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
+
+/// Folders beside a library that it loads plug-ins from by their absolute path, as constants in it: the library's name, the folder's.
+/// The loader takes `$ORIGIN` in such a path too (`_dl_map_object` of glibc's elf/dl-load.c), and that is shorter.
+const LOADED_FROM: [(&[u8], &[u8]); 3] = [
+    (b"libcrypto.so.", b"ossl-modules"),
+    (b"libcrypto.so.", b"engines-3"),
+    (b"libcrypto.so.", b"engines-1.1"),
+];
 
 /// A byte that is in no name that anybody would make.
 const NOTHING: u8 = 1;
@@ -49,12 +57,15 @@ pub(crate) fn prepare(
         let Ok(object) = Object::read(&mut content.reader()) else { continue };
         // The C library can be started, to tell its version, but is a library.
         let program = asks == Some(last_part(loader)) && object.soname.is_none();
+        let own = loading_from_beside(path, content)?;
         if !program && object.rpath.is_none() && object.runpath.is_none() {
+            changed.extend(own.map(|own| (path.to_vec(), own, false)));
             continue;
         }
+        let own = own.map_or_else(|| bytes(content), Ok)?;
         let given = object.runpath.as_ref().or(object.rpath.as_ref());
         let search = search(app, path, given.map_or(&b""[..], Vec::as_slice), folders);
-        match search_path::rewritten(bytes(content)?, target, &search, program) {
+        match search_path::rewritten(own, target, &search, program) {
             Ok(bytes) => changed.push((path.to_vec(), bytes, program)),
             Err(why) if entries.iter().any(|entry| app.file(entry).is_some_and(|(file, _)| file == path)) => {
                 return Err(Error::NotRewritten { path: readable(path), why });
@@ -74,6 +85,43 @@ pub(crate) fn prepare(
         }
     }
     Ok(())
+}
+
+/// Arguments that make `entry` look for its data in the tree, where absolute paths are the host's. The loader must be as it came.
+pub(crate) fn arguments(app: &App, loader: &[u8], entry: &Entry) -> Vec<Rule> {
+    let Some((_, Node::File { content, .. })) = app.file(loader) else { return Vec::new() };
+    let Ok(own) = bytes(content) else { return Vec::new() };
+    let known = Loader::read(&own, loader);
+    let mut rules = Vec::new();
+    for (before, pattern) in FAMILIES.iter().flat_map(|family| family.arguments_of(&known, &entry.path)) {
+        let found = app.nodes().filter(|(path, node)| {
+            matches!(node, Node::Folder | Node::File { .. }) && closure::matches(&pattern, path)
+        });
+        rules.extend(
+            found.map(|(path, _)| (RuleKind::Tree, before.as_bytes().to_vec(), [b"/", path].concat())),
+        );
+    }
+    rules
+}
+
+/// The bytes of a library that loads plug-ins from an absolute path, made to load them from beside itself; `None` for all others.
+fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>, Error> {
+    let name = last_part(path);
+    let mut folders = LOADED_FROM.iter().filter(|(library, _)| name.starts_with(library)).peekable();
+    if folders.peek().is_none() {
+        return Ok(None);
+    }
+    let mut bytes = bytes(content)?;
+    let beside = path.strip_suffix(name).unwrap_or_default();
+    for (_, folder) in folders {
+        let (old, new) = ([b"\0/", beside, folder, b"\0"].concat(), [b"\0$ORIGIN/", *folder].concat());
+        let Some(at) = bytes.windows(old.len()).position(|window| window == old) else { continue };
+        if new.len() < old.len() {
+            bytes[at..at + old.len()].fill(0);
+            bytes[at..at + new.len()].copy_from_slice(&new);
+        }
+    }
+    Ok(Some(bytes))
 }
 
 fn bytes(content: &Content) -> Result<Vec<u8>, Error> {
@@ -141,6 +189,18 @@ mod tests {
             search(b"/usr/lib/pulse:/opt/host:$ORIGIN/x:here::"),
             b"$ORIGIN/../../lib/pulse:$ORIGIN/x:$ORIGIN/../../lib"
         );
+    }
+
+    #[test]
+    fn plug_ins_are_loaded_from_beside_the_library_that_wants_them() {
+        let bytes =
+            b"x\0/usr/lib/a-linux-gnu/ossl-modules\0MODULESDIR: \"/usr/lib/a-linux-gnu/ossl-modules\"\0"
+                .to_vec();
+        let path = b"usr/lib/a-linux-gnu/libcrypto.so.3";
+        let beside = loading_from_beside(path, &bytes.clone().into()).expect("read").expect("changed");
+        assert_eq!(beside.len(), bytes.len(), "nothing moves");
+        assert!(beside.starts_with(b"x\0$ORIGIN/ossl-modules\0\0") && beside.ends_with(b"ossl-modules\"\0"));
+        assert!(loading_from_beside(b"usr/lib/libssl.so.3", &bytes.into()).expect("read").is_none());
     }
 
     #[test]

@@ -92,13 +92,13 @@ pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) path: Vec<u8>,
     /// Arguments of its own, before all others.
-    pub(crate) arguments: Vec<Vec<u8>>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 impl Entry {
     /// The program at `path`, without arguments of its own.
     pub(crate) fn new(name: &[u8], path: &[u8]) -> Self {
-        Self { name: name.to_vec(), path: path.to_vec(), arguments: Vec::new() }
+        Self { name: name.to_vec(), path: path.to_vec(), rules: Vec::new() }
     }
 }
 

@@ -59,8 +59,8 @@ pub(crate) fn trace(
             .arg("-0")
             .arg(OsStr::from_bytes(&entry.name));
         command.arg(tree.join(OsStr::from_bytes(&entry.path)));
-        command.args(entry.arguments.iter().map(|argument| OsString::from_vec(argument.clone())));
-        start(&mut command, rules);
+        start(&mut command, &entry.rules, &tree);
+        start(&mut command, rules, &tree);
         command.args(args).stdout(Stdio::from(io::stderr()));
         let status = command.status().map_err(|source| Error::io("execute", &emulator.path, source))?;
         let log = fs::read(&log).map_err(|source| Error::io("read", &log, source))?;
@@ -93,8 +93,12 @@ pub(crate) fn trace(
 }
 
 /// The variables and arguments that the bundle's rules will give.
-fn start(command: &mut Command, rules: &[Rule]) {
+fn start(command: &mut Command, rules: &[Rule], tree: &Path) {
     for (kind, name, value) in rules {
+        if *kind == RuleKind::Tree {
+            command.arg(OsString::from_vec([name, tree.as_os_str().as_bytes(), value].concat()));
+            continue;
+        }
         let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value));
         match kind {
             RuleKind::Argument => drop(command.arg(value)),

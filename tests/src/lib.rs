@@ -34,4 +34,4 @@ pub use smallest::{CODE_OF_ENDING, SAYS, SMALLEST, Smallest};
 pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use unibin::{store, unibin};
-pub use zig::{compile, compile_dynamic, compile_for_glibc, own};
+pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};

@@ -63,6 +63,12 @@ pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&
     build(name, sources, &[&["-target", &triple], flags].concat())
 }
 
+/// The same for musl.
+pub fn compile_musl(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
+    let all = [&["-target", &triple(target), "-dynamic"], flags].concat();
+    build(&format!("{name}-musl-{}", target.name()), sources, &all)
+}
+
 fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     let mut hasher = Sha256::new();
     hasher.update(format!("{VERSION} {FLAGS:?} {flags:?}"));

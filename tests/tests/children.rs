@@ -374,3 +374,70 @@ fn the_way_is_said_in_the_log_and_an_unknown_one_is_refused() {
     let mode = fs::metadata(sandbox.cache()).expect("cache").permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
+
+#[test]
+fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emulator() {
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    let log = |outcome: &Outcome| {
+        let errors = outcome.errors();
+        errors
+            .lines()
+            .filter(|line| line.contains("children: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    // Whoever is traced already can have no broker.
+    let traced = |script: &str| {
+        let mut command = sandbox.command("strace");
+        command.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", script]).env("UNIBIN_LOG", "1");
+        Sandbox::finish(&mut command)
+    };
+    let first = traced("uname -m; id -u");
+    assert_eq!(first.text(), format!("riscv64\n{}\n", sandbox.uid()), "{first}");
+    assert!(
+        log(&first).contains("not by a broker") && log(&first).contains("by a private binfmt_misc"),
+        "{first}"
+    );
+    // The next start of this boot begins with what worked.
+    let again = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &["-c", "uname -m"]);
+    assert_eq!(log(&again), "unibin: children: attended to by a private binfmt_misc");
+    assert_eq!(again.text(), "riscv64\n");
+    // And when that does not work any more, all are tried.
+    let limited = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" -c 'uname -m'";
+    let mut command = sandbox.command("unshare");
+    command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).env("UNIBIN_LOG", "1");
+    let without = Sandbox::finish(&mut command);
+    assert!(log(&without).contains("not by a private binfmt_misc"), "{without}");
+    assert!(log(&without).contains("attended to by a broker"), "{without}");
+    assert_eq!(without.text(), "riscv64\n");
+
+    // Where nothing works the app runs all the same.
+    let neither = sandbox.run_with(
+        &[("UNIBIN_LOG", "1"), ("UNIBIN_CHILDREN", "broker")],
+        Path::new("strace"),
+        &["-f", "-o", "/dev/null", bundle.to_str().expect("text"), "-c", "echo up"],
+    );
+    assert_eq!(neither.text(), "up\n", "{neither}");
+    assert!(log(&neither).contains("children: none"), "{neither}");
+}
+
+#[test]
+fn process_1_and_a_process_without_new_privileges_start_programs_too() {
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    let first = Sandbox::finish(
+        sandbox
+            .command("unshare")
+            .args(["-Urpf", "--mount-proc"])
+            .arg(&bundle)
+            .args(["-c", "echo $$; uname -m; (sleep 0.1 &); wait; uname -m | cat"]),
+    );
+    assert_eq!(first.text(), "1\nriscv64\nriscv64\n", "{first}");
+    for way in ["broker", "binfmt"] {
+        let mut command = sandbox.command("setpriv");
+        command.arg("--no-new-privs").arg(&bundle).args(["-c", "uname -m | cat"]).env("UNIBIN_CHILDREN", way);
+        assert_eq!(Sandbox::finish(&mut command).text(), "riscv64\n", "{way}");
+    }
+}

@@ -23,7 +23,11 @@ pub(crate) fn run() -> Result<()> {
     step("launchers keep their rules", crate::verify::run)?;
     step("compiler of the tests", crate::tools::run)?;
     cargo(&workspace, "tests", &["test", "--workspace"])?;
+    step("examples", crate::examples::run)?;
     cargo(&workspace, "tests of the broker", &TESTS_OF_THE_BROKER)?;
+    // All of it takes longer than such a run may: half of the machines, the other half with the next commit.
+    step("lab: a broken launcher is seen", || crate::lab::run(&["--self-test".into(), "--fast".into()]))?;
+    step("lab: half of the machines", || crate::lab::run(&["half".into()]))?;
     step("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }
 

@@ -6,6 +6,8 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod examples;
+mod lab;
 mod launchers;
 mod rust_src;
 mod tidy;
@@ -31,6 +33,10 @@ usage: cargo xtask TASK [OPTION...]
             warm start of a bundle against direct execution, interleaved
   bench fetch
             bytes that an emulator takes over the network, host by host
+  lab [all|half|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
+            boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
+            --fast runs the same cases without booting, under user-mode emulation
+  examples  run every example of examples/ and check what it prints
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers and brokers against the rules for them
@@ -47,9 +53,11 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
+        Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, [])) if task == "examples" => examples::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),

@@ -1,0 +1,382 @@
+//! Programs of Debian, packed by name: each prints what it should on foreign CPUs, and natively on this one without mapping
+//! anything of this machine. A table of packages, what they are asked, and the CPUs besides riscv64 that they are asked on.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use bundle::Arch;
+use end_to_end::{Sandbox, compile_musl, own, pack, without};
+
+/// One package.
+struct Row {
+    package: &'static str,
+    /// Options of `pack` besides the package.
+    options: &'static [&'static str],
+    /// CPUs besides riscv64 and this machine's.
+    targets: &'static [Arch],
+    runs: &'static [Run],
+    /// Arguments with which it has loaded everything and waits for its input, or for somebody to read its output.
+    waiting: &'static [&'static str],
+}
+
+/// One run and all that it prints. `SERVER`, `FOLDER` and `MACHINE` stand for what they are.
+struct Run {
+    entry: &'static str,
+    arguments: &'static [&'static str],
+    prints: &'static str,
+}
+
+const ALL: [Arch; 5] = [Arch::Aarch64, Arch::Armv7, Arch::I686, Arch::Ppc64le, Arch::S390x];
+
+/// More than a pipe holds.
+const MUCH: &str = "MUCH";
+
+const PYTHON: &str = "
+import ctypes, decimal, locale, platform, socket, sqlite3, ssl, sys
+print(ssl.OPENSSL_VERSION.split()[0], ssl.create_default_context().verify_mode.name)
+print(sqlite3.connect(':memory:').execute('select 6*7').fetchone()[0])
+print(ctypes.CDLL(None).strlen(b'hello'), decimal.Decimal(1) / 3)
+print(socket.gethostbyname('localhost'), platform.machine())
+print(locale.setlocale(locale.LC_ALL, 'C.UTF-8'), sys.stdout.encoding, '\\u00e9\\u4e2d')
+";
+
+const PYTHON_PRINTS: &str = "OpenSSL CERT_REQUIRED
+42
+5 0.3333333333333333333333333333
+127.0.0.1 MACHINE
+C.UTF-8 utf-8 \u{e9}\u{4e2d}";
+
+const PYTHON_WAITS: &str = "import ctypes, decimal, sqlite3, ssl, curses, lzma, bz2; input()";
+
+const PERL: &str =
+    "print sum(40, 2), ' ', md5_hex('abc'), ' ', floor(2.5), ' ', encode('UTF-8', chr(233)), \"\\n\"";
+
+const PERL_PRINTS: &str = "42 900150983cd24fb0d6963f7d28e17f72 2 \u{e9}";
+
+/// Modules in Perl and in C, of `perl-base` and of `perl-modules`.
+const PERL_USES: [&str; 4] = ["-MList::Util=sum", "-MDigest::MD5=md5_hex", "-MPOSIX=floor", "-MEncode"];
+
+/// The digest of `abc`: the first example of FIPS 180-4.
+macro_rules! abc_sha256 {
+    () => {
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    };
+}
+
+const fn run(entry: &'static str, arguments: &'static [&'static str], prints: &'static str) -> Run {
+    Run { entry, arguments, prints }
+}
+
+const HELLO: Row = Row {
+    package: "hello",
+    options: &[],
+    targets: &ALL,
+    runs: &[run("", &[], "Hello, world!")],
+    waiting: &["-g", MUCH],
+};
+
+const PYTHON3: Row = Row {
+    package: "python3",
+    options: &["--entry", "python3=/usr/bin/python3"],
+    targets: &ALL,
+    runs: &[run("", &["-c", PYTHON], PYTHON_PRINTS)],
+    waiting: &["-c", PYTHON_WAITS],
+};
+
+const OTHERS: [Row; 10] = [
+    Row {
+        package: "coreutils",
+        options: &[
+            "--entry",
+            "cat=/usr/bin/cat",
+            "--entry",
+            "/usr/bin/*sum",
+            "--entry",
+            "sort=/usr/bin/sort",
+        ],
+        targets: &[Arch::Ppc64le],
+        runs: &[
+            run("", &["FOLDER/abc"], "abc"),
+            run("sha256sum", &["FOLDER/abc"], concat!(abc_sha256!(), "  FOLDER/abc")),
+            run("sort", &["FOLDER/lines"], "1\n2\n3"),
+        ],
+        waiting: &[],
+    },
+    Row {
+        package: "perl",
+        options: &[],
+        // On a 32-bit CPU it finds its modules by other calls.
+        targets: &[Arch::I686, Arch::S390x],
+        runs: &[run("", &[PERL_USES[0], PERL_USES[1], PERL_USES[2], PERL_USES[3], "-e", PERL], PERL_PRINTS)],
+        waiting: &[PERL_USES[0], PERL_USES[1], PERL_USES[2], PERL_USES[3], "-e", "<STDIN>"],
+    },
+    Row {
+        package: "sqlite3",
+        options: &[],
+        targets: &[Arch::S390x],
+        runs: &[run("", &[":memory:", "select 6*7, upper('abc')"], "42|ABC")],
+        waiting: &[":memory:"],
+    },
+    Row {
+        package: "lua5.4",
+        options: &[],
+        targets: &[Arch::Ppc64le],
+        runs: &[run(
+            "",
+            &["-e", "print(_VERSION, 6*7, string.pack('>I2', 258):byte(1, 2))"],
+            "Lua 5.4\t42\t1\t2",
+        )],
+        waiting: &["-"],
+    },
+    Row {
+        package: "openssl",
+        options: &[],
+        targets: &[Arch::Aarch64],
+        runs: &[
+            run("", &["dgst", "-r", "-sha256", "FOLDER/abc"], concat!(abc_sha256!(), " *FOLDER/abc")),
+            // MD4 is in a module that is loaded by its path.
+            run(
+                "",
+                &["dgst", "-r", "-provider", "legacy", "-md4", "FOLDER/abc"],
+                "a448017aaf21d8525fc10ae87aa6729d *FOLDER/abc",
+            ),
+        ],
+        waiting: &["dgst", "-provider", "legacy", "-provider", "default", "-md4"],
+    },
+    Row {
+        package: "curl",
+        options: &[],
+        targets: &[Arch::Armv7],
+        runs: &[run("", &["-sS", "SERVER/page"], "you asked for /page")],
+        waiting: &["-sS", "-d", "@-", "SERVER/"],
+    },
+    Row {
+        package: "gawk",
+        options: &[],
+        targets: &[Arch::I686],
+        runs: &[run(
+            "",
+            &["{ sum += $1 } END { printf \"%d %s\\n\", sum, toupper(\"abc\") }", "FOLDER/lines"],
+            "6 ABC",
+        )],
+        waiting: &["{}"],
+    },
+    Row {
+        package: "jq",
+        options: &[],
+        targets: &[Arch::S390x],
+        runs: &[run("", &["-cn", "[6*7, (\"abc\" | test(\"b\"))]"], "[42,true]")],
+        waiting: &["."],
+    },
+    Row {
+        package: "file",
+        options: &[],
+        targets: &[Arch::Aarch64],
+        runs: &[run("", &["-b", "FOLDER/abc"], "ASCII text, with no line terminators")],
+        waiting: &["-"],
+    },
+    Row {
+        package: "diffutils",
+        options: &["--entry", "cmp=/usr/bin/cmp"],
+        targets: &[Arch::Armv7],
+        runs: &[run("", &["-s", "FOLDER/abc", "FOLDER/abc"], "")],
+        waiting: &["-", "FOLDER/abc"],
+    },
+];
+
+/// A sandbox with what the runs read, and a server that answers.
+struct Scene {
+    sandbox: Sandbox,
+    server: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write("abc", b"abc");
+        sandbox.write("lines", b"3\n1\n2\n");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = format!("http://{}", listener.local_addr().expect("an address"));
+        // It ends with the test's process.
+        std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+        Self { sandbox, server }
+    }
+
+    fn meant(&self, text: &str, target: Arch) -> String {
+        let machine = target.uname_names().first().copied().unwrap_or_default();
+        let folder = self.sandbox.path().to_str().expect("text");
+        let text = text.replace("SERVER", &self.server).replace("FOLDER", folder).replace("MACHINE", machine);
+        if text == MUCH { "x".repeat(100_000) } else { text }
+    }
+
+    fn check(&self, bundle: &Path, target: Arch, row: &Row, route: &str) {
+        for Run { entry, arguments, prints } in row.runs {
+            let arguments: Vec<String> = arguments.iter().map(|text| self.meant(text, target)).collect();
+            let mut variables = vec![("UNIBIN_ROUTE", route)];
+            if !entry.is_empty() {
+                variables.push(("UNIBIN_ENTRY", entry));
+            }
+            let ran = self.sandbox.run_with(&variables, bundle, &arguments);
+            let what = format!("{} for {target}, {route}: {ran}", row.package);
+            assert_eq!(ran.code(), Some(0), "{what}");
+            assert_eq!(ran.text().trim_end(), self.meant(prints, target), "{what}");
+            assert_eq!(ran.errors(), "", "{what}");
+        }
+    }
+
+    /// What a native run has mapped once it waits.
+    fn maps(&self, bundle: &Path, row: &Row) -> Vec<String> {
+        let mut command = self.sandbox.command(bundle);
+        command.args(row.waiting.iter().map(|text| self.meant(text, Arch::X86_64)));
+        let pipes = command.env("UNIBIN_ROUTE", "native").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = pipes.spawn().expect("started");
+        let maps =
+            waits(&mut child, &self.sandbox.cache()).unwrap_or_else(|| panic!("{}: it ended", row.package));
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        maps
+    }
+}
+
+fn answer(mut stream: std::net::TcpStream) {
+    let mut line = String::new();
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let _ = reader.read_line(&mut line);
+    let body = format!("you asked for {}\n", line.split(' ').nth(1).unwrap_or_default());
+    let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+}
+
+/// The files that `child` has mapped as soon as it is a program of the cache that sleeps; `None` when it has ended before.
+fn waits(child: &mut Child, cache: &Path) -> Option<Vec<String>> {
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let mut before = Vec::new();
+    while child.try_wait().expect("its state").is_none() {
+        let text = |name: &str| fs::read_to_string(process.join(name)).unwrap_or_default();
+        let sleeps = text("stat").rsplit(')').next().is_some_and(|rest| rest.starts_with(" S"));
+        let maps: Vec<String> =
+            text("maps").lines().filter_map(|line| line.find('/').map(|at| line[at..].to_owned())).collect();
+        let exe = fs::read_link(process.join("exe")).unwrap_or_default();
+        let libc = maps.iter().any(|map| map.ends_with("/libc.so.6"));
+        if sleeps && exe.starts_with(cache) && libc && maps == before {
+            return Some(maps);
+        }
+        before = if sleeps { maps } else { Vec::new() };
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    None
+}
+
+/// On this CPU and, emulated, as riscv64: one bundle.
+fn two_variants(row: &Row) {
+    let scene = Scene::new();
+    let all = [
+        "--deb",
+        row.package,
+        "--target",
+        "riscv64",
+        "--native",
+        "x86_64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "3",
+    ];
+    let bundle = scene.sandbox.copy(&pack(&[&all, row.options].concat()), row.package);
+    scene.check(&bundle, Arch::Riscv64, row, "emulated");
+    scene.check(&bundle, Arch::X86_64, row, "native");
+    let cache = scene.sandbox.cache();
+    let maps = scene.maps(&bundle, row);
+    let strangers: Vec<_> = maps.iter().filter(|map| !Path::new(map).starts_with(&cache)).collect();
+    assert!(strangers.is_empty(), "{}: of this machine: {strangers:#?}", row.package);
+}
+
+fn on_other_targets(row: &Row) {
+    let scene = Scene::new();
+    for target in row.targets {
+        let all = ["--deb", row.package, "--target", target.name(), "--hosts", "x86_64", "--level", "3"];
+        let packed = pack(&[&all, row.options].concat());
+        let bundle = scene.sandbox.copy(&packed, format!("{}-{target}", row.package));
+        scene.check(&bundle, *target, row, "emulated");
+    }
+}
+
+#[test]
+fn hello_runs_on_all_targets_and_natively() {
+    two_variants(&HELLO);
+    on_other_targets(&HELLO);
+}
+
+#[test]
+fn python_has_its_modules_on_all_targets_and_natively() {
+    two_variants(&PYTHON3);
+    on_other_targets(&PYTHON3);
+}
+
+#[test]
+fn programs_of_debian_run_emulated_and_natively_on_nothing_of_this_machine() {
+    OTHERS.iter().for_each(two_variants);
+}
+
+#[test]
+fn programs_of_debian_run_on_other_targets() {
+    OTHERS.iter().for_each(on_other_targets);
+}
+
+#[test]
+fn a_program_on_musl_runs_with_the_musl_of_debian() {
+    for target in [Arch::Riscv64, Arch::S390x, Arch::Armv7, Arch::X86_64] {
+        let Some(program) = compile_musl("root", &[own("root.c")], target, &[]) else { return };
+        let sandbox = Sandbox::new();
+        let program = program.to_str().expect("text");
+        let packed = pack(&[program, "--libs", "debian", "--hosts", "x86_64", "--level", "3"]);
+        let ran = sandbox.run(&sandbox.copy(&packed, "root"), &[] as &[&str]);
+        let bits = if target == Arch::Armv7 { 32 } else { 64 };
+        assert_eq!(ran.must_succeed(), format!("root=2.0 bits={bits}\n"), "{target}");
+    }
+}
+
+#[test]
+fn an_editor_draws_and_takes_keys_in_a_terminal() {
+    if std::process::Command::new("tmux").arg("-V").output().is_err() {
+        without("tmux", "it is not installed");
+        return;
+    }
+    let options =
+        ["--deb", "nano", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64", "--level", "3"];
+    let packed = pack(&options);
+    for route in ["emulated", "native"] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&packed, "nano");
+        let file = sandbox.write("text", b"a line to be seen\n");
+        let tmux = |arguments: &[&str]| {
+            let mut command = sandbox.command("tmux");
+            let own = command.env("TMUX_TMPDIR", sandbox.home()).env("LC_ALL", "C.UTF-8");
+            Sandbox::finish(own.args(["-f", "/dev/null"]).args(arguments))
+        };
+        let line = format!("UNIBIN_ROUTE={route} exec {} {}", bundle.display(), file.display());
+        tmux(&["new-session", "-d", "-x", "80", "-y", "24", &line]).must_succeed();
+        let screen = until(|| {
+            Some(tmux(&["capture-pane", "-p"])).filter(|seen| seen.text().contains("a line to be seen"))
+        });
+        assert!(screen.text().contains("GNU nano"), "{route}: {screen}");
+        tmux(&["send-keys", "new ", "C-o", "Enter"]).must_succeed();
+        until(|| fs::read_to_string(&file).ok().filter(|text| text.starts_with("new a line")));
+        tmux(&["send-keys", "C-x"]).must_succeed();
+        // Its only session ends with the editor, and the server with that.
+        until(|| (!tmux(&["has-session"]).status.success()).then_some(()));
+    }
+}
+
+/// Waits for what `look` finds; a test that waits in vain is stopped from outside.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    loop {
+        match look() {
+            Some(found) => return found,
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! `cargo xtask lab`: what is claimed of bundles, seen on booted kernels of eight CPUs: Debian's own, on machines of
+//! qemu-system, by a user with nothing installed. `--fast` runs the same cases without booting, under user-mode emulation.
+//!
+//! What cannot be shown is named NOT RUN and is a failure. docs/lab.md has the last full table.
+
+mod archive;
+mod boot;
+mod bundles;
+mod cases;
+mod compile;
+mod cpio;
+mod disks;
+mod docs;
+mod fast;
+mod initramfs;
+mod machines;
+mod modules;
+mod report;
+mod request;
+mod self_test;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use bundle::Arch;
+
+use archive::Suites;
+use bundles::Packer;
+use cases::{CASES, Case};
+use initramfs::Programs;
+use machines::{Board, MACHINES, Machine};
+use report::Row;
+use request::{Request, Way};
+
+/// Runs the task with the words after its name.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let request = Request::parse(arguments)?;
+    let lab = Lab::open(&crate::workspace().join("target/lab"))?;
+    if request.self_test {
+        return lab.sees_a_broken_launcher(request.way);
+    }
+    let rows = lab.rows(&request)?;
+    print!("\n{}", report::table(&rows));
+    if request.write_docs {
+        docs::write(&crate::workspace().join("docs/lab.md"), &rows)?;
+    }
+    let complaints = report::complaints(&rows);
+    println!("\nlogs: `{}`", lab.folder.join("logs").display());
+    ensure!(complaints.is_empty(), "not everything is green:\n{}", complaints.join("\n"));
+    Ok(())
+}
+
+/// What all machines share.
+struct Lab {
+    folder: PathBuf,
+    packer: Packer,
+}
+
+impl Lab {
+    fn open(folder: &Path) -> Result<Self> {
+        crate::tools::run()?;
+        let packer = Packer::build(&folder.join("bundles"))?;
+        Ok(Self { folder: folder.to_owned(), packer })
+    }
+
+    /// The lab's own test: see [`self_test`].
+    fn sees_a_broken_launcher(mut self, way: Way) -> Result<()> {
+        let machine = MACHINES.iter().find(|machine| machine.host == self_test::HOST).context("a machine")?;
+        let native = CASES.iter().find(|case| case.name == "native").context("a case")?;
+        let request = Request { machines: vec![*machine], cases: vec![native], way, ..Request::default() };
+        let broken = self_test::broken_launchers(&self.folder)?;
+        let broken = self.packer.with_launchers(&broken)?;
+        let whole = std::mem::replace(&mut self.packer, broken);
+        let row = self.rows(&request)?.remove(0);
+        ensure!(row.not_run.is_none(), "the machine did not come up: {}", row.not_run.unwrap_or_default());
+        ensure!(!row.is_green(), "a launcher that cannot execute anything was not seen");
+        println!("lab: a broken launcher is seen; now the whole one");
+        self.packer = whole;
+        let row = self.rows(&request)?.remove(0);
+        ensure!(row.is_green(), "the whole launcher is red too: {}", report::complaints(&[row]).join("; "));
+        Ok(())
+    }
+
+    /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
+    fn rows(&self, request: &Request) -> Result<Vec<Row>> {
+        let mut suites = Suites::new(self.folder.join("debian"));
+        let shared = match request.way {
+            Way::Fast => fast::fresh_folder(&self.folder.join("shared"))?,
+            Way::Booted => disks::empty(self.folder.join("shared.img"), 512)?,
+            Way::Logs => PathBuf::new(),
+        };
+        let mut rows = Vec::new();
+        for machine in &request.machines {
+            println!("lab: == {}", machine.name);
+            let begin = Instant::now();
+            let ran = if request.way == Way::Logs {
+                self.kept_console(machine, request)
+            } else {
+                self.console(machine, request, &mut suites, &shared)
+            };
+            let seconds = begin.elapsed().as_secs();
+            let row = match ran {
+                Ok(console) => Row {
+                    machine: *machine,
+                    release: report::release(&console).unwrap_or_default().to_owned(),
+                    not_run: report::release(&console)
+                        .is_none()
+                        .then(|| "it did not come up; see its log".to_owned()),
+                    verdicts: report::judge(&console, machine, &request.cases, request.way != Way::Fast),
+                    pages: report::pages(&console),
+                    seconds,
+                },
+                Err(error) => Row {
+                    machine: *machine,
+                    release: String::new(),
+                    not_run: Some(format!("{error:#}")),
+                    verdicts: Vec::new(),
+                    pages: Vec::new(),
+                    seconds,
+                },
+            };
+            let word = if row.is_green() { "green" } else { "NOT GREEN" };
+            println!("lab: == {}: {word}, {seconds} s", machine.name);
+            for line in report::complaints(std::slice::from_ref(&row)) {
+                println!("lab: {line}");
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    fn log(&self, machine: &Machine, request: &Request) -> PathBuf {
+        let way = if request.way == Way::Fast { "fast" } else { "booted" };
+        self.folder.join(format!("logs/{}.{way}.log", machine.name))
+    }
+
+    /// What the console said last time, if that was this very `unibin`'s.
+    fn kept_console(&self, machine: &Machine, request: &Request) -> Result<String> {
+        let log = self.log(machine, request);
+        let console = std::fs::read(&log).with_context(|| format!("there is no `{}`", log.display()))?;
+        let console = String::from_utf8_lossy(&console).into_owned();
+        let packer = format!("@lab unibin {}", self.packer.digest());
+        ensure!(console.lines().any(|line| line == packer), "`{}` is another unibin's", log.display());
+        Ok(console)
+    }
+
+    /// Runs the cases on a machine; what its console said.
+    fn console(
+        &self,
+        machine: &Machine,
+        request: &Request,
+        suites: &mut Suites,
+        shared: &Path,
+    ) -> Result<String> {
+        let applies = |case: &&&Case| case.applies(machine, request.way != Way::Fast);
+        let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
+        let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
+        let bundles = self.packer.all_for(machine.host, &scripts)?;
+        let programs = self.programs(machine.host, suites)?;
+        let log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
+        let told = |line: &str| {
+            if let Some(case) = line.strip_prefix("@lab begin ") {
+                println!("lab: {}: {case}", machine.name);
+            }
+        };
+        if request.way == Way::Fast {
+            let emulator = (!matches!(machine.host, Arch::X86_64 | Arch::I686))
+                .then(|| self.packer.emulator(machine.host))
+                .transpose()?;
+            let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
+            return fast::run(&parts, &cases, log, told);
+        }
+        let board = machines::board(machine.host);
+        let kernel = suites.kernel(machine)?;
+        let initramfs = self.folder.join("initramfs");
+        std::fs::write(&initramfs, initramfs::archive(machine, &kernel, &programs, &cases)?)?;
+        let disk = disks::of_folder(&bundles, &self.folder.join("disks"))?;
+        let mut qemu = self.qemu(&board)?;
+        let mut memory = 512;
+        let mut command_line = "loglevel=3".to_owned();
+        if machine.host == Arch::Loongarch64 {
+            let firmware = "usr/share/qemu-efi-loongarch64/QEMU_EFI.fd";
+            let firmware = suites.file("sid", Arch::X86_64, "qemu-efi-loongarch64", firmware)?;
+            qemu.arg("-bios").arg(firmware);
+            memory = 1024;
+            command_line.push_str(" mem=512M");
+        }
+        let parts = boot::Parts {
+            qemu,
+            board: &board,
+            memory,
+            kernel: &kernel.image,
+            command_line: &command_line,
+            initramfs: &initramfs,
+            disks: [&disk, shared],
+        };
+        boot::boot(parts, log, told)
+    }
+
+    fn programs(&self, host: Arch, suites: &mut Suites) -> Result<Programs> {
+        let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
+        Ok(Programs {
+            busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
+            r#as: compile::compile(compile::AS, host, &self.folder.join("programs"))?,
+        })
+    }
+
+    /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its libraries. Debian
+    /// 12 has one that knows neither today's firmware nor kernel.
+    fn qemu(&self, board: &Board) -> Result<Command> {
+        if board.program == machines::LOONGARCH {
+            let entry = format!("qemu=/usr/bin/{}", board.program);
+            let words =
+                ["--deb", board.package, "--suite", "trixie", "--target", "x86_64", "--hosts", "x86_64"];
+            let words = [&words[..], &["--entry", &entry]].concat();
+            return Ok(Command::new(
+                self.packer.pack(&words.into_iter().map(str::to_owned).collect::<Vec<_>>())?,
+            ));
+        }
+        let installed = Path::new("/usr/bin").join(board.program);
+        ensure!(
+            installed.exists(),
+            "`{}` is not installed: `apt-get install {}`",
+            board.program,
+            board.package
+        );
+        Ok(Command::new(installed))
+    }
+}

@@ -1,0 +1,147 @@
+//! The bundles that the cases run, packed of Debian's packages by the `unibin` of this tree, and kept by its digest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use bundle::Arch;
+use debian::Sha256;
+
+use super::archive::appear;
+use super::cases::{CASES, emulated_on};
+use super::compile::{PAGES, compile};
+
+/// The packer, and where what it packs is kept.
+pub(crate) struct Packer {
+    program: PathBuf,
+    folder: PathBuf,
+    /// Launchers to pack instead of those inside it.
+    launchers: Option<PathBuf>,
+}
+
+impl Packer {
+    /// Builds `unibin`. What it packs is kept in `folder`.
+    pub(crate) fn build(folder: &Path) -> Result<Self> {
+        let workspace = crate::workspace();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--release", "--package", "unibin", "--message-format", "short"]);
+        let target = workspace.join("target");
+        // What cargo told us about ourselves would make it build some crates once more.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
+                command.env_remove(name);
+            }
+        }
+        let built = command.arg("--target-dir").arg(&target).current_dir(&workspace).status();
+        ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
+        let program = target.join("release/unibin");
+        let digest = Sha256::of(&fs::read(&program)?).to_string();
+        Ok(Self { program, folder: folder.join(&digest[..16]), launchers: None })
+    }
+
+    /// What tells this packer, and its launchers, from others.
+    pub(crate) fn digest(&self) -> &str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The same packer with the launchers in a folder.
+    pub(crate) fn with_launchers(&self, launchers: &Path) -> Result<Self> {
+        let mut all = Vec::new();
+        for host in Arch::HOSTS {
+            all.extend(fs::read(launchers.join(format!("launcher-{}", host.name())))?);
+        }
+        let folder = self.folder.join(&Sha256::of(&all).to_string()[..16]);
+        Ok(Self { program: self.program.clone(), folder, launchers: Some(launchers.to_owned()) })
+    }
+
+    /// A folder with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
+    pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
+        let pages = compile(PAGES, Arch::X86_64, &self.folder.join("programs"))?;
+        let mut wanted = wanted(host, &pages);
+        wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
+        let key = Sha256::of(format!("{wanted:?}").as_bytes()).to_string();
+        let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
+        if folder.exists() {
+            return Ok(folder);
+        }
+        appear(&folder, |new| {
+            fs::create_dir(new)?;
+            for (name, words) in &wanted {
+                let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+                let bundle = self.pack(&words)?;
+                // By its name busybox knows which of its programs it is to be.
+                let package = words.get(1).filter(|_| words[0] == "--deb");
+                let program = package.map_or(name.as_str(), |package| package.trim_end_matches("-static"));
+                fs::create_dir(new.join(name))?;
+                fs::hard_link(&bundle, new.join(name).join(program))?;
+            }
+            Ok(())
+        })?;
+        Ok(folder)
+    }
+
+    /// The bundle that `unibin pack WORDS` writes.
+    pub(crate) fn pack(&self, words: &[String]) -> Result<PathBuf> {
+        let name = Sha256::of(words.join("\n").as_bytes()).to_string();
+        let bundle = self.folder.join(&name[..16]);
+        if bundle.exists() {
+            return Ok(bundle);
+        }
+        println!("lab: unibin pack {}", words.join(" "));
+        appear(&bundle, |new| {
+            let mut command = Command::new(&self.program);
+            if let Some(launchers) = &self.launchers {
+                command.env("UNIBIN_LAUNCHERS", launchers);
+            }
+            let packed = command
+                .args(["pack", "--allow-stale", "--level", "3"])
+                .args(words)
+                .arg("-o")
+                .arg(new)
+                .output();
+            let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
+            if !packed.status.success() {
+                bail!("`unibin pack` failed: {}", String::from_utf8_lossy(&packed.stderr).trim());
+            }
+            Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
+        })?;
+        Ok(bundle)
+    }
+
+    /// An emulator of this machine's for `target`, out of the store.
+    pub(crate) fn emulator(&self, target: Arch) -> Result<PathBuf> {
+        let run = |words: &[&str]| -> Result<String> {
+            let ran = Command::new(&self.program).arg("emulator").args(words).output()?;
+            ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr).trim());
+            Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
+        };
+        run(&["fetch", "--target", target.name(), "--hosts", "x86_64"])?;
+        Ok(run(&["path", "--target", target.name(), "--host", "x86_64"])?.into())
+    }
+}
+
+/// The bundles that there can be for a host, by the names that the cases have for them, and how each is packed.
+fn wanted(host: Arch, pages: &Path) -> Vec<(String, String)> {
+    let (own, other) = (host.name(), emulated_on(host).name());
+    let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);
+    let natives: Vec<String> = natives.map(|host| format!("--native {}", host.name())).collect();
+    let natives = natives.join(" ");
+    let mut wanted = Vec::new();
+    let mut want = |name: &str, words: String| wanted.push((name.to_owned(), words));
+    want("native", format!("--deb busybox-static --target {own} --hosts {own}"));
+    let targets: BTreeSet<&str> = CASES.iter().filter_map(|case| case.target).map(Arch::name).collect();
+    for target in targets.into_iter().filter(|target| *target != own) {
+        want(target, format!("--deb busybox-static --target {target} --hosts {own}"));
+    }
+    want("hello", format!("--deb hello --target {other} --hosts {own}"));
+    want("hello-native", format!("--deb hello --target {own} --hosts {own}"));
+    want("head", format!("--deb busybox-static --target {other} --hosts {own} --head elf:{own}"));
+    want("variants", format!("--deb busybox-static --target riscv64 {natives} --hosts all"));
+    want("pages", format!("{} --target x86_64 --hosts {own}", pages.display()));
+    want("all", "--deb busybox-static --target s390x --hosts all".to_owned());
+    wanted
+}

@@ -1,0 +1,47 @@
+//! Disks of the booted machines: one with the bundles on it, one that goes from machine to machine. ext4 without what old or
+//! small kernels would need more modules for.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use debian::Sha256;
+
+use super::archive::appear;
+
+/// A disk with what is in `folder`, kept by the names and sizes in it.
+pub(crate) fn of_folder(folder: &Path, kept: &Path) -> Result<PathBuf> {
+    let mut size = 0;
+    let key = Sha256::of(folder.as_os_str().as_encoded_bytes()).to_string();
+    let disk = kept.join(format!("{}.img", &key[..16]));
+    if disk.exists() {
+        return Ok(disk);
+    }
+    for named in fs::read_dir(folder)? {
+        for bundle in fs::read_dir(named?.path())? {
+            size += bundle?.metadata()?.len();
+        }
+    }
+    appear(&disk, |new| make(new, size / (1 << 20) * 11 / 10 + 16, Some(folder)))?;
+    Ok(disk)
+}
+
+/// An empty disk of so many MiB.
+pub(crate) fn empty(disk: PathBuf, mebibytes: u64) -> Result<PathBuf> {
+    appear(&disk, |new| make(new, mebibytes, None))?;
+    Ok(disk)
+}
+
+fn make(disk: &Path, mebibytes: u64, folder: Option<&Path>) -> Result<()> {
+    File::create(disk)?.set_len(mebibytes << 20)?;
+    let mut command = Command::new("/sbin/mke2fs");
+    command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0"]);
+    command.args(["-O", "^has_journal,^metadata_csum,^metadata_csum_seed,^orphan_file"]);
+    if let Some(folder) = folder {
+        command.arg("-d").arg(folder);
+    }
+    let made = command.arg(disk).output().context("cannot run mke2fs: `apt-get install e2fsprogs`")?;
+    ensure!(made.status.success(), "mke2fs failed: {}", String::from_utf8_lossy(&made.stderr).trim());
+    Ok(())
+}
