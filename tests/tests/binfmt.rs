@@ -28,7 +28,7 @@ fn foreign_program(sandbox: &Sandbox) -> std::path::PathBuf {
     folder.join("usr/bin/busybox")
 }
 
-/// A folder that stands before the script's own `binfmt_misc`: `$1` is `unibin`, `$2` the foreign program, `$3` the store.
+/// What is done, step by step, on a machine whose `binfmt_misc` is the script's own: `$1` is `unibin`, `$2` the foreign program, `$3` the store.
 const STEPS: &str = r#"
 export UNIBIN_STORE="$3"
 told() { "$@" 2>&1 || echo "code $?"; }
@@ -39,6 +39,7 @@ echo "== show";          told "$1" binfmt show --target riscv64
 echo "== none";          told "$1" binfmt unregister --target riscv64
 echo "== register";      told "$1" binfmt register --target riscv64 --offline
 echo "== runs";          told "$2" sh -c 'echo "$0 $*"; exit 7' 'a b' c
+echo "== name";          ln -s "$2" echo; told ./echo by name
 echo "== script";        printf '#!%s sh\necho script $1\n' "$2" >script; chmod +x script; told ./script x
 echo "== known";         told "$1" binfmt show --target riscv64
 echo "== twice";         told "$1" binfmt register --target riscv64 --offline
@@ -79,6 +80,7 @@ fn a_handler_is_registered_runs_programs_and_is_taken_away() {
     holds("none", &["no handler `qemu-riscv64`", "code 1"]);
     holds("register", &["qemu-riscv64: /", "(flags OPF)"]);
     assert_eq!(said("runs"), "a b c\ncode 7\n", "{told}");
+    assert_eq!(said("name"), "by name\n", "argv[0] is kept: {told}");
     assert_eq!(said("script"), "script x\n", "{told}");
     holds("known", &["the kernel has it: enabled", "interpreter /", "flags: POF"]);
     holds("twice", &["registered already", "unibin binfmt unregister --target riscv64", "code 1"]);

@@ -27,6 +27,8 @@ const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
 const HEAD: &[u8] = b"unibin-head:sh\0\0";
 /// Folders of build machines: none belongs into a file that is the same from every machine.
 const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rustup/"];
+/// What looks like one and is two constants side by side: a broker looks at `/proc/PID/root`.
+const NO_MACHINE_PATH: &[u8] = b"/root/proc/";
 
 /// What the ELF header of a host's programs says beyond the table of CPUs.
 struct Machine {
@@ -64,20 +66,18 @@ pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
     Ok(linked.get(..end).context("it is cut off")?.to_vec())
 }
 
-/// Exactly the eight launchers, and as many brokers or none, each as its list says and within the rules; how many there are.
+/// Exactly the eight launchers and the eight brokers, each as its list says and within the rules; how many there are.
 fn check_folder(folder: &Path) -> Result<usize> {
     let names = |program: Program| Arch::HOSTS.map(|host| program.file_name(host));
     let wanted = Program::ALL.map(names).concat();
-    // A bundle without them still runs its app.
-    let brokers = names(Program::Broker).iter().any(|name| folder.join(name).exists());
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
         let name = entry?.file_name();
         let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
         ensure!(known, "`{}` does not belong into `{FOLDER}`", name.display());
     }
     let mut sums = Vec::new();
-    let programs = Program::ALL.into_iter().filter(|program| brokers || *program != Program::Broker);
-    for (program, machine) in programs.flat_map(|program| MACHINES.iter().map(move |row| (program, row))) {
+    let of_each = |program| MACHINES.iter().map(move |machine| (program, machine));
+    for (program, machine) in Program::ALL.into_iter().flat_map(of_each) {
         let name = program.file_name(machine.host);
         let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
         check_program(program, machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
@@ -95,7 +95,10 @@ fn check_program(program: Program, machine: &Machine, bytes: &[u8]) -> Result<()
     let budget = budget(program);
     ensure!(bytes.len() <= budget, "it has {} bytes, {budget} are allowed", bytes.len());
     for path in MACHINE_PATHS {
-        let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+        let begins = |at: usize| bytes.get(at..).unwrap_or_default();
+        let is_path =
+            |at| begins(at).starts_with(path.as_bytes()) && !begins(at).starts_with(NO_MACHINE_PATH);
+        let found = (0..bytes.len()).any(is_path);
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");
     }
     let class = *bytes.get(4).context("it is no ELF file")?;

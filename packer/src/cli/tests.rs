@@ -1,7 +1,6 @@
 //! What the command line takes and refuses.
 
 use super::*;
-use clap::CommandFactory;
 
 #[test]
 fn the_command_line_is_consistent() {

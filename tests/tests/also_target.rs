@@ -1,0 +1,68 @@
+//! An app of one CPU that starts programs of another: with the emulators that `--also-target` adds, in both ways of attending to
+//! children; without them it is refused, as ever.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, busybox, pack_by_hand, unibin, without};
+
+/// Debian's static busybox for s390x, as a file of the name that it has in the app.
+fn other_program(folder: &Path) -> PathBuf {
+    let tree = folder.join("tree");
+    let extracted = unibin().arg("extract").arg(busybox(Arch::S390x)).arg(&tree).output();
+    assert!(extracted.expect("unibin starts").status.success());
+    let program = folder.join("busybox-s390x");
+    fs::copy(tree.join("usr/bin/busybox"), &program).expect("copied");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
+    program
+}
+
+/// The app, in a sandbox of its own, packed with `options`.
+fn app(options: &[&str]) -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let add = format!("{}:usr/bin/busybox-s390x", other_program(folder.path()).display());
+    let app = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--add", &add];
+    let packed = folder.path().join("packed");
+    let outcome = pack_by_hand(&[&app, options].concat(), &packed);
+    assert!(outcome.status.success(), "{outcome}");
+    let hinted = outcome.errors().contains("`--also-target s390x` adds the emulators");
+    assert_eq!(hinted, options.is_empty(), "{outcome}");
+    let bundle = sandbox.copy(&packed, "busybox");
+    (sandbox, bundle)
+}
+
+fn run(sandbox: &Sandbox, bundle: &Path, way: &str, script: &str) -> Outcome {
+    sandbox.run_with(&[("UNIBIN_CHILDREN", way), ("UNIBIN_LOG", "1")], bundle, &["sh", "-c", script])
+}
+
+/// Each way by which the kernel is asked: a path that only the tree has, or a name.
+const SCRIPTS: [(&str, &str); 2] = [
+    ("broker", "busybox uname -m; /usr/bin/busybox-s390x uname -m; exit 7"),
+    ("binfmt", "busybox uname -m; busybox-s390x uname -m; exit 7"),
+];
+
+#[test]
+fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
+    let (without_it, refused) = app(&[]);
+    let (with_it, runs) = app(&["--also-target", "s390x"]);
+    for (way, script) in SCRIPTS {
+        let outcome = run(&without_it, &refused, way, script);
+        if !outcome.errors().contains("children: attended to by") {
+            without("namespaces", &format!("`{way}` does not attend to children here: {outcome}"));
+            continue;
+        }
+        assert_eq!((outcome.code(), outcome.text()), (Some(7), "riscv64\n".to_owned()), "{way}: {outcome}");
+        let outcome = run(&with_it, &runs, way, script);
+        assert_eq!(
+            (outcome.code(), outcome.text()),
+            (Some(7), "riscv64\ns390x\n".to_owned()),
+            "{way}: {outcome}"
+        );
+    }
+    // It says so of itself, and so does the packer.
+    let told = unibin().arg("inspect").arg(&runs).output().expect("unibin starts");
+    assert!(String::from_utf8_lossy(&told.stdout).contains("; for s390x qemu-user"), "{told:?}");
+}
