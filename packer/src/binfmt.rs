@@ -154,12 +154,11 @@ fn register(args: &BinfmtArgs) -> Result<String, Error> {
     for target in targets {
         let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
         let key = EmulatorKey { host, target };
-        let path = match given(args, key)? {
-            Some(path) => path,
-            None => {
-                let found = emulators.of(key)?;
-                found.into_iter().next().map(|found| found.path).ok_or(Error::NoneWorks { target })?
-            }
+        let path = if let Some(path) = given(args, key)? {
+            path
+        } else {
+            let found = emulators.of(key)?;
+            found.into_iter().next().map(|found| found.path).ok_or(Error::NoneWorks { target })?
         };
         if is_compatible(target) {
             say::warning(&format!(
