@@ -5,7 +5,7 @@
 
 use bundle::Arch;
 
-use super::machines::Machine;
+use super::machines::{self, Machine};
 
 /// Where a case can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Needs {
     Cpu,
     /// On a booted machine alone: it is about the kernel.
     Kernel,
+    /// On one whose kernel lets everybody have handlers of his own for foreign programs: since Linux 6.7.
+    PrivateHandlers,
 }
 
 /// One case.
@@ -39,7 +41,12 @@ impl Case {
         if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
             return false;
         }
-        self.target != Some(machine.host) && (booted || self.needs == Needs::Cpu)
+        let can = match self.needs {
+            Needs::Cpu => true,
+            Needs::Kernel => booted,
+            Needs::PrivateHandlers => booted && machine.suite != machines::OLDEST,
+        };
+        self.target != Some(machine.host) && can
     }
 
     /// The script for a machine.
@@ -58,6 +65,7 @@ impl Case {
         text.trim_start_matches('\n')
             .replace("@HOST@", machine.host.name())
             .replace("@UNAME@", machine.host.uname_names()[0])
+            .replace("@WAY@", self.name.trim_start_matches("children-"))
             .replace("@PAGES@", &pages_on(machine))
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
@@ -108,6 +116,27 @@ left /home/user
     Case { name, needs: Needs::Cpu, target: Some(target), script: SCRIPT, expected: EXPECTED }
 }
 
+/// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who attends to them.
+const CHILDREN: &str = r##"
+with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
+told /bundles/@TARGET@/busybox
+x=$(find /home/user/x -type f -name busybox)
+printf '#!%s sh\nexec %s uname -m\n' "$x" "$x" >/home/user/script
+chmod 755 /home/user/script
+script="$x uname -m; echo one two | $x wc -w; /home/user/script; /bin/busybox uname -m; $x sh -c 'exit 7'; echo \$?"
+with="HOME=/home/user UNIBIN_CHILDREN=none"
+told /bundles/@TARGET@/busybox sh -c "$x uname -m 2>/dev/null || echo refused"
+with="HOME=/home/user UNIBIN_LOG=1 UNIBIN_CHILDREN=@WAY@"
+told /bundles/@TARGET@/busybox sh -c "$script"
+said 'children: attended to by'
+sleep 1
+! ps | grep "[u]nibin-broker"
+"##;
+
+/// What comes of [`CHILDREN`].
+const CHILDREN_DO: &str = "exit 0\nrefused\nexit 0\n@TARGET_UNAME@\n2\n@TARGET_UNAME@\n@UNAME@\n7\nexit 0\n\
+                           said: children: attended to by\n";
+
 /// The cases, in the order they run.
 pub(crate) const CASES: &[Case] = &[
     case(
@@ -127,6 +156,20 @@ left /home/user
     emulates("x86_64", Arch::X86_64),
     emulates("armv7", Arch::Armv7),
     emulates("s390x", Arch::S390x),
+    Case {
+        name: "children-broker",
+        needs: Needs::Kernel,
+        target: None,
+        script: CHILDREN,
+        expected: CHILDREN_DO,
+    },
+    Case {
+        name: "children-binfmt",
+        needs: Needs::PrivateHandlers,
+        target: None,
+        script: CHILDREN,
+        expected: CHILDREN_DO,
+    },
     case(
         "dynamic",
         r"
