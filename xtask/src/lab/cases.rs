@@ -5,7 +5,7 @@
 
 use bundle::Arch;
 
-use super::machines::Machine;
+use super::machines::{self, Machine};
 
 /// Where a case can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub(crate) enum Needs {
     Cpu,
     /// On a booted machine alone: it is about the kernel.
     Kernel,
-    /// On a booted machine whose kernel lets users have a `binfmt_misc` of their own: Linux 6.7.
-    PrivateBinfmt,
+    /// On one whose kernel lets everybody have handlers of his own for foreign programs: since Linux 6.7.
+    PrivateHandlers,
 }
 
 /// One case.
@@ -41,12 +41,12 @@ impl Case {
         if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
             return false;
         }
-        let shows = match self.needs {
+        let can = match self.needs {
             Needs::Cpu => true,
             Needs::Kernel => booted,
-            Needs::PrivateBinfmt => booted && machine.suite != "bookworm",
+            Needs::PrivateHandlers => booted && machine.suite != machines::OLDEST,
         };
-        self.target != Some(machine.host) && shows
+        self.target != Some(machine.host) && can
     }
 
     /// The script for a machine.
@@ -65,6 +65,7 @@ impl Case {
         text.trim_start_matches('\n')
             .replace("@HOST@", machine.host.name())
             .replace("@UNAME@", machine.host.uname_names()[0])
+            .replace("@WAY@", self.name.trim_start_matches("children-"))
             .replace("@PAGES@", &pages_on(machine))
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
@@ -115,6 +116,27 @@ left /home/user
     Case { name, needs: Needs::Cpu, target: Some(target), script: SCRIPT, expected: EXPECTED }
 }
 
+/// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who attends to them.
+const CHILDREN: &str = r##"
+with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
+told /bundles/@TARGET@/busybox
+x=$(find /home/user/x -type f -name busybox)
+printf '#!%s sh\nexec %s uname -m\n' "$x" "$x" >/home/user/script
+chmod 755 /home/user/script
+script="$x uname -m; echo one two | $x wc -w; /home/user/script; /bin/busybox uname -m; $x sh -c 'exit 7'; echo \$?"
+with="HOME=/home/user UNIBIN_CHILDREN=none"
+told /bundles/@TARGET@/busybox sh -c "$x uname -m 2>/dev/null || echo refused"
+with="HOME=/home/user UNIBIN_LOG=1 UNIBIN_CHILDREN=@WAY@"
+told /bundles/@TARGET@/busybox sh -c "$script"
+said 'children: attended to by'
+sleep 1
+! ps | grep "[u]nibin-broker"
+"##;
+
+/// What comes of [`CHILDREN`].
+const CHILDREN_DO: &str = "exit 0\nrefused\nexit 0\n@TARGET_UNAME@\n2\n@TARGET_UNAME@\n@UNAME@\n7\nexit 0\n\
+                           said: children: attended to by\n";
+
 /// The cases, in the order they run.
 pub(crate) const CASES: &[Case] = &[
     case(
@@ -134,6 +156,20 @@ left /home/user
     emulates("x86_64", Arch::X86_64),
     emulates("armv7", Arch::Armv7),
     emulates("s390x", Arch::S390x),
+    Case {
+        name: "children-broker",
+        needs: Needs::Kernel,
+        target: None,
+        script: CHILDREN,
+        expected: CHILDREN_DO,
+    },
+    Case {
+        name: "children-binfmt",
+        needs: Needs::PrivateHandlers,
+        target: None,
+        script: CHILDREN,
+        expected: CHILDREN_DO,
+    },
     case(
         "dynamic",
         r"
@@ -182,7 +218,7 @@ cat /run/first-* | sort | uniq -c | sed 's/^ *//'
 echo "$(find /home/user/.cache -name complete | wc -l) slots"
 left /home/user
 "#,
-        "8 exit 0\n8 @TARGET_UNAME@\n3 slots\n",
+        "8 exit 0\n8 @TARGET_UNAME@\n2 slots\n",
     ),
     case(
         "noexec",
@@ -313,54 +349,6 @@ ls /home/user/.cache/unibin >&2
         target: Some(Arch::X86_64),
         script: "told /bundles/pages/pages\n",
         expected: "@PAGES@exit 0\n",
-    },
-    // Programs of the emulated CPU that start each other, through pipes, a script and the host's own programs.
-    of_the_kernel(
-        "broker",
-        r##"
-mkdir /tmp/host
-cp /bin/busybox /tmp/host/busybox
-with="$with UNIBIN_LOG=1 UNIBIN_CHILDREN=broker"
-told /bundles/@TARGET@/busybox sh -c '
-mkdir /tmp/mine
-cat /proc/self/exe >/tmp/mine/busybox
-printf "#!/tmp/mine/busybox sh\n/tmp/mine/busybox uname -m\necho \$1\n" >/tmp/mine/script
-chmod 755 /tmp/mine/*
-/tmp/mine/busybox uname -m | /tmp/host/busybox cat
-/tmp/mine/script word
-/tmp/host/busybox uname -m
-/tmp/host/busybox sh -c "/tmp/mine/busybox uname -m"
-/tmp/mine/busybox sh -c "exit 5"; echo $?
-/tmp/mine/busybox sh -c "kill -9 \$\$"; echo $?
-/tmp/mine/missing 2>/dev/null; echo $?
-exec /tmp/mine/busybox sh -c "exit 7"'
-said 'attended to by a broker'
-for second in 1 2 3 4 5; do pidof unibin-broker >/dev/null || break; sleep 1; done
-pidof unibin-broker >/dev/null && echo "a broker is left"
-left /home/user
-"##,
-        "@TARGET_UNAME@\n@TARGET_UNAME@\nword\n@UNAME@\n@TARGET_UNAME@\n5\n137\n127\nexit 7\nsaid: attended to by a broker\n",
-    ),
-    Case {
-        name: "binfmt",
-        needs: Needs::PrivateBinfmt,
-        target: None,
-        script: r##"
-mkdir /tmp/host
-cp /bin/busybox /tmp/host/busybox
-with="$with UNIBIN_LOG=1 UNIBIN_CHILDREN=binfmt"
-told /bundles/@TARGET@/busybox sh -c '
-mkdir /tmp/mine
-cat /proc/self/exe >/tmp/mine/busybox
-printf "#!/tmp/mine/busybox sh\n/tmp/mine/busybox uname -m\necho \$1\n" >/tmp/mine/script
-chmod 755 /tmp/mine/*
-/tmp/mine/busybox uname -m | /tmp/host/busybox cat
-/tmp/mine/script word
-/tmp/host/busybox uname -m
-/tmp/host/busybox sh -c "/tmp/mine/busybox uname -m; id -u"'
-said 'attended to by a private binfmt_misc'
-"##,
-        expected: "@TARGET_UNAME@\n@TARGET_UNAME@\nword\n@UNAME@\n@TARGET_UNAME@\n1000\nexit 0\nsaid: attended to by a private binfmt_misc\n",
     },
     // Last: the highest scope stays until the machine is switched off.
     of_the_kernel(

@@ -46,6 +46,9 @@ const fn machine(
     Machine { name, host, suite, kernel, page }
 }
 
+/// The suite with the oldest kernels, of Linux 6.1.
+pub(crate) const OLDEST: &str = "bookworm";
+
 /// All of them, the newest kernel of a CPU first. `sid` has the newest of all but i686, whose last one is of 2023.
 /// loongarch64 has no other; riscv64 came with trixie.
 pub(crate) const MACHINES: [Machine; 16] = [
