@@ -7,6 +7,7 @@ mod archive;
 mod archives;
 mod assemble;
 mod bundle_file;
+mod cache_cmd;
 mod cli;
 mod complete;
 mod compress;
@@ -23,6 +24,7 @@ mod gather;
 mod hash;
 mod head;
 mod hosts;
+mod in_use;
 mod inspect;
 mod json;
 mod known;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Hosts(args) => Ok(hosts::hosts(args.json)),
         Command::Targets(args) => Ok(hosts::targets(args.json)),
         Command::Emulator(command) => emulator_cmd::emulator(&command),
+        Command::Cache(command) => cache_cmd::cache(&command),
         Command::Run(_) => Ok(String::new()),
     });
     match done {

@@ -6,6 +6,7 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod fuzz;
 mod launchers;
 mod rust_src;
 mod tidy;
@@ -31,6 +32,9 @@ usage: cargo xtask TASK [OPTION...]
             warm start of a bundle against direct execution, interleaved
   bench fetch
             bytes that an emulator takes over the network, host by host
+  fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
+            hand bytes of all kinds to what reads bytes of strangers (docs/fuzzing.md);
+            --keep adds what was found worth keeping to fuzz/corpus
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers against the rules for them
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
+        Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),

@@ -67,7 +67,7 @@ pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
-#[cfg(any(feature = "bare", test))]
+#[cfg(any(feature = "bare", feature = "rewind", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 pub use path::{
