@@ -1,6 +1,6 @@
 //! What the launcher unpacks: its Zstandard decoder, against zstd itself, and its tar reader.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use bundle::{Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
@@ -49,27 +49,35 @@ fn decode(mut frame: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The tar reader over a bundle whose app is this stream: every member that it gives out is inside the tree.
-pub(crate) fn tar(input: &[u8]) {
-    let path = scratch::file(&bundle_around(input));
-    let path = CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
-    launched(|| read_all(&path));
+/// Room for one frame in the bundle that serves for all inputs: the launcher never closes a bundle.
+const ROOM: usize = 1 << 16;
+
+thread_local! {
+    static BUNDLE: &'static BundleFile<'static> = open();
 }
 
-fn read_all(path: &CStr) {
-    let Ok(file) = BundleFile::open(path) else { panic!("an honest bundle") };
+fn open() -> &'static BundleFile<'static> {
+    let path = scratch::file(&bundle());
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
+    let Ok(file) = BundleFile::open(Box::leak(path.into_boxed_c_str())) else { panic!("an honest bundle") };
+    file
+}
+
+/// The tar reader over a bundle whose app is this stream: every member that it gives out is inside the tree.
+pub(crate) fn tar(input: &[u8]) {
+    let file = BUNDLE.with(|file| *file);
+    scratch::overwrite(&frame(input.get(..ROOM - 64).unwrap_or(input)));
+    launched(|| read_all(file));
+}
+
+fn read_all(file: &BundleFile<'_>) {
     let Ok(manifest) = file.manifest() else { panic!("an honest manifest") };
     let blob = manifest.blobs().next().expect("a blob");
     let Ok(bytes) = BlobReader::open(file, blob) else { panic!("an honest frame") };
     let mut members = TarReader::new(bytes);
     let mut last: &[u8] = b"";
     let mut piece = [0; 700];
-    loop {
-        let member = match members.next_member() {
-            Ok(Some(member)) => member,
-            Ok(None) => break,
-            Err(_) => return,
-        };
+    while let Ok(Some(member)) = members.next_member() {
         assert!(bundle::is_tree_path(member.path) && member.path > last, "{:?}", member.path);
         last = member.path;
         match member.kind {
@@ -84,32 +92,31 @@ fn read_all(path: &CStr) {
             Kind::Directory => {}
         }
     }
-    // The digest is right, so that nothing but the archive itself can be refused.
-    assert!(members.finish().is_ok());
+    // The manifest's digest is of no stream.
+    assert!(members.finish().is_err());
 }
 
-/// A bundle of one app, in a frame of raw blocks.
-fn bundle_around(tar: &[u8]) -> Vec<u8> {
-    // Magic, one byte of window (64 MiB); RFC 8878, 3.1.1.
+/// A frame of one raw block (RFC 8878, 3.1.1): magic, descriptor, a window of 64 MiB.
+fn frame(tar: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (26 - 10) << 3];
-    let mut blocks = tar.chunks(100_000).peekable();
-    while let Some(block) = blocks.next() {
-        let header = u32::try_from(block.len() << 3).expect("24 bits") | u32::from(blocks.peek().is_none());
-        bytes.extend_from_slice(&header.to_le_bytes()[..3]);
-        bytes.extend_from_slice(block);
-    }
-    if tar.is_empty() {
-        bytes.extend_from_slice(&[1, 0, 0]);
-    }
+    let header = u32::try_from(tar.len() << 3).expect("24 bits") | 1;
+    bytes.extend_from_slice(&header.to_le_bytes()[..3]);
+    bytes.extend_from_slice(tar);
+    bytes
+}
+
+/// A bundle of one app, whose frame is still to be written.
+fn bundle() -> Vec<u8> {
+    let mut bytes = vec![0; ROOM];
     let mut manifest = ManifestBuilder::new();
     let app = manifest.blob(&NewBlob {
         kind: BlobKind::App,
         encoding: Encoding::TarZstd,
         offset: 0,
-        stored: bytes.len() as u64,
-        length: tar.len() as u64,
+        stored: ROOM as u64,
+        length: ROOM as u64,
         stored_digest: Digest([0; 32]),
-        digest: Digest(Sha256::digest(tar).into()),
+        digest: Digest([0; 32]),
     });
     let target = Arch::X86_64;
     let variant = manifest.variant(&NewVariant { target, level: 0, app, loader: b"", rules: &[] });

@@ -158,12 +158,17 @@ fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Erro
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().as_bytes();
         let name = String::from_utf8_lossy(name).into_owned();
-        let what = match () {
-            () if name.starts_with(UNFINISHED) => "unfinished",
-            () if name.starts_with("launcher-") => "launcher",
-            () if Digest::from_hex(&name).is_none() => continue,
-            () if path.join("emulator").exists() => "emulator",
-            () => "tree",
+        let what = if name.starts_with(UNFINISHED) {
+            "unfinished"
+        } else if name.starts_with("launcher-") {
+            "launcher"
+        } else if Digest::from_hex(&name).is_none() {
+            // Nothing that a bundle has made.
+            continue;
+        } else if path.join("emulator").exists() {
+            "emulator"
+        } else {
+            "tree"
         };
         let (size, read) = measure(&path);
         let days = SystemTime::now().duration_since(read).unwrap_or_default().as_secs() / 86_400;

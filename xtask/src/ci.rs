@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<()> {
     step("launchers keep their rules", crate::verify::run)?;
     step("compiler of the tests", crate::tools::run)?;
     cargo(&workspace, "tests", &["test", "--workspace"])?;
+    step("fuzzers, shortly", || crate::fuzz::run(&[]))?;
     step("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }
 
