@@ -28,7 +28,8 @@ impl Contents {
         Self::read(BufReader::with_capacity(256 * 1024, decoder), wanted)
     }
 
-    fn read(mut reader: impl BufRead, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Self> {
+    /// Reads one that is not compressed.
+    pub fn read(mut reader: impl BufRead, wanted: impl Fn(&[u8]) -> bool) -> io::Result<Self> {
         let mut contents = Self::default();
         let mut line = Vec::new();
         loop {

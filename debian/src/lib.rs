@@ -23,7 +23,7 @@ pub mod signature;
 pub mod sources;
 mod stanza;
 mod xz;
-mod xz_index;
+pub mod xz_index;
 
 pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
 pub use contents::{Contents, Holder};

@@ -73,7 +73,7 @@ impl PackageIndex {
     }
 
     /// Reads an index that is not compressed.
-    pub(crate) fn read(reader: impl BufRead, sha256: Sha256) -> Result<Self, PackagesError> {
+    pub fn read(reader: impl BufRead, sha256: Sha256) -> Result<Self, PackagesError> {
         let mut packages: BTreeMap<String, Vec<Package>> = BTreeMap::new();
         for stanza in stanzas(reader) {
             let package = Package::from_stanza(&stanza?)?;

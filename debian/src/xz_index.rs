@@ -6,20 +6,22 @@
 use std::ops::Range;
 
 /// Length of a stream's header and of its footer, in bytes.
-pub(crate) const EDGE: u64 = 12;
+pub const EDGE: u64 = 12;
 
 const HEADER_MAGIC: [u8; 6] = [0xFD, b'7', b'z', b'X', b'Z', 0];
 const FOOTER_MAGIC: [u8; 2] = *b"YZ";
 
 /// One block: its bytes in the stream and the bytes it decodes to, both as ranges from their starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Block {
-    pub(crate) stored: Range<u64>,
-    pub(crate) decoded: Range<u64>,
+pub struct Block {
+    /// Its bytes in the stream.
+    pub stored: Range<u64>,
+    /// What it decodes to, in what the whole stream decodes to.
+    pub decoded: Range<u64>,
 }
 
 /// The length in bytes of the index that ends right before `footer`, or why there is none to use.
-pub(crate) fn index_length(footer: &[u8]) -> Result<u64, &'static str> {
+pub fn index_length(footer: &[u8]) -> Result<u64, &'static str> {
     let footer: &[u8; 12] = footer.try_into().map_err(|_| "the xz footer is cut off")?;
     if footer[10..] != FOOTER_MAGIC {
         return Err("the xz stream has padding or no footer");
@@ -29,7 +31,7 @@ pub(crate) fn index_length(footer: &[u8]) -> Result<u64, &'static str> {
 }
 
 /// The blocks of the stream of `length` bytes with this `header` (12 bytes) and `index`.
-pub(crate) fn blocks(header: &[u8], index: &[u8], length: u64) -> Result<Vec<Block>, &'static str> {
+pub fn blocks(header: &[u8], index: &[u8], length: u64) -> Result<Vec<Block>, &'static str> {
     if header.len() != 12 || !header.starts_with(&HEADER_MAGIC) {
         return Err("not an xz stream");
     }

@@ -3,7 +3,8 @@
 //! Memory is handed out once and never taken back: it is zero as the kernel made it, and the code that frees is compiled
 //! away, which is a tenth of the launcher. A growing `Vec` at the end grows in place.
 //! One thread only, which is all that a launcher has.
-#![cfg(any(feature = "bare", test))]
+#![cfg(any(feature = "bare", feature = "rewind", test))]
+#![cfg_attr(all(feature = "rewind", not(test)), allow(dead_code, reason = "fuzzers take a part of it"))]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block states why it is sound")]
 
 use crate::sys;
@@ -103,6 +104,82 @@ unsafe impl GlobalAlloc for Bump {
 #[cfg(all(feature = "bare", not(test)))]
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
+
+/// For fuzzers, which run the launcher's code a million times in one process: what [`Rewinding::once`] allocates comes out
+/// of a [`Bump`] chunk and is gone when it ends, everything else comes from another allocator.
+#[cfg(feature = "rewind")]
+pub struct Rewinding<A> {
+    other: A,
+    chunk: UnsafeCell<Chunk>,
+    on: core::sync::atomic::AtomicBool,
+}
+
+// SAFETY: the chunk is touched by the one thread that is in `once`, which a fuzzer's targets are run by.
+#[cfg(feature = "rewind")]
+unsafe impl<A: Sync> Sync for Rewinding<A> {}
+
+#[cfg(feature = "rewind")]
+impl<A> Rewinding<A> {
+    /// Address space for one run; only what is touched is memory.
+    const ROOM: usize = 1 << 32;
+
+    /// With `other` for all that is not thrown away.
+    pub const fn new(other: A) -> Self {
+        let chunk = UnsafeCell::new(Chunk { next: ptr::null_mut(), left: 0 });
+        Self { other, chunk, on: core::sync::atomic::AtomicBool::new(false) }
+    }
+
+    /// Runs `work`, then throws away whatever it has allocated. No other thread may allocate meanwhile, and nothing of it may be
+    /// kept: not in the result, not in a static.
+    pub fn once<R: Copy + 'static>(&self, work: impl FnOnce() -> R) -> R {
+        let Ok(mut pages) = sys::Pages::zeroed(Self::ROOM) else { return work() };
+        // SAFETY: no allocation is under way, and `on` is still false.
+        unsafe { *self.chunk.get() = Chunk { next: pages.as_mut_ptr(), left: Self::ROOM } };
+        self.on.store(true, core::sync::atomic::Ordering::SeqCst);
+        let result = work();
+        self.on.store(false, core::sync::atomic::Ordering::SeqCst);
+        // SAFETY: as above.
+        unsafe { *self.chunk.get() = Chunk { next: ptr::null_mut(), left: 0 } };
+        result
+    }
+
+    fn is_on(&self) -> bool {
+        self.on.load(core::sync::atomic::Ordering::SeqCst)
+    }
+
+    fn is_ours(&self, start: *mut u8) -> bool {
+        // SAFETY: read by the thread that alone writes it.
+        let chunk = unsafe { &*self.chunk.get() };
+        let end = (chunk.next as usize).saturating_add(chunk.left);
+        (end.saturating_sub(Self::ROOM)..end).contains(&(start as usize))
+    }
+}
+
+// SAFETY: a block is the chunk's or the other allocator's by its address, and goes back to whom it came from.
+#[cfg(feature = "rewind")]
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Rewinding<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if self.is_on() {
+            // SAFETY: one thread, and no reference outlives a call.
+            let chunk = unsafe { &mut *self.chunk.get() };
+            return chunk.allocate(layout.size(), layout.align());
+        }
+        // SAFETY: passed on from our caller.
+        unsafe { self.other.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: passed on from our caller; the chunk's pages are new.
+        if self.is_on() { unsafe { self.alloc(layout) } } else { unsafe { self.other.alloc_zeroed(layout) } }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        if !self.is_ours(start) {
+            // SAFETY: passed on from our caller.
+            unsafe { self.other.dealloc(start, layout) }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,9 @@ pub struct Error(&'static Failure);
 /// In place of an exit code: the failure is a candidate's.
 const OF_CANDIDATE: i32 = 0;
 
+/// The cure for damage of any kind.
+const COPY_AGAIN: &[u8] = b"\nhint: copy it again and compare its checksum with the original";
+
 struct Failure {
     code: i32,
     text: &'static [u8],
@@ -63,7 +66,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "this is the launcher inside a bundle; it is started by the bundle\n\
-             hint: run the bundle itself, or `launcher BUNDLE NAME [ARGUMENT...]`",
+             hint: run the bundle itself",
             &[],
         )
     }
@@ -73,7 +76,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "refusing to start with the rights of another user (set-user-ID, set-group-ID or file capabilities)\n\
-             hint: remove these bits from the file: a bundle takes its cache folder from the environment",
+             hint: remove these bits from the file",
             &[],
         )
     }
@@ -88,7 +91,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "cannot read the bundle `{}`: {}\n\
-             hint: a bundle must be readable, not only executable, by the user who runs it",
+             hint: it must be readable, not only executable",
             &[path, errno.text()],
         )
     }
@@ -113,9 +116,8 @@ impl Error {
         let part = part.name().as_bytes();
         Self::new(
             EXIT_OURS,
-            "the bundle `{}` is damaged in its {}: {}\n\
-             hint: copy it again and compare its size and checksum with the original",
-            &[path, part, error.text().as_bytes()],
+            "the bundle `{}` is damaged in its {}: {}{}",
+            &[path, part, error.text().as_bytes(), COPY_AGAIN],
         )
     }
 
@@ -123,9 +125,8 @@ impl Error {
     pub fn damaged(path: &[u8], part: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "the bundle `{}` is damaged: the checksum of its {} does not match\n\
-             hint: copy it again and compare its size and checksum with the original",
-            &[path, part],
+            "the bundle `{}` is damaged: the checksum of its {} does not match{}",
+            &[path, part, COPY_AGAIN],
         )
     }
 

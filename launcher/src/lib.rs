@@ -3,7 +3,8 @@
 //! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
 //! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`] and
 //! [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and [`cache`] find a
-//! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort.
+//! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort;
+//! [`tasks`] are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -32,3 +33,6 @@ pub mod tar;
 pub mod tasks;
 pub mod unpack;
 pub mod zstd;
+
+#[cfg(feature = "rewind")]
+pub use allocator::Rewinding;

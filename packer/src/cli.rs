@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Manage the store of emulators
     #[command(subcommand)]
     Emulator(EmulatorCommand),
+    /// Manage what bundles have unpacked on this machine
+    #[command(subcommand)]
+    Cache(CacheCommand),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -253,6 +256,38 @@ pub(crate) struct RunArgs {
     /// Program to run, and its arguments
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Which caches are meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CacheFolders {
+    /// Look at this cache only, as `UNIBIN_CACHE` names one (may be repeated; default: wherever a bundle would look)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List what is there, how large, when it was last used and by whom it is now
+    List {
+        #[command(flatten)]
+        folders: CacheFolders,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Remove what has not been used for long; a bundle that needs it again unpacks it again
+    Gc {
+        #[command(flatten)]
+        folders: CacheFolders,
+        /// Keep what was used within this many days
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        days: u64,
+    },
+    /// Remove everything that no living process uses
+    Clear {
+        #[command(flatten)]
+        folders: CacheFolders,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod archives;
 mod assemble;
 mod binfmt;
 mod bundle_file;
+mod cache_cmd;
 mod cli;
 mod complete;
 mod compress;
@@ -25,6 +26,7 @@ mod gather;
 mod hash;
 mod head;
 mod hosts;
+mod in_use;
 mod inspect;
 mod json;
 mod known;
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Targets(args) => Ok(hosts::targets(args.json)),
         Command::Binfmt(command) => binfmt::binfmt(&command),
         Command::Emulator(command) => emulator_cmd::emulator(&command),
+        Command::Cache(command) => cache_cmd::cache(&command),
         Command::Run(_) => Ok(String::new()),
     });
     match done {

@@ -28,6 +28,7 @@ pub(crate) fn run() -> Result<()> {
     // All of it takes longer than such a run may: half of the machines, the other half with the next commit.
     step("lab: a broken launcher is seen", || crate::lab::run(&["--self-test".into()]))?;
     step("lab: half of the machines", || crate::lab::run(&["half".into()]))?;
+    step("fuzzers, shortly", || crate::fuzz::run(&[]))?;
     step("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }
 

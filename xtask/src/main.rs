@@ -7,6 +7,7 @@ mod bench;
 mod catalogue;
 mod ci;
 mod examples;
+mod fuzz;
 mod lab;
 mod launchers;
 mod rust_src;
@@ -37,6 +38,9 @@ usage: cargo xtask TASK [OPTION...]
             boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
             --fast runs the same cases without booting, under user-mode emulation
   examples  run every example of examples/ and check what it prints
+  fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
+            hand bytes of all kinds to what reads bytes of strangers (docs/fuzzing.md);
+            --keep adds what was found worth keeping to fuzz/corpus
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers and brokers against the rules for them
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
         Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
+        Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
         Some((task, [])) if task == "ci" => ci::run(),
         Some((task, [])) if task == "examples" => examples::run(),

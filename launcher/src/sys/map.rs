@@ -41,7 +41,7 @@ impl Pages {
 }
 
 /// `length` bytes of zeros that are never given back: the allocator's raw material.
-#[cfg(any(feature = "bare", test))]
+#[cfg(any(feature = "bare", feature = "rewind", test))]
 pub(crate) fn leak_pages(length: usize) -> Result<NonNull<u8>, Errno> {
     Area::zeroed(length).map(|area| core::mem::ManuallyDrop::new(area).start)
 }

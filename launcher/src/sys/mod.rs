@@ -82,7 +82,7 @@ pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
-#[cfg(any(feature = "bare", test))]
+#[cfg(any(feature = "bare", feature = "rewind", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]

@@ -1,0 +1,27 @@
+//! Everything that reads ELF files: the closure's reader, the packer's (its own file, since the packer is no library),
+//! the check of an emulator. What two of them say of one file must agree.
+
+use std::io::Cursor;
+
+use bundle::Arch;
+
+use crate::scratch;
+
+#[allow(dead_code, reason = "the packer uses more of it")]
+#[path = "../../packer/src/elf.rs"]
+mod packer;
+
+pub(crate) fn elf(input: &[u8]) {
+    let needed = closure::Object::read(&mut Cursor::new(input));
+    let Ok(facts) = packer::read(&mut Cursor::new(input)) else { panic!("memory can be read") };
+    if let (Ok(object), Ok(facts)) = (&needed, &facts) {
+        assert_eq!(object.arch, facts.arch);
+    }
+    if input.starts_with(b"\x7fELF") {
+        for host in [Arch::X86_64, Arch::Armv7, Arch::S390x] {
+            if let Err(fault) = emulator::elf_check::check(&scratch::file(input), host) {
+                let _ = (fault.to_string(), fault.hint());
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What reads bytes of strangers, one function per target: each takes any bytes, and must end without a panic, in little
+//! memory, and with what it claims. `cargo xtask fuzz` hands them to libFuzzer; `tests/corpus.rs` replays what that found.
+//!
+//! Nothing here executes anything, and nothing of it gets into what users run.
+
+mod archive;
+pub mod corpus;
+mod elf;
+mod format;
+mod reference;
+mod scratch;
+mod stub;
+mod unpack;
+
+use std::sync::OnceLock;
+
+/// Does its work, and afterwards frees what that has not freed.
+pub type Once = fn(&mut dyn FnMut());
+
+/// The launcher's code never frees what it takes, which is too much where it runs a million times: libFuzzer's program sets this.
+pub static ONCE: OnceLock<Once> = OnceLock::new();
+
+/// One target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The longest input that is tried, in bytes.
+    pub max: usize,
+    /// What is done with each input.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: [Target; 12] = [
+    Target { name: "footer", max: 256, run: format::footer },
+    Target { name: "manifest", max: 4096, run: format::manifest },
+    Target { name: "signatures", max: 1024, run: format::signatures },
+    Target { name: "stub", max: 512, run: stub::stub },
+    Target { name: "zstd", max: 4096, run: unpack::zstd },
+    Target { name: "tar", max: 16_384, run: unpack::tar },
+    Target { name: "elf", max: 8192, run: elf::elf },
+    Target { name: "packages", max: 4096, run: archive::packages },
+    Target { name: "release", max: 4096, run: archive::release },
+    Target { name: "inrelease", max: 4096, run: archive::inrelease },
+    Target { name: "deb", max: 8192, run: archive::deb },
+    Target { name: "xz", max: 4096, run: archive::xz },
+];
+
+/// Runs the launcher's code.
+fn launched(mut work: impl FnMut()) {
+    match ONCE.get() {
+        Some(once) => once(&mut work),
+        None => work(),
+    }
+}
+
+/// The target of this name.
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.into_iter().find(|target| target.name == name)
+}

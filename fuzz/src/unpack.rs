@@ -1,0 +1,136 @@
+//! What the launcher unpacks: its Zstandard decoder, against zstd itself, and its tar reader.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use bundle::{Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
+use launcher::blob_reader::BlobReader;
+use launcher::bundle_file::BundleFile;
+use launcher::tar::{Kind, TarReader};
+use launcher::zstd::Decoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::{launched, reference, scratch};
+
+/// No more than this is unpacked of one input.
+const MOST: usize = 1 << 18;
+
+/// What both take, both unpack to the same bytes.
+pub(crate) fn zstd(input: &[u8]) {
+    launched(|| compare(input));
+}
+
+fn compare(input: &[u8]) {
+    let ours = decode(input);
+    let theirs = reference::unpack_frame(input, MOST);
+    // Each refuses some frames that the other takes: zstd some codes that the RFC allows, ours a dictionary, say.
+    if let (Some(ours), Some(theirs)) = (ours, theirs) {
+        assert!(ours == theirs, "unpacked to {} and {} bytes", ours.len(), theirs.len());
+    }
+}
+
+fn decode(mut frame: &[u8]) -> Option<Vec<u8>> {
+    let mut fill = |out: &mut [u8]| {
+        let (now, later) = frame.split_at_checked(out.len())?;
+        out.copy_from_slice(now);
+        frame = later;
+        Some(())
+    };
+    let decoder = Decoder::open(&mut fill)?;
+    let (mut all, mut piece) = (Vec::new(), [0; 4093]);
+    loop {
+        match decoder.read(&mut fill, &mut piece)? {
+            0 => return Some(all),
+            read => all.extend_from_slice(&piece[..read]),
+        }
+        if all.len() > MOST {
+            return None;
+        }
+    }
+}
+
+/// Room for one frame in the bundle that serves for all inputs: the launcher never closes a bundle.
+const ROOM: usize = 1 << 16;
+
+thread_local! {
+    static BUNDLE: &'static BundleFile<'static> = open();
+}
+
+fn open() -> &'static BundleFile<'static> {
+    let path = scratch::file(&bundle());
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
+    let Ok(file) = BundleFile::open(Box::leak(path.into_boxed_c_str())) else { panic!("an honest bundle") };
+    file
+}
+
+/// The tar reader over a bundle whose app is this stream: every member that it gives out is inside the tree.
+pub(crate) fn tar(input: &[u8]) {
+    let file = BUNDLE.with(|file| *file);
+    scratch::overwrite(&frame(input.get(..ROOM - 64).unwrap_or(input)));
+    launched(|| read_all(file));
+}
+
+fn read_all(file: &BundleFile<'_>) {
+    let Ok(manifest) = file.manifest() else { panic!("an honest manifest") };
+    let blob = manifest.blobs().next().expect("a blob");
+    let Ok(bytes) = BlobReader::open(file, blob) else { panic!("an honest frame") };
+    let mut members = TarReader::new(bytes);
+    let mut last: &[u8] = b"";
+    let mut piece = [0; 700];
+    while let Ok(Some(member)) = members.next_member() {
+        assert!(bundle::is_tree_path(member.path) && member.path > last, "{:?}", member.path);
+        last = member.path;
+        match member.kind {
+            Kind::File { size, .. } => {
+                let mut left = size;
+                while let Ok(read @ 1..) = members.content(&mut piece) {
+                    left = left.checked_sub(read as u64).expect("no more than its header says");
+                }
+            }
+            Kind::Symlink(target) => assert!(!target.is_empty() && target[0] != b'/'),
+            Kind::Hardlink(target) => assert!(bundle::is_tree_path(target)),
+            Kind::Directory => {}
+        }
+    }
+    // The manifest's digest is of no stream.
+    assert!(members.finish().is_err());
+}
+
+/// A frame of one raw block (RFC 8878, 3.1.1): magic, descriptor, a window of 64 MiB.
+fn frame(tar: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (26 - 10) << 3];
+    let header = u32::try_from(tar.len() << 3).expect("24 bits") | 1;
+    bytes.extend_from_slice(&header.to_le_bytes()[..3]);
+    bytes.extend_from_slice(tar);
+    bytes
+}
+
+/// A bundle of one app, whose frame is still to be written.
+fn bundle() -> Vec<u8> {
+    let mut bytes = vec![0; ROOM];
+    let mut manifest = ManifestBuilder::new();
+    let app = manifest.blob(&NewBlob {
+        kind: BlobKind::App,
+        encoding: Encoding::TarZstd,
+        offset: 0,
+        stored: ROOM as u64,
+        length: ROOM as u64,
+        stored_digest: Digest([0; 32]),
+        digest: Digest([0; 32]),
+    });
+    let target = Arch::X86_64;
+    let variant = manifest.variant(&NewVariant { target, level: 0, app, loader: b"", rules: &[] });
+    manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
+    let manifest_offset = bytes.len() as u64;
+    let manifest = manifest.finish(manifest_offset).expect("the format allows it");
+    let footer = Footer {
+        file_length: manifest_offset + (manifest.len() + Footer::LEN) as u64,
+        manifest_offset,
+        manifest_length: manifest.len() as u64,
+        signatures_length: 0,
+        manifest_digest: Digest(Sha256::digest(&manifest).into()),
+    };
+    bytes.extend_from_slice(&manifest);
+    bytes.extend_from_slice(&footer.encode());
+    bytes
+}

@@ -1,0 +1,43 @@
+//! Whatever libFuzzer has found worth keeping is tried again, on any machine; so is every input cut short and with a byte
+//! changed here and there.
+
+use fuzz::{TARGETS, corpus};
+
+#[test]
+fn every_kept_input_ends_without_a_panic() {
+    for target in TARGETS {
+        let inputs = corpus::read(target.name).expect("the corpus");
+        assert!(inputs.len() >= 5, "{}: only {} inputs are kept", target.name, inputs.len());
+        for input in &inputs {
+            (target.run)(input);
+            for part in 1..4 {
+                (target.run)(&input[..input.len() * part / 4]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_reaches_behind_the_first_check() {
+    // Inputs that are taken, not only refused: else the fuzzers would hammer at the door for ever.
+    let taken = |name: &str, is_taken: fn(&[u8]) -> bool| {
+        let inputs = corpus::read(name).expect("the corpus");
+        assert!(inputs.iter().any(|input| is_taken(input)), "{name}: no input is taken");
+    };
+    taken("footer", |input| {
+        let (length, bytes) = input.split_first_chunk().expect("a length");
+        let last = bytes.last_chunk();
+        last.is_some_and(|last| bundle::Footer::decode(last, u64::from_le_bytes(*length)).is_ok())
+    });
+    taken("manifest", |input| {
+        let (end, bytes) = input.split_first_chunk().expect("an end");
+        bundle::Manifest::decode(bytes, u64::from_le_bytes(*end)).is_ok()
+    });
+    taken("elf", |input| closure::Object::read(&mut std::io::Cursor::new(input)).is_ok());
+    taken("packages", |input| {
+        debian::PackageIndex::read(input, debian::Sha256::of(b"")).is_ok_and(|index| !index.is_empty())
+    });
+    taken("release", |input| {
+        str::from_utf8(input).is_ok_and(|text| debian::release::Release::parse(text).is_ok())
+    });
+}

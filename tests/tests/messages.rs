@@ -1,0 +1,354 @@
+//! Every message of launcher and stub is in docs/messages.md, with its cause and its cure, and is provoked here: a list that
+//! lacks one fails.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, BlobKind, Digest, Footer};
+use end_to_end::{
+    Handmade, Header, Namespace, Outcome, Parts, SMALLEST, Sandbox, User, bundle_of, busybox, documented,
+    file, folder, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar, says,
+};
+use sha2::{Digest as _, Sha256};
+
+/// What cannot be provoked from outside, since another message comes before it.
+const NEVER_SEEN: [&str; 1] = ["no emulator"];
+
+const NO_ARGUMENTS: [&str; 0] = [];
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list.dedup();
+    list
+}
+
+#[test]
+fn what_is_documented_is_what_the_source_says() {
+    let of_format = || {
+        let all =
+            [literals("bundle/src/error.rs", "=> "), literals("bundle/src/error.rs", "=> {\n")].concat();
+        // The names of parts are one word each.
+        all.into_iter().filter(|text| text.contains(' ')).collect::<Vec<_>>()
+    };
+    let folders = || {
+        let files = ["cache", "memory", "probe", "run"].map(|name| format!("launcher/src/{name}.rs"));
+        files.iter().flat_map(|path| literals(path, "of_candidate(")).collect::<Vec<_>>()
+    };
+    for (heading, said) in [
+        ("Of the launcher", literals("launcher/src/error.rs", "Self::new(")),
+        ("Of the stub", of_the_stub()),
+        ("Why a folder", folders()),
+        ("What is wrong", of_format()),
+        ("What is impossible", literals("launcher/src/tar.rs", "refuse(")),
+    ] {
+        assert!(said.len() >= 4, "{heading}: the source is not read as it should be: {said:?}");
+        assert_eq!(sorted(documented(heading)), sorted(said), "{heading}");
+    }
+}
+
+/// Each documented message of a section was provoked, and each that was provoked is documented.
+#[track_caller]
+fn all_provoked(heading: &str, provoked: &[(&str, Outcome)]) {
+    for (message, ran) in provoked {
+        assert!(says(ran, message), "it does not say `{message}`: {ran}");
+        assert!(ran.errors().starts_with("unibin: "), "{ran}");
+    }
+    let provoked = provoked.iter().map(|(message, _)| (*message).to_owned());
+    let never = documented(heading).into_iter().filter(|message| NEVER_SEEN.contains(&message.as_str()));
+    assert_eq!(sorted(documented(heading)), sorted(provoked.chain(never).collect()), "{heading}");
+}
+
+/// A bundle in a sandbox, and its launcher, which can be started by hand.
+fn with_launcher(target: Arch) -> (Sandbox, PathBuf, PathBuf) {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(target), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let names = Sandbox::tree(&sandbox.cache());
+    let launcher =
+        names.iter().find(|path| path.to_string_lossy().contains("launcher-")).expect("a launcher");
+    let launcher = sandbox.copy(&sandbox.cache().join(launcher), "launcher");
+    (sandbox, bundle, launcher)
+}
+
+/// With `ulimit -f 0`: no folder takes a byte, and neither does memory.
+fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = sandbox.command("bash");
+    command.args(["-c", "ulimit -f 0; exec \"$@\"", "bash"]).arg(program).args(arguments);
+    Sandbox::finish(&mut command)
+}
+
+const NO_OTHER: &str = "catalogue = false\n";
+
+/// A bundle of riscv64 busybox with this translator, before those of the catalogue if there are to be any.
+fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, probe: &str) -> PathBuf {
+    let row = format!(
+        "{others}[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\n\
+         version = \"1\"\nprogram = \"{}\"\nprobe = [{probe}]\n",
+        program.display()
+    );
+    let rows = sandbox.write("emulators.toml", row.as_bytes());
+    let output = sandbox.at("packed");
+    let arguments = [
+        "--deb",
+        "busybox-static",
+        "--target",
+        "riscv64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "1",
+        "--translators",
+    ];
+    let rows = rows.display().to_string();
+    pack_by_hand(&[&arguments[..], &[rows.as_str()]].concat(), &output).must_succeed();
+    sandbox.copy(&output, "translated")
+}
+
+fn broken_emulator(sandbox: &Sandbox) -> PathBuf {
+    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
+    sandbox.write("broken", &smallest.elf())
+}
+
+/// A bundle whose app is made of these members.
+fn handmade(sandbox: &Sandbox, members: &[Vec<u8>]) -> PathBuf {
+    let model = Parts::of(&busybox(Arch::X86_64));
+    sandbox.write("handmade", &Handmade::of(&raw_tar(members)).bytes(&model))
+}
+
+#[test]
+fn every_message_of_the_launcher_can_be_provoked() {
+    let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
+    let (foreign, emulated, _) = with_launcher(Arch::Riscv64);
+    let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
+    let by_hand = |bundle: &str| sandbox.run(&launcher, &[bundle, "app"]);
+    let with = |name: &str, value: &str| sandbox.run_with(&[(name, value)], &bundle, &["true"]);
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+
+    let parts = Parts::of(&bundle);
+    let changed = sandbox.write("changed", &parts.changed(parts.manifest_range().start));
+    let cut = sandbox.write("cut", &parts.bytes[..parts.bytes.len() - 1]);
+    let evil = handmade(&sandbox, &[file("app", 0o4755, b"x")]);
+    let impossible = sandbox.run(&evil, &NO_ARGUMENTS);
+    let no_program = handmade(&sandbox, &[file("app", 0o755, b"\x7fELF no more")]);
+    let refused = sandbox.run(&no_program, &NO_ARGUMENTS);
+    let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), "\"\"");
+    let exists = text(&sandbox.make_folder("exists"));
+    let there = sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", &exists)], &bundle, &NO_ARGUMENTS);
+    let nobody = sandbox.copy(&launcher, "privileged");
+    chown(&nobody, Some(sandbox.uid()), Some(sandbox.uid())).expect("chown");
+    fs::set_permissions(&nobody, fs::Permissions::from_mode(0o4755)).expect("chmod");
+    let other = Sandbox::of(User::Other(sandbox.uid() + 1));
+
+    all_provoked(
+        "Of the launcher",
+        &[
+            (
+                "this is the launcher inside a bundle; it is started by the bundle",
+                sandbox.run(&launcher, &NO_ARGUMENTS),
+            ),
+            (
+                "refusing to start with the rights of another user (set-user-ID, set-group-ID or file capabilities)",
+                other.run(&nobody, &["x"]),
+            ),
+            ("unknown value for {}: {}", with("UNIBIN_DO", "dance")),
+            ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
+            ("{} is not a regular file", by_hand("/")),
+            ("the bundle {} is damaged in its {}: {}{}", sandbox.run(&cut, &NO_ARGUMENTS)),
+            (
+                "the bundle {} is damaged: the checksum of its {} does not match{}",
+                sandbox.run(&changed, &NO_ARGUMENTS),
+            ),
+            ("the bundle {} holds an impossible file: {}: {}", impossible),
+            (
+                "this bundle holds a program for {} and no emulator that runs it on {} (hosts with one: {})",
+                by_hand(&text(&elsewhere)),
+            ),
+            (
+                "the emulator {} does not work on this machine, and no other is inside",
+                sandbox.run(&none_works, &NO_ARGUMENTS),
+            ),
+            (
+                "UNIBIN_ROUTE asks for the route {}, which this bundle does not have on {}",
+                with("UNIBIN_ROUTE", "emulated"),
+            ),
+            ("this bundle has no entry named {} (it has: {})", with("UNIBIN_ENTRY", "nope")),
+            (
+                "cannot execute UNIBIN_EMULATOR {}: {}",
+                foreign.run_with(&[("UNIBIN_EMULATOR", "/nonexistent")], &emulated, &["true"]),
+            ),
+            ("cannot execute {}: {}{}", refused),
+            (
+                "no folder lets me write and execute:{}",
+                nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
+            ),
+            ("cannot write {}: {}", there),
+        ],
+    );
+}
+
+#[test]
+fn every_message_of_the_stub_can_be_provoked() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
+    let parts = Parts::of(&bundle);
+    let damaged = sandbox.write("damaged", &parts.changed(parts.blob_range(BlobKind::Launcher).start + 5000));
+    let relative = sandbox.run_with(&[("UNIBIN_CACHE", "here")], &bundle, &["true"]);
+    all_provoked(
+        "Of the stub",
+        &[
+            ("this bundle holds no launcher for CPU '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
+            ("unknown value for UNIBIN_CACHE: '{}'", relative),
+            ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
+            ("no folder lets me write and execute (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
+        ],
+    );
+}
+
+#[test]
+fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
+    let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
+    let Some(namespace) = Namespace::Mounts.available() else { return };
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+
+    let open = sandbox.make_folder("open");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
+    let variables = [("UNIBIN_CACHE", text(&open)), ("UNIBIN_LOG", "1".to_owned())];
+    let mut shared = sandbox.command(&launcher);
+    let shared = Sandbox::finish(shared.arg(&bundle).args(["busybox", "true"]).envs(variables));
+
+    // A file system without execution, and a launcher that lies elsewhere.
+    let without_execution = |bundle: &Path| {
+        sandbox.make_folder("noexec");
+        let script = "mount -t tmpfs -o noexec,mode=0700,uid=$3,gid=$3 none noexec\n\
+            export UNIBIN_CACHE=$PWD/noexec/cache UNIBIN_LOG=1\n\
+            exec setpriv --reuid $3 --regid $3 --clear-groups \"$1\" \"$2\" busybox true";
+        namespace.run(&sandbox, script, &[text(&launcher), text(bundle), sandbox.uid().to_string()])
+    };
+    let native = without_execution(&bundle);
+    let probed = translated(&sandbox, NO_OTHER, "qemu-user", &older_qemu(Arch::Riscv64), "\"-version\"");
+    let probed = without_execution(&probed);
+
+    // A rename that says it was done.
+    fs::remove_dir_all(sandbox.cache()).expect("removed");
+    let lie = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:retval=0"];
+    let mut gone = sandbox.command("strace");
+    let gone = Sandbox::finish(
+        gone.args(lie).env("UNIBIN_LOG", "1").arg(&launcher).arg(&bundle).args(["busybox", "true"]),
+    );
+
+    let linked = handmade(&sandbox, &[file("target", 0o755, b"#!/bin/sh\n"), link(b'2', "zapp", "target")]);
+    let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
+    let mut provoked = vec![
+        ("{} is not a folder that is yours alone", shared),
+        ("cannot execute there: {}", native),
+        ("cannot execute there", probed),
+        ("a slot disappeared while it was made", gone),
+        ("its program is not a plain file", linked),
+    ];
+    provoked.extend(of_memory(&sandbox, &launcher));
+    all_provoked("Why a folder", &provoked);
+}
+
+/// What cannot run from memory: a dynamic program, and an emulator that shares its blob with others.
+fn of_memory(sandbox: &Sandbox, launcher: &Path) -> [(&'static str, Outcome); 2] {
+    let hello = sandbox.at("hello");
+    pack_by_hand(&["--deb", "hello", "--target", "x86_64", "--hosts", "x86_64", "--level", "1"], &hello)
+        .must_succeed();
+    fs::set_permissions(&hello, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let several = translated(sandbox, "", "qemu-user", &older_qemu(Arch::Riscv64), "");
+    [
+        ("its program needs its libraries in a folder", nowhere(sandbox, launcher, &["hello", "hello"])),
+        (
+            "its emulator needs a folder",
+            nowhere(sandbox, launcher, &[several.to_str().expect("text"), "busybox"]),
+        ),
+    ]
+}
+
+/// The bundle with other bytes at `at` of its manifest, and a footer that has their digest.
+fn with_manifest(parts: &Parts, change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = parts.bytes.clone();
+    let range = parts.manifest_range();
+    change(&mut bytes[range.clone()]);
+    let footer = Footer::read(&parts.bytes.as_slice()).expect("a footer");
+    let digest = Digest(Sha256::digest(&bytes[range]).into());
+    bytes[parts.footer_range()].copy_from_slice(&Footer { manifest_digest: digest, ..footer }.encode());
+    bytes
+}
+
+#[test]
+fn every_kind_of_damage_is_told_in_its_own_words() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    let parts = Parts::of(&bundle);
+    let (footer, length) = (parts.footer_range().start, parts.bytes.len());
+    let manifest = parts.manifest_range();
+    let run = |bytes: &[u8]| sandbox.run(&sandbox.write("changed", bytes), &["true"]);
+    let footer_with = |at: usize, byte: u8| {
+        let mut bytes = parts.bytes.clone();
+        bytes[footer + at] = byte;
+        run(&bytes)
+    };
+    // Whatever each byte of the manifest becomes, the words are of the list; and all of the list are met.
+    let mut met: Vec<(&str, Outcome)> = vec![
+        ("it does not end in a bundle footer (not a bundle, or cut off)", run(&parts.bytes[..length - 1])),
+        ("its format version is unknown to this program", footer_with(8, 2)),
+        ("it sets a flag that this program does not know", footer_with(10, 1)),
+        (
+            "its length is not the one that its footer records (cut off, or bytes were added)",
+            run(&[&parts.bytes[..footer], &[0], &parts.bytes[footer..]].concat()),
+        ),
+        ("a part lies outside the file", footer_with(31, 1)),
+    ];
+    let all = documented("What is wrong");
+    for at in 0..manifest.len() {
+        for byte in [0, 1, 0x2f, 0xff] {
+            let bytes = with_manifest(&parts, |manifest| manifest[at] = byte);
+            if bundle::Manifest::decode(&bytes[manifest.clone()], manifest.start as u64).is_ok() {
+                continue;
+            }
+            let Err(error) = bundle::Manifest::decode(&bytes[manifest.clone()], manifest.start as u64) else {
+                continue;
+            };
+            let words = all.iter().find(|words| *words == error.text()).expect("documented");
+            if !met.iter().any(|(known, _)| known == words) {
+                met.push((error.text(), run(&bytes)));
+            }
+        }
+    }
+    for (words, ran) in &met {
+        ran.must_fail_with(125, &["is damaged", words, "hint: "]);
+    }
+    assert_eq!(sorted(all), sorted(met.iter().map(|(words, _)| (*words).to_owned()).collect()));
+}
+
+#[test]
+fn every_impossible_file_is_told_in_its_own_words() {
+    let sandbox = Sandbox::new();
+    let app = || file("app", 0o755, b"#!/bin/sh\n");
+    let odd = |name: &[u8], kind: u8, mode: u32, size: u64, target: &[u8]| {
+        header(&Header { name, kind, mode, size, target })
+    };
+    let cases: [(&str, Vec<Vec<u8>>); 9] = [
+        ("its name is absolute or leaves the tree", vec![file("/etc/evil", 0o644, b"x")]),
+        ("it is out of order", vec![file("b", 0o644, b"x"), app()]),
+        ("its folder does not come before it", vec![app(), file("no/folder", 0o644, b"x")]),
+        ("it has a set-user-ID, set-group-ID or sticky bit", vec![file("app", 0o4755, b"x")]),
+        ("its loader is not in the tree", vec![odd(b"app", b'0', 0o755, 0, b"/lib/ld.so")]),
+        ("it has content but is not a file", vec![app(), odd(b"dir", b'5', 0o755, 512, b""), vec![0; 512]]),
+        ("it is a link out of the tree", vec![app(), link(b'2', "evil", "/etc/passwd")]),
+        ("it is a link to nothing that came before", vec![app(), link(b'1', "hard", "later")]),
+        (
+            "it is neither a file, a folder nor a link",
+            vec![app(), folder("dir"), odd(b"fifo", b'6', 0o644, 0, b"")],
+        ),
+    ];
+    for (words, members) in &cases {
+        let ran = sandbox.run(&handmade(&sandbox, members), &NO_ARGUMENTS);
+        ran.must_fail_with(125, &["holds an impossible file", words, "hint: "]);
+    }
+    let met = cases.iter().map(|(words, _)| (*words).to_owned()).collect();
+    assert_eq!(sorted(documented("What is impossible")), sorted(met));
+}
