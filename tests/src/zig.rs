@@ -65,7 +65,8 @@ pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&
 
 /// The same for musl.
 pub fn compile_musl(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
-    let all = [&["-target", &triple(target), "-dynamic"], flags].concat();
+    let triple = triple(target);
+    let all = [&["-target", &triple, "-dynamic"], flags].concat();
     build(&format!("{name}-musl-{}", target.name()), sources, &all)
 }
 
