@@ -77,9 +77,8 @@ impl RuleKind {
     fn uses(self) -> (bool, bool) {
         match self {
             Self::Argument | Self::Probe => (false, true),
-            Self::Tree => (true, true),
             Self::Argv0 | Self::Program | Self::Rest => (false, false),
-            Self::SetVariable | Self::DefaultVariable => (true, true),
+            Self::Tree | Self::SetVariable | Self::DefaultVariable => (true, true),
             Self::UnsetVariable | Self::UnsetPrefix => (true, false),
         }
     }

@@ -175,20 +175,21 @@ impl App {
 
     /// Makes one file with several names of files with the same bytes, so that these are stored, and unpacked, once.
     pub(crate) fn unite(&mut self) -> Result<(), Error> {
-        let mut alike: BTreeMap<(u64, bool), Vec<(Vec<u8>, Content)>> = BTreeMap::new();
+        let mut alike: BTreeMap<(u64, bool), Vec<Vec<u8>>> = BTreeMap::new();
         for (path, node) in &self.nodes {
             if let Node::File { executable, content } = node
                 && content.len() >= SAME_MIN
                 // What is written behind it is not known yet.
                 && !self.loaders.contains_key(path)
             {
-                alike.entry((content.len(), *executable)).or_default().push((path.clone(), content.clone()));
+                alike.entry((content.len(), *executable)).or_default().push(path.clone());
             }
         }
         for files in alike.into_values().filter(|files| files.len() > 1) {
             let mut firsts: BTreeMap<[u8; 32], Vec<u8>> = BTreeMap::new();
-            for (path, content) in files {
-                let digest = hash::of_content(&content).map_err(Error::Temporary)?.0;
+            for path in files {
+                let Some(Node::File { content, .. }) = self.nodes.get(&path) else { continue };
+                let digest = hash::of_content(content).map_err(Error::Temporary)?.0;
                 match firsts.get(&digest) {
                     Some(first) => drop(self.nodes.insert(path, Node::HardLink(first.clone()))),
                     None => drop(firsts.insert(digest, path)),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use bundle::{Arch, RuleKind};
-use closure::{FAMILIES, Libc, Loader, Object};
+use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::app::{App, Node, relative};
 use crate::content::Content;
@@ -50,13 +50,13 @@ pub(crate) fn prepare(
         }
         let found = elf::read(&mut content.reader()).map_err(Error::Temporary)?;
         let Ok(found) = found else { continue };
-        let asks = found.loader.as_deref().map(last_part);
         if found.arch != target || !matches!(found.kind, Kind::Dynamic | Kind::Library) {
             continue;
         }
         let Ok(object) = Object::read(&mut content.reader()) else { continue };
         // The C library can be started, to tell its version, but is a library.
-        let program = asks == Some(last_part(loader)) && object.soname.is_none();
+        let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader_file));
+        let program = asks && object.soname.is_none();
         let own = loading_from_beside(path, content)?;
         if !program && object.rpath.is_none() && object.runpath.is_none() {
             changed.extend(own.map(|own| (path.to_vec(), own, false)));
@@ -122,6 +122,16 @@ fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>
         }
     }
     Ok(Some(bytes))
+}
+
+/// Whether the loader that a program asks for is the one at `loader`: by a link to it (musl's is one to its `libc.so`), or by its name
+/// where the tree has nothing at that path.
+fn leads(app: &App, asked: &[u8], loader: &[u8]) -> bool {
+    let path = asked.strip_prefix(b"/").unwrap_or(asked);
+    match Tree::new(vec![app]).find_file(path) {
+        Ok(Some(place)) => place.path == loader,
+        _ => last_part(asked) == last_part(loader),
+    }
 }
 
 fn bytes(content: &Content) -> Result<Vec<u8>, Error> {

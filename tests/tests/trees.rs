@@ -51,7 +51,9 @@ fn a_trace_adds_what_the_program_opens_and_nothing_else() {
     let needed = "/usr/share/reads/needed";
     let packed = |more: &[&str]| {
         let output = sandbox.at("packed");
-        pack_by_hand(&[&all[..], more].concat(), &output).must_succeed();
+        // What stands behind `--` is the traced program's.
+        let pack = unibin().args(["pack", "-o"]).arg(&output).args(all).args(more).output();
+        Outcome::from(pack.expect("unibin starts")).must_succeed();
         sandbox.copy(&output, "bundle")
     };
     assert_eq!(sandbox.run(&packed(&[]), &[needed]).code(), Some(1), "without its data it fails");
@@ -95,7 +97,7 @@ fn a_large_tree_stays_as_it_was() {
     pack_by_hand(&[&busybox[..], &["--add", &add]].concat(), &output).must_succeed();
     let extracted = unibin().arg("extract").arg(&output).arg(&tree).output().expect("unibin starts");
     Outcome::from(extracted).must_succeed();
-    let bundle = sandbox.copy(&output, "bundle");
+    let bundle = sandbox.copy(&output, "busybox");
     assert_eq!(sandbox.run(&bundle, &["uname", "-m"]).must_succeed(), "riscv64\n");
     let trees: Vec<PathBuf> = vec![tree.join("usr/share/large"), cached(&sandbox.cache(), "usr/share/large")];
     for there in trees {
