@@ -23,7 +23,7 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
 /// What the compiler is told for every launcher. Nothing of it may differ between machines.
-const FLAGS: [&str; 19] = [
+const FLAGS: [&str; 20] = [
     "-Clinker=rust-lld",
     "-Clinker-flavor=ld.lld",
     // No start files, libraries or libc.
@@ -49,6 +49,8 @@ const FLAGS: [&str; 19] = [
     // a call can be longer than what it calls.
     "-Cllvm-args=-disable-machine-licm",
     "-Cllvm-args=-inline-threshold=20",
+    // Addresses in loops are computed as written, not kept in more registers.
+    "-Cllvm-args=-disable-lsr",
     // The same instructions at the ends of several branches are kept once.
     "-Cllvm-args=-enable-gvn-sink",
     // Nothing reads section headers when a program is started.
