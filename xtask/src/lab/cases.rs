@@ -117,7 +117,7 @@ left /home/user
 }
 
 /// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who attends to them.
-const CHILDREN: &str = r##"
+const CHILDREN: &str = r#"
 with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
 told /bundles/@TARGET@/busybox
 x=/home/user/x/usr/bin/busybox
@@ -131,7 +131,7 @@ told /bundles/@TARGET@/busybox sh -c "$script"
 said 'children: attended to by'
 sleep 1
 ! ps | grep "[u]nibin-broker"
-"##;
+"#;
 
 /// What comes of [`CHILDREN`].
 const CHILDREN_DO: &str = "unibin: extracted into /home/user/x\nexit 0\nrefused\nexit 0\n@TARGET_UNAME@\n2\n@TARGET_UNAME@\n@UNAME@\n7\nexit 0\n\
