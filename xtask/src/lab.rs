@@ -86,6 +86,9 @@ impl Lab {
     /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
     fn rows(&self, request: &Request) -> Result<Vec<Row>> {
         let mut suites = Suites::new(self.folder.join("debian"));
+        // Two labs would write to one shared home: one waits for the other. The lock ends with us.
+        let lock = std::fs::File::create(self.folder.join(format!("{:?}.lock", request.way)))?;
+        lock.lock().context("cannot lock the lab")?;
         let shared = match request.way {
             Way::Fast => fast::fresh_folder(&self.folder.join("shared"))?,
             Way::Booted => disks::empty(self.folder.join("shared.img"), 512)?,

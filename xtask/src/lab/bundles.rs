@@ -23,7 +23,7 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// Builds `unibin`. What it packs is kept in `folder`.
+    /// Builds `unibin`. What it packs is kept in `folder`. `UNIBIN_LAUNCHERS` names launchers that are not committed yet.
     pub(crate) fn build(folder: &Path) -> Result<Self> {
         let workspace = crate::workspace();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -40,7 +40,11 @@ impl Packer {
         ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
         let program = target.join("release/unibin");
         let digest = Sha256::of(&fs::read(&program)?).to_string();
-        Ok(Self { program, folder: folder.join(&digest[..16]), launchers: None })
+        let packer = Self { program, folder: folder.join(&digest[..16]), launchers: None };
+        match std::env::var_os("UNIBIN_LAUNCHERS") {
+            Some(launchers) => packer.with_launchers(Path::new(&launchers)),
+            None => Ok(packer),
+        }
     }
 
     /// What tells this packer, and its launchers, from others.
@@ -48,13 +52,16 @@ impl Packer {
         self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// The same packer with the launchers in a folder.
+    /// The same packer with the launchers and brokers in a folder; the bundles of others are kept apart.
     pub(crate) fn with_launchers(&self, launchers: &Path) -> Result<Self> {
-        let mut all = Vec::new();
-        for host in Arch::HOSTS {
-            all.extend(fs::read(launchers.join(format!("launcher-{}", host.name())))?);
+        let mut names: Vec<_> =
+            fs::read_dir(launchers)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        names.sort();
+        let mut all = self.digest().as_bytes().to_vec();
+        for name in names {
+            all.extend(fs::read(name)?);
         }
-        let folder = self.folder.join(&Sha256::of(&all).to_string()[..16]);
+        let folder = self.folder.with_file_name(&Sha256::of(&all).to_string()[..16]);
         Ok(Self { program: self.program.clone(), folder, launchers: Some(launchers.to_owned()) })
     }
 

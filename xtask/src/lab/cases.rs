@@ -117,13 +117,13 @@ left /home/user
 }
 
 /// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who attends to them.
-const CHILDREN: &str = r##"
+const CHILDREN: &str = r#"
 with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
 told /bundles/@TARGET@/busybox
-x=$(find /home/user/x -type f -name busybox)
+x=/home/user/x/usr/bin/busybox
 printf '#!%s sh\nexec %s uname -m\n' "$x" "$x" >/home/user/script
 chmod 755 /home/user/script
-script="$x uname -m; echo one two | $x wc -w; /home/user/script; /bin/busybox uname -m; $x sh -c 'exit 7'; echo \$?"
+script="$x uname -m; echo one two | $x wc -w; /home/user/script; /bin/uname -m; $x sh -c 'exit 7'; echo \$?"
 with="HOME=/home/user UNIBIN_CHILDREN=none"
 told /bundles/@TARGET@/busybox sh -c "$x uname -m 2>/dev/null || echo refused"
 with="HOME=/home/user UNIBIN_LOG=1 UNIBIN_CHILDREN=@WAY@"
@@ -131,10 +131,10 @@ told /bundles/@TARGET@/busybox sh -c "$script"
 said 'children: attended to by'
 sleep 1
 ! ps | grep "[u]nibin-broker"
-"##;
+"#;
 
 /// What comes of [`CHILDREN`].
-const CHILDREN_DO: &str = "exit 0\nrefused\nexit 0\n@TARGET_UNAME@\n2\n@TARGET_UNAME@\n@UNAME@\n7\nexit 0\n\
+const CHILDREN_DO: &str = "unibin: extracted into /home/user/x\nexit 0\nrefused\nexit 0\n@TARGET_UNAME@\n2\n@TARGET_UNAME@\n@UNAME@\n7\nexit 0\n\
                            said: children: attended to by\n";
 
 /// The cases, in the order they run.
