@@ -48,7 +48,7 @@ fn decode_and_choose(input: &[u8]) {
     for translator in manifest.translators() {
         manifest.rules(translator.rules).for_each(drop);
     }
-    let _ = manifest.check_notices();
+    let _ = manifest.check_rest();
     manifest.notices().for_each(drop);
 
     for route in

@@ -7,7 +7,6 @@ use std::io::Read;
 use bundle::{Arch, EmulatorKey};
 
 use crate::app::Node;
-use crate::cli::Children;
 use crate::content::Content;
 use crate::elf::{self, Kind};
 use crate::emulators::Plan;
@@ -16,6 +15,7 @@ use crate::gather::Checked;
 use crate::known;
 use crate::request::Request;
 use crate::say;
+use crate::words::Children;
 
 /// What of an ELF file tells its CPU: `e_flags` of a 32-bit one ends here.
 const HEAD: u64 = 40;

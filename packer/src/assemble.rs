@@ -10,7 +10,6 @@ use bundle::{
 };
 
 use crate::bundle_file::BundleFile;
-use crate::cli::Head;
 use crate::compress::Frame;
 use crate::emulators::Emulator;
 use crate::error::Error;
@@ -18,6 +17,7 @@ use crate::head::{self, Placed};
 use crate::notices::Owed;
 use crate::place::NewFile;
 use crate::request::{Entry, Rule};
+use crate::words::Head;
 use crate::{hash, summary, verify};
 
 /// Everything that goes into a bundle, compressed already.

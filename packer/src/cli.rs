@@ -1,7 +1,6 @@
 //! The command line, with `clap`, which is touched here only. Values are parsed to the words of the project at this edge.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use bundle::Arch;
@@ -11,6 +10,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::compress;
+use crate::words::{
+    Children, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts, libs, native,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -167,12 +169,6 @@ pub(crate) struct StartArgs {
     /// Argument to put before the caller's (may be repeated)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
-}
-
-/// What `--libs` says: Debian, and the suite where it names one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Libs {
-    pub(crate) suite: Option<String>,
 }
 
 /// Where packages come from.
@@ -398,127 +394,6 @@ pub(crate) struct CellsArgs {
     /// CPUs that they run on: a list with commas, or `all` (default: the six 64-bit hosts)
     #[arg(long, value_name = "LIST", value_parser = hosts)]
     pub(crate) hosts: Option<Hosts>,
-}
-
-/// What `--hosts` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hosts {
-    /// Every host; those without an emulator are left out.
-    All,
-    /// These; each must be possible.
-    Listed(Vec<Arch>),
-}
-
-/// What `--native` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Native {
-    pub(crate) target: Arch,
-    /// Of x86-64; 0 for the baseline.
-    pub(crate) level: u16,
-    /// The program; the packages of `--deb` where there is none.
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// What `--children` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Children {
-    /// Every host that has emulators has a broker.
-    Auto,
-    /// No broker.
-    None,
-}
-
-/// What `--head` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Head {
-    /// The stub.
-    Sh,
-    /// One host's launcher.
-    Elf(Arch),
-}
-
-fn names(arches: &[Arch]) -> String {
-    arches.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
-}
-
-fn arch(name: &str) -> Result<Arch, String> {
-    Arch::from_name(name).ok_or_else(|| format!("unknown target; targets are {}", names(Arch::ALL)))
-}
-
-fn host(name: &str) -> Result<Arch, String> {
-    let found = Arch::from_name(name).filter(|arch| arch.is_host());
-    found.ok_or_else(|| format!("unknown host; hosts are {}", names(&Arch::HOSTS)))
-}
-
-fn hosts(list: &str) -> Result<Hosts, String> {
-    if list == "all" {
-        return Ok(Hosts::All);
-    }
-    let wanted = list.split(',').map(|name| host(name.trim()).map_err(|error| format!("`{name}`: {error}")));
-    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
-    // In the order of the table and each once: the order of a list must not change a bundle's bytes.
-    Ok(Hosts::Listed(Arch::HOSTS.into_iter().filter(|host| wanted.contains(host)).collect()))
-}
-
-fn libs(text: &str) -> Result<Libs, String> {
-    match text.split_once(':') {
-        None if text == "debian" => Ok(Libs { suite: None }),
-        Some(("debian", suite)) if !suite.is_empty() => Ok(Libs { suite: Some(suite.to_owned()) }),
-        _ => Err("it is `debian` or `debian:SUITE`".to_owned()),
-    }
-}
-
-fn head(text: &str) -> Result<Head, String> {
-    match text.strip_prefix("elf:") {
-        Some(name) => host(name).map(Head::Elf),
-        None if text == "sh" => Ok(Head::Sh),
-        None => Err("it is `sh` or `elf:HOST`".to_owned()),
-    }
-}
-
-fn flags(text: &str) -> Result<String, String> {
-    let known = |letter: char| "OPFC".contains(letter) && text.matches(letter).count() == 1;
-    if text.chars().all(known) {
-        Ok(text.to_owned())
-    } else {
-        Err("it is letters out of O, P, F and C".to_owned())
-    }
-}
-
-fn children(text: &str) -> Result<Children, String> {
-    match text {
-        "auto" => Ok(Children::Auto),
-        "none" => Ok(Children::None),
-        _ => Err("it is `auto` or `none`".to_owned()),
-    }
-}
-
-fn native(text: &OsString) -> Result<Native, String> {
-    let bytes = text.as_bytes();
-    let (name, file) = match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at) => (&bytes[..at], Some(PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec())))),
-        None => (bytes, None),
-    };
-    let name = std::str::from_utf8(name).map_err(|_| "it has the form ARCH[=FILE]")?;
-    let levels = ["-v2", "-v3", "-v4"].into_iter().zip(2..);
-    for (ending, level) in levels {
-        if let Some(name) = name.strip_suffix(ending) {
-            // The psABI writes `x86-64-v3`.
-            let target = host(if name == "x86-64" { "x86_64" } else { name })?;
-            if target != Arch::X86_64 {
-                return Err("only x86_64 has levels".to_owned());
-            }
-            return Ok(Native { target, level, file });
-        }
-    }
-    Ok(Native { target: host(name)?, level: 0, file })
-}
-
-fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
-    let bytes = text.as_bytes();
-    let at = bytes.iter().position(|byte| *byte == b'=').ok_or("it has the form HOST=FILE")?;
-    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "it has the form HOST=FILE")?;
-    Ok((host(name)?, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, Hosts, SupplyArgs};
+use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, SupplyArgs};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Code, Error};
 use crate::report::size;
+use crate::words::Hosts;
 use crate::{json, say, sources, transfer};
 
 #[derive(Serialize)]

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
-use crate::cli::Head;
 use crate::error::{Code, Error};
+use crate::words::Head;
 
 /// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
 /// no section headers.

@@ -53,6 +53,7 @@ mod transfer;
 mod unscripted;
 mod variants;
 mod verify;
+mod words;
 
 use std::process::ExitCode;
 

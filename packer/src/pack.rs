@@ -4,7 +4,7 @@
 use bundle::Arch;
 
 use crate::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
-use crate::cli::{Children, PackArgs};
+use crate::cli::PackArgs;
 use crate::compress::{self, Frame};
 use crate::content::Content;
 use crate::emulators::{Emulator, Emulators};
@@ -13,6 +13,7 @@ use crate::gather::{Checked, gather};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::Request;
+use crate::words::Children;
 use crate::{also_target, archive, emulator_only, head, variants};
 
 /// Packs, and says what was packed.

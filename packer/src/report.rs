@@ -6,13 +6,13 @@ use bundle::{Arch, BlobKind};
 use serde::Serialize;
 
 use crate::assemble::{Packed, PackedEmulator, Parts, Written};
-use crate::cli::Head;
 use crate::emulators::Plan;
 use crate::error::readable;
 use crate::gather::Checked;
 use crate::json;
 use crate::listing::Listing;
 use crate::request::Request;
+use crate::words::Head;
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 
 use crate::app;
-use crate::cli::{ArchiveArgs, Children, Head, Hosts, Libs, Native, PackArgs, StartArgs, TreeArgs};
+use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
+use crate::words::{Children, Head, Hosts, Libs, Native};
 
 /// A checked request.
 #[derive(Debug)]

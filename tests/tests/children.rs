@@ -28,8 +28,12 @@ fn more_tools(sandbox: &Sandbox) -> PathBuf {
 fn packed(sandbox: &Sandbox, packages: &[&str], entries: &[&str]) -> PathBuf {
     let entries: Vec<_> = entries.iter().map(|entry| format!("{entry}=/usr/bin/{entry}")).collect();
     let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64"];
-    packages.iter().for_each(|package| arguments.extend(["--deb", package]));
-    entries.iter().for_each(|entry| arguments.extend(["--entry", entry]));
+    for package in packages {
+        arguments.extend(["--deb", package]);
+    }
+    for entry in &entries {
+        arguments.extend(["--entry", entry]);
+    }
     let bundle = sandbox.copy(&pack(&arguments), "bash");
     for entry in entries.iter().filter_map(|entry| entry.split('=').next()).filter(|name| *name != "bash") {
         symlink("bash", sandbox.at(entry)).expect("link");
@@ -62,7 +66,7 @@ fn brokers(sandbox: &Sandbox) -> Vec<u32> {
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "never: {what}");
+        assert!(begin.elapsed() < Duration::from_mins(1), "never: {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

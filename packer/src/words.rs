@@ -1,0 +1,134 @@
+//! What the values of options say, taken apart: CPUs, lists of hosts, `HOST=FILE`. Refuses what means nothing, and says what would.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use bundle::Arch;
+
+/// What `--libs` says: Debian, and the suite where it names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Libs {
+    pub(crate) suite: Option<String>,
+}
+
+/// What `--hosts` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hosts {
+    /// Every host; those without an emulator are left out.
+    All,
+    /// These; each must be possible.
+    Listed(Vec<Arch>),
+}
+
+/// What `--native` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Native {
+    pub(crate) target: Arch,
+    /// Of x86-64; 0 for the baseline.
+    pub(crate) level: u16,
+    /// The program; the packages of `--deb` where there is none.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What `--children` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Children {
+    /// Every host that has emulators has a broker.
+    Auto,
+    /// No broker.
+    None,
+}
+
+/// What `--head` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// The stub.
+    Sh,
+    /// One host's launcher.
+    Elf(Arch),
+}
+
+fn names(arches: &[Arch]) -> String {
+    arches.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn arch(name: &str) -> Result<Arch, String> {
+    Arch::from_name(name).ok_or_else(|| format!("unknown target; targets are {}", names(Arch::ALL)))
+}
+
+pub(crate) fn host(name: &str) -> Result<Arch, String> {
+    let found = Arch::from_name(name).filter(|arch| arch.is_host());
+    found.ok_or_else(|| format!("unknown host; hosts are {}", names(&Arch::HOSTS)))
+}
+
+pub(crate) fn hosts(list: &str) -> Result<Hosts, String> {
+    if list == "all" {
+        return Ok(Hosts::All);
+    }
+    let wanted = list.split(',').map(|name| host(name.trim()).map_err(|error| format!("`{name}`: {error}")));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+    // In the order of the table and each once: the order of a list must not change a bundle's bytes.
+    Ok(Hosts::Listed(Arch::HOSTS.into_iter().filter(|host| wanted.contains(host)).collect()))
+}
+
+pub(crate) fn libs(text: &str) -> Result<Libs, String> {
+    match text.split_once(':') {
+        None if text == "debian" => Ok(Libs { suite: None }),
+        Some(("debian", suite)) if !suite.is_empty() => Ok(Libs { suite: Some(suite.to_owned()) }),
+        _ => Err("it is `debian` or `debian:SUITE`".to_owned()),
+    }
+}
+
+pub(crate) fn head(text: &str) -> Result<Head, String> {
+    match text.strip_prefix("elf:") {
+        Some(name) => host(name).map(Head::Elf),
+        None if text == "sh" => Ok(Head::Sh),
+        None => Err("it is `sh` or `elf:HOST`".to_owned()),
+    }
+}
+
+pub(crate) fn flags(text: &str) -> Result<String, String> {
+    let known = |letter: char| "OPFC".contains(letter) && text.matches(letter).count() == 1;
+    if text.chars().all(known) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is letters out of O, P, F and C".to_owned())
+    }
+}
+
+pub(crate) fn children(text: &str) -> Result<Children, String> {
+    match text {
+        "auto" => Ok(Children::Auto),
+        "none" => Ok(Children::None),
+        _ => Err("it is `auto` or `none`".to_owned()),
+    }
+}
+
+pub(crate) fn native(text: &OsString) -> Result<Native, String> {
+    let bytes = text.as_bytes();
+    let (name, file) = match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&bytes[..at], Some(PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec())))),
+        None => (bytes, None),
+    };
+    let name = std::str::from_utf8(name).map_err(|_| "it has the form ARCH[=FILE]")?;
+    let levels = ["-v2", "-v3", "-v4"].into_iter().zip(2..);
+    for (ending, level) in levels {
+        if let Some(name) = name.strip_suffix(ending) {
+            // The psABI writes `x86-64-v3`.
+            let target = host(if name == "x86-64" { "x86_64" } else { name })?;
+            if target != Arch::X86_64 {
+                return Err("only x86_64 has levels".to_owned());
+            }
+            return Ok(Native { target, level, file });
+        }
+    }
+    Ok(Native { target: host(name)?, level: 0, file })
+}
+
+pub(crate) fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
+    let bytes = text.as_bytes();
+    let at = bytes.iter().position(|byte| *byte == b'=').ok_or("it has the form HOST=FILE")?;
+    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "it has the form HOST=FILE")?;
+    Ok((host(name)?, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
+}
