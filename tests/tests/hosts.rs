@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bundle::{Arch, BlobKind, Class, Endian};
+use bundle::{Arch, BlobKind, Class};
 use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of};
 
 /// A line for `binfmt_misc`. `F` opens the emulator now.
