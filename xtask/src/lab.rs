@@ -87,6 +87,7 @@ impl Lab {
     fn rows(&self, request: &Request) -> Result<Vec<Row>> {
         let mut suites = Suites::new(self.folder.join("debian"));
         // Two labs would write to one shared home: one waits for the other. The lock ends with us.
+        std::fs::create_dir_all(&self.folder)?;
         let lock = std::fs::File::create(self.folder.join(format!("{:?}.lock", request.way)))?;
         lock.lock().context("cannot lock the lab")?;
         let shared = match request.way {

@@ -218,7 +218,7 @@ cat /run/first-* | sort | uniq -c | sed 's/^ *//'
 echo "$(find /home/user/.cache -name complete | wc -l) slots"
 left /home/user
 "#,
-        "8 exit 0\n8 @TARGET_UNAME@\n2 slots\n",
+        "8 exit 0\n8 @TARGET_UNAME@\n3 slots\n",
     ),
     case(
         "noexec",
