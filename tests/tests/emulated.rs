@@ -303,7 +303,8 @@ fn a_stopped_app_is_stopped_and_goes_on() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
         stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
     };
-    while state(child.0.id()) != Some('T') {
+    // `t`: stopped, and attended to by a broker.
+    while !matches!(state(child.0.id()), Some('T' | 't')) {
         std::thread::yield_now();
     }
     kill("-CONT");

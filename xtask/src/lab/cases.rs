@@ -41,6 +41,10 @@ impl Case {
         if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
             return false;
         }
+        // QEMU 7.2, the last for hosts of 32 bits, ends in SIGFPE when it begins with that program.
+        if self.name == "pages" && machine.host.class() == bundle::Class::Elf32 {
+            return false;
+        }
         let can = match self.needs {
             Needs::Cpu => true,
             Needs::Kernel => booted,
