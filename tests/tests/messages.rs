@@ -12,8 +12,8 @@ use end_to_end::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// What cannot be provoked from outside, since another message comes before it.
-const NEVER_SEEN: [&str; 1] = ["no emulator"];
+/// What cannot be provoked from outside: another message comes before the first, and only `unibin` says the second.
+const NEVER_SEEN: [&str; 2] = ["no emulator", "two manifest rows are for the same thing"];
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
@@ -247,23 +247,28 @@ fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
         ("a slot disappeared while it was made", gone),
         ("its program is not a plain file", linked),
     ];
-    provoked.extend(of_memory(&sandbox, &launcher));
+    provoked.extend(of_memory(&sandbox, namespace, &launcher));
     all_provoked("Why a folder", &provoked);
 }
 
 /// What cannot run from memory: a dynamic program, and an emulator that shares its blob with others.
-fn of_memory(sandbox: &Sandbox, launcher: &Path) -> [(&'static str, Outcome); 2] {
+fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome); 2] {
     let hello = sandbox.at("hello");
     pack_by_hand(&["--deb", "hello", "--target", "x86_64", "--hosts", "x86_64", "--level", "1"], &hello)
         .must_succeed();
     fs::set_permissions(&hello, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let several = translated(sandbox, "", "qemu-user", &older_qemu(Arch::Riscv64), "");
+    let several = bundle_of(Arch::Riscv64, "x86_64", &["--also-target", "s390x"]);
+    let several = sandbox.copy(&several, "several");
+    // Folders that nobody can write to, and memory that has room for the program.
+    let script = "mount -t tmpfs -o ro none /var/tmp\nmount -t tmpfs -o ro none /dev/shm\n\
+        mount --bind /tmp /tmp\nmount -o remount,bind,ro /tmp\n\
+        exec setpriv --reuid $3 --regid $3 --clear-groups \"$1\" \"$2\" busybox true";
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let read_only =
+        namespace.run(sandbox, script, &[text(launcher), text(&several), sandbox.uid().to_string()]);
     [
         ("its program needs its libraries in a folder", nowhere(sandbox, launcher, &["hello", "hello"])),
-        (
-            "its emulator needs a folder",
-            nowhere(sandbox, launcher, &[several.to_str().expect("text"), "busybox"]),
-        ),
+        ("its emulator needs a folder", read_only),
     ]
 }
 
@@ -321,6 +326,7 @@ fn every_kind_of_damage_is_told_in_its_own_words() {
     for (words, ran) in &met {
         ran.must_fail_with(125, &["is damaged", words, "hint: "]);
     }
+    let all = all.into_iter().filter(|text| !NEVER_SEEN.contains(&text.as_str())).collect();
     assert_eq!(sorted(all), sorted(met.iter().map(|(words, _)| (*words).to_owned()).collect()));
 }
 

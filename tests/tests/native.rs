@@ -66,5 +66,5 @@ fn the_users_own_emulator_is_used_in_place_of_the_bundles() {
     assert!(ran.errors().contains(&format!("executing {}", own.display())), "{ran}");
     let slots = fs::read_dir(sandbox.cache().join("x86_64")).expect("cache");
     let slots = slots.filter(|slot| slot.as_ref().is_ok_and(|slot| slot.path().is_dir())).count();
-    assert_eq!(slots, 1, "only the app was unpacked");
+    assert_eq!(slots, 2, "only app and broker were unpacked");
 }
