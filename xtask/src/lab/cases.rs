@@ -337,15 +337,15 @@ told /bundles/all/busybox uname -m
 # This home is on a disk that goes from machine to machine.
 mount -o bind /shared /home/user
 chown 1000:1000 /home/user
-others() { (cd /home/user/.cache/unibin 2>/dev/null && find . -path ./@UNAME@ -prune -o -type f -exec ls -ln {} + | sort); }
+others() { (cd /home/user/.cache/unibin 2>/dev/null && find . -path ./@HOST@ -prune -o -type f -exec ls -ln {} + | sort); }
 others >/run/before
 told /bundles/all/busybox uname -m
 others >/run/after
 cmp /run/before /run/after && echo "what others unpacked is as it was"
-ls /home/user/.cache/unibin | grep -x @UNAME@
+ls /home/user/.cache/unibin | grep -x @HOST@
 ls /home/user/.cache/unibin >&2
 "#,
-        "s390x\nexit 0\nwhat others unpacked is as it was\n@UNAME@\n",
+        "s390x\nexit 0\nwhat others unpacked is as it was\n@HOST@\n",
     ),
     Case {
         name: "pages",
