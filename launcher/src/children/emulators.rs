@@ -12,6 +12,7 @@ use crate::launch::{QEMU_RULES, rules_of};
 use crate::route::HOST;
 use crate::run::Run;
 use crate::sys::{self, At, Follow, Stat};
+use crate::unpack;
 
 /// How many names of programs are kept; more programs than this in one run show the emulator's name instead of theirs.
 const NAMES: usize = 256;
@@ -47,7 +48,10 @@ impl<'a> Emulator<'a> {
             if all.iter().any(|emulator| emulator.target == target) {
                 continue;
             }
-            let slot = run.ensure(cache, translator.blob, false)?;
+            // What runs the app was looked at in this start; the others are as old as they are.
+            let seen = first.is_some_and(|first| first.blob.digest() == translator.blob.digest());
+            let afresh = run.controls.verify && !seen;
+            let slot = unpack::ensure(cache, run.file, translator.blob, false, afresh, run.log)?;
             let path = slot.path_of(crate::named::file_in_slot(&translator));
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
             let rules = rules(run, target, Some(&translator));
