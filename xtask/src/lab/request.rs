@@ -93,9 +93,11 @@ impl Request {
 
 /// Which half's turn it is: one commit's is not the next one's.
 fn turn() -> Result<usize> {
-    let counted =
-        Command::new("git").args(["rev-list", "--count", "HEAD"]).current_dir(crate::workspace()).output();
+    let counted = Command::new("git")
+        .args(["rev-list", "--no-merges", "--count", "HEAD"])
+        .current_dir(crate::workspace())
+        .output();
     let counted = counted.context("cannot run git")?;
     ensure!(counted.status.success(), "`git rev-list` failed");
-    Ok(String::from_utf8_lossy(&counted.stdout).trim().parse::<usize>()? % 2)
+    Ok(String::from_utf8_lossy(&counted.stdout).trim().parse::<usize>()?)
 }
