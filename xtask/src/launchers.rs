@@ -23,7 +23,7 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
 /// What the compiler is told for every launcher. Nothing of it may differ between machines.
-const FLAGS: [&str; 20] = [
+const FLAGS: [&str; 22] = [
     "-Clinker=rust-lld",
     "-Clinker-flavor=ld.lld",
     // No start files, libraries or libc.
@@ -51,8 +51,14 @@ const FLAGS: [&str; 20] = [
     "-Cllvm-args=-inline-threshold=20",
     // Addresses in loops are computed as written, not kept in more registers.
     "-Cllvm-args=-disable-lsr",
-    // The same instructions at the ends of several branches are kept once.
-    "-Cllvm-args=-enable-gvn-sink",
+    // The same two wishes of the PowerPC backend: a pointer per form of address, and the loop counter in a register of its own
+    // that every loop has to be set up for.
+    "-Cllvm-args=-ppc-formprep-max-vars=0",
+    "-Cllvm-args=-disable-ppc-ctrloops",
+    // A load is not repeated on one branch to spare it on another.
+    "-Cllvm-args=-enable-load-pre=false",
+    // Not `-enable-gvn-sink`, half a hundredth smaller: it orders values by their addresses in the compiler's memory, so one in
+    // three builds was another one.
     // Nothing reads section headers when a program is started.
     "-Clink-arg=-znosectionheader",
     "--cfg=sha2_backend=\"soft\"",
