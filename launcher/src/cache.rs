@@ -19,7 +19,7 @@ use crate::sys::{self, Access, At, Disposition, Errno, Fd, Follow, Lock, OFlags,
 const MARKER: &CStr = c"complete";
 
 /// Names of everything that is not finished begin with this; the stub's own temporary folders do too.
-const UNFINISHED: &[u8] = b".new-";
+pub const UNFINISHED: &[u8] = b".new-";
 
 /// The stub's temporary folders, which no lock protects: `.new-launcher-<pid>-<counter>`.
 const UNFINISHED_STUB: &[u8] = b".new-launcher-";
@@ -78,6 +78,23 @@ impl Cache {
         };
         check_ours(&dir, path, 0o077)?;
         Ok(Self { dir, path })
+    }
+
+    /// The folder of a CPU in a candidate, if it is there and ours alone.
+    #[cfg(feature = "children")]
+    pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
+        let top = open_dir(At::CWD, c_string(&[candidate])).ok()?;
+        check_ours(&top, candidate, 0o022).ok()?;
+        let path = join(&[candidate, b"/", host.name().as_bytes()]);
+        let dir = open_dir(top.at(), c_string(&[host.name().as_bytes()])).ok()?;
+        check_ours(&dir, path, 0o077).ok()?;
+        Some(Self { dir, path })
+    }
+
+    /// The folder, by which nothing can be read but what is in it.
+    #[cfg(feature = "children")]
+    pub fn dir(&self) -> &Fd {
+        &self.dir
     }
 
     /// The folder's path.
@@ -212,7 +229,7 @@ impl Cache {
     }
 
     /// Removes what killed runs left behind.
-    fn remove_left_overs(&self, locked: bool) {
+    pub fn remove_left_overs(&self, locked: bool) {
         let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
         let now = sys::unix_seconds();
         let names: Vec<_> = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
@@ -275,7 +292,7 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
 }
 
 /// The names in a folder, as far as it can be read.
-fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
+pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 

@@ -21,6 +21,8 @@ pub enum Task {
     Verify,
     /// Unpack the app into a folder (`UNIBIN_DO=extract`).
     Extract,
+    /// Remove what was not used for long from the cache (`UNIBIN_DO=gc`).
+    Gc,
 }
 
 /// Which routes are allowed (`UNIBIN_ROUTE`).
@@ -58,6 +60,9 @@ pub struct Controls<'a> {
     /// `UNIBIN_CHILDREN`; the launcher leaves it to the broker.
     #[cfg(feature = "children")]
     pub children: Children,
+    /// `UNIBIN_DAYS`: what was used within so many days, `UNIBIN_DO=gc` keeps; likewise.
+    #[cfg(feature = "children")]
+    pub days: u32,
     /// `UNIBIN_LOG`: set, not empty and not `0`.
     pub log: bool,
     /// `UNIBIN_VERIFY`: likewise. Nothing is trusted that an earlier run unpacked.
@@ -111,7 +116,7 @@ impl<'a> Controls<'a> {
             return Err(Error::bad_control(NAMES[4], cache, "it takes the absolute path of a folder"));
         }
         Ok(keep(Self {
-            task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract or run")?,
+            task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract, gc or run")?,
             route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
             #[cfg(feature = "children")]
             children: choice(
@@ -120,6 +125,13 @@ impl<'a> Controls<'a> {
                 &CHILDREN,
                 "it takes auto, broker, binfmt or none",
             )?,
+            #[cfg(feature = "children")]
+            days: match values[12] {
+                None => 30,
+                Some(days) => days.to_str().ok().and_then(|days| days.parse().ok()).ok_or_else(|| {
+                    Error::bad_control(b"UNIBIN_DAYS", days.to_bytes(), "it takes a number of days")
+                })?,
+            },
             log: is_on(log),
             verify: is_on(verify),
             cache,
@@ -135,7 +147,7 @@ impl<'a> Controls<'a> {
 
 /// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 11 + cfg!(feature = "children") as usize] = [
+const NAMES: [&[u8]; 11 + 2 * cfg!(feature = "children") as usize] = [
     b"UNIBIN_DO",
     b"UNIBIN_ROUTE",
     b"UNIBIN_LOG",
@@ -149,6 +161,8 @@ const NAMES: [&[u8]; 11 + cfg!(feature = "children") as usize] = [
     b"UNIBIN_PRELOAD",
     #[cfg(feature = "children")]
     b"UNIBIN_CHILDREN",
+    #[cfg(feature = "children")]
+    b"UNIBIN_DAYS",
 ];
 
 /// Name and value of one of our variables with a value; `None` for all others.
@@ -161,12 +175,13 @@ fn split(variable: &CStr) -> Option<(&[u8], &CStr)> {
     (!value.is_empty()).then_some((name, value))
 }
 
-const TASKS: [(&[u8], Task); 5] = [
+const TASKS: [(&[u8], Task); 6] = [
     (b"run", Task::Run),
     (b"info", Task::Info),
     (b"notices", Task::Notices),
     (b"verify", Task::Verify),
     (b"extract", Task::Extract),
+    (b"gc", Task::Gc),
 ];
 const ROUTES: [(&[u8], AllowedRoute); 3] =
     [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];

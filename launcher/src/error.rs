@@ -86,6 +86,23 @@ impl Error {
         Self::new(EXIT_OURS, "unknown value for {}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
     }
 
+    /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
+    #[cfg(not(feature = "children"))]
+    pub fn no_broker() -> Self {
+        Self::new(EXIT_OURS, "no broker starts here\nhint: `unibin cache gc`", &[])
+    }
+
+    /// Nobody can tell what is in use.
+    #[cfg(feature = "children")]
+    pub fn no_processes(errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "nothing is removed: /proc does not tell which programs run: {}\n\
+             hint: mount it, or remove the cache by hand when no bundle runs",
+            &[errno.text()],
+        )
+    }
+
     /// The bundle cannot be opened or read.
     pub fn cannot_read(path: &[u8], errno: Errno) -> Self {
         Self::new(

@@ -4,7 +4,7 @@
 //! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`] and
 //! [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and [`cache`] find a
 //! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort;
-//! [`tasks`] are what else a bundle can be asked to do.
+//! [`tasks`] and `gc` are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -20,6 +20,8 @@ pub mod candidates;
 pub mod children;
 pub mod controls;
 pub mod error;
+#[cfg(feature = "children")]
+pub mod gc;
 pub mod launch;
 pub mod log;
 pub mod memory;

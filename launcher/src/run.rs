@@ -10,6 +10,8 @@ use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::controls::{Controls, Task};
 use crate::error::Error;
+#[cfg(feature = "children")]
+use crate::gc;
 use crate::launch::{Launch, Places};
 use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
@@ -40,6 +42,11 @@ fn run(process: &Process) -> Result<i32, Error> {
     }
     match controls.task {
         Task::Run => {}
+        // The broker's, which is found as for a run.
+        #[cfg(not(feature = "children"))]
+        Task::Gc => {}
+        #[cfg(feature = "children")]
+        Task::Gc => return gc::gc(start, controls),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices),
         Task::Verify => return tasks::verify(file, &manifest),
@@ -95,6 +102,11 @@ impl Run<'_> {
     /// Returns only when this candidate does not lead to an execution.
     fn execute_from(&self, candidate: &[u8]) -> Result<Error, Error> {
         let cache = Cache::open(candidate)?;
+        #[cfg(not(feature = "children"))]
+        if self.controls.task == Task::Gc {
+            children::attend(self, &cache, None, &mut Places::new(c"", c""));
+            return Ok(Error::no_broker());
+        }
         let variant = self.route.variant();
         let app = self.ensure(&cache, variant.app, !variant.loader.is_empty())?;
         let tree = app.path_of(unpack::TREE.to_bytes());

@@ -56,7 +56,7 @@ pub fn texts(file: &BundleFile<'_>, manifest: &Manifest<'_>, kind: BlobKind) -> 
 }
 
 /// On standard output; nothing that a bundle says can steer a terminal.
-fn print(text: &[u8]) -> Result<(), Error> {
+pub fn print(text: &[u8]) -> Result<(), Error> {
     sys::stdout(printable(text)).map_err(|errno| Error::cannot_write(b"standard output", errno.text()))
 }
 

@@ -65,6 +65,62 @@ fn what_a_living_process_uses_is_never_removed_and_all_else_is() {
     }
 }
 
+/// `UNIBIN_DO=gc` of a bundle.
+fn bundle_gc(sandbox: &Sandbox, bundle: &Path, days: &str) -> Outcome {
+    let nothing: [&str; 0] = [];
+    sandbox.run_with(&[("UNIBIN_DO", "gc"), ("UNIBIN_DAYS", days)], bundle, &nothing)
+}
+
+#[test]
+fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    sandbox.make_folder("other");
+    let other = sandbox.copy(&busybox(Arch::S390x), "other/busybox");
+    sandbox.run(&other, &["true"]).must_succeed();
+    let (mut app, mut input) = running(&sandbox, &bundle);
+    let dead = sandbox.make_folder(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
+
+    for wrong in ["-1", "all", "99999999999"] {
+        bundle_gc(&sandbox, &bundle, wrong).must_fail_with(125, &["UNIBIN_DAYS", wrong, "hint: "]);
+    }
+    let before = slots(&sandbox).len();
+    assert!(dead.exists());
+    let told = bundle_gc(&sandbox, &bundle, "").must_succeed();
+    assert!(told.contains("0 entries removed") && told.contains("used within 30 days"), "{told}");
+    assert!(!dead.exists(), "what a killed run left is removed at once");
+    assert_eq!(slots(&sandbox).len(), before - 1, "everything else was used today");
+
+    let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
+    // App, emulator and the broker, which does the work itself.
+    assert!(told.contains(" 3 in use, 0 used within 0 days"), "{told}");
+    assert_eq!(slots(&sandbox).len(), 3, "{told}");
+    writeln!(input, "go on").expect("it still runs");
+    assert!(app.wait().expect("ended").success());
+
+    // By the other bundle, whose broker is the same one: app, emulator and launcher go.
+    let told = bundle_gc(&sandbox, &other, "0").must_succeed();
+    assert!(told.contains(" 3 entries removed, 1 in use"), "{told}");
+    assert_eq!(slots(&sandbox).len(), 1, "{told}");
+    assert_eq!(sandbox.run(&bundle, &["echo", "again"]).must_succeed(), "again\n");
+}
+
+#[test]
+fn a_bundle_leaves_a_cache_alone_in_which_a_first_run_is_unpacking() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let before = slots(&sandbox);
+    let lock = File::open(sandbox.cache().join("x86_64")).expect("the folder");
+    lock.lock().expect("nobody has it");
+    let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
+    assert!(told.contains("left alone, a first run is unpacking there: "), "{told}");
+    assert_eq!(slots(&sandbox), before);
+    drop(lock);
+    bundle_gc(&sandbox, &bundle, "0").must_succeed();
+    assert_eq!(slots(&sandbox).len(), 1, "the broker that does it");
+}
+
 #[test]
 fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
     let sandbox = Sandbox::new();

@@ -116,6 +116,20 @@ fn handmade(sandbox: &Sandbox, members: &[Vec<u8>]) -> PathBuf {
     sandbox.write("handmade", &Handmade::of(&raw_tar(members)).bytes(&model))
 }
 
+/// `UNIBIN_DO=gc` where `/proc` is empty.
+fn without_processes(sandbox: &Sandbox, bundle: &Path) -> Option<Outcome> {
+    let as_root = Sandbox::tester_is_root();
+    let namespace = if as_root { Namespace::Mounts } else { Namespace::OwnUsers }.available()?;
+    let script = "mount -t tmpfs none /proc\nUNIBIN_DO=gc exec $2 \"$1\"";
+    let bundle = bundle.to_str().expect("text").to_owned();
+    let user = if as_root {
+        format!("setpriv --reuid {0} --regid {0} --clear-groups", sandbox.uid())
+    } else {
+        String::new()
+    };
+    Some(namespace.run(sandbox, script, &[bundle, user]))
+}
+
 #[test]
 fn every_message_of_the_launcher_can_be_provoked() {
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
@@ -139,6 +153,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
     chown(&nobody, Some(sandbox.uid()), Some(sandbox.uid())).expect("chown");
     fs::set_permissions(&nobody, fs::Permissions::from_mode(0o4755)).expect("chmod");
     let other = Sandbox::of(User::Other(sandbox.uid() + 1));
+    let Some(unseen) = without_processes(&foreign, &emulated) else { return };
 
     all_provoked(
         "Of the launcher",
@@ -152,6 +167,8 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 other.run(&nobody, &["x"]),
             ),
             ("unknown value for {}: {}", with("UNIBIN_DO", "dance")),
+            ("no broker starts here", with("UNIBIN_DO", "gc")),
+            ("nothing is removed: /proc does not tell which programs run: {}", unseen),
             ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
             ("{} is not a regular file", by_hand("/")),
             ("the bundle {} is damaged in its {}: {}{}", sandbox.run(&cut, &NO_ARGUMENTS)),

@@ -39,6 +39,12 @@ pub struct Stat {
     pub dev: (u32, u32),
     /// Time of last change, in seconds since 1970.
     pub mtime: i64,
+    /// Time of last reading, likewise, as far as the file system keeps it.
+    #[cfg(feature = "children")]
+    pub atime: i64,
+    /// Time of last change of whatever is known of it, likewise.
+    #[cfg(feature = "children")]
+    pub ctime: i64,
     /// How many names it has.
     pub nlink: u32,
 }
@@ -109,6 +115,10 @@ fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
         ino: answer.stx_ino,
         dev: (answer.stx_dev_major, answer.stx_dev_minor),
         mtime: answer.stx_mtime.tv_sec,
+        #[cfg(feature = "children")]
+        atime: answer.stx_atime.tv_sec,
+        #[cfg(feature = "children")]
+        ctime: answer.stx_ctime.tv_sec,
         nlink: answer.stx_nlink,
     })
 }

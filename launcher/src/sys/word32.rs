@@ -114,8 +114,12 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
         size: answer.st_size as u64,
         ino: answer.st_ino,
         dev: split_device(answer.st_dev),
-        // The unsigned 32-bit field holds a signed time.
+        // The unsigned 32-bit fields hold signed times.
         mtime: i64::from(answer.st_mtime as i32),
+        #[cfg(feature = "children")]
+        atime: i64::from(answer.st_atime as i32),
+        #[cfg(feature = "children")]
+        ctime: i64::from(answer.st_ctime as i32),
         nlink: answer.st_nlink,
     })
 }

@@ -85,6 +85,10 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
         ino: answer.st_ino,
         dev: split_device(answer.st_dev),
         mtime: answer.st_mtime as i64,
+        #[cfg(feature = "children")]
+        atime: answer.st_atime as i64,
+        #[cfg(feature = "children")]
+        ctime: answer.st_ctime as i64,
         nlink: answer.st_nlink as u32,
     })
 }
