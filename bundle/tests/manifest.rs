@@ -185,7 +185,8 @@ fn a_rule_that_makes_no_sense_is_refused() {
         (RuleKind::UnsetVariable, b"A", b"x"),
         (RuleKind::Argument, b"A", b"x"),
         (RuleKind::Argument, b"", b"a\0b"),
-        (RuleKind::Tree, b"", b"x"),
+        (RuleKind::Tree, b"a\0b", b""),
+        (RuleKind::Tree, b"", b"a\0b"),
     ];
     for (kind, name, value) in rules {
         let parts = Parts { rule: NewRule { kind, name, value }, ..Parts::good() };
@@ -193,6 +194,11 @@ fn a_rule_that_makes_no_sense_is_refused() {
     }
     let empty_argument = NewRule { kind: RuleKind::Argument, name: b"", value: b"" };
     assert_eq!(Parts { rule: empty_argument, ..Parts::good() }.refusal(), None);
+    // What stands before the tree's path and behind it: each may be nothing.
+    for (name, value) in [(&b""[..], &b""[..]), (b"-I", b""), (b"", b"/lib"), (b"-I", b"/lib")] {
+        let rule = NewRule { kind: RuleKind::Tree, name, value };
+        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), None, "{name:?} {value:?}");
+    }
 }
 
 #[test]
