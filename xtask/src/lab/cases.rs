@@ -48,7 +48,7 @@ impl Case {
         let can = match self.needs {
             Needs::Cpu => true,
             Needs::Kernel => booted,
-            Needs::PrivateHandlers => booted && machine.suite != machines::OLDEST,
+            Needs::PrivateHandlers => booted && has_private_handlers(machine),
         };
         self.target != Some(machine.host) && can
     }
@@ -71,9 +71,15 @@ impl Case {
             .replace("@UNAME@", machine.host.uname_names()[0])
             .replace("@WAY@", self.name.trim_start_matches("children-"))
             .replace("@PAGES@", &pages_on(machine))
+            .replace("@UNTRACED@", if has_private_handlers(machine) { "@TARGET_UNAME@" } else { "refused" })
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
     }
+}
+
+/// Whether its kernel is of Linux 6.7 or newer.
+fn has_private_handlers(machine: &Machine) -> bool {
+    machine.suite != machines::OLDEST
 }
 
 /// The CPU whose programs stand for all foreign ones: riscv64, and on that s390x.
@@ -354,17 +360,22 @@ ls /home/user/.cache/unibin >&2
         script: "told /bundles/pages/pages\n",
         expected: "@PAGES@exit 0\n",
     },
-    // Last: the highest scope stays until the machine is switched off.
+    // With the scopes 2 and 3 no user can trace: the other way serves, where there is one. Last: the highest scope stays until the
+    // machine is switched off.
     of_the_kernel(
         "yama",
         r#"
+with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
+told /bundles/@TARGET@/busybox
+with=HOME=/home/user
 for scope in 0 1 2 3; do
   echo $scope >/proc/sys/kernel/yama/ptrace_scope
   echo "scope $(cat /proc/sys/kernel/yama/ptrace_scope)"
-  told /bundles/@TARGET@/busybox uname -m
+  told /bundles/@TARGET@/busybox sh -c 'echo it runs; /home/user/x/usr/bin/busybox uname -m 2>/dev/null || echo refused'
 done
 "#,
-        "scope 0\n@TARGET_UNAME@\nexit 0\nscope 1\n@TARGET_UNAME@\nexit 0\n\
-         scope 2\n@TARGET_UNAME@\nexit 0\nscope 3\n@TARGET_UNAME@\nexit 0\n",
+        "unibin: extracted into /home/user/x\nexit 0\n\
+         scope 0\nit runs\n@TARGET_UNAME@\nexit 0\nscope 1\nit runs\n@TARGET_UNAME@\nexit 0\n\
+         scope 2\nit runs\n@UNTRACED@\nexit 0\nscope 3\nit runs\n@UNTRACED@\nexit 0\n",
     ),
 ];
