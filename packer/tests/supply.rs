@@ -245,6 +245,52 @@ fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
 }
 
 #[test]
+fn locked_refuses_own_translators_that_nobody_locked_and_takes_those_that_are() {
+    let scene = scene();
+    scene.write("fast", &emulator(b"fast"));
+    let row = |digest: &str| {
+        format!(
+            "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"fast\"\nversion = \"1\"\n\
+             program = \"{}\"\n{digest}\n",
+            scene.at("w/fast").display()
+        )
+    };
+    let pinned = row(&format!("sha256 = \"{}\"", sha256(&emulator(b"fast"))));
+    let config = scene.at("config/unibin/emulators.toml");
+    fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    let pack = |more: &[&str]| {
+        let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+        let mut command = scene.unibin();
+        command.env("XDG_CONFIG_HOME", scene.at("config")).args(pack).args(more);
+        Run::of(&command.output().expect("unibin starts"))
+    };
+    let refused = ["`fast` for riscv64-on-x86_64 is not locked", "`--translators`", "`sha256`"];
+    lock(&scene).ok();
+
+    // The user's own file, found without being named: what it pins is not what the project has locked.
+    fs::write(&config, row("")).expect("written");
+    pack(&["--locked"]).refused(5, &refused);
+    pack(&[]).ok();
+    fs::write(&config, &pinned).expect("written");
+    pack(&["--locked"]).refused(5, &refused);
+    scene.write("named.toml", row("").as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).refused(5, &refused);
+    scene.write("named.toml", pinned.as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).ok();
+    // Each that is tried counts, not the first alone.
+    let probed = pinned.replace("\"fast\"\nversion", "\"first\"\nversion") + "probe = [\"-v\"]\n";
+    scene.write("named.toml", (probed + &row("")).as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).refused(5, &refused);
+
+    scene.write("unibin.lock", locked_text(b"other").as_bytes());
+    pack(&["--locked"]).refused(5, &refused);
+    scene.write("unibin.lock", locked_text(b"fast").as_bytes());
+    pack(&["--locked"]).ok();
+    let shown = scene.run(["inspect", "bundle"]).ok().out;
+    assert!(shown.contains("fast 1"), "{shown}");
+}
+
+#[test]
 fn the_emulator_alone_is_packed_as_an_app_of_each_host() {
     let scene = scene();
     let only = ["pack", "--emulator-only", "--offline", "--hosts", "x86_64"];
