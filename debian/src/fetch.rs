@@ -149,7 +149,13 @@ impl<'a> Fetcher<'a> {
             Location::File(path) => {
                 let mut bytes = vec![0; to_usize(length, url)?];
                 let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                file.read_exact_at(&mut bytes, range.start).map_err(|error| unreadable(&path, error))?;
+                file.read_exact_at(&mut bytes, range.start).map_err(|error| match file.metadata() {
+                    Ok(whole) if whole.len() < range.end => {
+                        let location = url.to_owned();
+                        FetchError::ShortBody { location, expected: range.end, received: whole.len() }
+                    }
+                    _ => unreadable(&path, error),
+                })?;
                 running.advance(length);
                 Ok(bytes)
             }

@@ -136,7 +136,8 @@ impl EmulatorError {
             ),
             Self::Translators(error) => error.hint(),
             Self::Lock(error) => error.hint(),
-            Self::Fetch { failures, .. } => failures.iter().find_map(|failure| failure.hint.clone()),
+            // The last place decides: the ones before it merely lacked the package.
+            Self::Fetch { failures, .. } => failures.iter().rev().find_map(|failure| failure.hint.clone()),
         }
     }
 }
