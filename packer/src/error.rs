@@ -151,6 +151,9 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Io { source, .. } => return io_hint(source),
+            Self::Temporary(source) if is_full(source) => {
+                "free space there, or set TMPDIR to a folder that has some"
+            }
             Self::Temporary(_) => "set TMPDIR to a folder that can be written to",
             Self::NotAFile { .. } | Self::NoFileName { .. } => "name one ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
@@ -227,9 +230,13 @@ fn chain(error: &dyn StdError) -> String {
     text
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn io_hint(error: &io::Error) -> Option<String> {
     let text = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space, or name a place elsewhere",
+        _ if is_full(error) => "free space, or name a place elsewhere",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "name a place that you may use"
         }
