@@ -98,6 +98,8 @@ pub(crate) enum Error {
     Manifest(#[source] EncodeError),
     #[error("`{}` is not a bundle", path.display())]
     NotABundle { path: PathBuf },
+    #[error("`{}` is damaged: it begins as a bundle and does not end as one", path.display())]
+    CutOff { path: PathBuf },
     #[error("`{}` is damaged: {part}: {what}", path.display())]
     Damaged { path: PathBuf, part: String, what: String },
     #[error(
@@ -141,7 +143,9 @@ impl Error {
                 Code::Failure
             }
             Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
-            Self::NotABundle { .. } | Self::Damaged { .. } | Self::Digest { .. } => Code::Verification,
+            Self::NotABundle { .. } | Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
+                Code::Verification
+            }
             Self::Told { code, .. } => *code,
             _ => Code::Input,
         }
@@ -205,7 +209,9 @@ impl Error {
             }
             Self::NoHeadMark { .. } => "`cargo xtask launchers` builds launchers",
             Self::NotABundle { .. } => "a bundle that was cut off or changed in transfer looks like this too",
-            Self::Damaged { .. } | Self::Digest { .. } => "copy it again, in binary mode, or pack it again",
+            Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
+                "copy it again, in binary mode, or pack it again"
+            }
             Self::NotFound { .. } => "a name without `/` is looked up in PATH; `./NAME` is a file here",
             Self::Told { hint, .. } => return hint.clone(),
             Self::Tree { .. } | Self::Manifest(_) => return None,
