@@ -163,7 +163,7 @@ impl Translators {
 
     /// The catalogue, or nothing where the file says `catalogue = false`.
     pub fn beside(&self, catalogue: Catalogue) -> Catalogue {
-        if self.only { Catalogue::default() } else { catalogue }
+        if self.only { Catalogue::left_out() } else { catalogue }
     }
 
     /// The translators for `key`, in the order in which they are tried. What comes after one without a probe could never
