@@ -170,8 +170,8 @@ impl Error {
                 return Some(format!("leave `--target` out, or say `--target {}`", found.name()));
             }
             Self::Dynamic { .. } => {
-                "this version packs static programs: link with `-static` (for Rust: a `-musl` target, for Go: \
-                 `CGO_ENABLED=0`)"
+                "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot FOLDER` with a system of its \
+                 CPU; or link it with `-static` (for Rust: a `-musl` target, for Go: `CGO_ENABLED=0`)"
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotAFolder { .. } => "name a folder",
