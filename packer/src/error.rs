@@ -107,6 +107,8 @@ pub(crate) enum Error {
         path.display()
     )]
     Digest { path: PathBuf, part: String, expected: Digest, found: Digest },
+    #[error("`{}` may not be executed", path.display())]
+    NotExecutable { path: PathBuf },
     #[error("`{program}` was not found")]
     NotFound { program: String },
     /// What another crate of the workspace says, with its own hint.
@@ -213,6 +215,12 @@ impl Error {
                 "copy it again, in binary mode, or pack it again"
             }
             Self::NotFound { .. } => "a name without `/` is looked up in PATH; `./NAME` is a file here",
+            Self::NotExecutable { path } => {
+                let path = path.display();
+                return Some(format!(
+                    "`chmod +x {path}` allows it, where no mount option (`noexec`) forbids it"
+                ));
+            }
             Self::Told { hint, .. } => return hint.clone(),
             Self::Tree { .. } | Self::Manifest(_) => return None,
         };

@@ -5,7 +5,7 @@ mod scene;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use scene::{AARCH64, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Elf, RISCV64, Scene, X86_64, elf, program};
 
@@ -221,14 +221,27 @@ fn an_entry_that_the_app_has_not_is_refused() {
 #[test]
 fn run_exits_as_env_does() {
     let scene = Scene::new();
+    let foreign = program(RISCV64);
     scene.run(["run", "no-such-program-anywhere"]).refused(127, &["was not found"]);
     scene.run(["run", "./nothing"]).refused(127, &["was not found"]);
     fs::create_dir(scene.at("w/folder")).expect("a folder");
     scene.run(["run", "./folder"]).refused(126, &["is a folder"]);
-    scene.write("object", &elf(Elf { kind: ET_REL, ..PLAIN }));
+    let executable = |name: &str, bytes: &[u8]| {
+        let path = scene.write(name, bytes);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
+    executable("object", &elf(Elf { kind: ET_REL, ..PLAIN }));
     scene.run(["run", "./object"]).refused(126, &["object file"]);
-    scene.write("foreign", &program(RISCV64));
-    scene.run(["run", "--offline", "./foreign"]).refused(125, &["error: "]);
+    executable("dynamic", &elf(Elf { loader: Some("/nowhere/ld.so"), needed: &["libc.so.6"], ..PLAIN }));
+    let dynamic = scene.run(["run", "--offline", "./dynamic"]);
+    dynamic.refused(126, &["`/nowhere/ld.so`", "hint: ", "--libs debian", "--sysroot"]);
+    for name in ["foreign", "script"] {
+        scene.write(name, if name == "script" { b"#!/bin/sh\n" } else { &foreign });
+        let run = scene.run(["run", "--offline", &format!("./{name}")]);
+        run.refused(126, &["may not be executed", "hint: `chmod +x "]);
+    }
+    executable("foreign", &foreign);
+    scene.run(["run", "--offline", "./foreign"]).refused(125, &["network is switched off"]);
     fs::create_dir(scene.at("w/bin")).expect("a folder");
     scene.write("bin/sh", b"not executable");
     let path = format!("{}:/bin", scene.at("w/bin").display());
