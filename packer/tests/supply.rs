@@ -59,6 +59,26 @@ fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
 }
 
 #[test]
+fn an_older_emulator_than_the_locked_one_is_not_locked_and_the_same_is() {
+    let scene = scene();
+    // What a user adds is of version `unknown`, which sorts before `v9` and after `9`.
+    let text = |version: &str| {
+        let text = locked_text(b"zero").replace("\"mine\"", "\"qemu-user\"");
+        text.replace("version = \"3\"", &format!("version = \"{version}\""))
+    };
+    scene.write("unibin.lock", text("v9").as_bytes());
+    lock(&scene).refused(
+        5,
+        &["riscv64-on-x86_64 is locked at version v9, and the older version unknown is offered", "hint: "],
+    );
+    assert_eq!(fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file"), text("v9"));
+    scene.write("unibin.lock", text("9").as_bytes());
+    lock(&scene).ok();
+    let locked = fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file");
+    assert!(locked.contains(&sha256(&emulator(b"one")).to_string()), "{locked}");
+}
+
+#[test]
 fn a_pair_that_is_not_locked_is_refused_by_locked_and_added_without() {
     let scene = scene();
     scene.write("other.lock", b"version = 1\n");
