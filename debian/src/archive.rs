@@ -172,8 +172,20 @@ impl ArchiveError {
             Self::Release { source, .. } => source.hint(),
             Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),
             Self::NoMirror(_) => Some("name a mirror, or allow the snapshot archive".into()),
-            Self::AllMirrorsFailed { failures, .. } => failures.iter().find_map(|(_, error)| error.hint()),
-            _ => None,
+            Self::AllMirrorsFailed { failures, .. } => {
+                // That one mirror lacks the file says less than what another one answered.
+                let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
+                let hint = |lacking: bool| {
+                    let mut failures = failures.iter().filter(|(_, error)| lacks(error) == lacking);
+                    failures.find_map(|(_, error)| error.hint())
+                };
+                hint(false).or_else(|| hint(true))
+            }
+            Self::Deb(error) => Some(error.hint().into()),
+            Self::Packages { .. } | Self::Contents { .. } => Some(
+                "the archive signed it as it is: try again after its next update, or another suite".into(),
+            ),
+            Self::NoMember { .. } => None,
         }
     }
 }

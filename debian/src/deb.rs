@@ -89,6 +89,18 @@ pub enum DebError {
     },
 }
 
+impl DebError {
+    /// What would have worked. Its digest is the one that the archive signed: only another file can do better.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } | Self::Form { .. } => {
+                "the file may be cut off or damaged: remove it, and it is fetched anew"
+            }
+            Self::Entry { .. } => "take another version of the package, with `--suite`",
+        }
+    }
+}
+
 impl Deb {
     /// Opens the package at `path` and finds its parts.
     pub fn open(path: &Path) -> Result<Self, DebError> {
@@ -411,7 +423,8 @@ mod tests {
             let whole = std::fs::read(file.path()).expect("read");
             for length in [0, 7, 40, 100, whole.len() - 100] {
                 std::fs::write(file.path(), &whole[..length]).expect("write");
-                assert!(Deb::open(file.path()).is_err(), "{length}");
+                let Err(error) = Deb::open(file.path()) else { panic!("{length} bytes were taken") };
+                assert!(error.hint().contains("cut off"), "{error}");
             }
             std::fs::write(file.path(), &whole).expect("write");
             let package = Deb::open(file.path()).expect("a package");

@@ -55,6 +55,15 @@ pub struct Fetcher<'a> {
 enum Attempt {
     Final(FetchError),
     Passing(FetchError),
+    /// Nothing came for as long as there was patience: another attempt may take that long again.
+    Silent(FetchError),
+}
+
+impl Attempt {
+    fn into_error(self) -> FetchError {
+        let (Self::Final(error) | Self::Passing(error) | Self::Silent(error)) = self;
+        error
+    }
 }
 
 impl From<FetchError> for Attempt {
@@ -149,7 +158,13 @@ impl<'a> Fetcher<'a> {
             Location::File(path) => {
                 let mut bytes = vec![0; to_usize(length, url)?];
                 let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                file.read_exact_at(&mut bytes, range.start).map_err(|error| unreadable(&path, error))?;
+                file.read_exact_at(&mut bytes, range.start).map_err(|error| match file.metadata() {
+                    Ok(whole) if whole.len() < range.end => {
+                        let location = url.to_owned();
+                        FetchError::ShortBody { location, expected: range.end, received: whole.len() }
+                    }
+                    _ => unreadable(&path, error),
+                })?;
                 running.advance(length);
                 Ok(bytes)
             }
@@ -172,10 +187,7 @@ impl<'a> Fetcher<'a> {
         match self.locate(url)? {
             Location::File(path) => {
                 let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                match read_body(file, url, max, None) {
-                    Ok(bytes) => Ok(bytes),
-                    Err(Attempt::Final(error) | Attempt::Passing(error)) => Err(error),
-                }
+                read_body(file, url, max, None).map_err(Attempt::into_error)
             }
             Location::Http(_) => self.retrying(|| {
                 let mut response = self.get(url, None)?;
@@ -210,9 +222,7 @@ impl<'a> Fetcher<'a> {
             Location::File(path) => {
                 part.restart()?;
                 let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
-                part.append(&mut file, url, limit, running).map_err(|attempt| match attempt {
-                    Attempt::Final(error) | Attempt::Passing(error) => error,
-                })?;
+                part.append(&mut file, url, limit, running).map_err(Attempt::into_error)?;
             }
             Location::Http(_) => self.retrying(|| self.append_http(url, part, expected, running))?,
         }
@@ -279,21 +289,22 @@ impl<'a> Fetcher<'a> {
         request.call().map_err(|error| request_error(url, &error))
     }
 
-    /// Repeats `attempt` while it fails for a passing reason, with growing pauses.
+    /// Repeats `attempt` while it fails for a passing reason, with growing pauses; after silence once at most.
     fn retrying<T>(&self, mut attempt: impl FnMut() -> Result<T, Attempt>) -> Result<T, FetchError> {
         let mut pause = self.options.pause;
         let mut left = self.options.retries;
+        let mut silences = 0;
         loop {
             match attempt() {
                 Ok(value) => return Ok(value),
-                Err(Attempt::Final(error)) => return Err(error),
-                Err(Attempt::Passing(error)) if left == 0 => return Err(error),
-                Err(Attempt::Passing(_)) => {
-                    left -= 1;
-                    thread::sleep(pause);
-                    pause = pause.saturating_mul(2);
-                }
+                Err(Attempt::Silent(error)) if silences > 0 => return Err(error),
+                Err(Attempt::Silent(_)) if left > 0 => silences += 1,
+                Err(Attempt::Passing(_)) if left > 0 => {}
+                Err(failed) => return Err(failed.into_error()),
             }
+            left -= 1;
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2);
         }
     }
 }
@@ -442,12 +453,20 @@ fn request_error(url: &str, error: &ureq::Error) -> Attempt {
         ureq::Error::HostNotFound => {
             Attempt::Final(FetchError::Unreachable { location, reason: "no such host".into() })
         }
+        ureq::Error::Timeout(_) => {
+            Attempt::Silent(FetchError::Unreachable { location, reason: error.to_string() })
+        }
         other => Attempt::Passing(FetchError::Unreachable { location, reason: other.to_string() }),
     }
 }
 
 fn broken(url: &str, error: &io::Error) -> Attempt {
-    Attempt::Passing(FetchError::Unreachable { location: url.to_owned(), reason: error.to_string() })
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(silence @ ureq::Error::Timeout(_)) => request_error(url, silence),
+        _ => {
+            Attempt::Passing(FetchError::Unreachable { location: url.to_owned(), reason: error.to_string() })
+        }
+    }
 }
 
 fn unreadable(path: &Path, error: io::Error) -> FetchError {

@@ -102,6 +102,9 @@ impl FetchError {
             Self::Unreachable { .. } => {
                 "name a mirror that this machine reaches, or set `https_proxy` and `http_proxy`".into()
             }
+            Self::NotFound { .. } | Self::ShortBody { .. } => {
+                "the mirror may be between two updates: try again later, or another mirror".into()
+            }
             Self::Mismatch { .. } => {
                 "a proxy or a mirror in the middle of an update may have changed it: try another mirror"
                     .into()

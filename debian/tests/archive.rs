@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use debian::release::ReleaseError;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebEntry, DebError, DebKind, FetchOptions, Fetcher, Member,
-    MirrorSources, Provenance, RangedError, Sha256, Silent,
+    MirrorSources, PackageIndex, Provenance, RangedError, Sha256, Silent,
 };
 
 const NEEDS_MIRROR: &str = "this test needs the Debian mirror of the machine's apt sources";
@@ -115,6 +115,15 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
 }
 
 #[test]
+fn an_index_that_ends_too_early_is_refused_with_what_to_do() {
+    // The header of an xz stream, and nothing after it.
+    let cut = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46";
+    let source = PackageIndex::read_xz(&cut[..], Sha256::of(cut)).expect_err("half an index was taken");
+    let error = ArchiveError::Packages { architecture: "riscv64".into(), source };
+    assert!(error.hint().is_some_and(|hint| hint.contains("another suite")), "{error}");
+}
+
+#[test]
 fn a_stale_suite_is_refused_unless_it_is_allowed() {
     let cache = tempfile::tempdir().expect("folder");
     // Debian's sid is valid for a week; a month after its date it is stale by any clock.
@@ -186,6 +195,7 @@ fn every_mirror_that_fails_is_named_with_its_reason_and_a_folder_is_a_mirror_too
     let Err(error) = Archive::open(from(&[&empty, &bad]), "trixie") else { panic!("opened nothing") };
     let text = error.to_string();
     assert!(text.contains("does not exist") && text.contains("is bad"), "{text}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("proxy")), "the hint of the graver failure");
     let Err(error) = Archive::open(from(&[&good]), "bookworm") else { panic!("took trixie for bookworm") };
     assert!(error.to_string().contains("asked for suite `bookworm`"), "{error}");
     assert!(matches!(Archive::open(from(&[]), "trixie"), Err(ArchiveError::NoMirror(_))));
@@ -219,7 +229,8 @@ fn an_index_that_a_mirror_has_not_updated_yet_is_taken_by_the_table_of_the_suite
     options.fetch.offline = true;
     let open = || Archive::open(options.clone(), &codename);
     let archive = open().expect("the table");
-    assert!(archive.packages("s390x").is_err(), "half an index was taken");
+    let half = archive.packages("s390x").expect_err("half an index was taken");
+    assert!(half.hint().is_some_and(|hint| hint.contains("another mirror")), "{half}");
     assert_eq!(archive.note(), None);
 
     copy("dists/stable/InRelease", "dists/stable/InRelease");

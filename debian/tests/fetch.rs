@@ -112,6 +112,7 @@ fn a_file_that_is_not_the_pinned_one_never_gets_its_name() {
     assert!(matches!(error, FetchError::TooLong { limit: 16, .. }), "{error}");
     let error = fetcher(0).fetch_to_file(&url, &dest, Some(expected())).expect_err("too short");
     assert!(matches!(error, FetchError::ShortBody { expected: 16, received: 4, .. }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("another mirror")), "{error}");
     assert!(!dest.exists());
 }
 
@@ -130,6 +131,37 @@ fn passing_failures_are_tried_again_and_lasting_ones_are_not() {
     let (url, _requests) = serve(vec![answer("404 Not Found", "", 0, b""), ok(BODY)]);
     let error = fetcher(1).fetch_bytes(&url, 16).expect_err("missing");
     assert!(matches!(error, FetchError::NotFound { .. }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("another mirror")), "{error}");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_asked_once_more_and_no_third_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/file.deb", listener.local_addr().expect("an address"));
+    let pause = Duration::from_millis(1);
+    let patience = Duration::from_millis(100);
+    let fetcher = Fetcher::new(FetchOptions { offline: false, retries: 3, pause, patience }, &Silent);
+    let error = fetcher.fetch_bytes(&url, 16).expect_err("silence");
+    assert!(matches!(error, FetchError::Unreachable { .. }) && error.hint().is_some(), "{error}");
+    listener.set_nonblocking(true).expect("a listener");
+    assert_eq!(std::iter::from_fn(|| listener.accept().ok()).count(), 2);
+
+    // The same for one that falls silent in the middle of a body.
+    let half = answer("200 OK", "", BODY.len(), &BODY[..6]);
+    listener.set_nonblocking(false).expect("a listener");
+    let (sender, requests) = channel();
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.write_all(&half);
+            let _ = sender.send(());
+            open.push(stream);
+        }
+    });
+    let error = fetcher.fetch_bytes(&url, 16).expect_err("half a body");
+    assert!(matches!(error, FetchError::Unreachable { .. }), "{error}");
+    assert!(requests.recv().is_ok() && requests.recv().is_ok() && requests.try_recv().is_err());
 }
 
 #[test]
@@ -195,5 +227,6 @@ fn local_files_obey_the_same_rules() {
     offline.fetch_to_file(&url, &dest, Some(expected())).expect("the file");
     assert_eq!(fs::read(&dest).expect("file"), BODY);
     assert_eq!(offline.fetch_range(&source.display().to_string(), 4..8).expect("a part"), &BODY[4..8]);
-    assert!(offline.fetch_range(&url, 8..17).is_err());
+    let error = offline.fetch_range(&url, 8..17).expect_err("past the end");
+    assert!(matches!(error, FetchError::ShortBody { expected: 17, received: 16, .. }), "{error}");
 }

@@ -16,6 +16,8 @@ use crate::{digest, toml_file};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
     rows: Vec<Row>,
+    /// Whether it is empty because the user wants none of it.
+    left_out: bool,
 }
 
 /// The emulators of one package, for one host.
@@ -121,12 +123,19 @@ pub struct NoEmulator {
 const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and QEMU 11.0 dropped 32-bit hosts \
                           altogether; the catalogue has no older release that is built for this one";
 const WHY_NO_HOST: &str = "the catalogue has no emulator that is built for this host";
+const WHY_LEFT_OUT: &str = "`catalogue = false` leaves out the emulators that unibin knows, and that file of translators has none \
+                            for this pair";
 const WHY_NO_TARGET: &str = "the release of QEMU for this host does not know this CPU";
 
 impl Catalogue {
     /// The catalogue that this program was built with.
     pub fn embedded() -> Result<Self, CatalogueError> {
         Self::parse(include_str!("../catalogue.toml"))
+    }
+
+    /// None of it, as the user wants.
+    pub fn left_out() -> Self {
+        Self { rows: Vec::new(), left_out: true }
     }
 
     /// Reads a catalogue; rows must be sorted and their hosts must be hosts.
@@ -142,7 +151,7 @@ impl Catalogue {
                 return Err(CatalogueError::Order(next.host, next.translator.clone()));
             }
         }
-        Ok(Self { rows })
+        Ok(Self { rows, left_out: false })
     }
 
     /// The rows of `host`, in the order in which they are tried.
@@ -172,6 +181,7 @@ impl Catalogue {
 
     fn nothing_for(&self, key: EmulatorKey) -> NoEmulator {
         let why = match key.host.class() {
+            _ if self.left_out => WHY_LEFT_OUT,
             bundle::Class::Elf32 => WHY_32_BIT,
             bundle::Class::Elf64 if self.rows(key.host).next().is_none() => WHY_NO_HOST,
             bundle::Class::Elf64 => WHY_NO_TARGET,
@@ -194,6 +204,7 @@ impl NoEmulator {
     pub fn hint(&self) -> Option<String> {
         let EmulatorKey { host, target } = self.key;
         let can = match &*self.nearest {
+            [] if self.why == WHY_LEFT_OUT => "add a row for it, or leave that line out".to_owned(),
             [] => format!("no host runs {target} programs"),
             hosts => {
                 let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
@@ -233,11 +244,7 @@ mod tests {
         assert!(hint.contains("hosts that can: x86_64, aarch64"), "{hint}");
         let key = EmulatorKey { host: Arch::Riscv64, target: Arch::Armv7 };
         assert!(
-            Catalogue { rows: Vec::new() }
-                .find(key)
-                .expect_err("empty")
-                .to_string()
-                .ends_with("on a riscv64 host")
+            Catalogue::default().find(key).expect_err("empty").to_string().ends_with("on a riscv64 host")
         );
     }
 

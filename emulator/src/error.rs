@@ -46,6 +46,14 @@ pub enum EmulatorError {
         /// The pair.
         key: EmulatorKey,
     },
+    /// A translator of the user's must be locked or pinned, and is neither.
+    #[error("the translator `{name}` for {key} is not locked")]
+    OwnNotLocked {
+        /// The pair.
+        key: EmulatorKey,
+        /// The translator.
+        name: String,
+    },
     /// What is offered is not what is locked.
     #[error(
         "the emulator {key} is not the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
@@ -115,6 +123,9 @@ impl EmulatorError {
             Self::NotLocked { key: EmulatorKey { host, target } } => {
                 Some(format!("`unibin emulator lock --target {target} --hosts {host}` locks it"))
             }
+            Self::OwnNotLocked { .. } => Some(
+                "name the file with `--translators` and give its row a `sha256`, or leave it out".into(),
+            ),
             Self::OtherThanLocked { .. } => {
                 Some("`unibin emulator lock` locks what is offered now, unless it is older".into())
             }
@@ -125,7 +136,8 @@ impl EmulatorError {
             ),
             Self::Translators(error) => error.hint(),
             Self::Lock(error) => error.hint(),
-            Self::Fetch { failures, .. } => failures.iter().find_map(|failure| failure.hint.clone()),
+            // The last place decides: the ones before it merely lacked the package.
+            Self::Fetch { failures, .. } => failures.iter().rev().find_map(|failure| failure.hint.clone()),
         }
     }
 }

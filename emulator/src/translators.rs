@@ -12,6 +12,8 @@ use serde::de::Deserializer;
 
 use crate::catalogue::Catalogue;
 use crate::elf_check::{self, ElfFault};
+use crate::error::EmulatorError;
+use crate::provider::Options;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
 use crate::{calling, digest, toml_file};
 
@@ -161,7 +163,7 @@ impl Translators {
 
     /// The catalogue, or nothing where the file says `catalogue = false`.
     pub fn beside(&self, catalogue: Catalogue) -> Catalogue {
-        if self.only { Catalogue::default() } else { catalogue }
+        if self.only { Catalogue::left_out() } else { catalogue }
     }
 
     /// The translators for `key`, in the order in which they are tried. What comes after one without a probe could never
@@ -219,6 +221,18 @@ impl Own {
             pin: None,
         };
         Ok(Emulator { key: *key, file: program.clone(), record })
+    }
+
+    /// The program, checked. Where only locked ones are taken, the lock has its digest, or its row pins it in a file that was
+    /// `named`: a pin in a file that was merely found binds nobody but this machine.
+    pub fn obtain(&self, options: &Options<'_>, named: bool) -> Result<Emulator, EmulatorError> {
+        let found = self.emulator()?;
+        let locked = options.lock.and_then(|lock| lock.find(self.key));
+        let is_locked = locked.is_some_and(|locked| locked.sha256 == found.record.digest);
+        if !options.only_locked || is_locked || named && self.sha256.is_some() {
+            return Ok(found);
+        }
+        Err(EmulatorError::OwnNotLocked { key: self.key, name: self.name.clone() })
     }
 }
 

@@ -98,5 +98,5 @@ pub(crate) fn failed(error: &ArchiveError) -> Error {
 
 /// A package that cannot be read.
 pub(crate) fn refused(error: &DebError) -> Error {
-    Error::told(error, None, Code::Input)
+    Error::told(error, Some(error.hint().to_owned()), Code::Input)
 }

@@ -11,7 +11,7 @@ use bundle::{Blob, Encoding, Footer, FormatError, Manifest, Source};
 use crate::compress;
 use crate::content::{Content, Reader};
 use crate::error::Error;
-use crate::hash;
+use crate::{hash, head};
 
 /// A file as crate `bundle` reads it.
 struct OnDisk<'a>(&'a File);
@@ -63,6 +63,9 @@ impl BundleFile {
         }
         let footer = Footer::read(&OnDisk(&file)).map_err(|error| match error {
             ReadError::Io(source) => Error::io("read", path, source),
+            ReadError::Format(FormatError::NoFooter) if begins_with_stub(&file) => {
+                Error::CutOff { path: path.to_owned() }
+            }
             ReadError::Format(FormatError::NoFooter) => Error::NotABundle { path: path.to_owned() },
             ReadError::Format(error) => Error::damaged(path, "footer", &error),
         })?;
@@ -108,6 +111,12 @@ impl BundleFile {
             Encoding::Zstd | Encoding::TarZstd => Box::new(compress::decoder(self.stored(blob))?),
         })
     }
+}
+
+/// Whether `file` begins as a bundle does, whatever it ends in. Those with an ELF head begin as any program.
+pub(crate) fn begins_with_stub(file: &File) -> bool {
+    let mut start = [0; head::STUB_START.len()];
+    file.read_exact_at(&mut start, 0).is_ok() && start == *head::STUB_START
 }
 
 /// Whether `content` ends in a bundle's footer.

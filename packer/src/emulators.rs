@@ -261,6 +261,13 @@ impl Emulators {
         };
         let own =
             |key: &EmulatorKey| if given.contains_key(key) { Vec::new() } else { self.translators.of(*key) };
+        // Before anything is fetched: whether the user's own may be taken.
+        let named = self.archive.supply.translators.is_some();
+        let programs = keys.iter().flat_map(own).map(|own| {
+            let found = own.obtain(&options, named).map_err(|error| failed(&error))?;
+            Ok((found, own.rules.clone()))
+        });
+        let mut programs = programs.collect::<Result<Vec<_>, Error>>()?.into_iter().peekable();
         let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
             _ if own(key).is_empty() => true,
             Ok(_) => self.translators.need_more(**key),
@@ -275,9 +282,8 @@ impl Emulators {
         let mut found = found.into_iter().peekable();
         let mut all: Vec<(emulator::Emulator, Vec<OwnRule>)> = Vec::new();
         for key in keys {
-            for own in own(key) {
-                let program = own.emulator().map_err(|error| failed(&error.into()))?;
-                all.push((program, own.rules.clone()));
+            while let Some(own) = programs.next_if(|(own, _)| own.key == *key) {
+                all.push(own);
             }
             all.extend(found.next_if(|found| found.key == *key).map(|found| (found, qemu_rules(false))));
         }
@@ -473,6 +479,7 @@ fn failed(error: &EmulatorError) -> Error {
         EmulatorError::None(_) => Code::NoEmulator,
         EmulatorError::Store(StoreError::Corrupt { .. } | StoreError::Unexpected { .. })
         | EmulatorError::NotLocked { .. }
+        | EmulatorError::OwnNotLocked { .. }
         | EmulatorError::OtherThanLocked { .. }
         | EmulatorError::Lock(LockError::Downgrade { .. })
         | EmulatorError::Translators(TranslatorsError::Digest { .. }) => Code::Verification,

@@ -98,6 +98,8 @@ pub(crate) enum Error {
     Manifest(#[source] EncodeError),
     #[error("`{}` is not a bundle", path.display())]
     NotABundle { path: PathBuf },
+    #[error("`{}` is damaged: it begins as a bundle and does not end as one", path.display())]
+    CutOff { path: PathBuf },
     #[error("`{}` is damaged: {part}: {what}", path.display())]
     Damaged { path: PathBuf, part: String, what: String },
     #[error(
@@ -105,6 +107,8 @@ pub(crate) enum Error {
         path.display()
     )]
     Digest { path: PathBuf, part: String, expected: Digest, found: Digest },
+    #[error("`{}` may not be executed", path.display())]
+    NotExecutable { path: PathBuf },
     #[error("`{program}` was not found")]
     NotFound { program: String },
     /// What another crate of the workspace says, with its own hint.
@@ -141,7 +145,9 @@ impl Error {
                 Code::Failure
             }
             Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
-            Self::NotABundle { .. } | Self::Damaged { .. } | Self::Digest { .. } => Code::Verification,
+            Self::NotABundle { .. } | Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
+                Code::Verification
+            }
             Self::Told { code, .. } => *code,
             _ => Code::Input,
         }
@@ -151,6 +157,9 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Io { source, .. } => return io_hint(source),
+            Self::Temporary(source) if is_full(source) => {
+                "free space there, or set TMPDIR to a folder that has some"
+            }
             Self::Temporary(_) => "set TMPDIR to a folder that can be written to",
             Self::NotAFile { .. } | Self::NoFileName { .. } => "name one ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
@@ -163,8 +172,8 @@ impl Error {
                 return Some(format!("leave `--target` out, or say `--target {}`", found.name()));
             }
             Self::Dynamic { .. } => {
-                "this version packs static programs: link with `-static` (for Rust: a `-musl` target, for Go: \
-                 `CGO_ENABLED=0`)"
+                "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot FOLDER` with a system of its \
+                 CPU; or link it with `-static` (for Rust: a `-musl` target, for Go: `CGO_ENABLED=0`)"
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotAFolder { .. } => "name a folder",
@@ -202,8 +211,16 @@ impl Error {
             }
             Self::NoHeadMark { .. } => "`cargo xtask launchers` builds launchers",
             Self::NotABundle { .. } => "a bundle that was cut off or changed in transfer looks like this too",
-            Self::Damaged { .. } | Self::Digest { .. } => "copy it again, in binary mode, or pack it again",
+            Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
+                "copy it again, in binary mode, or pack it again"
+            }
             Self::NotFound { .. } => "a name without `/` is looked up in PATH; `./NAME` is a file here",
+            Self::NotExecutable { path } => {
+                let path = path.display();
+                return Some(format!(
+                    "`chmod +x {path}` allows it, where no mount option (`noexec`) forbids it"
+                ));
+            }
             Self::Told { hint, .. } => return hint.clone(),
             Self::Tree { .. } | Self::Manifest(_) => return None,
         };
@@ -227,9 +244,13 @@ fn chain(error: &dyn StdError) -> String {
     text
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn io_hint(error: &io::Error) -> Option<String> {
     let text = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space, or name a place elsewhere",
+        _ if is_full(error) => "free space, or name a place elsewhere",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "name a place that you may use"
         }

@@ -20,6 +20,9 @@ const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
 /// Length of the stub region in bytes.
 pub(crate) const STUB_LEN: u64 = templates::STUB_LEN as u64;
 
+/// How the stub begins, in every bundle with that head.
+pub(crate) const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
+
 /// The launcher for `host`.
 pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
     if let Some(folder) = std::env::var_os("UNIBIN_LAUNCHERS") {

@@ -60,9 +60,12 @@ fn find(name: &OsStr) -> Result<PathBuf, Error> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let files =
         || std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|place| place.is_file());
-    let executable = |place: &PathBuf| rustix::fs::access(place, rustix::fs::Access::EXEC_OK).is_ok();
     // A file that may not be executed counts only when no other is there: then the reason is told.
-    files().find(executable).or_else(|| files().next()).ok_or_else(|| not_found(name))
+    files().find(|place| is_executable(place)).or_else(|| files().next()).ok_or_else(|| not_found(name))
+}
+
+fn is_executable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 fn not_found(name: &OsStr) -> Error {
@@ -75,6 +78,10 @@ fn look(program: &Path) -> Result<Option<Elf>, Error> {
     let kind = program.metadata().map_err(failed)?.file_type();
     if !kind.is_file() {
         return Err(Error::NotAFile { path: program.to_owned(), found: crate::error::kind_of(kind) });
+    }
+    // An emulator would read it all the same, and then refuse it in words and with a code of its own.
+    if !is_executable(program) {
+        return Err(Error::NotExecutable { path: program.to_owned() });
     }
     let elf = match File::open(program) {
         // May be executed but not read: its CPU cannot be known.

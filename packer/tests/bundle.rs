@@ -110,12 +110,18 @@ fn a_changed_byte_in_any_part_is_found_and_named_and_the_restored_bundle_is_whol
         scene.run(["extract", "bad", "tree"]).refused(5, &["damaged"]);
         assert!(!scene.at("w/tree").exists());
     }
-    for length in [0, 87, 4096, good.len() - 1] {
-        scene.write("bad", &good[..length]);
-        end(&scene, "bad").refused(5, &["`bad` is not a bundle"]);
+    for bad in [&good[..87], &good[..4096], &good[..good.len() - 1], &[&good[..], b"\n"].concat()] {
+        scene.write("bad", bad);
+        for command in [&["verify", "bad"][..], &["inspect", "bad"], &["inspect", "--json", "bad"]] {
+            let run = scene.run(command);
+            run.refused(5, &["`bad` is damaged: it begins as a bundle", "hint: "]);
+        }
     }
-    scene.write("bad", &[&good[..], b"\n"].concat());
-    end(&scene, "bad").refused(5, &["`bad` is not a bundle"]);
+    for other in [&b""[..], b"#!/bin/sh\necho no bundle\n"] {
+        scene.write("bad", other);
+        end(&scene, "bad").refused(5, &["`bad` is not a bundle"]);
+        scene.run(["inspect", "bad"]).refused(3, &["not a program"]);
+    }
     scene.write("bad", &good);
     let run = end(&scene, "bad").ok();
     assert!(run.out.contains("whole"), "{run:?}");
@@ -218,6 +224,13 @@ fn a_full_disk_and_a_read_only_folder_are_said_and_nothing_is_left() {
                   exec \"$1\" pack app --hosts riscv64 -o small/out";
     if let Some(run) = in_namespace(&scene, script) {
         run.refused(1, &["cannot write `small/out`", "Read-only", "hint: "]);
+    }
+    // The folder for temporary files is another place, with a cure of its own.
+    let script = "mount -t tmpfs -o size=64k tmpfs small && \
+                  TMPDIR=$PWD/small exec \"$1\" pack app --hosts riscv64 -o out";
+    if let Some(run) = in_namespace(&scene, script) {
+        run.refused(1, &["/small`", "No space left", "hint: free space", "TMPDIR"]);
+        assert!(!scene.at("w/out").exists());
     }
 }
 

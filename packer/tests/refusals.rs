@@ -5,7 +5,7 @@ mod scene;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use scene::{AARCH64, ET_CORE, ET_DYN, ET_EXEC, ET_REL, Elf, RISCV64, Scene, X86_64, elf, program};
 
@@ -88,7 +88,11 @@ fn a_host_without_emulator_is_an_error_when_asked_for_and_left_out_of_all() {
     scene.write("app", &program(RISCV64));
     let run =
         scene.run(["pack", "app", "--hosts", "riscv64,i686", "--translators", &without_catalogue(&scene)]);
-    run.refused(4, &["no emulator runs riscv64 programs on an i686 host", "hint: "]);
+    let run = run.refused(
+        4,
+        &["no emulator runs riscv64 programs on an i686 host", "hint: `catalogue = false`", "i686=FILE"],
+    );
+    assert!(!run.err.contains("no host runs") && !run.err.contains("QEMU"), "{run:?}");
     assert_eq!(scene.names(), ["app", "none.toml"]);
     let all = ["pack", "app", "--hosts", "all", "--dry-run", "--json", "--translators", "none.toml"];
     let run = scene.run(all).ok();
@@ -134,7 +138,7 @@ fn a_mirror_with_other_bytes_than_the_pinned_ones_fails_the_verification() {
         scene.run(args.into_iter().chain([mirror]))
     };
     forged.set_len(1000).expect("a short file");
-    pack().refused(1, &["could not be fetched"]);
+    pack().refused(1, &["could not be fetched", "ended after 1000 bytes", "hint: ", "another mirror"]);
     forged.set_len(row.package.size).expect("a file of the right size");
     pack().refused(5, &["sha256"]);
     assert_eq!(scene.names(), ["app"]);
@@ -217,14 +221,27 @@ fn an_entry_that_the_app_has_not_is_refused() {
 #[test]
 fn run_exits_as_env_does() {
     let scene = Scene::new();
+    let foreign = program(RISCV64);
     scene.run(["run", "no-such-program-anywhere"]).refused(127, &["was not found"]);
     scene.run(["run", "./nothing"]).refused(127, &["was not found"]);
     fs::create_dir(scene.at("w/folder")).expect("a folder");
     scene.run(["run", "./folder"]).refused(126, &["is a folder"]);
-    scene.write("object", &elf(Elf { kind: ET_REL, ..PLAIN }));
+    let executable = |name: &str, bytes: &[u8]| {
+        let path = scene.write(name, bytes);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
+    executable("object", &elf(Elf { kind: ET_REL, ..PLAIN }));
     scene.run(["run", "./object"]).refused(126, &["object file"]);
-    scene.write("foreign", &program(RISCV64));
-    scene.run(["run", "--offline", "./foreign"]).refused(125, &["error: "]);
+    executable("dynamic", &elf(Elf { loader: Some("/nowhere/ld.so"), needed: &["libc.so.6"], ..PLAIN }));
+    let dynamic = scene.run(["run", "--offline", "./dynamic"]);
+    dynamic.refused(126, &["`/nowhere/ld.so`", "hint: ", "--libs debian", "--sysroot"]);
+    for name in ["foreign", "script"] {
+        scene.write(name, if name == "script" { b"#!/bin/sh\n" } else { &foreign });
+        let run = scene.run(["run", "--offline", &format!("./{name}")]);
+        run.refused(126, &["may not be executed", "hint: `chmod +x "]);
+    }
+    executable("foreign", &foreign);
+    scene.run(["run", "--offline", "./foreign"]).refused(125, &["network is switched off"]);
     fs::create_dir(scene.at("w/bin")).expect("a folder");
     scene.write("bin/sh", b"not executable");
     let path = format!("{}:/bin", scene.at("w/bin").display());

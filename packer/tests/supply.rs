@@ -59,6 +59,26 @@ fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
 }
 
 #[test]
+fn an_older_emulator_than_the_locked_one_is_not_locked_and_the_same_is() {
+    let scene = scene();
+    // What a user adds is of version `unknown`, which sorts before `v9` and after `9`.
+    let text = |version: &str| {
+        let text = locked_text(b"zero").replace("\"mine\"", "\"qemu-user\"");
+        text.replace("version = \"3\"", &format!("version = \"{version}\""))
+    };
+    scene.write("unibin.lock", text("v9").as_bytes());
+    lock(&scene).refused(
+        5,
+        &["riscv64-on-x86_64 is locked at version v9, and the older version unknown is offered", "hint: "],
+    );
+    assert_eq!(fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file"), text("v9"));
+    scene.write("unibin.lock", text("9").as_bytes());
+    lock(&scene).ok();
+    let locked = fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file");
+    assert!(locked.contains(&sha256(&emulator(b"one")).to_string()), "{locked}");
+}
+
+#[test]
 fn a_pair_that_is_not_locked_is_refused_by_locked_and_added_without() {
     let scene = scene();
     scene.write("other.lock", b"version = 1\n");
@@ -242,6 +262,52 @@ fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
     pack(&scene, &["--translators", "emulators.toml"]).ok();
     scene.write("emulators.toml", b"catalogue = perhaps\n");
     pack(&scene, &["--translators", "emulators.toml"]).refused(3, &["emulators.toml"]);
+}
+
+#[test]
+fn locked_refuses_own_translators_that_nobody_locked_and_takes_those_that_are() {
+    let scene = scene();
+    scene.write("fast", &emulator(b"fast"));
+    let row = |digest: &str| {
+        format!(
+            "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"fast\"\nversion = \"1\"\n\
+             program = \"{}\"\n{digest}\n",
+            scene.at("w/fast").display()
+        )
+    };
+    let pinned = row(&format!("sha256 = \"{}\"", sha256(&emulator(b"fast"))));
+    let config = scene.at("config/unibin/emulators.toml");
+    fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    let pack = |more: &[&str]| {
+        let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+        let mut command = scene.unibin();
+        command.env("XDG_CONFIG_HOME", scene.at("config")).args(pack).args(more);
+        Run::of(&command.output().expect("unibin starts"))
+    };
+    let refused = ["`fast` for riscv64-on-x86_64 is not locked", "`--translators`", "`sha256`"];
+    lock(&scene).ok();
+
+    // The user's own file, found without being named: what it pins is not what the project has locked.
+    fs::write(&config, row("")).expect("written");
+    pack(&["--locked"]).refused(5, &refused);
+    pack(&[]).ok();
+    fs::write(&config, &pinned).expect("written");
+    pack(&["--locked"]).refused(5, &refused);
+    scene.write("named.toml", row("").as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).refused(5, &refused);
+    scene.write("named.toml", pinned.as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).ok();
+    // Each that is tried counts, not the first alone.
+    let probed = pinned.replace("\"fast\"\nversion", "\"first\"\nversion") + "probe = [\"-v\"]\n";
+    scene.write("named.toml", (probed + &row("")).as_bytes());
+    pack(&["--locked", "--translators", "named.toml"]).refused(5, &refused);
+
+    scene.write("unibin.lock", locked_text(b"other").as_bytes());
+    pack(&["--locked"]).refused(5, &refused);
+    scene.write("unibin.lock", locked_text(b"fast").as_bytes());
+    pack(&["--locked"]).ok();
+    let shown = scene.run(["inspect", "bundle"]).ok().out;
+    assert!(shown.contains("fast 1"), "{shown}");
 }
 
 #[test]

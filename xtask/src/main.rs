@@ -32,6 +32,8 @@ usage: cargo xtask TASK [OPTION...]
             --check says whether the committed one is up to date
   bench start [--runs N]
             warm start of a bundle against direct execution, interleaved
+  bench children [--runs N]
+            starting a program of another CPU beside an emulated app, with and without broker
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|half|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
