@@ -130,9 +130,25 @@ pub const SMALLEST: &[Smallest] = &[
     Smallest { target: Arch::Xtensaeb, flags: 0, code: "220a0d260a01234a00043311233d02240a04000500220a76260a2a000500" },
 ];
 
+/// The code with which [`alpha_that_starts`] ends when it could start nothing.
+pub const CODE_OF_STARTING: i32 = 9;
+
+/// An Alpha program that becomes the program at `path`, with that as its only argument and no environment.
+pub fn alpha_that_starts(path: &str) -> Vec<u8> {
+    // ldah $16, 0x40($31); lda $16, 0x200($16); lda $30, -32($30); stq $16, 0($30); stq $31, 8($30); lda $17, 0($30);
+    // lda $18, 8($30); lda $0, 59($31); callsys; lda $0, 1($31); lda $16, 9($31); callsys
+    let code =
+        "40001f2600021022e0ffde2300001eb60800feb700003e2208005e223b001f208300000001001f2009001f2283000000";
+    Smallest { target: Arch::Alpha, flags: 0, code }.elf_saying(format!("{path}\0").as_bytes())
+}
+
 impl Smallest {
     /// The program as an ELF file: header, one segment that is all of the file, instructions, message.
     pub fn elf(&self) -> Vec<u8> {
+        self.elf_saying(SAYS.as_bytes())
+    }
+
+    fn elf_saying(&self, message: &[u8]) -> Vec<u8> {
         let wide = self.target.class() == Class::Elf64;
         let (header, segment) = if wide { (64, 56) } else { (52, 32) };
         let mut file = Writer { bytes: Vec::new(), little: self.target.endian() == Endian::Little, wide };
@@ -144,7 +160,7 @@ impl Smallest {
         file.long(self.flags);
         file.half(u16::try_from(header).expect("small")).half(segment).half(1).half(0).half(0).half(0);
 
-        let length = (MESSAGE + SAYS.len()) as u64;
+        let length = (MESSAGE + message.len()) as u64;
         let (load, read_execute) = (1, 5);
         file.long(load);
         if wide {
@@ -160,7 +176,7 @@ impl Smallest {
         let digits = (0..self.code.len()).step_by(2).map(|at| &self.code[at..at + 2]);
         file.bytes.extend(digits.map(|two| u8::from_str_radix(two, 16).expect("hexadecimal digits")));
         file.bytes.resize(MESSAGE, 0);
-        file.bytes.extend(SAYS.bytes());
+        file.bytes.extend(message);
         file.bytes
     }
 }

@@ -6,7 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, busybox, pack_by_hand, unibin, without};
+use end_to_end::{
+    CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, SMALLEST, Sandbox, alpha_that_starts, busybox,
+    pack_by_hand, unibin, without,
+};
 
 /// Debian's static busybox for s390x, as a file of the name that it has in the app.
 fn other_program(folder: &Path) -> PathBuf {
@@ -65,4 +68,30 @@ fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
     // It says so of itself, and so does the packer.
     let told = unibin().arg("inspect").arg(&runs).output().expect("unibin starts");
     assert!(String::from_utf8_lossy(&told.stdout).contains("; for s390x qemu-user"), "{told:?}");
+}
+
+#[test]
+fn an_alpha_program_starts_a_riscv32_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
+        path.to_str().expect("text").to_owned()
+    };
+    let app = file("app", &alpha_that_starts("/usr/bin/child"));
+    let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32).expect("a row");
+    let add = format!("{}:usr/bin/child", file("child", &child.elf()));
+    let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--add", &add];
+    for (also, said, code) in
+        [(&[][..], "", CODE_OF_STARTING), (&["--also-target", "riscv32"], SAYS, CODE_OF_ENDING)]
+    {
+        let packed = folder.path().join("packed");
+        pack_by_hand(&[&arguments, also].concat(), &packed).must_succeed();
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&packed, "app");
+        let nothing: [&str; 0] = [];
+        let outcome = sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &nothing);
+        assert_eq!((outcome.code(), outcome.text().as_str()), (Some(code), said), "{also:?}: {outcome}");
+    }
 }

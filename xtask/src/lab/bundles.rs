@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
 use debian::Sha256;
+use end_to_end::{SMALLEST, alpha_that_starts};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
@@ -67,8 +68,10 @@ impl Packer {
 
     /// A folder with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
     pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
-        let pages = compile(PAGES, Arch::X86_64, &self.folder.join("programs"))?;
+        let programs = self.folder.join("programs");
+        let pages = compile(PAGES, Arch::X86_64, &programs)?;
         let mut wanted = wanted(host, &pages);
+        wanted.push(("alpha".to_owned(), alpha(host, &programs)?));
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
         let key = Sha256::of(format!("{wanted:?}").as_bytes()).to_string();
         let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
@@ -129,6 +132,28 @@ impl Packer {
         run(&["fetch", "--target", target.name(), "--hosts", "x86_64"])?;
         Ok(run(&["path", "--target", target.name(), "--host", "x86_64"])?.into())
     }
+}
+
+/// How an Alpha program is packed that becomes a riscv32 one, as in the talk that unibin began with.
+fn alpha(host: Arch, programs: &Path) -> Result<String> {
+    let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32);
+    let child = child.context("no smallest program for riscv32")?.elf();
+    let [app, child] =
+        [("alpha", alpha_that_starts("/usr/bin/child")), ("child", child)].map(|(name, bytes)| {
+            let path = programs.join(name);
+            appear(&path, |new| {
+                fs::write(new, &bytes)?;
+                Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
+            })?;
+            Ok::<_, anyhow::Error>(path)
+        });
+    let (app, child) = (app?, child?);
+    Ok(format!(
+        "{} --target alpha --hosts {} --add {}:usr/bin/child --also-target riscv32",
+        app.display(),
+        host.name(),
+        child.display()
+    ))
 }
 
 /// The bundles that there can be for a host, by the names that the cases have for them, and how each is packed.

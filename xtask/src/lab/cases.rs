@@ -180,6 +180,12 @@ left /home/user
         script: CHILDREN,
         expected: CHILDREN_DO,
     },
+    of_the_kernel(
+        "alpha",
+        // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own.
+        "told /bundles/alpha/alpha\n",
+        "ran\nexit 42\n",
+    ),
     case(
         "dynamic",
         r"
