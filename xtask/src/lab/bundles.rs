@@ -137,17 +137,17 @@ impl Packer {
 /// How an Alpha program is packed that becomes a riscv32 one, as in the talk that unibin began with.
 fn alpha(host: Arch, programs: &Path) -> Result<String> {
     let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32);
-    let child = child.context("no smallest program for riscv32")?.elf();
-    let [app, child] =
-        [("alpha", alpha_that_starts("/usr/bin/child")), ("child", child)].map(|(name, bytes)| {
-            let path = programs.join(name);
-            appear(&path, |new| {
-                fs::write(new, &bytes)?;
-                Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
-            })?;
-            Ok::<_, anyhow::Error>(path)
-        });
-    let (app, child) = (app?, child?);
+    let child = child.context("no smallest program for riscv32")?;
+    let program = |name: &str, bytes: Vec<u8>| -> Result<PathBuf> {
+        let path = programs.join(name);
+        appear(&path, |new| {
+            fs::write(new, bytes)?;
+            Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
+        })?;
+        Ok(path)
+    };
+    let app = program("alpha", alpha_that_starts("/usr/bin/child"))?;
+    let child = program("child", child.elf())?;
     Ok(format!(
         "{} --target alpha --hosts {} --add {}:usr/bin/child --also-target riscv32",
         app.display(),
