@@ -1,6 +1,9 @@
 //! How a translator is called: argument and environment rules as data, for the launcher to follow.
 
-use bundle::{NewRule, RuleKind};
+use bundle::{Class, EmulatorKey, NewRule, RuleKind};
+
+/// A rule that the launcher follows: kind, name, value.
+pub type OwnRule = (RuleKind, Vec<u8>, Vec<u8>);
 
 const fn rule(kind: RuleKind, name: &'static [u8], value: &'static [u8]) -> NewRule<'static> {
     NewRule { kind, name, value }
@@ -14,21 +17,47 @@ const ARGV0: NewRule<'static> = rule(RuleKind::Argv0, b"", b"");
 const PROGRAM: NewRule<'static> = rule(RuleKind::Program, b"", b"");
 const REST: NewRule<'static> = rule(RuleKind::Rest, b"", b"");
 
-/// `qemu -0 ARGV0 PROGRAM ARGS…`: a static program needs no tree.
-const QEMU: &[NewRule<'static>] = &[ARGV0_FLAG, ARGV0, PROGRAM, REST, SCRUB];
-/// `qemu -L TREE -0 ARGV0 PROGRAM ARGS…`: absolute paths that exist in the tree are looked up there first.
-const QEMU_WITH_TREE: &[NewRule<'static>] = &[
-    rule(RuleKind::Argument, b"", b"-L"),
-    rule(RuleKind::Tree, b"", b""),
-    ARGV0_FLAG,
-    ARGV0,
-    PROGRAM,
-    REST,
-    SCRUB,
-];
+/// `-L TREE`: absolute paths that exist in the tree are looked up there first.
+const LOOK_IN_TREE: [NewRule<'static>; 2] =
+    [rule(RuleKind::Argument, b"", b"-L"), rule(RuleKind::Tree, b"", b"")];
+/// `-B ADDRESS`: where address 0 of a program of 32 bits lies in an emulator of 32 bits.
+///
+/// QEMU 7.2 looks for the place by itself (`pgb_find_hole` in linux-user/elfload.c) and may take the gap that the kernel leaves at
+/// random between its own image and its heap, into which both then grow: on armv7 one start in six of a MIPS program at its usual
+/// 0x400000 died of it. At 256 MiB nothing of QEMU's is, on either host: its images end below 0x0b000000, and the heap begins at
+/// most 32 MiB behind them (`arch_randomize_brk`). With targets of 64 bits it was never seen, and QEMU 7.2 refuses them the option.
+const APART: [NewRule<'static>; 2] =
+    [rule(RuleKind::Argument, b"", b"-B"), rule(RuleKind::Argument, b"", b"0x10000000")];
 
-/// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least. `tree` says whether the app brings a loader
-/// and libraries.
-pub fn qemu(tree: bool) -> &'static [NewRule<'static>] {
-    if tree { QEMU_WITH_TREE } else { QEMU }
+/// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least: `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
+/// `tree` says whether the app brings a loader and libraries: a static program needs no tree.
+pub fn qemu(key: EmulatorKey, tree: bool) -> Vec<OwnRule> {
+    let narrow = [key.host, key.target].iter().all(|cpu| cpu.class() == Class::Elf32);
+    let look_in_tree = LOOK_IN_TREE.into_iter().filter(|_| tree);
+    let apart = APART.into_iter().filter(|_| narrow);
+    let rules = look_in_tree.chain(apart).chain([ARGV0_FLAG, ARGV0, PROGRAM, REST, SCRUB]);
+    rules.map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bundle::Arch;
+
+    use super::*;
+
+    fn words(host: Arch, target: Arch, tree: bool) -> Vec<String> {
+        let rules = qemu(EmulatorKey { host, target }, tree).into_iter();
+        let words = rules.filter(|(kind, ..)| kind.is_argument());
+        words.map(|(kind, _, value)| format!("{kind:?} {}", String::from_utf8_lossy(&value))).collect()
+    }
+
+    #[test]
+    fn a_program_of_32_bits_is_kept_apart_from_an_emulator_of_32_bits() {
+        let rest = ["Argument -0", "Argv0 ", "Program ", "Rest "];
+        let apart = [&["Argument -B", "Argument 0x10000000"], &rest[..]].concat();
+        assert_eq!(words(Arch::Armv7, Arch::Mips, false), apart);
+        assert_eq!(words(Arch::I686, Arch::Armv7, true), [&["Argument -L", "Tree "], &apart[..]].concat());
+        assert_eq!(words(Arch::Armv7, Arch::Riscv64, false), rest);
+        assert_eq!(words(Arch::X86_64, Arch::Mips, false), rest);
+    }
 }

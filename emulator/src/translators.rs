@@ -10,12 +10,13 @@ use bundle::{Arch, Digest, EmulatorKey, RuleKind};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use crate::calling::{self, OwnRule};
 use crate::catalogue::Catalogue;
 use crate::elf_check::{self, ElfFault};
 use crate::error::EmulatorError;
 use crate::provider::Options;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
-use crate::{calling, digest, toml_file};
+use crate::{digest, toml_file};
 
 /// What the file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,9 +41,6 @@ pub struct Own {
     licence: Option<String>,
     source: Option<String>,
 }
-
-/// A rule that the launcher follows: kind, name, value.
-pub type OwnRule = (RuleKind, Vec<u8>, Vec<u8>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -247,7 +245,7 @@ impl Row {
         let key = EmulatorKey { host: self.host, target: self.target };
         Ok(Own {
             key,
-            rules: self.rules()?,
+            rules: self.rules(key)?,
             program: folder.join(&self.program),
             name: self.name,
             version: self.version,
@@ -257,14 +255,13 @@ impl Row {
         })
     }
 
-    fn rules(&self) -> Result<Vec<OwnRule>, String> {
+    fn rules(&self, key: EmulatorKey) -> Result<Vec<OwnRule>, String> {
         let mut rules = match &self.arguments {
-            Some(words) => words.iter().map(|word| argument(word)).collect::<Result<_, _>>()?,
-            None => calling::qemu(false)
-                .iter()
-                .filter(|rule| rule.kind.is_argument())
-                .map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec()))
-                .collect::<Vec<_>>(),
+            Some(words) => words.iter().map(|word| argument(word)).collect::<Result<Vec<_>, _>>()?,
+            None => {
+                let rules = calling::qemu(key, false).into_iter();
+                rules.filter(|(kind, ..)| kind.is_argument()).collect()
+            }
         };
         let needs = |kind: RuleKind, word: &str| {
             let there = rules.iter().any(|(other, ..)| *other == kind);

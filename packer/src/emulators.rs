@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use bundle::{Arch, Digest, EmulatorKey, Encoding, RuleKind};
-use emulator::translators::OwnRule;
+use emulator::calling::{self, OwnRule};
 use emulator::{
     Catalogue, EmulatorError, LockError, NoEmulator, Options, Provenance, Record, Remark, SourcePackage,
     Store, StoreError, Translators, TranslatorsError, Watch,
@@ -213,10 +213,12 @@ impl Emulators {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Whoever gave rules of their own has said where the tree goes.
-        for emulator in found.iter_mut().filter(|emulator| emulator.rules == qemu_rules(false)) {
+        for emulator in
+            found.iter_mut().filter(|emulator| emulator.rules == calling::qemu(emulator.key, false))
+        {
             // Of the programs of other CPUs it is not known whether they bring a loader: a tree is harmless for those that do not.
             let calling = if emulator.key.target == target { calling } else { Calling::Tree };
-            emulator.rules = qemu_rules(calling != Calling::Static);
+            emulator.rules = calling::qemu(emulator.key, calling != Calling::Static);
             if calling == Calling::ByPath {
                 let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
                 emulator.rules.retain(|rule| !argv0(rule));
@@ -285,7 +287,9 @@ impl Emulators {
             while let Some(own) = programs.next_if(|(own, _)| own.key == *key) {
                 all.push(own);
             }
-            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, qemu_rules(false))));
+            all.extend(
+                found.next_if(|found| found.key == *key).map(|found| (found, calling::qemu(*key, false))),
+            );
         }
         // One text for all of them, so that each licence is in the bundle once.
         let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
@@ -437,12 +441,6 @@ fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
         Some(path) => Translators::read(&path),
         None => Ok(Translators::default()),
     }
-}
-
-/// How QEMU is called, with a tree to look in or without.
-fn qemu_rules(tree: bool) -> Vec<OwnRule> {
-    let rules = emulator::calling::qemu(tree);
-    rules.iter().map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect()
 }
 
 fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emulator {

@@ -182,9 +182,16 @@ left /home/user
     },
     of_the_kernel(
         "alpha",
-        // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own.
-        "told /bundles/alpha/alpha\n",
-        "ran\nexit 42\n",
+        // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own. Many times, since where the
+        // emulator's heap lies is up to chance: on a host of 32 bits it was in the program's way at one start in eight.
+        r#"
+number=0
+while [ "$number" -lt 20 ]; do
+  number=$((number + 1))
+  told /bundles/alpha/alpha
+done | sort | uniq
+"#,
+        "exit 42\nran\n",
     ),
     case(
         "dynamic",
