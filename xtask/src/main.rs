@@ -36,7 +36,7 @@ usage: cargo xtask TASK [OPTION...]
             starting a program of another CPU beside an emulated app, with and without broker
   bench fetch
             bytes that an emulator takes over the network, host by host
-  lab [all|half|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
+  lab [all|each|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
             boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
             --fast runs the same cases without booting, under user-mode emulation
   examples  run every example of examples/ and check what it prints

@@ -55,14 +55,14 @@ impl Request {
                         .push(case.with_context(|| format!("no case `{name}`; there are: {}", names()))?);
                 }
                 "all" => request.machines.extend(MACHINES),
-                "half" => request.machines.extend(machines::half(turn()?)),
+                "each" => request.machines.extend(machines::each(turn()?)),
                 word => {
                     let named = |machine: &&Machine| machine.name == word || machine.host.name() == word;
                     let before = request.machines.len();
                     request.machines.extend(MACHINES.iter().filter(named));
                     if request.machines.len() == before {
                         let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
-                        bail!("no machine or host `{word}`; there are: all half {}", names.join(" "));
+                        bail!("no machine or host `{word}`; there are: all each {}", names.join(" "));
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl Request {
     }
 }
 
-/// Which half's turn it is: one commit's is not the next one's.
+/// Whose turn it is: one commit's is not the next one's.
 fn turn() -> Result<usize> {
     let counted = Command::new("git")
         .args(["rev-list", "--no-merges", "--count", "HEAD"])
