@@ -256,12 +256,11 @@ impl Row {
     }
 
     fn rules(&self, key: EmulatorKey) -> Result<Vec<OwnRule>, String> {
-        let mut rules = match &self.arguments {
-            Some(words) => words.iter().map(|word| argument(word)).collect::<Result<Vec<_>, _>>()?,
-            None => {
-                let rules = calling::qemu(key, false).into_iter();
-                rules.filter(|(kind, ..)| kind.is_argument()).collect()
-            }
+        let mut rules = if let Some(words) = &self.arguments {
+            words.iter().map(|word| argument(word)).collect::<Result<Vec<_>, _>>()?
+        } else {
+            let rules = calling::qemu(key, false).into_iter();
+            rules.filter(|(kind, ..)| kind.is_argument()).collect()
         };
         let needs = |kind: RuleKind, word: &str| {
             let there = rules.iter().any(|(other, ..)| *other == kind);

@@ -37,6 +37,9 @@ pub struct Places<'a> {
     /// Variables that the way of attending to children needs, `NAME=VALUE`.
     #[cfg(feature = "children")]
     pub variables: Vec<&'static CStr>,
+    /// The tree's folders of programs, which come before the caller's in `PATH`; empty where nothing attends to children.
+    #[cfg(feature = "children")]
+    pub programs: &'static [u8],
 }
 
 impl<'a> Places<'a> {
@@ -47,6 +50,8 @@ impl<'a> Places<'a> {
             tree,
             #[cfg(feature = "children")]
             variables: Vec::new(),
+            #[cfg(feature = "children")]
+            programs: b"",
         }
     }
 }
@@ -134,9 +139,12 @@ impl<'a> Launch<'a> {
             }
         }
         #[cfg(feature = "children")]
-        for variable in &places.variables {
-            let (name, value) = cut(variable.to_bytes(), b'=');
-            environment.set(name, value.unwrap_or_default());
+        {
+            for variable in &places.variables {
+                let (name, value) = cut(variable.to_bytes(), b'=');
+                environment.set(name, value.unwrap_or_default());
+            }
+            environment.prepend_to_path(places.programs);
         }
         environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
         environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
@@ -193,6 +201,16 @@ impl<'a> Environment<'a> {
     fn set(&mut self, name: &[u8], value: &[u8]) {
         self.remove_all(&[name]);
         self.0.push(c_string(&[name, b"=", value]));
+    }
+
+    /// Where there is no `PATH`, each libc has folders of its own to look in; so it stays.
+    #[cfg(feature = "children")]
+    fn prepend_to_path(&mut self, folders: &[u8]) {
+        let path = self.0.iter_mut().find(|variable| name_of(variable) == b"PATH");
+        if let (Some(path), false) = (path, folders.is_empty()) {
+            let (_, value) = cut(path.to_bytes(), b'=');
+            *path = c_string(&[b"PATH=", folders, b":", value.unwrap_or_default()]);
+        }
     }
 
     fn remove_all(&mut self, names: &[&[u8]]) {

@@ -58,7 +58,10 @@ fn run(process: &Process) -> Result<i32, Error> {
     let route = Route::choose(&manifest, controls)?;
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
-    run.log_route();
+    // Who became a broker has said it before.
+    if !cfg!(feature = "children") {
+        run.log_route();
+    }
     Err(run.launch())
 }
 

@@ -150,6 +150,39 @@ fn scripts_find_their_interpreters_in_the_tree_and_on_the_host() {
 }
 
 #[test]
+fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    // In the caller's first folder lies a program that has the name of one of the tree's.
+    fs::create_dir(sandbox.at("mine")).expect("a folder");
+    let mine = sandbox.write("mine/arch", b"#!/bin/sh\necho mine\n");
+    sandbox.write("mine/own", b"#!/bin/sh\necho own $PATH\n");
+    let mine = mine.parent().expect("a folder").display().to_string();
+    for (way, path) in [
+        ("broker", format!("{mine}:/usr/bin")),
+        ("binfmt", format!("{mine}:/usr/bin")),
+        ("broker", mine.clone()),
+    ] {
+        let run = |script: &str| {
+            let variables = [("UNIBIN_CHILDREN", way), ("PATH", path.as_str())];
+            sandbox.run_with(&variables, &bundle, &["-c", script]).text()
+        };
+        assert_eq!(run("arch"), "riscv64\n", "{way} {path}");
+        // What only the caller has is found behind it, and whoever is of the host has the host's folders.
+        let (found, folders) = (run("own"), run("echo $PATH"));
+        assert!(folders.ends_with(&format!("/tree/usr/sbin:{path}\n")), "{way} {path}: {folders}");
+        let seen = if way == "broker" { path.as_str() } else { folders.trim_end() };
+        assert_eq!(found, format!("own {seen}\n"), "{way} {path}");
+    }
+    // Where programs of the tree cannot be started, they are in nobody's way.
+    let run = |variables: &[(&str, &str)], script: &str| {
+        sandbox.run_with(variables, &bundle, &["-c", script]).text()
+    };
+    let none = [("UNIBIN_CHILDREN", "none"), ("PATH", mine.as_str())];
+    assert_eq!(run(&none, "arch; echo $PATH"), format!("mine\n{mine}\n"));
+}
+
+#[test]
 fn programs_of_the_host_have_the_hosts_environment_and_start_programs_of_the_app() {
     let sandbox = Sandbox::new();
     let bundle = tools(&sandbox);

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Translator};
+use bundle::{Arch, Translator, has};
 
 use super::emulators::Emulator;
 use super::exec::Attendant;
@@ -15,8 +15,9 @@ use crate::cache::Cache;
 use crate::controls::Children;
 use crate::error::Error;
 use crate::launch::{Launch, Places, option_words};
+use crate::route::base_name;
 use crate::run::Run;
-use crate::sys::{self, At, Follow, OFlags};
+use crate::sys::{self, At, OFlags};
 
 /// What the kernel calls this boot of this machine, 36 bytes (random(4)).
 const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
@@ -62,6 +63,7 @@ pub fn attend<'a>(
         }
         Children::Auto => &[Way::Broker, Way::Binfmt],
     };
+    places.programs = programs(run, places.tree.to_bytes());
     for (number, way) in ways.iter().enumerate() {
         let tried = match way {
             Way::Broker => by_broker(run, cache, translator, places),
@@ -77,6 +79,7 @@ pub fn attend<'a>(
             Err(error) => run.log.step("children: not by {}: {}", &[way.name(), error.text()]),
         }
     }
+    places.programs = b"";
     run.log
         .step("children: none: a program of the app that starts another one gets `Exec format error`", &[]);
 }
@@ -105,19 +108,32 @@ fn by_binfmt<'a>(
     let handlers: Vec<(Arch, &CStr)> =
         emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
     binfmt::enter(&handlers, run.log)?;
+    // All emulators get the same variables: what one of them would not be called with, none is.
     let tree = places.tree.to_bytes();
-    if let Some(first) = emulators.first() {
-        places.variables = binfmt::variables(first.rules.iter().copied(), tree);
+    let mut all = emulators.iter().map(|emulator| binfmt::variables(emulator.rules.iter().copied(), tree));
+    let mut variables = all.next().unwrap_or_default();
+    for others in all {
+        variables.retain(|variable| others.contains(variable));
     }
-    // The kernel takes paths as they are: what is started by its name alone is found in the tree first by this.
-    let folders = PROGRAMS.iter().map(|folder| join(&[tree, folder]));
-    let there = |folder: &&[u8]| {
-        sys::statat(At::CWD, c_string(&[folder]), Follow::Yes).is_ok_and(|stat| stat.is_dir())
-    };
-    let callers = run.start.process.var(b"PATH").map_or(&b""[..], CStr::to_bytes);
-    let path = list(folders.filter(there).chain([callers]), b":");
-    places.variables.push(c_string(&[b"PATH=", path]));
+    places.variables = variables;
     Ok(())
+}
+
+/// The tree's folders that hold more programs than the one that is being started, so that what is started by its name alone is the
+/// tree's before it is the host's. No symbolic links: what they lead to is among them, or not the tree's.
+fn programs(run: &Run<'_>, tree: &[u8]) -> &'static [u8] {
+    // In `PATH` no colon can be part of a folder's name.
+    if has(tree, b':') {
+        return b"";
+    }
+    let started = base_name(run.entry.path);
+    let more = |folder: &&[u8]| {
+        let opened = sys::openat(At::CWD, c_string(&[folder]), OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
+        opened.is_ok_and(|folder| {
+            folder.entries().any(|name| name.is_ok_and(|name| name.name.to_bytes() != started))
+        })
+    };
+    list(PROGRAMS.iter().map(|folder| join(&[tree, folder])).filter(more), b":")
 }
 
 /// The user's options for every emulator; a debugger's port is for the first one alone.
