@@ -17,6 +17,7 @@ mod sandbox;
 mod smallest;
 mod tar;
 mod tell;
+mod terminal;
 mod unibin;
 mod zig;
 
@@ -35,5 +36,6 @@ pub use sandbox::{Sandbox, User};
 pub use smallest::{CODE_OF_ENDING, CODE_OF_STARTING, SAYS, SMALLEST, Smallest, alpha_that_starts};
 pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
+pub use terminal::{Terminal, until};
 pub use unibin::{store, unibin};
 pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};

@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, compile_musl, own, pack, without};
+use end_to_end::{Sandbox, compile_musl, own, pack};
 
 /// One package.
 struct Row {
@@ -342,47 +342,5 @@ fn a_program_on_musl_runs_with_the_musl_of_debian() {
         let ran = sandbox.run(&sandbox.copy(&packed, "root"), &[] as &[&str]);
         let bits = if target == Arch::Armv7 { 32 } else { 64 };
         assert_eq!(ran.must_succeed(), format!("root=2.0 bits={bits}\n"), "{target}");
-    }
-}
-
-#[test]
-fn an_editor_draws_and_takes_keys_in_a_terminal() {
-    if std::process::Command::new("tmux").arg("-V").output().is_err() {
-        without("tmux", "it is not installed");
-        return;
-    }
-    let options =
-        ["--deb", "nano", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64", "--level", "3"];
-    let packed = pack(&options);
-    for route in ["emulated", "native"] {
-        let sandbox = Sandbox::new();
-        let bundle = sandbox.copy(&packed, "nano");
-        let file = sandbox.write("text", b"a line to be seen\n");
-        let tmux = |arguments: &[&str]| {
-            let mut command = sandbox.command("tmux");
-            let own = command.env("TMUX_TMPDIR", sandbox.home()).env("LC_ALL", "C.UTF-8");
-            Sandbox::finish(own.args(["-f", "/dev/null"]).args(arguments))
-        };
-        let line = format!("UNIBIN_ROUTE={route} exec {} {}", bundle.display(), file.display());
-        tmux(&["new-session", "-d", "-x", "80", "-y", "24", &line]).must_succeed();
-        let screen = until(|| {
-            Some(tmux(&["capture-pane", "-p"])).filter(|seen| seen.text().contains("a line to be seen"))
-        });
-        assert!(screen.text().contains("GNU nano"), "{route}: {screen}");
-        tmux(&["send-keys", "new ", "C-o", "Enter"]).must_succeed();
-        until(|| fs::read_to_string(&file).ok().filter(|text| text.starts_with("new a line")));
-        tmux(&["send-keys", "C-x"]).must_succeed();
-        // Its only session ends with the editor, and the server with that.
-        until(|| (!tmux(&["has-session"]).status.success()).then_some(()));
-    }
-}
-
-/// Waits for what `look` finds; a test that waits in vain is stopped from outside.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    loop {
-        match look() {
-            Some(found) => return found,
-            None => std::thread::sleep(Duration::from_millis(100)),
-        }
     }
 }
