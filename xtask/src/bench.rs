@@ -35,21 +35,23 @@ fn start(runs: usize) -> Result<()> {
     let cache = folder.path().join("cache");
 
     println!("{:34} {:>9} {:>9} {:>9} {:>7}", "warm start, ms", "min", "median", "p90", "ratio");
-    for (target, route) in [("x86_64", "native"), ("riscv64", "emulated")] {
+    for (target, route, children) in
+        [("x86_64", "native", "none"), ("riscv64", "emulated", "none"), ("riscv64", "emulated", "auto")]
+    {
         let bundle = Case {
-            program: pack_busybox(&unibin, folder.path(), target)?,
+            program: pack_busybox(&unibin, folder.path(), target, children)?,
             arguments: vec!["true".into()],
             cache: cache.clone(),
-            // What attending to children adds is measured by `bench children`.
-            children: "none",
+            children: "auto",
         };
         bundle.run()?;
         let direct = direct_case(&cache, route)?;
         let [with, without] = interleaved(&bundle, &direct, runs)?;
-        report(&format!("{route}: bundle"), &with, Some(&without));
-        report(&format!("{route}: direct exec"), &without, None);
+        let name = if children == "none" { route.to_owned() } else { format!("{route}, broker") };
+        report(&format!("{name}: bundle"), &with, Some(&without));
+        report(&format!("{name}: direct exec"), &without, None);
         let added = with.median().as_secs_f64() - without.median().as_secs_f64();
-        println!("{:34} {:>9} {:>+9.2}", format!("{route}: added"), "", added * 1000.0);
+        println!("{:34} {:>9} {:>+9.2}", format!("{name}: added"), "", added * 1000.0);
     }
     Ok(())
 }
@@ -97,11 +99,13 @@ fn build_unibin(workspace: &Path) -> Result<PathBuf> {
 }
 
 /// A bundle of busybox, called `busybox`: the applet is chosen by that name's first argument.
-fn pack_busybox(unibin: &Path, folder: &Path, target: &str) -> Result<PathBuf> {
-    let bundle = folder.join(target).join("busybox");
-    fs::create_dir_all(folder.join(target))?;
+fn pack_busybox(unibin: &Path, folder: &Path, target: &str, children: &str) -> Result<PathBuf> {
+    let folder = folder.join(target).join(children);
+    let bundle = folder.join("busybox");
+    fs::create_dir_all(folder)?;
     let packed = Command::new(unibin)
-        .args(["pack", "--deb", "busybox-static", "--target", target, "--hosts", "x86_64", "-o"])
+        .args(["pack", "--deb", "busybox-static", "--target", target, "--hosts", "x86_64"])
+        .args(["--children", children, "-o"])
         .arg(&bundle)
         .stdout(Stdio::null())
         .status()?;
