@@ -12,6 +12,7 @@ use zstd::zstd_safe::CParameter;
 use crate::content::Content;
 use crate::hash::{self, Hashing};
 use crate::place;
+use crate::progress::{Bar, Watched};
 
 /// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
 pub(crate) const DEFAULT_LEVEL: i32 = 19;
@@ -40,18 +41,23 @@ pub(crate) struct Frame {
     pub(crate) digest: Digest,
 }
 
-/// Compresses `input`.
+/// Compresses `input`, which is short.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
-    frame_with(input, level, false)
+    frame_with(input, level, false, None)
+}
+
+/// Compresses `input` and shows how far it is.
+pub(crate) fn shown_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
+    frame_with(input, level, false, Some(bar))
 }
 
 /// Compresses `input`, whose parts resemble each other from afar: with a window over all of it, as far as the launcher
 /// can follow. Emulators of one host in one frame take about two thirds of what they take apart.
-pub(crate) fn wide_frame(input: &Content, level: i32) -> io::Result<Frame> {
-    frame_with(input, level, true)
+pub(crate) fn wide_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
+    frame_with(input, level, true, Some(bar))
 }
 
-fn frame_with(input: &Content, level: i32, wide: bool) -> io::Result<Frame> {
+fn frame_with(input: &Content, level: i32, wide: bool, bar: Option<&Bar>) -> io::Result<Frame> {
     let mut encoder = zstd::Encoder::new(Hashing::new(place::nameless()?), level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if wide {
@@ -61,7 +67,7 @@ fn frame_with(input: &Content, level: i32, wide: bool) -> io::Result<Frame> {
     } else if level >= *zstd::compression_level_range().end() {
         encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG_MAX))?;
     }
-    let mut input = Hashing::new(input.reader());
+    let mut input = Hashing::new(Watched::new(input.reader(), "compressing", input.len(), bar));
     io::copy(&mut input, &mut encoder)?;
     let (stored, _, stored_digest) = encoder.finish()?.finish();
     let (_, length, digest) = input.finish();

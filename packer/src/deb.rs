@@ -15,7 +15,7 @@ use crate::app::{App, Node};
 use crate::archives;
 use crate::cli::ArchiveArgs;
 use crate::error::{Code, Error, readable};
-use crate::notices::Owed;
+use crate::notices::{Owed, once};
 use crate::request::last_part;
 use crate::say;
 use crate::spool::Spool;
@@ -237,11 +237,7 @@ fn is_left_out(path: &[u8], folder: bool) -> bool {
 
 /// What is owed for all packages together.
 fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
-    let list = |one: &dyn Fn(&Package) -> String| {
-        let mut all: Vec<_> = texts.iter().map(|(package, _)| one(package)).collect();
-        all.dedup();
-        all.join(", ")
-    };
+    let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
     let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);
     let text = match texts {
         [(_, only)] => only.clone(),

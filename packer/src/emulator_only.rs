@@ -13,6 +13,7 @@ use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::gather::Checked;
 use crate::listing::Listing;
+use crate::progress::Bars;
 use crate::request::{Entry, Request};
 
 /// The one program in it, `qemu-riscv64`, and no app of its own.
@@ -39,6 +40,7 @@ pub(crate) fn parts(
     mut emulators: Vec<Emulator>,
 ) -> Result<Parts, Error> {
     emulators.dedup_by_key(|emulator| emulator.key.host);
+    let bars = Bars::default();
     let variant = |emulator: Emulator| -> Result<PackedVariant, Error> {
         let failed = |source| Error::io("read", &emulator.path, source);
         let content = std::fs::File::open(&emulator.path).and_then(Content::whole).map_err(failed)?;
@@ -47,12 +49,13 @@ pub(crate) fn parts(
             tree.add(&entry.path, Node::File { executable: true, content: content.clone() })?;
         }
         let tar = compress::spool(|to| archive::write(&tree, to)).map_err(Error::Temporary)?;
+        let bar = bars.bar(&emulator.key.to_string());
         let text = Content::from(emulator.owed.text.clone().into_bytes());
         let frame = compress::frame(&text, request.level).map_err(Error::Temporary)?;
         Ok(PackedVariant {
             level: 0,
             target: emulator.key.host,
-            app: compress::frame(&tar, request.level).map_err(Error::Temporary)?,
+            app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
             loader: Vec::new(),
             rules: rules.clone(),
             entries: entries.clone(),

@@ -315,9 +315,10 @@ impl Emulators {
             let content = File::open(&emulator.path).and_then(Content::whole);
             content.map_err(|source| Error::io("read", &emulator.path, source))
         };
+        let bar = self.bars.bar(&emulators.first().map_or_else(String::new, |one| one.key.to_string()));
         if let [only] = emulators {
             let frame = self.kept_frame(only.digest, &compress::compressor(), level, || {
-                let made = compress::frame(&content(only)?, level);
+                let made = compress::shown_frame(&content(only)?, level, &bar);
                 made.map_err(|source| Error::io("read", &only.path, source))
             })?;
             if frame.digest != only.digest {
@@ -340,8 +341,9 @@ impl Emulators {
         let tar = compress::spool(|to| archive::write(&tree, to)).map_err(Error::Temporary)?;
         let digest = hash::of_content(&tar).map_err(Error::Temporary)?;
         let by = format!("{}-wide", compress::compressor());
-        let frame = self
-            .kept_frame(digest, &by, level, || compress::wide_frame(&tar, level).map_err(Error::Temporary))?;
+        let frame = self.kept_frame(digest, &by, level, || {
+            compress::wide_frame(&tar, level, &bar).map_err(Error::Temporary)
+        })?;
         Ok((frame, Encoding::TarZstd, members))
     }
 

@@ -24,13 +24,29 @@ pub(crate) struct Owed {
 /// What is owed for both, as one.
 pub(crate) fn together(first: Option<Owed>, second: Option<Owed>) -> Option<Owed> {
     let (Some(first), Some(second)) = (&first, &second) else { return first.or(second) };
-    let both = |first: &str, second: &str| format!("{first}, {second}");
+    let both =
+        |first: &str, second: &str| once([first, second].into_iter().flat_map(|list| list.split(", ")));
     Some(Owed {
-        licence: first.licence.clone(),
+        // Expressions of SPDX.
+        licence: match (&first.licence[..], &second.licence[..]) {
+            (one, other) if one == other => one.to_owned(),
+            (one, other) => format!("({one}) AND ({other})"),
+        },
         source: both(&first.source, &second.source),
-        origin: both(&first.origin, &second.origin),
+        origin: format!("{}, {}", first.origin, second.origin),
         text: format!("{}\n{}", first.text, second.text),
     })
+}
+
+/// The parts of a list, each where it is first: many packages come of one source.
+pub(crate) fn once<Part: AsRef<str>>(parts: impl Iterator<Item = Part>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for part in parts {
+        if !all.iter().any(|known| known == part.as_ref()) {
+            all.push(part.as_ref().to_owned());
+        }
+    }
+    all.join(", ")
 }
 
 /// Everything of that kind that a bundle carries, as one text; each licence text once.

@@ -1,8 +1,10 @@
 //! How far transfers are, with `indicatif`, which is touched here only: bytes, rate and time left on a terminal, nothing
 //! in a pipe.
 
+use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
+use debian::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The lines of all transfers, on standard error; hidden when that is no terminal.
@@ -30,7 +32,7 @@ impl Bar {
     }
 }
 
-impl debian::Progress for Bar {
+impl Progress for Bar {
     fn begin(&self, label: &str, total: Option<u64>) {
         let bar = self.lines.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let template = match total {
@@ -51,5 +53,39 @@ impl debian::Progress for Bar {
 
     fn end(&self) {
         self.slot().take().iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// Passes bytes through and shows on a line how many; without a line, quietly.
+pub(crate) struct Watched<'b, T> {
+    inner: T,
+    bar: Option<&'b Bar>,
+}
+
+impl<'b, T> Watched<'b, T> {
+    /// For `total` bytes of `inner`, with which this is done.
+    pub(crate) fn new(inner: T, doing: &str, total: u64, bar: Option<&'b Bar>) -> Self {
+        if let Some(bar) = bar {
+            bar.begin(doing, Some(total));
+        }
+        Self { inner, bar }
+    }
+}
+
+impl<T: Read> Read for Watched<'_, T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        if let Some(bar) = self.bar {
+            bar.advance(length as u64);
+        }
+        Ok(length)
+    }
+}
+
+impl<T> Drop for Watched<'_, T> {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar {
+            bar.end();
+        }
     }
 }

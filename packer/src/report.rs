@@ -143,7 +143,14 @@ impl Report {
         self.length = Some(written.length);
         let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         self.app = Some(apps.sum());
+        // A bundle that is an emulator has each host's in place of an app.
+        let target = self.target;
+        let emulator_only = parts.variants.iter().all(|variant| variant.target.name() != target);
         for host in &mut self.hosts {
+            if emulator_only {
+                let own = parts.variants.iter().find(|variant| variant.target.name() == host.host);
+                host.stored = own.map(|variant| variant.app.stored.len());
+            }
             let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
             host.broker = broker.map(|(_, frame)| frame.stored.len());
             let of_host = |packed: &&Packed| {

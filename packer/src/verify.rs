@@ -10,6 +10,7 @@ use crate::bundle_file::BundleFile;
 use crate::compress;
 use crate::error::Error;
 use crate::hash::Hashing;
+use crate::notices::once;
 
 /// Checks the bundle at `path` and says that it is whole.
 pub(crate) fn verify(path: &Path) -> Result<String, Error> {
@@ -100,8 +101,12 @@ pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
         BlobKind::App => {
             manifest.variants().find(|row| row.app == *blob).map(|row| row.target.name().to_owned())
         }
+        // One blob holds all of a host's.
         BlobKind::Emulator => {
-            manifest.translators().find(|row| row.blob == *blob).map(|row| row.key.to_string())
+            let keys: Vec<_> =
+                manifest.translators().filter(|row| row.blob == *blob).map(|row| row.key).collect();
+            let targets = once(keys.iter().map(|key| key.target.name())).replace(", ", "+");
+            keys.first().map(|key| format!("{targets}-on-{}", key.host.name()))
         }
     };
     match whose {

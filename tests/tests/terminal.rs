@@ -1,8 +1,10 @@
 //! Programs in a terminal: they draw and take keys there, and a shell's jobs are stopped and go on as they do natively.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
-use end_to_end::{Sandbox, Terminal, pack, until, without};
+use bundle::Arch;
+use end_to_end::{SMALLEST, Sandbox, Terminal, pack, store, unibin, until, without};
 
 #[test]
 fn an_editor_draws_and_takes_keys() {
@@ -88,4 +90,43 @@ fn runs(argument: &str) -> bool {
         fs::read(process.path().join("cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()))
     };
     fs::read_dir("/proc").expect("/proc").flatten().any(is)
+}
+
+#[test]
+fn packing_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
+    let sandbox = Sandbox::new();
+    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv64).expect("a row");
+    let program = sandbox.write("program", &smallest.elf());
+    let ballast: Vec<u8> =
+        (0..4_000_000u32).flat_map(|number| number.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();
+    let ballast = sandbox.write("ballast", &ballast);
+    let add = format!("{}:ballast", ballast.display());
+    let words = |out: &str| {
+        let out = sandbox.at(out).display().to_string();
+        let words =
+            [program.to_str().expect("text"), "--add", &add, "--hosts", "x86_64", "--level", "9", "-o", &out];
+        words.map(str::to_owned)
+    };
+    let piped = Sandbox::finish(unibin().arg("pack").args(words("piped")));
+    piped.must_succeed();
+    assert_eq!(piped.errors(), "");
+
+    // `script` is a terminal that writes down what it shows.
+    let quoted: Vec<_> = words("shown").iter().map(|word| format!("'{word}'")).collect();
+    let mut script = Command::new("script");
+    let line = format!("exec \"$UNIBIN_PROGRAM\" pack {}", quoted.join(" "));
+    script
+        .args(["-qec", &line, "/dev/null"])
+        .env("UNIBIN_PROGRAM", unibin().get_program())
+        .env("UNIBIN_STORE", store());
+    let shown = Sandbox::finish(script.stdin(Stdio::null()));
+    shown.must_succeed();
+    let text = shown.text();
+    for part in ["app for riscv64", "compressing", "/15.26 MiB", "/s "] {
+        assert!(text.contains(part), "`{part}` in {shown}");
+    }
+    assert_eq!(
+        fs::read(sandbox.at("piped")).expect("a bundle"),
+        fs::read(sandbox.at("shown")).expect("a bundle")
+    );
 }
