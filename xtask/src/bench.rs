@@ -155,6 +155,8 @@ impl Case {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env("UNIBIN_CACHE", &self.cache);
         command.env("UNIBIN_CHILDREN", self.children);
+        // cargo's, which has /bin/sh look for its libc in folders of rustc first: no user's start does.
+        command.env_remove("LD_LIBRARY_PATH");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let begin = Instant::now();
         let status = command.status().with_context(|| format!("cannot run `{}`", self.program.display()))?;
