@@ -92,6 +92,17 @@ impl Error {
         Self::new(EXIT_OURS, "no broker starts here\nhint: `unibin cache gc`", &[])
     }
 
+    /// No way of attending to children works. It ends nothing: the app runs all the same.
+    #[cfg(feature = "children")]
+    pub fn nothing_attends(why: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "programs that the app brings along cannot be started by it on this machine:{}\n\
+             hint: allow one of the two; `UNIBIN_CHILDREN=none` goes without",
+            &[why],
+        )
+    }
+
     /// Nobody can tell what is in use.
     #[cfg(feature = "children")]
     pub fn no_processes(errno: Errno) -> Self {

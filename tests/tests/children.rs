@@ -450,7 +450,27 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
     assert!(log(&without).contains("attended to by a broker"), "{without}");
     assert_eq!(without.text(), "riscv64\n");
 
-    // Where nothing works the app runs all the same.
+    // Where nothing works the app runs all the same, and says so once.
+    let nothing = |script: &str| {
+        let limited =
+            "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\" -c \"$1\"";
+        let mut command = sandbox.command("unshare");
+        command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).arg(script);
+        Sandbox::finish(&mut command)
+    };
+    let first = nothing("echo up");
+    assert_eq!(first.text(), "up\n", "{first}");
+    let errors = first.errors();
+    for part in [
+        "unibin: programs that the app brings",
+        "\nunibin:   by a broker: ",
+        "\nunibin:   by a private",
+        "hint: ",
+    ] {
+        assert!(errors.contains(part), "`{part}`: {first}");
+    }
+    let second = nothing("echo up");
+    assert_eq!((second.text().as_str(), second.errors().as_str()), ("up\n", ""), "{second}");
     let neither = sandbox.run_with(
         &[("UNIBIN_LOG", "1"), ("UNIBIN_CHILDREN", "broker")],
         Path::new("strace"),

@@ -130,6 +130,19 @@ fn without_processes(sandbox: &Sandbox, bundle: &Path) -> Option<Outcome> {
     Some(namespace.run(sandbox, script, &[bundle, user]))
 }
 
+/// A bundle with a second program, traced already and where there are no user namespaces.
+fn unattended(sandbox: &Sandbox) -> Outcome {
+    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv64).expect("a row");
+    let program = sandbox.write("first", &smallest.elf());
+    let program = program.to_str().expect("text");
+    let add = format!("{program}:usr/bin/second");
+    let bundle = sandbox.at("with-another");
+    pack_by_hand(&[program, "--add", &add, "--hosts", "x86_64"], &bundle).must_succeed();
+    let bundle = sandbox.copy(&bundle, "unattended");
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\"";
+    Sandbox::finish(sandbox.command("unshare").args(["-Ur", "sh", "-c", script]).arg(&bundle))
+}
+
 #[test]
 fn every_message_of_the_launcher_can_be_provoked() {
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
@@ -168,6 +181,10 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ),
             ("unknown value for {}: {}", with("UNIBIN_DO", "dance")),
             ("no broker starts here", with("UNIBIN_DO", "gc")),
+            (
+                "programs that the app brings along cannot be started by it on this machine:{}",
+                unattended(&foreign),
+            ),
             ("nothing is removed: /proc does not tell which programs run: {}", unseen),
             ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
             ("{} is not a regular file", by_hand("/")),

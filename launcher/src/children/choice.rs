@@ -10,7 +10,7 @@ use super::emulators::Emulator;
 use super::exec::Attendant;
 use super::variables::Variables;
 use super::{binfmt, broker};
-use crate::bytes::{c_string, join, list, zeroed};
+use crate::bytes::{c_string, fill, join, list, zeroed};
 use crate::cache::Cache;
 use crate::controls::Children;
 use crate::error::Error;
@@ -24,6 +24,9 @@ const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
 const BOOT_LENGTH: usize = 36;
 /// Where the way is remembered, in the cache's folder: a symbolic link that says boot and way.
 const REMEMBERED: &[u8] = b"/children";
+
+/// What is remembered where none works.
+const NO_WAY: &[u8] = b"nothing";
 
 /// The folders of a tree that hold programs.
 const PROGRAMS: [&[u8]; 5] = [b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin"];
@@ -64,6 +67,7 @@ pub fn attend<'a>(
         Children::Auto => &[Way::Broker, Way::Binfmt],
     };
     places.programs = programs(run, places.tree.to_bytes());
+    let mut why: &[u8] = b"";
     for (number, way) in ways.iter().enumerate() {
         let tried = match way {
             Way::Broker => by_broker(run, cache, translator, places),
@@ -72,16 +76,24 @@ pub fn attend<'a>(
         match tried {
             Ok(()) => {
                 if number != 0 && run.controls.children == Children::Auto {
-                    remember(cache, *way);
+                    remember(cache, way.name());
                 }
                 return run.log.step("children: attended to by {}", &[way.name()]);
             }
-            Err(error) => run.log.step("children: not by {}: {}", &[way.name(), error.text()]),
+            Err(error) => {
+                run.log.step("children: not by {}: {}", &[way.name(), error.text()]);
+                why = fill("{}\n  by {}: {}", &[why, way.name(), error.text()]);
+            }
         }
     }
-    places.programs = b"";
     run.log
         .step("children: none: a program of the app that starts another one gets `Exec format error`", &[]);
+    // Whoever brings programs along is going to start them. Once is enough, until the next boot.
+    if !places.programs.is_empty() && run.controls.children == Children::Auto && known != Some(NO_WAY) {
+        let _ = sys::stderr(Error::nothing_attends(why).lines());
+        remember(cache, NO_WAY);
+    }
+    places.programs = b"";
 }
 
 fn by_broker<'a>(
@@ -161,8 +173,8 @@ fn last_time(cache: &Cache) -> Option<&'static [u8]> {
 }
 
 /// Only time is lost if it cannot be remembered.
-fn remember(cache: &Cache, way: Way) {
+fn remember(cache: &Cache, way: &[u8]) {
     let path = c_string(&[cache.path(), REMEMBERED]);
     let _ = sys::unlinkat(At::CWD, path);
-    let _ = sys::symlinkat(c_string(&[boot(), way.name()]), At::CWD, path);
+    let _ = sys::symlinkat(c_string(&[boot(), way]), At::CWD, path);
 }
