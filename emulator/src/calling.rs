@@ -23,18 +23,28 @@ const LOOK_IN_TREE: [NewRule<'static>; 2] =
 /// `-B ADDRESS`: where address 0 of a program of 32 bits lies in an emulator of 32 bits.
 ///
 /// QEMU 7.2 looks for the place by itself (`pgb_find_hole` in linux-user/elfload.c) and may take the gap that the kernel leaves at
-/// random between its own image and its heap, into which both then grow: on armv7 one start in six of a MIPS program at its usual
-/// 0x400000 died of it. At 256 MiB nothing of QEMU's is, on either host: its images end below 0x0b000000, and the heap begins at
+/// random between its own image and its heap, into which both then grow: on armv7 one start in seven of a program at 0x400000, where
+/// those for MIPS usually are, died of it. At 256 MiB nothing of QEMU's is, on either host: its images end below 0x0b000000, and the heap begins at
 /// most 32 MiB behind them (`arch_randomize_brk`). With targets of 64 bits it was never seen, and QEMU 7.2 refuses them the option.
 const APART: [NewRule<'static>; 2] =
     [rule(RuleKind::Argument, b"", b"-B"), rule(RuleKind::Argument, b"", b"0x10000000")];
 
+/// The same for an emulator that is called by hand: `-B` still counts for more (linux-user/main.c, `parse_args`).
+pub fn apart_by_variable(key: EmulatorKey) -> Option<OwnRule> {
+    let [_, address] = APART;
+    is_narrow(key).then(|| (RuleKind::DefaultVariable, b"QEMU_GUEST_BASE".to_vec(), address.value.to_vec()))
+}
+
+/// Whether both have 32 bits.
+fn is_narrow(EmulatorKey { host, target }: EmulatorKey) -> bool {
+    [host, target].iter().all(|cpu| cpu.class() == Class::Elf32)
+}
+
 /// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least: `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
 /// `tree` says whether the app brings a loader and libraries: a static program needs no tree.
 pub fn qemu(key: EmulatorKey, tree: bool) -> Vec<OwnRule> {
-    let narrow = [key.host, key.target].iter().all(|cpu| cpu.class() == Class::Elf32);
     let look_in_tree = LOOK_IN_TREE.into_iter().filter(|_| tree);
-    let apart = APART.into_iter().filter(|_| narrow);
+    let apart = APART.into_iter().filter(|_| is_narrow(key));
     let rules = look_in_tree.chain(apart).chain([ARGV0_FLAG, ARGV0, PROGRAM, REST, SCRUB]);
     rules.map(|rule| (rule.kind, rule.name.to_vec(), rule.value.to_vec())).collect()
 }
@@ -59,5 +69,13 @@ mod tests {
         assert_eq!(words(Arch::I686, Arch::Armv7, true), [&["Argument -L", "Tree "], &apart[..]].concat());
         assert_eq!(words(Arch::Armv7, Arch::Riscv64, false), rest);
         assert_eq!(words(Arch::X86_64, Arch::Mips, false), rest);
+        let by_hand = |host, target| {
+            apart_by_variable(EmulatorKey { host, target }).map(|(_, name, value)| (name, value))
+        };
+        assert_eq!(
+            by_hand(Arch::Armv7, Arch::Mips),
+            Some((b"QEMU_GUEST_BASE".to_vec(), b"0x10000000".to_vec()))
+        );
+        assert_eq!(by_hand(Arch::Armv7, Arch::Riscv64), None);
     }
 }

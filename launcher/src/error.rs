@@ -97,8 +97,8 @@ impl Error {
     pub fn nothing_attends(why: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "programs that the app brings along cannot be started by it on this machine:{}\n\
-             hint: allow one of the two; `UNIBIN_CHILDREN=none` goes without",
+            "nothing of this bundle attends to programs that its app starts:{}\n\
+             hint: allow one of these ways, or give the kernel handlers (binfmt_misc); `UNIBIN_CHILDREN=none` is quiet",
             &[why],
         )
     }

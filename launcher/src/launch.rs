@@ -160,7 +160,7 @@ pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8
     options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
 }
 
-/// How an emulator is called: one of the user's like the bundle's own for the same target, whatever host that is for; `None`
+/// How an emulator is called: one of the user's like the bundle's own for the same target, this host's before any other's; `None`
 /// where the bundle does not say.
 pub fn rules_of(
     manifest: &Manifest<'_>,
@@ -169,8 +169,12 @@ pub fn rules_of(
 ) -> Option<Rules> {
     translator.map_or_else(
         || {
-            let mut all = manifest.translators();
-            all.find(|translator| translator.key.target == target).map(|translator| translator.rules)
+            let first = |fits: &dyn Fn(&Translator<'_>) -> bool| {
+                manifest.translators().find(|each| each.key.target == target && fits(each))
+            };
+            // The launcher has no room for this host's; where there is a broker, it is the broker that builds the call.
+            let own = if cfg!(feature = "children") { first(&|each| each.key.host == HOST) } else { None };
+            own.or_else(|| first(&|_| true)).map(|translator| translator.rules)
         },
         |translator| Some(translator.rules),
     )

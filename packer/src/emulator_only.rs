@@ -3,6 +3,7 @@
 //! `QEMU_*` variable.
 
 use bundle::Arch;
+use emulator::calling;
 
 use crate::app::{App, Node};
 use crate::archive;
@@ -57,7 +58,10 @@ pub(crate) fn parts(
             target: emulator.key.host,
             app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
             loader: Vec::new(),
-            rules: rules.clone(),
+            rules: calling::apart_by_variable(emulator.key)
+                .into_iter()
+                .chain(rules.iter().cloned())
+                .collect(),
             entries: entries.clone(),
             notices: Some(Notices { owed: emulator.owed, frame }),
         })

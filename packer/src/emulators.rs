@@ -77,7 +77,8 @@ pub(crate) struct Emulators {
     lock: Option<LockFile>,
     store: Store,
     archive: ArchiveArgs,
-    bars: Bars,
+    /// The lines of all long work.
+    pub(crate) bars: Bars,
     /// Bytes that were transferred for a pair.
     transferred: Mutex<BTreeMap<EmulatorKey, u64>>,
 }

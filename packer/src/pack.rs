@@ -11,7 +11,6 @@ use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
 use crate::gather::{Checked, gather};
 use crate::notices::Owed;
-use crate::progress::Bars;
 use crate::report::Report;
 use crate::request::Request;
 use crate::words::Children;
@@ -53,7 +52,6 @@ fn compressed(
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
     let level = request.level;
-    let bars = Bars::default();
     let notices = |owed: Owed| -> Result<Notices, Error> {
         let text = Content::from(owed.text.clone().into_bytes());
         Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
@@ -61,7 +59,7 @@ fn compressed(
     let variant = |(cpu_level, checked): (u16, Checked)| -> Result<PackedVariant, Error> {
         let Checked { app, entries, target, loader, rules, owed, .. } = checked;
         let tar = compress::spool(|to| archive::write(&app, to)).map_err(Error::Temporary)?;
-        let bar = bars.bar(&format!("app for {target}"));
+        let bar = emulators.bars.bar(&format!("app for {target}"));
         let app = compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)?;
         let notices = owed.map(notices).transpose()?;
         Ok(PackedVariant { target, level: cpu_level, app, loader, rules, entries, notices })

@@ -1,4 +1,4 @@
-//! How far transfers are, with `indicatif`, which is touched here only: bytes, rate and time left on a terminal, nothing
+//! How far long work is, with `indicatif`, which is touched here only: bytes, rate and time left on a terminal, nothing
 //! in a pipe.
 
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use debian::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// The lines of all transfers, on standard error; hidden when that is no terminal.
+/// The lines of all that is done at once, on standard error; hidden when that is no terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Bars(MultiProgress);
 
@@ -18,7 +18,7 @@ impl Bars {
     }
 }
 
-/// One line: shows one transfer after another.
+/// One line: shows one piece of work after another.
 #[derive(Debug)]
 pub(crate) struct Bar {
     lines: MultiProgress,
@@ -36,7 +36,7 @@ impl Progress for Bar {
     fn begin(&self, label: &str, total: Option<u64>) {
         let bar = self.lines.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let template = match total {
-            Some(_) => "{prefix} {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}",
+            Some(_) => "{prefix} {bar:12} {bytes}/{total_bytes} {bytes_per_sec} {eta} {wide_msg}",
             None => "{prefix} {spinner} {bytes} {bytes_per_sec} {wide_msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {

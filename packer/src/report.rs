@@ -18,6 +18,9 @@ use crate::words::Head;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     output: String,
+    /// Whether it is an emulator that was packed.
+    #[serde(skip)]
+    emulator_only: bool,
     dry_run: bool,
     target: &'static str,
     /// CPUs, with their levels, that the app was packed for besides.
@@ -96,6 +99,7 @@ impl Report {
         };
         Self {
             output: request.output.display().to_string(),
+            emulator_only: request.is_emulator_only(),
             dry_run: request.dry_run,
             target: target.name(),
             natives: natives
@@ -143,11 +147,9 @@ impl Report {
         self.length = Some(written.length);
         let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
         self.app = Some(apps.sum());
-        // A bundle that is an emulator has each host's in place of an app.
-        let target = self.target;
-        let emulator_only = parts.variants.iter().all(|variant| variant.target.name() != target);
         for host in &mut self.hosts {
-            if emulator_only {
+            // A bundle that is an emulator has each host's in place of an app.
+            if self.emulator_only {
                 let own = parts.variants.iter().find(|variant| variant.target.name() == host.host);
                 host.stored = own.map(|variant| variant.app.stored.len());
             }

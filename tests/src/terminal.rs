@@ -1,11 +1,14 @@
 //! A terminal: `tmux` shows what a program draws, and types.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Outcome, Sandbox};
 
-/// One that runs a single program, and ends with it.
+/// As long as a slow machine may need for anything.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// One that runs a single program, and ends with it; or with the test.
 pub struct Terminal<'s> {
     sandbox: &'s Sandbox,
 }
@@ -24,17 +27,22 @@ impl<'s> Terminal<'s> {
         self.tmux(&[&["send-keys"], keys].concat()).must_succeed();
     }
 
-    /// Waits until the screen shows `words`, and returns all of it.
-    pub fn shows(&self, words: &str) -> String {
-        until(|| {
+    /// Waits for a screen that `is` what is waited for, and returns all of it.
+    pub fn shows(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let begin = Instant::now();
+        loop {
             let screen = self.tmux(&["capture-pane", "-p"]).text();
-            screen.contains(words).then_some(screen)
-        })
+            if is(&screen) {
+                return screen;
+            }
+            assert!(begin.elapsed() < PATIENCE, "never on the screen: {what}\n{screen}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Waits until the program has ended.
     pub fn ends(self) {
-        until(|| (!self.tmux(&["has-session"]).status.success()).then_some(()));
+        until("the end of the program", || (!self.tmux(&["has-session"]).status.success()).then_some(()));
     }
 
     fn tmux(&self, arguments: &[&str]) -> Outcome {
@@ -44,12 +52,21 @@ impl<'s> Terminal<'s> {
     }
 }
 
-/// Waits for what `look` finds; a test that waits in vain is stopped from outside.
-pub fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        // It has ended already where all went well.
+        drop(self.tmux(&["kill-server"]));
+    }
+}
+
+/// Waits for what `look` finds.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
     loop {
         match look() {
             Some(found) => return found,
             None => thread::sleep(Duration::from_millis(100)),
         }
+        assert!(begin.elapsed() < PATIENCE, "never: {what}");
     }
 }

@@ -170,6 +170,9 @@ fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
         assert_eq!(run("arch"), "riscv64\n", "{way} {path}");
         // What only the caller has is found behind it, and whoever is of the host has the host's folders.
         let (found, folders) = (run("own"), run("echo $PATH"));
+        if way == "broker" {
+            assert_eq!(run("PATH=/first:$PATH; own"), format!("own /first:{path}\n"));
+        }
         assert!(folders.ends_with(&format!("/tree/usr/sbin:{path}\n")), "{way} {path}: {folders}");
         let seen = if way == "broker" { path.as_str() } else { folders.trim_end() };
         assert_eq!(found, format!("own {seen}\n"), "{way} {path}");
@@ -410,74 +413,6 @@ fn the_way_is_said_in_the_log_and_an_unknown_one_is_refused() {
     assert!(log.contains("children: attended to by a broker"), "{log}");
     let mode = fs::metadata(sandbox.cache()).expect("cache").permissions().mode();
     assert_eq!(mode & 0o077, 0);
-}
-
-#[test]
-fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emulator() {
-    let sandbox = Sandbox::new();
-    let bundle = tools(&sandbox);
-    let log = |outcome: &Outcome| {
-        let errors = outcome.errors();
-        errors
-            .lines()
-            .filter(|line| line.contains("children: "))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    // Whoever is traced already can have no broker.
-    let traced = |script: &str| {
-        let mut command = sandbox.command("strace");
-        command.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", script]).env("UNIBIN_LOG", "1");
-        Sandbox::finish(&mut command)
-    };
-    let first = traced("uname -m; id -u");
-    assert_eq!(first.text(), format!("riscv64\n{}\n", sandbox.uid()), "{first}");
-    assert!(
-        log(&first).contains("not by a broker") && log(&first).contains("by a private binfmt_misc"),
-        "{first}"
-    );
-    // The next start of this boot begins with what worked.
-    let again = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &["-c", "uname -m"]);
-    assert_eq!(log(&again), "unibin: children: attended to by a private binfmt_misc");
-    assert_eq!(again.text(), "riscv64\n");
-    // And when that does not work any more, all are tried.
-    let limited = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" -c 'uname -m'";
-    let mut command = sandbox.command("unshare");
-    command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).env("UNIBIN_LOG", "1");
-    let without = Sandbox::finish(&mut command);
-    assert!(log(&without).contains("not by a private binfmt_misc"), "{without}");
-    assert!(log(&without).contains("attended to by a broker"), "{without}");
-    assert_eq!(without.text(), "riscv64\n");
-
-    // Where nothing works the app runs all the same, and says so once.
-    let nothing = |script: &str| {
-        let limited =
-            "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\" -c \"$1\"";
-        let mut command = sandbox.command("unshare");
-        command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).arg(script);
-        Sandbox::finish(&mut command)
-    };
-    let first = nothing("echo up");
-    assert_eq!(first.text(), "up\n", "{first}");
-    let errors = first.errors();
-    for part in [
-        "unibin: programs that the app brings",
-        "\nunibin:   by a broker: ",
-        "\nunibin:   by a private",
-        "hint: ",
-    ] {
-        assert!(errors.contains(part), "`{part}`: {first}");
-    }
-    let second = nothing("echo up");
-    assert_eq!((second.text().as_str(), second.errors().as_str()), ("up\n", ""), "{second}");
-    let neither = sandbox.run_with(
-        &[("UNIBIN_LOG", "1"), ("UNIBIN_CHILDREN", "broker")],
-        Path::new("strace"),
-        &["-f", "-o", "/dev/null", bundle.to_str().expect("text"), "-c", "echo up"],
-    );
-    assert_eq!(neither.text(), "up\n", "{neither}");
-    assert!(log(&neither).contains("children: none"), "{neither}");
 }
 
 #[test]

@@ -1,14 +1,14 @@
-//! Programs that start programs inside a container's seccomp filter: one that forbids user namespaces, one that forbids ptrace,
-//! one that forbids both.
+//! Programs that start programs where a broker is forbidden, or a private `binfmt_misc`, or both: by being traced already, by
+//! limits of the kernel, and by a container's seccomp filter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use end_to_end::{Outcome, Sandbox, pack};
 
 /// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it: `EPERM`.
 ///
-/// Numbers of x86_64 (arch/x86/entry/syscalls/syscall_64.tbl) and of classic BPF (linux/bpf_common.h); `seccomp_data` begins with
-/// the number, its first argument is at 16 (linux/seccomp.h).
+/// Numbers of `x86_64` (`arch/x86/entry/syscalls/syscall_64.tbl`) and of classic BPF (`linux/bpf_common.h`); `seccomp_data` begins with
+/// the number, its first argument is at 16 (`linux/seccomp.h`).
 const CONFINED: &str = "
 import ctypes, os, struct, sys
 PTRACE, UNSHARE, CLONE, CLONE3, NEWUSER = 101, 272, 56, 435, 0x10000000
@@ -30,6 +30,13 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, header) == 0, os.st
 os.execv(sys.argv[2], sys.argv[2:])
 ";
 
+/// bash and coreutils for riscv64.
+fn tools(sandbox: &Sandbox) -> PathBuf {
+    let options =
+        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
+    sandbox.copy(&pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat()), "bash")
+}
+
 fn confined(sandbox: &Sandbox, forbidden: &str, way: &str, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("python3");
     command.args(["-c", CONFINED, forbidden]).arg(program).args(arguments).env("UNIBIN_CHILDREN", way);
@@ -37,12 +44,87 @@ fn confined(sandbox: &Sandbox, forbidden: &str, way: &str, program: &Path, argum
 }
 
 #[test]
+fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emulator() {
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    let log = |outcome: &Outcome| {
+        let errors = outcome.errors();
+        errors
+            .lines()
+            .filter(|line| line.contains("children: "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    // Whoever is traced already can have no broker.
+    let traced = |script: &str| {
+        let mut command = sandbox.command("strace");
+        command.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", script]).env("UNIBIN_LOG", "1");
+        Sandbox::finish(&mut command)
+    };
+    let first = traced("uname -m; id -u");
+    assert_eq!(first.text(), format!("riscv64\n{}\n", sandbox.uid()), "{first}");
+    assert!(
+        log(&first).contains("not by a broker") && log(&first).contains("by a private binfmt_misc"),
+        "{first}"
+    );
+    // The next start of this boot begins with what worked.
+    let again = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &["-c", "uname -m"]);
+    assert_eq!(log(&again), "unibin: children: attended to by a private binfmt_misc");
+    assert_eq!(again.text(), "riscv64\n");
+    // And when that does not work any more, all are tried.
+    let limited = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" -c 'uname -m'";
+    let mut command = sandbox.command("unshare");
+    command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).env("UNIBIN_LOG", "1");
+    let without = Sandbox::finish(&mut command);
+    assert!(log(&without).contains("not by a private binfmt_misc"), "{without}");
+    assert!(log(&without).contains("attended to by a broker"), "{without}");
+    assert_eq!(without.text(), "riscv64\n");
+
+    // Where nothing works the app runs all the same, and says so once.
+    let nothing = |script: &str| {
+        let limited =
+            "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\" -c \"$1\"";
+        let mut command = sandbox.command("unshare");
+        command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).arg(script);
+        Sandbox::finish(&mut command)
+    };
+    let first = nothing("echo up");
+    assert_eq!(first.text(), "up\n", "{first}");
+    let errors = first.errors();
+    for part in [
+        "unibin: nothing of this bundle attends",
+        "\nunibin:   by a broker: ",
+        "\nunibin:   by a private",
+        "hint: ",
+    ] {
+        assert!(errors.contains(part), "`{part}`: {first}");
+    }
+    let second = nothing("echo up");
+    assert_eq!((second.text().as_str(), second.errors().as_str()), ("up\n", ""), "{second}");
+
+    // Below the app of another bundle, that one's broker attends.
+    let below = Sandbox::new();
+    let outer = tools(&below);
+    let limited = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" -c \"$1\"";
+    let inner = below.copy(&bundle, "inner");
+    let script = format!("{} -c 'arch; arch | cat'", inner.display());
+    let mut command = below.command("unshare");
+    let ran = Sandbox::finish(command.args(["-Ur", "sh", "-c", limited]).arg(outer).arg(script));
+    assert_eq!((ran.text().as_str(), ran.errors().as_str()), ("riscv64\nriscv64\n", ""), "{ran}");
+    let neither = sandbox.run_with(
+        &[("UNIBIN_LOG", "1"), ("UNIBIN_CHILDREN", "broker")],
+        Path::new("strace"),
+        &["-f", "-o", "/dev/null", bundle.to_str().expect("text"), "-c", "echo up"],
+    );
+    assert_eq!(neither.text(), "up\n", "{neither}");
+    assert!(log(&neither).contains("children: none"), "{neither}");
+}
+
+#[test]
 fn what_a_container_forbids_leaves_the_other_way() {
     let sandbox = Sandbox::new();
-    let options =
-        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
-    let packed = pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat());
-    let bundle = sandbox.copy(&packed, "bash");
+    let bundle = tools(&sandbox);
     let run = |forbidden: &str, way: &str| {
         // With nobody to attend to it, it is the host's.
         let script = "[ \"$(arch)\" = riscv64 ] && echo attended; echo up";
@@ -63,7 +145,7 @@ fn what_a_container_forbids_leaves_the_other_way() {
     ] {
         let ran = run(forbidden, way);
         assert_eq!(ran.text(), said, "{forbidden}, {way}: {ran}");
-        let explained = ran.errors().contains("unibin: programs that the app brings along cannot be started");
+        let explained = ran.errors().contains("unibin: nothing of this bundle attends");
         assert_eq!(explained, forbidden == "ptrace namespaces", "{forbidden}, {way}: {ran}");
     }
     // Once.

@@ -181,10 +181,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ),
             ("unknown value for {}: {}", with("UNIBIN_DO", "dance")),
             ("no broker starts here", with("UNIBIN_DO", "gc")),
-            (
-                "programs that the app brings along cannot be started by it on this machine:{}",
-                unattended(&foreign),
-            ),
+            ("nothing of this bundle attends to programs that its app starts:{}", unattended(&foreign)),
             ("nothing is removed: /proc does not tell which programs run: {}", unseen),
             ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
             ("{} is not a regular file", by_hand("/")),

@@ -1,7 +1,10 @@
 //! Programs in a terminal: they draw and take keys there, and a shell's jobs are stopped and go on as they do natively.
 
+use std::cell::Cell;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use bundle::Arch;
 use end_to_end::{SMALLEST, Sandbox, Terminal, pack, store, unibin, until, without};
@@ -20,10 +23,11 @@ fn an_editor_draws_and_takes_keys() {
             without("tmux", "it is not installed");
             return;
         };
-        let screen = terminal.shows("a line to be seen");
+        let screen = terminal.shows("the line", |screen| screen.contains("a line to be seen"));
         assert!(screen.contains("GNU nano"), "{route}: {screen}");
         terminal.keys(&["new ", "C-o", "Enter"]);
-        until(|| fs::read_to_string(&file).ok().filter(|text| text.starts_with("new a line")));
+        let saved = || fs::read_to_string(&file).ok().filter(|text| text.starts_with("new a line"));
+        until("the file is saved", saved);
         terminal.keys(&["C-x"]);
         terminal.ends();
     }
@@ -44,40 +48,52 @@ fn a_shells_jobs_stop_and_go_on_with_its_own_cpus_programs_and_the_hosts() {
             without("tmux", "it is not installed");
             return;
         };
-        terminal.shows("ready>");
-        // Each program is known by its number.
+        terminal.shows("a prompt", |screen| screen.contains("ready>"));
+        // Each program is known by its number, which no other run of this test has.
+        let number = |which: u32| format!("{}{:05}", 10 + which, std::process::id() % 100_000);
+        let [one, two, three, four, five, last] = [1, 2, 3, 4, 5, 6].map(number);
+        let ends = Cell::new(0);
         for (job, first, other, second) in [
-            ("sleep 1001", "1001", "./native 1002", "1002"),
-            ("./native 1003 | sleep 1004", "1004", "sleep 1005", "1005"),
+            (format!("sleep {one}"), vec![&one], format!("./native {two}"), &two),
+            (format!("./native {three} | sleep {four}"), vec![&three, &four], format!("sleep {five}"), &five),
         ] {
-            terminal.keys(&["clear", "Enter", job, "Enter"]);
-            until(|| runs(first).then_some(()));
+            let all_run = || first.iter().all(|number| runs(number)).then_some(());
+            let none_runs = || (!first.iter().any(|number| runs(number))).then_some(());
+            let says = |screen: &str, state: &str| {
+                screen.lines().any(|line| line.contains(state) && line.contains(&job))
+            };
+            // Typed in two parts, the end is on the screen when it is printed only; each has a number of its own.
+            let told = |line: &str| {
+                ends.set(ends.get() + 1);
+                let end = ends.get();
+                terminal.keys(&[&format!("c=$?; clear; {line}; echo code $c e''nd {end}"), "Enter"]);
+                terminal.shows("the end", |screen| screen.contains(&format!(" end {end}")))
+            };
+            terminal.keys(&["clear", "Enter", &job, "Enter"]);
+            until("the job runs", all_run);
             terminal.keys(&["C-z"]);
-            let screen = terminal.shows("Stopped");
-            assert!(screen.contains(job), "{way}: {screen}");
-            terminal.keys(&["bg; clear; jobs", "Enter"]);
-            terminal.shows("Running");
+            terminal.shows("the job is stopped", |screen| says(screen, "Stopped"));
+            let screen = told("bg >/dev/null; jobs");
+            assert!(says(&screen, "Running"), "{way}: {screen}");
             // Another one in front: the terminal's key ends it, and it alone.
-            terminal.keys(&[other, "Enter"]);
-            until(|| runs(second).then_some(()));
+            terminal.keys(&[&other, "Enter"]);
+            until("the other one runs", || runs(second).then_some(()));
             terminal.keys(&["C-c"]);
-            until(|| (!runs(second)).then_some(()));
-            terminal.keys(&["echo code $?; jobs", "Enter"]);
-            let screen = terminal.shows("code 130");
-            assert!(runs(first) && screen.contains("Running"), "{way}: {screen}");
-            terminal.keys(&["fg", "Enter"]);
-            terminal.shows("fg");
-            // Pressed again where the shell was still about to bring the job to the front.
-            until(|| {
+            until("the other one ends", || (!runs(second)).then_some(()));
+            let screen = told("jobs");
+            assert!(screen.contains("code 130") && says(&screen, "Running"), "{way}: {screen}");
+            // Again where the key came before the shell had brought the job to the front.
+            until("the job ends", || {
+                terminal.keys(&["fg", "Enter"]);
+                thread::sleep(Duration::from_millis(300));
                 terminal.keys(&["C-c"]);
-                (!runs(first)).then_some(())
+                none_runs()
             });
-            terminal.keys(&["clear; jobs; echo e''nd", "Enter"]);
-            let screen = terminal.shows("end");
-            assert!(!screen.contains("Running"), "{way}: {screen}");
+            let screen = told("jobs");
+            assert!(!says(&screen, "Running") && !says(&screen, "Stopped"), "{way}: {screen}");
         }
-        terminal.keys(&["exec sleep 1006", "Enter"]);
-        until(|| runs("1006").then_some(()));
+        terminal.keys(&[&format!("exec sleep {last}"), "Enter"]);
+        until("the last one runs", || runs(&last).then_some(()));
         terminal.keys(&["C-c"]);
         terminal.ends();
     }

@@ -2,10 +2,14 @@
 //! the last of them. Killed, it leaves them running; what they execute after that fails with `ENOSYS`.
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use super::exec::Attendant;
 use crate::sys::trace::{self, Event, Registers, Resume, Thread};
 use crate::sys::{self, Errno, Fd};
+
+/// What the broker's process is called.
+pub const NAME: &CStr = c"unibin-broker";
 
 /// What the broker says once it traces the app; anything else is the number of an error.
 const READY: u8 = 0;
@@ -33,7 +37,7 @@ pub fn start(attendant: Attendant<'_>) -> Result<(), Errno> {
 
 /// The broker's whole life.
 fn run(app: u32, to_app: Fd, mut attendant: Attendant<'_>) -> i32 {
-    sys::set_name(c"unibin-broker");
+    sys::set_name(NAME);
     let seized = Thread::seize(app);
     let word = seized.err().map_or(READY, |errno| u8::try_from(errno.code()).unwrap_or(u8::MAX));
     let told = to_app.write_all(&[word]);

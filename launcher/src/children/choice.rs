@@ -25,8 +25,8 @@ const BOOT_LENGTH: usize = 36;
 /// Where the way is remembered, in the cache's folder: a symbolic link that says boot and way.
 const REMEMBERED: &[u8] = b"/children";
 
-/// What is remembered where none works.
-const NO_WAY: &[u8] = b"nothing";
+/// A link of the same kind: in which boot it was said that none works.
+const SAID: &[u8] = b"/unattended";
 
 /// The folders of a tree that hold programs.
 const PROGRAMS: [&[u8]; 5] = [b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin"];
@@ -76,7 +76,7 @@ pub fn attend<'a>(
         match tried {
             Ok(()) => {
                 if number != 0 && run.controls.children == Children::Auto {
-                    remember(cache, way.name());
+                    let _ = remember(cache, REMEMBERED, way.name());
                 }
                 return run.log.step("children: attended to by {}", &[way.name()]);
             }
@@ -86,12 +86,14 @@ pub fn attend<'a>(
             }
         }
     }
-    run.log
-        .step("children: none: a program of the app that starts another one gets `Exec format error`", &[]);
-    // Whoever brings programs along is going to start them. Once is enough, until the next boot.
-    if !places.programs.is_empty() && run.controls.children == Children::Auto && known != Some(NO_WAY) {
+    run.log.step(
+        "children: none: unless others attend to it, a program that the app starts gets `Exec format error`",
+        &[],
+    );
+    // Who brings programs along may well start them. Once is enough until the next boot; who cannot tell whether it was is quiet.
+    let may_matter = !places.programs.is_empty() && run.controls.children == Children::Auto;
+    if may_matter && !attended_already() && !is_said(cache) && remember(cache, SAID, b"") {
         let _ = sys::stderr(Error::nothing_attends(why).lines());
-        remember(cache, NO_WAY);
     }
     places.programs = b"";
 }
@@ -105,7 +107,7 @@ fn by_broker<'a>(
     let emulators = Emulator::all(run, cache, translator)?;
     let launch = Launch::build(run, translator, places);
     let app: Vec<&CStr> = launch.environment_strings().collect();
-    let variables = Variables::compare(&app, run.start.process.env());
+    let variables = Variables::compare(&app, run.start.process.env(), places.programs);
     let attendant = Attendant::new(emulators, places.tree.to_bytes(), options(run), variables);
     Ok(broker::start(attendant)?)
 }
@@ -172,9 +174,29 @@ fn last_time(cache: &Cache) -> Option<&'static [u8]> {
     sys::readlinkat(At::CWD, c_string(&[cache.path(), REMEMBERED])).ok().map(CStr::to_bytes)
 }
 
-/// Only time is lost if it cannot be remembered.
-fn remember(cache: &Cache, way: &[u8]) {
-    let path = c_string(&[cache.path(), REMEMBERED]);
+fn is_said(cache: &Cache) -> bool {
+    sys::readlinkat(At::CWD, c_string(&[cache.path(), SAID])).is_ok_and(|link| link.to_bytes() == boot())
+}
+
+/// Whether it could be: in a cache that can only be read it cannot.
+fn remember(cache: &Cache, link: &[u8], what: &[u8]) -> bool {
+    let path = c_string(&[cache.path(), link]);
     let _ = sys::unlinkat(At::CWD, path);
-    let _ = sys::symlinkat(c_string(&[boot(), way]), At::CWD, path);
+    sys::symlinkat(c_string(&[boot(), what]), At::CWD, path).is_ok()
+}
+
+/// Whether this is below an app of another bundle, whose broker goes on attending.
+fn attended_already() -> bool {
+    let read = |path, buffer: &'static mut [u8]| -> Option<&'static [u8]> {
+        let length = sys::openat(At::CWD, path, OFlags::READ, 0).and_then(|file| file.read(buffer)).ok()?;
+        buffer.get(..length)
+    };
+    let tracer = || {
+        // proc_pid_status(5): the eighth of its lines.
+        let status = read(c"/proc/self/status", zeroed(1024))?;
+        let tracer =
+            status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TracerPid:\t"))?;
+        read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
+    };
+    tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
 }

@@ -281,6 +281,12 @@ impl<'a> Attendant<'a> {
             match self.variables.fate(&self.variable, direction) {
                 Fate::Same => list.envp.push(Word::At(address)),
                 Fate::Gone => changed = true,
+                Fate::Without(range) => {
+                    changed = true;
+                    self.variable.drain(range);
+                    let word = list.string(&self.variable);
+                    list.envp.push(word);
+                }
                 Fate::Other(variable) => {
                     changed = true;
                     let word = list.string(variable);

@@ -183,7 +183,7 @@ left /home/user
     of_the_kernel(
         "alpha",
         // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own. Many times, since where the
-        // emulator's heap lies is up to chance: on a host of 32 bits it was in the program's way at one start in eight.
+        // emulator's heap lies is up to chance: on a host of 32 bits it was in the program's way at one start in seven.
         r#"
 number=0
 while [ "$number" -lt 20 ]; do
