@@ -23,6 +23,13 @@ pub fn bundle_of(target: Arch, hosts: &str, more: &[&str]) -> PathBuf {
     pack(&[&target, more].concat())
 }
 
+/// A bundle of bash for riscv64, with coreutils for it to start.
+pub fn shell() -> PathBuf {
+    let options =
+        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
+    pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat())
+}
+
 /// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`. It must not be changed.
 pub fn pack(arguments: &[&str]) -> PathBuf {
     let folder = kept().join("bundles");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::{Outcome, Sandbox};
 
 /// As long as a slow machine may need for anything.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One that runs a single program, and ends with it; or with the test.
 pub struct Terminal<'s> {

@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use end_to_end::{Outcome, Sandbox, pack};
+use end_to_end::{Outcome, Sandbox, pack, until};
 
 /// bash and the tools that scripts use, for riscv64.
 fn tools(sandbox: &Sandbox) -> PathBuf {
@@ -60,15 +60,6 @@ fn brokers(sandbox: &Sandbox) -> Vec<u32> {
         }
     }
     found
-}
-
-/// Waits until `done`, for as long as a slow machine may need.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn kill(signal: &str, pid: u32) {
@@ -297,7 +288,7 @@ fn the_broker_is_nobodys_child_keeps_nothing_open_and_ends_with_the_last_program
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("text");
     assert_eq!((rest.as_str(), app.wait().expect("ends").code()), ("riscv64\n", Some(0)));
-    until("the broker ends", || brokers(&sandbox).is_empty());
+    until("the broker ends", || brokers(&sandbox).is_empty().then_some(()));
 }
 
 fn started(sandbox: &Sandbox, script: &str) -> Child {
@@ -315,7 +306,7 @@ fn a_killed_broker_leaves_what_runs_running_and_a_killed_app_takes_its_broker_al
     let mut output = BufReader::new(app.stdout.take().expect("output"));
     output.read_line(&mut String::new()).expect("a line");
     kill("-9", brokers(&sandbox)[0]);
-    until("the broker is gone", || brokers(&sandbox).is_empty());
+    until("the broker is gone", || brokers(&sandbox).is_empty().then_some(()));
     drop(app.stdin.take());
     let mut text = String::new();
     output.read_to_string(&mut text).expect("text");
@@ -331,7 +322,7 @@ fn a_killed_broker_leaves_what_runs_running_and_a_killed_app_takes_its_broker_al
     assert_eq!(brokers(&sandbox).len(), 1);
     app.kill().expect("killed");
     app.wait().expect("ends");
-    until("the broker is gone", || brokers(&sandbox).is_empty());
+    until("the broker is gone", || brokers(&sandbox).is_empty().then_some(()));
 }
 
 #[test]
@@ -347,7 +338,7 @@ fn stopping_and_continuing_reaches_the_whole_app() {
     };
     kill("-STOP", app.id());
     // `t`: stopped, and traced.
-    until("it stops", || matches!(state(app.id()), Some('t' | 'T')));
+    until("it stops", || matches!(state(app.id()), Some('t' | 'T')).then_some(()));
     drop(app.stdin.take());
     thread::sleep(Duration::from_millis(200));
     assert!(app.try_wait().expect("status").is_none(), "a stopped app went on");
@@ -388,7 +379,7 @@ fn ten_thousand_children_later_the_broker_has_what_it_had() {
     assert_eq!(size(broker), before);
     drop(input);
     app.wait().expect("ends");
-    until("the broker ends", || brokers(&sandbox).is_empty());
+    until("the broker ends", || brokers(&sandbox).is_empty().then_some(()));
 }
 
 #[test]

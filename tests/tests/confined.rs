@@ -1,9 +1,9 @@
 //! Programs that start programs where a broker is forbidden, or a private `binfmt_misc`, or both: by being traced already, by
 //! limits of the kernel, and by a container's seccomp filter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use end_to_end::{Outcome, Sandbox, pack};
+use end_to_end::{Outcome, Sandbox, shell};
 
 /// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it: `EPERM`.
 ///
@@ -30,13 +30,6 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, header) == 0, os.st
 os.execv(sys.argv[2], sys.argv[2:])
 ";
 
-/// bash and coreutils for riscv64.
-fn tools(sandbox: &Sandbox) -> PathBuf {
-    let options =
-        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
-    sandbox.copy(&pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat()), "bash")
-}
-
 fn confined(sandbox: &Sandbox, forbidden: &str, way: &str, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("python3");
     command.args(["-c", CONFINED, forbidden]).arg(program).args(arguments).env("UNIBIN_CHILDREN", way);
@@ -46,7 +39,7 @@ fn confined(sandbox: &Sandbox, forbidden: &str, way: &str, program: &Path, argum
 #[test]
 fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emulator() {
     let sandbox = Sandbox::new();
-    let bundle = tools(&sandbox);
+    let bundle = sandbox.copy(&shell(), "bash");
     let log = |outcome: &Outcome| {
         let errors = outcome.errors();
         errors
@@ -105,7 +98,7 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
 
     // Below the app of another bundle, that one's broker attends.
     let below = Sandbox::new();
-    let outer = tools(&below);
+    let outer = below.copy(&shell(), "bash");
     let limited = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" -c \"$1\"";
     let inner = below.copy(&bundle, "inner");
     let script = format!("{} -c 'arch; arch | cat'", inner.display());
@@ -124,7 +117,7 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
 #[test]
 fn what_a_container_forbids_leaves_the_other_way() {
     let sandbox = Sandbox::new();
-    let bundle = tools(&sandbox);
+    let bundle = sandbox.copy(&shell(), "bash");
     let run = |forbidden: &str, way: &str| {
         // With nobody to attend to it, it is the host's.
         let script = "[ \"$(arch)\" = riscv64 ] && echo attended; echo up";

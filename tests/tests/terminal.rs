@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{SMALLEST, Sandbox, Terminal, pack, store, unibin, until, without};
+use end_to_end::{SMALLEST, Sandbox, Terminal, pack, shell, store, unibin, until, without};
 
 #[test]
 fn an_editor_draws_and_takes_keys() {
@@ -35,9 +35,7 @@ fn an_editor_draws_and_takes_keys() {
 
 #[test]
 fn a_shells_jobs_stop_and_go_on_with_its_own_cpus_programs_and_the_hosts() {
-    let options =
-        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
-    let packed = pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat());
+    let packed = shell();
     for way in ["broker", "binfmt"] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&packed, "bash");
