@@ -52,11 +52,10 @@ macro_rules! arches {
             /// Every CPU, hosts first.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The project's own name for it, as in `--target` and in every message.
-            // Not through the table: the launcher needs the names alone, and a reference to a row would keep all of it.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
+            /// All names, one behind the other, and how long each is. Not through the table: the launcher needs the names alone,
+            /// and a reference to a row would keep all of it. Nor as references, which are four times as long as most names.
+            const NAMES: &'static str = concat!($($name),*);
+            const NAME_LENGTHS: &'static [u8] = &[$($name.len() as u8),*];
 
             const fn row(self) -> &'static Row {
                 match self { $(Self::$variant => const { &Row {
@@ -181,6 +180,20 @@ impl Arch {
     } else {
         None
     };
+
+    /// The project's own name for it, as in `--target` and in every message.
+    #[inline(never)]
+    pub fn name(self) -> &'static str {
+        let mut rest = Self::NAMES;
+        for (arch, length) in Self::ALL.iter().zip(Self::NAME_LENGTHS) {
+            let Some((name, others)) = rest.split_at_checked(usize::from(*length)) else { break };
+            if *arch == self {
+                return name;
+            }
+            rest = others;
+        }
+        ""
+    }
 
     /// The number that the format stores.
     pub const fn id(self) -> u16 {

@@ -38,6 +38,8 @@ impl BlobKind {
     }
 
     /// The kind's name in lower case.
+    // One copy of its table, however often it is asked.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         match self {
             Self::Stub => "stub",

@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::blob::BLOB_ROW;
 use crate::manifest::{
-    ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW,
-    VARIANT_ROW,
+    BROKER_NATIVE, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW,
+    TRANSLATOR_ROW, VARIANT_ROW,
 };
 use crate::{
     Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, RuleKind, Rules,
@@ -92,6 +92,8 @@ pub struct NewVariant<'a> {
     pub level: u16,
     /// Its file tree.
     pub app: u32,
+    /// The files that it has in common with other variants.
+    pub shared: Option<u32>,
     /// The loader's path in the tree; empty for static programs.
     pub loader: &'a [u8],
     /// Rules for every entry of it.
@@ -204,9 +206,9 @@ impl ManifestBuilder {
         self.launcher_row(host, if head { LAUNCHER_HEAD } else { 0 }, blob);
     }
 
-    /// Adds the broker of `host`; at most one for each.
-    pub fn broker(&mut self, host: Arch, blob: u32) {
-        self.launcher_row(host, LAUNCHER_BROKER, blob);
+    /// Adds the broker of `host`, at most one for each; `natively` when it attends to apps that run natively too.
+    pub fn broker(&mut self, host: Arch, natively: bool, blob: u32) {
+        self.launcher_row(host, LAUNCHER_BROKER | if natively { BROKER_NATIVE } else { 0 }, blob);
     }
 
     fn launcher_row(&mut self, host: Arch, flags: u16, blob: u32) {
@@ -216,7 +218,7 @@ impl ManifestBuilder {
 
     /// Adds a variant and gives the number that entries name it by.
     pub fn variant(&mut self, variant: &NewVariant<'_>) -> u32 {
-        let NewVariant { target, level, app, loader, rules } = variant;
+        let NewVariant { target, level, app, shared, loader, rules } = variant;
         let loader = self.string(loader);
         let rules = self.rules(rules);
         let fields: [&[u8]; 6] = [
@@ -225,7 +227,7 @@ impl ManifestBuilder {
             &app.to_le_bytes(),
             &loader,
             &rules,
-            &0u32.to_le_bytes(),
+            &shared.unwrap_or(0).to_le_bytes(),
         ];
         self.variants.push(&fields, VARIANT_ROW)
     }

@@ -24,6 +24,8 @@ pub(crate) const NOTICE_ROW: usize = 32;
 pub(crate) const LAUNCHER_HEAD: u16 = 1;
 /// Flag of a launcher row: it is no launcher but the host's broker. No row has both.
 pub(crate) const LAUNCHER_BROKER: u16 = 2;
+/// Flag of a broker's row: it attends to apps that run natively too.
+pub(crate) const BROKER_NATIVE: u16 = 4;
 
 /// The tables, in the order in which the header counts them and they stand behind it.
 #[derive(Clone, Copy)]
@@ -176,14 +178,12 @@ impl<'a> Manifest<'a> {
     }
 
     /// The broker of `host`, if the bundle brings one.
-    pub fn broker(&self, host: Arch) -> Option<Blob<'a>> {
+    pub fn broker(&self, host: Arch) -> Option<Launcher<'a>> {
         self.brokers(host).next()
     }
 
-    fn brokers(&self, host: Arch) -> impl Iterator<Item = Blob<'a>> + use<'a> {
-        self.each(0, Self::launcher)
-            .filter(move |row| row.host == host && row.blob.kind == BlobKind::Broker)
-            .map(|row| row.blob)
+    fn brokers(&self, host: Arch) -> impl Iterator<Item = Launcher<'a>> + use<'a> {
+        self.each(0, Self::launcher).filter(move |row| row.host == host && row.blob.kind == BlobKind::Broker)
     }
 
     /// Every variant, in the order of preference among those of one target.
@@ -212,21 +212,19 @@ impl<'a> Manifest<'a> {
         self.each(rules.first, Self::rule).take(index(rules.count))
     }
 
-    // One copy of each of the following, however many loops there are over the rows.
+    // One copy of most of the following, however many loops there are over the rows.
     #[inline(never)]
     fn blob(&self, number: u32, kind: Option<BlobKind>) -> Result<Blob<'a>, FormatError> {
         let blob = Blob::decode(self.row::<BLOB_ROW>(Table::Blobs, number)?)?;
         if kind.is_none_or(|kind| kind == blob.kind) { Ok(blob) } else { Err(FormatError::Reference) }
     }
 
-    #[inline(never)]
     fn string(&self, start: u32, length: u32) -> Result<&'a [u8], FormatError> {
         let start = index(start);
         let end = start.checked_add(index(length)).ok_or(FormatError::Reference)?;
         self.table(Table::Strings).get(start..end).ok_or(FormatError::Reference)
     }
 
-    #[inline(never)]
     fn rule_range(&self, first: u32, count: u32) -> Result<Rules, FormatError> {
         match first.checked_add(count) {
             Some(end) if end <= self.rows(Table::Rules) => Ok(Rules { first, count }),
@@ -238,29 +236,30 @@ impl<'a> Manifest<'a> {
     fn launcher(&self, number: u32) -> Result<Launcher<'a>, FormatError> {
         let row = self.row::<LAUNCHER_ROW>(Table::Launchers, number)?;
         let flags = u16_at(row, 2).ok_or(SHORT)?;
-        if flags > LAUNCHER_BROKER {
+        let is_broker = flags & LAUNCHER_BROKER != 0;
+        if flags > LAUNCHER_HEAD && flags & !BROKER_NATIVE != LAUNCHER_BROKER {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         let host = arch(row, 0)?;
         if !host.is_host() {
             return Err(FormatError::UnknownKind(Part::Manifest));
         }
-        let kind = if flags == LAUNCHER_BROKER { BlobKind::Broker } else { BlobKind::Launcher };
+        let kind = if is_broker { BlobKind::Broker } else { BlobKind::Launcher };
         let blob = self.blob(word(row, 4), Some(kind))?;
-        Ok(Launcher { host, head: flags == LAUNCHER_HEAD, blob })
+        Ok(Launcher { host, head: flags == LAUNCHER_HEAD, natively: flags & BROKER_NATIVE != 0, blob })
     }
 
     #[inline(never)]
     fn variant(&self, number: u32) -> Result<Variant<'a>, FormatError> {
         let row = self.row::<VARIANT_ROW>(Table::Variants, number)?;
-        if word(row, 24) != 0 {
-            return Err(FormatError::UnknownFlag(Part::Manifest));
-        }
+        let shared = word(row, 24);
         Ok(Variant {
             index: number,
             target: arch(row, 0)?,
             level: u16_at(row, 2).ok_or(SHORT)?,
             app: self.blob(word(row, 4), Some(BlobKind::App))?,
+            // Blob 0 starts the file: it is no app.
+            shared: (shared != 0).then(|| self.blob(shared, Some(BlobKind::App))).transpose()?,
             loader: self.string(word(row, 8), word(row, 12))?,
             rules: self.rule_range(word(row, 16), word(row, 20))?,
         })

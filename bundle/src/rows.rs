@@ -2,13 +2,15 @@
 
 use crate::{Arch, Blob, EmulatorKey, Rules};
 
-/// One host's launcher.
+/// One host's launcher, or its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launcher<'a> {
     /// The CPU it runs on.
     pub host: Arch,
     /// Whether it is the one that the file begins with (`--head elf:HOST`), patched to know that.
     pub head: bool,
+    /// Of a broker: whether it attends to apps that run natively too.
+    pub natively: bool,
     /// Its bytes.
     pub blob: Blob<'a>,
 }
@@ -25,6 +27,8 @@ pub struct Variant<'a> {
     pub level: u16,
     /// Its file tree.
     pub app: Blob<'a>,
+    /// The files of its tree that other variants have too: a tree of their own, unpacked into the same folder.
+    pub shared: Option<Blob<'a>>,
     /// The loader's path in the tree; empty for static programs.
     pub loader: &'a [u8],
     /// Rules for every entry of it.

@@ -19,6 +19,9 @@ pub enum RuleKind {
     /// An argument of the probe: a translator with such rules is executed with them alone, and taken only if it ends with
     /// code 0.
     Probe = 6,
+    /// The largest pages of memory that a translator serves, in bytes, as decimal digits: it is not taken where the kernel's are
+    /// larger.
+    Pages = 7,
     /// Sets variable `name` to `value`.
     SetVariable = 16,
     /// Sets variable `name` to `value` unless the caller has set it.
@@ -39,6 +42,7 @@ impl RuleKind {
             4 => Self::Tree,
             5 => Self::Rest,
             6 => Self::Probe,
+            7 => Self::Pages,
             16 => Self::SetVariable,
             17 => Self::DefaultVariable,
             18 => Self::UnsetVariable,
@@ -54,7 +58,7 @@ impl RuleKind {
 
     /// Whether it changes the arguments of the app's execution.
     pub fn is_argument(self) -> bool {
-        !self.is_environment() && self != Self::Probe
+        !self.is_environment() && !matches!(self, Self::Probe | Self::Pages)
     }
 
     /// The kind's name in lower case.
@@ -66,6 +70,7 @@ impl RuleKind {
             Self::Tree => "tree",
             Self::Rest => "rest",
             Self::Probe => "probe",
+            Self::Pages => "pages",
             Self::SetVariable => "set",
             Self::DefaultVariable => "default",
             Self::UnsetVariable => "unset",
@@ -76,7 +81,7 @@ impl RuleKind {
     /// Which of `name` and `value` a rule of this kind uses.
     fn uses(self) -> (bool, bool) {
         match self {
-            Self::Argument | Self::Probe => (false, true),
+            Self::Argument | Self::Probe | Self::Pages => (false, true),
             Self::Argv0 | Self::Program | Self::Rest => (false, false),
             Self::Tree | Self::SetVariable | Self::DefaultVariable => (true, true),
             Self::UnsetVariable | Self::UnsetPrefix => (true, false),
@@ -96,6 +101,14 @@ pub struct Rule<'a> {
 }
 
 impl Rule<'_> {
+    /// The number that its value's digits are; the greatest where they are none.
+    pub fn number(&self) -> u64 {
+        self.value.iter().fold(0, |number: u64, digit| match digit {
+            b'0'..=b'9' => number.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0'))),
+            _ => u64::MAX,
+        })
+    }
+
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         let (uses_name, uses_value) = self.kind.uses();
         let named = uses_name != self.name.is_empty() || self.kind == RuleKind::Tree;
@@ -111,4 +124,17 @@ impl Rule<'_> {
 pub struct Rules {
     pub(crate) first: u32,
     pub(crate) count: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_its_digits_and_anything_else_is_no_limit() {
+        let number = |value| Rule { kind: RuleKind::Pages, name: b"", value }.number();
+        assert_eq!(number(b"16384"), 16384);
+        assert_eq!(number(b"16 KiB"), u64::MAX);
+        assert_eq!(number(b"99999999999999999999999"), u64::MAX);
+    }
 }

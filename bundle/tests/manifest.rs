@@ -32,6 +32,7 @@ struct Parts<'a> {
     path: &'a [u8],
     entry_variant: u32,
     app: u32,
+    shared: Option<u32>,
     rule: NewRule<'a>,
     member: &'a [u8],
     /// Hosts and blobs of brokers.
@@ -53,6 +54,7 @@ impl Parts<'_> {
             path: b"usr/bin/app",
             entry_variant: 0,
             app: 2,
+            shared: None,
             rule: NewRule { kind: RuleKind::SetVariable, name: b"LANG", value: b"C.UTF-8" },
             member: b"",
             brokers: &[],
@@ -67,12 +69,13 @@ impl Parts<'_> {
         }
         manifest.launcher(Arch::X86_64, false, self.launcher);
         for (host, blob) in self.brokers {
-            manifest.broker(*host, *blob);
+            manifest.broker(*host, false, *blob);
         }
         manifest.variant(&NewVariant {
             target: Arch::Riscv64,
             level: 0,
             app: self.app,
+            shared: self.shared,
             loader: b"",
             rules: &[],
         });
@@ -127,6 +130,11 @@ fn a_whole_manifest_reads_back_as_it_was_written() {
         [RuleKind::Program]
     );
     assert_eq!(manifest.notices().next().map(|notice| notice.licence), Some(&b"GPL-2.0-only"[..]));
+    assert_eq!(variant.shared, None);
+    let bytes = Parts { shared: Some(2), ..Parts::good() }.encode().expect("a good manifest");
+    let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
+    let variant = manifest.variants().next().expect("one variant");
+    assert_eq!(variant.shared, Some(variant.app));
 }
 
 #[test]
@@ -144,6 +152,10 @@ fn a_reference_to_nothing_or_to_the_wrong_kind_is_refused() {
     assert_eq!(Parts { entry_variant: 1, ..Parts::good() }.refusal(), Some(FormatError::Reference));
     for app in [0, 1, 3, 4, 5, 6, u32::MAX] {
         assert_eq!(Parts { app, ..Parts::good() }.refusal(), Some(FormatError::Reference), "blob {app}");
+    }
+    for shared in [1, 3, 4, 5, 6, u32::MAX] {
+        let parts = Parts { shared: Some(shared), ..Parts::good() };
+        assert_eq!(parts.refusal(), Some(FormatError::Reference), "blob {shared}");
     }
 }
 
@@ -184,6 +196,7 @@ fn a_rule_that_makes_no_sense_is_refused() {
         (RuleKind::SetVariable, b"A=B", b"x"),
         (RuleKind::UnsetVariable, b"A", b"x"),
         (RuleKind::Argument, b"A", b"x"),
+        (RuleKind::Pages, b"A", b"4096"),
         (RuleKind::Argument, b"", b"a\0b"),
         (RuleKind::Tree, b"a\0b", b""),
         (RuleKind::Tree, b"", b"a\0b"),
@@ -237,15 +250,26 @@ fn a_broker_is_found_by_its_host_and_is_no_launcher() {
     let mut bytes = parts.encode().expect("a good manifest");
     let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
     assert_eq!(manifest.launchers().map(|row| row.host).collect::<Vec<_>>(), [Arch::X86_64]);
-    assert_eq!(manifest.broker(Arch::X86_64).map(|blob| blob.offset()), Some(14492));
-    assert_eq!(manifest.broker(Arch::Riscv64).map(|blob| blob.kind), Some(BlobKind::Broker));
+    assert_eq!(manifest.broker(Arch::X86_64).map(|row| row.blob.offset()), Some(14492));
+    assert_eq!(manifest.broker(Arch::Riscv64).map(|row| row.blob.kind), Some(BlobKind::Broker));
     assert_eq!(manifest.broker(Arch::S390x), None);
 
-    // Both flags at once: nothing begins with a broker.
-    let second_row = 40 + 6 * 96 + 8;
-    bytes[second_row + 2] |= 1;
-    let found = Manifest::decode(&bytes, BLOBS_END).err();
-    assert_eq!(found, Some(FormatError::UnknownFlag(Part::Manifest)));
+    // Whether it is for natively running apps too, which means nothing of a launcher.
+    let first_row = 40 + 6 * 96;
+    let second_row = first_row + 8;
+    let natively = |bytes: &[u8]| {
+        let manifest = Manifest::decode(bytes, BLOBS_END)?;
+        Ok(manifest.broker(Arch::Riscv64).map(|row| row.natively))
+    };
+    assert_eq!(natively(&bytes), Ok(Some(false)));
+    bytes[second_row + 2] |= 4;
+    assert_eq!(natively(&bytes), Ok(Some(true)));
+    for (row, flags) in [(first_row, 4), (first_row, 5), (second_row, 3), (second_row, 7), (second_row, 10)] {
+        let mut bad = bytes.clone();
+        bad[row + 2] = flags;
+        // Both kinds at once: nothing begins with a broker.
+        assert_eq!(natively(&bad), Err(FormatError::UnknownFlag(Part::Manifest)), "flags {flags}");
+    }
 }
 
 #[test]
@@ -263,21 +287,11 @@ fn every_reserved_field_and_flag_is_checked() {
     let bytes = Parts::good().encode().expect("a good manifest");
     let blobs = 40;
     let launchers = blobs + 6 * 96;
-    let variants = launchers + 8;
-    let entries = variants + 28;
+    let entries = launchers + 8 + 28;
     let translators = entries + 32;
     let rules = translators + 44;
-    let reserved = [
-        0,
-        36,
-        blobs + 4,
-        launchers + 2,
-        variants + 24,
-        entries + 4,
-        translators + 8,
-        translators + 10,
-        rules + 2,
-    ];
+    let reserved =
+        [0, 36, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
     for at in reserved {
         let mut bad = bytes.clone();
         bad[at] |= 0x80;

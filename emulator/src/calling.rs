@@ -35,6 +35,18 @@ pub fn apart_by_variable(key: EmulatorKey) -> Option<OwnRule> {
     is_narrow(key).then(|| (RuleKind::DefaultVariable, b"QEMU_GUEST_BASE".to_vec(), address.value.to_vec()))
 }
 
+/// The largest pages of memory that an emulator serves, where that is known of it, in bytes.
+///
+/// QEMU 7.2 runs no program of 32 bits on pages of 64 KiB: it ends with a failed assertion (seen with arm on Linux 6.12 for ppc64le; 10.0
+/// does). Those of 16 KiB it serves.
+pub fn pages(key: EmulatorKey, translator: &str, version: &str) -> Option<OwnRule> {
+    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    let limited = translator.starts_with("qemu")
+        && major.is_some_and(|major| major < 8)
+        && (key.host.class(), key.target.class()) == (Class::Elf64, Class::Elf32);
+    limited.then(|| (RuleKind::Pages, Vec::new(), b"16384".to_vec()))
+}
+
 /// Whether both have 32 bits.
 fn is_narrow(EmulatorKey { host, target }: EmulatorKey) -> bool {
     [host, target].iter().all(|cpu| cpu.class() == Class::Elf32)
@@ -59,6 +71,16 @@ mod tests {
         let rules = qemu(EmulatorKey { host, target }, tree).into_iter();
         let words = rules.filter(|(kind, ..)| kind.is_argument());
         words.map(|(kind, _, value)| format!("{kind:?} {}", String::from_utf8_lossy(&value))).collect()
+    }
+
+    #[test]
+    fn what_is_known_of_an_emulator_and_large_pages_is_said() {
+        let pages =
+            |target, version| pages(EmulatorKey { host: Arch::Ppc64le, target }, "qemu-user", version);
+        assert_eq!(pages(Arch::Armv7, "7.2.22"), Some((RuleKind::Pages, Vec::new(), b"16384".to_vec())));
+        assert_eq!(pages(Arch::Armv7, "10.0.2"), None);
+        assert_eq!(pages(Arch::Armv7, "unknown"), None);
+        assert_eq!(pages(Arch::Riscv64, "7.2.22"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod notices;
 pub mod pin;
 pub mod provider;
+pub mod qemu_version;
 mod record;
 pub mod store;
 mod toml_file;

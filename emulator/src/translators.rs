@@ -80,6 +80,7 @@ struct Row {
     unset_prefix: Vec<String>,
     #[serde(default)]
     probe: Vec<String>,
+    pages: Option<u64>,
 }
 
 fn optional_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>, D::Error> {
@@ -275,8 +276,12 @@ impl Row {
         rules.extend(self.default.iter().map(|(name, value)| named(RuleKind::DefaultVariable, name, value)));
         rules.extend(self.set.iter().map(|(name, value)| named(RuleKind::SetVariable, name, value)));
         rules.extend(self.probe.iter().map(|word| named(RuleKind::Probe, "", word)));
+        rules.extend(match self.pages {
+            Some(pages) => Some(named(RuleKind::Pages, "", &pages.to_string())),
+            None => calling::pages(key, &self.name, &self.version),
+        });
         let fits = |(kind, name, value): &OwnRule| {
-            let needs_name = !kind.is_argument() && *kind != RuleKind::Probe;
+            let needs_name = kind.is_environment();
             !name.contains(&0)
                 && !value.contains(&0)
                 && !name.contains(&b'=')

@@ -119,7 +119,8 @@ fn bundle() -> Vec<u8> {
         digest: Digest([0; 32]),
     });
     let target = Arch::X86_64;
-    let variant = manifest.variant(&NewVariant { target, level: 0, app, loader: b"", rules: &[] });
+    let variant =
+        manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
     manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
     let manifest_offset = bytes.len() as u64;
     let manifest = manifest.finish(manifest_offset).expect("the format allows it");

@@ -2,11 +2,12 @@
 //! [`BlobReader::finish`] has said that length and digest are right.
 
 use bundle::{Blob, Encoding};
-use sha2::{Digest as _, Sha256};
 
 use crate::bundle_file::BundleFile;
 use crate::bytes::{keep, zeroed};
 use crate::error::Error;
+use crate::hash::Sha256;
+use crate::progress::Progress;
 use crate::zstd::Decoder as Zstd;
 
 /// Stored bytes are read in pieces of this size.
@@ -57,6 +58,7 @@ pub struct BlobReader<'a> {
     zstd: Option<&'static mut Zstd>,
     hasher: Sha256,
     left: u64,
+    progress: Option<&'static Progress>,
 }
 
 impl<'a> BlobReader<'a> {
@@ -70,7 +72,21 @@ impl<'a> BlobReader<'a> {
                 Some(Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?)
             }
         };
-        Ok(keep(Self { file, blob, stored, zstd, hasher: Sha256::new(), left: blob.length() }))
+        Ok(keep(Self {
+            file,
+            blob,
+            stored,
+            zstd,
+            hasher: Sha256::new(),
+            left: blob.length(),
+            progress: None,
+        }))
+    }
+
+    /// Shows from now on how far it is.
+    pub fn shown(&mut self, progress: Option<&'static Progress>) -> &mut Self {
+        self.progress = progress;
+        self
     }
 
     /// Fills as much of `out` as there is; 0 at the end. More bytes than the manifest says are damage: a small blob
@@ -84,6 +100,9 @@ impl<'a> BlobReader<'a> {
         let read = read.ok_or_else(|| self.damaged())?;
         self.left = self.left.checked_sub(read as u64).ok_or_else(|| self.damaged())?;
         self.hasher.update(out.get(..read).unwrap_or_default());
+        if let Some(progress) = self.progress {
+            progress.show(self.blob, self.left);
+        }
         Ok(read)
     }
 
@@ -103,7 +122,7 @@ impl<'a> BlobReader<'a> {
     pub fn finish(&mut self) -> Result<(), Error> {
         let rest = zeroed(PIECE);
         while self.read(rest)? != 0 {}
-        let digest_fits = self.hasher.clone().finalize().as_slice() == self.blob.digest().0.as_slice();
+        let digest_fits = self.hasher.digest() == self.blob.digest();
         if self.left == 0 && digest_fits { Ok(()) } else { Err(self.damaged()) }
     }
 

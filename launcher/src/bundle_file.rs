@@ -3,10 +3,10 @@
 use core::ffi::CStr;
 
 use bundle::{Footer, FormatError, Manifest};
-use sha2::{Digest as _, Sha256};
 
 use crate::bytes::{keep, zeroed};
 use crate::error::Error;
+use crate::hash::Sha256;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
 /// The footer and a manifest of ordinary size are read with one system call of this many bytes.
@@ -49,7 +49,7 @@ impl<'a> BundleFile<'a> {
         };
 
         let file = keep(Self { fd, path, footer, manifest });
-        if Sha256::digest(file.manifest_bytes()).as_slice() != file.footer.manifest_digest.0.as_slice() {
+        if Sha256::of(file.manifest_bytes()) != file.footer.manifest_digest {
             return Err(Error::damaged(name, b"manifest"));
         }
         Ok(file)

@@ -85,17 +85,10 @@ pub struct Controls<'a> {
 
 impl<'a> Controls<'a> {
     /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
-    pub const OF_THIS_RUN: [&'static [u8]; 9] = [
-        b"UNIBIN_DO",
-        b"UNIBIN_ROUTE",
-        b"UNIBIN_EMULATOR",
-        b"UNIBIN_EMULATOR_OPTIONS",
-        b"UNIBIN_ENTRY",
-        b"UNIBIN_TO",
-        b"UNIBIN_LIBRARY_PATH",
-        b"UNIBIN_PRELOAD",
-        b"UNIBIN_CHILDREN",
-    ];
+    pub fn is_of_this_run(variable: &[u8]) -> bool {
+        let known = NAMES.get(..OF_THIS_RUN).unwrap_or_default();
+        variable.strip_prefix(PREFIX).is_some_and(|name| known.contains(&name))
+    }
 
     /// Reads the controls out of an environment. An empty value counts as not set.
     pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<&'a Self, Error> {
@@ -108,28 +101,28 @@ impl<'a> Controls<'a> {
                 *slot = Some(value);
             }
         }
-        let [task, route, log, verify, cache, emulator, options, entry, to, library_path, preload, ..] =
+        let [task, route, emulator, options, entry, to, library_path, preload, _, log, verify, cache, ..] =
             values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working folder before it starts a program from the cache.
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
-            return Err(Error::bad_control(NAMES[4], cache, "it takes the absolute path of a folder"));
+            return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a folder"));
         }
         Ok(keep(Self {
             task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract, gc or run")?,
             route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
             #[cfg(feature = "children")]
             children: choice(
-                b"UNIBIN_CHILDREN",
-                values[11],
+                b"CHILDREN",
+                values[OF_THIS_RUN - 1],
                 &CHILDREN,
                 "it takes auto, broker, binfmt or none",
             )?,
             #[cfg(feature = "children")]
-            days: match values[12] {
+            days: match values[NAMES.len() - 1] {
                 None => 30,
                 Some(days) => days.to_str().ok().and_then(|days| days.parse().ok()).ok_or_else(|| {
-                    Error::bad_control(b"UNIBIN_DAYS", days.to_bytes(), "it takes a number of days")
+                    Error::bad_control(b"DAYS", days.to_bytes(), "it takes a number of days")
                 })?,
             },
             log: is_on(log),
@@ -145,32 +138,35 @@ impl<'a> Controls<'a> {
     }
 }
 
-/// The variables, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
+/// What all variables begin with.
+const PREFIX: &[u8] = b"UNIBIN_";
+
+/// The variables without that, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
 /// turn is much code.
-const NAMES: [&[u8]; 11 + 2 * cfg!(feature = "children") as usize] = [
-    b"UNIBIN_DO",
-    b"UNIBIN_ROUTE",
-    b"UNIBIN_LOG",
-    b"UNIBIN_VERIFY",
-    b"UNIBIN_CACHE",
-    b"UNIBIN_EMULATOR",
-    b"UNIBIN_EMULATOR_OPTIONS",
-    b"UNIBIN_ENTRY",
-    b"UNIBIN_TO",
-    b"UNIBIN_LIBRARY_PATH",
-    b"UNIBIN_PRELOAD",
+static NAMES: [&[u8]; OF_THIS_RUN + 3 + cfg!(feature = "children") as usize] = [
+    b"DO",
+    b"ROUTE",
+    b"EMULATOR",
+    b"EMULATOR_OPTIONS",
+    b"ENTRY",
+    b"TO",
+    b"LIBRARY_PATH",
+    b"PRELOAD",
+    b"CHILDREN",
+    b"LOG",
+    b"VERIFY",
+    b"CACHE",
     #[cfg(feature = "children")]
-    b"UNIBIN_CHILDREN",
-    #[cfg(feature = "children")]
-    b"UNIBIN_DAYS",
+    b"DAYS",
 ];
 
-/// Name and value of one of our variables with a value; `None` for all others.
+/// So many of them speak of this run only.
+const OF_THIS_RUN: usize = 9;
+
+/// Name, without [`PREFIX`], and value of one of our variables with a value; `None` for all others.
 fn split(variable: &CStr) -> Option<(&[u8], &CStr)> {
     let (name, value) = cut(variable.to_bytes_with_nul(), b'=');
-    if !name.starts_with(b"UNIBIN_") {
-        return None;
-    }
+    let name = name.strip_prefix(PREFIX)?;
     let value = sys::c_str(value?);
     (!value.is_empty()).then_some((name, value))
 }

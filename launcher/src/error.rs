@@ -81,9 +81,9 @@ impl Error {
         )
     }
 
-    /// A `UNIBIN_*` variable has a value that means nothing.
+    /// The variable `UNIBIN_` and `name` has a value that means nothing.
     pub fn bad_control(name: &[u8], value: &[u8], hint: &'static str) -> Self {
-        Self::new(EXIT_OURS, "unknown value for {}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
+        Self::new(EXIT_OURS, "unknown value for UNIBIN_{}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
     }
 
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
@@ -186,6 +186,17 @@ impl Error {
             "the emulator `{}` does not work on this machine, and no other is inside\n\
              hint: give an emulator with UNIBIN_EMULATOR=FILE",
             &[name],
+        )
+    }
+
+    /// A translator that the kernel's pages are too large for.
+    #[cfg(feature = "children")]
+    pub fn pages_too_large(name: &[u8], pages: &[u8], most: &[u8]) -> Self {
+        Self::new(
+            EXIT_CANNOT_EXECUTE,
+            "the emulator `{}` does not work with this kernel's pages of {} bytes (at most {})\n\
+             hint: boot a kernel with smaller pages, or give a newer emulator with UNIBIN_EMULATOR=FILE",
+            &[name, pages, most],
         )
     }
 

@@ -116,6 +116,7 @@ impl<'a> Launch<'a> {
                     RuleKind::Program => arguments.push(places.program),
                     RuleKind::Rest => arguments.append(&mut rest),
                     RuleKind::Probe
+                    | RuleKind::Pages
                     | RuleKind::SetVariable
                     | RuleKind::DefaultVariable
                     | RuleKind::UnsetVariable
@@ -130,7 +131,7 @@ impl<'a> Launch<'a> {
             arguments = Vec::from([argv0]);
             arguments.append(&mut rest);
         }
-        environment.remove_all(&Controls::OF_THIS_RUN);
+        environment.remove(&|name| Controls::is_of_this_run(name));
         for (name, value) in
             [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
         {

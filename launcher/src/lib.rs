@@ -22,11 +22,13 @@ pub mod controls;
 pub mod error;
 #[cfg(feature = "children")]
 pub mod gc;
+pub mod hash;
 pub mod launch;
 pub mod log;
 pub mod memory;
 pub mod named;
 pub mod probe;
+pub mod progress;
 pub mod route;
 pub mod run;
 pub mod start;

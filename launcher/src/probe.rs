@@ -3,14 +3,14 @@
 
 use core::ffi::CStr;
 
-use bundle::{Manifest, RuleKind, Translator};
-use sha2::{Digest as _, Sha256};
+use bundle::{Digest, Manifest, RuleKind, Translator};
 
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
 use crate::bytes::{c_string, zeroed};
 use crate::cache::Slot;
 use crate::error::Error;
+use crate::hash::Sha256;
 use crate::launch::{Launch, Places};
 use crate::route::HOST;
 use crate::run::Run;
@@ -28,7 +28,7 @@ pub fn launcher_is_intact(
     // The bytes in the bundle first: they are what the next run would cut out.
     BlobReader::open(file, launcher.blob)?.finish()?;
     let own = start.launcher.ok_or_else(damaged)?;
-    if digest_of_file(own, launcher.blob.length()) == Some(launcher.blob.digest().0) {
+    if digest_of_file(own, launcher.blob.length()) == Some(launcher.blob.digest()) {
         Ok(0)
     } else {
         Err(damaged())
@@ -78,7 +78,7 @@ pub fn passes(
 }
 
 /// SHA-256 of the first `length` bytes of a file; the stub cuts out whole blocks, so zeros follow.
-fn digest_of_file(path: &CStr, length: u64) -> Option<[u8; 32]> {
+fn digest_of_file(path: &CStr, length: u64) -> Option<Digest> {
     let fd = sys::openat(At::CWD, path, OFlags::READ, 0).ok()?;
     let mut hasher = Sha256::new();
     let piece = zeroed(64 * 1024);
@@ -89,5 +89,5 @@ fn digest_of_file(path: &CStr, length: u64) -> Option<[u8; 32]> {
         hasher.update(piece.get(..read)?);
         offset = offset.saturating_add(read as u64);
     }
-    Some(hasher.finalize().into())
+    Some(hasher.digest())
 }

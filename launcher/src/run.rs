@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use bundle::{BlobKind, Entry, Manifest, Translator};
+use bundle::{Blob, BlobKind, Entry, Manifest, Translator};
 
 use crate::bundle_file::BundleFile;
 use crate::bytes::{fill, join};
@@ -111,14 +111,17 @@ impl Run<'_> {
             return Ok(Error::no_broker());
         }
         let variant = self.route.variant();
-        let app = self.ensure(&cache, variant.app, !variant.loader.is_empty())?;
+        let app = self.ensure(&cache, variant.app, variant.shared, !variant.loader.is_empty())?;
         let tree = app.path_of(unpack::TREE.to_bytes());
         let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", self.entry.path]));
         let mut places = Places::new(program, tree);
         sys::statat(At::CWD, program, Follow::Yes)?;
 
         match &self.route {
-            Route::Native(_) => Ok(self.execute(program, None, &places)),
+            Route::Native(_) => {
+                children::attend(self, &cache, None, &mut places);
+                Ok(self.execute(program, None, &places))
+            }
             Route::Emulated(..) if self.controls.emulator.is_some() => {
                 children::attend(self, &cache, None, &mut places);
                 Ok(self.execute_users_emulator(&places))
@@ -126,7 +129,12 @@ impl Run<'_> {
             Route::Emulated(_, translators) => {
                 let mut last = Error::of_candidate("no emulator", &[]);
                 for translator in translators {
-                    let slot = self.ensure(&cache, translator.blob, false)?;
+                    #[cfg(feature = "children")]
+                    if let Err(error) = children::pages::check(self, translator) {
+                        last = error;
+                        continue;
+                    }
+                    let slot = self.ensure(&cache, translator.blob, None, false)?;
                     let link = self.named_link(&slot, translator);
                     if !probe::passes(self, &slot, link, translator, &places)? {
                         last = Error::none_works(translator.name);
@@ -141,8 +149,14 @@ impl Run<'_> {
     }
 
     /// The slot of a blob, filled where it is not there yet.
-    pub fn ensure(&self, cache: &Cache, blob: bundle::Blob<'_>, placed: bool) -> Result<Slot, Error> {
-        unpack::ensure(cache, self.file, blob, placed, self.controls.verify, self.log)
+    pub fn ensure(
+        &self,
+        cache: &Cache,
+        blob: Blob<'_>,
+        shared: Option<Blob<'_>>,
+        placed: bool,
+    ) -> Result<Slot, Error> {
+        unpack::ensure(cache, self.file, blob, shared, placed, self.controls.verify, self.log)
     }
 
     /// The emulator's path by which its process has the app's name.

@@ -5,7 +5,6 @@
 use core::ffi::CStr;
 
 use bundle::{Blob, BlobKind, Manifest, Variant};
-use sha2::{Digest as _, Sha256};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -14,11 +13,11 @@ use crate::bytes::{c_string, decimal, join, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
+use crate::hash::Sha256;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
-use crate::tar::TarReader;
-use crate::unpack::write_tree;
+use crate::unpack::write_trees;
 
 /// Files are hashed in pieces of this size.
 const PIECE: usize = 128 * 1024;
@@ -98,7 +97,7 @@ fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'
         offset = offset.saturating_add(read as u64);
     }
     match blob {
-        Some(blob) if hasher.finalize().as_slice() != blob.stored_digest().0.as_slice() => Err(damaged()),
+        Some(blob) if hasher.digest() != blob.stored_digest() => Err(damaged()),
         _ => Ok(()),
     }
 }
@@ -151,9 +150,9 @@ fn extract_variant(
     variant: &Variant<'_>,
     several: bool,
 ) -> Result<(), Error> {
-    let members = TarReader::new(BlobReader::open(file, variant.app)?);
+    let blobs = [Some(variant.app), variant.shared];
     if !several {
-        return write_tree(members, folder, place);
+        return write_trees(file, blobs, folder, place);
     }
     let mut name = c_string(&[variant.target.name().as_bytes()]);
     if variant.level != 0 {
@@ -161,5 +160,5 @@ fn extract_variant(
     }
     sys::mkdirat(folder.at(), name, 0o755)?;
     let tree = sys::openat(folder.at(), name, OFlags::DIRECTORY, 0)?;
-    write_tree(members, &tree, join(&[place, b"/", name.to_bytes()]))
+    write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]))
 }

@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use bundle::{Blob, Encoding, PATH_MAX};
-use sha2::{Digest as _, Sha256};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -11,7 +10,9 @@ use crate::bundle_file::BundleFile;
 use crate::bytes::{c_string, join, zeroed};
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
+use crate::hash::Sha256;
 use crate::log::Log;
+use crate::progress::Progress;
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
 use crate::tar::{Kind, TarReader};
 
@@ -28,73 +29,102 @@ fn create_flags() -> OFlags {
     OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW
 }
 
-/// The slot of `blob`, unpacked where it is not there yet. `placed`: files of it may hold their own path, so that the slot
-/// serves at this path only.
+/// The slot of `blob`, and of what is shared with others, unpacked where it is not there yet. `placed`: files of it may hold their own
+/// path, so that the slot serves at this path only.
 pub fn ensure(
     cache: &Cache,
     file: &BundleFile<'_>,
     blob: Blob<'_>,
+    shared: Option<Blob<'_>>,
     placed: bool,
     afresh: bool,
     log: Log,
 ) -> Result<Slot, Error> {
     let mut digest = blob.digest();
     let place = absolute(cache.path());
-    if placed {
+    if placed || shared.is_some() {
+        let shared = shared.map(|shared| shared.digest().0);
         // A tree that knows its place is another one elsewhere: a home can be mounted here and there.
-        digest.0 = Sha256::digest(join(&[&digest.0, place])).into();
+        let place = if placed { place } else { b"" };
+        digest = Sha256::of(join(&[&digest.0, shared.as_ref().map_or(b"", |digest| digest), place]));
     }
     cache.ensure(&digest, afresh, log, |dir| {
         log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
-        let bytes = BlobReader::open(file, blob)?;
-        match blob.encoding {
-            Encoding::TarZstd => {
-                sys::mkdirat(dir.at(), TREE, 0o700)?;
-                let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
-                let place = join(&[place, b"/", &digest.to_hex(), b"/", TREE.to_bytes()]);
-                write_tree(TarReader::new(bytes), &tree, place)?;
-                // One call for all files: after a power cut the slot is whole or not there.
-                Ok(tree.syncfs()?)
-            }
-            Encoding::Raw | Encoding::Zstd => {
-                let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-                write_file(bytes, &out)?;
-                Ok(out.fdatasync()?)
-            }
+        if blob.encoding == Encoding::TarZstd {
+            sys::mkdirat(dir.at(), TREE, 0o700)?;
+            let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
+            let place = join(&[place, b"/", &digest.to_hex(), b"/", TREE.to_bytes()]);
+            write_trees(file, [Some(blob), shared], &tree, place)?;
+            // One call for all files: after a power cut the slot is whole or not there.
+            return Ok(tree.syncfs()?);
         }
+        let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
+        write_file(BlobReader::open(file, blob)?, &out)?;
+        Ok(out.fdatasync()?)
     })
 }
 
-/// A whole blob into an open file.
-pub fn write_file(bytes: &mut BlobReader<'_>, out: &Fd) -> Result<(), Error> {
-    let piece = zeroed(PIECE);
-    loop {
-        let read = bytes.read(piece)?;
-        if read == 0 {
-            return bytes.finish();
-        }
-        out.write_all(piece.get(..read).unwrap_or_default())?;
+/// The trees of these blobs into one folder, which will be at `place`.
+pub fn write_trees(
+    file: &BundleFile<'_>,
+    blobs: [Option<Blob<'_>>; 2],
+    tree: &Fd,
+    place: &[u8],
+) -> Result<(), Error> {
+    let progress = Progress::start();
+    let written = blobs.into_iter().flatten().try_for_each(|blob| {
+        write_tree(TarReader::new(BlobReader::open(file, blob)?.shown(progress)), tree, place)
+    });
+    if let Some(progress) = progress {
+        progress.end();
     }
+    written
 }
 
-/// The content of the member that `members` stands at, by way of `piece`.
-pub fn write_content(members: &mut TarReader<'_>, out: &Fd, piece: &mut [u8]) -> Result<(), Error> {
+/// A whole blob into an empty file.
+pub fn write_file(bytes: &mut BlobReader<'_>, out: &Fd) -> Result<(), Error> {
+    copy(&mut |piece| bytes.read(piece), out, zeroed(PIECE))?;
+    bytes.finish()
+}
+
+/// The content of the member that `members` stands at into an empty file, by way of `piece`; its length.
+pub fn write_content(members: &mut TarReader<'_>, out: &Fd, piece: &mut [u8]) -> Result<u64, Error> {
+    copy(&mut |piece| members.content(piece), out, piece)
+}
+
+/// Where there are only zeros, the file gets a hole: disk images and databases are mostly that.
+fn copy(
+    read: &mut dyn FnMut(&mut [u8]) -> Result<usize, Error>,
+    out: &Fd,
+    piece: &mut [u8],
+) -> Result<u64, Error> {
+    let mut end = 0;
     loop {
-        let read = members.content(piece)?;
-        if read == 0 {
-            return Ok(());
+        let read = read(piece)?;
+        let bytes = piece.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            // It may end in a hole.
+            out.truncate(end)?;
+            return Ok(end);
         }
-        out.write_all(piece.get(..read).unwrap_or_default())?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            out.pwrite_all(bytes, end)?;
+        }
+        end = end.saturating_add(read as u64);
     }
 }
 
 /// A whole tar stream into a folder, which will be at `place`.
-pub fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(), Error> {
+fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(), Error> {
     let piece = zeroed(PIECE);
     while let Some(member) = members.next_member()? {
         let path = c_string(&[member.path]);
         match member.kind {
-            Kind::Directory => sys::mkdirat(tree.at(), path, 0o755)?,
+            Kind::Directory => match sys::mkdirat(tree.at(), path, 0o755) {
+                // The shared blob's folders are the own one's too.
+                Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
+                made => made?,
+            },
             Kind::Symlink(target) => sys::symlinkat(c_string(&[target]), tree.at(), path)?,
             Kind::Hardlink(target) => {
                 let target = c_string(&[target]);
@@ -106,13 +136,13 @@ pub fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result
             }
             Kind::File { executable, loader, .. } => {
                 let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
-                write_content(&mut members, &out, piece)?;
+                let end = write_content(&mut members, &out, piece)?;
                 if !loader.is_empty() {
                     // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let it point: here.
                     let path = join(&[place, b"/", loader]);
                     let field = zeroed(PATH_MAX);
                     field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
-                    out.write_all(field)?;
+                    out.pwrite_all(field, end)?;
                 }
                 // The app may look at its own files' modes, so these are the ones that the packer stored.
                 out.chmod(if executable { 0o755 } else { 0o644 })?;

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use bundle::{
     Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
@@ -38,6 +39,8 @@ pub(crate) struct PackedVariant {
     /// Of that CPU; 0 for the baseline.
     pub(crate) level: u16,
     pub(crate) app: Frame,
+    /// What its tree has in common with others'.
+    pub(crate) shared: Option<Arc<Frame>>,
     /// The loader's path in the app; empty for static programs.
     pub(crate) loader: Vec<u8>,
     /// For every entry.
@@ -110,6 +113,13 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
+/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it runs itself.
+fn natively(parts: &Parts, host: Arch) -> bool {
+    let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
+    let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
+    targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
+}
+
 fn new_rules(rules: &[Rule]) -> Vec<NewRule<'_>> {
     rules.iter().map(|(kind, name, value)| NewRule { kind: *kind, name, value }).collect()
 }
@@ -157,10 +167,13 @@ impl<W: Write> Writer<W> {
     /// App, emulators, brokers and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        for PackedVariant { target, level, app, loader, rules, entries, notices } in &parts.variants {
-            let app = self.frame(BlobKind::App, Encoding::TarZstd, app, manifest).map_err(failed)?;
-            let (target, rules) = (*target, new_rules(rules));
-            let variant = manifest.variant(&NewVariant { target, level: *level, app, loader, rules: &rules });
+        for PackedVariant { target, level, app, shared, loader, rules, entries, notices } in &parts.variants {
+            let mut frame =
+                |frame| self.frame(BlobKind::App, Encoding::TarZstd, frame, manifest).map_err(failed);
+            let app = frame(app)?;
+            let shared = shared.as_deref().map(frame).transpose()?;
+            let (target, level, rules) = (*target, *level, &new_rules(rules));
+            let variant = manifest.variant(&NewVariant { target, level, app, shared, loader, rules });
             for Entry { name, path, rules } in entries {
                 manifest.entry(&NewEntry { variant, name, path, rules: &new_rules(rules) });
             }
@@ -174,7 +187,7 @@ impl<W: Write> Writer<W> {
         }
         for (host, frame) in &parts.brokers {
             let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
-            manifest.broker(*host, blob);
+            manifest.broker(*host, natively(parts, *host), blob);
         }
         Ok(())
     }

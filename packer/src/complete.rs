@@ -43,6 +43,7 @@ pub(crate) struct Search<'a> {
     /// The folder that is built into the loader and that libraries without a place of their own are put in.
     pub(crate) folder: Vec<u8>,
     pub(crate) debs: Option<&'a Debs<'a>>,
+    pub(crate) target: Arch,
 }
 
 /// Completes the app in `layers`.
@@ -60,7 +61,7 @@ pub(crate) fn complete(
     let mut loader = Vec::new();
     let mut folders = BTreeSet::new();
     if !programs.is_empty() {
-        let mut search = Search { request, programs, preload: Vec::new(), folder: Vec::new(), debs };
+        let mut search = Search { request, programs, preload: Vec::new(), folder: Vec::new(), debs, target };
         search.loader_first(&mut layers, &mut owed)?;
         search.folder = mount(request, &mut layers, programs)?;
         search.preload = preloads(request, &mut layers, &search.folder)?;

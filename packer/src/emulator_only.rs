@@ -57,6 +57,7 @@ pub(crate) fn parts(
             level: 0,
             target: emulator.key.host,
             app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
+            shared: None,
             loader: Vec::new(),
             rules: calling::apart_by_variable(emulator.key)
                 .into_iter()

@@ -224,6 +224,7 @@ impl Emulators {
                 let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
                 emulator.rules.retain(|rule| !argv0(rule));
             }
+            emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
     }
@@ -391,7 +392,7 @@ impl Emulators {
             digest,
             size,
             translator: "qemu-user".to_owned(),
-            version: "unknown".to_owned(),
+            version: emulator::qemu_version::of_file(path, key.target),
             source: emulator::SourcePackage::default(),
             licence: "NOASSERTION".to_owned(),
             provenance: Provenance::Given { path: path.display().to_string() },

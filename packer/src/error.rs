@@ -204,7 +204,9 @@ impl Error {
             Self::NativeForOtherHost { .. } | Self::EmulatorForOtherHost { .. } => {
                 "add it to `--hosts`, or leave the option out"
             }
-            Self::NoneWorks { .. } => "each failed the probe that `emulators.toml` names",
+            Self::NoneWorks { .. } => {
+                "each failed the probe that `emulators.toml` names, or serves smaller pages of memory than this kernel has"
+            }
             Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",
             Self::NoLauncher { .. } => {
                 "`--hosts LIST` leaves it out; `cargo xtask launchers` builds launchers"

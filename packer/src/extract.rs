@@ -5,7 +5,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Blob, Manifest};
@@ -16,7 +16,7 @@ use crate::bundle_file::BundleFile;
 use crate::cli::ExtractArgs;
 use crate::error::Error;
 use crate::place::NewFolder;
-use crate::verify;
+use crate::{sparse, verify};
 
 /// Extracts what was asked for.
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
@@ -41,7 +41,8 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
             }),
         };
         let place = to.join(folder.strip_prefix(new.path()).unwrap_or(Path::new("")));
-        tree(&bundle, &variant.app, &folder, &place)?;
+        let blobs: Vec<Blob<'_>> = [Some(variant.app), variant.shared].into_iter().flatten().collect();
+        tree(&bundle, &blobs, &folder, &place)?;
     }
     if apart {
         emulators(&bundle, &manifest, new.path())?;
@@ -73,7 +74,7 @@ fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Res
             // One tree for all emulators of its host.
             let of_host = folder.join(row.key.host.name());
             if !of_host.exists() {
-                tree(bundle, &row.blob, &of_host, &of_host)?;
+                tree(bundle, &[row.blob], &of_host, &of_host)?;
             }
         }
     }
@@ -92,7 +93,7 @@ fn rest(bundle: &BundleFile, manifest: &Manifest<'_>, folder: &Path) -> Result<(
             if !brokers.exists() {
                 make_folder(&brokers)?;
             }
-            file(bundle, &broker, &brokers.join(host.name()), 0o755)?;
+            file(bundle, &broker.blob, &brokers.join(host.name()), 0o755)?;
         }
     }
     let mut notices = 0;
@@ -125,17 +126,36 @@ fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<
     copied.map_err(|source| Error::io("write", path, source))
 }
 
-/// Unpacks a tree into `folder`, which may exist already when it is empty and will be at `place`.
-fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path, place: &Path) -> Result<(), Error> {
+/// Unpacks the blobs of a tree into `folder`, which may exist already when it is empty and will be at `place`.
+fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], folder: &Path, place: &Path) -> Result<(), Error> {
     let place = std::path::absolute(place).map_err(|source| Error::io("make", place, source))?;
     if !folder.is_dir() {
         make_folder(folder)?;
     }
+    let mut symlinks = Vec::new();
+    for blob in blobs {
+        files(bundle, blob, folder, &place, &mut symlinks)?;
+    }
+    for (path, target) in symlinks {
+        symlink(std::ffi::OsStr::from_bytes(&target), &path)
+            .map_err(|source| Error::io("write", &path, source))?;
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o755))
+        .map_err(|source| Error::io("write", folder, source))
+}
+
+/// Unpacks a blob of a tree, all but the symbolic links, which are `symlinks` that are still to be made.
+fn files(
+    bundle: &BundleFile,
+    blob: &Blob<'_>,
+    folder: &Path,
+    place: &Path,
+    symlinks: &mut Vec<(PathBuf, Vec<u8>)>,
+) -> Result<(), Error> {
     let part = format!("{} tree", blob.kind.name());
     let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
     let unpacked = bundle.unpacked(blob).map_err(damaged)?;
     let mut unpacked = unpacked.take(blob.length());
-    let mut symlinks: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     archive::read(&mut unpacked, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         app::check(path)?;
@@ -145,11 +165,13 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path, place: &Path) -> Re
         let to = folder.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
+            // The folders of a shared blob are those of the tree's own too; nothing here is a symbolic link yet.
+            Entry::Folder if to.is_dir() => Ok(()),
             Entry::Folder => wrote(fs::create_dir(&to)),
             Entry::File { executable, content, loader } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
                 let mut file = new_file(&to, mode)?;
-                io::copy(content, &mut file)?;
+                let length = sparse::copy(content, &mut file)?;
                 // As a launcher does (FORMAT.md, section 6).
                 let Some(loader) = loader else { return Ok(()) };
                 let path = place.join(std::ffi::OsStr::from_bytes(&loader));
@@ -157,7 +179,7 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path, place: &Path) -> Re
                 let path = path.as_os_str().as_bytes();
                 let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);
                 room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
-                file.write_all(&field)
+                file.write_all_at(&field, length)
             })()),
             Entry::HardLink(target) => {
                 app::check(&target)?;
@@ -170,11 +192,5 @@ fn tree(bundle: &BundleFile, blob: &Blob<'_>, folder: &Path, place: &Path) -> Re
                 Ok(())
             }
         }
-    })?;
-    for (path, target) in symlinks {
-        symlink(std::ffi::OsStr::from_bytes(&target), &path)
-            .map_err(|source| Error::io("write", &path, source))?;
-    }
-    fs::set_permissions(folder, Permissions::from_mode(0o755))
-        .map_err(|source| Error::io("write", folder, source))
+    })
 }

@@ -90,8 +90,8 @@ impl HostView {
             host: host.name(),
             launcher: total(&mut launchers.map(|row| row.blob)),
             emulators: total(&mut emulators.map(|row| row.blob)),
-            broker: total(&mut manifest.broker(host).into_iter()),
-            native: total(&mut native.map(|row| row.app)),
+            broker: total(&mut manifest.broker(host).into_iter().map(|row| row.blob)),
+            native: total(&mut native.flat_map(|row| [Some(row.app), row.shared]).flatten()),
         }
     }
 }
@@ -99,6 +99,10 @@ impl HostView {
 #[derive(Serialize)]
 struct VariantView {
     target: &'static str,
+    /// Stored length of its own blob in bytes.
+    stored: u64,
+    /// Stored length of the blob that it shares with other variants in bytes; 0 where there is none.
+    shared: u64,
     loader: String,
     entries: Vec<EntryView>,
     rules: Vec<String>,
@@ -172,6 +176,8 @@ impl BundleView {
                 .variants()
                 .map(|variant| VariantView {
                     target: variant.target.name(),
+                    stored: variant.app.stored(),
+                    shared: variant.shared.map_or(0, |shared| shared.stored()),
                     loader: readable(variant.loader),
                     entries: entries(&variant),
                     rules: rules(&manifest, variant.rules),

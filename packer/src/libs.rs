@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use closure::{Loader, Missing};
 
 use crate::app::Node;
+use crate::cli::ArchiveArgs;
 use crate::complete::Search;
 use crate::deb::Debs;
 use crate::error::Error;
@@ -50,7 +51,17 @@ pub(crate) fn holders(
     loader: Option<&Loader>,
     missing: &[Missing],
 ) -> BTreeMap<Vec<u8>, String> {
-    let Some(debs) = search.debs else { return BTreeMap::new() };
+    let known;
+    let debs = match search.debs {
+        Some(debs) => debs,
+        // Nobody asked Debian now: what it said before is told, and nothing is fetched for an error.
+        None => {
+            let args = ArchiveArgs { offline: true, ..search.request.archive.clone() };
+            let Ok(debs) = Debs::open(&args, search.target, &debian::Silent) else { return BTreeMap::new() };
+            known = debs;
+            &known
+        }
+    };
     let row = |one: &Missing| Some((one.name.clone(), holder(debs, loader, &one.name).ok()??));
     missing.iter().filter_map(row).collect()
 }

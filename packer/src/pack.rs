@@ -1,8 +1,11 @@
 //! `unibin pack`, as a story: request, app, hosts, emulators, blobs, bundle, report.
 //! The packer never executes what it packs.
 
+use std::sync::Arc;
+
 use bundle::Arch;
 
+use crate::app::App;
 use crate::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
 use crate::cli::PackArgs;
 use crate::compress::{self, Frame};
@@ -13,8 +16,9 @@ use crate::gather::{Checked, gather};
 use crate::notices::Owed;
 use crate::report::Report;
 use crate::request::Request;
+use crate::shared::Shared;
 use crate::words::Children;
-use crate::{also_target, archive, emulator_only, head, variants};
+use crate::{also_target, archive, emulator_only, head, shared, variants};
 
 /// Packs, and says what was packed.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -46,7 +50,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
 /// Trees, emulators and notices as frames, as many at once as there are CPUs.
 fn compressed(
     request: &Request,
-    variants: Vec<(u16, Checked)>,
+    mut variants: Vec<(u16, Checked)>,
     hosts: Vec<Arch>,
     obtained: &[Emulator],
     emulators: &Emulators,
@@ -56,13 +60,16 @@ fn compressed(
         let text = Content::from(owed.text.clone().into_bytes());
         Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
     };
+    let tree = |app: &App, whose: &str| -> Result<Frame, Error> {
+        let tar = compress::spool(|to| archive::write(app, to)).map_err(Error::Temporary)?;
+        let bar = emulators.bars.bar(&format!("app for {whose}"));
+        compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
+    };
     let variant = |(cpu_level, checked): (u16, Checked)| -> Result<PackedVariant, Error> {
         let Checked { app, entries, target, loader, rules, owed, .. } = checked;
-        let tar = compress::spool(|to| archive::write(&app, to)).map_err(Error::Temporary)?;
-        let bar = emulators.bars.bar(&format!("app for {target}"));
-        let app = compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)?;
+        let app = tree(&app, target.name())?;
         let notices = owed.map(notices).transpose()?;
-        Ok(PackedVariant { target, level: cpu_level, app, loader, rules, entries, notices })
+        Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
     };
     let packed = |of_host: Vec<Emulator>| -> Result<Packed, Error> {
         let (frame, encoding, members) = emulators.frame(&of_host, level)?;
@@ -72,13 +79,21 @@ fn compressed(
         Ok(Packed { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
+    let groups = shared::take_out(&mut variants)?;
     let (variants, packed) =
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
+    let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
+    for Shared { app, variants: group } in groups {
+        let frame = Arc::new(tree(&app, "several CPUs")?);
+        for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
+            variant.shared = Some(frame.clone());
+        }
+    }
     Ok(Parts {
         brokers: brokers(request, obtained)?,
         head: request.head,
         hosts,
-        variants: variants.into_iter().collect::<Result<_, _>>()?,
+        variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
 }

@@ -16,6 +16,7 @@ use crate::elf::{self, Elf, Kind};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::say;
+use emulator::calling::OwnRule;
 
 /// As `env` and `timeout` of coreutils have them.
 const OWN_FAILURE: u8 = 125;
@@ -117,8 +118,15 @@ fn emulated(
     Ok(command(emulator, name, program, rest))
 }
 
-/// Whether the emulator passes its own probe, if it has one.
+/// Whether the emulator serves this kernel's pages and passes its own probe, as far as it says anything of either.
 fn works(emulator: &Emulator) -> bool {
+    let pages = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
+    let fits = |(kind, _, value): &OwnRule| {
+        *kind != RuleKind::Pages || bundle::Rule { kind: *kind, name: b"", value }.number() >= pages
+    };
+    if !emulator.rules.iter().all(fits) {
+        return false;
+    }
     let words = emulator.rules.iter().filter(|(kind, ..)| *kind == RuleKind::Probe);
     let mut words = words.map(|(_, _, word)| OsString::from_vec(word.clone())).peekable();
     if words.peek().is_none() {
@@ -142,7 +150,7 @@ fn command(emulator: &Emulator, name: &OsStr, program: &Path, rest: &[OsString])
             RuleKind::Program => drop(command.arg(program)),
             RuleKind::Tree => drop(command.arg("/")),
             RuleKind::Rest => drop(command.args(rest)),
-            RuleKind::Probe => {}
+            RuleKind::Probe | RuleKind::Pages => {}
             RuleKind::DefaultVariable if std::env::var_os(variable).is_some() => {}
             RuleKind::SetVariable | RuleKind::DefaultVariable => drop(command.env(variable, value())),
             RuleKind::UnsetVariable => drop(command.env_remove(variable)),

@@ -22,6 +22,9 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
         if variant.level != 0 {
             let _ = write!(told, " level {}", variant.level); // writing to a String cannot fail
         }
+        if let Some(shared) = variant.shared {
+            let _ = write!(told, ", {} bytes stored for several targets", shared.stored());
+        }
         line(format!("{told}, {}", sizes(variant.app)));
         for entry in manifest.entries(&variant) {
             line(format!("  entry {}: {}", readable(entry.name), readable(entry.path)));
@@ -34,7 +37,7 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
     }
     for host in Arch::HOSTS {
         if let Some(broker) = manifest.broker(host) {
-            line(format!("broker: {host}, {}", sizes(broker)));
+            line(format!("broker: {host}, {}", sizes(broker.blob)));
         }
     }
     for notice in manifest.notices() {

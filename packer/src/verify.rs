@@ -95,11 +95,15 @@ pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
             manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
         }
         BlobKind::Broker => {
-            let host = Arch::HOSTS.into_iter().find(|host| manifest.broker(*host) == Some(*blob));
+            let host = Arch::HOSTS
+                .into_iter()
+                .find(|host| manifest.broker(*host).is_some_and(|row| row.blob == *blob));
             host.map(|host| host.name().to_owned())
         }
         BlobKind::App => {
-            manifest.variants().find(|row| row.app == *blob).map(|row| row.target.name().to_owned())
+            let of = manifest.variants().filter(|row| row.app == *blob || row.shared == Some(*blob));
+            let targets = once(of.map(|row| row.target.name()));
+            (!targets.is_empty()).then(|| targets.replace(", ", "+"))
         }
         // One blob holds all of a host's.
         BlobKind::Emulator => {

@@ -45,8 +45,14 @@ fn bundle_of(entries: &[Vec<u8>]) -> Vec<u8> {
     let mut manifest = ManifestBuilder::new();
     manifest.blob(&blob(BlobKind::Stub, Encoding::Raw, 0, &stub, &stub));
     let app = manifest.blob(&blob(BlobKind::App, Encoding::TarZstd, 4096, &frame, &tar));
-    let variant =
-        manifest.variant(&NewVariant { target: Arch::Riscv64, level: 0, app, loader: b"", rules: &[] });
+    let variant = manifest.variant(&NewVariant {
+        target: Arch::Riscv64,
+        level: 0,
+        app,
+        shared: None,
+        loader: b"",
+        rules: &[],
+    });
     manifest.entry(&NewEntry { variant, name: b"a", path: b"a", rules: &[] });
     let manifest_offset = (stub.len() + frame.len()) as u64;
     let manifest = manifest.finish(manifest_offset).expect("a manifest");

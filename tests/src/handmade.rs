@@ -60,7 +60,8 @@ impl Handmade {
             digest: self.digest,
         });
         let target = Arch::HOST.expect("the tests run on a host");
-        let variant = manifest.variant(&NewVariant { target, level: 0, app, loader: b"", rules: &[] });
+        let variant =
+            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
         let entry = self.entry.as_bytes();
         manifest.entry(&NewEntry { variant, name: entry, path: entry, rules: &[] });
         bytes.extend_from_slice(&self.frame);

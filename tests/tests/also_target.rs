@@ -71,6 +71,43 @@ fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
 }
 
 #[test]
+fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = other_program(folder.path());
+    let base = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64"];
+    for (also, said) in [(&[][..], ""), (&["--also-target", "s390x"], "s390x\n")] {
+        let packed = folder.path().join("packed");
+        pack_by_hand(&[&base, also].concat(), &packed).must_succeed();
+        for (way, attended) in
+            [("broker", "a broker"), ("binfmt", "a private binfmt_misc"), ("auto", "a broker")]
+        {
+            let sandbox = Sandbox::new();
+            let bundle = sandbox.copy(&packed, "busybox");
+            let program = sandbox.copy(&other, "busybox-s390x").display().to_string();
+            // Its own CPU's, the host's and the other one's; and a search path that is the caller's.
+            let script = format!(
+                "uname -m; /usr/bin/env echo host; echo \"$PATH\"; {program} uname -m 2>/dev/null; exit 7"
+            );
+            let outcome = run(&sandbox, &bundle, way, &script);
+            let log = outcome.errors();
+            assert!(log.contains("route: native"), "{outcome}");
+            let attends = log.contains(&format!("children: attended to by {attended}"));
+            if !also.is_empty() && way == "binfmt" && !attends {
+                without("namespaces", &format!("`{way}` does not attend to children here: {outcome}"));
+                continue;
+            }
+            // Where nothing but its own CPU's programs can be meant, nobody is put beside the app.
+            assert_eq!(attends, !also.is_empty(), "{way}: {outcome}");
+            let command = sandbox.command("true");
+            let path = command.get_envs().find(|(name, _)| *name == "PATH");
+            let path = path.and_then(|(_, path)| path?.to_str()).expect("a search path").to_owned();
+            let expected = format!("x86_64\nhost\n{path}\n{said}");
+            assert_eq!((outcome.code(), outcome.text()), (Some(7), expected), "{way}: {outcome}");
+        }
+    }
+}
+
+#[test]
 fn an_alpha_program_starts_a_riscv32_program() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, bytes: &[u8]| {

@@ -79,12 +79,13 @@ fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
 }
 
 const NO_OTHER: &str = "catalogue = false\n";
+const NO_ARGUMENT: &str = "probe = [\"\"]";
 
-/// A bundle of riscv64 busybox with this translator, before those of the catalogue if there are to be any.
-fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, probe: &str) -> PathBuf {
+/// A bundle of riscv64 busybox with this translator, of which `more` is said, before those of the catalogue if there are to be any.
+fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, more: &str) -> PathBuf {
     let row = format!(
         "{others}[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\n\
-         version = \"1\"\nprogram = \"{}\"\nprobe = [{probe}]\n",
+         version = \"1\"\nprogram = \"{}\"\n{more}\n",
         program.display()
     );
     let rows = sandbox.write("emulators.toml", row.as_bytes());
@@ -159,7 +160,9 @@ fn every_message_of_the_launcher_can_be_provoked() {
     let impossible = sandbox.run(&evil, &NO_ARGUMENTS);
     let no_program = handmade(&sandbox, &[file("app", 0o755, b"\x7fELF no more")]);
     let refused = sandbox.run(&no_program, &NO_ARGUMENTS);
-    let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), "\"\"");
+    let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), NO_ARGUMENT);
+    let apart = Sandbox::new();
+    let small_pages = translated(&apart, NO_OTHER, "older", &broken_emulator(&apart), "pages = 1024");
     let exists = text(&sandbox.make_folder("exists"));
     let there = sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", &exists)], &bundle, &NO_ARGUMENTS);
     let nobody = sandbox.copy(&launcher, "privileged");
@@ -179,7 +182,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "refusing to start with the rights of another user (set-user-ID, set-group-ID or file capabilities)",
                 other.run(&nobody, &["x"]),
             ),
-            ("unknown value for {}: {}", with("UNIBIN_DO", "dance")),
+            ("unknown value for UNIBIN_{}: {}", with("UNIBIN_DO", "dance")),
             ("no broker starts here", with("UNIBIN_DO", "gc")),
             ("nothing of this bundle attends to programs that its app starts:{}", unattended(&foreign)),
             ("nothing is removed: /proc does not tell which programs run: {}", unseen),
@@ -198,6 +201,10 @@ fn every_message_of_the_launcher_can_be_provoked() {
             (
                 "the emulator {} does not work on this machine, and no other is inside",
                 sandbox.run(&none_works, &NO_ARGUMENTS),
+            ),
+            (
+                "the emulator {} does not work with this kernel's pages of {} bytes (at most {})",
+                apart.run(&small_pages, &NO_ARGUMENTS),
             ),
             (
                 "UNIBIN_ROUTE asks for the route {}, which this bundle does not have on {}",
@@ -258,7 +265,8 @@ fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
         namespace.run(&sandbox, script, &[text(&launcher), text(bundle), sandbox.uid().to_string()])
     };
     let native = without_execution(&bundle);
-    let probed = translated(&sandbox, NO_OTHER, "qemu-user", &older_qemu(Arch::Riscv64), "\"-version\"");
+    let probed =
+        translated(&sandbox, NO_OTHER, "qemu-user", &older_qemu(Arch::Riscv64), "probe = [\"-version\"]");
     let probed = without_execution(&probed);
 
     // A rename that says it was done.

@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, compile_musl, own, pack};
+use end_to_end::{Sandbox, compile_musl, own, pack, pack_by_hand};
 
 /// One package.
 struct Row {
@@ -343,4 +343,19 @@ fn a_program_on_musl_runs_with_the_musl_of_debian() {
         let bits = if target == Arch::Armv7 { 32 } else { 64 };
         assert_eq!(ran.must_succeed(), format!("root=2.0 bits={bits}\n"), "{target}");
     }
+}
+
+#[test]
+fn a_missing_library_is_named_with_the_package_that_has_it_where_debian_was_asked_before() {
+    let Some(program) = compile_musl("root", &[own("root.c")], Arch::Riscv64, &[]) else { return };
+    let program = program.to_str().expect("text");
+    let options = ["--hosts", "x86_64", "--level", "3"];
+    // Asks.
+    pack(&[&[program, "--libs", "debian"], &options[..]].concat());
+    let sandbox = Sandbox::new();
+    let refused = pack_by_hand(&[&[program], &options[..]].concat(), &sandbox.at("bundle"));
+    refused.must_fail_with(
+        3,
+        &["ld-musl-riscv64.so.1", "needed by: root", "is in:     package musl", "--libs debian"],
+    );
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{SMALLEST, Sandbox, older_qemu, pack_by_hand};
+use end_to_end::{SMALLEST, Sandbox, older_qemu, pack_by_hand, unibin};
 
 /// A row of `emulators.toml` for riscv64 programs on `x86_64`.
 fn row(name: &str, version: &str, program: &Path, probe: &str) -> String {
@@ -95,4 +95,45 @@ fn arguments_and_variables_of_a_translator_arrive() {
     let ran = Sandbox::finish(&mut command);
     assert_eq!(ran.text(), "a file,\n", "{ran}");
     assert!(ran.errors().contains("exit_group(0)"), "it says what the program calls: {ran}");
+}
+
+#[test]
+fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves() {
+    let sandbox = Sandbox::new();
+    let older = older_qemu(Arch::Riscv64);
+    let small = row("small", "1", &older, "pages = 2048\nprobe = [\"-version\"]");
+    let bundle = packed(&sandbox, &("catalogue = false\n".to_owned() + &small));
+    let refused = sandbox.run(&bundle, &["uname", "-m"]);
+    refused.must_fail_with(
+        126,
+        &["the emulator `small` does not work with this kernel's pages of 4096 bytes (at most 2048)"],
+    );
+    assert_eq!(refused.errors().lines().count(), 2, "one line and a hint: {refused}");
+    // What comes after it is taken; and it is not even asked.
+    let bundle = packed(&sandbox, &(small + &row("qemu-user", "7.2", &older, "pages = 4096")));
+    let told = told(&sandbox, &bundle, &[]);
+    assert!(told.contains("not using small 1: the emulator `small` does not work with"), "{told}");
+    let executed = told.lines().find(|line| line.contains("executing")).expect("something ran");
+    assert!(executed.contains("qemu-user-7.2"), "{told}");
+}
+
+#[test]
+fn an_older_qemu_is_known_by_its_file_and_what_it_does_not_serve_is_packed_with_it() {
+    let sandbox = Sandbox::new();
+    let inspected = |target: Arch| {
+        let given = format!("x86_64={}", older_qemu(target).display());
+        let output = sandbox.at("packed");
+        let smallest = SMALLEST.iter().find(|smallest| smallest.target == target).expect("a row");
+        let program = sandbox.write("program", &smallest.elf()).display().to_string();
+        let arguments = [&program, "--hosts", "x86_64", "--emulator", &given, "--level", "1"];
+        pack_by_hand(&arguments, &output).must_succeed();
+        let told = unibin().args(["inspect", "--json"]).arg(&output).output().expect("unibin starts");
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        told["translators"][0].clone()
+    };
+    let arm = inspected(Arch::Armv7);
+    assert!(arm["version"].as_str().is_some_and(|version| version.starts_with("7.2")), "{arm}");
+    assert!(arm["rules"].to_string().contains("pages 16384"), "{arm}");
+    let riscv64 = inspected(Arch::Riscv64);
+    assert!(!riscv64["rules"].to_string().contains("pages"), "{riscv64}");
 }

@@ -21,6 +21,7 @@ mod self_test;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -56,6 +57,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 struct Lab {
     folder: PathBuf,
     packer: Packer,
+}
+
+/// What a machine needs to run its cases.
+struct Ready {
+    cases: Vec<&'static Case>,
+    bundles: PathBuf,
+    programs: Programs,
+    /// Where it is to boot.
+    boots: Option<Boots>,
+}
+
+/// What a machine boots from.
+struct Boots {
+    kernel: PathBuf,
+    initramfs: PathBuf,
+    disk: PathBuf,
+    qemu: Command,
+    memory: u32,
+    command_line: String,
 }
 
 impl Lab {
@@ -95,6 +115,29 @@ impl Lab {
             Way::Booted => disks::empty(self.folder.join("shared.img"), 512)?,
             Way::Logs => PathBuf::new(),
         };
+        // While a machine runs, which takes one processor most of the time, what the next one needs is fetched and packed.
+        std::thread::scope(|scope| {
+            let (sender, ready) = mpsc::sync_channel(0);
+            if request.way != Way::Logs {
+                let suites = &mut suites;
+                scope.spawn(move || {
+                    for machine in &request.machines {
+                        if sender.send(self.ready(machine, request, suites)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            self.rows_of(request, &ready, &shared)
+        })
+    }
+
+    fn rows_of(
+        &self,
+        request: &Request,
+        ready: &mpsc::Receiver<Result<Ready>>,
+        shared: &Path,
+    ) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for machine in &request.machines {
             println!("lab: == {}", machine.name);
@@ -102,7 +145,10 @@ impl Lab {
             let ran = if request.way == Way::Logs {
                 self.kept_console(machine, request)
             } else {
-                self.console(machine, request, &mut suites, &shared)
+                ready
+                    .recv()
+                    .context("nothing is made ready")?
+                    .and_then(|ready| self.console(machine, request, ready, shared))
             };
             let seconds = begin.elapsed().as_secs();
             let row = match ran {
@@ -150,38 +196,35 @@ impl Lab {
         Ok(console)
     }
 
-    /// Runs the cases on a machine; what its console said.
-    fn console(
-        &self,
-        machine: &Machine,
-        request: &Request,
-        suites: &mut Suites,
-        shared: &Path,
-    ) -> Result<String> {
+    /// Makes what a machine needs.
+    fn ready(&self, machine: &Machine, request: &Request, suites: &mut Suites) -> Result<Ready> {
         let applies = |case: &&&Case| case.applies(machine, request.way != Way::Fast);
         let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
         let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
         let bundles = self.packer.all_for(machine.host, &scripts)?;
         let programs = self.programs(machine.host, suites)?;
-        let log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
-        let told = |line: &str| {
-            if let Some(case) = line.strip_prefix("@lab begin ") {
-                println!("lab: {}: {case}", machine.name);
-            }
+        let boots = match request.way {
+            Way::Booted => Some(self.boots(machine, &bundles, &programs, &cases, suites)?),
+            Way::Fast | Way::Logs => None,
         };
-        if request.way == Way::Fast {
-            let emulator = (!matches!(machine.host, Arch::X86_64 | Arch::I686))
-                .then(|| self.packer.emulator(machine.host))
-                .transpose()?;
-            let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
-            return fast::run(&parts, &cases, log, told);
-        }
-        let board = machines::board(machine.host);
+        Ok(Ready { cases, bundles, programs, boots })
+    }
+
+    /// Makes what a machine boots from.
+    fn boots(
+        &self,
+        machine: &Machine,
+        bundles: &Path,
+        programs: &Programs,
+        cases: &[&Case],
+        suites: &mut Suites,
+    ) -> Result<Boots> {
         let kernel = suites.kernel(machine)?;
-        let initramfs = self.folder.join("initramfs");
-        std::fs::write(&initramfs, initramfs::archive(machine, &kernel, &programs, &cases)?)?;
-        let disk = disks::of_folder(&bundles, &self.folder.join("disks"))?;
-        let mut qemu = self.qemu(&board)?;
+        let initramfs = self.folder.join("roots").join(machine.name);
+        let archive = initramfs::archive(machine, &kernel, programs, cases)?;
+        archive::appear(&initramfs, |new| Ok(std::fs::write(new, archive)?))?;
+        let disk = disks::of_folder(bundles, &self.folder.join("disks"))?;
+        let mut qemu = self.qemu(&machines::board(machine.host))?;
         let mut memory = 512;
         let mut command_line = "loglevel=3".to_owned();
         if machine.host == Arch::Loongarch64 {
@@ -191,14 +234,33 @@ impl Lab {
             memory = 1024;
             command_line.push_str(" mem=512M");
         }
+        Ok(Boots { kernel: kernel.image, initramfs, disk, qemu, memory, command_line })
+    }
+
+    /// Runs the cases on a machine; what its console said.
+    fn console(&self, machine: &Machine, request: &Request, ready: Ready, shared: &Path) -> Result<String> {
+        let Ready { cases, bundles, programs, boots } = ready;
+        let log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
+        let told = |line: &str| {
+            if let Some(case) = line.strip_prefix("@lab begin ") {
+                println!("lab: {}: {case}", machine.name);
+            }
+        };
+        let Some(boots) = boots else {
+            let emulator = (!matches!(machine.host, Arch::X86_64 | Arch::I686))
+                .then(|| self.packer.emulator(Arch::X86_64, machine.host))
+                .transpose()?;
+            let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
+            return fast::run(&parts, &cases, log, told);
+        };
         let parts = boot::Parts {
-            qemu,
-            board: &board,
-            memory,
-            kernel: &kernel.image,
-            command_line: &command_line,
-            initramfs: &initramfs,
-            disks: [&disk, shared],
+            qemu: boots.qemu,
+            board: &machines::board(machine.host),
+            memory: boots.memory,
+            kernel: &boots.kernel,
+            command_line: &boots.command_line,
+            initramfs: &boots.initramfs,
+            disks: [&boots.disk, shared],
         };
         boot::boot(parts, log, told)
     }

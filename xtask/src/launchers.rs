@@ -23,7 +23,7 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
 /// What the compiler is told for every launcher. Nothing of it may differ between machines.
-const FLAGS: [&str; 22] = [
+const FLAGS: [&str; 25] = [
     "-Clinker=rust-lld",
     "-Clinker-flavor=ld.lld",
     // No start files, libraries or libc.
@@ -59,6 +59,11 @@ const FLAGS: [&str; 22] = [
     "-Cllvm-args=-enable-load-pre=false",
     // Not `-enable-gvn-sink`, half a hundredth smaller: it orders values by their addresses in the compiler's memory, so one in
     // three builds was another one.
+    // Constants apart: merged into one block, all of it is where addresses are changed at a start, and each use adds up an offset.
+    "-Cllvm-args=-enable-global-merge=false",
+    // Nobody changes addresses at a start, nor protects them afterwards: the program is static and fixed. Then two segments less.
+    "-Clink-arg=-znorelro",
+    "-Clink-arg=--no-rosegment",
     // Nothing reads section headers when a program is started.
     "-Clink-arg=-znosectionheader",
     "--cfg=sha2_backend=\"soft\"",

@@ -8,6 +8,7 @@ use bundle::EmulatorKey;
 use crate::digest;
 use crate::elf_check::{self, ElfFault};
 use crate::error::EmulatorError;
+use crate::qemu_version;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
 
 pub(super) fn obtain(key: EmulatorKey, path: &Path) -> Result<Emulator, EmulatorError> {
@@ -19,7 +20,7 @@ pub(super) fn obtain(key: EmulatorKey, path: &Path) -> Result<Emulator, Emulator
         digest,
         size,
         translator: "qemu-user".into(), // it is called as QEMU is
-        version: "unknown".into(),
+        version: qemu_version::of_file(path, key.target),
         source: SourcePackage::default(),
         licence: "NOASSERTION".into(), // SPDX's word for "nobody said"
         provenance: Provenance::Given { path: path.display().to_string() },

@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::controls::Children;
 use crate::error::Error;
 use crate::launch::{Launch, Places, option_words};
-use crate::route::base_name;
+use crate::route::{Route, base_name};
 use crate::run::Run;
 use crate::sys::{self, At, OFlags};
 
@@ -54,8 +54,7 @@ pub fn attend<'a>(
     translator: Option<&Translator<'a>>,
     places: &mut Places<'a>,
 ) {
-    let last_time = last_time(cache);
-    let known = last_time.and_then(|known| known.strip_prefix(boot()));
+    let known = remembered(cache, REMEMBERED);
     let ways: &[Way] = match run.controls.children {
         Children::None => return run.log.step("children: none, as UNIBIN_CHILDREN says", &[]),
         Children::Broker => &[Way::Broker],
@@ -66,7 +65,9 @@ pub fn attend<'a>(
         }
         Children::Auto => &[Way::Broker, Way::Binfmt],
     };
-    places.programs = programs(run, places.tree.to_bytes());
+    if is_emulated(run) {
+        places.programs = programs(run, places.tree.to_bytes());
+    }
     let mut why: &[u8] = b"";
     for (number, way) in ways.iter().enumerate() {
         let tried = match way {
@@ -92,7 +93,7 @@ pub fn attend<'a>(
     );
     // Who brings programs along may well start them. Once is enough until the next boot; who cannot tell whether it was is quiet.
     let may_matter = !places.programs.is_empty() && run.controls.children == Children::Auto;
-    if may_matter && !attended_already() && !is_said(cache) && remember(cache, SAID, b"") {
+    if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
         let _ = sys::stderr(Error::nothing_attends(why).lines());
     }
     places.programs = b"";
@@ -108,8 +109,15 @@ fn by_broker<'a>(
     let launch = Launch::build(run, translator, places);
     let app: Vec<&CStr> = launch.environment_strings().collect();
     let variables = Variables::compare(&app, run.start.process.env(), places.programs);
-    let attendant = Attendant::new(emulators, places.tree.to_bytes(), options(run), variables);
+    // Natively nothing lies over the host's files.
+    let overlay = if is_emulated(run) { places.tree.to_bytes() } else { b"" };
+    let attendant = Attendant::new(emulators, places.tree.to_bytes(), overlay, options(run), variables);
     Ok(broker::start(attendant)?)
+}
+
+/// Whether the app itself is a program of another CPU.
+fn is_emulated(run: &Run<'_>) -> bool {
+    matches!(run.route, Route::Emulated(..))
 }
 
 fn by_binfmt<'a>(
@@ -170,12 +178,10 @@ fn boot() -> &'static [u8] {
     read.map_or(b"unknown", |()| id)
 }
 
-fn last_time(cache: &Cache) -> Option<&'static [u8]> {
-    sys::readlinkat(At::CWD, c_string(&[cache.path(), REMEMBERED])).ok().map(CStr::to_bytes)
-}
-
-fn is_said(cache: &Cache) -> bool {
-    sys::readlinkat(At::CWD, c_string(&[cache.path(), SAID])).is_ok_and(|link| link.to_bytes() == boot())
+/// What a link says since this boot.
+fn remembered(cache: &Cache, link: &[u8]) -> Option<&'static [u8]> {
+    let target = sys::readlinkat(At::CWD, c_string(&[cache.path(), link])).ok()?;
+    target.to_bytes().strip_prefix(boot())
 }
 
 /// Whether it could be: in a cache that can only be read it cannot.

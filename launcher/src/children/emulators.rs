@@ -51,7 +51,7 @@ impl<'a> Emulator<'a> {
             // What runs the app was looked at in this start; the others are as old as they are.
             let seen = first.is_some_and(|first| first.blob.digest() == translator.blob.digest());
             let afresh = run.controls.verify && !seen;
-            let slot = unpack::ensure(cache, run.file, translator.blob, false, afresh, run.log)?;
+            let slot = unpack::ensure(cache, run.file, translator.blob, None, false, afresh, run.log)?;
             let path = slot.path_of(crate::named::file_in_slot(&translator));
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
             let rules = rules(run, target, Some(&translator));

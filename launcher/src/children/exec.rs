@@ -37,6 +37,7 @@ enum Word {
 pub struct Attendant<'a> {
     emulators: Vec<Emulator<'a>>,
     tree: &'a [u8],
+    overlay: &'a [u8],
     options: Vec<&'a [u8]>,
     variables: Variables<'a>,
     place: Place,
@@ -83,16 +84,18 @@ enum Choice {
 }
 
 impl<'a> Attendant<'a> {
-    /// For an app whose tree lies at `tree`.
+    /// For an app whose tree lies at `tree`, and over the host's files at `overlay`: at the same place, or not at all.
     pub fn new(
         emulators: Vec<Emulator<'a>>,
         tree: &'a [u8],
+        overlay: &'a [u8],
         options: Vec<&'a [u8]>,
         variables: Variables<'a>,
     ) -> Self {
         Self {
             emulators,
             tree,
+            overlay,
             options,
             variables,
             place: Place::default(),
@@ -152,7 +155,7 @@ impl<'a> Attendant<'a> {
     /// Finds the file that will run, through scripts to their interpreters. `None` when the call is one of our own.
     fn choose(&mut self, call: &ExecCall) -> Option<Choice> {
         let Self { place, head, list, .. } = self;
-        place.find(self.tree, call.dir, &self.path, call.flags)?;
+        place.find(self.overlay, call.dir, &self.path, call.flags)?;
         let asked = if self.path.is_empty() { place.name.bytes() } else { &self.path };
         self.name.clear();
         self.name.extend_from_slice(base_name(asked));
@@ -188,7 +191,7 @@ impl<'a> Attendant<'a> {
                     list.front.insert(0, name);
                     self.variable.clear();
                     self.variable.extend_from_slice(path);
-                    place.find(self.tree, sys::CURRENT_FOLDER, &self.variable, 0)?;
+                    place.find(self.overlay, sys::CURRENT_FOLDER, &self.variable, 0)?;
                     mapped |= place.mapped;
                 }
                 Program::Script(..) | Program::Kernels => break,
@@ -200,7 +203,7 @@ impl<'a> Attendant<'a> {
         if script_mapped {
             // Behind a script `place` is where its interpreter lies.
             if !list.front.is_empty() {
-                place.find(self.tree, call.dir, &self.path, call.flags)?;
+                place.find(self.overlay, call.dir, &self.path, call.flags)?;
             }
             return Some(Choice::Path);
         }

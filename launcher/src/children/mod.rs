@@ -13,6 +13,8 @@ pub mod emulators;
 #[cfg(feature = "children")]
 pub mod exec;
 #[cfg(feature = "children")]
+pub mod pages;
+#[cfg(feature = "children")]
 pub mod place;
 #[cfg(feature = "children")]
 pub mod program;

@@ -54,7 +54,7 @@ impl Place {
                 return self.named_by_link(path);
             }
             let within = |folder: &[u8]| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"));
-            if !within(tree) {
+            if !tree.is_empty() && !within(tree) {
                 self.view.join(&[tree, path]);
                 if is_file(&self.view) {
                     self.name.join(&[self.view.bytes()]);

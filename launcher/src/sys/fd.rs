@@ -100,9 +100,18 @@ impl Fd {
     }
 
     /// Writes some of `bytes` at an offset; the position stays.
-    #[cfg(feature = "children")]
     pub fn pwrite(&self, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
         uninterrupted(|| super::word::pwrite(self.argument(), bytes, offset))
+    }
+
+    /// Writes all of `bytes` from an offset on.
+    pub fn pwrite_all(&self, mut bytes: &[u8], mut offset: u64) -> Result<(), Errno> {
+        while !bytes.is_empty() {
+            let count = self.pwrite(bytes, offset)?;
+            bytes = bytes.get(count..).filter(|_| count != 0).ok_or(Errno::EIO)?;
+            offset += count as u64;
+        }
+        Ok(())
     }
 
     /// Writes some of `bytes` at the file's position and says how many.
@@ -214,6 +223,15 @@ pub fn stdout(bytes: &[u8]) -> Result<(), Errno> {
 /// Writes all of `bytes` to standard error.
 pub fn stderr(bytes: &[u8]) -> Result<(), Errno> {
     write_all(2, bytes)
+}
+
+/// Whether somebody at a terminal sees what is written to standard error (isatty(3)).
+pub fn stderr_is_terminal() -> bool {
+    // At least as long as any CPU's `struct termios`.
+    let mut settings = [0u64; 16];
+    let arguments = [2, linux_raw_sys::ioctl::TCGETS as usize, settings.as_mut_ptr() as usize];
+    // SAFETY: the kernel writes one `struct termios` into `settings`.
+    unsafe { call(raw::__NR_ioctl, arguments) }.is_ok()
 }
 
 /// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17. It may be executed, which has to

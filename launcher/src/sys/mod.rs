@@ -78,7 +78,7 @@ pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 #[cfg(feature = "children")]
 pub use fd::CURRENT_FOLDER;
-pub use fd::{At, Fd, Lock, memfd_create, stderr, stdout};
+pub use fd::{At, Fd, Lock, memfd_create, stderr, stderr_is_terminal, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};

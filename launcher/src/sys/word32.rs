@@ -30,7 +30,6 @@ pub(super) fn pread(fd: usize, buffer: &mut [u8], offset: u64) -> Result<usize, 
     unsafe { call(raw::__NR_pread64, arguments) }
 }
 
-#[cfg(feature = "children")]
 pub(super) fn pwrite(fd: usize, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
     let mut arguments = [0; 6];
     arguments[..3].copy_from_slice(&[fd, bytes.as_ptr() as usize, bytes.len()]);

@@ -20,7 +20,6 @@ pub(super) fn pread(fd: usize, buffer: &mut [u8], offset: u64) -> Result<usize, 
     unsafe { call(raw::__NR_pread64, arguments) }
 }
 
-#[cfg(feature = "children")]
 pub(super) fn pwrite(fd: usize, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
     let arguments = [fd, bytes.as_ptr() as usize, bytes.len(), offset as usize];
     // SAFETY: the kernel reads `bytes.len()` bytes from `bytes`.

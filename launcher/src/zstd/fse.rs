@@ -91,6 +91,13 @@ impl Table {
         Some(position)
     }
 
+    /// Builds the table of one of the RFC's own distributions.
+    pub(super) fn build_of(&mut self, counts: &[i8], log: u32) -> Option<()> {
+        let mut wide = [0i16; MAX_SYMBOLS];
+        wide.iter_mut().zip(counts).for_each(|(wide, count)| *wide = i16::from(*count));
+        self.build(&wide, log)
+    }
+
     /// Builds the table of a distribution: -1 is "less than one" (RFC 8878, 4.1.1).
     pub(super) fn build(&mut self, counts: &[i16], log: u32) -> Option<()> {
         let size = 1usize << log;

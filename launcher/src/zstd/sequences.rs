@@ -16,36 +16,33 @@ const MATCH_BITS: [u8; 53] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1,
     1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
 ];
-const LITERAL_BASES: [u32; 36] = bases(0, LITERAL_BITS);
-const MATCH_BASES: [u32; 53] = bases(3, MATCH_BITS);
 /// `Offset_Code` may be anything that an offset of 31 bits needs.
 const OFFSET_CODES: usize = 32;
 
-const fn bases<const N: usize>(first: u32, bits: [u8; N]) -> [u32; N] {
-    let mut bases = [first; N];
-    let mut code = 1;
-    while code < N {
-        bases[code] = bases[code - 1] + (1 << bits[code - 1]);
-        code += 1;
-    }
-    bases
+/// Where the codes of lengths begin. Added up when a frame is opened, since the tables would be longer than the addition.
+fn bases<const CODES: usize>(mut base: u32, bits: &[u8; CODES]) -> [u32; CODES] {
+    bits.map(|bits| {
+        let this = base;
+        base += 1 << bits;
+        this
+    })
 }
 
 /// The RFC's own distributions (3.1.1.3.2.2), for a block that has none.
-const LITERAL_COUNTS: [i16; 36] = [
+const LITERAL_COUNTS: [i8; 36] = [
     4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1, 1, 1, -1, -1,
     -1, -1,
 ];
-const OFFSET_COUNTS: [i16; 29] =
+const OFFSET_COUNTS: [i8; 29] =
     [1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1];
-const MATCH_COUNTS: [i16; 53] = [
+const MATCH_COUNTS: [i8; 53] = [
     1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
 ];
 
 /// What a kind of code is made of: the RFC's distribution and its accuracy, the greatest accuracy, how many codes.
 struct Alphabet {
-    counts: &'static [i16],
+    counts: &'static [i8],
     log: u32,
     max_log: u32,
     codes: usize,
@@ -60,14 +57,21 @@ static ALPHABETS: [Alphabet; 3] = [
 
 pub(super) struct Sequences {
     tables: [Table; 3],
+    literal_bases: [u32; LITERAL_BITS.len()],
+    match_bases: [u32; MATCH_BITS.len()],
     /// The last three offsets.
     recent: [usize; 3],
 }
 
 impl Sequences {
     pub(super) fn new() -> Self {
-        // What the offsets of a frame begin with (RFC 8878, 3.1.2.5).
-        Self { tables: [Table::new(), Table::new(), Table::new()], recent: [1, 4, 8] }
+        Self {
+            tables: [Table::new(), Table::new(), Table::new()],
+            literal_bases: bases(0, &LITERAL_BITS),
+            match_bases: bases(3, &MATCH_BITS),
+            // What the offsets of a frame begin with (RFC 8878, 3.1.2.5).
+            recent: [1, 4, 8],
+        }
     }
 
     /// Decodes the sequences in `range` of `block` and writes what they say.
@@ -100,9 +104,14 @@ impl Sequences {
             for left in (0..count).rev() {
                 let code = u32::from(offset_table.symbol(offset_code));
                 let offset = (1 << code) + stream.read(code);
-                let length = value(match_table.symbol(match_code), &MATCH_BASES, &MATCH_BITS, &mut stream)?;
-                let run =
-                    value(literal_table.symbol(literal_code), &LITERAL_BASES, &LITERAL_BITS, &mut stream)?;
+                let length =
+                    value(match_table.symbol(match_code), &self.match_bases, &MATCH_BITS, &mut stream)?;
+                let run = value(
+                    literal_table.symbol(literal_code),
+                    &self.literal_bases,
+                    &LITERAL_BITS,
+                    &mut stream,
+                )?;
                 if left != 0 {
                     literal_table.advance(&mut literal_code, &mut stream);
                     match_table.advance(&mut match_code, &mut stream);
@@ -132,7 +141,7 @@ impl Sequences {
         let mut at = at + 1;
         for (table, alphabet) in self.tables.iter_mut().zip(&ALPHABETS) {
             match modes >> 6 {
-                0 => table.build(alphabet.counts, alphabet.log)?,
+                0 => table.build_of(alphabet.counts, alphabet.log)?,
                 1 => {
                     let symbol = *block.get(at).filter(|symbol| usize::from(**symbol) < alphabet.codes)?;
                     table.fill_with(symbol);

@@ -72,7 +72,12 @@ impl Packer {
         let pages = compile(PAGES, Arch::X86_64, &programs)?;
         let mut wanted = wanted(host, &pages);
         wanted.push(("alpha".to_owned(), alpha(host, &programs)?));
+        let limited = "limited".to_owned();
+        wanted.push((limited.clone(), String::new()));
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
+        if let Some((_, words)) = wanted.iter_mut().find(|(name, _)| *name == limited) {
+            *words = self.limited(host, &pages, &programs)?;
+        }
         let key = Sha256::of(format!("{wanted:?}").as_bytes()).to_string();
         let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
         if folder.exists() {
@@ -122,34 +127,46 @@ impl Packer {
         Ok(bundle)
     }
 
-    /// An emulator of this machine's for `target`, out of the store.
-    pub(crate) fn emulator(&self, target: Arch) -> Result<PathBuf> {
+    /// How `pages` is packed with the catalogue's emulator as one of the user's own, which does not serve every kernel's pages.
+    fn limited(&self, host: Arch, pages: &Path, programs: &Path) -> Result<String> {
+        let emulator = self.emulator(host, Arch::X86_64)?;
+        let rows = format!(
+            "catalogue = false\n[[translator]]\nhost = \"{host}\"\ntarget = \"x86_64\"\nname = \"limited\"\n\
+             version = \"1\"\nprogram = {:?}\npages = 8192\n",
+            emulator.display().to_string()
+        );
+        let file = written(programs, "limited.toml", rows.as_bytes())?;
+        Ok(format!("{} --target x86_64 --hosts {host} --translators {}", pages.display(), file.display()))
+    }
+
+    /// The emulator of `host` for `target`, out of the store.
+    pub(crate) fn emulator(&self, host: Arch, target: Arch) -> Result<PathBuf> {
         let run = |words: &[&str]| -> Result<String> {
             let ran = Command::new(&self.program).arg("emulator").args(words).output()?;
             ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr).trim());
             Ok(String::from_utf8_lossy(&ran.stdout).trim().to_owned())
         };
-        run(&["fetch", "--target", target.name(), "--hosts", "x86_64"])?;
-        Ok(run(&["path", "--target", target.name(), "--host", "x86_64"])?.into())
+        run(&["fetch", "--target", target.name(), "--hosts", host.name()])?;
+        Ok(run(&["path", "--target", target.name(), "--host", host.name()])?.into())
     }
+}
+
+/// A file below `programs`. The bundles are kept by the words that pack them: other bytes have another path.
+fn written(programs: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = programs.join(&Sha256::of(bytes).to_string()[..16]).join(name);
+    appear(&path, |new| {
+        fs::write(new, bytes)?;
+        Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
+    })?;
+    Ok(path)
 }
 
 /// How an Alpha program is packed that becomes a riscv32 one, as in the talk that unibin began with.
 fn alpha(host: Arch, programs: &Path) -> Result<String> {
     let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32);
     let child = child.context("no smallest program for riscv32")?;
-    let program = |name: &str, bytes: Vec<u8>| -> Result<PathBuf> {
-        // The bundles are kept by the words that pack them: other bytes have another path.
-        let folder = programs.join(&Sha256::of(&bytes).to_string()[..16]);
-        let path = folder.join(name);
-        appear(&path, |new| {
-            fs::write(new, bytes)?;
-            Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
-        })?;
-        Ok(path)
-    };
-    let app = program("alpha", alpha_that_starts("/usr/bin/child"))?;
-    let child = program("child", child.elf())?;
+    let app = written(programs, "alpha", &alpha_that_starts("/usr/bin/child"))?;
+    let child = written(programs, "child", &child.elf())?;
     Ok(format!(
         "{} --target alpha --hosts {} --add {}:usr/bin/child --also-target riscv32",
         app.display(),

@@ -42,7 +42,7 @@ impl Case {
             return false;
         }
         // QEMU 7.2, the last for hosts of 32 bits, ends in SIGFPE when it begins with that program.
-        if self.name == "pages" && machine.host.class() == bundle::Class::Elf32 {
+        if matches!(self.name, "pages" | "large-pages") && machine.host.class() == bundle::Class::Elf32 {
             return false;
         }
         let can = match self.needs {
@@ -71,6 +71,9 @@ impl Case {
             .replace("@UNAME@", machine.host.uname_names()[0])
             .replace("@WAY@", self.name.trim_start_matches("children-"))
             .replace("@PAGES@", &pages_on(machine))
+            .replace("@BYTES@", &(machine.page * 1024).to_string())
+            .replace("@SAYS@", if machine.page == 4 { "did not say" } else { "said" })
+            .replace("@LIMITED@", if machine.page == 4 { "0" } else { "126" })
             .replace("@UNTRACED@", if has_private_handlers(machine) { "@TARGET_UNAME@" } else { "refused" })
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
@@ -372,6 +375,24 @@ ls /home/user/.cache/unibin >&2
         target: Some(Arch::X86_64),
         script: "told /bundles/pages/pages\n",
         expected: "@PAGES@exit 0\n",
+    },
+    // The bundle `limited` has the same emulator, of which it says that it serves pages of 8192 bytes at most.
+    Case {
+        name: "large-pages",
+        needs: Needs::Kernel,
+        target: Some(Arch::X86_64),
+        script: r#"
+with="$with UNIBIN_LOG=1"
+told /bundles/pages/pages >/run/out
+tail -n 1 /run/out
+said 'pages of @BYTES@ bytes'
+with=HOME=/home/user
+told /bundles/limited/limited >/run/out
+tail -n 1 /run/out
+said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
+"#,
+        expected: "exit 0\n@SAYS@: pages of @BYTES@ bytes\nexit @LIMITED@\n\
+                   @SAYS@: does not work with this kernel's pages of @BYTES@ bytes (at most 8192)\n",
     },
     // With the scopes 2 and 3 no user can trace: the other way serves, where there is one. Last: the highest scope stays until the
     // machine is switched off.

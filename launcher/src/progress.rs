@@ -1,0 +1,51 @@
+//! How far the unpacking of something large is, on a terminal: a first run may take minutes. Nothing is shown of what takes less than
+//! a second, and nothing of it stays.
+
+use core::cell::Cell;
+
+use bundle::Blob;
+
+use crate::bytes::{decimal, fill, keep};
+use crate::sys;
+
+/// Since when, and when it was last shown, in seconds since 1970. A clock that is set meanwhile makes the numbers wrong, not more.
+pub struct Progress {
+    since: i64,
+    last: Cell<i64>,
+}
+
+/// Bytes in a megabyte.
+const MB: u64 = 1_000_000;
+
+/// Over the line that was shown before; what stands behind the new one is cleared (ECMA-48, EL).
+const LINE: &str = "\runibin: unpacking the {}: {} of {} MB, {} MB/s, {} s left\x1b[K";
+const NO_LINE: &[u8] = b"\r\x1b[K";
+
+impl Progress {
+    /// Begins now, where somebody can see it.
+    pub fn start() -> Option<&'static Self> {
+        let now = sys::unix_seconds();
+        sys::stderr_is_terminal().then(|| &*keep(Self { since: now, last: Cell::new(now) }))
+    }
+
+    /// Shows, at most once a second, that `left` bytes of a blob are left.
+    pub fn show(&self, blob: Blob<'_>, left: u64) {
+        let now = sys::unix_seconds();
+        if now == self.last.replace(now) {
+            return;
+        }
+        let done = blob.length().saturating_sub(left);
+        let seconds = now.saturating_sub(self.since).unsigned_abs().max(1);
+        let rate = (done / seconds).max(1);
+        let [done, all, rate, rest] = [done / MB, blob.length() / MB, rate / MB, left / rate].map(decimal);
+        // A terminal that is gone is not worth an error.
+        let _ = sys::stderr(fill(LINE, &[blob.kind.name().as_bytes(), done, all, rate, rest]));
+    }
+
+    /// Takes away what was shown.
+    pub fn end(&self) {
+        if self.last.get() != self.since {
+            let _ = sys::stderr(NO_LINE);
+        }
+    }
+}
