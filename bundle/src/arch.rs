@@ -55,6 +55,7 @@ macro_rules! arches {
             /// All names, one behind the other, and how long each is. Not through the table: the launcher needs the names alone,
             /// and a reference to a row would keep all of it. Nor as references, which are four times as long as most names.
             const NAMES: &'static str = concat!($($name),*);
+            #[expect(clippy::cast_possible_truncation, reason = "names are short")]
             const NAME_LENGTHS: &'static [u8] = &[$($name.len() as u8),*];
 
             const fn row(self) -> &'static Row {

@@ -77,7 +77,7 @@ impl<'a> BlobReader<'a> {
             blob,
             stored,
             zstd,
-            hasher: Sha256::new(),
+            hasher: Sha256::begin(),
             left: blob.length(),
             progress: None,
         }))

@@ -23,7 +23,7 @@ pub struct Sha256 {
 impl Sha256 {
     /// Of nothing yet.
     #[inline(never)]
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self { state: BEGIN, rest: [0; BLOCK], length: 0 }
     }
 
@@ -66,7 +66,7 @@ impl Sha256 {
 
     /// The digest of bytes that are all there.
     pub fn of(bytes: &[u8]) -> Digest {
-        let mut hash = Self::new();
+        let mut hash = Self::begin();
         hash.update(bytes);
         hash.digest()
     }
@@ -85,7 +85,7 @@ mod tests {
             let expected: [u8; 32] = sha2::Sha256::digest(bytes).into();
             assert_eq!(Sha256::of(bytes).0, expected, "{length} bytes at once");
             for piece in [1, 7, 63, 64, 65, 130] {
-                let mut hash = Sha256::new();
+                let mut hash = Sha256::begin();
                 bytes.chunks(piece).for_each(|piece| hash.update(piece));
                 assert_eq!(hash.digest().0, expected, "{length} bytes, {piece} at a time");
             }

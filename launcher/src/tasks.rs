@@ -83,7 +83,7 @@ fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'
     let part = blob.map_or("padding", |blob| blob.kind.name());
     let damaged = || Error::damaged(file.name(), part.as_bytes());
     let piece = zeroed(PIECE);
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256::begin();
     let mut offset = start;
     while offset < end {
         let want = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(PIECE);

@@ -170,8 +170,8 @@ fn files(
             Entry::Folder => wrote(fs::create_dir(&to)),
             Entry::File { executable, content, loader } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
-                let mut file = new_file(&to, mode)?;
-                let length = sparse::copy(content, &mut file)?;
+                let file = new_file(&to, mode)?;
+                let length = sparse::copy(content, &file)?;
                 // As a launcher does (FORMAT.md, section 6).
                 let Some(loader) = loader else { return Ok(()) };
                 let path = place.join(std::ffi::OsStr::from_bytes(&loader));

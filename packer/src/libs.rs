@@ -51,19 +51,15 @@ pub(crate) fn holders(
     loader: Option<&Loader>,
     missing: &[Missing],
 ) -> BTreeMap<Vec<u8>, String> {
-    let known;
-    let debs = match search.debs {
-        Some(debs) => debs,
-        // Nobody asked Debian now: what it said before is told, and nothing is fetched for an error.
-        None => {
-            let args = ArchiveArgs { offline: true, ..search.request.archive.clone() };
-            let Ok(debs) = Debs::open(&args, search.target, &debian::Silent) else { return BTreeMap::new() };
-            known = debs;
-            &known
-        }
-    };
-    let row = |one: &Missing| Some((one.name.clone(), holder(debs, loader, &one.name).ok()??));
-    missing.iter().filter_map(row).collect()
+    let row =
+        |debs: &Debs<'_>, one: &Missing| Some((one.name.clone(), holder(debs, loader, &one.name).ok()??));
+    let rows = |debs: &Debs<'_>| missing.iter().filter_map(|one| row(debs, one)).collect();
+    if let Some(debs) = search.debs {
+        return rows(debs);
+    }
+    // Nobody asked Debian now: what it said before is told, and nothing is fetched for an error.
+    let args = ArchiveArgs { offline: true, ..search.request.archive.clone() };
+    Debs::open(&args, search.target, &debian::Silent).map_or_else(|_| BTreeMap::new(), |debs| rows(&debs))
 }
 
 /// The package that has `name` where the loader would look: at its path, or in a folder that is built into the loader.

@@ -18,8 +18,11 @@ pub(crate) struct Shared {
     pub(crate) variants: BTreeSet<usize>,
 }
 
-/// What tells a file from all others: its names (the first holds the bytes), whether it may be executed, length and digest.
-type Identity = (Vec<Vec<u8>>, bool, u64, [u8; 32]);
+/// What is known of a file without reading it: its names (the first holds the bytes), whether it may be executed, and its length.
+type Form = (Vec<Vec<u8>>, bool, u64);
+
+/// What tells a file from all others: its form and its digest.
+type Identity = (Form, [u8; 32]);
 
 /// Takes out what is alike. A variant shares with one group of others: of all groups the one is formed that saves most, then, among the
 /// variants that are left, the next.
@@ -34,7 +37,8 @@ pub(crate) fn take_out(variants: &mut [(u16, Checked)]) -> Result<Vec<Shared>, E
         left.retain(|number| !group.contains(number));
         let files: Vec<&Identity> =
             owners.iter().filter(|(_, owners)| group.is_subset(owners)).map(|(file, _)| file).collect();
-        let names: BTreeSet<&[u8]> = files.iter().flat_map(|(names, ..)| names).map(Vec::as_slice).collect();
+        let names: BTreeSet<&[u8]> =
+            files.iter().flat_map(|((names, ..), _)| names).map(Vec::as_slice).collect();
         let mut app = App::default();
         for (number, (_, checked)) in
             variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number))
@@ -54,7 +58,7 @@ pub(crate) fn take_out(variants: &mut [(u16, Checked)]) -> Result<Vec<Shared>, E
 /// The files that may be shared, each with the number of a variant that has it. Programs that are started by name stay where they are, as
 /// does what ends in its loader's path.
 fn alike(variants: &[(u16, Checked)]) -> Result<Vec<(usize, Identity)>, Error> {
-    let mut by_form: BTreeMap<(Vec<Vec<u8>>, bool, u64), Vec<usize>> = BTreeMap::new();
+    let mut by_form: BTreeMap<Form, Vec<usize>> = BTreeMap::new();
     for (number, (_, Checked { app, entries, .. })) in variants.iter().enumerate() {
         let started: BTreeSet<&[u8]> =
             entries.iter().filter_map(|entry| app.file(&entry.path)).map(|(holder, _)| holder).collect();
@@ -77,13 +81,12 @@ fn alike(variants: &[(u16, Checked)]) -> Result<Vec<(usize, Identity)>, Error> {
         }
     }
     let mut alike = Vec::new();
-    for ((names, executable, length), numbers) in by_form.into_iter().filter(|(_, numbers)| numbers.len() > 1)
-    {
+    for (form, numbers) in by_form.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
         for number in numbers {
-            let holder = names.first().and_then(|first| variants.get(number)?.1.app.get(first));
+            let holder = form.0.first().and_then(|first| variants.get(number)?.1.app.get(first));
             let Some(Node::File { content, .. }) = holder else { continue };
             let digest = hash::of_content(content).map_err(Error::Temporary)?.0;
-            alike.push((number, (names.clone(), executable, length, digest)));
+            alike.push((number, (form.clone(), digest)));
         }
     }
     Ok(alike)
@@ -94,7 +97,7 @@ fn best(owners: &BTreeMap<Identity, BTreeSet<usize>>, left: &BTreeSet<usize>) ->
     let groups: BTreeSet<BTreeSet<usize>> = owners.values().map(|owners| owners & left).collect();
     let saved = |group: &BTreeSet<usize>| -> u64 {
         let files = owners.iter().filter(|(_, owners)| group.is_subset(owners));
-        let length: u64 = files.map(|((_, _, length, _), _)| length).sum();
+        let length: u64 = files.map(|(((_, _, length), _), _)| length).sum();
         length * (group.len() as u64).saturating_sub(1)
     };
     let worth =
