@@ -1,7 +1,10 @@
 //! The one table of CPUs. Every list of CPUs anywhere in the project is made from it or checked against it.
 //!
-//! Facts: ELF values from the gABI and `<elf.h>`, the set of targets from QEMU 11's linux-user configurations and
+//! Facts: ELF values from the gABI and `<elf.h>`, the CPUs of the catalogue from QEMU 11's linux-user configurations and
 //! Debian's `binfmt.d` files for them, uname names from the kernel's `UTS_MACHINE` per architecture.
+//!
+//! The rows behind those are Linux CPUs that no emulator of the catalogue runs, but others do or did: they are here so that
+//! a file of the user's can name one. Their `qemu` is what QEMU or a fork of it calls them.
 
 use core::fmt;
 
@@ -142,9 +145,36 @@ arches! {
         uname ["xtensa"], also [] }: "Tensilica Xtensa, little-endian."
     Xtensaeb = 56 { "xtensaeb", Elf32 Big [94], flags (0, 0), qemu "xtensaeb", debian None, rust None,
         uname [], also [] }: "Tensilica Xtensa, big-endian."
+
+    Nios2 = 57 { "nios2", Elf32 Little [113], flags (0, 0), qemu "nios2", debian None, rust None,
+        uname ["nios2"], also [] }: "Altera Nios II; in QEMU until 9.0."
+    Cris = 58 { "cris", Elf32 Little [76], flags (0, 0), qemu "cris", debian None, rust None,
+        uname ["cris"], also [] }: "Axis CRIS; in QEMU until 9.1."
+    Tilegx = 59 { "tilegx", Elf64 Little [191], flags (0, 0), qemu "tilegx", debian None, rust None,
+        uname ["tilegx"], also [] }: "Tilera TILE-Gx; in QEMU until 5.2."
+    Unicore32 = 60 { "unicore32", Elf32 Little [110], flags (0, 0), qemu "unicore32", debian None, rust None,
+        uname ["unicore32"], also [] }: "UniCore-32; once in QEMU."
+    Ia64 = 61 { "ia64", Elf64 Little [50], flags (0, 0), qemu "ia64", debian Some("ia64"), rust None,
+        uname ["ia64"], also [] }: "Intel Itanium; `ski` runs it."
+    // ARCv2, and ARCompact before it.
+    Arc = 62 { "arc", Elf32 Little [195, 93], flags (0, 0), qemu "arc", debian None, rust None,
+        uname ["arc"], also [] }: "Synopsys ARC, little-endian; in Synopsys' QEMU."
+    Csky = 63 { "csky", Elf32 Little [252], flags (0, 0), qemu "csky", debian None, rust None,
+        uname ["csky"], also [] }: "C-SKY, little-endian; in C-SKY's QEMU."
+    E2k = 64 { "e2k", Elf64 Little [175], flags (0, 0), qemu "e2k", debian None, rust None,
+        uname ["e2k"], also [] }: "MCST Elbrus; in a fork of QEMU."
 }
 
+/// How many rows, from the first on, are QEMU 11's targets.
+const CATALOGUED: usize = 33;
+
 impl Arch {
+    /// The CPUs that the catalogue has emulators for, hosts first: QEMU 11's 33 targets.
+    pub const CATALOGUED: &'static [Self] = Self::ALL.split_at(CATALOGUED).0;
+
+    /// The CPUs that the catalogue has no emulator for: their programs can be packed where the user has one.
+    pub const NAMED: &'static [Self] = Self::ALL.split_at(CATALOGUED).1;
+
     /// The CPUs that a launcher is built for, the six 64-bit ones first.
     pub const HOSTS: [Self; 8] = [
         Self::X86_64,
@@ -209,6 +239,11 @@ impl Arch {
     /// Whether launchers are built for it.
     pub fn is_host(self) -> bool {
         Self::HOSTS.contains(&self)
+    }
+
+    /// Whether the catalogue has emulators for it.
+    pub fn is_catalogued(self) -> bool {
+        Self::CATALOGUED.contains(&self)
     }
 
     /// `EI_CLASS` of its programs.
@@ -306,8 +341,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_qemus_33_targets_and_8_hosts() {
-        assert_eq!(Arch::ALL.len(), 33);
+    fn the_table_has_qemus_33_targets_8_hosts_and_8_cpus_by_name_alone() {
+        assert_eq!((Arch::CATALOGUED.len(), Arch::NAMED.len()), (33, 8));
+        assert_eq!(Arch::CATALOGUED.last(), Some(&Arch::Xtensaeb));
+        assert!(Arch::NAMED.iter().all(|arch| arch.id() > 56 && !arch.is_host() && !arch.is_catalogued()));
+        assert!(Arch::HOSTS.iter().all(|host| host.is_catalogued()));
         assert_eq!(Arch::HOSTS.len(), 8);
         assert!(
             Arch::HOSTS.iter().all(|host| host.rust_target().is_some() && !host.uname_names().is_empty())

@@ -286,7 +286,14 @@ impl<'a> Fetcher<'a> {
             let last = last.map(|last| last.to_string()).unwrap_or_default();
             request = request.header("Range", format!("bytes={first}-{last}"));
         }
-        request.call().map_err(|error| request_error(url, &error))
+        request.call().map_err(|error| request_error(url, &error, self.proxy_to(url)))
+    }
+
+    /// The proxy that leads to `url`, without the name and password that its own URL may have.
+    fn proxy_to(&self, url: &str) -> Option<String> {
+        let proxy = self.agent.config().proxy()?;
+        let direct = url.parse().is_ok_and(|uri| proxy.is_no_proxy(&uri));
+        (!direct).then(|| format!("{}:{}", proxy.host(), proxy.port()))
     }
 
     /// Repeats `attempt` while it fails for a passing reason, with growing pauses; after silence once at most.
@@ -445,24 +452,30 @@ fn status_error(url: &str, status: u16) -> Attempt {
     }
 }
 
-fn request_error(url: &str, error: &ureq::Error) -> Attempt {
+fn request_error(url: &str, error: &ureq::Error, proxy: Option<String>) -> Attempt {
     let location = url.to_owned();
+    if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
+        return Attempt::Final(FetchError::BadLocation { location });
+    }
+    let reason = match error {
+        ureq::Error::HostNotFound => "no such host".to_owned(),
+        other => other.to_string(),
+    };
+    let failed = match proxy {
+        Some(proxy) => FetchError::BehindProxy { location, proxy, reason },
+        None => FetchError::Unreachable { location, reason },
+    };
     match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Attempt::Final(FetchError::BadLocation { location }),
         // A name that does not resolve will not do so a second later either.
-        ureq::Error::HostNotFound => {
-            Attempt::Final(FetchError::Unreachable { location, reason: "no such host".into() })
-        }
-        ureq::Error::Timeout(_) => {
-            Attempt::Silent(FetchError::Unreachable { location, reason: error.to_string() })
-        }
-        other => Attempt::Passing(FetchError::Unreachable { location, reason: other.to_string() }),
+        ureq::Error::HostNotFound => Attempt::Final(failed),
+        ureq::Error::Timeout(_) => Attempt::Silent(failed),
+        _ => Attempt::Passing(failed),
     }
 }
 
 fn broken(url: &str, error: &io::Error) -> Attempt {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(silence @ ureq::Error::Timeout(_)) => request_error(url, silence),
+        Some(silence @ ureq::Error::Timeout(_)) => request_error(url, silence, None),
         _ => {
             Attempt::Passing(FetchError::Unreachable { location: url.to_owned(), reason: error.to_string() })
         }

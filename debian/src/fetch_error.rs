@@ -30,6 +30,16 @@ pub enum FetchError {
         /// What the last attempt met.
         reason: String,
     },
+    /// The same by way of a proxy, which may be what cannot be reached.
+    #[error("`{location}` cannot be reached through the proxy `{proxy}`: {reason}")]
+    BehindProxy {
+        /// URL.
+        location: String,
+        /// The proxy's host and port.
+        proxy: String,
+        /// What the last attempt met.
+        reason: String,
+    },
     /// The connection ended before the body did, at every attempt.
     #[error("`{location}` ended after {received} bytes of {expected}")]
     ShortBody {
@@ -101,6 +111,10 @@ impl FetchError {
             Self::Offline { .. } => "run once with the network on: what is fetched is kept".into(),
             Self::Unreachable { .. } => {
                 "name a mirror that this machine reaches, or set `https_proxy` and `http_proxy`".into()
+            }
+            Self::BehindProxy { .. } => {
+                "`http_proxy`, `https_proxy` and `all_proxy` name the proxy, `no_proxy` the hosts that none leads to"
+                    .into()
             }
             Self::NotFound { .. } | Self::ShortBody { .. } => {
                 "the mirror may be between two updates: try again later, or another mirror".into()

@@ -125,6 +125,7 @@ const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and 
 const WHY_NO_HOST: &str = "the catalogue has no emulator that is built for this host";
 const WHY_LEFT_OUT: &str = "`catalogue = false` leaves out the emulators that unibin knows, and that file of translators has none \
                             for this pair";
+const WHY_NAMED: &str = "no emulator of the catalogue runs programs of this CPU";
 const WHY_NO_TARGET: &str = "the release of QEMU for this host does not know this CPU";
 
 impl Catalogue {
@@ -181,6 +182,7 @@ impl Catalogue {
 
     fn nothing_for(&self, key: EmulatorKey) -> NoEmulator {
         let why = match key.host.class() {
+            _ if !key.target.is_catalogued() => WHY_NAMED,
             _ if self.left_out => WHY_LEFT_OUT,
             bundle::Class::Elf32 => WHY_32_BIT,
             bundle::Class::Elf64 if self.rows(key.host).next().is_none() => WHY_NO_HOST,
@@ -205,6 +207,9 @@ impl NoEmulator {
         let EmulatorKey { host, target } = self.key;
         let can = match &*self.nearest {
             [] if self.why == WHY_LEFT_OUT => "add a row for it, or leave that line out".to_owned(),
+            [] if self.why == WHY_NAMED => {
+                "a row of `emulators.toml` can name yours (docs/translators.md)".to_owned()
+            }
             [] => format!("no host runs {target} programs"),
             hosts => {
                 let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
@@ -246,6 +251,21 @@ mod tests {
         assert!(
             Catalogue::default().find(key).expect_err("empty").to_string().ends_with("on a riscv64 host")
         );
+    }
+
+    #[test]
+    fn a_cpu_outside_the_catalogue_is_said_to_be_one_whether_the_catalogue_is_left_out_or_not() {
+        let key = EmulatorKey { host: Arch::X86_64, target: Arch::Cris };
+        for catalogue in [Catalogue::embedded().expect("the embedded catalogue"), Catalogue::left_out()] {
+            let mut nothing = catalogue.find(key).expect_err("no row for it");
+            assert_eq!(nothing.to_string(), "no emulator runs cris programs on an x86_64 host");
+            let hint = nothing.hint().expect("a hint");
+            for words in ["no emulator of the catalogue", "`emulators.toml`", "`--emulator x86_64=FILE`"] {
+                assert!(hint.contains(words), "{hint}");
+            }
+            nothing.nearest.push(Arch::Aarch64);
+            assert!(nothing.hint().expect("a hint").contains("hosts that can: aarch64"));
+        }
     }
 
     #[test]

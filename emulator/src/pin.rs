@@ -213,7 +213,8 @@ fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<
         let target = path
             .strip_prefix("usr/bin/qemu-")
             .and_then(|name| name.strip_suffix(supply.suffix))
-            .and_then(|name| Arch::ALL.iter().copied().find(|arch| arch.qemu_name() == name));
+            // QEMU 7.2 has CPUs that later releases do not: a target is in the catalogue for every host or for none.
+            .and_then(|name| Arch::CATALOGUED.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
             let (sha256, size) = checked(entry.reader, &path, supply.host, options)?;
             pins.insert(target, Pin { path, size, sha256, tar_offset: here });

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use crate::calling::{self, OwnRule};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, NoEmulator};
 use crate::elf_check::{self, ElfFault};
 use crate::error::EmulatorError;
 use crate::provider::Options;
@@ -176,6 +176,15 @@ impl Translators {
             }
         }
         found
+    }
+
+    /// `nothing`, which the catalogue says of a pair, with the hosts among the nearest for which the file has a translator.
+    pub fn besides(&self, mut nothing: NoEmulator) -> NoEmulator {
+        let own = self.rows.iter().filter(|own| own.key.target == nothing.key.target);
+        nothing.nearest.extend(own.map(|own| own.key.host));
+        nothing.nearest.sort_unstable();
+        nothing.nearest.dedup();
+        nothing
     }
 
     /// Whether the catalogue's emulator comes after the user's own for `key`: when each of those may turn out not to work.
@@ -358,6 +367,18 @@ mod tests {
             one.need_more(EmulatorKey { host: Arch::S390x, ..PAIR }),
             "the file says nothing of that host"
         );
+    }
+
+    #[test]
+    fn a_pair_without_emulator_is_told_with_the_hosts_that_the_file_serves() {
+        let own = read(&ROW.replace("riscv64", "nios2")).expect("readable");
+        let catalogue = Catalogue::embedded().expect("readable");
+        let told = |host, target| {
+            let nothing = catalogue.find(EmulatorKey { host, target }).expect_err("no row for it");
+            own.besides(nothing).nearest
+        };
+        assert_eq!(told(Arch::S390x, Arch::Nios2), [Arch::X86_64]);
+        assert_eq!(told(Arch::S390x, Arch::Cris), []);
     }
 
     #[test]

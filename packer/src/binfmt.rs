@@ -181,6 +181,7 @@ fn unregister(args: &BinfmtArgs) -> Result<String, Error> {
     mounted(&Path::new(MOUNTED).join("register"))?;
     let mut targets = targets(args)?;
     if args.all {
+        targets.extend(Arch::NAMED);
         targets.retain(|target| file(*target).exists());
     }
     if let Some(missing) = targets.iter().find(|target| !file(**target).exists()) {

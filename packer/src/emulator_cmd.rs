@@ -98,7 +98,7 @@ fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, 
         Some(Hosts::Listed(hosts)) => hosts.clone(),
     };
     let mut keys = Vec::new();
-    for host in hosts {
+    for host in hosts.iter().copied() {
         let key = EmulatorKey { host, target };
         match emulators.lacks(key)? {
             _ if host == target && listed => {
@@ -110,6 +110,9 @@ fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, 
             Some(why) if !listed => say::warning(&format!("{why}: left out")),
             _ => keys.push(key),
         }
+    }
+    if keys.is_empty() && !hosts.contains(&target) {
+        return Err(Error::NoHostLeft { target });
     }
     Ok(keys)
 }

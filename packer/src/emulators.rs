@@ -195,7 +195,7 @@ impl Emulators {
             Err(_) if self.store.path(key).map_err(store_failed)?.is_some() => {
                 Ok("from the store".to_owned())
             }
-            Err(nothing) => Err(nothing),
+            Err(nothing) => Err(self.translators.besides(nothing)),
         })
     }
 

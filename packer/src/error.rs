@@ -207,6 +207,10 @@ impl Error {
             Self::NoneWorks { .. } => {
                 "each failed the probe that `emulators.toml` names, or serves smaller pages of memory than this kernel has"
             }
+            Self::NoHostLeft { target } if !target.is_catalogued() => {
+                "no emulator of the catalogue runs programs of this CPU: `--emulator HOST=FILE` or a row of \
+                 `emulators.toml` names yours (docs/translators.md)"
+            }
             Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",
             Self::NoLauncher { .. } => {
                 "`--hosts LIST` leaves it out; `cargo xtask launchers` builds launchers"

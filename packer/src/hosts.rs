@@ -69,6 +69,8 @@ pub(crate) fn hosts(json: bool) -> String {
 struct TargetRow {
     target: &'static str,
     shape: &'static str,
+    /// Whether the catalogue has emulators for it; without, a translator of the user's own is needed.
+    catalogue: bool,
     /// Hosts that run its programs, natively or emulated.
     hosts: Vec<&'static str>,
     /// Why each other host does not, and what comes nearest.
@@ -82,6 +84,7 @@ pub(crate) fn targets(json: bool) -> String {
         .map(|target| TargetRow {
             target: target.name(),
             shape: target.bits_and_endian(),
+            catalogue: target.is_catalogued(),
             hosts: Arch::HOSTS
                 .into_iter()
                 .filter(|host| {
@@ -101,6 +104,10 @@ pub(crate) fn targets(json: bool) -> String {
     }
     let mut text = String::new();
     for row in rows {
+        if !row.catalogue {
+            let _ = writeln!(text, "{:<12} {:<21} by translators of your own", row.target, row.shape);
+            continue;
+        }
         let _ = writeln!(text, "{:<12} {:<21} on {}", row.target, row.shape, row.hosts.join(" "));
         for none in row.missing {
             let _ = writeln!(text, "  {none}");

@@ -276,6 +276,9 @@ struct ElfView {
     needed: Vec<String>,
     native: bool,
     emulators: Vec<EmulatorView>,
+    /// Whether only a translator of the user's can run it.
+    #[serde(skip)]
+    needs_own: bool,
 }
 
 /// An ELF file for a CPU outside the table.
@@ -319,6 +322,7 @@ impl ElfView {
             needed: elf.needed.iter().map(|name| readable(name)).collect(),
             native: startable && Arch::HOST == Some(elf.arch),
             emulators: if startable { emulators.collect() } else { Vec::new() },
+            needs_own: startable && !elf.arch.is_catalogued(),
         }
     }
 
@@ -333,6 +337,9 @@ impl ElfView {
         }
         for row in &self.emulators {
             let _ = writeln!(text, "  runs on {:<12} by {}", row.host, row.emulator);
+        }
+        if self.needs_own {
+            text.push_str("  no emulator of the catalogue runs it; `emulators.toml` can name one\n");
         }
         text
     }

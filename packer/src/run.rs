@@ -49,7 +49,8 @@ fn start(args: &RunArgs) -> Result<std::convert::Infallible, Error> {
             command
         }
     };
-    Err(Error::io("execute", &program, command.exec()))
+    let executed = PathBuf::from(command.get_program());
+    Err(Error::io("execute", &executed, command.exec()))
 }
 
 /// A name without a slash is looked up in PATH, as `execvp(3)` does.

@@ -102,6 +102,32 @@ fn a_host_without_emulator_is_an_error_when_asked_for_and_left_out_of_all() {
     assert!(!scene.at("store").exists(), "a dry run writes nothing");
 }
 
+#[test]
+fn a_cpu_outside_the_catalogue_is_told_as_one_by_every_command() {
+    const EM_CSKY: u16 = 252;
+    let scene = Scene::new();
+    scene.write("app", &elf(Elf { class: 1, machine: EM_CSKY, ..PLAIN }));
+    let words = ["no emulator of the catalogue", "`emulators.toml`", "hint: "];
+    let one = scene.run(["pack", "app", "--hosts", "s390x"]).refused(4, &words);
+    assert!(one.err.contains("no emulator runs csky programs on an s390x host"), "{one:?}");
+    let all = scene.run(["pack", "app", "--hosts", "all"]).refused(4, &words);
+    assert!(all.err.contains("no emulator runs csky programs on any of the wanted hosts"), "{all:?}");
+    for command in [&["fetch"][..], &["lock"], &["source", "sources"]] {
+        let emulator = ["emulator"].iter().chain(command).chain(&["--offline", "--target", "csky"]);
+        scene.run(emulator).refused(4, &words);
+    }
+    let run = scene.run(["pack", "--deb", "busybox-static", "--target", "csky"]);
+    run.refused(3, &["Debian has no packages for csky", "hint: "]);
+    let told = scene.run(["inspect", "app"]).ok().out;
+    assert!(
+        told.contains("static program, csky") && told.contains("`emulators.toml` can name one"),
+        "{told}"
+    );
+    let told = scene.run(["inspect", "app", "--json"]).ok().out;
+    assert!(told.contains("\"target\": \"csky\"") && told.contains("\"emulators\": []"), "{told}");
+    assert_eq!(scene.names(), ["app"]);
+}
+
 /// A file of translators that has none and shuts the catalogue out, since that has an emulator for every pair.
 fn without_catalogue(scene: &Scene) -> String {
     scene.write("none.toml", b"catalogue = false\n").display().to_string()

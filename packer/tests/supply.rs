@@ -3,10 +3,9 @@
 mod scene;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
+use scene::server::{Ranges, Server};
 use scene::{AARCH64, ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
 
 /// A program that passes for an emulator on `x86_64`, different for each `contents`.
@@ -145,7 +144,7 @@ fn locked_text(contents: &[u8]) -> String {
 fn a_server_gives_what_is_locked_and_nothing_else() {
     let from = scene();
     from.run(["emulator", "export", "folder"]).ok();
-    let url = serve(from.at("w/folder"));
+    let url = Server::files(from.at("w/folder"), Ranges::Ignored).url();
     let to = Scene::new();
     to.write("app", &program(RISCV64));
     fs::create_dir(to.at("mirror")).expect("a folder");
@@ -183,40 +182,6 @@ fn a_folder_serves_as_its_owner_says_without_any_connection() {
     let folder = from.at("w/folder with space").display().to_string();
     pack(&to, &["--emulators", "/nowhere"]).refused(1, &["network is switched off"]);
     pack(&to, &["--emulators", &folder]).ok();
-}
-
-/// Serves the files of `root` on 127.0.0.1; gives the URL.
-fn serve(root: PathBuf) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let root = root.clone();
-            std::thread::spawn(move || answer(stream, &root));
-        }
-    });
-    url
-}
-
-fn answer(stream: TcpStream, root: &Path) {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|length| length > 0) {
-        let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-        let mut header = String::new();
-        while reader.read_line(&mut header).is_ok_and(|length| length > 2) {
-            header.clear();
-        }
-        let (status, body) = match fs::read(root.join(path)) {
-            Ok(body) => ("200 OK", body),
-            Err(_) => ("404 Not Found", Vec::new()),
-        };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-        if reader.get_mut().write_all(&[head.as_bytes(), &body].concat()).is_err() {
-            return;
-        }
-        line.clear();
-    }
 }
 
 #[test]

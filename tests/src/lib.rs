@@ -33,7 +33,7 @@ pub use outcome::Outcome;
 pub use pack::{bundle_of, busybox, pack, pack_by_hand, shell};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
-pub use smallest::{CODE_OF_ENDING, CODE_OF_STARTING, SAYS, SMALLEST, Smallest, alpha_that_starts};
+pub use smallest::{CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts};
 pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::{Terminal, until};

@@ -1,6 +1,8 @@
 //! A folder of its own for one test, the `unibin` program in it, and small ELF files made by bytes.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
+pub(crate) mod server;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
