@@ -3,19 +3,16 @@
 //! calls are those of the kernel's `unistd.h` or `syscall.tbl` for that CPU, where sparc64's trap is 0x6d and hppa calls
 //! through its gateway page.
 
-use bundle::{Arch, Class, Endian};
+use bundle::Arch;
+
+use super::tiny_elf::TinyElf;
 
 /// `EF_ARM_EABI_VER5`, `EF_PPC64_ABI` 2 (the entry is code, not a descriptor), `EF_MIPS_ABI2` and version 68 of
 /// Hexagon, of `<elf.h>` and LLVM's `ELF.h`.
-const EF_ARM_EABI_VER5: u32 = 0x0500_0000;
+pub(crate) const EF_ARM_EABI_VER5: u32 = 0x0500_0000;
 const EF_PPC64_ABI_V2: u32 = 2;
 const EF_MIPS_ABI2: u32 = 0x20;
 const EF_HEXAGON_V68: u32 = 0x68;
-
-/// Where the file lies in memory: a multiple of every CPU's page, above `vm.mmap_min_addr`.
-const BASE: u64 = 0x40_0000;
-const CODE: usize = 0x100;
-const MESSAGE: usize = 0x200;
 
 /// What [`SMALLEST`] and [`OUTSIDE`] programs write.
 pub const SAYS: &str = "ran\n";
@@ -153,73 +150,14 @@ pub fn alpha_that_starts(path: &str) -> Vec<u8> {
 }
 
 impl Smallest {
-    /// The program as an ELF file: header, one segment that is all of the file, instructions, message.
+    /// The program as an ELF file.
     pub fn elf(&self) -> Vec<u8> {
         self.elf_saying(SAYS.as_bytes())
     }
 
     fn elf_saying(&self, message: &[u8]) -> Vec<u8> {
-        let wide = self.target.class() == Class::Elf64;
-        let (header, segment) = if wide { (64, 56) } else { (52, 32) };
-        let mut file = Writer { bytes: Vec::new(), little: self.target.endian() == Endian::Little, wide };
-        file.bytes.extend(b"\x7fELF");
-        file.bytes.extend([self.target.class() as u8, self.target.endian() as u8, 1, 0]);
-        file.bytes.extend([0; 8]);
-        file.half(2).half(self.target.machines()[0]).long(1); // ET_EXEC, machine, version
-        file.word(BASE + CODE as u64).word(header).word(0); // entry, segments, no sections
-        file.long(self.flags);
-        file.half(u16::try_from(header).expect("small")).half(segment).half(1).half(0).half(0).half(0);
-
-        let length = (MESSAGE + message.len()) as u64;
-        let (load, read_execute) = (1, 5);
-        file.long(load);
-        if wide {
-            file.long(read_execute);
-        }
-        file.word(0).word(BASE).word(BASE).word(length).word(length);
-        if !wide {
-            file.long(read_execute);
-        }
-        file.word(0x1_0000);
-
-        file.bytes.resize(CODE, 0);
-        let digits = (0..self.code.len()).step_by(2).map(|at| &self.code[at..at + 2]);
-        file.bytes.extend(digits.map(|two| u8::from_str_radix(two, 16).expect("hexadecimal digits")));
-        file.bytes.resize(MESSAGE, 0);
-        file.bytes.extend(message);
-        file.bytes
-    }
-}
-
-/// Numbers in one CPU's byte order, and words of its width.
-struct Writer {
-    bytes: Vec<u8>,
-    little: bool,
-    wide: bool,
-}
-
-impl Writer {
-    /// Takes a number's bytes, the lowest first.
-    fn number(&mut self, mut bytes: impl AsMut<[u8]> + AsRef<[u8]>) -> &mut Self {
-        if !self.little {
-            bytes.as_mut().reverse();
-        }
-        self.bytes.extend(bytes.as_ref());
-        self
-    }
-
-    fn half(&mut self, number: u16) -> &mut Self {
-        self.number(number.to_le_bytes())
-    }
-
-    fn long(&mut self, number: u32) -> &mut Self {
-        self.number(number.to_le_bytes())
-    }
-
-    fn word(&mut self, number: u64) -> &mut Self {
-        if !self.wide {
-            return self.long(u32::try_from(number).expect("below 4 GiB"));
-        }
-        self.number(number.to_le_bytes())
+        let Self { target, flags, code } = *self;
+        let (class, endian, machine) = (target.class(), target.endian(), target.machines()[0]);
+        TinyElf { class, endian, machine, flags, code }.file(message)
     }
 }

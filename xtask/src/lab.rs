@@ -3,6 +3,7 @@
 //!
 //! What cannot be shown is named NOT RUN and is a failure. docs/lab.md has the last full table.
 
+mod abis;
 mod archive;
 mod boot;
 mod bundles;
@@ -233,6 +234,10 @@ impl Lab {
             qemu.arg("-bios").arg(firmware);
             memory = 1024;
             command_line.push_str(" mem=512M");
+        }
+        if machine.host == Arch::X86_64 {
+            // Debian's kernels know the ABI x32 and refuse its programs until they are told not to.
+            command_line.push_str(" syscall.x32=y");
         }
         Ok(Boots { kernel: kernel.image, initramfs, disk, qemu, memory, command_line })
     }

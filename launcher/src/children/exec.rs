@@ -218,7 +218,7 @@ impl<'a> Attendant<'a> {
     }
 
     fn arguments(&mut self, memory: &Memory, call: &ExecCall) -> Option<()> {
-        read_list(memory, call.argv, call.word, &mut self.list.bytes, &mut self.list.given)
+        read_list(memory, call, call.argv, &mut self.list.bytes, &mut self.list.given)
     }
 
     /// The list for an emulator, whose path it returns.
@@ -267,7 +267,7 @@ impl<'a> Attendant<'a> {
     ) -> Option<bool> {
         let Some(direction) = direction else { return Some(false) };
         let list = &mut self.list;
-        read_list(memory, call.envp, call.word, &mut list.bytes, &mut list.given)?;
+        read_list(memory, call, call.envp, &mut list.bytes, &mut list.given)?;
         list.envp.clear();
         let mut changed = false;
         // Which of the missing ones are there under another value; a bit for each, as far as bits go.
@@ -387,8 +387,8 @@ fn read_string(memory: &Memory, mut address: u64, most: usize, into: &mut Vec<u8
 /// Reads a list of addresses up to its null; a list that is not there is empty, as to the kernel.
 fn read_list(
     memory: &Memory,
+    call: &ExecCall,
     mut address: u64,
-    word: usize,
     bytes: &mut Vec<u8>,
     into: &mut Vec<u64>,
 ) -> Option<()> {
@@ -396,6 +396,7 @@ fn read_list(
     if address == 0 {
         return Some(());
     }
+    let word = call.word;
     loop {
         let piece = PIECE.saturating_sub(address % PIECE).min(512);
         bytes.clear();
@@ -404,11 +405,7 @@ fn read_list(
         let read = memory.read(bytes, address).ok()?;
         let whole = read.checked_sub(read % word).filter(|whole| *whole != 0)?;
         for chunk in bytes.get(..whole)?.chunks_exact(word) {
-            let value = if word == 8 {
-                u64::from_ne_bytes(chunk.try_into().ok()?)
-            } else {
-                u64::from(u32::from_ne_bytes(chunk.try_into().ok()?))
-            };
+            let value = call.pointer(chunk)?;
             if value == 0 {
                 return Some(());
             }

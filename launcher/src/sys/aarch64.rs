@@ -18,6 +18,8 @@ pub(super) const LAYOUTS: &[Layout] = &[
         execveat: 281,
         word: 8,
         length: 34,
+        pointer: 8,
+        address: u64::MAX,
         number: 8,
         arguments: [0, 1, 2, 3, 4],
         first: &[0],

@@ -45,13 +45,15 @@ fn give(operand: u32) -> Instruction {
 /// From here on this thread, and all that comes of it, stops for its tracer when it executes a program; without a tracer the
 /// call fails with `ENOSYS`. There is no way back.
 pub fn stop_at_exec() -> Result<(), Errno> {
-    let mut instructions = Vec::with_capacity(16);
+    let mut instructions = Vec::with_capacity(24);
     instructions.push(load(ARCH));
-    for (audit, [execve, execveat]) in trace::traced_calls() {
-        instructions.push(equal(audit, 0, 5));
+    for (audit, calls) in trace::traced_calls() {
+        let count = calls.len() as u8;
+        instructions.push(equal(audit, 0, count + 3));
         instructions.push(load(NUMBER));
-        instructions.push(equal(execve, 2, 0));
-        instructions.push(equal(execveat, 1, 0));
+        for (call, after) in calls.into_iter().zip((0..count).rev()) {
+            instructions.push(equal(call, after + 1, 0));
+        }
         instructions.push(give(ptrace::SECCOMP_RET_ALLOW));
         instructions.push(give(ptrace::SECCOMP_RET_TRACE));
     }

@@ -17,6 +17,8 @@ pub(super) const LAYOUTS: &[Layout] = &[Layout {
     execveat: 281,
     word: 8,
     length: 45,
+    pointer: 8,
+    address: u64::MAX,
     number: 11,
     arguments: [32, 5, 6, 7, 8],
     first: &[32],

@@ -11,19 +11,38 @@ use super::Argument;
 use super::trace::Layout;
 
 /// Where a stopped thread's call stands (arch/powerpc/include/uapi/asm/ptrace.h, `pt_regs`). After the stop the kernel copies
-/// `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`); both are set.
+/// `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`); both are set. And of a 32-bit
+/// program, where a kernel is built to run them: the same in narrower words (arch/powerpc/kernel/ptrace/ptrace-view.c,
+/// `gpr32_get`), and no sign of its byte order for filters (include/uapi/linux/audit.h).
 #[cfg(feature = "children")]
-pub(super) const LAYOUTS: &[Layout] = &[Layout {
-    audit: 0xc000_0015,
-    execve: 11,
-    execveat: 362,
-    word: 8,
-    length: 48,
-    number: 0,
-    arguments: [34, 4, 5, 6, 7],
-    first: &[34, 3],
-    stack: 1,
-}];
+pub(super) const LAYOUTS: &[Layout] = &[
+    Layout {
+        audit: 0xc000_0015,
+        execve: 11,
+        execveat: 362,
+        word: 8,
+        length: 48,
+        pointer: 8,
+        address: u64::MAX,
+        number: 0,
+        arguments: [34, 4, 5, 6, 7],
+        first: &[34, 3],
+        stack: 1,
+    },
+    Layout {
+        audit: 0x14,
+        execve: 11,
+        execveat: 362,
+        word: 4,
+        length: 48,
+        pointer: 4,
+        address: 0xffff_ffff,
+        number: 0,
+        arguments: [34, 4, 5, 6, 7],
+        first: &[34, 3],
+        stack: 1,
+    },
+];
 
 /// # Safety
 /// As for [`super::call`].

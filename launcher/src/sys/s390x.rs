@@ -10,19 +10,38 @@ use super::Argument;
 use super::trace::Layout;
 
 /// Where a stopped thread's call stands (arch/s390/include/uapi/asm/ptrace.h, `s390_regs`): the first argument in `orig_gpr2`,
-/// while r2 holds the number (arch/s390/kernel/syscall.c).
+/// while r2 holds the number (arch/s390/kernel/syscall.c). And of a 31-bit program, which kernels before Linux 6.19 may
+/// run (arch/s390/include/asm/compat.h, `s390_compat_regs`, a multiple of eight bytes): the highest bit of an address is the
+/// mode's, and the kernel clears it.
 #[cfg(feature = "children")]
-pub(super) const LAYOUTS: &[Layout] = &[Layout {
-    audit: 0x8000_0016,
-    execve: 11,
-    execveat: 354,
-    word: 8,
-    length: 27,
-    number: 4,
-    arguments: [26, 5, 6, 7, 8],
-    first: &[26],
-    stack: 17,
-}];
+pub(super) const LAYOUTS: &[Layout] = &[
+    Layout {
+        audit: 0x8000_0016,
+        execve: 11,
+        execveat: 354,
+        word: 8,
+        length: 27,
+        pointer: 8,
+        address: u64::MAX,
+        number: 4,
+        arguments: [26, 5, 6, 7, 8],
+        first: &[26],
+        stack: 17,
+    },
+    Layout {
+        audit: 0x16,
+        execve: 11,
+        execveat: 354,
+        word: 4,
+        length: 36,
+        pointer: 4,
+        address: 0x7fff_ffff,
+        number: 4,
+        arguments: [34, 5, 6, 7, 8],
+        first: &[34],
+        stack: 17,
+    },
+];
 
 /// # Safety
 /// As for [`super::call`].

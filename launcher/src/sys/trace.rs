@@ -1,8 +1,10 @@
 //! Tracing other threads with ptrace(2): seizing, waiting, registers, and the one kind of call that a filter stops at.
 //!
-//! A thread is seized, never stopped by it. Registers are an array of words whose meaning is a [`Layout`], one or two for a CPU.
+//! A thread is seized, never stopped by it. Registers are an array of words whose meaning is a [`Layout`]: one for each kind of
+//! programs that a CPU's kernels run.
 
 use super::{At, Errno, Fd, OFlags, call, cpu, openat, uninterrupted};
+use alloc::vec::Vec;
 use core::ffi::CStr;
 use linux_raw_sys::{elf_uapi, general as raw, ptrace};
 
@@ -14,15 +16,25 @@ pub struct Layout {
     /// The numbers of the two calls.
     pub(super) execve: u32,
     pub(super) execveat: u32,
-    /// Bytes of a word and of a pointer.
+    /// Bytes of a word.
     pub(super) word: u8,
-    /// How many words `NT_PRSTATUS` has: tells the kinds of programs of one CPU apart.
+    /// How many words `NT_PRSTATUS` has. By that and by the number, the kinds of programs of one CPU are told apart.
     pub(super) length: u8,
+    /// Bytes of a pointer in memory.
+    pub(super) pointer: u8,
+    /// The bits that count in an address.
+    pub(super) address: u64,
     pub(super) number: u8,
     pub(super) arguments: [u8; 5],
     /// All that has to be set for another first argument; nothing where none can be set.
     pub(super) first: &'static [u8],
     pub(super) stack: u8,
+}
+
+impl Layout {
+    fn calls(&self) -> [u32; 2] {
+        [self.execve, self.execveat]
+    }
 }
 
 /// 32-bit programs on x86 (`user_regs_struct` of `arch/x86/include/asm/user_32.h`).
@@ -33,6 +45,8 @@ pub(super) const I386: Layout = Layout {
     execveat: 358,
     word: 4,
     length: 17,
+    pointer: 4,
+    address: 0xffff_ffff,
     number: 11,
     arguments: [0, 1, 2, 3, 4],
     first: &[0],
@@ -47,6 +61,8 @@ pub(super) const ARM: Layout = Layout {
     execveat: 387,
     word: 4,
     length: 18,
+    pointer: 4,
+    address: 0xffff_ffff,
     number: 7,
     arguments: [0, 1, 2, 3, 4],
     first: &[0],
@@ -113,7 +129,19 @@ pub struct ExecCall {
     pub word: usize,
     /// Where the thread's stack ends.
     pub stack: u64,
+    address: u64,
     at: bool,
+}
+
+impl ExecCall {
+    /// The address that these bytes of a list are, as the kernel takes it.
+    pub fn pointer(&self, bytes: &[u8]) -> Option<u64> {
+        let whole = match self.word {
+            8 => u64::from_ne_bytes(bytes.try_into().ok()?),
+            _ => u32::from_ne_bytes(bytes.try_into().ok()?).into(),
+        };
+        Some(whole & self.address)
+    }
 }
 
 fn ptrace(request: u32, thread: u32, address: usize, data: usize) -> Result<usize, Errno> {
@@ -217,30 +245,31 @@ impl Thread {
 
     /// The call that it is stopped at, if it is one that executes a program.
     pub fn exec_call(self, registers: &Registers) -> Option<ExecCall> {
-        let layout = registers.layout()?;
-        let get = |at: u8| registers.get(layout, at);
-        let number = u32::try_from(get(layout.number)).ok()?;
-        let at = number == layout.execveat;
-        if !at && number != layout.execve {
-            return None;
-        }
-        let mut all = layout.arguments.map(get);
-        if let Some(first) = self.first_argument() {
-            all[0] = first;
-        }
-        let [first, second, third, fourth, fifth] = all;
-        let (path, argv, envp) = if at { (second, third, fourth) } else { (first, second, third) };
-        let (dir, flags) = if at { (first as u32 as i32, fifth as u32) } else { (raw::AT_FDCWD, 0) };
-        let word = usize::from(layout.word);
-        Some(ExecCall { dir, path, argv, envp, flags, word, stack: get(layout.stack), at })
+        registers.exec_call(self.first_argument())
     }
 }
 
 impl Registers {
+    /// What is where, if they are those of an execve or execveat.
     fn layout(&self) -> Option<&'static Layout> {
-        cpu::LAYOUTS
-            .iter()
-            .find(|layout| self.length == usize::from(layout.word) * usize::from(layout.length))
+        cpu::LAYOUTS.iter().find(|layout| {
+            self.length == usize::from(layout.word) * usize::from(layout.length)
+                && layout.calls().contains(&(self.get(layout, layout.number) as u32))
+        })
+    }
+
+    /// The call, whose first argument may be known already.
+    fn exec_call(&self, known: Option<u64>) -> Option<ExecCall> {
+        let layout = self.layout()?;
+        let get = |at: u8| self.get(layout, at);
+        let at = get(layout.number) as u32 == layout.execveat;
+        let [first, second, third, fourth, fifth] = layout.arguments.map(get);
+        let first = known.unwrap_or(first);
+        let (path, argv, envp) = if at { (second, third, fourth) } else { (first, second, third) };
+        let (dir, flags) = if at { (first as u32 as i32, fifth as u32) } else { (raw::AT_FDCWD, 0) };
+        let [path, argv, envp, stack] = [path, argv, envp, get(layout.stack)].map(|one| one & layout.address);
+        let (word, address) = (layout.pointer.into(), layout.address);
+        Some(ExecCall { dir, path, argv, envp, flags, word, stack, address, at })
     }
 
     fn get(&self, layout: &Layout, at: u8) -> u64 {
@@ -248,8 +277,8 @@ impl Registers {
         if layout.word == 8 {
             return self.words[at];
         }
-        // Only little-endian CPUs have programs of both kinds.
-        (self.words[at / 2] >> (at % 2 * 32)) & 0xffff_ffff
+        let bytes = self.words[at / 2].to_ne_bytes();
+        bytes[at % 2 * 4..].first_chunk().map_or(0, |half| u32::from_ne_bytes(*half).into())
     }
 
     fn set(&mut self, layout: &Layout, at: u8, value: u64) {
@@ -258,8 +287,9 @@ impl Registers {
             self.words[at] = value;
             return;
         }
-        let shift = at % 2 * 32;
-        self.words[at / 2] = self.words[at / 2] & !(0xffff_ffff << shift) | value << shift;
+        let mut bytes = self.words[at / 2].to_ne_bytes();
+        bytes[at % 2 * 4..][..4].copy_from_slice(&(value as u32).to_ne_bytes());
+        self.words[at / 2] = u64::from_ne_bytes(bytes);
     }
 
     /// Changes the call: other lists, and where `path` is given, another program, by an absolute path.
@@ -289,7 +319,8 @@ impl Registers {
     /// Undoes [`Self::set_exec`] once the call has failed: the kernel keeps the registers of arguments, all but the one that
     /// the result is in.
     pub fn restore(&mut self, before: &Self) {
-        let Some(layout) = self.layout() else { return };
+        // Where the number was, there may be the result now.
+        let Some(layout) = before.layout().filter(|_| self.length == before.length) else { return };
         let apart = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
         let arguments = layout.arguments.iter().skip(usize::from(!apart));
         let number = layout.first.is_empty().then_some(&layout.number);
@@ -320,9 +351,16 @@ impl Memory {
     }
 }
 
-/// The kinds of programs whose executions are looked at: `AUDIT_ARCH_*` and the numbers of the two calls.
-pub(super) fn traced_calls() -> impl Iterator<Item = (u32, [u32; 2])> {
-    cpu::LAYOUTS.iter().map(|layout| (layout.audit, [layout.execve, layout.execveat]))
+/// The kinds of programs whose executions are looked at: `AUDIT_ARCH_*` and the numbers of the calls.
+pub(super) fn traced_calls() -> Vec<(u32, Vec<u32>)> {
+    let mut all: Vec<(u32, Vec<u32>)> = Vec::new();
+    for layout in cpu::LAYOUTS {
+        match all.iter_mut().find(|(audit, _)| *audit == layout.audit) {
+            Some((_, calls)) => calls.extend(layout.calls()),
+            None => all.push((layout.audit, layout.calls().to_vec())),
+        }
+    }
+    all
 }
 
 /// Allows any process of ours to trace this one, or nobody but those who may anyway: Yama, where the kernel has it, allows
@@ -332,4 +370,98 @@ pub fn allow_tracers(any: bool) {
     let arguments = [linux_raw_sys::prctl::PR_SET_PTRACER as usize, who, 0, 0, 0];
     // SAFETY: no pointers. Without Yama the call does not exist, and nothing has to be allowed.
     let _ = unsafe { call(raw::__NR_prctl, arguments) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel gives of a thread of a kind: each word another one, with the highest bit that a word of 4 bytes has.
+    fn given(layout: &Layout, number: u32) -> Registers {
+        let mut bytes = Vec::new();
+        for at in 0..layout.length {
+            let value = if at == layout.number { number } else { word(at) };
+            match layout.word {
+                8 => bytes.extend(u64::from(value).to_ne_bytes()),
+                _ => bytes.extend(value.to_ne_bytes()),
+            }
+        }
+        let mut registers = Registers { words: [0; 64], length: bytes.len() };
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        for (word, bytes) in registers.words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().expect("eight"));
+        }
+        registers
+    }
+
+    fn word(at: u8) -> u32 {
+        0x9000_0000 | u32::from(at)
+    }
+
+    #[test]
+    fn a_kind_of_programs_is_known_by_its_registers_and_its_numbers() {
+        for layout in cpu::LAYOUTS {
+            assert!(given(layout, 0).layout().is_none());
+            for number in layout.calls() {
+                let registers = given(layout, number);
+                let found = registers.layout().expect("a call of this kind");
+                assert_eq!((found.audit, found.calls()), (layout.audit, layout.calls()));
+                for at in (0..layout.length).filter(|at| *at != layout.number) {
+                    assert_eq!(registers.get(layout, at), word(at).into(), "{layout:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_call_is_another_one_until_it_has_failed() {
+        for layout in cpu::LAYOUTS {
+            for number in layout.calls() {
+                let before = given(layout, number);
+                let call = before.exec_call(None).expect("a call of this kind");
+                let first = usize::from(number == layout.execveat);
+                let at = |index: usize| u64::from(word(layout.arguments[index])) & layout.address;
+                assert_eq!(
+                    [call.path, call.argv, call.envp],
+                    [first, first + 1, first + 2].map(at),
+                    "{layout:?}"
+                );
+                assert_eq!(call.stack, u64::from(word(layout.stack)) & layout.address, "{layout:?}");
+
+                let mut after = before.clone();
+                after.set_exec(&call, Some(0x1000), 0x2000, 0x3000);
+                let changed = after.exec_call(None).expect("still a call of this kind");
+                assert_eq!(
+                    (changed.path, changed.argv, changed.envp),
+                    (0x1000, 0x2000, 0x3000),
+                    "{layout:?}"
+                );
+                assert_eq!((changed.word, changed.stack), (call.word, call.stack), "{layout:?}");
+
+                after.restore(&before);
+                let result = layout.arguments[0];
+                let kept = |at: &u8| *at == result || layout.first.contains(at);
+                for at in (0..layout.length).filter(|at| !kept(at)) {
+                    assert_eq!(after.get(layout, at), before.get(layout, at), "{layout:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_list_are_addresses() {
+        let pointers = |layout: &Layout, bytes: &[u8]| {
+            let call = given(layout, layout.execve).exec_call(None).expect("a call of this kind");
+            bytes.chunks_exact(call.word).map(|bytes| call.pointer(bytes)).collect::<Vec<_>>()
+        };
+        for layout in cpu::LAYOUTS {
+            let low = |value: u64| Some(value & layout.address);
+            if layout.pointer == 8 {
+                assert_eq!(pointers(layout, &u64::MAX.to_ne_bytes()), [low(u64::MAX)]);
+            } else {
+                let bytes = [0x1234_5678_u32.to_ne_bytes(), u32::MAX.to_ne_bytes()].concat();
+                assert_eq!(pointers(layout, &bytes), [low(0x1234_5678), low(u64::from(u32::MAX))]);
+            }
+        }
+    }
 }

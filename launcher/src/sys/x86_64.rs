@@ -41,8 +41,9 @@ pub(super) fn level() -> u16 {
     highest
 }
 
-/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of `arch/x86/include/asm/user_64.h`), and of a
-/// 32-bit one (`user_regs_struct32`).
+/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of `arch/x86/include/asm/user_64.h`), of one
+/// of the ABI x32, which differs in its numbers (`__X32_SYSCALL_BIT`, `arch/x86/entry/syscalls/syscall_64.tbl`) and in
+/// pointers of 4 bytes, and of a 32-bit one (`user_regs_struct32`).
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {
@@ -51,6 +52,21 @@ pub(super) const LAYOUTS: &[Layout] = &[
         execveat: 322,
         word: 8,
         length: 27,
+        pointer: 8,
+        address: u64::MAX,
+        number: 15,
+        arguments: [14, 13, 12, 7, 9],
+        first: &[14],
+        stack: 19,
+    },
+    Layout {
+        audit: 0xc000_003e,
+        execve: 0x4000_0208,
+        execveat: 0x4000_0221,
+        word: 8,
+        length: 27,
+        pointer: 4,
+        address: u64::MAX,
         number: 15,
         arguments: [14, 13, 12, 7, 9],
         first: &[14],

@@ -5,6 +5,7 @@
 
 use bundle::Arch;
 
+use super::abis;
 use super::machines::{self, Machine};
 
 /// Where a case can be shown.
@@ -45,6 +46,9 @@ impl Case {
         if matches!(self.name, "pages" | "large-pages") && machine.host.class() == bundle::Class::Elf32 {
             return false;
         }
+        if self.name == "both-abis" && abis::of(machine.host).next().is_none() {
+            return false;
+        }
         let can = match self.needs {
             Needs::Cpu => true,
             Needs::Kernel => booted,
@@ -74,6 +78,7 @@ impl Case {
             .replace("@BYTES@", &(machine.page * 1024).to_string())
             .replace("@SAYS@", if machine.page == 4 { "did not say" } else { "said" })
             .replace("@LIMITED@", if machine.page == 4 { "0" } else { "126" })
+            .replace("@ABIS@", &abis::expected(machine.host))
             .replace("@UNTRACED@", if has_private_handlers(machine) { "@TARGET_UNAME@" } else { "refused" })
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
@@ -183,6 +188,30 @@ left /home/user
         script: CHILDREN,
         expected: CHILDREN_DO,
     },
+    of_the_kernel(
+        "both-abis",
+        // Each program starts one of the app's: by itself, by the app without a broker, and with one. What the kernel does not run, the
+        // helper `as` cannot become: 102.
+        r#"
+with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
+told /bundles/@TARGET@/busybox
+for program in /lab/other/*; do
+  with=HOME=/home/user
+  user "$program" 2>/dev/null
+  code=$?
+  if [ "$code" = 102 ]; then
+    echo "${program##*/}: not run by this kernel"
+    continue
+  fi
+  echo "${program##*/}: exit $code"
+  for way in none broker; do
+    with="HOME=/home/user UNIBIN_CHILDREN=$way"
+    told /bundles/@TARGET@/busybox sh -c "$program"
+  done
+done
+"#,
+        "unibin: extracted into /home/user/x\nexit 0\n@ABIS@",
+    ),
     of_the_kernel(
         "alpha",
         // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own. Many times, since where the

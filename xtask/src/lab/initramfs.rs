@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::abis;
 use super::archive::Kernel;
 use super::cases::Case;
 use super::cpio::Cpio;
@@ -48,6 +49,7 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
         "lab",
         "lab/cases",
         "lab/modules",
+        "lab/other",
         "proc",
         "run",
         "shared",
@@ -71,6 +73,9 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
     add("init", Entry::File(0o755, INIT.into()));
     add("lab/run", Entry::File(0o644, format!("LIMIT={LIMIT}\n{RUN}").into()));
     add("lab/case-head", Entry::File(0o644, CASE_HEAD.into()));
+    for starter in abis::of(machine.host) {
+        add(&format!("lab/other/{}", starter.name), Entry::File(0o755, abis::program(starter)));
+    }
     for (number, case) in cases.iter().enumerate() {
         let path = format!("lab/cases/{number:02}-{}", case.name);
         add(&path, Entry::File(0o644, case.script_on(machine).into()));
