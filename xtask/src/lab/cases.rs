@@ -412,12 +412,12 @@ ls /home/user/.cache/unibin >&2
         target: Some(Arch::X86_64),
         script: r#"
 with="$with UNIBIN_LOG=1"
-told /bundles/pages/pages >/run/out
-tail -n 1 /run/out
+told /bundles/pages/pages >/run/printed
+tail -n 1 /run/printed
 said 'pages of @BYTES@ bytes'
 with=HOME=/home/user
-told /bundles/limited/limited >/run/out
-tail -n 1 /run/out
+told /bundles/limited/limited >/run/printed
+tail -n 1 /run/printed
 said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
 "#,
         expected: "exit 0\n@SAYS@: pages of @BYTES@ bytes\nexit @LIMITED@\n\
