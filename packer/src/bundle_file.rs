@@ -63,7 +63,7 @@ impl BundleFile {
         }
         let footer = Footer::read(&OnDisk(&file)).map_err(|error| match error {
             ReadError::Io(source) => Error::io("read", path, source),
-            ReadError::Format(FormatError::NoFooter) if begins_with_stub(&file) => {
+            ReadError::Format(FormatError::NoFooter) if begins_as_bundle(&file) => {
                 Error::CutOff { path: path.to_owned() }
             }
             ReadError::Format(FormatError::NoFooter) => Error::NotABundle { path: path.to_owned() },
@@ -113,10 +113,11 @@ impl BundleFile {
     }
 }
 
-/// Whether `file` begins as a bundle does, whatever it ends in. Those with an ELF head begin as any program.
-pub(crate) fn begins_with_stub(file: &File) -> bool {
-    let mut start = [0; head::STUB_START.len()];
-    file.read_exact_at(&mut start, 0).is_ok() && start == *head::STUB_START
+/// Whether `file` begins as a bundle does, whatever it ends in.
+pub(crate) fn begins_as_bundle(file: &File) -> bool {
+    let mut start = vec![0; head::LONGEST];
+    let read = file.read_at(&mut start, 0).unwrap_or(0);
+    head::is_start(start.get(..read).unwrap_or_default())
 }
 
 /// Whether `content` ends in a bundle's footer.

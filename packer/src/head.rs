@@ -21,7 +21,22 @@ const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
 pub(crate) const STUB_LEN: u64 = templates::STUB_LEN as u64;
 
 /// How the stub begins, in every bundle with that head.
-pub(crate) const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
+const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
+
+/// No head is longer, in bytes: a launcher has this room on every CPU.
+pub(crate) const LONGEST: usize = 64 * 1024;
+
+/// Whether a file with this start begins as a bundle: with the stub, or with a launcher that knows that it is a head. Other programs that
+/// hold the mark, such as this one, have section headers (`e_shoff` of the ELF header).
+pub(crate) fn is_start(start: &[u8]) -> bool {
+    let sections = match start {
+        [0x7f, b'E', b'L', b'F', 2, ..] => start.get(40..48),
+        [0x7f, b'E', b'L', b'F', ..] => start.get(32..36),
+        _ => return start.starts_with(STUB_START),
+    };
+    sections.is_some_and(|offset| offset.iter().all(|byte| *byte == 0))
+        && start.windows(MARK_ELF.len()).any(|window| window == MARK_ELF)
+}
 
 /// The launcher for `host`.
 pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {

@@ -26,7 +26,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
         return Err(Error::NotAFile { path: path.clone(), found: kind_of(found) });
     }
     let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
-    let begins = bundle_file::begins_with_stub(&file);
+    let begins = bundle_file::begins_as_bundle(&file);
     let content = Content::whole(file).map_err(|source| Error::io("read", path, source))?;
     if args.notices {
         return notices::of_bundle(&BundleFile::open(path)?);

@@ -18,6 +18,8 @@ pub struct Handmade {
     pub digest: Digest,
     /// Its entry's name and path.
     pub entry: &'static str,
+    /// The tar stream of a blob that it shares with nobody.
+    pub shared: Option<Vec<u8>>,
 }
 
 fn sha256(bytes: &[u8]) -> Digest {
@@ -28,7 +30,7 @@ impl Handmade {
     /// An app of this tar stream, honestly described.
     pub fn of(tar: &[u8]) -> Self {
         let frame = zstd::bulk::compress(tar, 3).expect("compressed");
-        Self { frame, length: tar.len() as u64, digest: sha256(tar), entry: "app" }
+        Self { frame, length: tar.len() as u64, digest: sha256(tar), entry: "app", shared: None }
     }
 
     /// The same with a frame that demands a window of `1 << log` bytes.
@@ -59,12 +61,26 @@ impl Handmade {
             stored_digest: sha256(&self.frame),
             digest: self.digest,
         });
+        bytes.extend_from_slice(&self.frame);
+        let shared = self.shared.as_ref().map(|tar| {
+            let frame = zstd::bulk::compress(tar, 3).expect("compressed");
+            let number = manifest.blob(&NewBlob {
+                kind: BlobKind::App,
+                encoding: Encoding::TarZstd,
+                offset: bytes.len() as u64,
+                stored: frame.len() as u64,
+                length: tar.len() as u64,
+                stored_digest: sha256(&frame),
+                digest: sha256(tar),
+            });
+            bytes.extend_from_slice(&frame);
+            number
+        });
         let target = Arch::HOST.expect("the tests run on a host");
         let variant =
-            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
+            manifest.variant(&NewVariant { target, level: 0, app, shared, loader: b"", rules: &[] });
         let entry = self.entry.as_bytes();
         manifest.entry(&NewEntry { variant, name: entry, path: entry, rules: &[] });
-        bytes.extend_from_slice(&self.frame);
 
         let manifest_offset = bytes.len() as u64;
         let manifest = manifest.finish(manifest_offset).expect("the format allows it");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest};
-use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, file, folder, header, link, raw_tar};
+use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, file, folder, header, link, raw_tar, unibin};
 
 /// A program that would tell that it ran. The kernel starts it as well as an ELF file.
 const APP: &[u8] = b"#!/bin/sh\necho ran\n";
@@ -52,6 +52,40 @@ fn an_honest_bundle_made_by_hand_runs() {
     assert_eq!(ran.must_succeed(), "ran\n");
     let hard = [file("app", 0o755, APP), link(b'1', "second", "app"), link(b'2', "third", "app")];
     let (_, ran) = run(&Handmade::of(&raw_tar(&hard)));
+    assert_eq!(ran.must_succeed(), "ran\n");
+}
+
+#[test]
+fn a_shared_blob_is_laid_beside_the_own_one_and_never_over_it_or_through_its_links() {
+    let own = [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib")];
+    let with =
+        |shared: &[Vec<u8>]| Handmade { shared: Some(raw_tar(shared)), ..Handmade::of(&raw_tar(&own)) };
+    let extracted = |made: &Handmade| {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.write("bundle", &made.bytes(&model()));
+        let to = sandbox.at("out");
+        let variables = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
+        let by_bundle = sandbox.run_with(&variables, &bundle, &[] as &[&str]);
+        let there = to.join("lib/x").exists();
+        let by_unibin = unibin().arg("extract").arg(&bundle).arg(sandbox.at("out2")).output();
+        let by_unibin = by_unibin.expect("unibin starts").status.success();
+        let stays = |path: &PathBuf| path.ends_with("x") || path.ends_with("lib");
+        let left = Sandbox::tree(sandbox.path()).iter().filter(|path| stays(path)).count();
+        (by_bundle.status.success(), there, by_unibin, left)
+    };
+    // Its folders may be the own one's; `lib` and `lib/x` twice.
+    assert_eq!(extracted(&with(&[folder("lib"), file("lib/x", 0o644, b"x")])), (true, true, true, 4));
+    for bad in [
+        vec![folder("link"), file("link/x", 0o644, b"x")],
+        vec![file("link/x", 0o644, b"x")],
+        vec![file("app", 0o755, b"#!/bin/sh\necho other\n")],
+        vec![file("lib", 0o644, b"x")],
+        vec![link(b'2', "app", "lib")],
+        vec![link(b'1', "x", "link/app")],
+    ] {
+        assert_eq!(extracted(&with(&bad)), (false, false, false, 0), "{bad:?}");
+    }
+    let (_, ran) = run(&with(&[folder("lib"), file("lib/x", 0o644, b"x")]));
     assert_eq!(ran.must_succeed(), "ran\n");
 }
 

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Parts, Sandbox, User, busybox, unibin};
+use end_to_end::{Outcome, Parts, Sandbox, User, bundle_of, busybox, unibin};
 
 /// When a change is found without being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,4 +166,25 @@ fn a_start_with_the_rights_of_another_user_is_refused() {
         fs::set_permissions(&bundle, fs::Permissions::from_mode(0o755)).expect("chmod");
         assert_eq!(other.run(&bundle, &["sh", "-c", "echo ran"]).must_succeed(), "ran\n");
     }
+}
+
+#[test]
+fn what_is_left_of_a_bundle_is_known_by_its_head_of_either_kind() {
+    let sandbox = Sandbox::new();
+    let inspected = |file: &Path| -> Outcome {
+        unibin().arg("inspect").arg(file).output().expect("unibin starts").into()
+    };
+    for head in ["sh", "elf:x86_64"] {
+        let parts = Parts::of(&bundle_of(Arch::Riscv64, "x86_64", &["--head", head]));
+        for length in [parts.bytes.len() - 1, parts.bytes.len() / 2, 70_000] {
+            let cut = sandbox.write("cut", &parts.bytes[..length]);
+            let told = inspected(&cut);
+            assert!(told.code() == Some(5) && told.errors().contains("does not end as one"), "{told}");
+        }
+        let whole = sandbox.write("whole", &parts.bytes);
+        assert!(inspected(&whole).must_succeed().contains("riscv64"));
+    }
+    // The packer itself holds such heads, and is none.
+    let own = Path::new(unibin().get_program()).to_owned();
+    assert!(inspected(&own).must_succeed().contains("x86_64"));
 }
