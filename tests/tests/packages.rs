@@ -354,8 +354,9 @@ fn a_missing_library_is_named_with_the_package_that_has_it_where_debian_was_aske
     pack(&[&[program, "--libs", "debian"], &options[..]].concat());
     let sandbox = Sandbox::new();
     let refused = pack_by_hand(&[&[program], &options[..]].concat(), &sandbox.at("bundle"));
-    refused.must_fail_with(
-        3,
-        &["ld-musl-riscv64.so.1", "needed by: root", "is in:     package musl", "--libs debian"],
-    );
+    let told = refused.errors();
+    for words in ["ld-musl-riscv64.so.1", "needed by: ", "is in:     package musl", "hint: ", "--libs debian"]
+    {
+        assert!(refused.code() == Some(3) && told.contains(words), "{refused}");
+    }
 }
