@@ -139,15 +139,15 @@ fn zeros_are_unpacked_as_holes() {
 
 #[test]
 fn a_long_first_start_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
-    // Seconds of hashing for a launcher, and no room on any disk.
+    // Seconds of hashing for a launcher, and no room in its cache.
     let sandbox = Sandbox::new();
-    let bundle = sandbox.copy(&with_zeros(&sandbox, 1 << 30, true), "app");
+    let bundle = sandbox.copy(&with_zeros(&sandbox, 640 << 20, true), "app");
     let line = format!("{}; echo told; sleep 60", bundle.display());
     let Some(terminal) = Terminal::open(&sandbox, &line) else {
         without("tmux", "it is not installed");
         return;
     };
-    let screen = terminal.shows("how far it is", |screen| screen.contains(" of 1073 MB, "));
+    let screen = terminal.shows("how far it is", |screen| screen.contains(" of 671 MB, "));
     assert!(screen.contains("unibin: unpacking the app: ") && screen.contains(" s left"), "{screen}");
     let screen = terminal.shows("the app's end", |screen| screen.contains("told"));
     assert!(!screen.contains("unpacking"), "nothing of it stays: {screen}");
