@@ -6,10 +6,10 @@ use std::path::Path;
 use bundle::Arch;
 
 /// What is said of an emulator whose version is not known.
-pub const UNKNOWN: &str = "unknown";
+const UNKNOWN: &str = "unknown";
 
 /// The version in the text that `-version` prints (linux-user/main.c, `usage` and `version`): `qemu-TARGET version 7.2.22 (...)`;
-/// [`UNKNOWN`] where there is none.
+/// `unknown` where there is none.
 pub fn of_file(path: &Path, target: Arch) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     of_bytes(&bytes, target).unwrap_or_else(|| UNKNOWN.to_owned())

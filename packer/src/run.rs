@@ -9,14 +9,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use bundle::{Arch, EmulatorKey, RuleKind};
+use bundle::{Arch, EmulatorKey, Rule, RuleKind};
+use emulator::calling::OwnRule;
 
 use crate::cli::RunArgs;
 use crate::elf::{self, Elf, Kind};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::say;
-use emulator::calling::OwnRule;
 
 /// As `env` and `timeout` of coreutils have them.
 const OWN_FAILURE: u8 = 125;
@@ -123,7 +123,7 @@ fn emulated(
 fn works(emulator: &Emulator) -> bool {
     let pages = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
     let fits = |(kind, _, value): &OwnRule| {
-        *kind != RuleKind::Pages || bundle::Rule { kind: *kind, name: b"", value }.number() >= pages
+        *kind != RuleKind::Pages || Rule { kind: *kind, name: b"", value }.number() >= pages
     };
     if !emulator.rules.iter().all(fits) {
         return false;

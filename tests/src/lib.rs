@@ -20,6 +20,7 @@ mod tar;
 mod tell;
 mod terminal;
 mod tiny_elf;
+mod translators;
 mod unibin;
 mod zig;
 
@@ -35,10 +36,13 @@ pub use outcome::Outcome;
 pub use pack::{bundle_of, busybox, pack, pack_by_hand, shell};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
-pub use smallest::{CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts};
+pub use smallest::{
+    CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,
+};
 pub use starters::{CODE_OF_NOT_STARTING, STARTERS, Starter};
 pub use tar::{Header, file, folder, header, link, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::{Terminal, until};
+pub use translators::{broken_emulator, translator_row};
 pub use unibin::{store, unibin};
 pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};

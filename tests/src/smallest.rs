@@ -149,6 +149,12 @@ pub fn alpha_that_starts(path: &str) -> Vec<u8> {
     Smallest { target: Arch::Alpha, flags: 0, code }.elf_saying(format!("{path}\0").as_bytes())
 }
 
+/// The program for a CPU.
+pub fn smallest(target: Arch) -> &'static Smallest {
+    let found = SMALLEST.iter().chain(OUTSIDE).find(|smallest| smallest.target == target);
+    found.unwrap_or_else(|| panic!("there is no program for {target}"))
+}
+
 impl Smallest {
     /// The program as an ELF file.
     pub fn elf(&self) -> Vec<u8> {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, SMALLEST, Sandbox, alpha_that_starts, busybox,
-    pack_by_hand, unibin, without,
+    CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, Sandbox, alpha_that_starts, busybox, pack_by_hand,
+    smallest, unibin, without,
 };
 
 /// Debian's static busybox for s390x, as a file of the name that it has in the app.
@@ -117,7 +117,7 @@ fn an_alpha_program_starts_a_riscv32_program() {
         path.to_str().expect("text").to_owned()
     };
     let app = file("app", &alpha_that_starts("/usr/bin/child"));
-    let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32).expect("a row");
+    let child = smallest(Arch::Riscv32);
     let add = format!("{}:usr/bin/child", file("child", &child.elf()));
     let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--add", &add];
     for (also, said, code) in

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, SAYS, SMALLEST, Sandbox, pack_by_hand};
+use end_to_end::{CODE_OF_ENDING, SAYS, Sandbox, pack_by_hand, smallest};
 
 fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
     let packed = sandbox.at("packed");
@@ -13,7 +13,7 @@ fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
 }
 
 fn program(sandbox: &Sandbox, target: Arch) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == target).expect("a row");
+    let smallest = smallest(target);
     sandbox.write(target.name(), &smallest.elf())
 }
 

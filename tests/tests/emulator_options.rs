@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, SMALLEST, Sandbox, pack_by_hand, without};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, pack_by_hand, smallest, without};
 
 /// A bundle of the smallest program for riscv64, which starts at 0x400100.
-fn smallest(sandbox: &Sandbox) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv64).expect("a row");
+fn packed(sandbox: &Sandbox) -> PathBuf {
+    let smallest = smallest(Arch::Riscv64);
     let program = sandbox.write("program", &smallest.elf());
     let packed = sandbox.at("packed");
     let host = ["--hosts".as_ref(), "x86_64".as_ref(), "--level".as_ref(), "3".as_ref()];
@@ -24,7 +24,7 @@ fn run(sandbox: &Sandbox, bundle: &PathBuf, options: &str) -> Outcome {
 #[test]
 fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
     let sandbox = Sandbox::new();
-    let bundle = smallest(&sandbox);
+    let bundle = packed(&sandbox);
     let traced = run(&sandbox, &bundle, "-strace");
     assert_eq!((traced.code(), traced.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{traced}");
     assert!(traced.errors().contains("exit(42)") && traced.errors().contains("write(1,"), "{traced}");
@@ -45,7 +45,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
         return;
     }
     let sandbox = Sandbox::new();
-    let bundle = smallest(&sandbox);
+    let bundle = packed(&sandbox);
     let port = sandbox.at("port");
     let mut command = sandbox.command(&bundle);
     command.env("UNIBIN_EMULATOR_OPTIONS", format!("-g {}", port.display()));
@@ -73,7 +73,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
 #[test]
 fn a_bundle_says_what_its_distributor_owes() {
     let sandbox = Sandbox::new();
-    let bundle = smallest(&sandbox);
+    let bundle = packed(&sandbox);
     let said = Sandbox::finish(sandbox.command(&bundle).env("UNIBIN_DO", "notices")).must_succeed();
     for words in [
         "GNU GENERAL PUBLIC LICENSE",

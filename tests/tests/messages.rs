@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
-    Handmade, Header, Namespace, Outcome, Parts, SMALLEST, Sandbox, User, bundle_of, busybox, documented,
-    file, folder, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar, says,
+    Handmade, Header, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox,
+    documented, file, folder, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar, says,
+    smallest, translator_row,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -83,11 +84,7 @@ const NO_ARGUMENT: &str = "probe = [\"\"]";
 
 /// A bundle of riscv64 busybox with this translator, of which `more` is said, before those of the catalogue if there are to be any.
 fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, more: &str) -> PathBuf {
-    let row = format!(
-        "{others}[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\n\
-         version = \"1\"\nprogram = \"{}\"\n{more}\n",
-        program.display()
-    );
+    let row = others.to_owned() + &translator_row(Arch::Riscv64, name, "1", program, more);
     let rows = sandbox.write("emulators.toml", row.as_bytes());
     let output = sandbox.at("packed");
     let arguments = [
@@ -104,11 +101,6 @@ fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, more:
     let rows = rows.display().to_string();
     pack_by_hand(&[&arguments[..], &[rows.as_str()]].concat(), &output).must_succeed();
     sandbox.copy(&output, "translated")
-}
-
-fn broken_emulator(sandbox: &Sandbox) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
-    sandbox.write("broken", &smallest.elf())
 }
 
 /// A bundle whose app is made of these members.
@@ -133,7 +125,7 @@ fn without_processes(sandbox: &Sandbox, bundle: &Path) -> Option<Outcome> {
 
 /// A bundle with a second program, traced already and where there are no user namespaces.
 fn unattended(sandbox: &Sandbox) -> Outcome {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv64).expect("a row");
+    let smallest = smallest(Arch::Riscv64);
     let program = sandbox.write("first", &smallest.elf());
     let program = program.to_str().expect("text");
     let add = format!("{program}:usr/bin/second");

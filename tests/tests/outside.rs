@@ -5,27 +5,16 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, Outcome, SAYS, SMALLEST, Sandbox, Smallest, alpha_that_starts,
-    older_qemu, pack_by_hand, unibin, without,
+    CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, Outcome, SAYS, Sandbox, Smallest, alpha_that_starts,
+    broken_emulator, older_qemu, pack_by_hand, translator_row, unibin, without,
 };
 
-/// A row of `emulators.toml` for programs of `target` on `x86_64`.
 fn row(target: Arch, name: &str, program: &Path, probe: &str) -> String {
-    format!(
-        "[[translator]]\nhost = \"x86_64\"\ntarget = \"{target}\"\nname = \"{name}\"\nversion = \"7.2\"\n\
-         program = \"{}\"\n{probe}\n",
-        program.display()
-    )
+    translator_row(target, name, "7.2", program, probe)
 }
 
 fn qemu(sandbox: &Sandbox, target: Arch, probe: &str) -> String {
     row(target, "qemu-user", &sandbox.copy(&older_qemu(target), "qemu"), probe)
-}
-
-/// A program that is no emulator: it ends with code 42, whatever it is asked.
-fn broken(sandbox: &Sandbox) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
-    sandbox.write("broken", &smallest.elf())
 }
 
 /// `unibin pack` of a program for `x86_64` hosts.
@@ -109,14 +98,15 @@ fn of_two_translators_for_such_a_cpu_the_one_that_passes_its_probe_runs() {
     for smallest in OUTSIDE {
         let (sandbox, target) = (Sandbox::new(), smallest.target);
         let program = sandbox.write("program", &smallest.elf());
-        let rows = row(target, "broken", &broken(&sandbox), probe) + &qemu(&sandbox, target, probe);
+        let rows = row(target, "broken", &broken_emulator(&sandbox), probe) + &qemu(&sandbox, target, probe);
         let both = bundle(&sandbox, smallest, &program, &rows);
         let outcome = sandbox.run_with(&[("UNIBIN_LOG", "1")], &both, &[""; 0]);
         ran(&outcome);
         assert!(outcome.errors().contains("not using broken 7.2: it fails its probe"), "{outcome}");
         assert!(outcome.errors().contains("qemu-user-7.2"), "{outcome}");
 
-        let none = bundle(&sandbox, smallest, &program, &row(target, "broken", &broken(&sandbox), probe));
+        let none =
+            bundle(&sandbox, smallest, &program, &row(target, "broken", &broken_emulator(&sandbox), probe));
         sandbox.run(&none, &[""; 0]).must_fail_with(126, &["the emulator `broken` does not work"]);
     }
 }

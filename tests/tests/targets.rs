@@ -1,7 +1,7 @@
 //! Every target of the catalogue really runs: QEMU's own pages promise 33, and here each runs a program.
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, SMALLEST, Sandbox, pack_by_hand, unibin};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, SMALLEST, Sandbox, pack_by_hand, smallest, unibin};
 
 #[test]
 fn each_of_the_33_targets_runs_a_program_with_the_emulator_of_the_store() {
@@ -24,7 +24,7 @@ fn each_of_the_33_targets_runs_a_program_with_the_emulator_of_the_store() {
 #[test]
 fn an_alpha_bundle_is_as_easy_as_any() {
     let sandbox = Sandbox::new();
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Alpha).expect("a row");
+    let smallest = smallest(Arch::Alpha);
     let program = sandbox.write("program", &smallest.elf());
     let packed = sandbox.at("packed");
     pack_by_hand(&[program.as_os_str(), "--hosts".as_ref(), "x86_64".as_ref()], &packed).must_succeed();

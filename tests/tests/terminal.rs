@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{SMALLEST, Sandbox, Terminal, pack, shell, store, unibin, until, without};
+use end_to_end::{Sandbox, Terminal, pack, shell, smallest, store, unibin, until, without};
 
 #[test]
 fn an_editor_draws_and_takes_keys() {
@@ -109,7 +109,7 @@ fn runs(argument: &str) -> bool {
 #[test]
 fn packing_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
     let sandbox = Sandbox::new();
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv64).expect("a row");
+    let smallest = smallest(Arch::Riscv64);
     let program = sandbox.write("program", &smallest.elf());
     let ballast: Vec<u8> =
         (0..4_000_000u32).flat_map(|number| number.wrapping_mul(0x9e37_79b9).to_le_bytes()).collect();

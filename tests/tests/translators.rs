@@ -4,21 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{SMALLEST, Sandbox, older_qemu, pack_by_hand, unibin};
+use end_to_end::{Sandbox, broken_emulator, older_qemu, pack_by_hand, smallest, translator_row, unibin};
 
 /// A row of `emulators.toml` for riscv64 programs on `x86_64`.
-fn row(name: &str, version: &str, program: &Path, probe: &str) -> String {
-    format!(
-        "[[translator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\nname = \"{name}\"\nversion = \"{version}\"\n\
-         program = \"{}\"\n{probe}\n",
-        program.display()
-    )
-}
-
-/// A program that is no emulator: it ends with code 42, whatever it is asked.
-fn broken(sandbox: &Sandbox) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
-    sandbox.write("broken", &smallest.elf())
+fn row(name: &str, version: &str, program: &Path, more: &str) -> String {
+    translator_row(Arch::Riscv64, name, version, program, more)
 }
 
 fn packed(sandbox: &Sandbox, translators: &str) -> PathBuf {
@@ -45,7 +35,8 @@ fn the_first_translator_that_passes_its_probe_runs_and_the_answers_are_remembere
     let sandbox = Sandbox::new();
     let probe = "probe = [\"-version\"]";
     let older = older_qemu(Arch::Riscv64);
-    let rows = row("broken", "1", &broken(&sandbox), probe) + &row("qemu-user", "7.2", &older, probe);
+    let rows =
+        row("broken", "1", &broken_emulator(&sandbox), probe) + &row("qemu-user", "7.2", &older, probe);
     let bundle = packed(&sandbox, &rows);
     for start in ["first", "second"] {
         let told = told(&sandbox, &bundle, &[]);
@@ -74,7 +65,8 @@ fn where_no_translator_passes_its_probe_that_is_said() {
     let sandbox = Sandbox::new();
     let bundle = packed(
         &sandbox,
-        &("catalogue = false\n".to_owned() + &row("broken", "1", &broken(&sandbox), "probe = [\"\"]")),
+        &("catalogue = false\n".to_owned()
+            + &row("broken", "1", &broken_emulator(&sandbox), "probe = [\"\"]")),
     );
     let ran = sandbox.run(&bundle, &["uname", "-m"]);
     ran.must_fail_with(126, &["the emulator `broken` does not work on this machine", "UNIBIN_EMULATOR"]);
@@ -123,7 +115,7 @@ fn an_older_qemu_is_known_by_its_file_and_what_it_does_not_serve_is_packed_with_
     let inspected = |target: Arch| {
         let given = format!("x86_64={}", older_qemu(target).display());
         let output = sandbox.at("packed");
-        let smallest = SMALLEST.iter().find(|smallest| smallest.target == target).expect("a row");
+        let smallest = smallest(target);
         let program = sandbox.write("program", &smallest.elf()).display().to_string();
         let arguments = [&program, "--hosts", "x86_64", "--emulator", &given, "--level", "1"];
         pack_by_hand(&arguments, &output).must_succeed();

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Parts, SMALLEST, Sandbox, Terminal, pack, pack_by_hand, unibin, without};
+use end_to_end::{Parts, Sandbox, Terminal, pack, pack_by_hand, smallest, unibin, without};
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
@@ -93,7 +93,7 @@ fn builds_without_anything_in_common_share_nothing() {
 
 /// An app with a file beside it that is zeros but for a few bytes in the middle and, or not, at its end.
 fn with_zeros(sandbox: &Sandbox, length: u64, at_end: bool) -> PathBuf {
-    let smallest = SMALLEST.iter().find(|smallest| smallest.target == Arch::X86_64).expect("a row");
+    let smallest = smallest(Arch::X86_64);
     let program = sandbox.write("program", &smallest.elf()).display().to_string();
     let image = sandbox.at("image");
     let mut file = fs::File::create(&image).expect("created");

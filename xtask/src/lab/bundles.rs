@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
 use debian::Sha256;
-use end_to_end::{SMALLEST, alpha_that_starts};
+use end_to_end::{alpha_that_starts, smallest};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
@@ -163,10 +163,8 @@ fn written(programs: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
 
 /// How an Alpha program is packed that becomes a riscv32 one, as in the talk that unibin began with.
 fn alpha(host: Arch, programs: &Path) -> Result<String> {
-    let child = SMALLEST.iter().find(|smallest| smallest.target == Arch::Riscv32);
-    let child = child.context("no smallest program for riscv32")?;
     let app = written(programs, "alpha", &alpha_that_starts("/usr/bin/child"))?;
-    let child = written(programs, "child", &child.elf())?;
+    let child = written(programs, "child", &smallest(Arch::Riscv32).elf())?;
     Ok(format!(
         "{} --target alpha --hosts {} --add {}:usr/bin/child --also-target riscv32",
         app.display(),
