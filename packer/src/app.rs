@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use closure::Tree;
+
 use crate::content::Content;
 use crate::error::{Error, readable};
 use crate::hash;
@@ -152,7 +154,7 @@ impl App {
         let mut settled = Vec::new();
         for (path, node) in &self.nodes {
             let Node::Symlink(target) = node else { continue };
-            match resolve(path, target) {
+            match resolve(path, target).map(|inside| self.through_links(inside)) {
                 // What an absolute link means outside the tree differs from machine to machine.
                 Some(inside) if !target.starts_with(b"/") || self.nodes.contains_key(&inside) => {
                     settled.push((path.clone(), Some(relative(path, &inside))));
@@ -171,6 +173,17 @@ impl App {
             };
         }
         Ok(warnings)
+    }
+
+    /// `path`, where nothing of that name is but links on the way lead to something: `lib/x`, where `lib` is a link to `usr/lib`.
+    fn through_links(&self, path: Vec<u8>) -> Vec<u8> {
+        if self.nodes.contains_key(&path) {
+            return path;
+        }
+        match Tree::new(vec![self]).find(&path) {
+            Ok(Some(place)) => place.path,
+            _ => path,
+        }
     }
 
     /// Makes one file with several names of files with the same bytes, so that these are stored, and unpacked, once.
@@ -398,6 +411,23 @@ mod tests {
         assert!(app.settle().is_err());
         app.add(b"b", file(b"x")).expect("added");
         assert!(app.settle().is_ok());
+    }
+
+    #[test]
+    fn a_link_leads_through_folders_that_are_links() {
+        let mut app = App::default();
+        app.add(b"usr/lib/cpu/real", file(b"x")).expect("added");
+        app.add(b"lib", Node::Symlink(b"usr/lib".to_vec())).expect("added");
+        app.add(b"usr/lib64/absolute", Node::Symlink(b"/lib/cpu/real".to_vec())).expect("added");
+        app.add(b"usr/lib64/relative", Node::Symlink(b"../../lib/cpu/real".to_vec())).expect("added");
+        app.add(b"usr/lib64/folder", Node::Symlink(b"/lib/cpu".to_vec())).expect("added");
+        assert!(app.settle().expect("no hard link").is_empty(), "nothing is left out");
+        for name in ["absolute", "relative"] {
+            let path = [b"usr/lib64/", name.as_bytes()].concat();
+            assert!(app.file(&path).is_some_and(|(found, _)| found == b"usr/lib/cpu/real"), "{name}");
+        }
+        let folder = app.get(b"usr/lib64/folder");
+        assert!(matches!(folder, Some(Node::Symlink(target)) if target == b"../lib/cpu"), "{folder:?}");
     }
 
     #[test]
