@@ -243,7 +243,7 @@ impl<'a> Archive<'a> {
         while let Some(mirror) = mirrors.next() {
             match vouched(&options, &fetcher, &mirror, suite) {
                 Ok(table) => {
-                    let others = mirrors.collect();
+                    let others = mirrors.map(|other| other.making_up_for(&table.release)).collect();
                     let table_of_other_name = OnceLock::new();
                     return Ok(Self { options, fetcher, mirror, others, table, table_of_other_name });
                 }

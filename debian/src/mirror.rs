@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::release::Release;
 use crate::stanza::stanzas;
 
 /// The moment of the snapshot archive that is asked when nothing else answers: after the release of Debian 13.7
@@ -26,7 +27,7 @@ pub enum Origin {
     Environment,
     /// Found in this file of the machine's apt sources.
     AptSources(PathBuf),
-    /// The Debian snapshot archive at [`SNAPSHOT_TIMESTAMP`].
+    /// The Debian snapshot archive, at [`SNAPSHOT_TIMESTAMP`] or where it makes up for another mirror as of that one's table.
     Snapshot,
 }
 
@@ -43,6 +44,20 @@ impl Mirror {
     /// The URL or path of `path` (relative, as the indexes give it) on this mirror.
     pub fn join(&self, path: &str) -> String {
         format!("{}/{path}", self.base)
+    }
+
+    /// The snapshot archive at a moment that it writes so.
+    fn snapshot(timestamp: &str) -> Self {
+        Self { base: format!("{SNAPSHOT_BASE}{timestamp}"), origin: Origin::Snapshot }
+    }
+
+    /// The mirror to ask for what the table of `release` lists and its own mirror does not have: the snapshot archive as it was then,
+    /// since it has each package for as long as a suite did only.
+    pub(crate) fn making_up_for(self, release: &Release) -> Self {
+        match (&self.origin, release.end_of_its_day()) {
+            (Origin::Snapshot, Some(timestamp)) => Self::snapshot(&timestamp),
+            _ => self,
+        }
     }
 }
 
@@ -84,8 +99,8 @@ impl MirrorSources {
         let given = self.arguments.iter().map(|base| (base.clone(), Origin::Argument));
         let environment = self.environment.iter().map(|base| (base.clone(), Origin::Environment));
         let apt = self.apt_root.iter().flat_map(|root| apt_sources(root));
-        let snapshot =
-            self.snapshot.then(|| (format!("{SNAPSHOT_BASE}{SNAPSHOT_TIMESTAMP}"), Origin::Snapshot));
+        let snapshot = self.snapshot.then(|| Mirror::snapshot(SNAPSHOT_TIMESTAMP));
+        let snapshot = snapshot.map(|mirror| (mirror.base, mirror.origin));
         let mut seen = HashSet::new();
         let named: Vec<_> = match (&self.arguments[..], &self.environment[..]) {
             ([], []) => apt.chain(snapshot).collect(),
@@ -270,5 +285,18 @@ mod tests {
         sources.environment.clear();
         let snapshot = format!("https://snapshot.debian.org/archive/debian/{SNAPSHOT_TIMESTAMP}");
         assert_eq!(bases(&sources), ["http://apt.example/debian", snapshot.as_str()]);
+    }
+
+    #[test]
+    fn the_snapshot_archive_makes_up_for_a_mirror_as_of_that_mirrors_table() {
+        let text = "Suite: stable\nCodename: trixie\nDate: Sat, 21 Nov 2026 09:15:44 UTC\nArchitectures: s390x\n\
+            SHA256:\n e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 main/x\n";
+        let release = Release::parse(text).expect("a release");
+        let sources = MirrorSources { apt_root: None, ..MirrorSources::default() };
+        let asked = |mirror: Mirror| mirror.making_up_for(&release).base;
+        let bases: Vec<_> = sources.mirrors().into_iter().map(asked).collect();
+        assert_eq!(bases, ["https://snapshot.debian.org/archive/debian/20261121T235959Z"]);
+        let other = Mirror { base: "http://a.example/debian".into(), origin: Origin::Argument };
+        assert_eq!(asked(other), "http://a.example/debian");
     }
 }

@@ -104,6 +104,13 @@ impl PackageIndex {
         self.packages.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The newest version of each package whose name begins with `prefix`, by name.
+    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = &Package> {
+        let from = self.packages.range(prefix.to_owned()..);
+        from.take_while(move |(name, _)| name.starts_with(prefix))
+            .filter_map(|(_, versions)| versions.first())
+    }
+
     /// The packages that say they provide the virtual package `name`, by name, newest first.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = &Package> {
         let names = self.providers.get(name).map_or(&[][..], Vec::as_slice);

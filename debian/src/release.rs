@@ -134,22 +134,35 @@ impl Release {
         }
         Err(ReleaseError::StaleIndex { date: self.date.clone(), valid_until: valid_until.clone() })
     }
+
+    /// The end of the day of this table, as the snapshot archive writes moments: what the table lists was in the archive then.
+    pub(crate) fn end_of_its_day(&self) -> Option<String> {
+        let (year, month, day) = civil_day(&self.date.split_whitespace().collect::<Vec<_>>())?;
+        Some(format!("{year:04}{month:02}{day:02}T235959Z"))
+    }
 }
 
 /// A date as `Release` files write it: `Sat, 12 Sep 2026 07:55:41 UTC` (Debian wiki, `DebianRepository/Format`).
 fn parse_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [_weekday, day, month, year, time, "UTC" | "GMT" | "+0000"] = words[..] else { return None };
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let (year, month, day) = civil_day(&words)?;
+    let [.., time, "UTC" | "GMT" | "+0000"] = words[..] else { return None };
     let mut clock = time.split(':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let days = days_since_1970(year.parse().ok()?, month, day.parse().ok()?)?;
+    let days = days_since_1970(year, month, day)?;
     let in_range = hour < 24 && minute < 60 && second <= 60 && clock.next().is_none();
     in_range.then_some(())?;
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(days * 86_400 + hour * 3600 + minute * 60 + second))
+}
+
+/// Year, month and day of a date's six words.
+fn civil_day(words: &[&str]) -> Option<(u64, u64, u64)> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let [_weekday, day, month, year, _time, _zone] = words else { return None };
+    let month = MONTHS.iter().position(|name| name == month)? as u64 + 1;
+    Some((year.parse().ok()?, month, day.parse().ok()?))
 }
 
 /// A moment as the snapshot archive writes it: `20261101T000000Z`.
@@ -191,6 +204,16 @@ mod tests {
         let endless = TEXT.replace("Valid-Until", "Valid-Never");
         let release = Release::parse(&endless).expect("a release");
         assert!(release.check_fresh(at("Fri, 31 Dec 9999 23:59:59 UTC")).is_ok());
+    }
+
+    #[test]
+    fn the_end_of_its_day_is_a_moment_of_the_snapshot_archive() {
+        let release = Release::parse(TEXT).expect("a release");
+        let end = release.end_of_its_day().expect("a moment");
+        assert_eq!(end, "20261030T235959Z");
+        assert_eq!(parse_timestamp(&end), Some(at("Fri, 30 Oct 2026 23:59:59 UTC")));
+        let odd = Release::parse(&TEXT.replace("Fri, 30 Oct 2026 08:08:01 UTC", "in autumn")).expect("text");
+        assert_eq!(odd.end_of_its_day(), None);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use messages::{documented, literals, of_the_stub, says};
 pub use namespace::Namespace;
 pub use older::older_qemu;
 pub use outcome::Outcome;
-pub use pack::{bundle_of, busybox, pack, pack_by_hand, shell};
+pub use pack::{SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, shell};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
 pub use smallest::{

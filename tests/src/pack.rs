@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 use sha2::{Digest, Sha256};
 
+use crate::absent::say;
 use crate::outcome::Outcome;
 use crate::unibin::{kept, program, unibin};
 
@@ -66,8 +67,33 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     output
 }
 
-/// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it.
+/// The suite to take packages of where the mirror lacks those of the newest.
+pub const SUITE_BEFORE: &str = "bookworm";
+
+/// The line in which `unibin` says that the mirror does not have a package that its own index lists, as it may be for a while after
+/// a point release.
+pub fn lacking(told: &str) -> Option<&str> {
+    told.lines().find(|line| line.starts_with("error: ") && line.ends_with(".deb` does not exist"))
+}
+
+/// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it. Where the mirror lacks a package, of the suite before: what the tests look
+/// at is the same in both.
 pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
-    let packed = unibin().arg("pack").args(arguments).arg("-o").arg(output).output();
-    packed.expect("unibin starts").into()
+    let mut arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
+    let pack = |arguments: &[&OsStr]| -> Outcome {
+        let packed = unibin().arg("pack").args(arguments).arg("-o").arg(output).output();
+        packed.expect("unibin starts").into()
+    };
+    let packed = pack(&arguments);
+    let told = packed.errors();
+    let Some(lacking) = lacking(&told).filter(|_| !arguments.contains(&OsStr::new("--suite"))) else {
+        return packed;
+    };
+    say(&format!("NOT RUN as it should be: {lacking}: of {SUITE_BEFORE} instead: {arguments:?}"));
+    let of_before = format!("debian:{SUITE_BEFORE}");
+    arguments.iter_mut().filter(|libs| **libs == "debian").for_each(|libs| *libs = of_before.as_ref());
+    if arguments.contains(&OsStr::new("--deb")) {
+        arguments.extend([OsStr::new("--suite"), SUITE_BEFORE.as_ref()]);
+    }
+    pack(&arguments)
 }

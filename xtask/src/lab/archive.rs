@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
-use debian::{Archive, ArchiveOptions, Deb, DebKind, Package, PackageIndex, Silent};
+use debian::packages::compare_versions;
+use debian::{
+    Archive, ArchiveError, ArchiveOptions, Deb, DebKind, FetchError, Package, PackageIndex, Silent,
+};
 
 use super::machines::Machine;
 use super::modules;
@@ -77,15 +80,18 @@ impl Suites {
         if !kept.exists() {
             let newest = self.package(machine.suite, machine.host, machine.kernel)?;
             let image = self.needed(machine, &newest, "linux-image-")?.context("it depends on no kernel")?;
-            // Image and modules are one package, or since 2026 one each.
-            let mut packages = vec![image.clone()];
-            for part in ["linux-binary-", "linux-modules-"] {
-                packages.extend(self.needed(machine, &image, part)?);
+            let mut fetched = self.kernel_debs(machine, &image);
+            // A mirror may lack the newest for a while after a point release.
+            for older in self.older_kernels(machine, &image)? {
+                match &fetched {
+                    Err(error) if lacks_a_file(error) => {
+                        println!("lab: NOT RUN as it should be, with {} instead: {error:#}", older.name);
+                        fetched = self.kernel_debs(machine, &older);
+                    }
+                    _ => break,
+                }
             }
-            let mut debs = Vec::new();
-            for package in &packages {
-                debs.push(self.download(machine.suite, package)?);
-            }
+            let debs = fetched?;
             appear(&kept, |new| {
                 fs::create_dir(new)?;
                 unpack_kernel(&debs, new)
@@ -97,6 +103,31 @@ impl Suites {
         let order = fs::read_to_string(kept.join("order"))?;
         let modules = order.lines().map(|name| kept.join(name)).collect();
         Ok(Kernel { image: kept.join("vmlinuz"), modules })
+    }
+
+    /// The packages of a kernel, fetched: image and modules are one package, or since 2026 one each.
+    fn kernel_debs(&mut self, machine: &Machine, image: &Package) -> Result<Vec<PathBuf>> {
+        let mut packages = vec![image.clone()];
+        for part in ["linux-binary-", "linux-modules-"] {
+            packages.extend(self.needed(machine, image, part)?);
+        }
+        packages.iter().map(|package| self.download(machine.suite, package)).collect()
+    }
+
+    /// The kernels of a machine's kind that its suite lists besides `image`, newest first.
+    fn older_kernels(&mut self, machine: &Machine, image: &Package) -> Result<Vec<Package>> {
+        let architecture = machine.host.debian_name().context("Debian does not have this CPU")?;
+        let kind = machine.kernel.trim_start_matches("linux-image");
+        let parts = |name: &str| name.split('-').count();
+        let index = self.index(machine.suite, architecture)?;
+        let all = index.beginning_with("linux-image-").filter(|package| {
+            package.name.ends_with(kind)
+                && parts(&package.name) == parts(&image.name)
+                && package.name != image.name
+        });
+        let mut older: Vec<Package> = all.cloned().collect();
+        older.sort_by(|one, other| compare_versions(&other.version, &one.version));
+        Ok(older)
     }
 
     /// The package that `package` depends on whose name begins with `prefix`.
@@ -116,6 +147,11 @@ impl Suites {
         println!("lab: fetching {} {} ({} MB)", package.name, package.version, package.size / 1_000_000);
         Ok(self.archive(suite)?.download(package)?)
     }
+}
+
+/// Whether a mirror does not have what its own index lists.
+fn lacks_a_file(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ArchiveError::Fetch(FetchError::NotFound { .. })))
 }
 
 /// The image and the wanted modules out of the packages; `order` names the latter.
