@@ -30,6 +30,8 @@ pub enum RuleKind {
     UnsetVariable = 18,
     /// Removes every variable whose name starts with `name`.
     UnsetPrefix = 19,
+    /// Sets variable `name` to the path of the unpacked tree, followed by `value`.
+    TreeVariable = 20,
 }
 
 impl RuleKind {
@@ -47,6 +49,7 @@ impl RuleKind {
             17 => Self::DefaultVariable,
             18 => Self::UnsetVariable,
             19 => Self::UnsetPrefix,
+            20 => Self::TreeVariable,
             _ => return None,
         })
     }
@@ -75,6 +78,7 @@ impl RuleKind {
             Self::DefaultVariable => "default",
             Self::UnsetVariable => "unset",
             Self::UnsetPrefix => "unset-prefix",
+            Self::TreeVariable => "tree-variable",
         }
     }
 
@@ -83,7 +87,7 @@ impl RuleKind {
         match self {
             Self::Argument | Self::Probe | Self::Pages => (false, true),
             Self::Argv0 | Self::Program | Self::Rest => (false, false),
-            Self::Tree | Self::SetVariable | Self::DefaultVariable => (true, true),
+            Self::Tree | Self::SetVariable | Self::DefaultVariable | Self::TreeVariable => (true, true),
             Self::UnsetVariable | Self::UnsetPrefix => (true, false),
         }
     }
@@ -112,7 +116,7 @@ impl Rule<'_> {
     pub(crate) fn check(&self) -> Result<(), FormatError> {
         let (uses_name, uses_value) = self.kind.uses();
         let named = uses_name != self.name.is_empty() || self.kind == RuleKind::Tree;
-        let name_fits = !has(self.name, b'=') && named;
+        let name_fits = named && !(self.kind.is_environment() && has(self.name, b'='));
         let value_fits = uses_value || self.value.is_empty();
         let no_nul = !has(self.name, 0) && !has(self.value, 0);
         if name_fits && value_fits && no_nul { Ok(()) } else { Err(FormatError::Name) }

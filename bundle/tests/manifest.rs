@@ -194,6 +194,8 @@ fn a_rule_that_makes_no_sense_is_refused() {
     let rules = [
         (RuleKind::SetVariable, &b""[..], &b"x"[..]),
         (RuleKind::SetVariable, b"A=B", b"x"),
+        (RuleKind::TreeVariable, b"", b"/x"),
+        (RuleKind::TreeVariable, b"A=B", b"/x"),
         (RuleKind::UnsetVariable, b"A", b"x"),
         (RuleKind::Argument, b"A", b"x"),
         (RuleKind::Pages, b"A", b"4096"),
@@ -208,7 +210,7 @@ fn a_rule_that_makes_no_sense_is_refused() {
     let empty_argument = NewRule { kind: RuleKind::Argument, name: b"", value: b"" };
     assert_eq!(Parts { rule: empty_argument, ..Parts::good() }.refusal(), None);
     // What stands before the tree's path and behind it: each may be nothing.
-    for (name, value) in [(&b""[..], &b""[..]), (b"-I", b""), (b"", b"/lib"), (b"-I", b"/lib")] {
+    for (name, value) in [(&b""[..], &b""[..]), (b"-I", b""), (b"", b"/lib"), (b"--with=", b"/lib")] {
         let rule = NewRule { kind: RuleKind::Tree, name, value };
         assert_eq!(Parts { rule, ..Parts::good() }.refusal(), None, "{name:?} {value:?}");
     }

@@ -62,6 +62,12 @@ impl<'a> Places<'a> {
         let tree = if rule.kind == RuleKind::Tree { self.tree.to_bytes() } else { b"" };
         c_string(&[rule.name, tree, rule.value])
     }
+
+    /// The variable that a rule of either kind stands for.
+    fn variable(&self, rule: &Rule<'_>) -> &'a CStr {
+        let tree = if rule.kind == RuleKind::TreeVariable { self.tree.to_bytes() } else { b"" };
+        c_string(&[rule.name, b"=", tree, rule.value])
+    }
 }
 
 impl<'a> Launch<'a> {
@@ -93,7 +99,7 @@ impl<'a> Launch<'a> {
         let mut argv0 = start.argv0;
         for rules in [route.variant().rules, entry.rules] {
             for rule in manifest.rules(rules) {
-                environment.apply(&rule);
+                environment.apply(&rule, places);
                 match rule.kind {
                     RuleKind::Argument | RuleKind::Tree => rest.push(places.argument(&rule)),
                     // Natively it is found by this alone.
@@ -109,7 +115,7 @@ impl<'a> Launch<'a> {
             environment.remove_prefix(b"QEMU_");
             arguments.extend(option_words(controls).map(|word| c_string(&[word])));
             let mut apply = |rule: &Rule<'_>| {
-                environment.apply(rule);
+                environment.apply(rule, places);
                 match rule.kind {
                     RuleKind::Argument | RuleKind::Tree => arguments.push(places.argument(rule)),
                     RuleKind::Argv0 => arguments.push(start.argv0),
@@ -120,7 +126,8 @@ impl<'a> Launch<'a> {
                     | RuleKind::SetVariable
                     | RuleKind::DefaultVariable
                     | RuleKind::UnsetVariable
-                    | RuleKind::UnsetPrefix => {}
+                    | RuleKind::UnsetPrefix
+                    | RuleKind::TreeVariable => {}
                 }
             };
             match rules_of(manifest, variant.target, translator) {
@@ -189,10 +196,13 @@ impl<'a> Environment<'a> {
         Self(start.process.env().to_vec())
     }
 
-    fn apply(&mut self, rule: &Rule<'_>) {
+    fn apply(&mut self, rule: &Rule<'_>, places: &Places<'a>) {
         match rule.kind {
-            RuleKind::SetVariable => self.set(rule.name, rule.value),
-            RuleKind::DefaultVariable if !self.has(rule.name) => self.set(rule.name, rule.value),
+            RuleKind::DefaultVariable if self.has(rule.name) => {}
+            RuleKind::SetVariable | RuleKind::DefaultVariable | RuleKind::TreeVariable => {
+                self.remove_all(&[rule.name]);
+                self.0.push(places.variable(rule));
+            }
             RuleKind::UnsetVariable => self.remove_all(&[rule.name]),
             RuleKind::UnsetPrefix => self.remove_prefix(rule.name),
             _ => {}

@@ -154,19 +154,19 @@ pub(crate) struct TreeArgs {
 }
 
 /// How the program will be started.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Start")]
 pub(crate) struct StartArgs {
     /// Load a library before all others, as `LD_PRELOAD` would: a file, or the name of a library (may be repeated)
     #[arg(long, value_name = "LIB")]
     pub(crate) preload: Vec<OsString>,
-    /// Start the program with this variable (may be repeated)
+    /// Start the program with this variable; `{tree}` at the start of VALUE is where the tree is unpacked (may be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<OsString>,
     /// Start the program without this variable of the caller's (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub(crate) unset: Vec<OsString>,
-    /// Argument to put before the caller's (may be repeated)
+    /// Argument to put before the caller's; `{tree}` in it is where the tree is unpacked (may be repeated)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
 }

@@ -56,6 +56,8 @@ pub(crate) enum Error {
     SysrootWithoutEntry,
     #[error("`{text}` names no variable")]
     Variable { text: String },
+    #[error("`{text}`: the tree's path can stand there once, and in a variable's value at its start only")]
+    TreeInside { text: String },
     #[error("`{name}` cannot be preloaded: the list of such libraries has blanks and colons between them")]
     PreloadName { name: String },
     #[error("`{path}` cannot be made to run natively: its ELF file cannot be changed: {why}")]
@@ -181,6 +183,9 @@ impl Error {
                 "name a program with `--entry NAME=PATH`, PATH as it is in the folder"
             }
             Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
+            Self::TreeInside { .. } => {
+                "for several folders, pack a script that makes the variable out of one, and name it with `--entry`"
+            }
             Self::PreloadName { .. } => "give the library another name",
             Self::NotRewritten { .. } => {
                 "leave its CPU out of --hosts, or give the program as its linker made it"

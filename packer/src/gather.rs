@@ -132,7 +132,8 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
     }
     if request.hosts.contains(&target) {
         let programs: Vec<&[u8]> = dynamic.iter().map(Vec::as_slice).collect();
-        native::prepare(&mut done.app, target, &done.loader, &done.folders, &programs)?;
+        let more = native::prepare(&mut done.app, target, &done.loader, &done.folders, &programs)?;
+        done.rules.extend(more);
         if listing.families.iter().any(|name| name == "Python") {
             // It finds its modules from the path that it was called by.
             done.rules.push((RuleKind::Program, Vec::new(), Vec::new()));

@@ -23,6 +23,7 @@ mod error;
 mod extract;
 mod families;
 mod gather;
+mod gconv;
 mod hash;
 mod head;
 mod hosts;

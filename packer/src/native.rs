@@ -13,7 +13,7 @@ use crate::content::Content;
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
 use crate::request::{Entry, Rule, last_part};
-use crate::{say, search_path};
+use crate::{gconv, say, search_path};
 
 /// What glibc's loader reads of the host besides its folders (ld.so(8), FILES): libraries of another C library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
@@ -26,19 +26,20 @@ const LOADED_FROM: [(&[u8], &[u8]); 3] = [
     (b"libcrypto.so.", b"engines-1.1"),
 ];
 
-/// A byte that is in no name that anybody would make.
-const NOTHING: u8 = 1;
+/// The name of glibc's C library (its `DT_SONAME`), on the CPUs that there are hosts of.
+const GLIBC: &[u8] = b"libc.so.6";
 
-/// Changes every program of `app` whose loader is the one at `loader`, every library with a search path of its own, and the loader
-/// itself. `folders`: where the libraries of the tree are.
+/// Changes every program of `app` whose loader is the one at `loader`, every library with a search path of its own, the loader
+/// and its C library; gives the rules by which they find what is in the tree. `folders`: where the libraries of the tree are.
 pub(crate) fn prepare(
     app: &mut App,
     target: Arch,
     loader: &[u8],
     folders: &BTreeSet<Vec<u8>>,
     entries: &[&[u8]],
-) -> Result<(), Error> {
-    let Some((loader_file, Node::File { content, .. })) = app.file(loader) else { return Ok(()) };
+) -> Result<Vec<Rule>, Error> {
+    let mut rules = Vec::new();
+    let Some((loader_file, Node::File { content, .. })) = app.file(loader) else { return Ok(rules) };
     let loader_file = loader_file.to_vec();
     let own = bytes(content)?;
     let known = Loader::read(&own, loader);
@@ -57,7 +58,14 @@ pub(crate) fn prepare(
         // The C library can be started, to tell its version, but is a library.
         let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader_file));
         let program = asks && object.soname.is_none();
-        let own = loading_from_beside(path, content)?;
+        let own = if object.soname.as_deref() == Some(GLIBC) {
+            let mut own = bytes(content)?;
+            let rule = gconv::of_the_tree(&mut own, &|path| app.file(path).is_some());
+            rules.extend(rule.filter(|rule| !rules.contains(rule)));
+            Some(own)
+        } else {
+            loading_from_beside(path, content)?
+        };
         if !program && object.rpath.is_none() && object.runpath.is_none() {
             changed.extend(own.map(|own| (path.to_vec(), own, false)));
             continue;
@@ -84,7 +92,7 @@ pub(crate) fn prepare(
             app.asks_for(&path, loader);
         }
     }
-    Ok(())
+    Ok(rules)
 }
 
 /// Arguments that make `entry` look for its data in the tree, where absolute paths are the host's. The loader must be as it came.
@@ -149,14 +157,7 @@ fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     }
     let folders = loader.folders.iter().map(|folder| [b"\0/", folder.as_slice(), b"/\0"].concat());
     let files = GLIBC_FILES.iter().map(|file| [b"\0", *file, b"\0"].concat());
-    for text in folders.chain(files) {
-        let mut from = 0;
-        while let Some(at) = bytes[from..].windows(text.len()).position(|window| window == text) {
-            let first = from + at + 2;
-            from += at + text.len() - 1;
-            bytes[first..from].iter_mut().take_while(|byte| **byte != b'/').for_each(|byte| *byte = NOTHING);
-        }
-    }
+    folders.chain(files).for_each(|path| gconv::forget(&mut bytes, &path));
     bytes
 }
 

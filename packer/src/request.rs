@@ -282,11 +282,37 @@ fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
         let bytes = text.as_bytes();
         let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
         let at = at.ok_or_else(|| Error::Variable { text: readable(bytes) })?;
-        rules.push((RuleKind::SetVariable, bytes[..at].to_vec(), bytes[at + 1..].to_vec()));
+        let (name, value) = (bytes[..at].to_vec(), &bytes[at + 1..]);
+        rules.push(match around_tree(value)? {
+            None => (RuleKind::SetVariable, name, value.to_vec()),
+            Some(([], after)) => (RuleKind::TreeVariable, name, after.to_vec()),
+            Some(_) => return Err(Error::TreeInside { text: readable(bytes) }),
+        });
     }
-    let argument = |text: &std::ffi::OsString| (RuleKind::Argument, Vec::new(), text.as_bytes().to_vec());
-    rules.extend(args.arg.iter().map(argument));
+    for text in &args.arg {
+        let bytes = text.as_bytes();
+        rules.push(match around_tree(bytes)? {
+            None => (RuleKind::Argument, Vec::new(), bytes.to_vec()),
+            Some((before, after)) => (RuleKind::Tree, before.to_vec(), after.to_vec()),
+        });
+    }
     Ok(rules)
+}
+
+/// What stands before and after a placeholder; `None` where there is none.
+type Around<'t> = Option<(&'t [u8], &'t [u8])>;
+
+/// What stands before and after the placeholder for the unpacked tree's path.
+fn around_tree(text: &[u8]) -> Result<Around<'_>, Error> {
+    const TREE: &[u8] = b"{tree}";
+    let find = |bytes: &[u8]| bytes.windows(TREE.len()).position(|window| window == TREE);
+    let Some(at) = find(text) else { return Ok(None) };
+    let (before, after) = (&text[..at], &text[at + TREE.len()..]);
+    if find(after).is_some() {
+        Err(Error::TreeInside { text: readable(text) })
+    } else {
+        Ok(Some((before, after)))
+    }
 }
 
 /// A path's last part.
@@ -340,5 +366,26 @@ mod tests {
         for refused in ["", "/", "a=", "=a", "a/b=c", "../a", "a/../b"] {
             assert_eq!(entry(refused), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn the_trees_path_stands_in_an_argument_and_begins_a_variables_value() {
+        let rules = |env: &[&str], arg: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(Into::into).collect();
+            let args = StartArgs { env: texts(env), arg: texts(arg), ..StartArgs::default() };
+            start_rules(&args).map_err(|error| error.to_string())
+        };
+        let rule = |kind, name: &str, value: &str| (kind, name.into(), value.into());
+        let expected = vec![
+            rule(RuleKind::TreeVariable, "A", "/lib;;"),
+            rule(RuleKind::SetVariable, "B", "tree"),
+            rule(RuleKind::Tree, "--with=", "/etc/a=b"),
+            rule(RuleKind::Argument, "", "{}"),
+        ];
+        assert_eq!(rules(&["A={tree}/lib;;", "B=tree"], &["--with={tree}/etc/a=b", "{}"]), Ok(expected));
+        for env in ["A=/usr:{tree}", "A={tree}/a:{tree}/b"] {
+            assert!(rules(&[env], &[]).is_err_and(|error| error.contains("once")), "{env}");
+        }
+        assert!(rules(&[], &["{tree}{tree}"]).is_err());
     }
 }

@@ -94,13 +94,14 @@ pub(crate) fn trace(
 
 /// The variables and arguments that the bundle's rules will give.
 fn start(command: &mut Command, rules: &[Rule], tree: &Path) {
-    for (kind, name, value) in rules {
-        if *kind == RuleKind::Tree {
-            command.arg(OsString::from_vec([name, tree.as_os_str().as_bytes(), value].concat()));
-            continue;
-        }
-        let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value));
+    let in_tree = |before: &[u8], value: &[u8]| {
+        OsString::from_vec([before, tree.as_os_str().as_bytes(), value].concat())
+    };
+    for (kind, before, after) in rules {
+        let (name, value) = (OsStr::from_bytes(before), OsStr::from_bytes(after));
         match kind {
+            RuleKind::Tree => drop(command.arg(in_tree(before, after))),
+            RuleKind::TreeVariable => drop(command.env(name, in_tree(b"", after))),
             RuleKind::Argument => drop(command.arg(value)),
             RuleKind::SetVariable => drop(command.env(name, value)),
             RuleKind::UnsetVariable => drop(command.env_remove(name)),

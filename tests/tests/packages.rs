@@ -87,7 +87,15 @@ const PYTHON3: Row = Row {
     waiting: &["-c", PYTHON_WAITS],
 };
 
-const OTHERS: [Row; 10] = [
+const OTHERS: [Row; 11] = [
+    Row {
+        // Each converter is a library that the C library loads by its path.
+        package: "libc-bin",
+        options: &["--entry", "iconv=/usr/bin/iconv"],
+        targets: &[Arch::S390x],
+        runs: &[run("", &["-f", "ISO-8859-1", "-t", "UTF-8", "FOLDER/latin1"], "caf\u{e9}")],
+        waiting: &["-f", "ISO-8859-1", "-t", "UTF-8"],
+    },
     Row {
         package: "coreutils",
         options: &[
@@ -199,6 +207,7 @@ impl Scene {
         let sandbox = Sandbox::new();
         sandbox.write("abc", b"abc");
         sandbox.write("lines", b"3\n1\n2\n");
+        sandbox.write("latin1", b"caf\xe9\n");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let server = format!("http://{}", listener.local_addr().expect("an address"));
         // It ends with the test's process.
@@ -330,6 +339,22 @@ fn programs_of_debian_run_emulated_and_natively_on_nothing_of_this_machine() {
 #[test]
 fn programs_of_debian_run_on_other_targets() {
     OTHERS.iter().for_each(on_other_targets);
+}
+
+#[test]
+fn converters_of_this_machine_are_never_taken() {
+    let sandbox = Sandbox::new();
+    let latin1 = sandbox.write("latin1", b"caf\xe9\n");
+    let arguments = ["-f", "ISO-8859-1", "-t", "UTF-8", latin1.to_str().expect("text")];
+    let source = ["--deb", "libc-bin", "--entry", "iconv=/usr/bin/iconv", "--target", "x86_64"];
+    let all = |more: &[&str]| pack(&[&source[..], &["--hosts", "x86_64", "--level", "3"], more].concat());
+    let bundle = sandbox.copy(&all(&["--exclude", "**/gconv/**"]), "without");
+    let refused = sandbox.run(&bundle, &arguments);
+    assert!(refused.code() == Some(1) && refused.errors().contains("not supported"), "{refused}");
+
+    let bundle = sandbox.copy(&all(&[]), "with");
+    let ran = sandbox.run_with(&[("GCONV_PATH", "/nonexistent")], &bundle, &arguments);
+    assert_eq!(ran.must_succeed(), "caf\u{e9}\n");
 }
 
 #[test]

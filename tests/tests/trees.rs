@@ -26,6 +26,27 @@ fn variables_and_arguments_of_pack_time_come_before_the_callers() {
     assert!(lines.contains("LAST=1"), "the caller's arguments come last: {ran}");
 }
 
+#[test]
+fn an_argument_and_a_variable_can_name_a_file_of_the_tree_natively_too() {
+    let sandbox = Sandbox::new();
+    let data = sandbox.write("data", b"of the tree\n");
+    let data = format!("{}:/usr/share/reads/data", data.to_str().expect("text"));
+    let packed = |variable: &str, argument: &str| {
+        let source = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--add", &data];
+        let start = ["--env", variable, "--arg", "sh", "--arg", "-c", "--arg", "cat $DATA ${0#--with=}"];
+        let rest = ["--arg", argument, "--hosts", "x86_64", "--level", "3"];
+        sandbox.copy(&pack(&[&source[..], &start, &rest].concat()), "busybox")
+    };
+    let run = |bundle: &Path, route| sandbox.run_with(&[("UNIBIN_ROUTE", route)], bundle, &[] as &[&str]);
+    let file = "/usr/share/reads/data";
+    let bundle = packed(&format!("DATA={file}"), &format!("--with={file}"));
+    assert_eq!(run(&bundle, "native").code(), Some(1), "natively an absolute path is this machine's");
+    let bundle = packed(&format!("DATA={{tree}}{file}"), &format!("--with={{tree}}{file}"));
+    for route in ["native", "emulated"] {
+        assert_eq!(run(&bundle, route).must_succeed(), "of the tree\nof the tree\n", "{route}");
+    }
+}
+
 /// A root folder of a riscv64 system with a program and two files of its data. `None`, loudly, without a compiler.
 fn sysroot(sandbox: &Sandbox) -> Option<PathBuf> {
     let program = compile_musl("reads", &[own("reads.c")], Arch::Riscv64, &[])?;
