@@ -78,7 +78,7 @@ impl RuleKind {
             Self::DefaultVariable => "default",
             Self::UnsetVariable => "unset",
             Self::UnsetPrefix => "unset-prefix",
-            Self::TreeVariable => "tree-variable",
+            Self::TreeVariable => "set-tree",
         }
     }
 

@@ -243,7 +243,7 @@ impl<'a> Archive<'a> {
         while let Some(mirror) = mirrors.next() {
             match vouched(&options, &fetcher, &mirror, suite) {
                 Ok(table) => {
-                    let others = mirrors.map(|other| other.making_up_for(&table.release)).collect();
+                    let others = mirrors.collect();
                     let table_of_other_name = OnceLock::new();
                     return Ok(Self { options, fetcher, mirror, others, table, table_of_other_name });
                 }
@@ -382,7 +382,10 @@ impl<'a> Archive<'a> {
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
     fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
         let mut first = None;
-        for mirror in std::iter::once(&self.mirror).chain(&self.others) {
+        // Once an index came by it, packages are of it too.
+        let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
+        let others = self.others.iter().flat_map(|other| other.making_up_for(&table.release));
+        for mirror in std::iter::once(self.mirror.clone()).chain(others) {
             match self.fetcher.fetch_to_file(&mirror.join(path), dest, Some(expected)) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_the_mirrors_fault() => first = first.or(Some(error)),

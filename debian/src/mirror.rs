@@ -51,13 +51,11 @@ impl Mirror {
         Self { base: format!("{SNAPSHOT_BASE}{timestamp}"), origin: Origin::Snapshot }
     }
 
-    /// The mirror to ask for what the table of `release` lists and its own mirror does not have: the snapshot archive as it was then,
-    /// since it has each package for as long as a suite did only.
-    pub(crate) fn making_up_for(self, release: &Release) -> Self {
-        match (&self.origin, release.end_of_its_day()) {
-            (Origin::Snapshot, Some(timestamp)) => Self::snapshot(&timestamp),
-            _ => self,
-        }
+    /// The mirrors to ask for what the table of `release` lists and its own mirror does not have: this one, and of the snapshot archive,
+    /// which has at each moment only what some suite listed then, first that of the table's day.
+    pub(crate) fn making_up_for(&self, release: &Release) -> impl Iterator<Item = Self> {
+        let timestamp = release.end_of_its_day().filter(|_| self.origin == Origin::Snapshot);
+        timestamp.map(|timestamp| Self::snapshot(&timestamp)).into_iter().chain([self.clone()])
     }
 }
 
@@ -293,10 +291,13 @@ mod tests {
             SHA256:\n e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 main/x\n";
         let release = Release::parse(text).expect("a release");
         let sources = MirrorSources { apt_root: None, ..MirrorSources::default() };
-        let asked = |mirror: Mirror| mirror.making_up_for(&release).base;
-        let bases: Vec<_> = sources.mirrors().into_iter().map(asked).collect();
-        assert_eq!(bases, ["https://snapshot.debian.org/archive/debian/20261121T235959Z"]);
+        let asked = |mirror: &Mirror| -> Vec<String> {
+            mirror.making_up_for(&release).map(|mirror| mirror.base).collect()
+        };
+        let snapshot = |moment: &str| format!("https://snapshot.debian.org/archive/debian/{moment}");
+        let of_its_day_first = [snapshot("20261121T235959Z"), snapshot(SNAPSHOT_TIMESTAMP)];
+        assert_eq!(asked(&sources.mirrors()[0]), of_its_day_first);
         let other = Mirror { base: "http://a.example/debian".into(), origin: Origin::Argument };
-        assert_eq!(asked(other), "http://a.example/debian");
+        assert_eq!(asked(&other), ["http://a.example/debian"]);
     }
 }

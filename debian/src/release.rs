@@ -135,7 +135,8 @@ impl Release {
         Err(ReleaseError::StaleIndex { date: self.date.clone(), valid_until: valid_until.clone() })
     }
 
-    /// The end of the day of this table, as the snapshot archive writes moments: what the table lists was in the archive then.
+    /// The end of the day of this table, as the snapshot archive writes moments: what the table lists was in the archive then,
+    /// unless that day is today.
     pub(crate) fn end_of_its_day(&self) -> Option<String> {
         let (year, month, day) = civil_day(&self.date.split_whitespace().collect::<Vec<_>>())?;
         Some(format!("{year:04}{month:02}{day:02}T235959Z"))

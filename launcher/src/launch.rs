@@ -57,13 +57,13 @@ impl<'a> Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// The argument that a rule of either kind stands for; one of kind argument has no name.
+    /// The argument that a rule of kind argument or tree stands for; one of kind argument has no name.
     fn argument(&self, rule: &Rule<'_>) -> &'a CStr {
         let tree = if rule.kind == RuleKind::Tree { self.tree.to_bytes() } else { b"" };
         c_string(&[rule.name, tree, rule.value])
     }
 
-    /// The variable that a rule of either kind stands for.
+    /// The variable that a rule stands for that sets one.
     fn variable(&self, rule: &Rule<'_>) -> &'a CStr {
         let tree = if rule.kind == RuleKind::TreeVariable { self.tree.to_bytes() } else { b"" };
         c_string(&[rule.name, b"=", tree, rule.value])

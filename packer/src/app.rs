@@ -175,13 +175,15 @@ impl App {
         Ok(warnings)
     }
 
-    /// `path`, where nothing of that name is but links on the way lead to something: `lib/x`, where `lib` is a link to `usr/lib`.
+    /// `path` as it is without the folders that are links on its way, where something is there: `usr/lib/x` for `lib/x`, where `lib` is
+    /// a link to `usr/lib`.
     fn through_links(&self, path: Vec<u8>) -> Vec<u8> {
-        if self.nodes.contains_key(&path) {
-            return path;
-        }
-        match Tree::new(vec![self]).find(&path) {
-            Ok(Some(place)) => place.path,
+        let Some(slash) = path.iter().rposition(|byte| *byte == b'/') else { return path };
+        match Tree::new(vec![self]).find(&path[..slash]) {
+            Ok(Some(folder)) => {
+                let real = [&folder.path, &path[slash..]].concat();
+                if self.nodes.contains_key(&real) { real } else { path }
+            }
             _ => path,
         }
     }

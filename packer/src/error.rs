@@ -184,7 +184,7 @@ impl Error {
             }
             Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
             Self::TreeInside { .. } => {
-                "for several folders, pack a script that makes the variable out of one, and name it with `--entry`"
+                "for more than that, or for `{tree}` as it stands, pack a script as the entry"
             }
             Self::PreloadName { .. } => "give the library another name",
             Self::NotRewritten { .. } => {

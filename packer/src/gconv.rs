@@ -1,11 +1,13 @@
-//! The converters of glibc between charsets (iconv(3)): natively the tree's, or none. They are libraries that the C library loads from an
-//! absolute path, so that a bundled one would load the host's, made for another C library.
+//! The converters of glibc between charsets (iconv(3)): those of a native tree, or none. They are libraries that the C library loads from
+//! an absolute path, so that a bundled one would load the host's, made for another C library.
 
 use bundle::RuleKind;
 
+use crate::builtin_paths::{NOTHING, find, forget};
 use crate::request::Rule;
 
-/// How the file of the folder's contents ends, as the C library knows it (`GCONV_MODULES_CACHE` of glibc's `iconv/Makefile`).
+/// How the path ends by which the built-in folder is recognised: of the list of its contents (`GCONV_MODULES_CACHE` of glibc's
+/// `iconv/Makefile`).
 const CACHE: &[u8] = b"/gconv-modules.cache\0";
 
 /// The file in the folder that says which converter there is for what (glibc's `iconv/gconv_conf.c`).
@@ -18,23 +20,31 @@ const VARIABLE: &[u8] = b"\0GCONV_PATH\0";
 /// do not look where it points to.
 const OWN_VARIABLE: &[u8] = b"UNIBIN_GCP";
 
-/// A byte that is in no name that anybody would make.
-const NOTHING: u8 = 1;
+/// Where a C library looks for converters once it was changed.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Converters {
+    /// In the tree, by the variable that this rule sets.
+    OfTheTree(Rule),
+    /// Nowhere.
+    None,
+    /// Where it did before: it is built in a way that is not known here.
+    Unknown,
+}
 
-/// Makes a C library look for converters in the tree, by the variable in the rule that comes back, or nowhere. `has`: whether the tree
-/// has a file at this path.
-pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Option<Rule> {
-    let folder = folder(library)?;
-    forget(library, &[&folder, &b"\0"[..]].concat());
+/// Makes a C library look for converters in the tree or nowhere. `has`: whether the tree has a file at this path.
+pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Converters {
+    let (Some(folder), Some(variable)) = (folder(library), find(library, VARIABLE)) else {
+        return Converters::Unknown;
+    };
+    let is_known = forget(library, &[&folder, &b"\0"[..]].concat());
     forget(library, &[&folder, CACHE].concat());
-    let at = find(library, VARIABLE)? + 1;
-    let name = &mut library[at..at + OWN_VARIABLE.len()];
+    let name = &mut library[variable + 1..][..OWN_VARIABLE.len()];
     if has(&[&folder[1..], TABLE].concat()) {
         name.copy_from_slice(OWN_VARIABLE);
-        return Some((RuleKind::TreeVariable, OWN_VARIABLE.to_vec(), folder));
+        return Converters::OfTheTree((RuleKind::TreeVariable, OWN_VARIABLE.to_vec(), folder));
     }
     name.fill(NOTHING);
-    None
+    if is_known { Converters::None } else { Converters::Unknown }
 }
 
 /// The folder of converters that is built into a C library.
@@ -43,23 +53,6 @@ fn folder(library: &[u8]) -> Option<Vec<u8>> {
     let start = library[..end].iter().rposition(|byte| *byte == 0)? + 1;
     let folder = &library[start..end];
     (folder.len() > 1 && folder[0] == b'/').then(|| folder.to_vec())
-}
-
-/// Makes the first part of a path, wherever it stands in `bytes`, a name that nothing has. It stays a path from the root, as
-/// long as it was. `text`: the path, with what comes before and after it.
-pub(crate) fn forget(bytes: &mut [u8], text: &[u8]) {
-    let mut from = 0;
-    while let Some(at) = find(&bytes[from..], text) {
-        let rest = &mut bytes[from + at..from + at + text.len()];
-        let part = rest.iter_mut().skip_while(|byte| **byte != b'/').skip(1);
-        part.take_while(|byte| **byte != b'/').for_each(|byte| *byte = NOTHING);
-        // What ends one text may begin the next.
-        from += at + text.len() - 1;
-    }
-}
-
-fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    bytes.windows(text.len()).position(|window| window == text)
 }
 
 #[cfg(test)]
@@ -72,9 +65,9 @@ mod tests {
     #[test]
     fn converters_are_the_trees_by_a_variable_that_no_other_c_library_knows() {
         let mut library = LIBRARY.to_vec();
-        let rule = of_the_tree(&mut library, &|path| path == b"usr/lib/a/gconv/gconv-modules");
-        let expected = (RuleKind::TreeVariable, b"UNIBIN_GCP".to_vec(), b"/usr/lib/a/gconv".to_vec());
-        assert_eq!(rule, Some(expected));
+        let found = of_the_tree(&mut library, &|path| path == b"usr/lib/a/gconv/gconv-modules");
+        let rule = (RuleKind::TreeVariable, b"UNIBIN_GCP".to_vec(), b"/usr/lib/a/gconv".to_vec());
+        assert_eq!(found, Converters::OfTheTree(rule));
         assert_eq!(
             library,
             b"x/\x01\x01\x01/lib/a/gconv\0\0UNIBIN_GCP\0y\0/\x01\x01\x01/lib/a/gconv/gconv-modules.cache\0/usr/lib/a/gconv.so\0"
@@ -84,19 +77,22 @@ mod tests {
     #[test]
     fn without_converters_in_the_tree_there_are_none() {
         let mut library = LIBRARY.to_vec();
-        assert_eq!(of_the_tree(&mut library, &|_| false), None);
+        assert_eq!(of_the_tree(&mut library, &|_| false), Converters::None);
         let left = |text: &[u8]| find(&library, text).is_some();
         assert!(!left(b"GCONV_PATH") && !left(b"UNIBIN_GCP") && left(b"/usr/lib/a/gconv.so"));
         assert_eq!(library.len(), LIBRARY.len(), "nothing moves");
     }
 
     #[test]
-    fn a_library_without_them_is_left_alone() {
-        for bytes in
-            [&b""[..], b"\0/gconv-modules.cache\0\0GCONV_PATH\0", b"/usr/lib/gconv/gconv-modules.cache\0"]
-        {
+    fn a_library_that_is_built_otherwise_is_left_alone() {
+        for bytes in [
+            &b""[..],
+            b"\0/gconv-modules.cache\0\0GCONV_PATH\0",
+            b"/usr/lib/gconv/gconv-modules.cache\0\0GCONV_PATH\0",
+            b"\0/usr/lib/gconv/gconv-modules.cache\0",
+        ] {
             let mut library = bytes.to_vec();
-            assert_eq!(of_the_tree(&mut library, &|_| true), None);
+            assert_eq!(of_the_tree(&mut library, &|_| true), Converters::Unknown);
             assert_eq!(library, bytes);
         }
     }

@@ -8,6 +8,7 @@ mod archive;
 mod archives;
 mod assemble;
 mod binfmt;
+mod builtin_paths;
 mod bundle_file;
 mod cache_cmd;
 mod cli;

@@ -1,6 +1,6 @@
 //! Makes a tree's programs run natively from wherever the tree is unpacked, on the tree's own loader and libraries and never on
 //! the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to where the launcher writes the loader's path, and
-//! a loader that knows no folder of the host. Nothing is put into the environment, so that children inherit nothing.
+//! a loader that knows no folder of the host. Nothing is put into the environment that a program of the host would heed.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -9,11 +9,13 @@ use bundle::{Arch, RuleKind};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::app::{App, Node, relative};
+use crate::builtin_paths::forget;
 use crate::content::Content;
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
+use crate::gconv::{self, Converters};
 use crate::request::{Entry, Rule, last_part};
-use crate::{gconv, say, search_path};
+use crate::{say, search_path};
 
 /// What glibc's loader reads of the host besides its folders (ld.so(8), FILES): libraries of another C library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
@@ -59,10 +61,7 @@ pub(crate) fn prepare(
         let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader_file));
         let program = asks && object.soname.is_none();
         let own = if object.soname.as_deref() == Some(GLIBC) {
-            let mut own = bytes(content)?;
-            let rule = gconv::of_the_tree(&mut own, &|path| app.file(path).is_some());
-            rules.extend(rule.filter(|rule| !rules.contains(rule)));
-            Some(own)
+            Some(on_own_converters(app, path, content, &mut rules)?)
         } else {
             loading_from_beside(path, content)?
         };
@@ -93,6 +92,27 @@ pub(crate) fn prepare(
         }
     }
     Ok(rules)
+}
+
+/// The bytes of a C library that finds its converters in the tree; the rule that it wants for that goes to `rules`.
+fn on_own_converters(
+    app: &App,
+    path: &[u8],
+    content: &Content,
+    rules: &mut Vec<Rule>,
+) -> Result<Vec<u8>, Error> {
+    let mut own = bytes(content)?;
+    let tree = Tree::new(vec![app]);
+    match gconv::of_the_tree(&mut own, &|path| matches!(tree.find_file(path), Ok(Some(_)))) {
+        Converters::OfTheTree(rule) if rules.contains(&rule) => {}
+        Converters::OfTheTree(rule) => rules.push(rule),
+        Converters::None => {}
+        Converters::Unknown => say::warning(&format!(
+            "`{}` may natively load converters between charsets (gconv modules) of the host: how it finds them is not known",
+            readable(path)
+        )),
+    }
+    Ok(own)
 }
 
 /// Arguments that make `entry` look for its data in the tree, where absolute paths are the host's. The loader must be as it came.
@@ -157,7 +177,9 @@ fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     }
     let folders = loader.folders.iter().map(|folder| [b"\0/", folder.as_slice(), b"/\0"].concat());
     let files = GLIBC_FILES.iter().map(|file| [b"\0", *file, b"\0"].concat());
-    folders.chain(files).for_each(|path| gconv::forget(&mut bytes, &path));
+    for path in folders.chain(files) {
+        forget(&mut bytes, &path);
+    }
     bytes
 }
 

@@ -153,9 +153,10 @@ fn command(emulator: &Emulator, name: &OsStr, program: &Path, rest: &[OsString])
             RuleKind::Rest => drop(command.args(rest)),
             RuleKind::Probe | RuleKind::Pages => {}
             RuleKind::DefaultVariable if std::env::var_os(variable).is_some() => {}
+            RuleKind::SetVariable | RuleKind::DefaultVariable => drop(command.env(variable, value())),
             // The tree is `/`.
-            RuleKind::SetVariable | RuleKind::DefaultVariable | RuleKind::TreeVariable => {
-                command.env(variable, value());
+            RuleKind::TreeVariable => {
+                command.env(variable, Path::new("/").join(value()));
             }
             RuleKind::UnsetVariable => drop(command.env_remove(variable)),
             RuleKind::UnsetPrefix => {

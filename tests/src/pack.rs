@@ -59,7 +59,9 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     let digest = bundle::Digest(hasher.finalize().into()).to_string();
     let key = &digest[..16];
     let output = folder.join(key);
-    if !output.exists() {
+    // What had to be packed of another suite is not kept for the next who wants it.
+    if !output.exists() || stand_in(&output).exists() {
+        let _ = fs::remove_file(stand_in(&output));
         let outcome = pack_by_hand(arguments, &output);
         assert!(outcome.status.success(), "unibin pack {arguments:?}: {outcome}");
         fs::set_permissions(&output, fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -89,11 +91,22 @@ pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
     let Some(lacking) = lacking(&told).filter(|_| !arguments.contains(&OsStr::new("--suite"))) else {
         return packed;
     };
-    say(&format!("NOT RUN as it should be: {lacking}: of {SUITE_BEFORE} instead: {arguments:?}"));
     let of_before = format!("debian:{SUITE_BEFORE}");
     arguments.iter_mut().filter(|libs| **libs == "debian").for_each(|libs| *libs = of_before.as_ref());
     if arguments.contains(&OsStr::new("--deb")) {
-        arguments.extend([OsStr::new("--suite"), SUITE_BEFORE.as_ref()]);
+        arguments.splice(0..0, [OsStr::new("--suite"), SUITE_BEFORE.as_ref()]);
     }
-    pack(&arguments)
+    let of_before = pack(&arguments);
+    // Not every CPU is in it.
+    if !of_before.status.success() {
+        return packed;
+    }
+    say(&format!("NOT RUN as it should be: {lacking}: of {SUITE_BEFORE} instead: {arguments:?}"));
+    fs::write(stand_in(output), lacking).expect("a note");
+    of_before
+}
+
+/// What lies beside a bundle that was packed of another suite than it should be.
+fn stand_in(output: &Path) -> PathBuf {
+    output.with_added_extension("stand-in")
 }

@@ -37,7 +37,9 @@ fn an_argument_and_a_variable_can_name_a_file_of_the_tree_natively_too() {
         let rest = ["--arg", argument, "--hosts", "x86_64", "--level", "3"];
         sandbox.copy(&pack(&[&source[..], &start, &rest].concat()), "busybox")
     };
-    let run = |bundle: &Path, route| sandbox.run_with(&[("UNIBIN_ROUTE", route)], bundle, &[] as &[&str]);
+    let run = |bundle: &Path, route| {
+        sandbox.run_with(&[("UNIBIN_ROUTE", route), ("DATA", "the caller's")], bundle, &[] as &[&str])
+    };
     let file = "/usr/share/reads/data";
     let bundle = packed(&format!("DATA={file}"), &format!("--with={file}"));
     assert_eq!(run(&bundle, "native").code(), Some(1), "natively an absolute path is this machine's");

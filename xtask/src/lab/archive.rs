@@ -76,42 +76,44 @@ impl Suites {
 
     /// The kernel of a machine, with the modules that the lab wants of it: what is kept, else the newest.
     pub(crate) fn kernel(&mut self, machine: &Machine) -> Result<Kernel> {
-        let kept = self.folder.join(format!("{}-{}", machine.name, machine.kernel));
+        let mut kept = self.folder.join(format!("{}-{}", machine.name, machine.kernel));
         if !kept.exists() {
             let newest = self.package(machine.suite, machine.host, machine.kernel)?;
             let image = self.needed(machine, &newest, "linux-image-")?.context("it depends on no kernel")?;
-            let mut fetched = self.kernel_debs(machine, &image);
-            // A mirror may lack the newest for a while after a point release.
+            let mut made = self.keep_kernel(machine, &image, &kept);
+            // A mirror may lack the newest for a while after a point release. The older one is kept under its own name.
             for older in self.older_kernels(machine, &image)? {
-                match &fetched {
-                    Err(error) if lacks_a_file(error) => {
-                        println!("lab: NOT RUN as it should be, with {} instead: {error:#}", older.name);
-                        fetched = self.kernel_debs(machine, &older);
-                    }
-                    _ => break,
+                let Err(error) = &made else { break };
+                if !lacks_a_file(error) {
+                    break;
                 }
+                println!("lab: NOT RUN as it should be, with {} instead: {error:#}", older.name);
+                kept = self.folder.join(format!("{}-{}", machine.name, older.name));
+                made = if kept.exists() { Ok(()) } else { self.keep_kernel(machine, &older, &kept) };
             }
-            let debs = fetched?;
-            appear(&kept, |new| {
-                fs::create_dir(new)?;
-                unpack_kernel(&debs, new)
-            })?;
-            for deb in debs {
-                fs::remove_file(deb)?;
-            }
+            made?;
         }
         let order = fs::read_to_string(kept.join("order"))?;
         let modules = order.lines().map(|name| kept.join(name)).collect();
         Ok(Kernel { image: kept.join("vmlinuz"), modules })
     }
 
-    /// The packages of a kernel, fetched: image and modules are one package, or since 2026 one each.
-    fn kernel_debs(&mut self, machine: &Machine, image: &Package) -> Result<Vec<PathBuf>> {
+    /// Fetches a kernel and keeps at `kept` what the lab wants of it.
+    fn keep_kernel(&mut self, machine: &Machine, image: &Package, kept: &Path) -> Result<()> {
+        // Image and modules are one package, or since 2026 one each.
         let mut packages = vec![image.clone()];
         for part in ["linux-binary-", "linux-modules-"] {
             packages.extend(self.needed(machine, image, part)?);
         }
-        packages.iter().map(|package| self.download(machine.suite, package)).collect()
+        let mut debs = Vec::new();
+        for package in &packages {
+            debs.push(self.download(machine.suite, package)?);
+        }
+        appear(kept, |new| {
+            fs::create_dir(new)?;
+            unpack_kernel(&debs, new)
+        })?;
+        debs.iter().try_for_each(|deb| Ok(fs::remove_file(deb)?))
     }
 
     /// The kernels of a machine's kind that its suite lists besides `image`, newest first.

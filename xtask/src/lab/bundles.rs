@@ -78,21 +78,25 @@ impl Packer {
         if let Some((_, words)) = wanted.iter_mut().find(|(name, _)| *name == limited) {
             *words = self.limited(host, &pages, &programs)?;
         }
-        let key = Sha256::of(format!("{wanted:?}").as_bytes()).to_string();
+        let mut bundles = Vec::new();
+        for (_, words) in &wanted {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            bundles.push(self.pack(&words)?);
+        }
+        // Of the bundles too: one may stand in for what could not be packed that day.
+        let key = Sha256::of(format!("{wanted:?} {bundles:?}").as_bytes()).to_string();
         let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
         if folder.exists() {
             return Ok(folder);
         }
         appear(&folder, |new| {
             fs::create_dir(new)?;
-            for (name, words) in &wanted {
-                let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-                let bundle = self.pack(&words)?;
+            for ((name, words), bundle) in wanted.iter().zip(&bundles) {
                 // By its name busybox knows which of its programs it is to be.
-                let package = words.get(1).filter(|_| words[0] == "--deb");
+                let package = words.strip_prefix("--deb ").and_then(|rest| rest.split(' ').next());
                 let program = package.map_or(name.as_str(), |package| package.trim_end_matches("-static"));
                 fs::create_dir(new.join(name))?;
-                fs::hard_link(&bundle, new.join(name).join(program))?;
+                fs::hard_link(bundle, new.join(name).join(program))?;
             }
             Ok(())
         })?;
@@ -107,29 +111,30 @@ impl Packer {
             return Ok(bundle);
         }
         println!("lab: unibin pack {}", words.join(" "));
-        appear(&bundle, |new| {
-            let mut failed = self.pack_once(words, &[], new)?;
-            if let Some(why) = failed.as_deref().and_then(lacking) {
-                println!("lab: NOT RUN as it should be: {why}: of {SUITE_BEFORE} instead");
-                failed = self.pack_once(words, &["--suite", SUITE_BEFORE], new)?;
+        let mut told = String::new();
+        let packed = appear(&bundle, |new| {
+            let mut command = Command::new(&self.program);
+            if let Some(launchers) = &self.launchers {
+                command.env("UNIBIN_LAUNCHERS", launchers);
             }
-            ensure!(failed.is_none(), "`unibin pack` failed: {}", failed.unwrap_or_default());
+            let packed = command
+                .args(["pack", "--allow-stale", "--level", "3"])
+                .args(words)
+                .arg("-o")
+                .arg(new)
+                .output();
+            let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
+            String::from_utf8_lossy(&packed.stderr).trim().clone_into(&mut told);
+            ensure!(packed.status.success(), "`unibin pack` failed: {told}");
             Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
-        })?;
-        Ok(bundle)
-    }
-
-    /// One try of it; gives what it says where it fails.
-    fn pack_once(&self, words: &[String], more: &[&str], new: &Path) -> Result<Option<String>> {
-        let mut command = Command::new(&self.program);
-        if let Some(launchers) = &self.launchers {
-            command.env("UNIBIN_LAUNCHERS", launchers);
+        });
+        match (packed, lacking(&told)) {
+            (Err(_), Some(why)) if !words.iter().any(|word| word == "--suite") => {
+                println!("lab: NOT RUN as it should be: {why}: of {SUITE_BEFORE} instead");
+                self.pack(&[words, &["--suite".to_owned(), SUITE_BEFORE.to_owned()]].concat())
+            }
+            (packed, _) => packed.map(|()| bundle),
         }
-        command.args(["pack", "--allow-stale", "--level", "3"]).args(words).args(more).arg("-o").arg(new);
-        let packed = command.output();
-        let packed = packed.with_context(|| format!("cannot run `{}`", self.program.display()))?;
-        let told = || String::from_utf8_lossy(&packed.stderr).trim().to_owned();
-        Ok((!packed.status.success()).then(told))
     }
 
     /// How `pages` is packed with the catalogue's emulator as one of the user's own, which does not serve every kernel's pages.

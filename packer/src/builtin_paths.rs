@@ -1,0 +1,36 @@
+//! Paths that are constants in a loader or a library, forgotten: nothing in the file moves.
+
+/// A byte that is in no name that anybody would make.
+pub(crate) const NOTHING: u8 = 1;
+
+/// Makes the first part of a path, wherever it stands in `bytes`, a name that nothing has; whether it stood there. It stays a path from
+/// the root, as long as it was. `text`: the path, with what comes before and after it.
+pub(crate) fn forget(bytes: &mut [u8], text: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(at) = find(&bytes[from..], text) {
+        let found = &mut bytes[from + at..from + at + text.len()];
+        let part = found.iter_mut().skip_while(|byte| **byte != b'/').skip(1);
+        part.take_while(|byte| !matches!(**byte, b'/' | 0)).for_each(|byte| *byte = NOTHING);
+        // What ends one text may begin the next.
+        from += at + text.len() - 1;
+    }
+    from > 0
+}
+
+/// Where `text` stands in `bytes` first.
+pub(crate) fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_of_a_path_is_forgotten_and_nothing_behind_its_end() {
+        let mut bytes = b"\0/lib/a/\0/lib/a/\0/lib\0next".to_vec();
+        assert!(forget(&mut bytes, b"\0/lib/a/\0") && forget(&mut bytes, b"/lib\0"));
+        assert_eq!(bytes, b"\0/\x01\x01\x01/a/\0/\x01\x01\x01/a/\0/\x01\x01\x01\0next");
+        assert!(!forget(&mut bytes, b"/lib\0"));
+    }
+}
