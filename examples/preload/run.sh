@@ -8,9 +8,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-$zig cc -target s390x-linux-gnu.2.31 -shared -fPIC -O1 -s "$here/noon.c" -o libnoon.so
+$zig cc -target aarch64-linux-gnu.2.31 -shared -fPIC -O1 -s "$here/noon.c" -o libnoon.so
 pack() {
-    "$unibin" pack --deb coreutils --entry date=/usr/bin/date --target s390x --hosts "$(uname -m)" "$@"
+    "$unibin" pack --deb coreutils --entry date=/usr/bin/date --target aarch64 --hosts "$(uname -m)" "$@"
 }
 pack --preload libnoon.so -o date
 pack -o plain

@@ -293,7 +293,7 @@ fn an_interrupted_first_start_ends_and_cleans_up() {
     let fixture = Fixture::new();
     for (name, signal) in [("INT", 2), ("TERM", 15)] {
         if is_ignored(signal) {
-            println!("NOT RUN: {name} is ignored here");
+            say(&format!("NOT RUN: {name} is ignored here"));
             continue;
         }
         let launcher =
