@@ -46,16 +46,12 @@ impl Mirror {
         format!("{}/{path}", self.base)
     }
 
-    /// The snapshot archive at a moment that it writes so.
-    fn snapshot(timestamp: &str) -> Self {
-        Self { base: format!("{SNAPSHOT_BASE}{timestamp}"), origin: Origin::Snapshot }
-    }
-
     /// The mirrors to ask for what the table of `release` lists and its own mirror does not have: this one, and of the snapshot archive,
     /// which has at each moment only what some suite listed then, first that of the table's day.
     pub(crate) fn making_up_for(&self, release: &Release) -> impl Iterator<Item = Self> {
         let timestamp = release.end_of_its_day().filter(|_| self.origin == Origin::Snapshot);
-        timestamp.map(|timestamp| Self::snapshot(&timestamp)).into_iter().chain([self.clone()])
+        let of_its_day = timestamp.map(|moment| Self { base: snapshot_base(&moment), ..self.clone() });
+        of_its_day.into_iter().chain([self.clone()])
     }
 }
 
@@ -97,8 +93,7 @@ impl MirrorSources {
         let given = self.arguments.iter().map(|base| (base.clone(), Origin::Argument));
         let environment = self.environment.iter().map(|base| (base.clone(), Origin::Environment));
         let apt = self.apt_root.iter().flat_map(|root| apt_sources(root));
-        let snapshot = self.snapshot.then(|| Mirror::snapshot(SNAPSHOT_TIMESTAMP));
-        let snapshot = snapshot.map(|mirror| (mirror.base, mirror.origin));
+        let snapshot = self.snapshot.then(|| (snapshot_base(SNAPSHOT_TIMESTAMP), Origin::Snapshot));
         let mut seen = HashSet::new();
         let named: Vec<_> = match (&self.arguments[..], &self.environment[..]) {
             ([], []) => apt.chain(snapshot).collect(),
@@ -111,6 +106,11 @@ impl MirrorSources {
             .filter(|mirror| !mirror.base.is_empty() && seen.insert(mirror.base.clone()))
             .collect()
     }
+}
+
+/// The snapshot archive's base at a moment that it writes so.
+fn snapshot_base(timestamp: &str) -> String {
+    format!("{SNAPSHOT_BASE}{timestamp}")
 }
 
 /// The base without slashes at its end; a lone `/` would become empty and is dropped by the caller.

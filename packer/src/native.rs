@@ -9,7 +9,7 @@ use bundle::{Arch, RuleKind};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::app::{App, Node, relative};
-use crate::builtin_paths::forget;
+use crate::builtin_paths::{find, forget};
 use crate::content::Content;
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
@@ -143,7 +143,7 @@ fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>
     let beside = path.strip_suffix(name).unwrap_or_default();
     for (_, folder) in folders {
         let (old, new) = ([b"\0/", beside, folder, b"\0"].concat(), [b"\0$ORIGIN/", *folder].concat());
-        let Some(at) = bytes.windows(old.len()).position(|window| window == old) else { continue };
+        let Some(at) = find(&bytes, &old) else { continue };
         if new.len() < old.len() {
             bytes[at..at + old.len()].fill(0);
             bytes[at..at + new.len()].copy_from_slice(&new);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 
 use crate::app;
+use crate::builtin_paths::find;
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
@@ -305,10 +306,9 @@ type Around<'t> = Option<(&'t [u8], &'t [u8])>;
 /// What stands before and after the placeholder for the unpacked tree's path.
 fn around_tree(text: &[u8]) -> Result<Around<'_>, Error> {
     const TREE: &[u8] = b"{tree}";
-    let find = |bytes: &[u8]| bytes.windows(TREE.len()).position(|window| window == TREE);
-    let Some(at) = find(text) else { return Ok(None) };
+    let Some(at) = find(text, TREE) else { return Ok(None) };
     let (before, after) = (&text[..at], &text[at + TREE.len()..]);
-    if find(after).is_some() {
+    if find(after, TREE).is_some() {
         Err(Error::TreeInside { text: readable(text) })
     } else {
         Ok(Some((before, after)))
