@@ -15,7 +15,7 @@ ub_x=
 ub_z=-p
 ## Nothing is taken from a caller's variable of the same name.
 ub_i=
-## ub_z: `-O` where this sh knows it, else a test that no folder passes. Nothing is made in a home or runtime folder of
+## ub_z: `-O` where this sh knows it, else a test that no directory passes. Nothing is made in a home or runtime directory of
 ## somebody else (sudo) or that is not there (`HOME=/nonexistent`). One redirection serves all: each costs six calls.
 {
   read -r ub_m </proc/sys/kernel/arch || ub_m=$(uname -m)
@@ -41,10 +41,10 @@ ub_a=${UNIBIN_CACHE-}
 case $ub_a in
 '' | /*) ;;
 *)
-  ub_die 125 "unknown value for UNIBIN_CACHE: '$ub_a'" 'it takes the absolute path of a folder'
+  ub_die 125 "unknown value for UNIBIN_CACHE: '$ub_a'" 'it takes the absolute path of a directory'
   ;;
 esac
-## ub_own TEST PATH [+]: PATH passes TEST, is no symlink, is ours; without `+`, a folder that others cannot write to
+## ub_own TEST PATH [+]: PATH passes TEST, is no symlink, is ours; without `+`, a directory that others cannot write to
 ## Only `ls` can tell a mode, and the owner where an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its end
 ## in this very shell.
 ub_own() {
@@ -103,10 +103,10 @@ ub_go() {
   done
   false
 }
-## The folder that the user names comes before any that is warm already. No shell parses what lies behind `exec`.
+## The directory that the user names comes before any that is warm already. No shell parses what lies behind `exec`.
 ub_go look "$ub_a" && exec "$ub_l" "$ub_f" "$0" "$@"
 ## ub_new: cut the launcher out, try it, rename it into the cache
-## Exits 0 done, 1 not in this folder, 124 and 125 the bundle is damaged, above 128 a signal.
+## Exits 0 done, 1 not in this directory, 124 and 125 the bundle is damaged, above 128 a signal.
 ub_new() (
   {
     umask 077
@@ -140,7 +140,7 @@ ub_new() (
     ## Checked before it runs: what the kernel refuses (an empty file, say) some shells would run as a script.
     case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in
     "$ub_d"*) [ -s "$ub_e" ] || exit 124 ;;
-    ## Another run may have cleared the folder away, if it cannot see our process.
+    ## Another run may have cleared the directory away, if it cannot see our process.
     *) [ ! -f "$ub_e" ] || exit 124; exit 1 ;;
     esac
     chmod 700 "$ub_e"
@@ -157,6 +157,6 @@ ub_new() (
   ub_y=
   ub_go make
 } ||
-  ub_die 125 "no folder lets me write and execute (tried:$ub_y)" \
-    'set UNIBIN_CACHE to a folder on a file system mounted without noexec'
+  ub_die 125 "no directory lets me write and execute (tried:$ub_y)" \
+    'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
 exec "$ub_l" "$ub_f" "$0" "$@"

@@ -1,17 +1,17 @@
-//! The files that name more folders: `/etc/ld.so.conf` with what it includes (ldconfig(8)), and musl's path file. Read
+//! The files that name more directories: `/etc/ld.so.conf` with what it includes (ldconfig(8)), and musl's path file. Read
 //! inside the tree only. A real system has a cache made of them; what is found here is what that cache would say.
 
 use crate::glob::matches;
 use crate::loader::{Libc, Loader};
-use crate::tree::{Fault, Tree, folder_of, join, parts};
+use crate::tree::{Fault, Tree, directory_of, join, parts};
 
 const LD_SO_CONF: &[u8] = b"etc/ld.so.conf";
 
 /// How deep files may include each other, so that a circle ends.
 const DEPTH_MAX: usize = 16;
 
-/// The folders that the tree's own files name, in order.
-pub(crate) fn folders(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, Fault> {
+/// The directories that the tree's own files name, in order.
+pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     match loader.libc {
         Libc::Glibc => include(tree, LD_SO_CONF, 0, &mut found)?,
@@ -24,9 +24,9 @@ pub(crate) fn folders(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, 
         }
     }
     let mut seen = Vec::new();
-    found.retain(|folder| {
-        !seen.contains(folder) && {
-            seen.push(folder.clone());
+    found.retain(|directory| {
+        !seen.contains(directory) && {
+            seen.push(directory.clone());
             true
         }
     });
@@ -45,7 +45,7 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
                     let pattern = if pattern.starts_with(b"/") {
                         plain(pattern)
                     } else {
-                        join(folder_of(path), pattern)
+                        join(directory_of(path), pattern)
                     };
                     for file in files(tree, &pattern)? {
                         include(tree, &file, depth + 1, found)?;
@@ -54,7 +54,7 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
             }
             // `hwcap` lines were for caches of glibc before 2.37.
             Some(b"hwcap") | None => {}
-            // A folder; older files have `=TYPE` behind it, and several on a line with blanks, colons or commas between.
+            // A directory; older files have `=TYPE` behind it, and several on a line with blanks, colons or commas between.
             Some(_) => {
                 let named = line.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b','));
                 let named = named.map(|name| name.split(|byte| *byte == b'=').next().unwrap_or_default());
@@ -67,11 +67,11 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
 
 /// The files that a pattern of an `include` names, sorted as glob(3) does it; only its last part may be a pattern.
 fn files(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
-    let folder = folder_of(pattern);
-    let names = tree.names(folder)?.into_iter().map(|name| join(folder, &name));
+    let directory = directory_of(pattern);
+    let names = tree.names(directory)?.into_iter().map(|name| join(directory, &name));
     Ok(names.filter(|path| matches(pattern, path)).collect())
 }
 
-fn plain(folder: &[u8]) -> Vec<u8> {
-    parts(folder).collect::<Vec<_>>().join(&b'/')
+fn plain(directory: &[u8]) -> Vec<u8> {
+    parts(directory).collect::<Vec<_>>().join(&b'/')
 }

@@ -13,7 +13,7 @@ use crate::tree::Open;
 /// The longest name that is read, in bytes: `PATH_MAX` of `<linux/limits.h>`; search paths may be several of them long.
 const NAME_MAX: u64 = 16 * 4096;
 
-/// `DF_1_NODEFLIB` of `<elf.h>`: no built-in folder is searched.
+/// `DF_1_NODEFLIB` of `<elf.h>`: no built-in directory is searched.
 const DF_1_NODEFLIB: u64 = 0x800;
 
 /// What an ELF file tells a loader.
@@ -31,7 +31,7 @@ pub struct Object {
     pub rpath: Option<Vec<u8>>,
     /// `DT_RUNPATH`.
     pub runpath: Option<Vec<u8>>,
-    /// Whether built-in folders are not searched for what it needs.
+    /// Whether built-in directories are not searched for what it needs.
     pub nodeflib: bool,
     /// What it says that it may load while it runs.
     pub dlopen: Vec<Dlopen>,

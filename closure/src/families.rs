@@ -17,12 +17,12 @@ pub struct Family {
     pub functions: &'static [&'static str],
     /// Programs that bring it in: patterns over paths of the tree.
     pub programs: &'static [&'static str],
-    /// Its files: patterns over paths of the tree; `LIB/` stands for each folder that is built into the loader.
+    /// Its files: patterns over paths of the tree; `LIB/` stands for each directory that is built into the loader.
     pub files: &'static [&'static str],
     /// Debian packages whose files it needs; what these depend on is not meant.
     pub packages: &'static [&'static str],
     /// Arguments that make its programs look into the tree and not at absolute paths: what comes before the path, and a pattern
-    /// over folders and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
+    /// over directories and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
     /// that their emulator does not cover.
     pub arguments: &'static [(&'static str, &'static str)],
 }
@@ -228,8 +228,8 @@ impl Family {
         let each = self.arguments.iter().map(|(before, pattern)| match pattern.strip_prefix("LIB/") {
             None => vec![(*before, pattern.as_bytes().to_vec())],
             Some(rest) => {
-                let folders = loader.folders.iter();
-                folders.map(|folder| (*before, join(folder, rest.as_bytes()))).collect()
+                let directories = loader.directories.iter();
+                directories.map(|directory| (*before, join(directory, rest.as_bytes()))).collect()
             }
         });
         each.flatten().collect()
@@ -242,8 +242,8 @@ impl Family {
             match pattern.strip_prefix("LIB/") {
                 None => found.extend(expand(tree, pattern.as_bytes())?),
                 Some(rest) => {
-                    for folder in &closure.loader.folders {
-                        found.extend(expand(tree, &join(folder, rest.as_bytes()))?);
+                    for directory in &closure.loader.directories {
+                        found.extend(expand(tree, &join(directory, rest.as_bytes()))?);
                     }
                 }
             }

@@ -10,8 +10,8 @@ pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
     fast_glob::glob_match(pattern.strip_prefix(b"/").unwrap_or(pattern), path)
 }
 
-/// The files and links of the tree that fit `pattern`, sorted, each by the path with the pattern's own folders. Only
-/// folders that the pattern can mean are read.
+/// The files and links of the tree that fit `pattern`, sorted, each by the path with the pattern's own directories. Only
+/// directories that the pattern can mean are read.
 pub fn expand(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     let parts: Vec<&[u8]> = parts(pattern).collect();
@@ -29,14 +29,14 @@ fn step(
     found: &mut Vec<Vec<u8>>,
 ) -> Result<(), Fault> {
     let Some((part, after)) = rest.split_first() else {
-        // A link counts when it leads to a file; what is in a folder is asked for by name.
+        // A link counts when it leads to a file; what is in a directory is asked for by name.
         if tree.find_file(&here)?.is_some() {
             found.push(here);
         }
         return Ok(());
     };
     if *part == b"**" {
-        // Below `**` links to folders are not followed: they lead to what is found at its own place, or in circles.
+        // Below `**` links to directories are not followed: they lead to what is found at its own place, or in circles.
         if after.is_empty() && tree.find_file(&here)?.is_some() {
             found.push(here);
             return Ok(());
@@ -47,11 +47,11 @@ fn step(
         if depth < DEPTH_MAX {
             for name in tree.names(&here)? {
                 let next = join(&here, &name);
-                let is_folder = tree.find(&next)?.is_some_and(|place| place.node == Node::Folder);
-                let is_link = is_folder
+                let is_directory = tree.find(&next)?.is_some_and(|place| place.node == Node::Directory);
+                let is_link = is_directory
                     && matches!(tree.find(&here)?, Some(place)
                         if matches!(tree.node(&join(&place.path, &name))?, Some((_, Node::Symlink(_)))));
-                if is_folder && !is_link || !is_folder && after.is_empty() {
+                if is_directory && !is_link || !is_directory && after.is_empty() {
                     step(tree, next, rest, depth + 1, found)?;
                 }
             }

@@ -1,4 +1,4 @@
-//! What a loader has built in, read from its own bytes: glibc's folders stand in it as strings one after the other, musl's as
+//! What a loader has built in, read from its own bytes: glibc's directories stand in it as strings one after the other, musl's as
 //! one string with colons. So no table of distributions is needed, and a loader that was built for another place is
 //! understood too.
 
@@ -20,53 +20,53 @@ pub enum Libc {
 pub struct Loader {
     /// Whose rules it follows.
     pub libc: Libc,
-    /// The folders that are searched last, in order, without a slash before or behind.
-    pub folders: Vec<Vec<u8>>,
+    /// The directories that are searched last, in order, without a slash before or behind.
+    pub directories: Vec<Vec<u8>>,
     /// What `$LIB` stands for.
     pub lib: Vec<u8>,
-    /// musl: the file whose folders take the place of the built-in ones.
+    /// musl: the file whose directories take the place of the built-in ones.
     pub path_file: Vec<u8>,
 }
 
-/// musl's folders where it has no file that names others (`ldso/dynlink.c`).
-const MUSL_FOLDERS: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
+/// musl's directories where it has no file that names others (`ldso/dynlink.c`).
+const MUSL_DIRECTORIES: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
 
-/// The folders of a loader that tells nothing, as ld.so(8) has them.
-const PLAIN_FOLDERS: [&[u8]; 2] = [b"lib", b"usr/lib"];
+/// The directories of a loader that tells nothing, as ld.so(8) has them.
+const PLAIN_DIRECTORIES: [&[u8]; 2] = [b"lib", b"usr/lib"];
 
 impl Loader {
     /// Reads `bytes`, the file of the loader that programs call `interpreter` (`/lib/ld-linux-riscv64-lp64d.so.1`).
     pub fn read(bytes: &[u8], interpreter: &[u8]) -> Self {
         let name = name_of(interpreter);
-        if name.starts_with(b"ld-musl-") || contains(bytes, MUSL_FOLDERS) {
-            let folders = MUSL_FOLDERS.split(|byte| *byte == b':').map(trimmed).collect();
+        if name.starts_with(b"ld-musl-") || contains(bytes, MUSL_DIRECTORIES) {
+            let directories = MUSL_DIRECTORIES.split(|byte| *byte == b':').map(trimmed).collect();
             // The name of the file is made of the loader's own: `/lib/ld-musl-ARCH.so.1` has `/etc/ld-musl-ARCH.path`.
             let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name);
             let path_file = [b"etc/", stem, b".path"].concat();
-            return Self { libc: Libc::Musl, folders, lib: b"lib".to_vec(), path_file };
+            return Self { libc: Libc::Musl, directories, lib: b"lib".to_vec(), path_file };
         }
-        let mut folders = glibc_folders(bytes);
-        if folders.is_empty() {
-            folders = PLAIN_FOLDERS.map(<[u8]>::to_vec).to_vec();
+        let mut directories = glibc_directories(bytes);
+        if directories.is_empty() {
+            directories = PLAIN_DIRECTORIES.map(<[u8]>::to_vec).to_vec();
         }
-        // glibc's own build makes the first built-in folder `/` and what `$LIB` stands for (`Makeconfig`, `slibdir`).
-        let lib = folders.first().cloned().unwrap_or_default();
-        Self { libc: Libc::Glibc, folders, lib, path_file: Vec::new() }
+        // glibc's own build makes the first built-in directory `/` and what `$LIB` stands for (`Makeconfig`, `slibdir`).
+        let lib = directories.first().cloned().unwrap_or_default();
+        Self { libc: Libc::Glibc, directories, lib, path_file: Vec::new() }
     }
 
     /// A loader of which nothing is known but the CPU: where there is none to read.
     pub fn unknown(_arch: Arch) -> Self {
-        let folders = PLAIN_FOLDERS.map(<[u8]>::to_vec).to_vec();
-        Self { libc: Libc::Glibc, folders, lib: b"lib".to_vec(), path_file: Vec::new() }
+        let directories = PLAIN_DIRECTORIES.map(<[u8]>::to_vec).to_vec();
+        Self { libc: Libc::Glibc, directories, lib: b"lib".to_vec(), path_file: Vec::new() }
     }
 }
 
 /// The longest run of strings that are absolute and end in a slash: `system_dirs` of glibc's `elf/dl-load.c`.
-fn glibc_folders(bytes: &[u8]) -> Vec<Vec<u8>> {
+fn glibc_directories(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut best: Vec<Vec<u8>> = Vec::new();
     let mut run: Vec<Vec<u8>> = Vec::new();
     for text in bytes.split(|byte| *byte == 0) {
-        if is_folder(text) {
+        if is_directory(text) {
             run.push(trimmed(text));
             continue;
         }
@@ -78,7 +78,7 @@ fn glibc_folders(bytes: &[u8]) -> Vec<Vec<u8>> {
     if run.len() > best.len() { run } else { best }
 }
 
-fn is_folder(text: &[u8]) -> bool {
+fn is_directory(text: &[u8]) -> bool {
     text.len() > 2
         && text.starts_with(b"/")
         && text.ends_with(b"/")
@@ -86,8 +86,8 @@ fn is_folder(text: &[u8]) -> bool {
         && parts(text).any(|part| part.starts_with(b"lib"))
 }
 
-fn trimmed(folder: &[u8]) -> Vec<u8> {
-    parts(folder).collect::<Vec<_>>().join(&b'/')
+fn trimmed(directory: &[u8]) -> Vec<u8> {
+    parts(directory).collect::<Vec<_>>().join(&b'/')
 }
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
@@ -99,24 +99,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn glibcs_folders_are_read_from_the_loader_itself() {
+    fn glibcs_directories_are_read_from_the_loader_itself() {
         let bytes = b"\x7fELF\0/proc/\0x\0/lib/riscv64-linux-gnu/\0/usr/lib/riscv64-linux-gnu/\0/lib/\0/usr/lib/\0\0y";
         let loader = Loader::read(bytes, b"/lib/ld-linux-riscv64-lp64d.so.1");
         assert_eq!(loader.libc, Libc::Glibc);
         assert_eq!(
-            loader.folders,
+            loader.directories,
             [&b"lib/riscv64-linux-gnu"[..], b"usr/lib/riscv64-linux-gnu", b"lib", b"usr/lib"]
         );
         assert_eq!(loader.lib, b"lib/riscv64-linux-gnu");
         let fedora = Loader::read(b"\0/lib64/\0/usr/lib64/\0", b"/lib64/ld-linux-x86-64.so.2");
-        assert_eq!((fedora.lib, fedora.folders.len()), (b"lib64".to_vec(), 2));
+        assert_eq!((fedora.lib, fedora.directories.len()), (b"lib64".to_vec(), 2));
     }
 
     #[test]
-    fn musl_is_known_by_its_name_or_its_folders() {
+    fn musl_is_known_by_its_name_or_its_directories() {
         let loader = Loader::read(b"", b"/lib/ld-musl-riscv64.so.1");
         assert_eq!((loader.libc, loader.path_file), (Libc::Musl, b"etc/ld-musl-riscv64.path".to_vec()));
-        assert_eq!(loader.folders, [&b"lib"[..], b"usr/local/lib", b"usr/lib"]);
+        assert_eq!(loader.directories, [&b"lib"[..], b"usr/local/lib", b"usr/lib"]);
         let renamed = Loader::read(b"\0/lib:/usr/local/lib:/usr/lib\0", b"/opt/ld.so");
         assert_eq!(renamed.libc, Libc::Musl);
     }

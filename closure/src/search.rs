@@ -7,7 +7,7 @@ use crate::elf::Object;
 use crate::loader::{Libc, Loader};
 use crate::platform::platforms;
 use crate::tokens::Tokens;
-use crate::tree::folder_of;
+use crate::tree::directory_of;
 
 /// Why something is part of a closure: the rule by which the loader finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +20,7 @@ pub enum Rule {
     Plugin,
     /// `DT_RPATH` of the object that needs it, or of one that led to it.
     Rpath,
-    /// A folder that was asked for: `--library-path`.
+    /// A directory that was asked for: `--library-path`.
     LibraryPath,
     /// `DT_RUNPATH` of the object that needs it.
     Runpath,
@@ -28,7 +28,7 @@ pub enum Rule {
     Conf,
     /// musl's `/etc/ld-musl-ARCH.path`.
     PathFile,
-    /// A folder that is built into the loader.
+    /// A directory that is built into the loader.
     BuiltIn,
     /// A form of a library for newer CPUs, in `glibc-hwcaps` beside it.
     Hwcaps,
@@ -45,7 +45,7 @@ impl fmt::Display for Rule {
             Self::Runpath => "RUNPATH",
             Self::Conf => "ld.so.conf",
             Self::PathFile => "ld-musl path file",
-            Self::BuiltIn => "built-in folder",
+            Self::BuiltIn => "built-in directory",
             Self::Hwcaps => "glibc-hwcaps",
         })
     }
@@ -53,7 +53,7 @@ impl fmt::Display for Rule {
 
 /// An object in the order of loading.
 pub(crate) struct Loaded {
-    /// As the loader names it: the folder that it was found in, and its name there.
+    /// As the loader names it: the directory that it was found in, and its name there.
     pub(crate) path: Vec<u8>,
     pub(crate) object: Object,
     /// Who needed it first.
@@ -63,15 +63,15 @@ pub(crate) struct Loaded {
 /// What all searches of one program share.
 pub(crate) struct Search<'a> {
     pub(crate) loader: &'a Loader,
-    /// Folders that were asked for.
+    /// Directories that were asked for.
     pub(crate) library_path: &'a [Vec<u8>],
-    /// Folders that the tree's own files name.
+    /// Directories that the tree's own files name.
     pub(crate) conf: &'a [Vec<u8>],
 }
 
 impl Search<'_> {
-    /// The folders to search for what `loaded[by]` needs, each with its rule, in order.
-    pub(crate) fn folders(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
+    /// The directories to search for what `loaded[by]` needs, each with its rule, in order.
+    pub(crate) fn directories(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
         match self.loader.libc {
             Libc::Glibc => self.glibc(loaded, by),
             Libc::Musl => self.musl(loaded, by),
@@ -99,14 +99,14 @@ impl Search<'_> {
                 self.add(&mut found, program, program.object.rpath.as_deref(), Rule::Rpath);
             }
         }
-        found.extend(self.library_path.iter().map(|folder| (folder.clone(), Rule::LibraryPath)));
+        found.extend(self.library_path.iter().map(|directory| (directory.clone(), Rule::LibraryPath)));
         self.add(&mut found, asking, asking.object.runpath.as_deref(), Rule::Runpath);
         let nodeflib = asking.object.nodeflib;
-        let built_in = |folder: &Vec<u8>| self.loader.folders.contains(folder);
-        let conf = self.conf.iter().filter(|folder| !nodeflib || !built_in(folder));
-        found.extend(conf.map(|folder| (folder.clone(), Rule::Conf)));
+        let built_in = |directory: &Vec<u8>| self.loader.directories.contains(directory);
+        let conf = self.conf.iter().filter(|directory| !nodeflib || !built_in(directory));
+        found.extend(conf.map(|directory| (directory.clone(), Rule::Conf)));
         if !nodeflib {
-            found.extend(self.loader.folders.iter().map(|folder| (folder.clone(), Rule::BuiltIn)));
+            found.extend(self.loader.directories.iter().map(|directory| (directory.clone(), Rule::BuiltIn)));
         }
         found
     }
@@ -114,7 +114,7 @@ impl Search<'_> {
     /// musl makes no difference between RPATH and RUNPATH, takes RUNPATH where there are both, and asks every object on
     /// the way to the program.
     fn musl(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
-        let library_path = self.library_path.iter().map(|folder| (folder.clone(), Rule::LibraryPath));
+        let library_path = self.library_path.iter().map(|directory| (directory.clone(), Rule::LibraryPath));
         let mut found: Vec<_> = library_path.collect();
         let mut at = Some(by);
         while let Some(object) = at.and_then(|number| loaded.get(number)) {
@@ -125,21 +125,21 @@ impl Search<'_> {
             at = object.by;
         }
         if self.conf.is_empty() {
-            found.extend(self.loader.folders.iter().map(|folder| (folder.clone(), Rule::BuiltIn)));
+            found.extend(self.loader.directories.iter().map(|directory| (directory.clone(), Rule::BuiltIn)));
         } else {
-            found.extend(self.conf.iter().map(|folder| (folder.clone(), Rule::PathFile)));
+            found.extend(self.conf.iter().map(|directory| (directory.clone(), Rule::PathFile)));
         }
         found
     }
 
     fn add(&self, found: &mut Vec<(Vec<u8>, Rule)>, object: &Loaded, text: Option<&[u8]>, rule: Rule) {
         let tokens = self.tokens(object);
-        // glibc takes an empty part for the working folder, which no tree has.
+        // glibc takes an empty part for the working directory, which no tree has.
         let parts = text.unwrap_or_default().split(|byte| *byte == b':').filter(|part| !part.is_empty());
         for part in parts {
             // A relative part is relative to wherever the program is started: nothing of the tree.
-            let folders = tokens.expand(part).into_iter().filter(|folder| folder.starts_with(b"/"));
-            found.extend(folders.map(|folder| (folder, rule)));
+            let directories = tokens.expand(part).into_iter().filter(|directory| directory.starts_with(b"/"));
+            found.extend(directories.map(|directory| (directory, rule)));
         }
     }
 
@@ -150,6 +150,6 @@ impl Search<'_> {
 
     fn tokens<'t>(&'t self, object: &'t Loaded) -> Tokens<'t> {
         let platforms = platforms(object.object.arch);
-        Tokens { origin: folder_of(&object.path), loader: self.loader, platforms }
+        Tokens { origin: directory_of(&object.path), loader: self.loader, platforms }
     }
 }

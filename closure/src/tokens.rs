@@ -6,7 +6,7 @@ use crate::loader::{Libc, Loader};
 /// What tokens stand for in one object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokens<'a> {
-    /// The folder of the object.
+    /// The directory of the object.
     pub(crate) origin: &'a [u8],
     /// Whose rules hold.
     pub(crate) loader: &'a Loader,

@@ -1,4 +1,4 @@
-//! Several layers as one file tree: the first layer that has something at a path wins, folders are merged. Symbolic links,
+//! Several layers as one file tree: the first layer that has something at a path wins, directories are merged. Symbolic links,
 //! absolute ones too, are followed inside the tree, as the kernel would after chroot(2); and where a tree has `usr/lib` but
 //! no `lib`, `lib` is read as the link that merged-/usr systems have there.
 
@@ -7,14 +7,14 @@ use std::io::{self, Read, Seek};
 /// How many symbolic links are followed for one path, as in the kernel (`MAXSYMLINKS` of `<linux/namei.h>`).
 const LINKS_MAX: usize = 40;
 
-/// The folders that are links into `/usr` where it is merged (Debian's `usrmerge`, systemd's file-hierarchy(7)).
+/// The directories that are links into `/usr` where it is merged (Debian's `usrmerge`, systemd's file-hierarchy(7)).
 const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
 
 /// What is at a path of a layer, links not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// A folder.
-    Folder,
+    /// A directory.
+    Directory,
     /// A regular file.
     File,
     /// A symbolic link and what is in it.
@@ -28,11 +28,11 @@ impl<T: Read + Seek> Open for T {}
 
 /// One source of files. Paths are bytes, relative to the tree's top, without empty, `.` or `..` parts; the top is empty.
 pub trait Layer {
-    /// What is at `path`; nothing for what is neither file, folder nor link.
+    /// What is at `path`; nothing for what is neither file, directory nor link.
     fn node(&self, path: &[u8]) -> io::Result<Option<Node>>;
     /// Opens the file at `path`.
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Open + '_>>;
-    /// The names in the folder at `path`; none where no folder is.
+    /// The names in the directory at `path`; none where no directory is.
     fn names(&self, path: &[u8]) -> io::Result<Vec<Vec<u8>>>;
 }
 
@@ -53,7 +53,7 @@ pub struct Place {
     pub path: Vec<u8>,
     /// The number of the layer that has it.
     pub layer: usize,
-    /// File or folder.
+    /// File or directory.
     pub node: Node,
     /// The links on the way, each by its own path and what is in it.
     pub links: Vec<(Vec<u8>, Vec<u8>)>,
@@ -76,15 +76,15 @@ impl<'a> Tree<'a> {
         let mut rest: Vec<Vec<u8>> = parts(path).rev().map(<[u8]>::to_vec).collect();
         let mut here: Vec<Vec<u8>> = Vec::new();
         let mut links = Vec::new();
-        let (mut node, mut layer) = (Node::Folder, 0);
+        let (mut node, mut layer) = (Node::Directory, 0);
         while let Some(part) = rest.pop() {
             if part == b".." {
                 // The parent of the top is the top, as after chroot(2).
                 here.pop();
-                node = Node::Folder;
+                node = Node::Directory;
                 continue;
             }
-            if node != Node::Folder {
+            if node != Node::Directory {
                 return Ok(None);
             }
             here.push(part);
@@ -100,7 +100,7 @@ impl<'a> Tree<'a> {
                     }
                     rest.extend(parts(&target).rev().map(<[u8]>::to_vec));
                     links.push((at, target));
-                    (node, layer) = (Node::Folder, found);
+                    (node, layer) = (Node::Directory, found);
                 }
                 Some((found, other)) => (node, layer) = (other, found),
                 None => return Ok(None),
@@ -129,9 +129,9 @@ impl<'a> Tree<'a> {
         read.map(|_| bytes).map_err(|source| Fault { path: place.path.clone(), source })
     }
 
-    /// The names in the folder that `path` leads to, of all layers, sorted; none where no folder is.
+    /// The names in the directory that `path` leads to, of all layers, sorted; none where no directory is.
     pub fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
-        let Some(place) = self.find(path)?.filter(|place| place.node == Node::Folder) else {
+        let Some(place) = self.find(path)?.filter(|place| place.node == Node::Directory) else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();
@@ -145,7 +145,7 @@ impl<'a> Tree<'a> {
         Ok(names)
     }
 
-    /// What is at `path`, whose folders are no links.
+    /// What is at `path`, whose directories are no links.
     pub fn node(&self, path: &[u8]) -> Result<Option<(usize, Node)>, Fault> {
         let fault = |source| Fault { path: path.to_vec(), source };
         for (number, layer) in self.layers.iter().enumerate() {
@@ -158,7 +158,7 @@ impl<'a> Tree<'a> {
         }
         let merged = [b"usr/", path].concat();
         for (number, layer) in self.layers.iter().enumerate() {
-            if layer.node(&merged).map_err(fault)? == Some(Node::Folder) {
+            if layer.node(&merged).map_err(fault)? == Some(Node::Directory) {
                 return Ok(Some((number, Node::Symlink(merged))));
             }
         }
@@ -171,8 +171,8 @@ pub(crate) fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// The folder of a path; empty at the top.
-pub(crate) fn folder_of(path: &[u8]) -> &[u8] {
+/// The directory of a path; empty at the top.
+pub(crate) fn directory_of(path: &[u8]) -> &[u8] {
     path.iter().rposition(|byte| *byte == b'/').map_or(b"", |at| &path[..at])
 }
 
@@ -181,8 +181,8 @@ pub(crate) fn name_of(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// `name` in `folder`.
-pub(crate) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    let folder = folder.strip_suffix(b"/").unwrap_or(folder);
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+/// `name` in `directory`.
+pub(crate) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }

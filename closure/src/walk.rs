@@ -7,9 +7,9 @@ use crate::elf::{self, NotAnObject, Object};
 use crate::loader::{Libc, Loader};
 use crate::note::Priority;
 use crate::search::{Loaded, Rule, Search};
-use crate::tree::{Fault, Place, Tree, folder_of, join, name_of, parts};
+use crate::tree::{Fault, Place, Tree, directory_of, join, name_of, parts};
 
-/// The folder beside libraries that holds forms of them for newer CPUs (ld.so(8), "Hardware capabilities").
+/// The directory beside libraries that holds forms of them for newer CPUs (ld.so(8), "Hardware capabilities").
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
 /// Names that musl takes for itself (`reserved` of `ldso/dynlink.c`).
@@ -22,7 +22,7 @@ pub struct Demand<'a> {
     pub program: &'a [u8],
     /// Loaded before what the program needs: names or paths (`LD_PRELOAD`).
     pub preload: &'a [Vec<u8>],
-    /// Folders to search as `LD_LIBRARY_PATH` would have it.
+    /// Directories to search as `LD_LIBRARY_PATH` would have it.
     pub library_path: &'a [Vec<u8>],
     /// Where `library_path` counts only what these layers have; all of them where it is empty.
     pub library_layers: &'a [usize],
@@ -37,7 +37,7 @@ pub struct Demand<'a> {
 pub struct Library {
     /// The name that asked for it.
     pub name: Vec<u8>,
-    /// Where the loader finds it: the folder that was searched, and the name.
+    /// Where the loader finds it: the directory that was searched, and the name.
     pub path: Vec<u8>,
     /// Where that leads.
     pub place: Place,
@@ -52,7 +52,7 @@ pub struct Library {
 /// A place that was searched in vain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Searched {
-    /// The folder, or the whole path for names with a slash.
+    /// The directory, or the whole path for names with a slash.
     pub path: Vec<u8>,
     /// Why it was searched.
     pub rule: Rule,
@@ -102,7 +102,7 @@ pub fn closure(tree: &Tree<'_>, demand: &Demand<'_>) -> Result<Option<Closure>, 
     let mut missing = Vec::new();
     let mut libraries = Vec::new();
     let loader = loader(tree, demand, &program, &mut libraries, &mut missing)?;
-    let conf = conf::folders(tree, &loader)?;
+    let conf = conf::directories(tree, &loader)?;
     let search = Search { loader: &loader, library_path: demand.library_path, conf: &conf };
     let mut walk = Walk {
         tree,
@@ -250,8 +250,8 @@ impl Walk<'_> {
         let candidates: Vec<(Vec<u8>, Vec<u8>, Rule)> = if let Some(paths) = direct {
             paths.into_iter().map(|path| (path.clone(), path, Rule::Path)).collect()
         } else {
-            let folders = self.search.folders(&self.loaded, by).into_iter();
-            folders.map(|(folder, rule)| (join(&folder, name), folder, rule)).collect()
+            let directories = self.search.directories(&self.loaded, by).into_iter();
+            directories.map(|(directory, rule)| (join(&directory, name), directory, rule)).collect()
         };
         for (path, shown, rule) in candidates {
             let path: Vec<u8> = path.strip_prefix(b"/").unwrap_or(&path).to_vec();
@@ -280,9 +280,9 @@ impl Walk<'_> {
     ) -> Result<Result<bool, Unusable>, Fault> {
         let mut paths = vec![(path.to_vec(), rule)];
         if self.search.loader.libc == Libc::Glibc && !matches!(rule, Rule::Path | Rule::Plugin) {
-            let folder = join(folder_of(path), HWCAPS);
-            let levels = self.tree.names(&folder)?;
-            let form = |level: &Vec<u8>| (join(&join(&folder, level), name), Rule::Hwcaps);
+            let directory = join(directory_of(path), HWCAPS);
+            let levels = self.tree.names(&directory)?;
+            let form = |level: &Vec<u8>| (join(&join(&directory, level), name), Rule::Hwcaps);
             paths.extend(levels.iter().map(form));
         }
         let mut taken = Ok(false);

@@ -9,7 +9,7 @@ use fixture::{Root, library, program, told};
 const LIB: Arch = Arch::Riscv64;
 
 #[test]
-fn built_in_folders_are_searched_in_the_loaders_own_order() {
+fn built_in_directories_are_searched_in_the_loaders_own_order() {
     let root = Root::new()
         .elf("bin/app", &program().needs("liba.so").needs("libb.so").needs("libc.so"))
         .elf("lib/riscv64-linux-gnu/liba.so", &library(LIB))
@@ -20,8 +20,8 @@ fn built_in_folders_are_searched_in_the_loaders_own_order() {
     assert_eq!(
         told(&root.closure("bin/app")),
         [
-            "lib/riscv64-linux-gnu/liba.so (built-in folder)",
-            "usr/lib/riscv64-linux-gnu/libb.so (built-in folder)",
+            "lib/riscv64-linux-gnu/liba.so (built-in directory)",
+            "usr/lib/riscv64-linux-gnu/libb.so (built-in directory)",
             "libc.so is missing"
         ]
     );
@@ -75,7 +75,7 @@ fn a_runpath_takes_the_objects_own_rpath_and_the_inherited_one_out() {
 }
 
 #[test]
-fn origin_is_the_folder_of_the_object_that_names_it() {
+fn origin_is_the_directory_of_the_object_that_names_it() {
     let root = Root::new()
         .elf("opt/app/bin/app", &program().runpath("$ORIGIN/../lib").needs("liba.so"))
         .elf("opt/app/lib/liba.so", &library(LIB).runpath("${ORIGIN}/more").needs("libb.so"))
@@ -108,7 +108,7 @@ fn lib_and_platform_stand_for_what_this_cpu_and_this_loader_call_themselves() {
 }
 
 #[test]
-fn nodeflib_takes_built_in_folders_out_and_leaves_those_of_ld_so_conf() {
+fn nodeflib_takes_built_in_directories_out_and_leaves_those_of_ld_so_conf() {
     let root = Root::new()
         .elf("bin/app", &program().nodeflib().needs("liba.so").needs("libb.so"))
         .file("etc/ld.so.conf", "/opt/lib\n/usr/lib\n")
@@ -147,9 +147,9 @@ fn forms_for_newer_cpus_come_with_the_plain_one() {
     assert_eq!(
         told(&root.closure("bin/app")),
         [
-            "usr/lib/liba.so (built-in folder)",
+            "usr/lib/liba.so (built-in directory)",
             "usr/lib/glibc-hwcaps/z/liba.so (glibc-hwcaps)",
-            "usr/lib/libb.so (built-in folder)"
+            "usr/lib/libb.so (built-in directory)"
         ]
     );
 }
@@ -163,7 +163,7 @@ fn a_library_of_another_cpu_is_passed_over_and_named_when_there_is_no_other() {
         .elf("lib/libb.so", &library(Arch::S390x))
         .file("usr/lib/libb.so", "INPUT(libb.so.1)");
     let closure = root.closure("bin/app");
-    assert_eq!(told(&closure), ["usr/lib/liba.so (built-in folder)", "libb.so is missing"]);
+    assert_eq!(told(&closure), ["usr/lib/liba.so (built-in directory)", "libb.so is missing"]);
     let found: Vec<_> = closure.missing[0].searched.iter().filter_map(|place| place.found).collect();
     assert_eq!(found, [Unusable::OtherCpu(Some(Arch::S390x)), Unusable::NotAnObject]);
 }
@@ -200,8 +200,8 @@ fn libraries_are_loaded_breadth_first_and_the_first_to_ask_decides() {
     assert_eq!(
         told(&closure),
         [
-            "lib/liba.so (built-in folder)",
-            "lib/libb.so (built-in folder)",
+            "lib/liba.so (built-in directory)",
+            "lib/libb.so (built-in directory)",
             "a/libx.so (RUNPATH)",
             "libq.so is missing"
         ]
@@ -220,7 +220,7 @@ fn preloads_come_first_and_are_searched_as_the_program_would() {
     let demand = Demand { program: b"bin/app", preload: &preload, ..Demand::default() };
     assert_eq!(
         told(&root.closure_with(&demand)),
-        ["own/libpre.so (RUNPATH)", "own/liba.so (RUNPATH)", "lib/libdeep.so (built-in folder)"]
+        ["own/libpre.so (RUNPATH)", "own/liba.so (RUNPATH)", "lib/libdeep.so (built-in directory)"]
     );
 }
 
@@ -235,7 +235,7 @@ fn what_a_program_says_it_may_load_is_taken_where_it_is_there() {
             .elf("lib/libz.so.1", &library(arch))
             .elf("lib/libq.so.1", &library(arch));
         let closure = root.closure("bin/app");
-        assert_eq!(told(&closure), ["lib/libz.so.1 (built-in folder)"], "{arch}");
+        assert_eq!(told(&closure), ["lib/libz.so.1 (built-in directory)"], "{arch}");
         assert_eq!(closure.absent, [("liby.so.1".to_owned(), "ypsilon".to_owned())]);
     }
 }
@@ -246,7 +246,7 @@ fn without_a_loader_the_loader_is_what_is_missing() {
         Root::empty().elf("bin/app", &program().needs("liba.so")).elf("usr/lib/liba.so", &library(LIB));
     assert_eq!(
         told(&root.closure("bin/app")),
-        ["lib/liba.so (built-in folder)", "/lib/ld-linux-riscv64-lp64d.so.1 is missing"]
+        ["lib/liba.so (built-in directory)", "/lib/ld-linux-riscv64-lp64d.so.1 is missing"]
     );
 }
 
@@ -258,7 +258,7 @@ fn both_classes_and_both_byte_orders_are_read() {
             .elf("bin/app", &library(arch).interpreter("/lib/ld.so.1").rpath("/own").needs("liba.so"))
             .elf("own/liba.so", &library(arch).soname("liba.so").needs("libb.so"))
             .elf("usr/lib/libb.so", &library(arch));
-        let expected = ["own/liba.so (RPATH)", "usr/lib/libb.so (built-in folder)"];
+        let expected = ["own/liba.so (RPATH)", "usr/lib/libb.so (built-in directory)"];
         assert_eq!(told(&root.closure("bin/app")), expected, "{arch}");
     }
 }

@@ -17,7 +17,7 @@ fn root() -> Root {
 }
 
 #[test]
-fn musls_own_folders_are_searched_where_no_file_names_others() {
+fn musls_own_directories_are_searched_where_no_file_names_others() {
     let root = root()
         .elf("bin/app", &program().needs("liba.so").needs("libb.so"))
         .elf("usr/local/lib/liba.so", &library(ARCH))
@@ -25,11 +25,11 @@ fn musls_own_folders_are_searched_where_no_file_names_others() {
         .elf("usr/lib/riscv64-linux-gnu/libb.so", &library(ARCH));
     let closure = root.closure("bin/app");
     assert_eq!(closure.loader.libc, Libc::Musl);
-    assert_eq!(told(&closure), ["usr/local/lib/liba.so (built-in folder)", "libb.so is missing"]);
+    assert_eq!(told(&closure), ["usr/local/lib/liba.so (built-in directory)", "libb.so is missing"]);
 }
 
 #[test]
-fn the_path_file_takes_the_place_of_the_built_in_folders() {
+fn the_path_file_takes_the_place_of_the_built_in_directories() {
     let root = root()
         .elf("bin/app", &program().needs("liba.so").needs("libb.so"))
         .file("etc/ld-musl-riscv64.path", "/opt/one:/opt/two\n/opt/three\n")
@@ -65,7 +65,7 @@ fn the_c_librarys_own_names_mean_the_loader() {
 }
 
 #[test]
-fn a_token_that_musl_does_not_know_makes_a_folder_unusable() {
+fn a_token_that_musl_does_not_know_makes_a_directory_unusable() {
     let root = root()
         .elf("bin/app", &program().runpath("/opt/$LIB:/own").needs("liba.so"))
         .elf("opt/lib/liba.so", &library(ARCH))

@@ -3,12 +3,12 @@
 mod fixture;
 
 use bundle::Arch;
-use closure::{Folder, Layer, Tree, expand};
+use closure::{Directory, Layer, Tree, expand};
 use fixture::{Root, library, program, told};
 
 fn find(root: &Root, path: &str) -> Option<String> {
-    let folder = Folder::new(root.path(), b"");
-    let layers: Vec<&dyn Layer> = vec![&folder];
+    let directory = Directory::new(root.path(), b"");
+    let layers: Vec<&dyn Layer> = vec![&directory];
     let place = Tree::new(layers).find(path.as_bytes()).expect("readable")?;
     Some(String::from_utf8(place.path).expect("text"))
 }
@@ -29,35 +29,35 @@ fn absolute_links_are_followed_inside_the_root() {
 }
 
 #[test]
-fn a_file_is_no_folder() {
+fn a_file_is_no_directory() {
     let root = Root::empty().file("a", "x");
     assert_eq!(find(&root, "a/b"), None);
     assert_eq!(find(&root, "a/../a"), Some("a".to_owned()));
 }
 
 #[test]
-fn folders_of_merged_usr_are_found_without_the_links_of_base_files() {
+fn directories_of_merged_usr_are_found_without_the_links_of_base_files() {
     let root = Root::empty()
         .elf("usr/lib/ld-linux-riscv64-lp64d.so.1", &fixture::loader())
         .elf("usr/bin/app", &program().needs("liba.so"))
         .elf("usr/lib/riscv64-linux-gnu/liba.so", &library(Arch::Riscv64));
-    assert_eq!(told(&root.closure("bin/app")), ["lib/riscv64-linux-gnu/liba.so (built-in folder)"]);
+    assert_eq!(told(&root.closure("bin/app")), ["lib/riscv64-linux-gnu/liba.so (built-in directory)"]);
     assert_eq!(
         find(&root, "lib/riscv64-linux-gnu/liba.so").as_deref(),
         Some("usr/lib/riscv64-linux-gnu/liba.so")
     );
-    assert_eq!(find(&root, "lib64"), None, "only where there is such a folder");
+    assert_eq!(find(&root, "lib64"), None, "only where there is such a directory");
 }
 
 #[test]
-fn the_first_layer_that_has_something_wins_and_folders_are_one() {
+fn the_first_layer_that_has_something_wins_and_directories_are_one() {
     let (first, second) =
         (Root::empty().file("lib/a", "1"), Root::empty().file("lib/a", "22").file("lib/b", "2"));
     let mounted = Root::empty().file("c", "3");
     let layers = [
-        Folder::new(first.path(), b""),
-        Folder::new(second.path(), b""),
-        Folder::new(mounted.path(), b"lib/deep"),
+        Directory::new(first.path(), b""),
+        Directory::new(second.path(), b""),
+        Directory::new(mounted.path(), b"lib/deep"),
     ];
     let tree = Tree::new(layers.iter().map(|layer| layer as &dyn Layer).collect());
     assert_eq!(tree.names(b"lib").expect("readable"), [&b"a"[..], b"b", b"deep"]);
@@ -69,15 +69,15 @@ fn the_first_layer_that_has_something_wins_and_folders_are_one() {
 }
 
 #[test]
-fn patterns_find_files_without_following_links_to_folders() {
+fn patterns_find_files_without_following_links_to_directories() {
     let root = Root::empty()
         .file("usr/lib/p/a.so", "x")
         .file("usr/lib/p/deep/b.so", "x")
         .file("usr/lib/p/c.txt", "x")
         .link("usr/lib/p/round", "..")
         .link("usr/lib/p/d.so", "a.so");
-    let folder = Folder::new(root.path(), b"");
-    let layers: Vec<&dyn Layer> = vec![&folder];
+    let directory = Directory::new(root.path(), b"");
+    let layers: Vec<&dyn Layer> = vec![&directory];
     let tree = Tree::new(layers);
     let found = |pattern: &str| expand(&tree, pattern.as_bytes()).expect("readable");
     assert_eq!(found("lib/p/*.so"), [&b"lib/p/a.so"[..], b"lib/p/d.so"]);

@@ -224,7 +224,7 @@ pub struct Archive<'a> {
 
 /// A signed table of contents.
 struct Table {
-    /// The folder below `dists`: the suite's name, as it was asked for.
+    /// The directory below `dists`: the suite's name, as it was asked for.
     suite: String,
     release: Release,
     inrelease_sha256: Sha256,
@@ -314,7 +314,7 @@ impl<'a> Archive<'a> {
         self.fetch_from_any(&path, dest, (file.size, file.sha256))
     }
 
-    /// An index of component `main`, checked, by its name below that component's folder. A mirror between two updates can have a
+    /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
     /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
     /// belong to.
     fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
@@ -354,15 +354,15 @@ impl<'a> Archive<'a> {
         let (size, sha256) = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
         let extension = name.rsplit('.').next().unwrap_or_default();
         let dest = self.options.cache.join("indexes").join(format!("{sha256}.{extension}"));
-        let folder = format!("dists/{suite}/main");
+        let directory = format!("dists/{suite}/main");
         let fetch =
             |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
-        let by_name = || fetch(format!("{folder}/{name}"));
+        let by_name = || fetch(format!("{directory}/{name}"));
         if release.by_hash {
             let within = name.rsplit_once('/').map(|(within, _)| format!("/{within}")).unwrap_or_default();
-            let by_hash = fetch(format!("{folder}{within}/by-hash/SHA256/{sha256}"));
+            let by_hash = fetch(format!("{directory}{within}/by-hash/SHA256/{sha256}"));
             match by_hash {
-                Err(FetchError::NotFound { .. }) => by_name()?, // partial mirrors leave these folders out
+                Err(FetchError::NotFound { .. }) => by_name()?, // partial mirrors leave these directories out
                 other => other?,
             };
         } else {
@@ -372,7 +372,7 @@ impl<'a> Archive<'a> {
         Ok((file, sha256))
     }
 
-    /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache folder.
+    /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache directory.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
         self.fetch_from_any(&package.filename, &dest, (package.size, package.sha256))?;
@@ -484,15 +484,15 @@ fn vouched(
 /// Keeps a checked `InRelease` for runs without network. It is checked again when it is read.
 fn keep(path: &Path, document: &[u8]) -> Result<(), FetchError> {
     let wrap = |error| FetchError::from_io(path, error);
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).map_err(wrap)?;
+    let directory = path.parent().unwrap_or(path);
+    fs::create_dir_all(directory).map_err(wrap)?;
     // A name of its own for each writer: two threads may open the same suite.
-    let mut temporary = NamedTempFile::new_in(folder).map_err(wrap)?;
+    let mut temporary = NamedTempFile::new_in(directory).map_err(wrap)?;
     temporary.write_all(document).map_err(wrap)?;
     temporary.persist(path).map(drop).map_err(|error| wrap(error.error))
 }
 
-/// Whether a suite's name stays one folder below `dists`, as the names of Debian's suites do.
+/// Whether a suite's name stays one directory below `dists`, as the names of Debian's suites do.
 fn is_suite(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '+'))

@@ -54,7 +54,7 @@ impl Contents {
         }
     }
 
-    /// The packages that have a file of this name, in any folder, in the index's order.
+    /// The packages that have a file of this name, in any directory, in the index's order.
     pub fn holders(&self, name: &[u8]) -> &[Holder] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }

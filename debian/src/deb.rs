@@ -30,7 +30,7 @@ pub struct Deb {
 pub enum DebKind {
     /// A file; its bytes are read from [`DebEntry::reader`].
     File,
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symlink with these bytes in it, which may point anywhere.
     Symlink {
@@ -300,7 +300,7 @@ fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(parts.join(&b'/'))
 }
 
-/// Whether a folder on the way to `path` is one of `symlinks`.
+/// Whether a directory on the way to `path` is one of `symlinks`.
 fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))

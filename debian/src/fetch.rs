@@ -343,8 +343,8 @@ impl Part {
         name.push(".part");
         let path = dest.with_file_name(name);
         let wrap = |error| FetchError::from_io(&path, error);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(wrap)?;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory).map_err(wrap)?;
         }
         loop {
             let mut options = OpenOptions::new();

@@ -123,8 +123,8 @@ impl FetchError {
                 "a proxy or a mirror in the middle of an update may have changed it: try another mirror"
                     .into()
             }
-            Self::DiskFull { path } => format!("make room in `{}`", folder(path).display()),
-            Self::BadLocation { .. } => "write a folder as an absolute path".into(),
+            Self::DiskFull { path } => format!("make room in `{}`", directory(path).display()),
+            Self::BadLocation { .. } => "write a directory as an absolute path".into(),
             _ => return None,
         })
     }
@@ -145,6 +145,6 @@ impl FetchError {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }

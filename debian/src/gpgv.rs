@@ -23,17 +23,17 @@ pub(crate) fn is_present() -> bool {
 
 /// What `gpgv` finds in `document`, and the text that it says it checked.
 pub(crate) fn check(document: &[u8], keyring: &Keyring) -> io::Result<(Vec<Finding>, String)> {
-    let folder = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let file = |name: &str, bytes: &[u8]| -> io::Result<_> {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::File::create_new(&path)?.write_all(bytes)?;
         Ok(path)
     };
-    let output = folder.path().join("text");
+    let output = directory.path().join("text");
     let run = Command::new("gpgv")
         .env("LC_ALL", "C")
         .arg("--homedir")
-        .arg(folder.path())
+        .arg(directory.path())
         .args(["--status-fd", "1", "--keyring"])
         .arg(file("keyring.gpg", &keyring.certificates)?)
         .arg("--output")

@@ -34,7 +34,7 @@ pub enum Origin {
 /// One place that an archive may be fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
-    /// URL (`http`, `https`, `file`) or folder, without a slash at its end; holds `dists/` and `pool/`.
+    /// URL (`http`, `https`, `file`) or directory, without a slash at its end; holds `dists/` and `pool/`.
     pub base: String,
     /// Where the name came from.
     pub origin: Origin,
@@ -69,11 +69,11 @@ impl fmt::Display for Mirror {
 /// What to build the list of mirrors from.
 #[derive(Debug, Clone)]
 pub struct MirrorSources {
-    /// Asked in this order, and nothing else then: URLs or folders.
+    /// Asked in this order, and nothing else then: URLs or directories.
     pub arguments: Vec<String>,
     /// Asked where there are no arguments, and nothing else then: what the caller found in its environment.
     pub environment: Vec<String>,
-    /// The root folder whose `etc/apt` is read (`/` on a real machine); `None` reads no apt sources.
+    /// The root directory whose `etc/apt` is read (`/` on a real machine); `None` reads no apt sources.
     pub apt_root: Option<PathBuf>,
     /// Whether the snapshot archive is asked last.
     pub snapshot: bool,
@@ -154,9 +154,9 @@ fn is_fetchable(uri: &str) -> bool {
 /// Reads `etc/apt/sources.list` and `etc/apt/sources.list.d/*.{list,sources}` under `root`, in apt's own order.
 /// Files that cannot be read count as absent: the machine's apt set-up is a hint, not an input we were given.
 fn apt_sources(root: &Path) -> Vec<(String, Origin)> {
-    let folder = root.join("etc/apt/sources.list.d");
+    let directory = root.join("etc/apt/sources.list.d");
     let mut files: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
     files.insert(0, root.join("etc/apt/sources.list"));
 
@@ -216,8 +216,8 @@ mod tests {
     use super::*;
 
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().expect("temporary folder");
-        fs::create_dir_all(root.path().join("etc/apt/sources.list.d")).expect("folder");
+        let root = tempfile::tempdir().expect("temporary directory");
+        fs::create_dir_all(root.path().join("etc/apt/sources.list.d")).expect("directory");
         for (name, text) in files {
             fs::write(root.path().join("etc/apt").join(name), text).expect("file");
         }

@@ -176,7 +176,7 @@ impl Package {
     }
 }
 
-/// Whether a path stays below the folder it is joined to, and reads the same in a URL.
+/// Whether a path stays below the directory it is joined to, and reads the same in a URL.
 pub(crate) fn stays_inside(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
         && !path.chars().any(|c| c.is_control() || matches!(c, ' ' | '?' | '#' | '%' | '\\'))

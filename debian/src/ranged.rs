@@ -388,7 +388,7 @@ fn within(piece: &[u8], start: u64, range: Range<u64>) -> Option<&[u8]> {
     piece.get(from..to)
 }
 
-/// The order in which `dpkg-deb` walks a tree: folder by folder, each by the bytes of its names.
+/// The order in which `dpkg-deb` walks a tree: directory by directory, each by the bytes of its names.
 fn order(a: &[u8], b: &str) -> Ordering {
     a.split(|&byte| byte == b'/').cmp(b.as_bytes().split(|&byte| byte == b'/'))
 }

@@ -106,7 +106,7 @@ impl Release {
         })
     }
 
-    /// Size in bytes and SHA-256 of the index at `path`, relative to the suite's folder.
+    /// Size in bytes and SHA-256 of the index at `path`, relative to the suite's directory.
     pub fn file(&self, path: &str) -> Option<(u64, Sha256)> {
         self.files.get(path).copied()
     }

@@ -125,7 +125,7 @@ fn an_index_that_ends_too_early_is_refused_with_what_to_do() {
 
 #[test]
 fn a_stale_suite_is_refused_unless_it_is_allowed() {
-    let cache = tempfile::tempdir().expect("folder");
+    let cache = tempfile::tempdir().expect("directory");
     // Debian's sid is valid for a week; a month after its date it is stale by any clock.
     let mut later = options(cache.path());
     later.now += Duration::from_hours(24 * 60);
@@ -148,7 +148,7 @@ fn a_stale_suite_is_refused_unless_it_is_allowed() {
 
 #[test]
 fn without_network_only_what_was_fetched_is_there() {
-    let cache = tempfile::tempdir().expect("folder");
+    let cache = tempfile::tempdir().expect("directory");
     let offline = || {
         let mut options = options(cache.path());
         options.fetch.offline = true;
@@ -168,25 +168,25 @@ fn without_network_only_what_was_fetched_is_there() {
 }
 
 #[test]
-fn every_mirror_that_fails_is_named_with_its_reason_and_a_folder_is_a_mirror_too() {
-    let work = tempfile::tempdir().expect("folder");
+fn every_mirror_that_fails_is_named_with_its_reason_and_a_directory_is_a_mirror_too() {
+    let work = tempfile::tempdir().expect("directory");
     let (empty, bad, good) = (work.path().join("empty"), work.path().join("bad"), work.path().join("good"));
     let online = Archive::open(options(&work.path().join("cache")), "trixie").expect(NEEDS_MIRROR);
     let fetcher = Fetcher::new(FetchOptions::default(), &Silent);
     let location = online.mirror().join("dists/trixie/InRelease");
     let mut document = fetcher.fetch_bytes(&location, 1 << 24).expect(NEEDS_MIRROR);
-    fs::create_dir_all(good.join("dists/trixie")).expect("folder");
+    fs::create_dir_all(good.join("dists/trixie")).expect("directory");
     fs::write(good.join("dists/trixie/InRelease"), &document).expect("file");
     // The same signed table under another suite's name: the keys are right, the suite is not.
-    fs::create_dir_all(good.join("dists/bookworm")).expect("folder");
+    fs::create_dir_all(good.join("dists/bookworm")).expect("directory");
     fs::write(good.join("dists/bookworm/InRelease"), &document).expect("file");
     document[100] ^= 1;
-    fs::create_dir_all(bad.join("dists/trixie")).expect("folder");
+    fs::create_dir_all(bad.join("dists/trixie")).expect("directory");
     fs::write(bad.join("dists/trixie/InRelease"), &document).expect("file");
 
-    let from = |folders: &[&Path]| {
+    let from = |directories: &[&Path]| {
         let mut options = options(&work.path().join("cache2"));
-        let arguments = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let arguments = directories.iter().map(|directory| directory.display().to_string()).collect();
         options.mirrors = MirrorSources { arguments, apt_root: None, snapshot: false, ..Default::default() };
         options.fetch.offline = true;
         options.now = SystemTime::now();
@@ -200,19 +200,19 @@ fn every_mirror_that_fails_is_named_with_its_reason_and_a_folder_is_a_mirror_too
     assert!(error.to_string().contains("asked for suite `bookworm`"), "{error}");
     assert!(matches!(Archive::open(from(&[]), "trixie"), Err(ArchiveError::NoMirror(_))));
     assert!(matches!(Archive::open(from(&[&good]), "../trixie"), Err(ArchiveError::BadSuite(_))));
-    let archive = Archive::open(from(&[&empty, &bad, &good]), "trixie").expect("the third folder");
+    let archive = Archive::open(from(&[&empty, &bad, &good]), "trixie").expect("the third directory");
     assert_eq!(archive.mirror().base, good.display().to_string());
 }
 
 #[test]
 fn an_index_that_a_mirror_has_not_updated_yet_is_taken_by_the_table_of_the_suites_other_name() {
-    let work = tempfile::tempdir().expect("folder");
+    let work = tempfile::tempdir().expect("directory");
     let online = Archive::open(options(&work.path().join("cache")), "stable").expect(NEEDS_MIRROR);
     let codename = online.release().codename.clone();
     let fetcher = Fetcher::new(FetchOptions::default(), &Silent);
     let copy = |from: &str, to: &str| {
         let to = work.path().join("mirror").join(to);
-        fs::create_dir_all(to.parent().expect("a folder")).expect("folder");
+        fs::create_dir_all(to.parent().expect("a directory")).expect("directory");
         fetcher.fetch_to_file(&online.mirror().join(from), &to, None).expect(NEEDS_MIRROR);
         to
     };

@@ -57,8 +57,8 @@ fn part(dest: &Path) -> std::path::PathBuf {
 
 #[test]
 fn a_broken_transfer_goes_on_where_it_stopped() {
-    let folder = tempfile::tempdir().expect("folder");
-    let dest = folder.path().join("dest");
+    let directory = tempfile::tempdir().expect("directory");
+    let dest = directory.path().join("dest");
     let short = answer("200 OK", "", BODY.len(), &BODY[..6]);
     let rest = answer("206 Partial Content", "Content-Range: bytes 6-15/16\r\n", 10, &BODY[6..]);
     let (url, requests) = serve(vec![short, rest]);
@@ -78,8 +78,8 @@ fn servers_that_answer_a_range_with_something_else_still_give_the_right_file() {
     let other = answer("206 Partial Content", "Content-Range: bytes 0-15/16\r\n", 16, BODY);
     let unsatisfiable = answer("416 Range Not Satisfiable", "Content-Range: bytes */16\r\n", 0, b"");
     for answers in [vec![ok(BODY)], vec![other, ok(BODY)], vec![unsatisfiable, ok(BODY)]] {
-        let folder = tempfile::tempdir().expect("folder");
-        let dest = folder.path().join("dest");
+        let directory = tempfile::tempdir().expect("directory");
+        let dest = directory.path().join("dest");
         fs::write(part(&dest), &BODY[..6]).expect("write");
         let (url, _requests) = serve(answers);
         fetcher(1).fetch_to_file(&url, &dest, Some(expected())).expect("fetched");
@@ -89,8 +89,8 @@ fn servers_that_answer_a_range_with_something_else_still_give_the_right_file() {
 
 #[test]
 fn a_part_of_another_file_is_thrown_away_once() {
-    let folder = tempfile::tempdir().expect("folder");
-    let dest = folder.path().join("dest");
+    let directory = tempfile::tempdir().expect("directory");
+    let dest = directory.path().join("dest");
     fs::write(part(&dest), b"xxxxxx").expect("write");
     let rest = answer("206 Partial Content", "Content-Range: bytes 6-15/16\r\n", 10, &BODY[6..]);
     let (url, _requests) = serve(vec![rest, ok(BODY)]);
@@ -100,8 +100,8 @@ fn a_part_of_another_file_is_thrown_away_once() {
 
 #[test]
 fn a_file_that_is_not_the_pinned_one_never_gets_its_name() {
-    let folder = tempfile::tempdir().expect("folder");
-    let dest = folder.path().join("dest");
+    let directory = tempfile::tempdir().expect("directory");
+    let dest = directory.path().join("dest");
     let (url, _requests) = serve(vec![ok(b"0123456789abcdeX"), ok(b"0123456789abcdefg"), ok(b"0123")]);
     let error = fetcher(0).fetch_to_file(&url, &dest, Some(expected())).expect_err("wrong bytes");
     let (wanted, computed) = (Sha256::of(BODY), Sha256::of(b"0123456789abcdeX"));
@@ -214,8 +214,8 @@ fn a_body_beyond_the_limit_is_refused_whether_announced_or_not() {
 
 #[test]
 fn local_files_obey_the_same_rules() {
-    let folder = tempfile::tempdir().expect("folder");
-    let (source, dest) = (folder.path().join("source"), folder.path().join("dest"));
+    let directory = tempfile::tempdir().expect("directory");
+    let (source, dest) = (directory.path().join("source"), directory.path().join("dest"));
     let url = format!("file://{}", source.display());
     let offline = Fetcher::new(FetchOptions { offline: true, ..FetchOptions::default() }, &Silent);
     let error = offline.fetch_to_file(&url, &dest, Some(expected())).expect_err("no file");

@@ -65,7 +65,7 @@ pub fn check(path: &Path, host: Arch) -> Result<(), ElfFault> {
     let unreadable = |error: std::io::Error| ElfFault::Unreadable(error.to_string());
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(ElfFault::NotElf("a folder"));
+        return Err(ElfFault::NotElf("a directory"));
     }
     let cache = ReadCache::new(file);
     let data = &cache;

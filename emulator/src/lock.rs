@@ -161,8 +161,9 @@ impl Lock {
         let page = Page { version: FORM, emulator: self.emulators.values().cloned().collect() };
         let text =
             toml_file::write(&page).map_err(|reason| LockError::Form { path: path.to_owned(), reason })?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        store::write_by_rename(folder, path, format!("{HEAD}{text}").as_bytes(), 0o644).map_err(|error| {
+        let directory =
+            path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        store::write_by_rename(directory, path, format!("{HEAD}{text}").as_bytes(), 0o644).map_err(|error| {
             let source = io::Error::other(error.to_string());
             LockError::Io { action: "write", path: path.to_owned(), source }
         })
@@ -285,8 +286,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back_and_a_file_of_another_form_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("unibin.lock");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("unibin.lock");
         let mut lock = Lock::default();
         lock.put(&emulator("10.0.13-1"), &Catalogue::embedded().expect("readable")).expect("locked");
         lock.write(&path).expect("written");
@@ -298,6 +299,6 @@ mod tests {
             fs::write(&path, bad).expect("written");
             assert!(matches!(Lock::read(&path), Err(LockError::Form { .. })));
         }
-        assert!(Lock::read(&folder.path().join("none")).is_err_and(|error| error.hint().is_some()));
+        assert!(Lock::read(&directory.path().join("none")).is_err_and(|error| error.hint().is_some()));
     }
 }

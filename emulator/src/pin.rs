@@ -137,10 +137,10 @@ pub enum PinError {
         /// Why not.
         fault: ElfFault,
     },
-    /// The cache folder cannot be used.
+    /// The cache directory cannot be used.
     #[error("cannot write to the cache `{path}`", path = path.display())]
     Io {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

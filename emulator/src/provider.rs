@@ -1,4 +1,4 @@
-//! Where emulators come from, in the order asked: a file that the user gives, the store, a folder or server in the
+//! Where emulators come from, in the order asked: a file that the user gives, the store, a directory or server in the
 //! store's layout, a Debian archive. What comes from the latter two is put into the store first. Refuses to connect when the
 //! network is switched off.
 
@@ -39,7 +39,7 @@ pub struct Options<'a> {
     pub store: &'a Store,
     /// Files to use for hosts, before everything else.
     pub given: BTreeMap<EmulatorKey, PathBuf>,
-    /// A folder in the store's layout, or the URL of one, asked before a Debian archive.
+    /// A directory in the store's layout, or the URL of one, asked before a Debian archive.
     pub served: Option<String>,
     /// What is locked: for these pairs nothing else will do.
     pub lock: Option<&'a Lock>,
@@ -96,7 +96,7 @@ impl Watch for Quiet {
 /// What happened on the way to an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// An entry of the store or of a folder could not be used and is fetched anew.
+    /// An entry of the store or of a directory could not be used and is fetched anew.
     BadEntry {
         /// The pair.
         key: EmulatorKey,
@@ -174,13 +174,13 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
     debian::obtain(key, &found?, options)
 }
 
-/// Copies all emulators of `folder`, which is in the store's layout, into `store`. One that is damaged or not the locked
+/// Copies all emulators of `directory`, which is in the store's layout, into `store`. One that is damaged or not the locked
 /// one ends it.
-pub fn import(store: &Store, folder: &Path, lock: Option<&Lock>) -> Result<Vec<Emulator>, EmulatorError> {
-    let from = Store::to_read(folder);
+pub fn import(store: &Store, directory: &Path, lock: Option<&Lock>) -> Result<Vec<Emulator>, EmulatorError> {
+    let from = Store::to_read(directory);
     let mut imported = Vec::new();
     for Emulator { key, .. } in from.list()? {
-        let missing = || StoreError::read(&folder.join(record_path(key)), io::ErrorKind::NotFound.into());
+        let missing = || StoreError::read(&directory.join(record_path(key)), io::ErrorKind::NotFound.into());
         let found = from.look(key)?.ok_or_else(missing)?;
         let locked = lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
         let found = Wanted::agree(locked.as_ref(), found)?;

@@ -1,7 +1,7 @@
 //! The store: emulators by content, shared by all packs of a user. `blobs/sha256/DIGEST` are the programs,
 //! `emulators/HOST/TARGET.json` says which one serves a pair and where it came from, `compressed/` keeps what the
 //! packer made of them. Everything appears by rename and is checked when it is written and when it is opened.
-//! Refuses folders that another user could have filled, and programs that are no static ELF for their host.
+//! Refuses directories that another user could have filled, and programs that are no static ELF for their host.
 
 mod compressed;
 mod fault;
@@ -53,10 +53,10 @@ impl Store {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into() };
         match fs::metadata(&store.root) {
-            Ok(metadata) if !metadata.is_dir() => Err(StoreError::NotAFolder { path: store.root }),
+            Ok(metadata) if !metadata.is_dir() => Err(StoreError::NotADirectory { path: store.root }),
             Ok(metadata) => {
                 let (owner, us) = (metadata.uid(), rustix::process::geteuid().as_raw());
-                // Root may fill every folder of this machine anyhow.
+                // Root may fill every directory of this machine anyhow.
                 if owner != us && owner != 0 {
                     return Err(StoreError::ForeignOwned { path: store.root, owner, us });
                 }
@@ -70,12 +70,12 @@ impl Store {
         }
     }
 
-    /// A folder in a store's layout that is only read. Whoever names it answers for its owner.
+    /// A directory in a store's layout that is only read. Whoever names it answers for its owner.
     pub(crate) fn to_read(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// The store's folder.
+    /// The store's directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -121,7 +121,7 @@ impl Store {
         expected: Option<Digest>,
         describe: Describe<'_>,
     ) -> Result<Emulator, StoreError> {
-        let blobs = self.folder("blobs/sha256")?;
+        let blobs = self.directory("blobs/sha256")?;
         let mut temporary =
             NamedTempFile::new_in(&blobs).map_err(|error| StoreError::write(&blobs, error))?;
         let (digest, size) = digest::copy(program, temporary.as_file_mut())
@@ -151,15 +151,15 @@ impl Store {
         Ok(found)
     }
 
-    /// Copies every emulator, its bytes checked, into `folder` in this same layout, readable for everyone, so that it can
-    /// be served. What is in `folder` already stays.
-    pub fn export_to(&self, folder: &Path) -> Result<Vec<Emulator>, StoreError> {
+    /// Copies every emulator, its bytes checked, into `directory` in this same layout, readable for everyone, so that it can
+    /// be served. What is in `directory` already stays.
+    pub fn export_to(&self, directory: &Path) -> Result<Vec<Emulator>, StoreError> {
         let mut exported = Vec::new();
         for Emulator { key, .. } in self.list()? {
             let Some(found) = self.look(key)? else { continue };
             let place = |path: PathBuf| -> Result<(PathBuf, PathBuf), StoreError> {
-                let path = folder.join(path);
-                let parent = path.parent().unwrap_or(folder).to_owned();
+                let path = directory.join(path);
+                let parent = path.parent().unwrap_or(directory).to_owned();
                 fs::create_dir_all(&parent).map_err(|error| StoreError::write(&parent, error))?;
                 Ok((parent, path))
             };
@@ -195,8 +195,8 @@ impl Store {
     /// Waits until no other process fetches the emulator for `key`. A file system without locks gives a turn at
     /// once: fetching twice is waste, not harm.
     pub(crate) fn turn(&self, key: EmulatorKey) -> Result<Turn, StoreError> {
-        let folder = self.folder("turns")?;
-        let path = folder.join(key.to_string());
+        let directory = self.directory("turns")?;
+        let path = directory.join(key.to_string());
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -207,8 +207,8 @@ impl Store {
         Ok(Turn { _lock: locked.then_some(file) })
     }
 
-    /// A folder of the store, made where it is missing, for this user alone.
-    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, StoreError> {
+    /// A directory of the store, made where it is missing, for this user alone.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
         DirBuilder::new()
             .recursive(true)
@@ -249,11 +249,11 @@ impl Store {
     }
 
     fn write_record(&self, key: EmulatorKey, record: &Record) -> Result<(), StoreError> {
-        let folder = self.folder(&format!("emulators/{}", key.host))?;
+        let directory = self.directory(&format!("emulators/{}", key.host))?;
         let path = self.record_path(key);
         let json =
             record.to_json(key).map_err(|reason| StoreError::BadRecord { path: path.clone(), reason })?;
-        write_by_rename(&folder, &path, &json, 0o644)
+        write_by_rename(&directory, &path, &json, 0o644)
     }
 }
 
@@ -267,9 +267,15 @@ pub(crate) fn record_path(key: EmulatorKey) -> PathBuf {
     Path::new("emulators").join(key.host.name()).join(format!("{}.json", key.target))
 }
 
-/// Writes `bytes` beside `path` in `folder`, then gives them their name.
-pub(crate) fn write_by_rename(folder: &Path, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
-    let mut temporary = NamedTempFile::new_in(folder).map_err(|error| StoreError::write(folder, error))?;
+/// Writes `bytes` beside `path` in `directory`, then gives them their name.
+pub(crate) fn write_by_rename(
+    directory: &Path,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<(), StoreError> {
+    let mut temporary =
+        NamedTempFile::new_in(directory).map_err(|error| StoreError::write(directory, error))?;
     io::Write::write_all(&mut temporary, bytes).map_err(|error| StoreError::write(path, error))?;
     persist(temporary, path, mode)
 }

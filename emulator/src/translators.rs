@@ -143,8 +143,8 @@ impl Translators {
         let form = |reason: String| TranslatorsError::Form { path: path.to_owned(), reason };
         let text = fs::read_to_string(path).map_err(|error| form(error.to_string()))?;
         let page: Page = toml_file::read(&text).map_err(form)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let rows = page.translator.into_iter().map(|row| row.checked(folder).map_err(form));
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let rows = page.translator.into_iter().map(|row| row.checked(directory).map_err(form));
         let rows: Vec<Own> = rows.collect::<Result<_, _>>()?;
         let mut seen = BTreeSet::new();
         match rows.iter().find(|own| !seen.insert((own.key, own.name.clone(), own.version.clone()))) {
@@ -245,7 +245,7 @@ impl Own {
 }
 
 impl Row {
-    fn checked(self, folder: &Path) -> Result<Own, String> {
+    fn checked(self, directory: &Path) -> Result<Own, String> {
         if !self.host.is_host() {
             return Err(format!("`{}` is no host", self.host));
         }
@@ -256,7 +256,7 @@ impl Row {
         Ok(Own {
             key,
             rules: self.rules(key)?,
-            program: folder.join(&self.program),
+            program: directory.join(&self.program),
             name: self.name,
             version: self.version,
             sha256: self.sha256,
@@ -330,8 +330,8 @@ mod tests {
     const PAIR: EmulatorKey = EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 };
 
     fn read(text: &str) -> Result<Translators, TranslatorsError> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("emulators.toml");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("emulators.toml");
         fs::write(&path, text).expect("written");
         Translators::read(&path)
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use bundle::{Arch, EmulatorKey};
 use emulator::notices::notices;
 use emulator::{Catalogue, EmulatorError, Provenance, Remark, Store, Trust, obtain, obtain_all};
-use support::{Mirror, RISCV64_ON_X86_64, Remarks, first_mirror, folder, offline, only, options};
+use support::{Mirror, RISCV64_ON_X86_64, Remarks, directory, first_mirror, offline, only, options};
 
 fn catalogue() -> Catalogue {
     Catalogue::embedded().expect("readable")
@@ -20,7 +20,7 @@ fn catalogue() -> Catalogue {
 
 #[test]
 fn six_hosts_are_fetched_in_part_verified_and_then_served_without_any_connection() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let store = Store::open(dir.path()).expect("a store");
     let keys = Arch::DEFAULT_HOSTS.map(|host| EmulatorKey { host, target: Arch::Riscv64 });
@@ -67,7 +67,7 @@ fn six_hosts_are_fetched_in_part_verified_and_then_served_without_any_connection
 
 #[test]
 fn a_tampered_store_is_refused_without_network_and_fetched_anew_with_it() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let store = Store::open(dir.path()).expect("a store");
     let key = RISCV64_ON_X86_64;
@@ -93,7 +93,7 @@ fn a_tampered_store_is_refused_without_network_and_fetched_anew_with_it() {
 
 #[test]
 fn a_program_that_is_not_the_pinned_one_is_refused_although_the_index_would_vouch_for_it() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let text = include_str!("../catalogue.toml");
     let pinned = catalogue().find(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
     let wrong = text.replace(&pinned, &"0".repeat(64));
@@ -106,7 +106,7 @@ fn a_program_that_is_not_the_pinned_one_is_refused_although_the_index_would_vouc
 
 #[test]
 fn two_at_once_agree() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let (one, two) = (Store::open(dir.path()).expect("a store"), Store::open(dir.path()).expect("a store"));
     let key = EmulatorKey { host: Arch::Aarch64, target: Arch::Armv7 };
@@ -128,7 +128,7 @@ fn where_the_pinned_package_is_gone_the_signed_index_decides_and_that_is_reporte
     // Another version is another program: the same bytes would be told of as the pinned ones.
     let text = text.replace(&program, &"1".repeat(64));
     let catalogue = Catalogue::parse(&text).expect("readable");
-    let root = folder("gone");
+    let root = directory("gone");
     let store = Store::open(&root).expect("a store");
     let watch = Remarks::default();
     let mirror = Mirror::without("qemu-user_9.9.9", first_mirror());
@@ -150,8 +150,8 @@ fn where_the_pinned_package_is_gone_the_signed_index_decides_and_that_is_reporte
 }
 
 #[test]
-fn a_copy_of_a_store_serves_as_folder_and_a_damaged_copy_does_not() {
-    let dir = tempfile::tempdir().expect("a folder");
+fn a_copy_of_a_store_serves_as_directory_and_a_damaged_copy_does_not() {
+    let dir = tempfile::tempdir().expect("a directory");
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let copy = Store::open(dir.path().join("copy")).expect("a store");
     let key = EmulatorKey { host: Arch::Riscv64, target: Arch::X86_64 };
@@ -165,7 +165,7 @@ fn a_copy_of_a_store_serves_as_folder_and_a_damaged_copy_does_not() {
     let refused = obtain(key, &options).expect_err("damaged");
     assert!(matches!(refused, EmulatorError::Fetch { .. }), "{refused}");
     fs::write(&there.file, &whole).expect("restored");
-    let here = obtain(key, &options).expect("from the folder");
+    let here = obtain(key, &options).expect("from the directory");
     assert!(here.file.starts_with(store.root()));
     assert_eq!(here.record, there.record);
 }

@@ -65,7 +65,7 @@ fn edited(bytes: &[u8], at: usize, new: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_is_no_static_program_for_the_host_is_refused_by_name() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path().join("store")).expect("a store");
     let file = dir.path().join("file");
     let refusal = |bytes: &[u8]| {
@@ -98,7 +98,7 @@ fn what_is_no_static_program_for_the_host_is_refused_by_name() {
 
 #[test]
 fn a_dynamic_program_of_this_machine_is_refused_as_given_emulator_and_its_loader_named() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let catalogue = emulator::Catalogue::embedded().expect("readable");
     let store = Store::open(dir.path()).expect("a store");
     let watch = Remarks::default();
@@ -119,7 +119,7 @@ fn a_dynamic_program_of_this_machine_is_refused_as_given_emulator_and_its_loader
 
 #[test]
 fn a_changed_byte_is_noticed_and_the_entry_removed() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path().join("store")).expect("a store");
     let file = dir.path().join("file");
     fs::write(&file, program(1)).expect("written");
@@ -136,7 +136,7 @@ fn a_changed_byte_is_noticed_and_the_entry_removed() {
 
 #[test]
 fn a_program_is_removed_with_the_last_pair_that_it_serves() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path().join("store")).expect("a store");
     let file = dir.path().join("file");
     fs::write(&file, program(1)).expect("written");
@@ -152,7 +152,7 @@ fn a_program_is_removed_with_the_last_pair_that_it_serves() {
 
 #[test]
 fn a_store_that_everyone_may_write_to_is_refused() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     for mode in [0o777, 0o702, 0o770] {
         fs::set_permissions(dir.path(), Permissions::from_mode(mode)).expect("changed");
         let opened = Store::open(dir.path());
@@ -160,12 +160,12 @@ fn a_store_that_everyone_may_write_to_is_refused() {
     }
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("changed");
     assert!(Store::open(dir.path()).is_ok());
-    assert!(matches!(Store::open("/etc/passwd"), Err(StoreError::NotAFolder { .. })));
+    assert!(matches!(Store::open("/etc/passwd"), Err(StoreError::NotADirectory { .. })));
 }
 
 #[test]
 fn a_store_of_another_user_is_refused() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     if std::os::unix::fs::chown(dir.path(), Some(12345), None).is_err() {
         eprintln!("NOT CHECKED: a store of another user (only root can make one)");
         return;
@@ -175,7 +175,7 @@ fn a_store_of_another_user_is_refused() {
 }
 
 #[test]
-fn the_stores_place_follows_the_environment_and_relative_xdg_folders_do_not_count() {
+fn the_stores_place_follows_the_environment_and_relative_xdg_directories_do_not_count() {
     let root = |set: &[(&str, &str)]| {
         Store::default_root(|name| {
             set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
@@ -191,7 +191,7 @@ fn the_stores_place_follows_the_environment_and_relative_xdg_folders_do_not_coun
 
 #[test]
 fn a_damaged_compressed_program_counts_as_missing() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path()).expect("a store");
     let digest = Digest([7; 32]);
     assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked"), None);

@@ -1,7 +1,7 @@
-//! The cache: which folder serves, whether it is ours alone, and one slot per blob that appears by rename.
+//! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by rename.
 //!
 //! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A candidate is
-//! used only if it, the CPU's folder and the slot are real folders of our user, the first one closed to other writers, the
+//! used only if it, the CPU's directory and the slot are real directories of our user, the first one closed to other writers, the
 //! others closed altogether; then whatever is inside was put there by us.
 
 use alloc::vec::Vec;
@@ -18,20 +18,20 @@ use crate::sys::{self, Access, At, Disposition, Errno, Fd, Follow, Lock, OFlags,
 /// Says that a slot is whole: mere existence says nothing.
 const MARKER: &CStr = c"complete";
 
-/// Names of everything that is not finished begin with this; the stub's own temporary folders do too.
+/// Names of everything that is not finished begin with this; the stub's own temporary directories do too.
 pub const UNFINISHED: &[u8] = b".new-";
 
-/// The stub's temporary folders, which no lock protects: `.new-launcher-<pid>-<counter>`.
+/// The stub's temporary directories, which no lock protects: `.new-launcher-<pid>-<counter>`.
 const UNFINISHED_STUB: &[u8] = b".new-launcher-";
 
-/// An unfinished folder that no lock protects is left over once it is this old, in seconds.
+/// An unfinished directory that no lock protects is left over once it is this old, in seconds.
 const LEFT_OVER_AFTER: i64 = 3600;
 
 /// How long a first run waits for another one that is unpacking, in steps of [`LOCK_STEP_MS`], before it goes on alone.
 const LOCK_STEPS: u32 = 6000;
 const LOCK_STEP_MS: u32 = 10;
 
-/// One CPU's folder in a candidate, checked.
+/// One CPU's directory in a candidate, checked.
 pub struct Cache {
     dir: Fd,
     path: &'static [u8],
@@ -39,7 +39,7 @@ pub struct Cache {
 
 /// One unpacked blob.
 pub struct Slot {
-    /// The slot's folder.
+    /// The slot's directory.
     pub dir: Fd,
     /// Its path.
     pub path: &'static [u8],
@@ -53,7 +53,7 @@ impl Slot {
 }
 
 impl Cache {
-    /// Opens a candidate, making its folders where they are missing.
+    /// Opens a candidate, making its directories where they are missing.
     pub fn open(candidate: &[u8]) -> Result<Self, Error> {
         let top = c_string(&[candidate]);
         let top_dir = match open_dir(At::CWD, top) {
@@ -63,7 +63,7 @@ impl Cache {
             }
             other => other?,
         };
-        // A folder that the user made himself is usually open to readers. What counts is that nobody else can put
+        // A directory that the user made himself is usually open to readers. What counts is that nobody else can put
         // anything into it; everything below is closed.
         check_ours(&top_dir, candidate, 0o022)?;
 
@@ -80,7 +80,7 @@ impl Cache {
         Ok(Self { dir, path })
     }
 
-    /// The folder of a CPU in a candidate, if it is there and ours alone.
+    /// The directory of a CPU in a candidate, if it is there and ours alone.
     #[cfg(feature = "children")]
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
         let top = open_dir(At::CWD, c_string(&[candidate])).ok()?;
@@ -91,13 +91,13 @@ impl Cache {
         Some(Self { dir, path })
     }
 
-    /// The folder, by which nothing can be read but what is in it.
+    /// The directory, by which nothing can be read but what is in it.
     #[cfg(feature = "children")]
     pub fn dir(&self) -> &Fd {
         &self.dir
     }
 
-    /// The folder's path.
+    /// The directory's path.
     pub fn path(&self) -> &'static [u8] {
         self.path
     }
@@ -129,7 +129,7 @@ impl Cache {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
         }
-        // Folders and files are ours alone whatever the caller's umask is, and a limit on their size is an error like any
+        // Directories and files are ours alone whatever the caller's umask is, and a limit on their size is an error like any
         // other; the app gets back what was its caller's.
         let callers_umask = sys::umask(0o077);
         let callers_signal = sys::file_size_signal(Disposition::IGNORED);
@@ -248,26 +248,26 @@ impl Cache {
 }
 
 /// Whether the process whose number a name begins with is gone. A stub in a container of its own, which looks gone from
-/// here, finds its folder missing and takes the next candidate.
+/// here, finds its directory missing and takes the next candidate.
 fn has_ended(name: &[u8]) -> bool {
     let pid = name.split(|byte| *byte == b'-').next().unwrap_or_default();
     let is_there = |path| sys::faccessat(At::CWD, path, Access::Exists).is_ok();
     is_there(c"/proc/self") && !is_there(c_string(&[b"/proc/", pid]))
 }
 
-/// A folder by path, never through a link in its last component.
+/// A directory by path, never through a link in its last component.
 fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
     sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
 }
 
-/// Refuses a folder that another user owns, or that has one of the mode bits `open`.
+/// Refuses a directory that another user owns, or that has one of the mode bits `open`.
 fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
     let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & open == 0;
-    if ours { Ok(()) } else { Err(Error::of_candidate("{} is not a folder that is yours alone", &[path])) }
+    if ours { Ok(()) } else { Err(Error::of_candidate("{} is not a directory that is yours alone", &[path])) }
 }
 
-/// Makes a folder for us alone; one that is there already is for the caller to check.
+/// Makes a directory for us alone; one that is there already is for the caller to check.
 fn make(at: At<'_>, name: &CStr) -> Result<(), Errno> {
     match sys::mkdirat(at, name, 0o700) {
         Err(Errno::EEXIST) => Ok(()),
@@ -282,7 +282,7 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     let path = c_string(&[candidate]);
     let made = match make(At::CWD, path) {
         Err(Errno::ENOENT) => {
-            let parent = crate::tar::folder_of(candidate);
+            let parent = crate::tar::directory_of(candidate);
             make(At::CWD, c_string(&[parent])).and_then(|()| make(At::CWD, path))
         }
         other => other,
@@ -291,12 +291,12 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     made
 }
 
-/// The names in a folder, as far as it can be read.
+/// The names in a directory, as far as it can be read.
 pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
-/// Removes a folder and all in it, as far as that goes; what cannot be removed is tried again by a later first run.
+/// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later first run.
 pub fn remove_tree(at: &Fd, name: &CStr) {
     let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
     if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {

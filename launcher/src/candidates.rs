@@ -8,9 +8,9 @@ use crate::controls::Controls;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Follow};
-use crate::tar::folder_of;
+use crate::tar::directory_of;
 
-/// Folders that every user can write to; ours in them carries our uid in its name.
+/// Directories that every user can write to; ours in them carries our uid in its name.
 const SHARED: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
 
 /// The candidates of one run, lazily: a warm start looks at the first only.
@@ -27,32 +27,33 @@ fn candidate<'a>(number: usize, start: &Start<'a>, controls: &Controls<'a>) -> O
         let value = start.process.var(name).map(CStr::to_bytes);
         value.filter(|value| value.first() == Some(&b'/'))
     };
-    let (folder, name): (&[u8], &[u8]) = match number {
-        // The stub has already found a folder from which this launcher could be executed.
+    let (directory, name): (&[u8], &[u8]) = match number {
+        // The stub has already found a directory from which this launcher could be executed.
         0 => return cache_of_launcher(start.launcher?).map(absolute),
         1 => return Some(controls.cache?.to_bytes()),
         2 => (variable(b"XDG_CACHE_HOME")?, b"/unibin"),
         // After sudo these may still be another user's.
         3 => (ours(variable(b"HOME")?)?, b"/.cache/unibin"),
         4 => (ours(variable(b"XDG_RUNTIME_DIR")?)?, b"/unibin"),
-        5 => (folder_of(absolute(start.bundle.to_bytes())), b"/.unibin-"),
+        5 => (directory_of(absolute(start.bundle.to_bytes())), b"/.unibin-"),
         _ => (SHARED.get(number.checked_sub(6)?)?, b"/unibin-"),
     };
-    Some(join(&[folder, name, if number < 5 { b"" } else { uid() }]))
+    Some(join(&[directory, name, if number < 5 { b"" } else { uid() }]))
 }
 
-/// The folder, if it is there and our user's.
-fn ours(folder: &[u8]) -> Option<&[u8]> {
-    let stat = sys::statat(At::CWD, c_string(&[folder]), Follow::Yes).ok()?;
-    (stat.is_dir() && stat.uid == sys::geteuid()).then_some(folder)
+/// The directory, if it is there and our user's.
+fn ours(directory: &[u8]) -> Option<&[u8]> {
+    let stat = sys::statat(At::CWD, c_string(&[directory]), Follow::Yes).ok()?;
+    (stat.is_dir() && stat.uid == sys::geteuid()).then_some(directory)
 }
 
 /// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.
 fn cache_of_launcher(launcher: &CStr) -> Option<&[u8]> {
     let path = launcher.to_bytes();
-    let cpu_folder = folder_of(path);
-    let fits = base_name(path).starts_with(b"launcher-") && base_name(cpu_folder) == HOST.name().as_bytes();
-    let candidate = folder_of(cpu_folder);
+    let cpu_directory = directory_of(path);
+    let fits =
+        base_name(path).starts_with(b"launcher-") && base_name(cpu_directory) == HOST.name().as_bytes();
+    let candidate = directory_of(cpu_directory);
     (fits && !candidate.is_empty()).then_some(candidate)
 }
 

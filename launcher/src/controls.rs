@@ -19,7 +19,7 @@ pub enum Task {
     Notices,
     /// Check every byte (`UNIBIN_DO=verify`).
     Verify,
-    /// Unpack the app into a folder (`UNIBIN_DO=extract`).
+    /// Unpack the app into a directory (`UNIBIN_DO=extract`).
     Extract,
     /// Remove what was not used for long from the cache (`UNIBIN_DO=gc`).
     Gc,
@@ -77,7 +77,7 @@ pub struct Controls<'a> {
     pub entry: Option<&'a [u8]>,
     /// `UNIBIN_TO`: where `UNIBIN_DO=extract` writes.
     pub to: Option<&'a CStr>,
-    /// `UNIBIN_LIBRARY_PATH`: folders in which the app's loader looks before its tree.
+    /// `UNIBIN_LIBRARY_PATH`: directories in which the app's loader looks before its tree.
     pub library_path: Option<&'a CStr>,
     /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
     pub preload: Option<&'a CStr>,
@@ -104,9 +104,9 @@ impl<'a> Controls<'a> {
         let [task, route, emulator, options, entry, to, library_path, preload, _, log, verify, cache, ..] =
             values;
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
-        // The app may change its working folder before it starts a program from the cache.
+        // The app may change its working directory before it starts a program from the cache.
         if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
-            return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a folder"));
+            return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a directory"));
         }
         Ok(keep(Self {
             task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract, gc or run")?,

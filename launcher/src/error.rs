@@ -13,7 +13,7 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 /// Exit code when the program is not found.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
-/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a folder. One pointer wide:
+/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide:
 /// results come back in registers, which makes the launcher a quarter smaller.
 #[derive(Clone, Copy)]
 pub struct Error(&'static Failure);
@@ -36,12 +36,12 @@ impl Error {
         Self(keep(Failure { code, text: fill(template, values) }))
     }
 
-    /// This folder does not serve, for this reason.
+    /// This directory does not serve, for this reason.
     pub fn of_candidate(why: &str, values: &[&[u8]]) -> Self {
         Self::new(OF_CANDIDATE, why, values)
     }
 
-    /// Whether only this folder is ruled out.
+    /// Whether only this directory is ruled out.
     pub fn next_candidate_may_do(self) -> bool {
         self.0.code == OF_CANDIDATE
     }
@@ -231,7 +231,7 @@ impl Error {
         )
     }
 
-    /// The kernel refuses to execute, for a reason that no other folder mends.
+    /// The kernel refuses to execute, for a reason that no other directory mends.
     pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
         let hint: &[u8] = match errno {
             Errno::E2BIG => b"\nhint: arguments and environment together are limited by `ulimit -s`",
@@ -245,8 +245,8 @@ impl Error {
     pub fn no_cache(tried: &[u8], memory: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "no folder lets me write and execute:{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a folder of yours on a file system with room, mounted without noexec",
+            "no directory lets me write and execute:{}\n  memory: {}\n\
+             hint: set UNIBIN_CACHE to a directory of yours on a file system with room, mounted without noexec",
             &[tried, memory],
         )
     }
@@ -256,13 +256,13 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "cannot write `{}`: {}\n\
-             hint: name a folder that does not exist yet with UNIBIN_TO=FOLDER",
+             hint: name a directory that does not exist yet with UNIBIN_TO=DIR",
             &[path, why],
         )
     }
 }
 
-/// A system call that fails rules out the folder that it was about; whoever knows better says so.
+/// A system call that fails rules out the directory that it was about; whoever knows better says so.
 impl From<Errno> for Error {
     #[inline(never)]
     fn from(errno: Errno) -> Self {

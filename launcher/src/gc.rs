@@ -43,7 +43,7 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
     let mut seen: Vec<Stat> = Vec::new();
     for candidate in candidates(start, controls) {
         for cache in Arch::HOSTS.into_iter().filter_map(|host| Cache::existing(candidate, host)) {
-            // The same folder by several names: what the stub found, UNIBIN_CACHE, a link.
+            // The same directory by several names: what the stub found, UNIBIN_CACHE, a link.
             let stat = cache.dir().stat()?;
             if !seen.iter().any(|seen| seen.same_file(&stat)) {
                 seen.push(stat);
@@ -70,7 +70,7 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
     Ok(0)
 }
 
-/// One CPU's folder of one cache: what was used within so many seconds stays.
+/// One CPU's directory of one cache: what was used within so many seconds stays.
 fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
     let lock = sys::openat(cache.dir().at(), c".", OFlags::DIRECTORY, 0)?;
     // First runs hold it while they unpack. Where there are no locks, what is unfinished is known by its name.
@@ -85,7 +85,7 @@ fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
         other => other.is_ok(),
     };
     cache.remove_left_overs(locked);
-    // Asked again for each folder: the answer ages.
+    // Asked again for each directory: the answer ages.
     let used = used_by_processes()?;
     let now = sys::unix_seconds();
     let names: Vec<_> = crate::cache::names(&lock).collect();
@@ -126,7 +126,7 @@ fn remove(cache: &Cache, name: &CStr) -> bool {
 
 /// The bytes of all files at `name`, and when one was last read or made. Whatever disappears meanwhile counts for nothing.
 ///
-/// A folder is read by whoever looks around in it, so that only its making counts; a file is read when it is started.
+/// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it is started.
 fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
     let Ok(stat) = sys::statat(at.at(), name, Follow::No) else { return (0, 0) };
     if stat.is_file() {
@@ -145,7 +145,7 @@ fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
     sum
 }
 
-/// The names of slots in which a living process has its program, a mapped file or its working folder, or which its arguments
+/// The names of slots in which a living process has its program, a mapped file or its working directory, or which its arguments
 /// name: an emulated program's own file is told by the arguments of its emulator.
 fn used_by_processes() -> Result<Vec<Name>, Error> {
     let proc = sys::openat(At::CWD, c"/proc/", OFlags::DIRECTORY, 0).map_err(Error::no_processes)?;
@@ -177,7 +177,7 @@ fn used_by_processes() -> Result<Vec<Name>, Error> {
             }
         }
     }
-    // An empty folder of that name says nothing.
+    // An empty directory of that name says nothing.
     if seen_self { Ok(used.all) } else { Err(Error::no_processes(Errno::ENOENT)) }
 }
 

@@ -37,7 +37,7 @@ pub struct Places<'a> {
     /// Variables that the way of attending to children needs, `NAME=VALUE`.
     #[cfg(feature = "children")]
     pub variables: Vec<&'static CStr>,
-    /// The tree's folders of programs, which come before the caller's in `PATH`; empty where nothing attends to children.
+    /// The tree's directories of programs, which come before the caller's in `PATH`; empty where nothing attends to children.
     #[cfg(feature = "children")]
     pub programs: &'static [u8],
 }
@@ -218,13 +218,13 @@ impl<'a> Environment<'a> {
         self.0.push(c_string(&[name, b"=", value]));
     }
 
-    /// Where there is no `PATH`, each libc has folders of its own to look in; so it stays.
+    /// Where there is no `PATH`, each libc has directories of its own to look in; so it stays.
     #[cfg(feature = "children")]
-    fn prepend_to_path(&mut self, folders: &[u8]) {
+    fn prepend_to_path(&mut self, directories: &[u8]) {
         let path = self.0.iter_mut().find(|variable| name_of(variable) == b"PATH");
-        if let (Some(path), false) = (path, folders.is_empty()) {
+        if let (Some(path), false) = (path, directories.is_empty()) {
             let (_, value) = cut(path.to_bytes(), b'=');
-            *path = c_string(&[b"PATH=", folders, b":", value.unwrap_or_default()]);
+            *path = c_string(&[b"PATH=", directories, b":", value.unwrap_or_default()]);
         }
     }
 

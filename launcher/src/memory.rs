@@ -1,5 +1,5 @@
-//! The last resort where no folder can be written or executed from: emulator and program live in memory only.
-//! Serves static programs; an app that needs its other files has to have a folder. Nothing is probed here, since nothing
+//! The last resort where no directory can be written or executed from: emulator and program live in memory only.
+//! Serves static programs; an app that needs its other files has to have a directory. Nothing is probed here, since nothing
 //! could be remembered: the first translator is taken.
 
 use core::ffi::CStr;
@@ -19,9 +19,9 @@ use crate::unpack::{PIECE, write_content, write_file};
 /// Returns only when nothing was executed.
 pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     if !run.route.variant().loader.is_empty() {
-        return Err(Error::of_candidate("its program needs its libraries in a folder", &[]));
+        return Err(Error::of_candidate("its program needs its libraries in a directory", &[]));
     }
-    run.log.step("no folder serves: unpacking into memory", &[]);
+    run.log.step("no directory serves: unpacking into memory", &[]);
     // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
@@ -35,7 +35,7 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
         }
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
-            let mut last = Error::of_candidate("its emulator needs a folder", &[]);
+            let mut last = Error::of_candidate("its emulator needs a directory", &[]);
             for translator in translators.iter().filter(single) {
                 let emulator = file_in_memory(run, translator.blob)?;
                 last = execute_fd(run, &emulator, Some(translator), &places, callers_signal);

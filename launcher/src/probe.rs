@@ -35,7 +35,7 @@ pub fn launcher_is_intact(
     }
 }
 
-/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its slot, as a folder
+/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its slot, as a directory
 /// that is named like it, until `UNIBIN_VERIFY=1` fills the slot anew.
 pub fn passes(
     run: &Run<'_>,

@@ -169,7 +169,7 @@ impl Run<'_> {
         self.not_executed(self.execute_errno(path, translator, places))
     }
 
-    /// What a failed execution means: a folder mounted noexec is the folder's fault, anything else no other folder mends.
+    /// What a failed execution means: a directory mounted noexec is the directory's fault, anything else no other directory mends.
     pub fn not_executed(&self, errno: Errno) -> Error {
         match errno {
             Errno::EACCES | Errno::EPERM | Errno::ENOENT => {
@@ -201,7 +201,8 @@ impl Run<'_> {
         if let (Some(named), Some(launcher)) = (self.controls.cache, self.start.launcher)
             && !launcher.to_bytes().starts_with(named.to_bytes())
         {
-            self.log.step("UNIBIN_CACHE was not used: {} is not a folder that serves", &[named.to_bytes()]);
+            self.log
+                .step("UNIBIN_CACHE was not used: {} is not a directory that serves", &[named.to_bytes()]);
         }
         self.log.step("route: {} (host {}, target {}), entry {}", &[how, host, target, self.entry.name]);
     }

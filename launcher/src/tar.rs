@@ -24,7 +24,7 @@ pub enum Kind {
         /// The file of the tree whose path this one ends in once it is in its place; empty for most.
         loader: &'static [u8],
     },
-    /// A folder.
+    /// A directory.
     Directory,
     /// A symbolic link: `..` only at the start and never out of the tree.
     Symlink(&'static [u8]),
@@ -48,14 +48,14 @@ pub struct TarReader<'a> {
     left: u64,
     padding: usize,
     last_path: &'static [u8],
-    /// Folders seen so far, in ascending order.
-    folders: Vec<&'static [u8]>,
+    /// Directories seen so far, in ascending order.
+    directories: Vec<&'static [u8]>,
 }
 
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
     pub fn new(bytes: &'a mut BlobReader<'a>) -> Self {
-        Self { bytes, left: 0, padding: 0, last_path: b"", folders: Vec::new() }
+        Self { bytes, left: 0, padding: 0, last_path: b"", directories: Vec::new() }
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -135,9 +135,9 @@ impl<'a> TarReader<'a> {
         if path <= self.last_path {
             return refuse("it is out of order");
         }
-        let folder = folder_of(path);
-        if !folder.is_empty() && self.folders.binary_search(&folder).is_err() {
-            return refuse("its folder does not come before it");
+        let directory = directory_of(path);
+        if !directory.is_empty() && self.directories.binary_search(&directory).is_err() {
+            return refuse("its directory does not come before it");
         }
         if mode & 0o7000 != 0 {
             return refuse("it has a set-user-ID, set-group-ID or sticky bit");
@@ -149,14 +149,14 @@ impl<'a> TarReader<'a> {
             b'0' => Kind::File { size, executable: mode & 0o100 != 0, loader: target },
             _ if size != 0 => return refuse("it has content but is not a file"),
             b'5' => Kind::Directory,
-            b'2' if link_stays_inside(folder, target) => Kind::Symlink(target),
+            b'2' if link_stays_inside(directory, target) => Kind::Symlink(target),
             b'2' => return refuse("it is a link out of the tree"),
             b'1' if is_tree_path(target) && target < path => Kind::Hardlink(target),
             b'1' => return refuse("it is a link to nothing that came before"),
-            _ => return refuse("it is neither a file, a folder nor a link"),
+            _ => return refuse("it is neither a file, a directory nor a link"),
         };
         if kind == Kind::Directory {
-            self.folders.push(path);
+            self.directories.push(path);
         }
         if let Kind::File { size, .. } = kind {
             self.left = size;
@@ -167,8 +167,8 @@ impl<'a> TarReader<'a> {
     }
 }
 
-/// The folder part of a tree path; empty at the top.
-pub fn folder_of(path: &[u8]) -> &[u8] {
+/// The directory part of a tree path; empty at the top.
+pub fn directory_of(path: &[u8]) -> &[u8] {
     let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     path.get(..slash).unwrap_or_default()
 }
@@ -178,13 +178,13 @@ fn padding_of(size: u64) -> usize {
     if over == 0 { 0 } else { BLOCK.saturating_sub(over) }
 }
 
-/// Whether a link in `folder` stays in the tree. `..` is allowed only at the start, where it climbs real folders: behind
+/// Whether a link in `directory` stays in the tree. `..` is allowed only at the start, where it climbs real directories: behind
 /// the name of another link it would climb from wherever that one points.
-fn link_stays_inside(folder: &[u8], target: &[u8]) -> bool {
+fn link_stays_inside(directory: &[u8], target: &[u8]) -> bool {
     if target.is_empty() || target.len() >= PATH_MAX || has(target, 0) || target.first() == Some(&b'/') {
         return false;
     }
-    let depth = if folder.is_empty() { 0 } else { folder.split(|byte| *byte == b'/').count() };
+    let depth = if directory.is_empty() { 0 } else { directory.split(|byte| *byte == b'/').count() };
     let parts = || target.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
     let climbs = parts().take_while(|part| *part == b"..").count();
     climbs <= depth && parts().skip(climbs).all(|part| part != b"..")
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_may_climb_its_own_folders_and_no_further() {
+    fn a_link_may_climb_its_own_directories_and_no_further() {
         assert!(link_stays_inside(b"", b"busybox"));
         assert!(link_stays_inside(b"usr/bin", b"../../bin/x"));
         assert!(link_stays_inside(b"usr/bin", b"./x"));

@@ -102,8 +102,8 @@ fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'
     }
 }
 
-/// Unpacks each variant's tree into a new folder: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With several
-/// variants each goes into a folder named after its CPU.
+/// Unpacks each variant's tree into a new directory: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With several
+/// variants each goes into a directory named after its CPU.
 pub fn extract(
     start: &Start<'_>,
     controls: &Controls<'_>,
@@ -138,27 +138,27 @@ fn extract_variants(
     to: &CStr,
     place: &[u8],
 ) -> Result<(), Error> {
-    let folder = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
+    let directory = sys::openat(At::CWD, to, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
     let several = manifest.variants().nth(1).is_some();
-    manifest.variants().try_for_each(|variant| extract_variant(file, &folder, place, &variant, several))
+    manifest.variants().try_for_each(|variant| extract_variant(file, &directory, place, &variant, several))
 }
 
 fn extract_variant(
     file: &BundleFile<'_>,
-    folder: &sys::Fd,
+    directory: &sys::Fd,
     place: &[u8],
     variant: &Variant<'_>,
     several: bool,
 ) -> Result<(), Error> {
     let blobs = [Some(variant.app), variant.shared];
     if !several {
-        return write_trees(file, blobs, folder, place);
+        return write_trees(file, blobs, directory, place);
     }
     let mut name = c_string(&[variant.target.name().as_bytes()]);
     if variant.level != 0 {
         name = c_string(&[name.to_bytes(), b"-v", decimal(variant.level.into())]);
     }
-    sys::mkdirat(folder.at(), name, 0o755)?;
-    let tree = sys::openat(folder.at(), name, OFlags::DIRECTORY, 0)?;
+    sys::mkdirat(directory.at(), name, 0o755)?;
+    let tree = sys::openat(directory.at(), name, OFlags::DIRECTORY, 0)?;
     write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]))
 }

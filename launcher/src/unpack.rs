@@ -64,7 +64,7 @@ pub fn ensure(
     })
 }
 
-/// The trees of these blobs into one folder, which will be at `place`.
+/// The trees of these blobs into one directory, which will be at `place`.
 pub fn write_trees(
     file: &BundleFile<'_>,
     blobs: [Option<Blob<'_>>; 2],
@@ -114,14 +114,14 @@ fn copy(
     }
 }
 
-/// A whole tar stream into a folder, which will be at `place`.
+/// A whole tar stream into a directory, which will be at `place`.
 fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(), Error> {
     let piece = zeroed(PIECE);
     while let Some(member) = members.next_member()? {
         let path = c_string(&[member.path]);
         match member.kind {
             Kind::Directory => match sys::mkdirat(tree.at(), path, 0o755) {
-                // The shared blob's folders are the own one's too.
+                // The shared blob's directories are the own one's too.
                 Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
                 made => made?,
             },

@@ -27,16 +27,16 @@ fn main() {
 
 /// Runs the two others as a user like any other.
 fn outside() {
-    let folder = std::env::temp_dir().join(format!("unibin-binfmt-{}", std::process::id()));
-    fs::create_dir(&folder).expect("a folder of our own");
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
-    let program = folder.join("program");
+    let directory = std::env::temp_dir().join(format!("unibin-binfmt-{}", std::process::id()));
+    fs::create_dir(&directory).expect("a directory of our own");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("ours");
+    let program = directory.join("program");
     // Enough of an ELF header to be known: 64 bits, little-endian, ET_EXEC, riscv64.
     let mut head = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xf3\0".to_vec();
     head.resize(64, 0);
     fs::write(&program, head).expect("written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
-    let own = folder.join("test");
+    let own = directory.join("test");
     fs::copy(std::env::current_exe().expect("a path"), &own).expect("a copy that everybody may execute");
 
     let root = fs::metadata("/proc/self").expect("procfs").uid() == 0;
@@ -46,7 +46,7 @@ fn outside() {
         }
         for what in ["fails", "inside"] {
             let mut command = Command::new(&own);
-            command.args([what, folder.to_str().expect("UTF-8")]).current_dir(&folder);
+            command.args([what, directory.to_str().expect("UTF-8")]).current_dir(&directory);
             if let Some(user) = user {
                 command.uid(user).gid(user);
             }
@@ -56,7 +56,7 @@ fn outside() {
             eprint!("{err}");
         }
     }
-    fs::remove_dir_all(&folder).expect("ours");
+    fs::remove_dir_all(&directory).expect("ours");
 }
 
 fn ids() -> (u32, u32) {
@@ -73,32 +73,32 @@ fn namespaces() -> [String; 2] {
 
 /// Where a step fails, nothing has changed.
 fn fails() {
-    let before = (ids(), namespaces(), std::env::current_dir().expect("a folder"));
+    let before = (ids(), namespaces(), std::env::current_dir().expect("a directory"));
     let missing = enter(&[(Arch::Riscv64, c"/no/such/emulator")], Log { on: false });
     let text = missing.err().map(|error| String::from_utf8_lossy(error.text()).into_owned());
     let text = text.expect("an emulator that is not there cannot be registered with `F`");
-    assert_eq!(before, (ids(), namespaces(), std::env::current_dir().expect("a folder")), "{text}");
+    assert_eq!(before, (ids(), namespaces(), std::env::current_dir().expect("a directory")), "{text}");
     eprintln!("private binfmt_misc refused: {text}");
 }
 
-fn inside(folder: &Path) {
-    let program = folder.join("program");
+fn inside(directory: &Path) {
+    let program = directory.join("program");
     let refused = Command::new(&program).output().map_err(|error| error.raw_os_error());
     // ENOEXEC: nobody else has registered riscv64 here.
     if refused.as_ref().err() != Some(&Some(8)) {
         eprintln!("NOT RUN: this machine runs riscv64 programs already: {refused:?}");
         return;
     }
-    let before = (ids(), namespaces(), std::env::current_dir().expect("a folder"));
+    let before = (ids(), namespaces(), std::env::current_dir().expect("a directory"));
     let echo = CString::new("/bin/echo").expect("no NUL");
     if let Err(error) = enter(&[(Arch::Riscv64, &echo), (Arch::S390x, &echo)], Log { on: false }) {
         let text = String::from_utf8_lossy(error.text());
-        assert_eq!(before, (ids(), namespaces(), std::env::current_dir().expect("a folder")), "{text}");
+        assert_eq!(before, (ids(), namespaces(), std::env::current_dir().expect("a directory")), "{text}");
         eprintln!("NOT RUN: a private binfmt_misc cannot be had here: {text}");
         return;
     }
     let (ids_before, namespaces_before, place_before) = before;
-    assert_eq!((ids(), std::env::current_dir().expect("a folder")), (ids_before, place_before));
+    assert_eq!((ids(), std::env::current_dir().expect("a directory")), (ids_before, place_before));
     assert!(namespaces().iter().zip(&namespaces_before).all(|(now, before)| now != before));
 
     // `P`: the program's path, then its argv[0], then the rest.

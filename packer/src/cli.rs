@@ -1,5 +1,7 @@
 //! The command line, with `clap`, which is touched here only. Values are parsed to the words of the project at this edge.
 
+pub(crate) mod values;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,10 +11,10 @@ use clap::CommandFactory;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
-use crate::compress;
-use crate::words::{
+use crate::cli::values::{
     Children, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts, libs, native,
 };
+use crate::write::compress;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -130,7 +132,7 @@ pub(crate) struct PackArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Libraries and data")]
 pub(crate) struct TreeArgs {
-    /// Take libraries and loader out of DIR, the root folder of a system of the target's CPU (may be repeated)
+    /// Take libraries and loader out of DIR, the root directory of a system of the target's CPU (may be repeated)
     #[arg(long, value_name = "DIR")]
     pub(crate) sysroot: Vec<PathBuf>,
     /// Take libraries out of DIR first, as `LD_LIBRARY_PATH` would (may be repeated)
@@ -139,10 +141,10 @@ pub(crate) struct TreeArgs {
     /// Take libraries that are nowhere else out of Debian's packages
     #[arg(long, value_name = "debian[:SUITE]", value_parser = libs)]
     pub(crate) libs: Option<Libs>,
-    /// Put a file or folder into the app: beside the program, or at DEST (may be repeated)
+    /// Put a file or directory into the app: beside the program, or at DEST (may be repeated)
     #[arg(long, value_name = "SRC[:DEST]")]
     pub(crate) add: Vec<OsString>,
-    /// Leave out what fits: `*` within one name, `**` over folders (may be repeated)
+    /// Leave out what fits: `*` within one name, `**` over directories (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<OsString>,
     /// Run the program here, with the arguments after `--`, and add every file of the sysroot that it opens
@@ -177,7 +179,7 @@ pub(crate) struct ArchiveArgs {
     /// Never connect to anything
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Debian archive mirror: a URL or a folder (default: `UNIBIN_MIRROR`, then the machine's apt sources)
+    /// Debian archive mirror: a URL or a directory (default: `UNIBIN_MIRROR`, then the machine's apt sources)
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Option<String>,
     /// Suite for `--deb` (default: trixie for the architectures it has, else sid)
@@ -193,7 +195,7 @@ pub(crate) struct ArchiveArgs {
 /// Which emulators, and where they come from before a Debian archive is asked.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SupplyArgs {
-    /// Folder or HTTP server in the layout of the store: a copy made by `unibin emulator export`
+    /// Directory or HTTP server in the layout of the store: a copy made by `unibin emulator export`
     #[arg(long, value_name = "URL")]
     pub(crate) emulators: Option<String>,
     /// Translators of your own (default: `emulators.toml` in `$XDG_CONFIG_HOME/unibin` or `~/.config/unibin`)
@@ -235,9 +237,9 @@ pub(crate) struct InspectArgs {
 pub(crate) struct ExtractArgs {
     /// Bundle to read
     pub(crate) file: PathBuf,
-    /// Folder to make; it must not exist (default: the bundle's name with `.extracted`, in the working folder)
-    pub(crate) folder: Option<PathBuf>,
-    /// Take the emulators out too: FOLDER/app-TARGET, FOLDER/emulators
+    /// Directory to make; it must not exist (default: the bundle's name with `.extracted`, in the working directory)
+    pub(crate) directory: Option<PathBuf>,
+    /// Take the emulators out too: DIR/app-TARGET, DIR/emulators
     #[arg(long)]
     pub(crate) emulators: bool,
     /// Take everything out: stub, launchers, brokers and notices too
@@ -256,10 +258,10 @@ pub(crate) struct RunArgs {
 
 /// Which caches are meant.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CacheFolders {
+pub(crate) struct CacheDirectories {
     /// Look at this cache only, as `UNIBIN_CACHE` names one (may be repeated; default: wherever a bundle would look)
     #[arg(long, value_name = "DIR")]
-    pub(crate) folder: Vec<PathBuf>,
+    pub(crate) directory: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -267,14 +269,14 @@ pub(crate) enum CacheCommand {
     /// List what is there, how large, when it was last used and by whom it is now
     List {
         #[command(flatten)]
-        folders: CacheFolders,
+        directories: CacheDirectories,
         #[command(flatten)]
         list: ListArgs,
     },
     /// Remove what has not been used for long; a bundle that needs it again unpacks it again
     Gc {
         #[command(flatten)]
-        folders: CacheFolders,
+        directories: CacheDirectories,
         /// Keep what was used within this many days
         #[arg(long, value_name = "N", default_value_t = 30)]
         days: u64,
@@ -282,7 +284,7 @@ pub(crate) enum CacheCommand {
     /// Remove everything that no living process uses
     Clear {
         #[command(flatten)]
-        folders: CacheFolders,
+        directories: CacheDirectories,
     },
 }
 
@@ -313,19 +315,19 @@ pub(crate) enum EmulatorCommand {
         /// Without the sources of what is linked into them (`glibc`, `glib2.0`, ...)
         #[arg(long)]
         only_own: bool,
-        /// Folder to fetch them into
+        /// Directory to fetch them into
         to: PathBuf,
         #[command(flatten)]
         archive: ArchiveArgs,
     },
-    /// Copy emulators out of the store, into a folder that can be served or into one FILE.tar or FILE.tar.zst
+    /// Copy emulators out of the store, into a directory that can be served or into one FILE.tar or FILE.tar.zst
     Export {
-        /// Folder or archive to write
+        /// Directory or archive to write
         to: PathBuf,
     },
     /// Copy emulators into the store, from what `export` has written
     Import {
-        /// Folder or archive to read
+        /// Directory or archive to read
         from: PathBuf,
         /// Lock file that they must agree with (default: `unibin.lock` if it is here)
         #[arg(long, value_name = "FILE")]

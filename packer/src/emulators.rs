@@ -1,5 +1,9 @@
 //! Emulators for a request: which hosts need one, which there is, and its bytes.
 
+pub(crate) mod known;
+pub(crate) mod lock_file;
+pub(crate) mod notices;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -13,17 +17,19 @@ use emulator::{
     Store, StoreError, Translators, TranslatorsError, Watch,
 };
 
-use crate::app::{App, Node};
 use crate::cli::{ArchiveArgs, SupplyArgs};
-use crate::compress::{self, Frame};
-use crate::content::Content;
+use crate::emulators::lock_file::LockFile;
+use crate::emulators::notices::Owed;
 use crate::error::{Code, Error};
-use crate::lock_file::LockFile;
-use crate::notices::Owed;
+use crate::hash;
+use crate::pack::request::Request;
+use crate::packages::suites;
 use crate::progress::Bars;
-use crate::request::Request;
 use crate::say;
-use crate::{archive, archives, hash};
+use crate::tree::app_tree::{App, Node};
+use crate::tree::content::Content;
+use crate::write::compress::{self, Frame};
+use crate::write::tarball;
 
 /// An emulator that is here, checked, and how it is called.
 #[derive(Clone, Debug)]
@@ -92,7 +98,7 @@ impl Emulators {
             catalogue: translators.beside(catalogue),
             translators,
             lock: LockFile::open(&archive.supply).map_err(|error| failed(&error.into()))?,
-            store: Store::open(archives::store_root()?).map_err(store_failed)?,
+            store: Store::open(suites::store_root()?).map_err(store_failed)?,
             archive: archive.clone(),
             bars: Bars::default(),
             transferred: Mutex::default(),
@@ -137,15 +143,15 @@ impl Emulators {
         self.transferred.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
-    /// Copies all emulators of the store into `folder`, in the store's layout; says which.
-    pub(crate) fn export(&self, folder: &Path) -> Result<Vec<String>, Error> {
-        Ok(self.store.export_to(folder).map_err(store_failed)?.iter().map(line).collect())
+    /// Copies all emulators of the store into `directory`, in the store's layout; says which.
+    pub(crate) fn export(&self, directory: &Path) -> Result<Vec<String>, Error> {
+        Ok(self.store.export_to(directory).map_err(store_failed)?.iter().map(line).collect())
     }
 
-    /// Copies all emulators of `folder` into the store; says which.
-    pub(crate) fn import(&self, folder: &Path) -> Result<Vec<String>, Error> {
+    /// Copies all emulators of `directory` into the store; says which.
+    pub(crate) fn import(&self, directory: &Path) -> Result<Vec<String>, Error> {
         let lock = self.lock.as_ref().map(|file| &file.lock);
-        let imported = emulator::import(&self.store, folder, lock).map_err(|error| failed(&error))?;
+        let imported = emulator::import(&self.store, directory, lock).map_err(|error| failed(&error))?;
         Ok(imported.iter().map(line).collect())
     }
 
@@ -241,7 +247,7 @@ impl Emulators {
 
     /// Where emulators are looked for, whatever is given or locked.
     fn options(&self) -> Options<'_> {
-        let (mirrors, fetch) = archives::sources(&self.archive);
+        let (mirrors, fetch) = suites::sources(&self.archive);
         Options {
             mirrors,
             fetch,
@@ -340,7 +346,7 @@ impl Emulators {
             }
             members.push(name);
         }
-        let tar = compress::spool(|to| archive::write(&tree, to)).map_err(Error::Temporary)?;
+        let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
         let digest = hash::of_content(&tar).map_err(Error::Temporary)?;
         let by = format!("{}-wide", compress::compressor());
         let frame = self.kept_frame(digest, &by, level, || {
@@ -433,12 +439,12 @@ fn line(emulator: &emulator::Emulator) -> String {
 
 /// The file that `--translators` names, or the user's own where there is one.
 fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
-    let folder = |name: &str, below: &str| {
-        let folder = std::env::var_os(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
-        folder.map(|folder| folder.join(below))
+    let directory = |name: &str, below: &str| {
+        let directory = std::env::var_os(name).map(PathBuf::from).filter(|directory| directory.is_absolute());
+        directory.map(|directory| directory.join(below))
     };
     let usual = || {
-        let config = folder("XDG_CONFIG_HOME", "unibin").or_else(|| folder("HOME", ".config/unibin"));
+        let config = directory("XDG_CONFIG_HOME", "unibin").or_else(|| directory("HOME", ".config/unibin"));
         config.map(|config| config.join("emulators.toml")).filter(|file| file.exists())
     };
     match args.translators.clone().or_else(usual) {
@@ -490,7 +496,7 @@ fn failed(error: &EmulatorError) -> Error {
         | EmulatorError::Translators(_)
         | EmulatorError::Lock(LockError::Form { .. }) => Code::Input,
         EmulatorError::Fetch { failures, .. }
-            if failures.iter().any(|failure| archives::is_forged(&*failure.source)) =>
+            if failures.iter().any(|failure| suites::is_forged(&*failure.source)) =>
         {
             Code::Verification
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Digest, EncodeError};
 use thiserror::Error;
 
-use crate::elf::{Kind, NotElf};
+use crate::tree::elf::{Kind, NotElf};
 
 /// What a failure means for the caller; the exit codes of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub(crate) enum Error {
     Dynamic { path: PathBuf, loader: String, needed: Vec<String> },
     #[error("{} that the program needs {} not found:{text}", if *count == 1 { "a library".to_owned() } else { format!("{count} libraries") }, if *count == 1 { "was" } else { "were" })]
     Missing { count: usize, text: String, hint: String },
-    #[error("`{}` is {found}, not a folder", path.display())]
-    NotAFolder { path: PathBuf, found: &'static str },
+    #[error("`{}` is {found}, not a directory", path.display())]
+    NotADirectory { path: PathBuf, found: &'static str },
     #[error("`--sysroot` alone does not say which program to start")]
     SysrootWithoutEntry,
     #[error("`{text}` names no variable")]
@@ -160,9 +160,9 @@ impl Error {
         let text = match self {
             Self::Io { source, .. } => return io_hint(source),
             Self::Temporary(source) if is_full(source) => {
-                "free space there, or set TMPDIR to a folder that has some"
+                "free space there, or set TMPDIR to a directory that has some"
             }
-            Self::Temporary(_) => "set TMPDIR to a folder that can be written to",
+            Self::Temporary(_) => "set TMPDIR to a directory that can be written to",
             Self::NotAFile { .. } | Self::NoFileName { .. } => "name one ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
             Self::AlreadyABundle { .. } => {
@@ -174,13 +174,13 @@ impl Error {
                 return Some(format!("leave `--target` out, or say `--target {}`", found.name()));
             }
             Self::Dynamic { .. } => {
-                "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot FOLDER` with a system of its \
+                "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot DIR` with a system of its \
                  CPU; or link it with `-static` (for Rust: a `-musl` target, for Go: `CGO_ENABLED=0`)"
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
-            Self::NotAFolder { .. } => "name a folder",
+            Self::NotADirectory { .. } => "name a directory",
             Self::SysrootWithoutEntry => {
-                "name a program with `--entry NAME=PATH`, PATH as it is in the folder"
+                "name a program with `--entry NAME=PATH`, PATH as it is in the directory"
             }
             Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
             Self::TreeInside { .. } => {
@@ -303,7 +303,7 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
 /// What a thing is that is no regular file.
 pub(crate) fn kind_of(kind: FileType) -> &'static str {
     if kind.is_dir() {
-        "a folder"
+        "a directory"
     } else if kind.is_fifo() {
         "a fifo"
     } else if kind.is_socket() {

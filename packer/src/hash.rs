@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use bundle::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::content::Content;
+use crate::tree::content::Content;
 
 /// The digest of `bytes`.
 pub(crate) fn of(bytes: &[u8]) -> Digest {

@@ -1,24 +1,33 @@
 //! `unibin pack`, as a story: request, app, hosts, emulators, blobs, bundle, report.
 //! The packer never executes what it packs.
 
+pub(crate) mod dedup;
+pub(crate) mod emulator_only;
+pub(crate) mod foreign_programs;
+pub(crate) mod inventory;
+pub(crate) mod report;
+pub(crate) mod request;
+pub(crate) mod variants;
+
 use std::sync::Arc;
 
 use bundle::Arch;
 
-use crate::app::App;
-use crate::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
 use crate::cli::PackArgs;
-use crate::compress::{self, Frame};
-use crate::content::Content;
+use crate::cli::values::Children;
+use crate::emulators::notices::Owed;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
-use crate::gather::{Checked, gather};
-use crate::notices::Owed;
-use crate::report::Report;
-use crate::request::Request;
-use crate::shared::Shared;
-use crate::words::Children;
-use crate::{also_target, archive, emulator_only, head, shared, variants};
+use crate::pack::dedup::Shared;
+use crate::pack::report::Report;
+use crate::pack::request::Request;
+use crate::resolve::gather::{Checked, gather};
+use crate::tree::app_tree::App;
+use crate::tree::content::Content;
+use crate::write::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
+use crate::write::compress::{self, Frame};
+use crate::write::header;
+use crate::write::tarball;
 
 /// Packs, and says what was packed.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -29,8 +38,8 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, checked.target)?;
     // Before anything is fetched: whether every host can be started on.
-    head::check(request.head, &plan.hosts)?;
-    also_target::hint(&request, &checked, &plan);
+    header::check(request.head, &plan.hosts)?;
+    foreign_programs::hint(&request, &checked, &plan);
     let mut report = Report::new(&request, &checked, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
@@ -61,7 +70,7 @@ fn compressed(
         Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
     };
     let tree = |app: &App, whose: &str| -> Result<Frame, Error> {
-        let tar = compress::spool(|to| archive::write(app, to)).map_err(Error::Temporary)?;
+        let tar = compress::spool(|to| tarball::write(app, to)).map_err(Error::Temporary)?;
         let bar = emulators.bars.bar(&format!("app for {whose}"));
         compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
     };
@@ -79,7 +88,7 @@ fn compressed(
         Ok(Packed { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
-    let groups = shared::take_out(&mut variants)?;
+    let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -105,7 +114,7 @@ fn brokers(request: &Request, obtained: &[Emulator]) -> Result<Vec<(Arch, Frame)
         for of_host in obtained.chunk_by(|one, next| one.key.host == next.key.host) {
             let host = of_host.first().map(|emulator| emulator.key.host);
             if let Some(host) = host
-                && let Some(broker) = head::broker(host)?
+                && let Some(broker) = header::broker(host)?
             {
                 let frame = compress::frame(&Content::from(broker), request.level);
                 brokers.push((host, frame.map_err(Error::Temporary)?));

@@ -46,7 +46,7 @@ fn the_bytes_depend_on_the_inputs_alone() {
     fs::set_permissions(two.at("w/app"), fs::Permissions::from_mode(0o700)).expect("a mode");
     let touched = Command::new("touch").args(["-d", "1999-01-01"]).arg(two.at("w/app")).status();
     assert!(touched.is_ok_and(|status| status.success()));
-    // Another folder, umask, locale, time zone and order of options, one CPU.
+    // Another directory, umask, locale, time zone and order of options, one CPU.
     let mut shell = Command::new("sh");
     shell.current_dir("/").arg("-c").arg(format!(
         "umask 077; exec taskset -c 0 {} pack {w}/app --emulator aarch64={w}/emulator-a -o {w}/out \
@@ -182,7 +182,7 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     assert_eq!(fs::read(scene.at("w/tree/app")).expect("the app"), program(RISCV64));
     scene.run(["extract", "out", "tree"]).refused(1, &["cannot make `tree`", "nothing is yet"]);
     let run = scene.run(["extract", "../w/out"]).ok();
-    assert_eq!(run.out, "out.extracted\n", "it is made in the working folder");
+    assert_eq!(run.out, "out.extracted\n", "it is made in the working directory");
     assert!(scene.at("w/out.extracted").is_dir());
     scene.run(["extract", "out", "all", "--all"]).ok();
     assert_eq!(fs::read(scene.at("w/all/app-riscv64/app")).expect("the app"), program(RISCV64));
@@ -210,10 +210,10 @@ fn in_namespace(scene: &Scene, script: &str) -> Option<Run> {
 }
 
 #[test]
-fn a_full_disk_and_a_read_only_folder_are_said_and_nothing_is_left() {
+fn a_full_disk_and_a_read_only_directory_are_said_and_nothing_is_left() {
     let scene = Scene::new();
     scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(200_000), ..EMULATOR }));
-    fs::create_dir(scene.at("w/small")).expect("a folder");
+    fs::create_dir(scene.at("w/small")).expect("a directory");
     let script = "mount -t tmpfs -o size=64k tmpfs small && echo old >small/out && \
                   \"$1\" pack app --hosts riscv64 -o small/out; code=$?; ls -A small; cat small/out; exit $code";
     if let Some(run) = in_namespace(&scene, script) {
@@ -225,7 +225,7 @@ fn a_full_disk_and_a_read_only_folder_are_said_and_nothing_is_left() {
     if let Some(run) = in_namespace(&scene, script) {
         run.refused(1, &["cannot write `small/out`", "Read-only", "hint: "]);
     }
-    // The folder for temporary files is another place, with a cure of its own.
+    // The directory for temporary files is another place, with a cure of its own.
     let script = "mount -t tmpfs -o size=64k tmpfs small && \
                   TMPDIR=$PWD/small exec \"$1\" pack app --hosts riscv64 -o out";
     if let Some(run) = in_namespace(&scene, script) {
@@ -285,7 +285,7 @@ fn an_interrupted_extract_leaves_nothing() {
     let mut extract = scene.unibin();
     let mut extract =
         extract.args(["extract", "out", "tree"]).stdout(Stdio::null()).spawn().expect("it starts");
-    // At work as soon as its hidden folder is there; until then there is nothing to leave.
+    // At work as soon as its hidden directory is there; until then there is nothing to leave.
     while scene.names().iter().all(|name| !name.starts_with(".unibin-")) {
         assert!(extract.try_wait().expect("it can be asked").is_none(), "it ended before it was interrupted");
     }

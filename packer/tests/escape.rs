@@ -1,4 +1,4 @@
-//! Bundles whose digests are right and whose trees are not: made to write outside the folder that they are extracted to.
+//! Bundles whose digests are right and whose trees are not: made to write outside the directory that they are extracted to.
 
 mod scene;
 
@@ -68,7 +68,7 @@ fn bundle_of(entries: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn a_tree_that_leads_out_of_its_folder_is_refused_and_a_good_one_is_extracted() {
+fn a_tree_that_leads_out_of_its_directory_is_refused_and_a_good_one_is_extracted() {
     let scene = Scene::new();
     let inside = "not a path inside the tree";
     let cases: [(&str, Vec<Vec<u8>>, i32, &str); 8] = [

@@ -32,7 +32,7 @@ fn a_suite_that_debian_has_not_signed_fails_the_verification() {
     let scene = Scene::new();
     let signed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../debian/tests/data/signatures");
     let place = scene.at("mirror/dists/trixie/InRelease");
-    fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+    fs::create_dir_all(place.parent().expect("a directory")).expect("a directory");
     let mirror = scene.at("mirror").display().to_string();
     // Neither key is Debian's: that its own tests trust one of them counts for nothing.
     for name in ["signed-by-stranger.asc", "signed-by-good.asc"] {

@@ -1,4 +1,4 @@
-//! What stands between `unibin` and a mirror: a server that knows no ranges, a proxy. The mirror is a folder with a package as
+//! What stands between `unibin` and a mirror: a server that knows no ranges, a proxy. The mirror is a directory with a package as
 //! `dpkg-deb` makes them, which a lock file pins, so that nothing but the way there is left to go wrong.
 
 mod scene;
@@ -37,7 +37,7 @@ fn scene() -> Scene {
     let emulator = emulator();
     let package = package(&scene, &emulator);
     let place = scene.at("mirror").join(PACKAGE);
-    fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+    fs::create_dir_all(place.parent().expect("a directory")).expect("a directory");
     fs::write(&place, &package).expect("written");
     let lock = format!(
         "version = 1\n[[emulator]]\nhost = \"x86_64\"\ntarget = \"riscv64\"\ntranslator = \"qemu-user\"\n\
@@ -56,7 +56,7 @@ fn scene() -> Scene {
 /// A package with this emulator in it, and with enough behind it that a part is less than the whole.
 fn package(scene: &Scene, emulator: &[u8]) -> Vec<u8> {
     let tree = scene.at("tree");
-    fs::create_dir_all(tree.join("usr/bin")).expect("a folder");
+    fs::create_dir_all(tree.join("usr/bin")).expect("a directory");
     fs::write(tree.join("usr/bin/qemu-riscv64"), emulator).expect("written");
     // Numbers that nothing can compress.
     let mut state = 1u64;
@@ -65,11 +65,11 @@ fn package(scene: &Scene, emulator: &[u8]) -> Vec<u8> {
         state.to_be_bytes()[0]
     });
     fs::write(tree.join("usr/bin/zzz"), noise.collect::<Vec<_>>()).expect("written");
-    fs::create_dir_all(scene.at("about")).expect("a folder");
+    fs::create_dir_all(scene.at("about")).expect("a directory");
     fs::write(scene.at("about/control"), "Package: qemu-user\nVersion: 3\n").expect("written");
-    let packed = |folder: &str| {
+    let packed = |directory: &str| {
         let script = "tar --sort=name -C \"$1\" -c . | xz --block-size=65536";
-        let packed = Command::new("sh").args(["-c", script, "sh"]).arg(scene.at(folder)).output();
+        let packed = Command::new("sh").args(["-c", script, "sh"]).arg(scene.at(directory)).output();
         let packed = packed.expect("tar and xz run");
         assert!(packed.status.success() && !packed.stdout.is_empty(), "{packed:?}");
         packed.stdout
@@ -184,7 +184,7 @@ fn a_copy_of_a_store_is_reached_through_a_proxy_too() {
         &["`http://store.invalid/team/", &format!("through the proxy `{down}`"), "hint: `http_proxy`"],
     );
 
-    fs::create_dir(scene.at("served")).expect("a folder");
+    fs::create_dir(scene.at("served")).expect("a directory");
     fs::rename(scene.at("w/copy"), scene.at("served/team")).expect("moved");
     let server = Server::files(scene.at("served"), Ranges::Ignored);
     let proxy = Server::proxy(Some(server.address));

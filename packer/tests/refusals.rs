@@ -35,7 +35,7 @@ fn whatever_is_no_static_linux_program_is_refused_by_what_it_is() {
         (
             "dynamic",
             elf(dynamic),
-            &["3 libraries", "/lib/ld.so\n", "liba.so.1\n", "/usr/lib (built-in folder)", "--sysroot"],
+            &["3 libraries", "/lib/ld.so\n", "liba.so.1\n", "/usr/lib (built-in directory)", "--sysroot"],
         ),
         ("header", program(RISCV64)[..20].to_vec(), &["damaged ELF"]),
     ];
@@ -53,16 +53,16 @@ fn whatever_is_no_static_linux_program_is_refused_by_what_it_is() {
 #[test]
 fn what_is_no_file_is_refused_by_what_it_is() {
     let scene = Scene::new();
-    fs::create_dir(scene.at("w/folder")).expect("a folder");
+    fs::create_dir(scene.at("w/directory")).expect("a directory");
     let made = std::process::Command::new("mkfifo").arg(scene.at("w/fifo")).status();
     assert!(made.is_ok_and(|status| status.success()), "mkfifo makes a fifo");
     symlink("nowhere", scene.at("w/dangling")).expect("a link");
-    scene.run(["pack", "folder"]).refused(3, &["`folder` is a folder", "hint: "]);
+    scene.run(["pack", "directory"]).refused(3, &["`directory` is a directory", "hint: "]);
     scene.run(["pack", "fifo"]).refused(3, &["`fifo` is a fifo"]);
     scene.run(["pack", "/dev/null"]).refused(3, &["is a device"]);
     scene.run(["pack", "dangling"]).refused(1, &["cannot open `dangling`"]);
-    scene.run(["inspect", "folder"]).refused(3, &["`folder` is a folder"]);
-    scene.run(["verify", "folder"]).refused(3, &["`folder` is a folder"]);
+    scene.run(["inspect", "directory"]).refused(3, &["`directory` is a directory"]);
+    scene.run(["verify", "directory"]).refused(3, &["`directory` is a directory"]);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_mirror_with_other_bytes_than_the_pinned_ones_fails_the_verification() {
     let catalogue = emulator::Catalogue::embedded().expect("the catalogue");
     let (row, _) = catalogue.find(key).expect("a pinned emulator");
     let package = scene.at("mirror").join(&row.package.file);
-    fs::create_dir_all(package.parent().expect("a folder")).expect("a folder");
+    fs::create_dir_all(package.parent().expect("a directory")).expect("a directory");
     let forged = fs::File::create(&package).expect("a file");
     let pack = || {
         let mirror = scene.at("mirror").into_os_string();
@@ -217,18 +217,18 @@ fn fetching_the_emulator_that_a_cpu_does_not_need_says_so_and_all_leaves_out_wha
 fn an_output_that_is_no_place_for_a_file_is_refused() {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));
-    fs::create_dir(scene.at("w/folder")).expect("a folder");
+    fs::create_dir(scene.at("w/directory")).expect("a directory");
     let pack = |out: &str| scene.run(["pack", "app", "--hosts", "riscv64", "-o", out]);
-    pack("folder").refused(3, &["the output `folder` is a folder"]);
-    pack("new/").refused(3, &["is a folder"]);
+    pack("directory").refused(3, &["the output `directory` is a directory"]);
+    pack("new/").refused(3, &["is a directory"]);
     pack("/dev/null").refused(3, &["is a device"]);
     pack("app").refused(3, &["the program itself"]);
     pack("nowhere/out").refused(1, &["cannot write `nowhere/out`"]);
     let dry = scene.run(["pack", "app", "--hosts", "riscv64", "--dry-run", "-o", "nowhere/out"]);
     dry.refused(1, &["cannot write `nowhere/out`"]);
     assert_eq!(fs::read(scene.at("w/app")).expect("still there"), program(RISCV64));
-    assert_eq!(scene.names(), ["app", "folder"]);
-    assert!(scene::names(&scene.at("w/folder")).is_empty());
+    assert_eq!(scene.names(), ["app", "directory"]);
+    assert!(scene::names(&scene.at("w/directory")).is_empty());
 }
 
 #[test]
@@ -250,8 +250,8 @@ fn run_exits_as_env_does() {
     let foreign = program(RISCV64);
     scene.run(["run", "no-such-program-anywhere"]).refused(127, &["was not found"]);
     scene.run(["run", "./nothing"]).refused(127, &["was not found"]);
-    fs::create_dir(scene.at("w/folder")).expect("a folder");
-    scene.run(["run", "./folder"]).refused(126, &["is a folder"]);
+    fs::create_dir(scene.at("w/directory")).expect("a directory");
+    scene.run(["run", "./directory"]).refused(126, &["is a directory"]);
     let executable = |name: &str, bytes: &[u8]| {
         let path = scene.write(name, bytes);
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
@@ -268,7 +268,7 @@ fn run_exits_as_env_does() {
     }
     executable("foreign", &foreign);
     scene.run(["run", "--offline", "./foreign"]).refused(125, &["network is switched off"]);
-    fs::create_dir(scene.at("w/bin")).expect("a folder");
+    fs::create_dir(scene.at("w/bin")).expect("a directory");
     scene.write("bin/sh", b"not executable");
     let path = format!("{}:/bin", scene.at("w/bin").display());
     let args = ["run", "sh", "-c", "exit 7"];

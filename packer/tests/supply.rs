@@ -1,4 +1,4 @@
-//! Which emulators are taken: lock files, copies of a store as folder, archive and server, translators of one's own.
+//! Which emulators are taken: lock files, copies of a store as directory, archive and server, translators of one's own.
 
 mod scene;
 
@@ -98,7 +98,7 @@ fn a_pair_that_is_not_locked_is_refused_by_locked_and_added_without() {
 #[test]
 fn what_is_exported_is_imported_elsewhere_and_a_changed_byte_is_refused() {
     let from = scene();
-    for name in ["folder", "all.tar", "all.tar.zst"] {
+    for name in ["directory", "all.tar", "all.tar.zst"] {
         let exported = from.run(["emulator", "export", name]).ok();
         assert!(exported.out.starts_with("riscv64-on-x86_64"), "{exported:?}");
         let to = Scene::new();
@@ -109,19 +109,19 @@ fn what_is_exported_is_imported_elsewhere_and_a_changed_byte_is_refused() {
         assert_eq!(imported.out, exported.out, "{name}");
         pack(&to, &[]).ok();
     }
-    let path = blob(&from.at("w/folder"), b"one");
+    let path = blob(&from.at("w/directory"), b"one");
     let whole = fs::read(&path).expect("a program");
     let to = Scene::new();
-    let folder = from.at("w/folder").display().to_string();
+    let directory = from.at("w/directory").display().to_string();
     let mut changed = whole.clone();
     changed[121] ^= 1;
     fs::write(&path, changed).expect("written");
-    to.run(["emulator", "import", &folder]).refused(5, &["is damaged", "computed sha256"]);
+    to.run(["emulator", "import", &directory]).refused(5, &["is damaged", "computed sha256"]);
     fs::write(&path, whole).expect("written");
     to.write("unibin.lock", locked_text(b"two").as_bytes());
-    to.run(["emulator", "import", &folder]).refused(5, &["is not the locked one"]);
+    to.run(["emulator", "import", &directory]).refused(5, &["is not the locked one"]);
     to.write("unibin.lock", locked_text(b"one").as_bytes());
-    to.run(["emulator", "import", &folder]).ok();
+    to.run(["emulator", "import", &directory]).ok();
 }
 
 fn blob(root: &Path, contents: &[u8]) -> PathBuf {
@@ -143,11 +143,11 @@ fn locked_text(contents: &[u8]) -> String {
 #[test]
 fn a_server_gives_what_is_locked_and_nothing_else() {
     let from = scene();
-    from.run(["emulator", "export", "folder"]).ok();
-    let url = Server::files(from.at("w/folder"), Ranges::Ignored).url();
+    from.run(["emulator", "export", "directory"]).ok();
+    let url = Server::files(from.at("w/directory"), Ranges::Ignored).url();
     let to = Scene::new();
     to.write("app", &program(RISCV64));
-    fs::create_dir(to.at("mirror")).expect("a folder");
+    fs::create_dir(to.at("mirror")).expect("a directory");
     let mirror = to.at("mirror").display().to_string();
     let pack = || {
         let pack =
@@ -159,7 +159,7 @@ fn a_server_gives_what_is_locked_and_nothing_else() {
     to.write("unibin.lock", locked_text(b"two").as_bytes());
     pack().refused(5, &["is not the locked one", "offered: "]);
     to.write("unibin.lock", locked_text(b"one").as_bytes());
-    let path = blob(&from.at("w/folder"), b"one");
+    let path = blob(&from.at("w/directory"), b"one");
     let whole = fs::read(&path).expect("a program");
     let mut changed = whole.clone();
     changed[121] ^= 1;
@@ -174,14 +174,14 @@ fn a_server_gives_what_is_locked_and_nothing_else() {
 }
 
 #[test]
-fn a_folder_serves_as_its_owner_says_without_any_connection() {
+fn a_directory_serves_as_its_owner_says_without_any_connection() {
     let from = scene();
-    from.run(["emulator", "export", "folder with space"]).ok();
+    from.run(["emulator", "export", "directory with space"]).ok();
     let to = Scene::new();
     to.write("app", &program(RISCV64));
-    let folder = from.at("w/folder with space").display().to_string();
+    let directory = from.at("w/directory with space").display().to_string();
     pack(&to, &["--emulators", "/nowhere"]).refused(1, &["network is switched off"]);
-    pack(&to, &["--emulators", &folder]).ok();
+    pack(&to, &["--emulators", &directory]).ok();
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn locked_refuses_own_translators_that_nobody_locked_and_takes_those_that_are() 
     };
     let pinned = row(&format!("sha256 = \"{}\"", sha256(&emulator(b"fast"))));
     let config = scene.at("config/unibin/emulators.toml");
-    fs::create_dir_all(config.parent().expect("a folder")).expect("a folder");
+    fs::create_dir_all(config.parent().expect("a directory")).expect("a directory");
     let pack = |more: &[&str]| {
         let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
         let mut command = scene.unibin();

@@ -2,8 +2,8 @@
  *
  *   caller [SETTING...] WAY PROGRAM [ARGUMENT...]
  *
- * Settings: ignore=N, block=N, close=FD, open=FD:FILE, limit=NAME:N, nice=N, umask=OCTAL, folder=PATH, gone=PATH (a folder
- *   that is removed once it is the working folder), alarm=SECONDS, argv0=NAME.
+ * Settings: ignore=N, block=N, close=FD, open=FD:FILE, limit=NAME:N, nice=N, umask=OCTAL, directory=PATH, gone=PATH (a directory
+ *   that is removed once it is the working directory), alarm=SECONDS, argv0=NAME.
  * Ways that replace the caller: execv, execvp, fexecve (the program's name is then /dev/fd/N).
  * Ways that start a child, whose end becomes the caller's: spawn, spawnp (posix_spawn, posix_spawnp), fork, system,
  *   session (a child on a terminal of its own), watch (the child may leave no other process: exit code 96),
@@ -81,7 +81,7 @@ static int set(char *setting) {
             fail(setting);
     } else if (IS("umask")) {
         umask(strtol(value, NULL, 8));
-    } else if (IS("folder")) {
+    } else if (IS("directory")) {
         if (chdir(value))
             fail(setting);
     } else if (IS("gone")) {

@@ -53,8 +53,8 @@ static void report(const char *name, int argc, char **argv) {
         hex(out, "argument", argv[i]);
     for (char **variable = environ; *variable; variable++)
         hex(out, "variable", *variable);
-    char folder[PATH_MAX];
-    fprintf(out, "folder %s\n", getcwd(folder, sizeof folder) ? folder : strerror(errno));
+    char directory[PATH_MAX];
+    fprintf(out, "directory %s\n", getcwd(directory, sizeof directory) ? directory : strerror(errno));
     mode_t mask = umask(0);
     fprintf(out, "umask %04o\n", (unsigned)mask);
     umask(mask);

@@ -22,13 +22,13 @@ pub struct Handler {
 
 /// Every handler of Debian 13, in the order of their names.
 pub fn binfmt_d() -> Vec<Handler> {
-    let folder = kept().join("binfmt.d");
-    fs::create_dir_all(&folder).expect("folder");
-    let lock = File::create(folder.join("lock")).expect("lock");
+    let directory = kept().join("binfmt.d");
+    fs::create_dir_all(&directory).expect("directory");
+    let lock = File::create(directory.join("lock")).expect("lock");
     lock.lock().expect("locked");
-    let file = folder.join("lines");
+    let file = directory.join("lines");
     if !file.exists() {
-        let archive = Archive::open(ArchiveOptions::new(folder.clone(), &Silent), "trixie");
+        let archive = Archive::open(ArchiveOptions::new(directory.clone(), &Silent), "trixie");
         let archive = archive.expect("this machine's mirror has Debian 13");
         let index = archive.packages("amd64").expect("an index");
         let package = archive.download(index.find("qemu-user").expect("a package")).expect("fetched");
@@ -41,8 +41,8 @@ pub fn binfmt_d() -> Vec<Handler> {
             Ok(ControlFlow::<()>::Continue(()))
         });
         read.expect("readable");
-        fs::write(folder.join("new"), lines).expect("written");
-        fs::rename(folder.join("new"), &file).expect("renamed");
+        fs::write(directory.join("new"), lines).expect("written");
+        fs::rename(directory.join("new"), &file).expect("renamed");
     }
     let lines = fs::read_to_string(file).expect("lines");
     let mut all: Vec<_> = lines.lines().filter(|line| line.starts_with(':')).map(handler).collect();

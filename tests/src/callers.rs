@@ -104,9 +104,9 @@ fn first_line(script: &str) -> String {
 fn path_of(program: &str) -> Option<PathBuf> {
     let all = env::var_os("PATH")?;
     // Not what the tester has put in front for himself: a user of a sandbox cannot go there.
-    let mut folders: Vec<PathBuf> = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).into();
-    folders.extend(env::split_paths(&all));
-    folders.into_iter().map(|folder| folder.join(program)).find(|path| path.is_file())
+    let mut directories: Vec<PathBuf> = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).into();
+    directories.extend(env::split_paths(&all));
+    directories.into_iter().map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
 /// Go's, compiled once.

@@ -1,4 +1,4 @@
-//! A machine with next to nothing: a root folder that holds busybox, a bundle and what a test mounts there. No `/proc`, no
+//! A machine with next to nothing: a root directory that holds busybox, a bundle and what a test mounts there. No `/proc`, no
 //! `/sys`, no accounts, and no tools but busybox's.
 
 use std::fs;
@@ -24,8 +24,8 @@ impl Jail {
     pub fn with(bundle: &Path) -> Option<Self> {
         Namespace::Mounts.available()?;
         let sandbox = Sandbox::new();
-        for folder in ["bin", "dev", "home", "proc", "opt", "tmp", "var/tmp"] {
-            fs::create_dir_all(sandbox.at("root").join(folder)).expect("folder");
+        for directory in ["bin", "dev", "home", "proc", "opt", "tmp", "var/tmp"] {
+            fs::create_dir_all(sandbox.at("root").join(directory)).expect("directory");
         }
         fs::write(sandbox.at("root/dev/null"), b"").expect("a file to mount on");
         sandbox.give(sandbox.at("root/home"));
@@ -67,7 +67,7 @@ impl Jail {
     }
 
     /// Runs `script` in the machine as its user, with these variables and `PATH=/bin` only. `mounts` is run before, by
-    /// root, in the machine's root folder, in mounts that end with the run; the user's number is `$uid`.
+    /// root, in the machine's root directory, in mounts that end with the run; the user's number is `$uid`.
     pub fn run(&self, mounts: &str, variables: &str, script: &str) -> Outcome {
         let all = format!(
             "cd root; uid=$1\n\

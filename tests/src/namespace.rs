@@ -40,7 +40,7 @@ impl Namespace {
         command
     }
 
-    /// Runs `script` as the root of a new namespace, in the sandbox's folder, with `PATH` and `HOME` only.
+    /// Runs `script` as the root of a new namespace, in the sandbox's directory, with `PATH` and `HOME` only.
     /// Its arguments are `$1`, `$2`, ...
     pub fn run<A: AsRef<OsStr>>(self, sandbox: &Sandbox, script: &str, arguments: &[A]) -> Outcome {
         let mut command = self.command(script);

@@ -13,19 +13,19 @@ const MOST: u64 = 64 << 20;
 
 /// QEMU 7.2 for programs of `target`, for `x86_64`.
 pub fn older_qemu(target: Arch) -> PathBuf {
-    let folder = kept().join("older");
-    fs::create_dir_all(&folder).expect("folder");
-    let lock = File::create(folder.join("lock")).expect("lock");
+    let directory = kept().join("older");
+    fs::create_dir_all(&directory).expect("directory");
+    let lock = File::create(directory.join("lock")).expect("lock");
     lock.lock().expect("locked");
     let name = format!("qemu-{}-static", target.qemu_name());
-    let file = folder.join(&name);
+    let file = directory.join(&name);
     if !file.exists() {
-        let options = ArchiveOptions::new(folder.clone(), &Silent);
+        let options = ArchiveOptions::new(directory.clone(), &Silent);
         let archive = Archive::open(options, "bookworm").expect("this machine's mirror has Debian 12");
         let index = archive.packages("amd64").expect("an index");
         let package = archive.download(index.find("qemu-user-static").expect("a package")).expect("fetched");
         let program = Deb::open(&package).and_then(|deb| deb.read(&format!("usr/bin/{name}"), MOST));
-        let unfinished = folder.join("new");
+        let unfinished = directory.join("new");
         fs::write(&unfinished, program.expect("readable").expect("a program")).expect("written");
         fs::rename(unfinished, &file).expect("renamed");
     }

@@ -33,10 +33,10 @@ pub fn shell() -> PathBuf {
 
 /// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`. It must not be changed.
 pub fn pack(arguments: &[&str]) -> PathBuf {
-    let folder = kept().join("bundles");
-    fs::create_dir_all(&folder).expect("folder");
-    // Whoever runs a bundle must be able to reach it, and the target folder may be closed to others: see `Sandbox`.
-    let lock = File::create(folder.join("lock")).expect("lock");
+    let directory = kept().join("bundles");
+    fs::create_dir_all(&directory).expect("directory");
+    // Whoever runs a bundle must be able to reach it, and the target directory may be closed to others: see `Sandbox`.
+    let lock = File::create(directory.join("lock")).expect("lock");
     lock.lock().expect("locked");
     let packer = fs::metadata(program()).expect("unibin");
     let mut hasher = Sha256::new();
@@ -58,7 +58,7 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     }
     let digest = bundle::Digest(hasher.finalize().into()).to_string();
     let key = &digest[..16];
-    let output = folder.join(key);
+    let output = directory.join(key);
     // What had to be packed of another suite is not kept for the next who wants it.
     if !output.exists() || stand_in(&output).exists() {
         let _ = fs::remove_file(stand_in(&output));

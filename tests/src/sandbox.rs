@@ -31,7 +31,7 @@ pub enum User {
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Sandbox {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     user: User,
 }
 
@@ -60,23 +60,23 @@ impl Sandbox {
 
     /// This user's.
     pub fn of(user: User) -> Self {
-        let folder = tempfile::Builder::new().prefix("unibin-test-").tempdir().expect("folder");
-        let sandbox = Self { folder, user };
+        let directory = tempfile::Builder::new().prefix("unibin-test-").tempdir().expect("directory");
+        let sandbox = Self { directory, user };
         fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         sandbox.give(sandbox.path());
-        sandbox.make_folder("home");
+        sandbox.make_directory("home");
         sandbox
     }
 
     /// Whether the tests run as root, which some of them need.
     pub fn tester_is_root() -> bool {
-        // The owner of a process's own folder in /proc is its effective user (proc(5)).
+        // The owner of a process's own directory in /proc is its effective user (proc(5)).
         fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
     }
 
-    /// The sandbox's folder.
+    /// The sandbox's directory.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     /// A path in the sandbox.
@@ -109,10 +109,10 @@ impl Sandbox {
         }
     }
 
-    /// A folder of the user's.
-    pub fn make_folder(&self, name: impl AsRef<Path>) -> PathBuf {
+    /// A directory of the user's.
+    pub fn make_directory(&self, name: impl AsRef<Path>) -> PathBuf {
         let path = self.at(name);
-        fs::create_dir_all(&path).expect("folder");
+        fs::create_dir_all(&path).expect("directory");
         self.give(&path);
         path
     }
@@ -137,7 +137,7 @@ impl Sandbox {
         path
     }
 
-    /// `program` as the user: in the sandbox's folder, with `PATH` and `HOME` only, with no standard input.
+    /// `program` as the user: in the sandbox's directory, with `PATH` and `HOME` only, with no standard input.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         self.enter(&mut command);
@@ -177,17 +177,17 @@ impl Sandbox {
         Self::finish(self.command("sh").arg("-c").arg(script).arg("sh").args(arguments))
     }
 
-    /// Every file, folder and link below `folder`, as paths relative to it, sorted.
-    pub fn tree(folder: &Path) -> Vec<PathBuf> {
+    /// Every file, directory and link below `directory`, as paths relative to it, sorted.
+    pub fn tree(directory: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(here) = folders.pop() {
+        let mut directories = vec![directory.to_owned()];
+        while let Some(here) = directories.pop() {
             let Ok(entries) = fs::read_dir(&here) else { continue };
             for entry in entries {
                 let entry = entry.expect("entry");
-                found.push(entry.path().strip_prefix(folder).expect("below").to_owned());
+                found.push(entry.path().strip_prefix(directory).expect("below").to_owned());
                 if entry.file_type().expect("type").is_dir() {
-                    folders.push(entry.path());
+                    directories.push(entry.path());
                 }
             }
         }

@@ -39,8 +39,8 @@ pub fn header(header: &Header<'_>) -> Vec<u8> {
     block
 }
 
-/// A folder.
-pub fn folder(name: &str) -> Vec<u8> {
+/// A directory.
+pub fn directory(name: &str) -> Vec<u8> {
     header(&Header { name: name.as_bytes(), kind: b'5', mode: 0o755, size: 0, target: b"" })
 }
 

@@ -5,18 +5,18 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
 
-/// The folder for everything that outlives a test: `<target>/tmp` of cargo.
+/// The directory for everything that outlives a test: `<target>/tmp` of cargo.
 pub(crate) fn kept() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join("target").join("end-to-end");
-    // Cargo tells the target folder to integration tests only, but they all lie in `<target>/<profile>/deps`.
-    let found = profile_folder().and_then(|profile| Some(profile.parent()?.join("end-to-end")));
-    let folder = found.unwrap_or(folder);
-    fs::create_dir_all(&folder).expect("a folder in the target folder");
-    folder
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join("target").join("end-to-end");
+    // Cargo tells the target directory to integration tests only, but they all lie in `<target>/<profile>/deps`.
+    let found = profile_directory().and_then(|profile| Some(profile.parent()?.join("end-to-end")));
+    let directory = found.unwrap_or(directory);
+    fs::create_dir_all(&directory).expect("a directory in the target directory");
+    directory
 }
 
 /// `<target>/<profile>`, from where this test lies.
-fn profile_folder() -> Option<PathBuf> {
+fn profile_directory() -> Option<PathBuf> {
     let test = env::current_exe().ok()?;
     let deps = test.parent()?;
     (deps.file_name()? == "deps").then(|| deps.parent().map(Path::to_path_buf))?
@@ -32,14 +32,14 @@ pub(crate) fn program() -> &'static Path {
 }
 
 fn build() -> PathBuf {
-    let profile = profile_folder().expect("the test lies in the target folder");
+    let profile = profile_directory().expect("the test lies in the target directory");
     let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .args(["build", "--quiet", "--package", "unibin", "--profile"])
         .arg(if name == "debug" { "dev" } else { &name })
         .arg("--target-dir")
-        .arg(profile.parent().expect("a profile's folder lies in the target folder"))
+        .arg(profile.parent().expect("a profile's directory lies in the target directory"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo starts");

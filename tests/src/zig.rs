@@ -36,7 +36,7 @@ fn triple(target: Arch) -> String {
     }
 }
 
-/// The folder in which `cargo xtask tools` installs.
+/// The directory in which `cargo xtask tools` installs.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
 }
@@ -46,7 +46,7 @@ pub fn own(source: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source)
 }
 
-/// The static program `name` for `target`, made of `sources`, whose folders serve for includes. `None`, loudly, without
+/// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`, loudly, without
 /// a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
     build(&format!("{name}-{}", target.name()), sources, &["-target", &triple(target), "-static"])
@@ -78,11 +78,11 @@ fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     }
     let digest = bundle::Digest(hasher.finalize().into()).to_string();
     let key = &digest[..16];
-    let folder = kept().join("programs");
-    fs::create_dir_all(&folder).expect("folder");
-    let lock = File::create(folder.join("lock")).expect("lock");
+    let directory = kept().join("programs");
+    fs::create_dir_all(&directory).expect("directory");
+    let lock = File::create(directory.join("lock")).expect("lock");
     lock.lock().expect("locked");
-    let output = folder.join(format!("{name}-{key}"));
+    let output = directory.join(format!("{name}-{key}"));
     if output.exists() {
         return Some(output);
     }
@@ -93,10 +93,10 @@ fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     let unfinished = output.with_extension("new");
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", tools()).args(["-m", "ziglang", "cc"]).args(flags).args(FLAGS);
-    // Zig keeps the C library that it compiles for a target; that belongs to the target folder too.
+    // Zig keeps the C library that it compiles for a target; that belongs to the target directory too.
     command.env("ZIG_GLOBAL_CACHE_DIR", kept().join("zig")).env("ZIG_LOCAL_CACHE_DIR", kept().join("zig"));
-    for folder in sources.iter().filter_map(|source| source.parent()) {
-        command.arg("-I").arg(folder);
+    for directory in sources.iter().filter_map(|source| source.parent()) {
+        command.arg("-I").arg(directory);
     }
     let compiled = command.arg("-o").arg(&unfinished).args(sources).status().expect("python3 starts");
     assert!(compiled.success(), "`{name}` does not compile");

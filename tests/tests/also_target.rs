@@ -12,11 +12,11 @@ use end_to_end::{
 };
 
 /// Debian's static busybox for s390x, as a file of the name that it has in the app.
-fn other_program(folder: &Path) -> PathBuf {
-    let tree = folder.join("tree");
+fn other_program(directory: &Path) -> PathBuf {
+    let tree = directory.join("tree");
     let extracted = unibin().arg("extract").arg(busybox(Arch::S390x)).arg(&tree).output();
     assert!(extracted.expect("unibin starts").status.success());
-    let program = folder.join("busybox-s390x");
+    let program = directory.join("busybox-s390x");
     fs::copy(tree.join("usr/bin/busybox"), &program).expect("copied");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
     program
@@ -25,10 +25,10 @@ fn other_program(folder: &Path) -> PathBuf {
 /// The app, in a sandbox of its own, packed with `options`.
 fn app(options: &[&str]) -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let add = format!("{}:usr/bin/busybox-s390x", other_program(folder.path()).display());
+    let directory = tempfile::tempdir().expect("a directory");
+    let add = format!("{}:usr/bin/busybox-s390x", other_program(directory.path()).display());
     let app = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--add", &add];
-    let packed = folder.path().join("packed");
+    let packed = directory.path().join("packed");
     let outcome = pack_by_hand(&[&app, options].concat(), &packed);
     assert!(outcome.status.success(), "{outcome}");
     let hinted = outcome.errors().contains("`--also-target s390x` adds the emulators");
@@ -72,11 +72,11 @@ fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
 
 #[test]
 fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let other = other_program(folder.path());
+    let directory = tempfile::tempdir().expect("a directory");
+    let other = other_program(directory.path());
     let base = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64"];
     for (also, said) in [(&[][..], ""), (&["--also-target", "s390x"], "s390x\n")] {
-        let packed = folder.path().join("packed");
+        let packed = directory.path().join("packed");
         pack_by_hand(&[&base, also].concat(), &packed).must_succeed();
         for (way, attended) in
             [("broker", "a broker"), ("binfmt", "a private binfmt_misc"), ("auto", "a broker")]
@@ -109,9 +109,9 @@ fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
 
 #[test]
 fn an_alpha_program_starts_a_riscv32_program() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         fs::write(&path, bytes).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
         path.to_str().expect("text").to_owned()
@@ -123,7 +123,7 @@ fn an_alpha_program_starts_a_riscv32_program() {
     for (also, said, code) in
         [(&[][..], "", CODE_OF_STARTING), (&["--also-target", "riscv32"], SAYS, CODE_OF_ENDING)]
     {
-        let packed = folder.path().join("packed");
+        let packed = directory.path().join("packed");
         pack_by_hand(&[&arguments, also].concat(), &packed).must_succeed();
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&packed, "app");

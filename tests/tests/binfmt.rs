@@ -22,10 +22,10 @@ fn each_of_the_33_cpus_is_known_by_the_bytes_that_debian_registers() {
 
 /// Debian's static busybox for riscv64, as it is.
 fn foreign_program(sandbox: &Sandbox) -> std::path::PathBuf {
-    let folder = sandbox.at("busybox");
-    let extracted = unibin().arg("extract").arg(busybox(Arch::Riscv64)).arg(&folder).output();
+    let directory = sandbox.at("busybox");
+    let extracted = unibin().arg("extract").arg(busybox(Arch::Riscv64)).arg(&directory).output();
     assert!(extracted.expect("unibin starts").status.success());
-    folder.join("usr/bin/busybox")
+    directory.join("usr/bin/busybox")
 }
 
 /// What is done, step by step, on a machine whose `binfmt_misc` is the script's own: `$1` is `unibin`, `$2` the foreign program, `$3` the store.

@@ -18,7 +18,7 @@ fn native() -> (Sandbox, PathBuf) {
     (sandbox, bundle)
 }
 
-/// Which folder a run said it executed from.
+/// Which directory a run said it executed from.
 fn executed_from(ran: &Outcome) -> PathBuf {
     assert_eq!(ran.must_succeed(), "ran\n");
     let errors = ran.errors();
@@ -26,17 +26,17 @@ fn executed_from(ran: &Outcome) -> PathBuf {
     PathBuf::from(line.split("executing ").nth(1).expect("a path"))
 }
 
-/// Slots and temporary folders in a cache.
-fn folders(cache: &Path) -> Vec<String> {
+/// Slots and temporary directories in a cache.
+fn directories(cache: &Path) -> Vec<String> {
     let entries = fs::read_dir(cache.join("x86_64")).expect("cache");
-    let folders = entries.map(|entry| entry.expect("entry")).filter(|entry| entry.path().is_dir());
-    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    let directories = entries.map(|entry| entry.expect("entry")).filter(|entry| entry.path().is_dir());
+    directories.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[test]
 fn the_candidates_are_tried_in_their_order() {
     let (sandbox, bundle) = native();
-    let [own, xdg, runtime] = ["own", "xdg", "runtime"].map(|name| sandbox.make_folder(name));
+    let [own, xdg, runtime] = ["own", "xdg", "runtime"].map(|name| sandbox.make_directory(name));
     fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("chmod");
     let text = |path: &Path| path.to_str().expect("text").to_owned();
     let mut variables = vec![
@@ -59,9 +59,9 @@ fn the_candidates_are_tried_in_their_order() {
         // The next run must not find what this one has left.
         fs::remove_dir_all(&expected).expect("removed");
     }
-    // Without a home, or with one of somebody else, it is the runtime folder, and then the bundle's own.
+    // Without a home, or with one of somebody else, it is the runtime directory, and then the bundle's own.
     let (sandbox, bundle) = native();
-    let runtime = sandbox.make_folder("runtime");
+    let runtime = sandbox.make_directory("runtime");
     let mut homeless = sandbox.command(&bundle);
     homeless.args(RUN).env("UNIBIN_LOG", "1").env_remove("HOME").env("XDG_RUNTIME_DIR", &runtime);
     assert!(executed_from(&Sandbox::finish(&mut homeless)).starts_with(runtime.join("unibin")));
@@ -69,11 +69,11 @@ fn the_candidates_are_tried_in_their_order() {
     homeless.args(RUN).env("UNIBIN_LOG", "1").env("HOME", "/nonexistent");
     let beside = sandbox.at(format!(".unibin-{}", sandbox.uid()));
     assert!(executed_from(&Sandbox::finish(&mut homeless)).starts_with(&beside));
-    assert_eq!(fs::metadata(&beside).expect("folder").permissions().mode() & 0o7777, 0o700);
+    assert_eq!(fs::metadata(&beside).expect("directory").permissions().mode() & 0o7777, 0o700);
 }
 
 #[test]
-fn a_relative_folder_is_refused_where_it_was_meant_and_ignored_where_the_standard_says_so() {
+fn a_relative_directory_is_refused_where_it_was_meant_and_ignored_where_the_standard_says_so() {
     let (sandbox, bundle) = native();
     sandbox
         .run_with(&[("UNIBIN_CACHE", "here")], &bundle, &RUN)
@@ -89,7 +89,7 @@ fn a_relative_folder_is_refused_where_it_was_meant_and_ignored_where_the_standar
 /// Runs with a home whose cache `spoil` has made unusable; something else must serve, and the trap stay as it is.
 fn passed_over(spoil: impl Fn(&Sandbox, &Path)) {
     let (sandbox, bundle) = native();
-    fs::create_dir(sandbox.home().join(".cache")).expect("folder");
+    fs::create_dir(sandbox.home().join(".cache")).expect("directory");
     sandbox.give(sandbox.home().join(".cache"));
     let cache = sandbox.cache();
     spoil(&sandbox, &cache);
@@ -102,23 +102,23 @@ fn passed_over(spoil: impl Fn(&Sandbox, &Path)) {
 }
 
 #[test]
-fn a_cache_that_is_not_a_folder_of_ours_alone_is_passed_over() {
+fn a_cache_that_is_not_a_directory_of_ours_alone_is_passed_over() {
     passed_over(|_, cache| fs::write(cache, "in the way").expect("file"));
     passed_over(|sandbox, cache| {
-        let elsewhere = sandbox.make_folder("elsewhere");
+        let elsewhere = sandbox.make_directory("elsewhere");
         symlink(elsewhere, cache).expect("link");
     });
     passed_over(|sandbox, cache| {
-        fs::create_dir(cache).expect("folder");
+        fs::create_dir(cache).expect("directory");
         sandbox.give(cache);
         fs::set_permissions(cache, fs::Permissions::from_mode(0o500)).expect("chmod");
     });
     if !Sandbox::tester_is_root() {
-        end_to_end::without("root", "only root can make a folder of another user");
+        end_to_end::without("root", "only root can make a directory of another user");
         return;
     }
     passed_over(|sandbox, cache| {
-        fs::create_dir(cache).expect("folder");
+        fs::create_dir(cache).expect("directory");
         fs::set_permissions(cache, fs::Permissions::from_mode(0o777)).expect("chmod");
         chown(cache, Some(sandbox.uid() + 1), Some(sandbox.uid() + 1)).expect("chown");
     });
@@ -129,7 +129,7 @@ fn what_another_user_could_have_written_is_never_executed() {
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
     let cache = sandbox.cache();
-    // The folder that the user may have made himself can be open to readers; what lies in it is closed.
+    // The directory that the user may have made himself can be open to readers; what lies in it is closed.
     let levels = [
         (cache.clone(), &[0o777, 0o770, 0o707, 0o702][..]),
         (cache.join("x86_64"), &[0o777, 0o770, 0o750, 0o705]),
@@ -149,19 +149,19 @@ fn what_another_user_could_have_written_is_never_executed() {
 #[test]
 fn a_cache_that_others_may_read_serves() {
     let (sandbox, bundle) = native();
-    let named = sandbox.make_folder("named");
+    let named = sandbox.make_directory("named");
     fs::set_permissions(&named, fs::Permissions::from_mode(0o755)).expect("chmod");
     let set = [("UNIBIN_CACHE", named.to_str().expect("text")), ("UNIBIN_LOG", "1")];
     let exe = executed_from(&sandbox.run_with(&set, &bundle, &RUN));
     assert!(exe.starts_with(&named), "{}", exe.display());
-    assert_eq!(fs::metadata(named.join("x86_64")).expect("folder").permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(named.join("x86_64")).expect("directory").permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
 fn a_slot_without_its_marker_is_made_anew() {
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
-    let slot = sandbox.cache().join("x86_64").join(&folders(&sandbox.cache())[0]);
+    let slot = sandbox.cache().join("x86_64").join(&directories(&sandbox.cache())[0]);
     let program = slot.join("tree/usr/bin/busybox");
     let right = fs::read(&program).expect("program");
     fs::write(&program, "#!/bin/sh\necho wrong\n").expect("written");
@@ -169,19 +169,19 @@ fn a_slot_without_its_marker_is_made_anew() {
     fs::remove_file(slot.join("complete")).expect("removed");
     assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "ran\n");
     assert!(fs::read(&program).expect("program") == right && slot.join("complete").exists());
-    assert_eq!(folders(&sandbox.cache()).len(), 1);
+    assert_eq!(directories(&sandbox.cache()).len(), 1);
 }
 
 #[test]
 fn a_changed_slot_is_replaced_when_asked() {
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
-    let slot = sandbox.cache().join("x86_64").join(&folders(&sandbox.cache())[0]);
+    let slot = sandbox.cache().join("x86_64").join(&directories(&sandbox.cache())[0]);
     fs::write(slot.join("tree/usr/bin/busybox"), "#!/bin/sh\necho wrong\n").expect("written");
     assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "wrong\n");
     assert_eq!(sandbox.run_with(&[("UNIBIN_VERIFY", "1")], &bundle, &RUN).must_succeed(), "ran\n");
     assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "ran\n", "and it stays right");
-    assert_eq!(folders(&sandbox.cache()).len(), 1);
+    assert_eq!(directories(&sandbox.cache()).len(), 1);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn two_bundles_with_the_same_emulator_unpack_it_once() {
         let ran = if ran.status.success() { ran } else { sandbox.run(&bundle, &["uname", "-m"]) };
         assert!(ran.text().contains("riscv64") || ran.errors().contains("applet not found"), "{ran}");
     }
-    let emulators = folders(&sandbox.cache());
+    let emulators = directories(&sandbox.cache());
     let with = |name: &str| {
         emulators.iter().filter(|slot| sandbox.cache().join("x86_64").join(slot).join(name).exists()).count()
     };
@@ -230,17 +230,17 @@ fn thirty_two_first_starts_at_once_agree() {
         assert_eq!(ended.must_succeed().trim(), "riscv64");
         assert_eq!(ended.errors(), "");
     }
-    let left = folders(&sandbox.cache());
+    let left = directories(&sandbox.cache());
     assert_eq!(left.len(), 3, "one slot for the app, one for the emulator, one for the broker: {left:?}");
 }
 
-/// Runs as an unprivileged user in private mounts: the shared folders are empty and closed, `mounts` adds the rest.
+/// Runs as an unprivileged user in private mounts: the shared directories are empty and closed, `mounts` adds the rest.
 /// `$1` is the bundle, `$2` the user's number, `$3` the home.
 fn in_closed_machine(sandbox: &Sandbox, bundle: &Path, mounts: &str, run: &str) -> Option<Outcome> {
     let namespace = Namespace::Mounts.available()?;
     let script = format!(
         "mkdir -p /run/unibin-test && mount --bind \"$4\" /run/unibin-test\n\
-         for folder in /var/tmp /tmp /dev/shm; do mount -t tmpfs -o mode=0755 none $folder; done\n\
+         for directory in /var/tmp /tmp /dev/shm; do mount -t tmpfs -o mode=0755 none $directory; done\n\
          cd /run/unibin-test\n{mounts}\n\
          exec setpriv --reuid \"$2\" --regid \"$2\" --clear-groups env HOME=/run/unibin-test/home UNIBIN_LOG=1 {run}"
     );
@@ -282,12 +282,13 @@ fn a_full_disk_is_passed_over_and_keeps_nothing_of_the_attempt() {
 }
 
 #[test]
-fn where_nothing_can_be_written_every_folder_is_named() {
+fn where_nothing_can_be_written_every_directory_is_named() {
     let (sandbox, bundle) = native();
     let mounts = "mount --bind . . && mount -o remount,ro,bind . && cd /run/unibin-test";
     let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, "\"$1\" sh -c 'echo ran'") else { return };
-    let folders = ["/run/unibin-test/home/.cache/unibin", "/var/tmp/unibin-", "/dev/shm/unibin-", "hint: "];
-    ran.must_fail_with(125, &folders);
+    let directories =
+        ["/run/unibin-test/home/.cache/unibin", "/var/tmp/unibin-", "/dev/shm/unibin-", "hint: "];
+    ran.must_fail_with(125, &directories);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn what_a_living_process_uses_is_never_removed_and_all_else_is() {
     for target in [Arch::X86_64, Arch::Riscv64] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&busybox(target), "busybox");
-        sandbox.make_folder("other");
+        sandbox.make_directory("other");
         let other = sandbox.copy(&busybox(Arch::S390x), "other/busybox");
         sandbox.run(&other, &["true"]).must_succeed();
         let (mut app, mut input) = running(&sandbox, &bundle);
@@ -75,11 +75,11 @@ fn bundle_gc(sandbox: &Sandbox, bundle: &Path, days: &str) -> Outcome {
 fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
-    sandbox.make_folder("other");
+    sandbox.make_directory("other");
     let other = sandbox.copy(&busybox(Arch::S390x), "other/busybox");
     sandbox.run(&other, &["true"]).must_succeed();
     let (mut app, mut input) = running(&sandbox, &bundle);
-    let dead = sandbox.make_folder(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
+    let dead = sandbox.make_directory(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
 
     for wrong in ["-1", "all", "99999999999"] {
         bundle_gc(&sandbox, &bundle, wrong).must_fail_with(125, &["UNIBIN_DAYS", wrong, "hint: "]);
@@ -111,7 +111,7 @@ fn a_bundle_leaves_a_cache_alone_in_which_a_first_run_is_unpacking() {
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
     let before = slots(&sandbox);
-    let lock = File::open(sandbox.cache().join("x86_64")).expect("the folder");
+    let lock = File::open(sandbox.cache().join("x86_64")).expect("the directory");
     lock.lock().expect("nobody has it");
     let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
     assert!(told.contains("left alone, a first run is unpacking there: "), "{told}");
@@ -129,10 +129,10 @@ fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
     let before = slots(&sandbox);
     cache(&sandbox, &["gc"]).must_succeed();
     assert_eq!(slots(&sandbox), before, "it was used today");
-    // Nobody can set the time of a file's making back: so a folder of unfinished work stands for what is dead.
-    let dead = sandbox.make_folder(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
+    // Nobody can set the time of a file's making back: so a directory of unfinished work stands for what is dead.
+    let dead = sandbox.make_directory(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
     let old = SystemTime::now() - Duration::from_hours(24 * 40);
-    File::open(&dead).expect("folder").set_times(FileTimes::new().set_modified(old)).expect("times");
+    File::open(&dead).expect("directory").set_times(FileTimes::new().set_modified(old)).expect("times");
     cache(&sandbox, &["gc"]).must_succeed();
     assert!(!dead.exists() && slots(&sandbox) == before);
     cache(&sandbox, &["gc", "--days", "0"]).must_succeed();
@@ -143,18 +143,18 @@ fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
 #[test]
 fn a_cache_of_somebody_else_is_not_looked_into_and_a_missing_one_is_told() {
     let sandbox = Sandbox::new();
-    let missing = cache(&sandbox, &["list", "--folder", "/nonexistent/cache"]);
+    let missing = cache(&sandbox, &["list", "--directory", "/nonexistent/cache"]);
     assert_eq!(missing.code(), Some(1), "{missing}");
     assert!(missing.errors().contains("/nonexistent/cache"), "{missing}");
     if !Sandbox::tester_is_root() {
-        end_to_end::without("root", "only root can make a folder of another user");
+        end_to_end::without("root", "only root can make a directory of another user");
         return;
     }
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
-    let folder = sandbox.cache();
+    let directory = sandbox.cache();
     // The tester is root and the cache is the user's.
-    let asked = unibin().args(["cache", "clear", "--folder"]).arg(&folder).output().expect("unibin");
+    let asked = unibin().args(["cache", "clear", "--directory"]).arg(&directory).output().expect("unibin");
     let asked = Outcome::from(asked);
     asked.must_succeed();
     assert_eq!(slots(&sandbox).len(), 1, "it stays: {asked}");

@@ -124,18 +124,18 @@ fn rust_starts_it() {
 fn it_starts_through_links_and_path_from_paths_of_any_bytes() {
     let Some((sandbox, bundle)) = native("tell") else { return };
     let awkward = OsStr::from_bytes(b"sp ace 'q\" $(exit 3)\nline \xff\xfe *");
-    let folder = sandbox.make_folder(awkward);
-    fs::rename(&bundle, folder.join("tell")).expect("renamed");
-    // A link in a folder of links, through a link to a folder, relative and absolute.
-    let links = sandbox.make_folder("links");
-    symlink(folder.join("tell"), links.join("one")).expect("link");
+    let directory = sandbox.make_directory(awkward);
+    fs::rename(&bundle, directory.join("tell")).expect("renamed");
+    // A link in a directory of links, through a link to a directory, relative and absolute.
+    let links = sandbox.make_directory("links");
+    symlink(directory.join("tell"), links.join("one")).expect("link");
     symlink("one", links.join("two")).expect("link");
-    symlink(&links, sandbox.at("folder")).expect("link");
+    symlink(&links, sandbox.at("directory")).expect("link");
     let path = [links.as_os_str().as_bytes(), b":/usr/bin:/bin"].concat();
     for program in [
-        folder.join("tell"),
-        sandbox.at("folder/two"),
-        "folder/two".into(),
+        directory.join("tell"),
+        sandbox.at("directory/two"),
+        "directory/two".into(),
         "./links/one".into(),
         "two".into(),
     ] {
@@ -161,7 +161,7 @@ fn it_starts_through_links_and_path_from_paths_of_any_bytes() {
 }
 
 #[test]
-fn it_starts_from_a_folder_that_is_gone() {
+fn it_starts_from_a_directory_that_is_gone() {
     let Some((sandbox, bundle)) = native("tell") else { return };
     for caller in callers(&sandbox) {
         let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$@\"";
@@ -216,7 +216,7 @@ fn it_starts_from_memory_alone() {
 fn sh_starts_it_from_a_file_system_that_executes_nothing() {
     let Some((sandbox, _)) = native("tell") else { return };
     let packed = tell_bundle(Arch::X86_64).expect("compiled");
-    sandbox.make_folder("noexec");
+    sandbox.make_directory("noexec");
     let Some(namespace) = Namespace::Mounts.available() else { return };
     let script = "mount -t tmpfs -o noexec,mode=0755 none noexec\n\
         cp \"$1\" noexec/tell; chmod 755 noexec/tell\n\

@@ -144,11 +144,11 @@ fn scripts_find_their_interpreters_in_the_tree_and_on_the_host() {
 fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
     let sandbox = Sandbox::new();
     let bundle = tools(&sandbox);
-    // In the caller's first folder lies a program that has the name of one of the tree's.
-    fs::create_dir(sandbox.at("mine")).expect("a folder");
+    // In the caller's first directory lies a program that has the name of one of the tree's.
+    fs::create_dir(sandbox.at("mine")).expect("a directory");
     let mine = sandbox.write("mine/arch", b"#!/bin/sh\necho mine\n");
     sandbox.write("mine/own", b"#!/bin/sh\necho own $PATH\n");
-    let mine = mine.parent().expect("a folder").display().to_string();
+    let mine = mine.parent().expect("a directory").display().to_string();
     for (way, path) in [
         ("broker", format!("{mine}:/usr/bin")),
         ("binfmt", format!("{mine}:/usr/bin")),
@@ -159,13 +159,13 @@ fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
             sandbox.run_with(&variables, &bundle, &["-c", script]).text()
         };
         assert_eq!(run("arch"), "riscv64\n", "{way} {path}");
-        // What only the caller has is found behind it, and whoever is of the host has the host's folders.
-        let (found, folders) = (run("own"), run("echo $PATH"));
+        // What only the caller has is found behind it, and whoever is of the host has the host's directories.
+        let (found, directories) = (run("own"), run("echo $PATH"));
         if way == "broker" {
             assert_eq!(run("PATH=/first:$PATH; own"), format!("own /first:{path}\n"));
         }
-        assert!(folders.ends_with(&format!("/tree/usr/sbin:{path}\n")), "{way} {path}: {folders}");
-        let seen = if way == "broker" { path.as_str() } else { folders.trim_end() };
+        assert!(directories.ends_with(&format!("/tree/usr/sbin:{path}\n")), "{way} {path}: {directories}");
+        let seen = if way == "broker" { path.as_str() } else { directories.trim_end() };
         assert_eq!(found, format!("own {seen}\n"), "{way} {path}");
     }
     // Where programs of the tree cannot be started, they are in nobody's way.

@@ -135,13 +135,13 @@ fn lossy(variables: &BTreeSet<Vec<u8>>) -> Vec<String> {
 }
 
 #[test]
-fn working_folder_and_umask_are_the_callers_also_at_the_first_start() {
+fn working_directory_and_umask_are_the_callers_also_at_the_first_start() {
     let (sandbox, bundle) = riscv64();
-    let folder = sandbox.make_folder("somewhere else");
+    let directory = sandbox.make_directory("somewhere else");
     for start in ["first", "second"] {
         let ran =
-            sandbox.shell("umask 0027; cd \"$2\" && exec \"$1\" sh -c 'pwd; umask'", &[&bundle, &folder]);
-        assert_eq!(ran.must_succeed(), format!("{}\n0027\n", folder.display()), "{start} start");
+            sandbox.shell("umask 0027; cd \"$2\" && exec \"$1\" sh -c 'pwd; umask'", &[&bundle, &directory]);
+        assert_eq!(ran.must_succeed(), format!("{}\n0027\n", directory.display()), "{start} start");
     }
 }
 
@@ -257,15 +257,15 @@ fn a_bundle_starts_wherever_it_lies_and_however_it_is_named() {
     let names: [&[u8]; 7] =
         [b"with space", b"quote's \"name\"", b"\xff\xfe", b"-dash", b"$(exit 3)", b"line\nfeed", b"*"];
     for name in names {
-        let folder = sandbox.make_folder(OsStr::from_bytes(&[b"in ", name].concat()));
+        let directory = sandbox.make_directory(OsStr::from_bytes(&[b"in ", name].concat()));
         let name = OsStr::from_bytes(name);
-        fs::hard_link(&bundle, folder.join(name)).expect("link");
-        let by_path = sandbox.run(&folder.join(name), &["sh", "-c", "echo fine"]);
+        fs::hard_link(&bundle, directory.join(name)).expect("link");
+        let by_path = sandbox.run(&directory.join(name), &["sh", "-c", "echo fine"]);
         // busybox takes a name that it does not know for a request; what matters is that it was busybox.
         assert!(by_path.text() == "fine\n" || by_path.errors().contains("applet not found"), "{by_path}");
         let mut from_path = sandbox.command("sh");
         from_path.arg("-c").arg("cd / && exec \"$1\" sh -c 'echo fine'").arg("sh").arg(name);
-        let path = [b"/usr/bin:/bin:".as_slice(), folder.as_os_str().as_bytes()].concat();
+        let path = [b"/usr/bin:/bin:".as_slice(), directory.as_os_str().as_bytes()].concat();
         let from_path = Sandbox::finish(from_path.env("PATH", OsStr::from_bytes(&path)));
         assert!(
             from_path.text() == "fine\n" || from_path.errors().contains("applet not found"),
@@ -275,7 +275,7 @@ fn a_bundle_starts_wherever_it_lies_and_however_it_is_named() {
 }
 
 #[test]
-fn a_bundle_starts_by_sh_from_a_deleted_folder_and_from_a_file_that_cannot_be_written() {
+fn a_bundle_starts_by_sh_from_a_deleted_directory_and_from_a_file_that_cannot_be_written() {
     let (sandbox, bundle) = riscv64();
     let run = ["sh", "-c", "echo fine"];
     let by_sh = sandbox.run(Path::new("sh"), &["busybox", "uname", "-m"]);

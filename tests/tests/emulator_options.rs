@@ -28,7 +28,7 @@ fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
     let traced = run(&sandbox, &bundle, "-strace");
     assert_eq!((traced.code(), traced.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{traced}");
     assert!(traced.errors().contains("exit(42)") && traced.errors().contains("write(1,"), "{traced}");
-    let log = sandbox.make_folder("two words").join("log");
+    let log = sandbox.make_directory("two words").join("log");
     let lines = run(&sandbox, &bundle, &format!("-strace\n-D\n{}\n", log.display()));
     assert_eq!((lines.code(), lines.errors().as_str()), (Some(CODE_OF_ENDING), ""), "{lines}");
     assert!(std::fs::read_to_string(log).expect("the trace").contains("exit(42)"));

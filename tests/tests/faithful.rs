@@ -82,7 +82,7 @@ impl Pair {
         command.env("EMPTY", "").env("ODD", OsString::from_vec(b"two\nlines \xff='\"".to_vec()));
         let status = command.stdout(open()).stderr(open()).status().expect("starts");
         let said = fs::read_to_string(&said).expect("a file");
-        // dash says so of every script that is started in such a folder, before it reads the first line.
+        // dash says so of every script that is started in such a directory, before it reads the first line.
         let said = said.replace("sh: 0: getcwd() failed: No such file or directory\n", "");
         assert_eq!((status.code(), said.as_str()), (Some(7), ""), "{} {by:?} {settings:?}", self.target);
         Report::read(&file)
@@ -104,7 +104,7 @@ fn inherits_as_by_hand(pair: &Pair, settings: &[&str], way: &str) {
     for start in ["first", "second"] {
         let told = pair.report(By::Bundle, settings, way);
         let what = format!("{}, {settings:?}, {start} start", pair.target);
-        // Where dash complains of a folder that is gone, the file that takes the complaint has grown.
+        // Where dash complains of a directory that is gone, the file that takes the complaint has grown.
         let open =
             if settings.iter().any(|setting| setting.starts_with("gone=")) { "descriptor" } else { "" };
         let rest = |report: &Report| report.without(&["variable", "pid", open]).to_string();
@@ -169,7 +169,7 @@ fn limits_priority_and_timers_are_inherited() {
 }
 
 #[test]
-fn folder_and_umask_are_inherited() {
+fn directory_and_umask_are_inherited() {
     for pair in pairs() {
         for umask in ["umask=0", "umask=0077", "umask=0777"] {
             // `report` could not write its file with the last.
@@ -177,10 +177,10 @@ fn folder_and_umask_are_inherited() {
             let settings = if umask == "umask=0777" { &settings[..] } else { &settings[..1] };
             inherits_as_by_hand(&pair, settings, "execv");
         }
-        let folder = pair.sandbox.make_folder("with space\nand line");
-        inherits_as_by_hand(&pair, &[&format!("folder={}", folder.display())], "execv");
-        inherits_as_by_hand(&pair, &["folder=/"], "execv");
-        // A folder that is gone has no name; the app is in it all the same.
+        let directory = pair.sandbox.make_directory("with space\nand line");
+        inherits_as_by_hand(&pair, &[&format!("directory={}", directory.display())], "execv");
+        inherits_as_by_hand(&pair, &["directory=/"], "execv");
+        // A directory that is gone has no name; the app is in it all the same.
         inherits_as_by_hand(&pair, &[&format!("gone={}", pair.sandbox.at("gone").display())], "execv");
     }
 }

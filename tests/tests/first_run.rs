@@ -16,14 +16,14 @@ fn jails() -> Vec<Jail> {
     bundles.filter_map(|bundle| Jail::with(&bundle)).collect()
 }
 
-/// The folder from which a run with `UNIBIN_LOG=1` said that it executed, which must have ended with code 5.
+/// The directory from which a run with `UNIBIN_LOG=1` said that it executed, which must have ended with code 5.
 #[track_caller]
 fn served_by(ran: &Outcome) -> String {
     assert_eq!(ran.code(), Some(5), "{ran}");
     let errors = ran.errors();
     let line = errors.lines().rfind(|line| line.contains("executing ")).expect("it said what it executes");
     let path = line.split("executing ").nth(1).expect("a path");
-    path.split("/x86_64/").next().expect("a folder").to_owned()
+    path.split("/x86_64/").next().expect("a directory").to_owned()
 }
 
 const RUN: &str = "exec /opt/app exit 5";
@@ -31,13 +31,13 @@ const RUN: &str = "exec /opt/app exit 5";
 #[test]
 fn with_nothing_but_busybox_it_starts() {
     for jail in jails() {
-        let folder = "/home/.cache/unibin";
+        let directory = "/home/.cache/unibin";
         let ran = jail.run("", "HOME=/home UNIBIN_LOG=1", RUN);
-        assert_eq!(served_by(&ran), folder, "{ran}");
+        assert_eq!(served_by(&ran), directory, "{ran}");
         // Everything works without /proc, /sys, /etc/passwd: they are not there.
         assert!(!jail.at("proc/self").exists() && !jail.at("sys").exists() && !jail.at("etc").exists());
         let ran = jail.run("mount -t proc none proc", "HOME=/home UNIBIN_LOG=1", RUN);
-        assert_eq!(served_by(&ran), folder, "with /proc too");
+        assert_eq!(served_by(&ran), directory, "with /proc too");
     }
 }
 
@@ -58,12 +58,12 @@ fn without_a_home_or_with_one_that_is_not_ours_the_shared_places_serve() {
 }
 
 #[test]
-fn where_no_folder_is_left_one_line_says_what_to_set() {
+fn where_no_directory_is_left_one_line_says_what_to_set() {
     for jail in jails() {
         let ran = jail.run("rm -r tmp var; mount -o remount,bind,ro .", "HOME=/home", RUN);
-        let said = ran.must_fail_with(125, &["no folder", "/home/.cache/unibin", "/tmp/unibin-"]);
+        let said = ran.must_fail_with(125, &["no directory", "/home/.cache/unibin", "/tmp/unibin-"]);
         let hints: Vec<&str> = said.lines().filter(|line| line.contains("hint: ")).collect();
-        assert!(hints.len() == 1 && hints[0].contains("set UNIBIN_CACHE to a folder"), "{said}");
+        assert!(hints.len() == 1 && hints[0].contains("set UNIBIN_CACHE to a directory"), "{said}");
         // And doing what it says helps.
         let mounts = "mount -o remount,bind,ro .; mount -t tmpfs -o uid=$uid,mode=0700 none opt/../home";
         let ran = jail.run(mounts, "UNIBIN_CACHE=/home/named UNIBIN_LOG=1", RUN);
@@ -80,7 +80,7 @@ fn spoiled(count: usize, options: &str) -> String {
         format!("mount -t tmpfs -o {mode},{options} none {place}\n")
     };
     let mounts: Vec<String> = places.into_iter().enumerate().map(mount).collect();
-    // The bundle's own folder has been covered, and is closed once the bundle is in it again.
+    // The bundle's own directory has been covered, and is closed once the bundle is in it again.
     format!(
         "cp opt/app app; mkdir -p named xdg run\n{}\
          mount -o remount,rw,size=64m,exec opt; cp app opt/app; chmod 755 opt/app; chmod 555 opt\n",
@@ -105,7 +105,7 @@ fn next_serves(options: &str, jails: &[Jail]) {
             format!("/tmp/unibin-{uid}"),
         ];
         for (count, place) in places.iter().enumerate() {
-            // The bundle's own folder was made read-only; it can neither serve nor be spoiled.
+            // The bundle's own directory was made read-only; it can neither serve nor be spoiled.
             if count == 4 {
                 continue;
             }
@@ -118,19 +118,19 @@ fn next_serves(options: &str, jails: &[Jail]) {
 }
 
 #[test]
-fn folders_that_cannot_execute_are_passed_over_one_by_one() {
+fn directories_that_cannot_execute_are_passed_over_one_by_one() {
     next_serves("noexec", jails().get(..1).unwrap_or_default());
 }
 
 #[test]
-fn folders_that_cannot_be_written_are_passed_over_one_by_one() {
+fn directories_that_cannot_be_written_are_passed_over_one_by_one() {
     next_serves("ro", jails().get(..1).unwrap_or_default());
 }
 
 #[test]
-fn folders_that_are_full_are_passed_over_one_by_one() {
+fn directories_that_are_full_are_passed_over_one_by_one() {
     let jails = jails();
-    // Not even a folder fits; not the launcher; not the emulator.
+    // Not even a directory fits; not the launcher; not the emulator.
     for options in ["size=4k,nr_inodes=2", "size=40k"] {
         next_serves(options, jails.get(..1).unwrap_or_default());
     }
@@ -138,7 +138,7 @@ fn folders_that_are_full_are_passed_over_one_by_one() {
 }
 
 #[test]
-fn folders_that_cannot_be_locked_serve() {
+fn directories_that_cannot_be_locked_serve() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL"] {
@@ -169,7 +169,7 @@ fn folders_that_cannot_be_locked_serve() {
     }
 }
 
-/// The names in the CPU's folder of a cache.
+/// The names in the CPU's directory of a cache.
 fn left_in(sandbox: &Sandbox) -> Vec<PathBuf> {
     let entries = fs::read_dir(sandbox.cache().join("x86_64"));
     entries.map(|entries| entries.map(|entry| entry.expect("entry").path()).collect()).unwrap_or_default()
@@ -200,7 +200,7 @@ fn a_limit_on_the_size_of_files_is_told_and_kept_for_the_app() {
                 assert!(*size == 65_000, "{target}: {size} bytes are enough?");
                 continue;
             }
-            refused.must_fail_with(125, &["no folder", "hint: "]);
+            refused.must_fail_with(125, &["no directory", "hint: "]);
             let left: Vec<PathBuf> = left_in(&sandbox).into_iter().filter(|path| path.is_dir()).collect();
             assert!(left.iter().all(|path| path.join("complete").exists()), "{target}, {size}: {left:?}");
         }
@@ -301,7 +301,7 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
 
 /// What is left after the next runs are a launcher and slots that are whole.
 fn settled(sandbox: &Sandbox, bundle: &Path) {
-    // A stub that was killed alone may leave a child that is still at work: it ends soon, and then its folder is nobody's.
+    // A stub that was killed alone may leave a child that is still at work: it ends soon, and then its directory is nobody's.
     for _ in 0..100 {
         let left = left_in(sandbox);
         let unfinished = left.iter().filter(|path| name_of(path).starts_with(".new-")).count();
@@ -325,7 +325,7 @@ fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
-    let folder = sandbox.cache().join("x86_64");
+    let directory = sandbox.cache().join("x86_64");
     let slots = left_in(&sandbox);
     for slot in slots.iter().filter(|slot| slot.is_dir()) {
         fs::remove_dir_all(slot).expect("removed");
@@ -343,8 +343,8 @@ fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
         format!(".new-launcher-{dead}-1"),
         format!(".new-launcher-{alive}-0"),
     ] {
-        let path = folder.join(name);
-        fs::create_dir_all(path.join("tree/deep")).expect("folder");
+        let path = directory.join(name);
+        fs::create_dir_all(path.join("tree/deep")).expect("directory");
         fs::write(path.join("tree/deep/file"), b"half of").expect("file");
         for made in [&path, &path.join("tree"), &path.join("tree/deep")] {
             sandbox.give(made);

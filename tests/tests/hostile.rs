@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest};
-use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, file, folder, header, link, raw_tar, unibin};
+use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, directory, file, header, link, raw_tar, unibin};
 
 /// A program that would tell that it ran. The kernel starts it as well as an ELF file.
 const APP: &[u8] = b"#!/bin/sh\necho ran\n";
@@ -47,7 +47,7 @@ fn refused(what: &str, made: &Handmade, words: &[&str]) {
 #[test]
 fn an_honest_bundle_made_by_hand_runs() {
     let members =
-        [file("app", 0o755, APP), folder("lib"), file("lib/data", 0o644, b"x"), link(b'2', "link", "app")];
+        [file("app", 0o755, APP), directory("lib"), file("lib/data", 0o644, b"x"), link(b'2', "link", "app")];
     let (_, ran) = run(&Handmade::of(&raw_tar(&members)));
     assert_eq!(ran.must_succeed(), "ran\n");
     let hard = [file("app", 0o755, APP), link(b'1', "second", "app"), link(b'2', "third", "app")];
@@ -57,7 +57,7 @@ fn an_honest_bundle_made_by_hand_runs() {
 
 #[test]
 fn a_shared_blob_is_laid_beside_the_own_one_and_never_over_it_or_through_its_links() {
-    let own = [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib")];
+    let own = [file("app", 0o755, APP), directory("lib"), link(b'2', "link", "lib")];
     let with =
         |shared: &[Vec<u8>]| Handmade { shared: Some(raw_tar(shared)), ..Handmade::of(&raw_tar(&own)) };
     let extracted = |made: &Handmade| {
@@ -73,10 +73,10 @@ fn a_shared_blob_is_laid_beside_the_own_one_and_never_over_it_or_through_its_lin
         let left = Sandbox::tree(sandbox.path()).iter().filter(|path| stays(path)).count();
         (by_bundle.status.success(), there, by_unibin, left)
     };
-    // Its folders may be the own one's; `lib` and `lib/x` twice.
-    assert_eq!(extracted(&with(&[folder("lib"), file("lib/x", 0o644, b"x")])), (true, true, true, 4));
+    // Its directories may be the own one's; `lib` and `lib/x` twice.
+    assert_eq!(extracted(&with(&[directory("lib"), file("lib/x", 0o644, b"x")])), (true, true, true, 4));
     for bad in [
-        vec![folder("link"), file("link/x", 0o644, b"x")],
+        vec![directory("link"), file("link/x", 0o644, b"x")],
         vec![file("link/x", 0o644, b"x")],
         vec![file("app", 0o755, b"#!/bin/sh\necho other\n")],
         vec![file("lib", 0o644, b"x")],
@@ -85,14 +85,14 @@ fn a_shared_blob_is_laid_beside_the_own_one_and_never_over_it_or_through_its_lin
     ] {
         assert_eq!(extracted(&with(&bad)), (false, false, false, 0), "{bad:?}");
     }
-    let (_, ran) = run(&with(&[folder("lib"), file("lib/x", 0o644, b"x")]));
+    let (_, ran) = run(&with(&[directory("lib"), file("lib/x", 0o644, b"x")]));
     assert_eq!(ran.must_succeed(), "ran\n");
 }
 
 #[test]
 fn names_that_lead_out_of_the_tree_are_refused() {
     for name in ["/etc/evil", "../evil", "lib/../../evil", "./evil", "lib//evil", ".."] {
-        let members = [file("app", 0o755, APP), folder("lib"), file(name, 0o644, b"x")];
+        let members = [file("app", 0o755, APP), directory("lib"), file(name, 0o644, b"x")];
         // In whatever order the name stands: it is the name that is refused.
         let mut sorted = members.to_vec();
         sorted.sort_by(|one, other| one[..100].cmp(&other[..100]));
@@ -106,14 +106,18 @@ fn links_that_lead_out_of_the_tree_are_refused() {
         let members = [file("app", 0o755, APP), link(b'2', "evil", target)];
         refused(target, &Handmade::of(&raw_tar(&members)), &["impossible file", "`evil`"]);
     }
-    let deep = [file("app", 0o755, APP), folder("lib"), link(b'2', "lib/evil", "../../x")];
+    let deep = [file("app", 0o755, APP), directory("lib"), link(b'2', "lib/evil", "../../x")];
     refused("deep", &Handmade::of(&raw_tar(&deep)), &["impossible file", "`lib/evil`"]);
 }
 
 #[test]
 fn a_name_that_leads_through_a_link_is_refused() {
-    let members =
-        [file("app", 0o755, APP), folder("lib"), link(b'2', "link", "lib"), file("link/evil", 0o644, b"x")];
+    let members = [
+        file("app", 0o755, APP),
+        directory("lib"),
+        link(b'2', "link", "lib"),
+        file("link/evil", 0o644, b"x"),
+    ];
     refused("through a link", &Handmade::of(&raw_tar(&members)), &["impossible file", "`link/evil`"]);
     let twice = [file("app", 0o755, APP), link(b'2', "link", "app"), file("link", 0o755, b"x")];
     refused("over a link", &Handmade::of(&raw_tar(&twice)), &["impossible file", "`link`"]);
@@ -150,8 +154,12 @@ fn members_out_of_order_or_twice_are_refused() {
     refused("order", &Handmade::of(&raw_tar(&reversed)), &["`app`", "out of order"]);
     let twice = [file("app", 0o755, APP), file("app", 0o755, b"other")];
     refused("twice", &Handmade::of(&raw_tar(&twice)), &["`app`", "out of order"]);
-    let orphan = [file("app", 0o755, APP), file("no/folder", 0o644, b"x")];
-    refused("orphan", &Handmade::of(&raw_tar(&orphan)), &["`no/folder`", "folder does not come before"]);
+    let orphan = [file("app", 0o755, APP), file("no/directory", 0o644, b"x")];
+    refused(
+        "orphan",
+        &Handmade::of(&raw_tar(&orphan)),
+        &["`no/directory`", "directory does not come before"],
+    );
 }
 
 #[test]
@@ -207,7 +215,7 @@ fn a_frame_that_asks_for_more_memory_than_small_machines_have_is_refused() {
 
 #[test]
 fn an_entry_that_is_not_in_the_tree_or_is_no_program_is_not_executed() {
-    for members in [vec![file("other", 0o755, APP)], vec![folder("app")], vec![file("app", 0o644, APP)]] {
+    for members in [vec![file("other", 0o755, APP)], vec![directory("app")], vec![file("app", 0o644, APP)]] {
         let (_, ran) = run(&Handmade::of(&raw_tar(&members)));
         assert!(!ran.status.success() && ran.text().is_empty(), "{ran}");
         assert!(matches!(ran.code(), Some(125..=127)), "{ran}");

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Header, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox,
-    documented, file, folder, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar, says,
-    smallest, translator_row,
+    directory, documented, file, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar,
+    says, smallest, translator_row,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -32,14 +32,14 @@ fn what_is_documented_is_what_the_source_says() {
         // The names of parts are one word each.
         all.into_iter().filter(|text| text.contains(' ')).collect::<Vec<_>>()
     };
-    let folders = || {
+    let directories = || {
         let files = ["cache", "memory", "probe", "run"].map(|name| format!("launcher/src/{name}.rs"));
         files.iter().flat_map(|path| literals(path, "of_candidate(")).collect::<Vec<_>>()
     };
     for (heading, said) in [
         ("Of the launcher", literals("launcher/src/error.rs", "Self::new(")),
         ("Of the stub", of_the_stub()),
-        ("Why a folder", folders()),
+        ("Why a directory", directories()),
         ("What is wrong", of_format()),
         ("What is impossible", literals("launcher/src/tar.rs", "refuse(")),
     ] {
@@ -72,7 +72,7 @@ fn with_launcher(target: Arch) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, bundle, launcher)
 }
 
-/// With `ulimit -f 0`: no folder takes a byte, and neither does memory.
+/// With `ulimit -f 0`: no directory takes a byte, and neither does memory.
 fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("bash");
     command.args(["-c", "ulimit -f 0; exec \"$@\"", "bash"]).arg(program).args(arguments);
@@ -155,7 +155,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
     let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), NO_ARGUMENT);
     let apart = Sandbox::new();
     let small_pages = translated(&apart, NO_OTHER, "older", &broken_emulator(&apart), "pages = 1024");
-    let exists = text(&sandbox.make_folder("exists"));
+    let exists = text(&sandbox.make_directory("exists"));
     let there = sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", &exists)], &bundle, &NO_ARGUMENTS);
     let nobody = sandbox.copy(&launcher, "privileged");
     chown(&nobody, Some(sandbox.uid()), Some(sandbox.uid())).expect("chown");
@@ -209,7 +209,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ),
             ("cannot execute {}: {}{}", refused),
             (
-                "no folder lets me write and execute:{}",
+                "no directory lets me write and execute:{}",
                 nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
             ("cannot write {}: {}", there),
@@ -231,18 +231,18 @@ fn every_message_of_the_stub_can_be_provoked() {
             ("this bundle holds no launcher for CPU '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
-            ("no folder lets me write and execute (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
+            ("no directory lets me write and execute (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
         ],
     );
 }
 
 #[test]
-fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
+fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let Some(namespace) = Namespace::Mounts.available() else { return };
     let text = |path: &Path| path.to_str().expect("text").to_owned();
 
-    let open = sandbox.make_folder("open");
+    let open = sandbox.make_directory("open");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
     let variables = [("UNIBIN_CACHE", text(&open)), ("UNIBIN_LOG", "1".to_owned())];
     let mut shared = sandbox.command(&launcher);
@@ -250,7 +250,7 @@ fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
 
     // A file system without execution, and a launcher that lies elsewhere.
     let without_execution = |bundle: &Path| {
-        sandbox.make_folder("noexec");
+        sandbox.make_directory("noexec");
         let script = "mount -t tmpfs -o noexec,mode=0700,uid=$3,gid=$3 none noexec\n\
             export UNIBIN_CACHE=$PWD/noexec/cache UNIBIN_LOG=1\n\
             exec setpriv --reuid $3 --regid $3 --clear-groups \"$1\" \"$2\" busybox true";
@@ -272,14 +272,14 @@ fn every_reason_why_a_folder_does_not_serve_can_be_provoked() {
     let linked = handmade(&sandbox, &[file("target", 0o755, b"#!/bin/sh\n"), link(b'2', "zapp", "target")]);
     let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
     let mut provoked = vec![
-        ("{} is not a folder that is yours alone", shared),
+        ("{} is not a directory that is yours alone", shared),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
         ("a slot disappeared while it was made", gone),
         ("its program is not a plain file", linked),
     ];
     provoked.extend(of_memory(&sandbox, namespace, &launcher));
-    all_provoked("Why a folder", &provoked);
+    all_provoked("Why a directory", &provoked);
 }
 
 /// What cannot run from memory: a dynamic program, and an emulator that shares its blob with others.
@@ -290,7 +290,7 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     fs::set_permissions(&hello, fs::Permissions::from_mode(0o755)).expect("chmod");
     let several = bundle_of(Arch::Riscv64, "x86_64", &["--also-target", "s390x"]);
     let several = sandbox.copy(&several, "several");
-    // Folders that nobody can write to, and memory that has room for the program.
+    // Directories that nobody can write to, and memory that has room for the program.
     let script = "mount -t tmpfs -o ro none /var/tmp\nmount -t tmpfs -o ro none /dev/shm\n\
         mount --bind /tmp /tmp\nmount -o remount,bind,ro /tmp\n\
         exec setpriv --reuid $3 --regid $3 --clear-groups \"$1\" \"$2\" busybox true";
@@ -298,8 +298,8 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let read_only =
         namespace.run(sandbox, script, &[text(launcher), text(&several), sandbox.uid().to_string()]);
     [
-        ("its program needs its libraries in a folder", nowhere(sandbox, launcher, &["hello", "hello"])),
-        ("its emulator needs a folder", read_only),
+        ("its program needs its libraries in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
+        ("its emulator needs a directory", read_only),
     ]
 }
 
@@ -371,15 +371,15 @@ fn every_impossible_file_is_told_in_its_own_words() {
     let cases: [(&str, Vec<Vec<u8>>); 9] = [
         ("its name is absolute or leaves the tree", vec![file("/etc/evil", 0o644, b"x")]),
         ("it is out of order", vec![file("b", 0o644, b"x"), app()]),
-        ("its folder does not come before it", vec![app(), file("no/folder", 0o644, b"x")]),
+        ("its directory does not come before it", vec![app(), file("no/directory", 0o644, b"x")]),
         ("it has a set-user-ID, set-group-ID or sticky bit", vec![file("app", 0o4755, b"x")]),
         ("its loader is not in the tree", vec![odd(b"app", b'0', 0o755, 0, b"/lib/ld.so")]),
         ("it has content but is not a file", vec![app(), odd(b"dir", b'5', 0o755, 512, b""), vec![0; 512]]),
         ("it is a link out of the tree", vec![app(), link(b'2', "evil", "/etc/passwd")]),
         ("it is a link to nothing that came before", vec![app(), link(b'1', "hard", "later")]),
         (
-            "it is neither a file, a folder nor a link",
-            vec![app(), folder("dir"), odd(b"fifo", b'6', 0o644, 0, b"")],
+            "it is neither a file, a directory nor a link",
+            vec![app(), directory("dir"), odd(b"fifo", b'6', 0o644, 0, b"")],
         ),
     ];
     for (words, members) in &cases {

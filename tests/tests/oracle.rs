@@ -100,7 +100,7 @@ fn glibcs_loader_finds_for_programs_of_debian_what_was_said() {
         ("gawk", "/usr/bin/gawk", Arch::S390x),
         ("sqlite3", "/usr/bin/sqlite3", Arch::Armv7),
         ("nano", "/usr/bin/nano", Arch::Ppc64le),
-        // Libraries of its own in a folder of its own, by RUNPATH.
+        // Libraries of its own in a directory of its own, by RUNPATH.
         ("systemd", "/usr/bin/systemctl", Arch::Aarch64),
         ("pulseaudio-utils", "/usr/bin/pactl", Arch::I686),
     ] {
@@ -134,15 +134,15 @@ fn every_module_of_python_has_what_its_loader_looks_for() {
 fn musls_loader_finds_a_vendored_library_where_it_was_said_to() {
     for target in [Arch::Riscv64, Arch::S390x] {
         let sandbox = Sandbox::new();
-        let folder = sandbox.make_folder("own");
+        let directory = sandbox.make_directory("own");
         let shared = ["-shared", "-fPIC", "-Wl,-soname,libanswer.so"];
         let Some(library) = compile_musl("answer", &[own("answer.c")], target, &shared) else { return };
-        fs::copy(library, folder.join("libanswer.so")).expect("copied");
-        let sources = [own("place.c"), folder.join("libanswer.so")];
+        fs::copy(library, directory.join("libanswer.so")).expect("copied");
+        let sources = [own("place.c"), directory.join("libanswer.so")];
         let Some(program) = compile_musl("place", &sources, target, &["-Wl,-rpath,$ORIGIN/../own"]) else {
             return;
         };
-        let place = sandbox.make_folder("bin").join("place");
+        let place = sandbox.make_directory("bin").join("place");
         fs::copy(program, &place).expect("copied");
         let packed = packed(&sandbox, &[place.to_str().expect("text"), "--libs", "debian"]);
         let said = packed.said();

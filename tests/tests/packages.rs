@@ -23,7 +23,7 @@ struct Row {
     waiting: &'static [&'static str],
 }
 
-/// One run and all that it prints. `SERVER`, `FOLDER` and `MACHINE` stand for what they are.
+/// One run and all that it prints. `SERVER`, `DIRECTORY` and `MACHINE` stand for what they are.
 struct Run {
     entry: &'static str,
     arguments: &'static [&'static str],
@@ -93,7 +93,7 @@ const OTHERS: [Row; 11] = [
         package: "libc-bin",
         options: &["--entry", "iconv=/usr/bin/iconv"],
         targets: &[Arch::S390x],
-        runs: &[run("", &["-f", "ISO-8859-1", "-t", "UTF-8", "FOLDER/latin1"], "caf\u{e9}")],
+        runs: &[run("", &["-f", "ISO-8859-1", "-t", "UTF-8", "DIRECTORY/latin1"], "caf\u{e9}")],
         waiting: &["-f", "ISO-8859-1", "-t", "UTF-8"],
     },
     Row {
@@ -108,9 +108,9 @@ const OTHERS: [Row; 11] = [
         ],
         targets: &[Arch::Ppc64le],
         runs: &[
-            run("", &["FOLDER/abc"], "abc"),
-            run("sha256sum", &["FOLDER/abc"], concat!(abc_sha256!(), "  FOLDER/abc")),
-            run("sort", &["FOLDER/lines"], "1\n2\n3"),
+            run("", &["DIRECTORY/abc"], "abc"),
+            run("sha256sum", &["DIRECTORY/abc"], concat!(abc_sha256!(), "  DIRECTORY/abc")),
+            run("sort", &["DIRECTORY/lines"], "1\n2\n3"),
         ],
         waiting: &[],
     },
@@ -145,12 +145,12 @@ const OTHERS: [Row; 11] = [
         options: &[],
         targets: &[Arch::Aarch64],
         runs: &[
-            run("", &["dgst", "-r", "-sha256", "FOLDER/abc"], concat!(abc_sha256!(), " *FOLDER/abc")),
+            run("", &["dgst", "-r", "-sha256", "DIRECTORY/abc"], concat!(abc_sha256!(), " *DIRECTORY/abc")),
             // MD4 is in a module that is loaded by its path.
             run(
                 "",
-                &["dgst", "-r", "-provider", "legacy", "-md4", "FOLDER/abc"],
-                "a448017aaf21d8525fc10ae87aa6729d *FOLDER/abc",
+                &["dgst", "-r", "-provider", "legacy", "-md4", "DIRECTORY/abc"],
+                "a448017aaf21d8525fc10ae87aa6729d *DIRECTORY/abc",
             ),
         ],
         waiting: &["dgst", "-provider", "legacy", "-provider", "default", "-md4"],
@@ -168,7 +168,7 @@ const OTHERS: [Row; 11] = [
         targets: &[Arch::I686],
         runs: &[run(
             "",
-            &["{ sum += $1 } END { printf \"%d %s\\n\", sum, toupper(\"abc\") }", "FOLDER/lines"],
+            &["{ sum += $1 } END { printf \"%d %s\\n\", sum, toupper(\"abc\") }", "DIRECTORY/lines"],
             "6 ABC",
         )],
         waiting: &["{}"],
@@ -184,15 +184,15 @@ const OTHERS: [Row; 11] = [
         package: "file",
         options: &[],
         targets: &[Arch::Aarch64],
-        runs: &[run("", &["-b", "FOLDER/abc"], "ASCII text, with no line terminators")],
+        runs: &[run("", &["-b", "DIRECTORY/abc"], "ASCII text, with no line terminators")],
         waiting: &["-"],
     },
     Row {
         package: "diffutils",
         options: &["--entry", "cmp=/usr/bin/cmp"],
         targets: &[Arch::Armv7],
-        runs: &[run("", &["-s", "FOLDER/abc", "FOLDER/abc"], "")],
-        waiting: &["-", "FOLDER/abc"],
+        runs: &[run("", &["-s", "DIRECTORY/abc", "DIRECTORY/abc"], "")],
+        waiting: &["-", "DIRECTORY/abc"],
     },
 ];
 
@@ -217,8 +217,9 @@ impl Scene {
 
     fn meant(&self, text: &str, target: Arch) -> String {
         let machine = target.uname_names().first().copied().unwrap_or_default();
-        let folder = self.sandbox.path().to_str().expect("text");
-        let text = text.replace("SERVER", &self.server).replace("FOLDER", folder).replace("MACHINE", machine);
+        let directory = self.sandbox.path().to_str().expect("text");
+        let text =
+            text.replace("SERVER", &self.server).replace("DIRECTORY", directory).replace("MACHINE", machine);
         if text == MUCH { "x".repeat(100_000) } else { text }
     }
 

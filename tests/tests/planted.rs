@@ -79,15 +79,15 @@ fn runs_its_own(what: &str, sandbox: &Sandbox, bundle: &Path, variables: &[(&str
     said
 }
 
-/// Everything below a folder with owner, mode and content.
-fn state(folder: &Path) -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
+/// Everything below a directory with owner, mode and content.
+fn state(directory: &Path) -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
     let one = |path: PathBuf| {
-        let kind = fs::symlink_metadata(folder.join(&path)).expect("there");
+        let kind = fs::symlink_metadata(directory.join(&path)).expect("there");
         let content =
-            if kind.is_file() { fs::read(folder.join(&path)).expect("readable") } else { Vec::new() };
+            if kind.is_file() { fs::read(directory.join(&path)).expect("readable") } else { Vec::new() };
         (path, kind.uid(), kind.mode(), content)
     };
-    Sandbox::tree(folder).into_iter().map(one).collect()
+    Sandbox::tree(directory).into_iter().map(one).collect()
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_whole_cache_that_is_another_users_is_not_used_wherever_it_lies() {
     for target in [Arch::X86_64, Arch::Riscv64] {
         let Some((sandbox, bundle)) = victim(target) else { return };
         let uid = sandbox.uid();
-        sandbox.make_folder("home/.cache");
+        sandbox.make_directory("home/.cache");
         let places: [(&str, Option<&str>); 5] = [
             ("named", Some("UNIBIN_CACHE")),
             ("xdg/unibin", Some("XDG_CACHE_HOME")),
@@ -106,12 +106,12 @@ fn a_whole_cache_that_is_another_users_is_not_used_wherever_it_lies() {
         for (place, variable) in places {
             let path = sandbox.at(place);
             if place.contains('/') {
-                sandbox.make_folder(Path::new(place).parent().expect("a folder"));
+                sandbox.make_directory(Path::new(place).parent().expect("a directory"));
             }
             plant(&sandbox, &path, neighbour(&sandbox));
             let before = state(&path);
             let value =
-                if place == "named" { path.clone() } else { path.parent().expect("a folder").to_owned() };
+                if place == "named" { path.clone() } else { path.parent().expect("a directory").to_owned() };
             let mut variables: Vec<(&str, &Path)> =
                 variable.map(|name| (name, value.as_path())).into_iter().collect();
             if place.starts_with('.') || place.starts_with("run") {
@@ -146,7 +146,7 @@ fn a_shared_place_that_another_user_took_first_is_passed_over() {
         let said = runs_its_own("planted", &sandbox, &bundle, &homeless);
         assert!(said.contains(&format!("executing /tmp/unibin-{}", sandbox.uid())), "{said}");
         fs::remove_dir_all(&place).expect("removed");
-        // A link of the neighbour's to a folder of ours: what is in it is ours, but he can turn the link at any time.
+        // A link of the neighbour's to a directory of ours: what is in it is ours, but he can turn the link at any time.
         symlink(sandbox.at("model"), &place).expect("link");
         std::os::unix::fs::lchown(&place, Some(neighbour(&sandbox)), None).expect("chown");
         let said = runs_its_own("link", &sandbox, &bundle, &homeless);
@@ -164,7 +164,7 @@ fn counts(path: &Path, target: Arch) -> bool {
 fn put(shape: &str, path: &Path, evil: &Path, owner: u32) {
     match shape {
         "file" => drop(fs::copy(evil, path).expect("copied")),
-        "folder" => fs::create_dir(path).expect("folder"),
+        "directory" => fs::create_dir(path).expect("directory"),
         "symlink" => symlink(evil, path).expect("link"),
         "dangling symlink" => symlink("/nonexistent/x", path).expect("link"),
         "hard link" => fs::hard_link(evil, path).expect("link"),
@@ -185,7 +185,7 @@ fn whatever_stands_in_the_place_of_a_part_of_the_cache_is_neither_executed_nor_w
         let mut parts: Vec<PathBuf> = vec!["".into(), "x86_64".into()];
         parts.extend(names(&sandbox).into_iter().map(|name| Path::new("x86_64").join(name)));
         for part in parts.into_iter().filter(|part| counts(&sandbox.at("model").join(part), target)) {
-            let shapes = ["file", "folder", "symlink", "dangling symlink", "hard link", "fifo"];
+            let shapes = ["file", "directory", "symlink", "dangling symlink", "hard link", "fifo"];
             for shape in shapes {
                 let cache = sandbox.at("cache");
                 let copy = |from: &str| {
@@ -286,7 +286,7 @@ fn a_cache_that_is_exchanged_between_check_and_use_is_never_executed() {
     let (uid, other) = (sandbox.uid(), neighbour(&sandbox));
     // As /tmp: everybody may make names, and nobody may take another's away.
     let shared = sandbox.at("shared");
-    fs::create_dir(&shared).expect("folder");
+    fs::create_dir(&shared).expect("directory");
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).expect("chmod");
     for (place, named) in
         [(format!("/var/tmp/unibin-{uid}"), false), (shared.join("cache").display().to_string(), true)]
@@ -329,7 +329,7 @@ fn a_start_with_another_users_rights_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::new();
     let Some(caller) = caller() else { return };
     if !set_user_id_counts(&sandbox, &caller) {
-        without("suid", "the tests' folder is mounted nosuid");
+        without("suid", "the tests' directory is mounted nosuid");
         return;
     }
     let packed = pack(&[program.to_str().expect("text"), "--hosts", "x86_64", "--head", "elf:x86_64"]);
@@ -362,7 +362,7 @@ fn a_program_with_another_users_rights_cannot_start_it_with_them() {
     for head in [&[][..], &["--head", "elf:x86_64"]] {
         let Some((sandbox, _)) = victim(Arch::X86_64) else { return };
         if !set_user_id_counts(&sandbox, &caller) {
-            without("suid", "the tests' folder is mounted nosuid");
+            without("suid", "the tests' directory is mounted nosuid");
             return;
         }
         let program = tell(Arch::X86_64).expect("compiled");

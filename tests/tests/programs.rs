@@ -8,7 +8,7 @@ use std::process::Command;
 use bundle::Arch;
 use end_to_end::{Sandbox, compile, pack};
 
-/// The folder of `SQLite`'s source, in the crate that carries it: never built, only read.
+/// The directory of `SQLite`'s source, in the crate that carries it: never built, only read.
 fn sqlite() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let told = Command::new(cargo)
@@ -59,7 +59,7 @@ fn a_wrong_use_ends_with_the_programs_own_code_and_message() {
     let bundle = sandbox.copy(&pack(&[program.to_str().expect("text"), "--hosts", "x86_64"]), "query");
     let wrong = sandbox.run(&bundle, &[] as &[&str]);
     assert_eq!((wrong.code(), wrong.errors().as_str()), (Some(2), "usage: query FILE\n"));
-    let impossible = sandbox.run(&bundle, &["/nonexistent/folder/database"]);
+    let impossible = sandbox.run(&bundle, &["/nonexistent/directory/database"]);
     assert_eq!(impossible.code(), Some(2), "{impossible}");
 }
 

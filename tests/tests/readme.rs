@@ -21,11 +21,11 @@ fn the_first_command_of_the_readme_prints_the_foreign_cpu() {
     let typed = line.replacen("cargo run --release --", &unibin, 1);
     assert!(typed.starts_with(&unibin) && typed.contains(" pack "), "not a command of ours: {line}");
 
-    let folder = tempfile::tempdir().expect("folder");
+    let directory = tempfile::tempdir().expect("directory");
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(&typed).current_dir(folder.path());
+    shell.arg("-c").arg(&typed).current_dir(directory.path());
     // The cache stays the reader's own, but not this tester's.
-    shell.env("UNIBIN_STORE", store()).env("UNIBIN_CACHE", folder.path().join("cache"));
+    shell.env("UNIBIN_STORE", store()).env("UNIBIN_CACHE", directory.path().join("cache"));
     let ran = shell.output().expect("sh");
     let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert!(ran.status.success(), "`{line}`: {} {printed}", String::from_utf8_lossy(&ran.stderr));

@@ -10,29 +10,30 @@ use sha2::{Digest, Sha256};
 fn the_source_of_an_emulator_is_fetched_as_the_notices_name_it() {
     let sandbox = Sandbox::new();
     // Not in the sandbox: forty megabytes are fetched once.
-    let folder = end_to_end::store().join("sources");
+    let directory = end_to_end::store().join("sources");
     let source = ["emulator", "source", "--only-own", "--target", "riscv64", "--hosts", "x86_64"];
-    let fetched: Outcome = unibin().args(source).arg(&folder).output().expect("unibin starts").into();
+    let fetched: Outcome = unibin().args(source).arg(&directory).output().expect("unibin starts").into();
     assert!(fetched.must_succeed().starts_with("qemu 1:10.0"), "{fetched}");
-    let names = ["dsc", "orig.tar.xz", "debian.tar.xz"].map(|end| file_ending(&folder, end));
+    let names = ["dsc", "orig.tar.xz", "debian.tar.xz"].map(|end| file_ending(&directory, end));
     let notices = notices(&sandbox);
     for name in names {
-        let digest = Sha256::digest(fs::read(folder.join(&name)).expect("a file"));
+        let digest = Sha256::digest(fs::read(directory.join(&name)).expect("a file"));
         let line = format!("sha256 {}", bundle::Digest(digest.into()));
         let named = notices.lines().find(|line| line.contains(&name)).unwrap_or_else(|| panic!("{name}"));
         assert!(named.contains(&line), "{named}");
     }
     // A file that is another one is fetched again.
-    let dsc = folder.join(file_ending(&folder, "dsc"));
+    let dsc = directory.join(file_ending(&directory, "dsc"));
     let whole = fs::read(&dsc).expect("a file");
     fs::write(&dsc, &whole[1..]).expect("written");
-    let again: Outcome = unibin().args(source).arg(&folder).output().expect("unibin starts").into();
+    let again: Outcome = unibin().args(source).arg(&directory).output().expect("unibin starts").into();
     again.must_succeed();
     assert!(fs::read(&dsc).expect("a file") == whole);
 }
 
-fn file_ending(folder: &Path, end: &str) -> String {
-    let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+fn file_ending(directory: &Path, end: &str) -> String {
+    let names =
+        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").file_name());
     let mut names = names.map(|name| name.to_string_lossy().into_owned());
     names.find(|name| name.starts_with("qemu_10") && name.ends_with(end)).expect("it was fetched")
 }

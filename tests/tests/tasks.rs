@@ -68,12 +68,12 @@ fn notices_are_printed_in_full_and_not_at_all_when_they_were_changed() {
 }
 
 #[test]
-fn extract_gives_the_app_as_it_was_packed_into_a_folder_that_was_not_there() {
+fn extract_gives_the_app_as_it_was_packed_into_a_directory_that_was_not_there() {
     let (sandbox, bundle) = riscv64();
     let extract = |to: &str| sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", to)], &bundle, &NONE);
-    sandbox.make_folder("there");
+    sandbox.make_directory("there");
     extract("there").must_fail_with(125, &["there", "hint: "]);
-    extract("no/folder").must_fail_with(125, &["no/folder"]);
+    extract("no/directory").must_fail_with(125, &["no/directory"]);
     assert_eq!(Sandbox::tree(&sandbox.at("there")), [] as [PathBuf; 0], "nothing was written");
 
     extract("new").must_succeed();

@@ -49,12 +49,12 @@ fn an_argument_and_a_variable_can_name_a_file_of_the_tree_natively_too() {
     }
 }
 
-/// A root folder of a riscv64 system with a program and two files of its data. `None`, loudly, without a compiler.
+/// A root directory of a riscv64 system with a program and two files of its data. `None`, loudly, without a compiler.
 fn sysroot(sandbox: &Sandbox) -> Option<PathBuf> {
     let program = compile_musl("reads", &[own("reads.c")], Arch::Riscv64, &[])?;
-    let root = sandbox.make_folder("root");
-    for folder in ["usr/bin", "usr/share/reads"] {
-        fs::create_dir_all(root.join(folder)).expect("folder");
+    let root = sandbox.make_directory("root");
+    for directory in ["usr/bin", "usr/share/reads"] {
+        fs::create_dir_all(root.join(directory)).expect("directory");
     }
     fs::copy(program, root.join("usr/bin/reads")).expect("copied");
     fs::write(root.join("usr/share/reads/real"), "what it needs\n").expect("written");
@@ -89,33 +89,33 @@ fn a_trace_adds_what_the_program_opens_and_nothing_else() {
 }
 
 /// 600 files: long names, names that are no text, hard and symbolic links, a sparse file, twice the same bytes.
-fn large(folder: &Path) {
+fn large(directory: &Path) {
     for number in 0..600 {
-        let below = folder.join(format!("{}/{}", number % 7, "long".repeat(number % 60 + 1)));
-        fs::create_dir_all(&below).expect("folder");
+        let below = directory.join(format!("{}/{}", number % 7, "long".repeat(number % 60 + 1)));
+        fs::create_dir_all(&below).expect("directory");
         let file = below.join(number.to_string());
         fs::write(&file, format!("{number}\n").repeat(number)).expect("written");
         let mode = if number % 2 == 0 { 0o644 } else { 0o755 };
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("chmod");
     }
-    fs::write(folder.join(OsStr::from_bytes(b"no \xff text\n")), "x").expect("written");
-    fs::hard_link(folder.join("0/long/0"), folder.join("hard")).expect("link");
-    symlink("0/long/0", folder.join("soft")).expect("link");
-    let mut sparse = fs::File::create(folder.join("sparse")).expect("created");
+    fs::write(directory.join(OsStr::from_bytes(b"no \xff text\n")), "x").expect("written");
+    fs::hard_link(directory.join("0/long/0"), directory.join("hard")).expect("link");
+    symlink("0/long/0", directory.join("soft")).expect("link");
+    let mut sparse = fs::File::create(directory.join("sparse")).expect("created");
     sparse.seek(SeekFrom::Start(3 << 20)).expect("sought");
     sparse.write_all(b"behind a hole").expect("written");
     for name in ["same-1", "same-2"] {
-        fs::write(folder.join(name), b"the same bytes".repeat(1000)).expect("written");
+        fs::write(directory.join(name), b"the same bytes".repeat(1000)).expect("written");
     }
 }
 
 #[test]
 fn a_large_tree_stays_as_it_was() {
     let sandbox = Sandbox::new();
-    let folder = sandbox.make_folder("large");
-    large(&folder);
+    let directory = sandbox.make_directory("large");
+    large(&directory);
     let (output, tree) = (sandbox.at("packed"), sandbox.at("tree"));
-    let add = format!("{}:usr/share/large", folder.display());
+    let add = format!("{}:usr/share/large", directory.display());
     let busybox = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
     pack_by_hand(&[&busybox[..], &["--add", &add]].concat(), &output).must_succeed();
     let extracted = unibin().arg("extract").arg(&output).arg(&tree).output().expect("unibin starts");
@@ -124,10 +124,10 @@ fn a_large_tree_stays_as_it_was() {
     assert_eq!(sandbox.run(&bundle, &["uname", "-m"]).must_succeed(), "riscv64\n");
     let trees: Vec<PathBuf> = vec![tree.join("usr/share/large"), cached(&sandbox.cache(), "usr/share/large")];
     for there in trees {
-        let paths = Sandbox::tree(&folder);
+        let paths = Sandbox::tree(&directory);
         assert_eq!(paths, Sandbox::tree(&there));
         for path in &paths {
-            let (here, there) = (folder.join(path), there.join(path));
+            let (here, there) = (directory.join(path), there.join(path));
             let (kind, same) =
                 (fs::symlink_metadata(&here).expect("kind"), fs::symlink_metadata(&there).expect("kind"));
             assert_eq!(kind.file_type(), same.file_type(), "{}", path.display());
@@ -148,7 +148,7 @@ fn a_large_tree_stays_as_it_was() {
     }
 }
 
-/// The folder `name` of the one tree in the cache that has it.
+/// The directory `name` of the one tree in the cache that has it.
 fn cached(cache: &Path, name: &str) -> PathBuf {
     let slots = fs::read_dir(cache.join("x86_64")).expect("the cache");
     let mut trees = slots.map(|slot| slot.expect("a slot").path().join("tree").join(name));

@@ -20,10 +20,10 @@ fn two_builds() -> PathBuf {
 /// A file that all builds have.
 const SAME: &str = "usr/share/common-licenses/GPL-3";
 
-/// The files named so below `folder`.
-fn found(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let paths = Sandbox::tree(folder).into_iter();
-    paths.filter(|path| path.ends_with(end)).map(|path| folder.join(path)).collect()
+/// The files named so below `directory`.
+fn found(directory: &Path, end: &str) -> Vec<PathBuf> {
+    let paths = Sandbox::tree(directory).into_iter();
+    paths.filter(|path| path.ends_with(end)).map(|path| directory.join(path)).collect()
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn what_several_builds_have_alike_is_stored_once_and_unpacked_with_each() {
     let by_unibin = sandbox.at("by unibin");
     let done = unibin().args(["extract", "--all"]).arg(&bundle).arg(&by_unibin).output();
     assert!(done.expect("unibin starts").status.success());
-    for (folder, names) in [
+    for (directory, names) in [
         (PathBuf::from(by_bundle), ["riscv64", "x86_64", "aarch64"]),
         (by_unibin, ["app-riscv64", "app-x86_64", "app-aarch64"]),
     ] {
         for name in names {
-            let file = folder.join(name).join(SAME);
+            let file = directory.join(name).join(SAME);
             assert_eq!(fs::read(&file).ok().as_ref(), Some(&text), "{}", file.display());
         }
     }

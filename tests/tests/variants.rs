@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 use end_to_end::{Outcome, Sandbox, compile_dynamic, own, pack};
 
-/// `place.c` and its library, in a folder of their own, for one CPU and level. `None`, loudly, without a compiler.
-fn built(folder: &Path, target: Arch, level: u16) -> Option<PathBuf> {
-    let library = library(folder, target, "packed")?;
+/// `place.c` and its library, in a directory of their own, for one CPU and level. `None`, loudly, without a compiler.
+fn built(directory: &Path, target: Arch, level: u16) -> Option<PathBuf> {
+    let library = library(directory, target, "packed")?;
     let flag = format!("-DLEVEL=\"{level}\"");
     let name = format!("place-{target}-{level}");
     let flags = [flag.as_str(), "-Wl,-rpath,$ORIGIN"];
     let program = compile_dynamic(&name, &[own("place.c"), library], target, &flags)?;
-    let place = folder.join("place");
+    let place = directory.join("place");
     fs::copy(program, &place).expect("copied");
     Some(place)
 }
 
-/// `libanswer.so` in `folder`.
-fn library(folder: &Path, target: Arch, answer: &str) -> Option<PathBuf> {
+/// `libanswer.so` in `directory`.
+fn library(directory: &Path, target: Arch, answer: &str) -> Option<PathBuf> {
     let flag = format!("-DANSWER=\"{answer}\"");
     let flags = ["-shared", "-fPIC", "-Wl,-soname,libanswer.so", flag.as_str()];
     let library = compile_dynamic(&format!("answer-{target}-{answer}"), &[own("answer.c")], target, &flags)?;
-    fs::create_dir_all(folder).expect("folder");
-    let place = folder.join("libanswer.so");
+    fs::create_dir_all(directory).expect("directory");
+    let place = directory.join("libanswer.so");
     fs::copy(library, &place).expect("copied");
     Some(place)
 }
@@ -81,7 +81,7 @@ fn a_cache_that_was_moved_is_unpacked_again_where_it_is_now() {
     let Some(bundle) = two_variants(&sandbox) else { return };
     let first = value(&sandbox.run(&bundle, &[] as &[&str]), "exe");
     // A home that another machine mounts elsewhere: programs in it name a loader that is not there.
-    let moved = sandbox.make_folder("another place");
+    let moved = sandbox.make_directory("another place");
     fs::rename(sandbox.home().join(".cache"), moved.join(".cache")).expect("moved");
     assert!(!Path::new(&first).exists());
     let there = sandbox.run_with(&[("HOME", &text(&moved))], &bundle, &[] as &[&str]);
@@ -100,20 +100,20 @@ fn what_is_extracted_runs_where_it_is() {
     let by_unibin = sandbox.at("by unibin");
     let done = end_to_end::unibin().args(["extract", "--all"]).arg(&bundle).arg(&by_unibin).output();
     Outcome::from(done.expect("unibin starts")).must_succeed();
-    for folder in [PathBuf::from(by_bundle).join("x86_64"), by_unibin.join("app-x86_64")] {
+    for directory in [PathBuf::from(by_bundle).join("x86_64"), by_unibin.join("app-x86_64")] {
         let mut found = Vec::new();
-        find(&folder, "place", &mut found);
+        find(&directory, "place", &mut found);
         let [program] = &found[..] else { panic!("{found:?}") };
         let ran = sandbox.run(program, &[] as &[&str]);
         assert_eq!(value(&ran, "answer"), "packed");
         let strangers: Vec<_> =
-            values(&ran, "map").into_iter().filter(|map| !map.starts_with(&text(&folder))).collect();
+            values(&ran, "map").into_iter().filter(|map| !map.starts_with(&text(&directory))).collect();
         assert!(strangers.is_empty(), "{strangers:#?}");
     }
 }
 
-fn find(folder: &Path, name: &str, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry")) {
+fn find(directory: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("directory").map(|entry| entry.expect("entry")) {
         match entry.file_type().expect("type") {
             kind if kind.is_dir() => find(&entry.path(), name, found),
             kind if kind.is_file() && entry.file_name() == name => found.push(entry.path()),

@@ -71,8 +71,8 @@ impl Names {
             (sandbox.home(), "home"),
             (sandbox.cache(), "candidate"),
             (sandbox.home().join(".cache"), "candidate's parent"),
-            (cpu.clone(), "CPU folder"),
-            (sandbox.path().to_owned(), "working folder"),
+            (cpu.clone(), "CPU directory"),
+            (sandbox.path().to_owned(), "working directory"),
             ("/proc/sys/kernel/arch".into(), "CPU name"),
             ("/dev/null".into(), "/dev/null"),
         ];
@@ -106,8 +106,8 @@ impl Names {
         let takes_path =
             matches!(name, "openat" | "newfstatat" | "statx" | "faccessat" | "faccessat2" | "execve");
         let path = match (descriptor, quoted) {
-            (folder, Some(path)) if takes_path && !path.is_empty() => {
-                Path::new(folder.unwrap_or("")).join(path)
+            (directory, Some(path)) if takes_path && !path.is_empty() => {
+                Path::new(directory.unwrap_or("")).join(path)
             }
             (_, Some("")) if takes_path && arguments.starts_with("AT_FDCWD") => {
                 return (name.into(), "no name".into());

@@ -31,15 +31,15 @@ fn start(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
     let workspace = crate::workspace();
     let unibin = build_unibin(&workspace)?;
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let cache = folder.path().join("cache");
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let cache = directory.path().join("cache");
 
     println!("{:34} {:>9} {:>9} {:>9} {:>7}", "warm start, ms", "min", "median", "p90", "ratio");
     for (target, route, children) in
         [("x86_64", "native", "none"), ("riscv64", "emulated", "none"), ("riscv64", "emulated", "auto")]
     {
         let bundle = Case {
-            program: pack_busybox(&unibin, folder.path(), target, children)?,
+            program: pack_busybox(&unibin, directory.path(), target, children)?,
             arguments: vec!["true".into()],
             cache: cache.clone(),
             children: "auto",
@@ -60,7 +60,7 @@ fn start(runs: usize) -> Result<()> {
 fn fetch() -> Result<()> {
     let workspace = crate::workspace();
     let unibin = build_unibin(&workspace)?;
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let catalogue = emulator::Catalogue::embedded()?;
     println!("{:14} {:>12} {:>12} {:>7} {:>9}", "fetched for", "bytes", "package", "part", "seconds");
     for host in bundle::Arch::HOSTS {
@@ -69,7 +69,7 @@ fn fetch() -> Result<()> {
         let begin = Instant::now();
         let output = Command::new(&unibin)
             .args(["emulator", "fetch", "--json", "--target", target.name(), "--hosts", host.name()])
-            .env("UNIBIN_STORE", folder.path())
+            .env("UNIBIN_STORE", directory.path())
             .stderr(Stdio::inherit())
             .output()?;
         ensure!(output.status.success(), "`unibin emulator fetch` failed for {host}");
@@ -99,10 +99,10 @@ fn build_unibin(workspace: &Path) -> Result<PathBuf> {
 }
 
 /// A bundle of busybox, called `busybox`: the applet is chosen by that name's first argument.
-fn pack_busybox(unibin: &Path, folder: &Path, target: &str, children: &str) -> Result<PathBuf> {
-    let folder = folder.join(target).join(children);
-    let bundle = folder.join("busybox");
-    fs::create_dir_all(folder)?;
+fn pack_busybox(unibin: &Path, directory: &Path, target: &str, children: &str) -> Result<PathBuf> {
+    let directory = directory.join(target).join(children);
+    let bundle = directory.join("busybox");
+    fs::create_dir_all(directory)?;
     let packed = Command::new(unibin)
         .args(["pack", "--deb", "busybox-static", "--target", target, "--hosts", "x86_64"])
         .args(["--children", children, "-o"])
@@ -156,7 +156,7 @@ impl Case {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env("UNIBIN_CACHE", &self.cache);
         command.env("UNIBIN_CHILDREN", self.children);
-        // cargo's, which has /bin/sh look for its libc in folders of rustc first: no user's start does.
+        // cargo's, which has /bin/sh look for its libc in directories of rustc first: no user's start does.
         command.env_remove("LD_LIBRARY_PATH");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let begin = Instant::now();

@@ -17,7 +17,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             "--check" => check = true,
             "--allow-stale" => allow_stale = true,
             "--mirror" => {
-                mirrors.arguments.push(words.next().context("`--mirror` needs a URL or a folder")?.clone());
+                mirrors
+                    .arguments
+                    .push(words.next().context("`--mirror` needs a URL or a directory")?.clone());
             }
             other => bail!("unknown word `{other}` after `catalogue`"),
         }

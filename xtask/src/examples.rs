@@ -17,31 +17,31 @@ pub(crate) fn run() -> Result<()> {
         .status();
     ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
     let target = workspace.join("target");
-    for folder in folders()? {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        ensure!(folder.join("README.md").is_file(), "example `{name}` has no README.md");
+    for directory in directories()? {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        ensure!(directory.join("README.md").is_file(), "example `{name}` has no README.md");
         println!("== example {name}");
-        let status = Command::new(folder.join("run.sh"))
+        let status = Command::new(directory.join("run.sh"))
             .env("UNIBIN", target.join("debug").join("unibin"))
             .env("PYTHONPATH", target.join("tools"))
-            // What the compiler keeps belongs to the target folder, and so does what the tests have fetched already.
+            // What the compiler keeps belongs to the target directory, and so does what the tests have fetched already.
             .env("ZIG_GLOBAL_CACHE_DIR", target.join("end-to-end").join("zig"))
             .env("UNIBIN_STORE", target.join("end-to-end").join("store"))
             .status()
-            .with_context(|| format!("cannot run `{}`", folder.join("run.sh").display()))?;
+            .with_context(|| format!("cannot run `{}`", directory.join("run.sh").display()))?;
         ensure!(status.success(), "example `{name}` ended with {status}");
     }
     Ok(())
 }
 
-/// The examples' folders, by name.
-fn folders() -> Result<Vec<PathBuf>> {
+/// The examples' directories, by name.
+fn directories() -> Result<Vec<PathBuf>> {
     let all = crate::workspace().join("examples");
     let entries = fs::read_dir(&all).with_context(|| format!("cannot read `{}`", all.display()))?;
-    let mut folders: Vec<PathBuf> =
+    let mut directories: Vec<PathBuf> =
         entries.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    ensure!(!folders.is_empty(), "there are no examples in `{}`", all.display());
-    Ok(folders)
+    directories.retain(|path| path.is_dir());
+    directories.sort();
+    ensure!(!directories.is_empty(), "there are no examples in `{}`", all.display());
+    Ok(directories)
 }

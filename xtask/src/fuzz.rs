@@ -82,7 +82,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--seconds" => options.until = Until::Seconds(number("--seconds", rest.next())?),
             "--runs" => options.until = Until::Runs(number("--runs", rest.next())?),
             "--keep" => options.keep = true,
-            "--seeds" => options.seeds = Some(rest.next().context("`--seeds` wants a folder")?.into()),
+            "--seeds" => options.seeds = Some(rest.next().context("`--seeds` wants a directory")?.into()),
             other if other.starts_with('-') => bail!("unknown option `{other}` of `fuzz`"),
             target => options.targets.push(target.to_owned()),
         }
@@ -98,7 +98,7 @@ struct Programs {
 
 fn build() -> Result<Programs> {
     let workspace = crate::workspace();
-    let folder = workspace.join("target/fuzz");
+    let directory = workspace.join("target/fuzz");
     let triple = crate::rust_src::compiler_triple()?;
     let cargo = || {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -107,7 +107,7 @@ fn build() -> Result<Programs> {
     };
     let guided = cargo()
         .args(["--bin=fuzz", "--features=libfuzzer", "--profile=fuzz", "--target-dir"])
-        .arg(&folder)
+        .arg(&directory)
         // With a target named, the flags below are not for build scripts.
         .args(["--target", &triple])
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
@@ -120,7 +120,7 @@ fn build() -> Result<Programs> {
     let plain = cargo().arg("--bin=corpus").status().context("cannot run cargo")?;
     ensure!(plain.success(), "`corpus` does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    Ok(Programs { fuzz: folder.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })
+    Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })
 }
 
 fn targets(programs: &Programs) -> Result<Vec<Target>> {
@@ -220,8 +220,8 @@ fn keep(programs: &Programs, name: &str, work: &Path, corpus: &Path) -> Result<(
     corpus_program(programs, &["keep", name], &small)
 }
 
-fn corpus_program(programs: &Programs, arguments: &[&str], folder: &Path) -> Result<()> {
-    let status = Command::new(&programs.corpus).args(arguments).arg(folder).status();
+fn corpus_program(programs: &Programs, arguments: &[&str], directory: &Path) -> Result<()> {
+    let status = Command::new(&programs.corpus).args(arguments).arg(directory).status();
     ensure!(status.context("cannot run `corpus`")?.success(), "`corpus {}` failed", arguments.join(" "));
     Ok(())
 }

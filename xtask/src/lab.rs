@@ -49,14 +49,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         docs::write(&crate::workspace().join("docs/lab.md"), &rows)?;
     }
     let complaints = report::complaints(&rows);
-    println!("\nlogs: `{}`", lab.folder.join("logs").display());
+    println!("\nlogs: `{}`", lab.directory.join("logs").display());
     ensure!(complaints.is_empty(), "not everything is green:\n{}", complaints.join("\n"));
     Ok(())
 }
 
 /// What all machines share.
 struct Lab {
-    folder: PathBuf,
+    directory: PathBuf,
     packer: Packer,
 }
 
@@ -80,10 +80,10 @@ struct Boots {
 }
 
 impl Lab {
-    fn open(folder: &Path) -> Result<Self> {
+    fn open(directory: &Path) -> Result<Self> {
         crate::tools::run()?;
-        let packer = Packer::build(&folder.join("bundles"))?;
-        Ok(Self { folder: folder.to_owned(), packer })
+        let packer = Packer::build(&directory.join("bundles"))?;
+        Ok(Self { directory: directory.to_owned(), packer })
     }
 
     /// The lab's own test: see [`self_test`].
@@ -91,7 +91,7 @@ impl Lab {
         let machine = MACHINES.iter().find(|machine| machine.host == self_test::HOST).context("a machine")?;
         let native = CASES.iter().find(|case| case.name == "native").context("a case")?;
         let request = Request { machines: vec![*machine], cases: vec![native], way, ..Request::default() };
-        let broken = self_test::broken_launchers(&self.folder)?;
+        let broken = self_test::broken_launchers(&self.directory)?;
         let broken = self.packer.with_launchers(&broken)?;
         let whole = std::mem::replace(&mut self.packer, broken);
         let row = self.rows(&request)?.remove(0);
@@ -106,14 +106,14 @@ impl Lab {
 
     /// Runs the cases on each machine. What goes wrong with one is its own row's matter.
     fn rows(&self, request: &Request) -> Result<Vec<Row>> {
-        let mut suites = Suites::new(self.folder.join("debian"));
+        let mut suites = Suites::new(self.directory.join("debian"));
         // Two labs would write to one shared home: one waits for the other. The lock ends with us.
-        std::fs::create_dir_all(&self.folder)?;
-        let lock = std::fs::File::create(self.folder.join(format!("{:?}.lock", request.way)))?;
+        std::fs::create_dir_all(&self.directory)?;
+        let lock = std::fs::File::create(self.directory.join(format!("{:?}.lock", request.way)))?;
         lock.lock().context("cannot lock the lab")?;
         let shared = match request.way {
-            Way::Fast => fast::fresh_folder(&self.folder.join("shared"))?,
-            Way::Booted => disks::empty(self.folder.join("shared.img"), 512)?,
+            Way::Fast => fast::fresh_directory(&self.directory.join("shared"))?,
+            Way::Booted => disks::empty(self.directory.join("shared.img"), 512)?,
             Way::Logs => PathBuf::new(),
         };
         // While a machine runs, which takes one processor most of the time, what the next one needs is fetched and packed.
@@ -184,7 +184,7 @@ impl Lab {
 
     fn log(&self, machine: &Machine, request: &Request) -> PathBuf {
         let way = if request.way == Way::Fast { "fast" } else { "booted" };
-        self.folder.join(format!("logs/{}.{way}.log", machine.name))
+        self.directory.join(format!("logs/{}.{way}.log", machine.name))
     }
 
     /// What the console said last time, if that was this very `unibin`'s.
@@ -221,10 +221,10 @@ impl Lab {
         suites: &mut Suites,
     ) -> Result<Boots> {
         let kernel = suites.kernel(machine)?;
-        let initramfs = self.folder.join("roots").join(machine.name);
+        let initramfs = self.directory.join("roots").join(machine.name);
         let archive = initramfs::archive(machine, &kernel, programs, cases)?;
         archive::appear(&initramfs, |new| Ok(std::fs::write(new, archive)?))?;
-        let disk = disks::of_folder(bundles, &self.folder.join("disks"))?;
+        let disk = disks::of_directory(bundles, &self.directory.join("disks"))?;
         let mut qemu = self.qemu(&machines::board(machine.host))?;
         let mut memory = 512;
         let mut command_line = "loglevel=3".to_owned();
@@ -274,7 +274,7 @@ impl Lab {
         let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
         Ok(Programs {
             busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
-            r#as: compile::compile(compile::AS, host, &self.folder.join("programs"))?,
+            r#as: compile::compile(compile::AS, host, &self.directory.join("programs"))?,
         })
     }
 

@@ -15,8 +15,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the launchers are committed, from the workspace's folder.
-pub(crate) const FOLDER: &str = "templates/launchers";
+/// Where the launchers are committed, from the workspace's directory.
+pub(crate) const DIRECTORY: &str = "templates/launchers";
 /// The list of their digests, in the format of sha256sum(1).
 pub(crate) const SUMS: &str = "SHA256SUMS";
 
@@ -112,7 +112,7 @@ struct Options {
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     let workspace = crate::workspace();
-    let committed = workspace.join(FOLDER);
+    let committed = workspace.join(DIRECTORY);
     let hosts = Arch::HOSTS.into_iter().filter(|host| options.only.is_none_or(|only| only == *host));
     let build = Build::prepare(&workspace)?;
     let scratch = tempfile::tempdir()?;
@@ -162,22 +162,22 @@ fn parse(arguments: &[String]) -> Result<Options> {
                     host.with_context(|| format!("unknown host `{arch}`; there are {}", known.join(", ")))?,
                 );
             }
-            "--out" => options.out = Some(rest.next().context("`--out` wants a folder")?.into()),
+            "--out" => options.out = Some(rest.next().context("`--out` wants a directory")?.into()),
             other => bail!("unknown option `{other}` of `launchers`"),
         }
     }
     Ok(options)
 }
 
-/// Lists the programs that are in `folder`, whichever this run has built.
-fn write_sums(folder: &Path) -> Result<()> {
+/// Lists the programs that are in `directory`, whichever this run has built.
+fn write_sums(directory: &Path) -> Result<()> {
     let mut sums = String::new();
     for name in Program::ALL.iter().flat_map(|program| Arch::HOSTS.map(|host| program.file_name(host))) {
-        if let Ok(bytes) = fs::read(folder.join(&name)) {
+        if let Ok(bytes) = fs::read(directory.join(&name)) {
             writeln!(sums, "{}  {name}", sha256(&bytes))?;
         }
     }
-    fs::write(folder.join(SUMS), sums).with_context(|| format!("cannot write `{SUMS}`"))
+    fs::write(directory.join(SUMS), sums).with_context(|| format!("cannot write `{SUMS}`"))
 }
 
 /// SHA-256 in hexadecimal digits.
@@ -204,12 +204,12 @@ impl Build {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
-            None => std::env::home_dir().context("neither `CARGO_HOME` nor a home folder")?.join(".cargo"),
+            None => std::env::home_dir().context("neither `CARGO_HOME` nor a home directory")?.join(".cargo"),
         };
         Ok(Self {
             workspace: workspace.to_owned(),
             library: rust_src::library(workspace)?,
-            // A folder of its own: the flags below would throw away what other builds left.
+            // A directory of its own: the flags below would throw away what other builds left.
             target: workspace.join(target).join("launchers"),
             cargo_home,
         })
@@ -227,7 +227,7 @@ impl Build {
             .arg("--target-dir")
             .arg(&self.target)
             .env("RUSTC_BOOTSTRAP", "1")
-            // The name is cargo's: it is how rust-src outside the toolchain's folder is named.
+            // The name is cargo's: it is how rust-src outside the toolchain's directory is named.
             .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
             .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
             .env_remove("RUSTFLAGS")
@@ -242,18 +242,19 @@ impl Build {
         crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no {name}", path.display()))
     }
 
-    /// The names that stand for this machine's folders in messages of the standard library.
+    /// The names that stand for this machine's directories in messages of the standard library.
     fn remap(&self) -> Result<String> {
-        // rustc takes the last prefix that fits: the deeper folder comes later.
-        let folders = [
+        // rustc takes the last prefix that fits: the deeper directory comes later.
+        let directories = [
             (&self.cargo_home, "cargo"),
             (&self.workspace, "unibin"),
             (&self.target, "target"),
             (&self.library, "library"),
         ];
-        folders.iter().try_fold(String::new(), |mut flags, (folder, name)| {
-            let folder = folder.to_str().with_context(|| format!("`{}` is not UTF-8", folder.display()))?;
-            writeln!(flags, "--remap-path-prefix={folder}={name}")?;
+        directories.iter().try_fold(String::new(), |mut flags, (directory, name)| {
+            let directory =
+                directory.to_str().with_context(|| format!("`{}` is not UTF-8", directory.display()))?;
+            writeln!(flags, "--remap-path-prefix={directory}={name}")?;
             Ok(flags)
         })
     }

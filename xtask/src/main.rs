@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace's folder, which holds this crate's.
+/// The workspace's directory, which holds this crate's.
 fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").components().fold(
         PathBuf::new(),

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-/// The folder `library` of the Rust source.
+/// The directory `library` of the Rust source.
 pub(crate) fn library(workspace: &Path) -> Result<PathBuf> {
     let version = version()?;
     let installed = sysroot()?.join("lib/rustlib/src/rust/library");
@@ -24,7 +24,7 @@ pub(crate) fn library(workspace: &Path) -> Result<PathBuf> {
     fetch(workspace, &version)
 }
 
-/// The toolchain's folder.
+/// The toolchain's directory.
 pub(crate) fn sysroot() -> Result<PathBuf> {
     Ok(rustc(&["--print", "sysroot"])?.into())
 }
@@ -95,9 +95,9 @@ fn unpack(deb: &Deb, from: &str, to: &Path) -> Result<()> {
             && entry.kind == DebKind::File
         {
             let plain = Path::new(inside).components().all(|part| matches!(part, Component::Normal(_)));
-            ensure!(plain, "`{path}` leads out of its folder");
+            ensure!(plain, "`{path}` leads out of its directory");
             let path = to.join(inside);
-            fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(path.parent().context("a file lies in a directory")?)?;
             io::copy(entry.reader, &mut fs::File::create(&path)?)?;
         }
         Ok::<_, anyhow::Error>(ControlFlow::Continue(()))

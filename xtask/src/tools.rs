@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn install(folder: &Path) -> Result<()> {
+fn install(directory: &Path) -> Result<()> {
     let status = Command::new("python3")
         .args([
             "-m",
@@ -44,7 +44,7 @@ fn install(folder: &Path) -> Result<()> {
             "--only-binary=:all:",
         ])
         .arg("--target")
-        .arg(folder)
+        .arg(directory)
         .arg(PACKAGE)
         .status()
         .context("cannot run python3")?;

@@ -3,7 +3,7 @@
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
-use crate::launchers::{FOLDER, Program, SUMS, sha256};
+use crate::launchers::{DIRECTORY, Program, SUMS, sha256};
 use anyhow::{Context, Result, bail, ensure};
 use bundle::{Arch, Class, Endian};
 use object::Endianness;
@@ -21,11 +21,11 @@ const fn budget(program: Program) -> usize {
         Program::Broker => 128 * 1024,
     }
 }
-/// What the folder holds besides the programs.
+/// What the directory holds besides the programs.
 const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
 /// The slot by which a launcher or broker knows what its bundle begins with (`sys/head.rs`).
 const HEAD: &[u8] = b"unibin-head:sh\0\0";
-/// Folders of build machines: none belongs into a file that is the same from every machine.
+/// Directories of build machines: none belongs into a file that is the same from every machine.
 const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rustup/"];
 /// What looks like one and is two constants side by side: a broker looks at `/proc/PID/root`.
 const NO_MACHINE_PATH: &[u8] = b"/root/proc/";
@@ -52,9 +52,9 @@ const MACHINES: [Machine; 8] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
-    let folder = crate::workspace().join(FOLDER);
-    let checked = check_folder(&folder)?;
-    println!("{checked} programs in `{FOLDER}` keep every rule");
+    let directory = crate::workspace().join(DIRECTORY);
+    let checked = check_directory(&directory)?;
+    println!("{checked} programs in `{DIRECTORY}` keep every rule");
     Ok(())
 }
 
@@ -67,23 +67,23 @@ pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Exactly the eight launchers and the eight brokers, each as its list says and within the rules; how many there are.
-fn check_folder(folder: &Path) -> Result<usize> {
+fn check_directory(directory: &Path) -> Result<usize> {
     let names = |program: Program| Arch::HOSTS.map(|host| program.file_name(host));
     let wanted = Program::ALL.map(names).concat();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot list `{}`", folder.display()))? {
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot list `{}`", directory.display()))? {
         let name = entry?.file_name();
         let known = wanted.iter().map(String::as_str).chain(COMPANIONS).any(|known| name == known);
-        ensure!(known, "`{}` does not belong into `{FOLDER}`", name.display());
+        ensure!(known, "`{}` does not belong into `{DIRECTORY}`", name.display());
     }
     let mut sums = Vec::new();
     let of_each = |program| MACHINES.iter().map(move |machine| (program, machine));
     for (program, machine) in Program::ALL.into_iter().flat_map(of_each) {
         let name = program.file_name(machine.host);
-        let bytes = fs::read(folder.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
+        let bytes = fs::read(directory.join(&name)).with_context(|| format!("cannot read `{name}`"))?;
         check_program(program, machine, &bytes).with_context(|| format!("`{name}` breaks a rule"))?;
         sums.push(format!("{}  {name}", sha256(&bytes)));
     }
-    let listed = fs::read_to_string(folder.join(SUMS)).with_context(|| format!("cannot read `{SUMS}`"))?;
+    let listed = fs::read_to_string(directory.join(SUMS)).with_context(|| format!("cannot read `{SUMS}`"))?;
     let mut listed: Vec<&str> = listed.lines().collect();
     sums.sort_unstable();
     listed.sort_unstable();

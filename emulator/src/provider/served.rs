@@ -1,5 +1,5 @@
-//! A folder or an HTTP server in the store's layout: a copy of a store, as `unibin emulator export` makes one. A folder's
-//! records are believed as the user believes the folder; a server's programs must be those that are locked or pinned.
+//! A directory or an HTTP server in the store's layout: a copy of a store, as `unibin emulator export` makes one. A directory's
+//! records are believed as the user believes the directory; a server's programs must be those that are locked or pinned.
 //! Either way each program is checked against its digest and copied into the store.
 
 use std::fs::{self, File};
@@ -57,8 +57,8 @@ pub(super) fn obtain(
         return Ok(None);
     }
 
-    let folder = options.store.folder("served")?;
-    let dest = folder.join(record.digest.to_string());
+    let directory = options.store.directory("served")?;
+    let dest = directory.join(record.digest.to_string());
     let expected = (record.size, to_debian(record.digest));
     fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
     let unreadable = |source| StoreError::Io { path: dest.clone(), source };

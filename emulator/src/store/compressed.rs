@@ -51,11 +51,11 @@ impl Store {
         level: i32,
         frame: &[u8],
     ) -> Result<(), StoreError> {
-        let folder = self.folder("compressed")?;
+        let directory = self.directory("compressed")?;
         let mut bytes = Vec::with_capacity(frame.len() + TRAILER);
         bytes.extend_from_slice(frame);
         bytes.extend_from_slice(&trailer_of(frame));
-        write_by_rename(&folder, &self.compressed_path(digest, compressor, level), &bytes, 0o644)
+        write_by_rename(&directory, &self.compressed_path(digest, compressor, level), &bytes, 0o644)
     }
 
     fn compressed_path(&self, digest: Digest, compressor: &str, level: i32) -> PathBuf {

@@ -10,14 +10,14 @@ use crate::elf_check::ElfFault;
 /// A store that cannot be used, or a program that it does not take.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` names a folder.
+    /// Neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` names a directory.
     #[error(
-        "no folder for the store of emulators: neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` is set"
+        "no directory for the store of emulators: neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` is set"
     )]
     NoRoot,
     /// The store's path is a file.
-    #[error("the store `{path}` is not a folder", path = path.display())]
-    NotAFolder {
+    #[error("the store `{path}` is not a directory", path = path.display())]
+    NotADirectory {
         /// The store.
         path: PathBuf,
     },
@@ -46,7 +46,7 @@ pub enum StoreError {
     /// The store is on a read-only file system or its permissions forbid writing.
     #[error("the store cannot be written: `{path}` is read-only", path = path.display())]
     ReadOnly {
-        /// The file or folder that could not be written.
+        /// The file or directory that could not be written.
         path: PathBuf,
     },
     /// A file could not be read or written.
@@ -104,9 +104,9 @@ impl StoreError {
     /// What would have worked.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoRoot => "set `UNIBIN_STORE` to a folder".into(),
-            Self::NotAFolder { .. } | Self::ForeignOwned { .. } | Self::ReadOnly { .. } => {
-                "set `UNIBIN_STORE` to a folder of your own".into()
+            Self::NoRoot => "set `UNIBIN_STORE` to a directory".into(),
+            Self::NotADirectory { .. } | Self::ForeignOwned { .. } | Self::ReadOnly { .. } => {
+                "set `UNIBIN_STORE` to a directory of your own".into()
             }
             Self::WritableByOthers { path } => format!("`chmod go-w {}`", path.display()),
             Self::DiskFull { path } => {

@@ -25,10 +25,10 @@ pub(crate) fn only(base: &str) -> MirrorSources {
     MirrorSources { arguments: vec![base.into()], environment: Vec::new(), apt_root: None, snapshot: false }
 }
 
-/// A folder that outlives the tests' run, so that whole packages are fetched once; the name tells tests apart.
-pub(crate) fn folder(name: &str) -> PathBuf {
+/// A directory that outlives the tests' run, so that whole packages are fetched once; the name tells tests apart.
+pub(crate) fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&path).expect("a folder for the test");
+    std::fs::create_dir_all(&path).expect("a directory for the test");
     path
 }
 

@@ -1,5 +1,5 @@
-//! `corpus list`, `corpus unpack TARGET FOLDER`, `corpus keep TARGET FOLDER`: between the one file that is kept and the
-//! folder that libFuzzer works on. For `cargo xtask fuzz`.
+//! `corpus list`, `corpus unpack TARGET DIR`, `corpus keep TARGET DIR`: between the one file that is kept and the
+//! directory that libFuzzer works on. For `cargo xtask fuzz`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 use std::path::Path;
@@ -18,9 +18,9 @@ fn main() -> ExitCode {
             }
             Ok(())
         }
-        ["unpack", target, folder] => unpack(target, Path::new(folder)),
-        ["keep", target, folder] => keep(target, Path::new(folder)),
-        _ => Err(io::Error::other("it takes list, or unpack or keep with a target and a folder")),
+        ["unpack", target, directory] => unpack(target, Path::new(directory)),
+        ["keep", target, directory] => keep(target, Path::new(directory)),
+        _ => Err(io::Error::other("it takes list, or unpack or keep with a target and a directory")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,16 +31,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn unpack(target: &str, folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+fn unpack(target: &str, directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
     for (number, input) in corpus::read(target)?.iter().enumerate() {
-        fs::write(folder.join(format!("kept-{number}")), input)?;
+        fs::write(directory.join(format!("kept-{number}")), input)?;
     }
     Ok(())
 }
 
-fn keep(target: &str, folder: &Path) -> io::Result<()> {
-    let files = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+fn keep(target: &str, directory: &Path) -> io::Result<()> {
+    let files = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
     let inputs = files.iter().map(|file| fs::read(file.path())).collect::<io::Result<Vec<_>>>()?;
     println!("{target}: {} inputs are kept", inputs.len());
     corpus::write(target, inputs)

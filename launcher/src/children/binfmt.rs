@@ -13,9 +13,9 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::sys::{self, At, Errno, OFlags};
 
-/// Where everybody looks for it, and where no folder has to be made for it.
+/// Where everybody looks for it, and where no directory has to be made for it.
 const USUAL: &CStr = c"/proc/sys/fs/binfmt_misc";
-/// The name of a folder beside the emulator, where the usual one is missing: a kernel without the module loaded has none.
+/// The name of a directory beside the emulator, where the usual one is missing: a kernel without the module loaded has none.
 const BESIDE: &[u8] = b"/binfmt_misc";
 
 /// What the handlers are registered with, as Debian's are:
@@ -33,7 +33,7 @@ const STEPS: [&str; 8] = [
     "mounting binfmt_misc (Linux 6.7 lets users do that): {}",
     "registering an emulator: {}",
     "going back to the own user: {}",
-    "the working folder: {}",
+    "the working directory: {}",
 ];
 
 /// Enters a user namespace in which the kernel starts `emulators` for programs of their targets. Where that fails, this process is as
@@ -43,8 +43,8 @@ pub fn enter(emulators: &[(Arch, &CStr)], log: Log) -> Result<(), Error> {
         let step = STEPS.get(usize::from(step)).or(STEPS.first()).copied().unwrap_or_default();
         Error::of_candidate(step, &[errno.text()])
     };
-    let folder = sys::getcwd().map_err(|errno| failed((7, errno)))?;
-    sys::enter_those_of(|| prepare(emulators, folder), folder).map_err(failed)?;
+    let directory = sys::getcwd().map_err(|errno| failed((7, errno)))?;
+    sys::enter_those_of(|| prepare(emulators, directory), directory).map_err(failed)?;
     for (target, emulator) in emulators {
         log.step("the kernel starts {} for programs of {}", &[emulator.to_bytes(), target.name().as_bytes()]);
     }
@@ -52,7 +52,7 @@ pub fn enter(emulators: &[(Arch, &CStr)], log: Log) -> Result<(), Error> {
 }
 
 /// All of it, in a process that ends afterwards.
-fn prepare(emulators: &[(Arch, &CStr)], folder: &CStr) -> Result<(), (u8, Errno)> {
+fn prepare(emulators: &[(Arch, &CStr)], directory: &CStr) -> Result<(), (u8, Errno)> {
     let step = |number: u8| move |errno: Errno| (number, errno);
     let (user, group) = sys::effective_ids();
     sys::unshare_users().map_err(step(1))?;
@@ -67,7 +67,7 @@ fn prepare(emulators: &[(Arch, &CStr)], folder: &CStr) -> Result<(), (u8, Errno)
     }
     sys::unshare_users().map_err(step(6))?;
     map(user, 0, group, 0).map_err(step(6))?;
-    sys::chdir(folder).map_err(step(7))
+    sys::chdir(directory).map_err(step(7))
 }
 
 /// Lets this process's user and group be called by other numbers in its user namespace.
@@ -83,14 +83,14 @@ fn write(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     sys::openat(At::CWD, path, OFlags::WRITE, 0)?.write_all(bytes)
 }
 
-/// Mounts it where it usually is, else in a folder beside the first emulator; where it is.
+/// Mounts it where it usually is, else in a directory beside the first emulator; where it is.
 fn mount(emulators: &[(Arch, &CStr)]) -> Result<&'static CStr, Errno> {
     let Err(errno) = sys::mount_binfmt_misc(USUAL) else { return Ok(USUAL) };
     let (Errno::ENOENT, Some((_, emulator))) = (errno, emulators.first()) else { return Err(errno) };
     let path = emulator.to_bytes();
     let name = path.rsplit(|byte| *byte == b'/').next().map_or(0, <[u8]>::len);
-    let folder = path.get(..path.len().saturating_sub(name.saturating_add(1))).unwrap_or_default();
-    let place = c_string(&[folder, BESIDE]);
+    let directory = path.get(..path.len().saturating_sub(name.saturating_add(1))).unwrap_or_default();
+    let place = c_string(&[directory, BESIDE]);
     match sys::mkdirat(At::CWD, place, 0o700) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),

@@ -22,13 +22,13 @@ use crate::sys::{self, At, OFlags};
 /// What the kernel calls this boot of this machine, 36 bytes (random(4)).
 const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
 const BOOT_LENGTH: usize = 36;
-/// Where the way is remembered, in the cache's folder: a symbolic link that says boot and way.
+/// Where the way is remembered, in the cache's directory: a symbolic link that says boot and way.
 const REMEMBERED: &[u8] = b"/children";
 
 /// A link of the same kind: in which boot it was said that none works.
 const SAID: &[u8] = b"/unattended";
 
-/// The folders of a tree that hold programs.
+/// The directories of a tree that hold programs.
 const PROGRAMS: [&[u8]; 5] = [b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sbin", b"/sbin"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,21 +141,21 @@ fn by_binfmt<'a>(
     Ok(())
 }
 
-/// The tree's folders that hold more programs than the one that is being started, so that what is started by its name alone is the
+/// The tree's directories that hold more programs than the one that is being started, so that what is started by its name alone is the
 /// tree's before it is the host's. No symbolic links: what they lead to is among them, or not the tree's.
 fn programs(run: &Run<'_>, tree: &[u8]) -> &'static [u8] {
-    // In `PATH` no colon can be part of a folder's name.
+    // In `PATH` no colon can be part of a directory's name.
     if has(tree, b':') {
         return b"";
     }
     let started = base_name(run.entry.path);
-    let more = |folder: &&[u8]| {
-        let opened = sys::openat(At::CWD, c_string(&[folder]), OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
-        opened.is_ok_and(|folder| {
-            folder.entries().any(|name| name.is_ok_and(|name| name.name.to_bytes() != started))
+    let more = |directory: &&[u8]| {
+        let opened = sys::openat(At::CWD, c_string(&[directory]), OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
+        opened.is_ok_and(|directory| {
+            directory.entries().any(|name| name.is_ok_and(|name| name.name.to_bytes() != started))
         })
     };
-    list(PROGRAMS.iter().map(|folder| join(&[tree, folder])).filter(more), b":")
+    list(PROGRAMS.iter().map(|directory| join(&[tree, directory])).filter(more), b":")
 }
 
 /// The user's options for every emulator; a debugger's port is for the first one alone.

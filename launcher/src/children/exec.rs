@@ -191,7 +191,7 @@ impl<'a> Attendant<'a> {
                     list.front.insert(0, name);
                     self.variable.clear();
                     self.variable.extend_from_slice(path);
-                    place.find(self.overlay, sys::CURRENT_FOLDER, &self.variable, 0)?;
+                    place.find(self.overlay, sys::CURRENT_DIRECTORY, &self.variable, 0)?;
                     mapped |= place.mapped;
                 }
                 Program::Script(..) | Program::Kernels => break,

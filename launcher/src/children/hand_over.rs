@@ -1,5 +1,5 @@
 //! The launcher becomes the broker, where the bundle has one for this host. When that fails the app runs all the same, without
-//! programs of other CPUs; only a log tells, since a folder from which nothing can be executed is followed by the next one.
+//! programs of other CPUs; only a log tells, since a directory from which nothing can be executed is followed by the next one.
 
 use alloc::vec::Vec;
 

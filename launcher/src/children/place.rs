@@ -1,4 +1,4 @@
-//! Where the file of an execve lies, as the thread that calls it sees it: from its working folder, its root and its descriptors;
+//! Where the file of an execve lies, as the thread that calls it sees it: from its working directory, its root and its descriptors;
 //! and the tree's file where the tree has one of that path.
 
 use bundle::PATH_MAX;
@@ -39,7 +39,7 @@ impl Place {
         self.process.join(&[b"/proc/", Digits::of(number).bytes()]);
     }
 
-    /// The folder of the thread below `/proc`.
+    /// The directory of the thread below `/proc`.
     pub fn process(&self) -> &[u8] {
         self.process.bytes()
     }
@@ -49,11 +49,12 @@ impl Place {
         self.mapped = false;
         let process = self.process.bytes();
         if path.first() == Some(&b'/') {
-            if let Some((folder, rest)) = magic(path) {
-                self.view.join(&[process, folder, rest]);
+            if let Some((directory, rest)) = magic(path) {
+                self.view.join(&[process, directory, rest]);
                 return self.named_by_link(path);
             }
-            let within = |folder: &[u8]| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"));
+            let within =
+                |directory: &[u8]| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"));
             if !tree.is_empty() && !within(tree) {
                 self.view.join(&[tree, path]);
                 if is_file(&self.view) {
@@ -67,13 +68,13 @@ impl Place {
             self.view.join(&[root, path]);
             self.name.join(&[path]);
         } else {
-            let at_folder = dir == sys::CURRENT_FOLDER;
+            let at_directory = dir == sys::CURRENT_DIRECTORY;
             let digits = Digits::of(dir.unsigned_abs());
-            let (folder, number): (&[u8], &[u8]) =
-                if at_folder { (b"/cwd", b"") } else { (b"/fd/", digits.bytes()) };
-            self.base.join(&[process, folder, number]);
+            let (directory, number): (&[u8], &[u8]) =
+                if at_directory { (b"/cwd", b"") } else { (b"/fd/", digits.bytes()) };
+            self.base.join(&[process, directory, number]);
             if path.is_empty() {
-                if at_folder || flags & EMPTY_PATH == 0 {
+                if at_directory || flags & EMPTY_PATH == 0 {
                     return None;
                 }
                 self.view.join(&[self.base.bytes()]);
@@ -84,11 +85,11 @@ impl Place {
                 return found;
             }
             self.view.join(&[self.base.bytes(), b"/", path]);
-            if at_folder {
+            if at_directory {
                 self.name.join(&[path]);
             } else {
-                let folder = self.link.read(&self.base).ok()?;
-                self.name.join(&[folder, b"/", path]);
+                let directory = self.link.read(&self.base).ok()?;
+                self.name.join(&[directory, b"/", path]);
             }
         }
         let is_link =
@@ -117,7 +118,7 @@ impl Link {
     }
 }
 
-/// A path through the caller's own process: the folder below `/proc/NUMBER`, and the rest.
+/// A path through the caller's own process: the directory below `/proc/NUMBER`, and the rest.
 fn magic(path: &[u8]) -> Option<(&'static [u8], &[u8])> {
     const WAYS: [(&[u8], &[u8]); 6] = [
         (b"/proc/self/", b"/"),
@@ -127,7 +128,7 @@ fn magic(path: &[u8]) -> Option<(&'static [u8], &[u8])> {
         (b"/dev/stdout", b"/fd/1"),
         (b"/dev/stderr", b"/fd/2"),
     ];
-    WAYS.iter().find_map(|(way, folder)| path.strip_prefix(*way).map(|rest| (*folder, rest)))
+    WAYS.iter().find_map(|(way, directory)| path.strip_prefix(*way).map(|rest| (*directory, rest)))
 }
 
 fn is_file(path: &Scratch) -> bool {

@@ -17,7 +17,7 @@ struct Difference<'a> {
 /// All that differs.
 pub struct Variables<'a> {
     all: Vec<Difference<'a>>,
-    /// The tree's folders as they stand in the app's `PATH`, wherever the app has moved them; may be empty.
+    /// The tree's directories as they stand in the app's `PATH`, wherever the app has moved them; may be empty.
     programs: &'a [u8],
 }
 
@@ -48,7 +48,7 @@ fn name_of(variable: &[u8]) -> &[u8] {
 }
 
 impl<'a> Variables<'a> {
-    /// Compares what the app is started with and what the bundle was started with. `programs` are the tree's folders that come
+    /// Compares what the app is started with and what the bundle was started with. `programs` are the tree's directories that come
     /// first in the app's `PATH`.
     pub fn compare(app: &[&'a CStr], host: &[&'a CStr], programs: &'a [u8]) -> Self {
         let find = |list: &[&'a CStr], name: &[u8]| {
@@ -71,7 +71,7 @@ impl<'a> Variables<'a> {
         Self { all, programs }
     }
 
-    /// What becomes of a string: one that the program has changed itself stays as it is, but for the tree's folders in `PATH`.
+    /// What becomes of a string: one that the program has changed itself stays as it is, but for the tree's directories in `PATH`.
     pub fn fate(&self, variable: &[u8], direction: Direction) -> Fate<'a> {
         let (from, to) = ends(direction);
         match self.all.iter().find(|difference| from(difference) == Some(variable)) {
@@ -83,7 +83,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Where the tree's folders are in a `PATH`, with a colon of theirs.
+    /// Where the tree's directories are in a `PATH`, with a colon of theirs.
     fn programs_in(&self, path: &[u8]) -> Option<Range<usize>> {
         let length = self.programs.len();
         let begins = |at: usize| matches!(path.get(at.checked_sub(1)?), Some(b'=' | b':')).then_some(at);
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(variables.fate(b"BOTH=host", Direction::ToApp), Fate::Other(b"BOTH=app"));
         assert_eq!(variables.fate(b"OLD=host", Direction::ToApp), Fate::Gone);
         assert!(host_has(b"OLD") && !host_has(b"NEW"));
-        // The tree's folders stay with the app, wherever it has moved them in PATH.
+        // The tree's directories stay with the app, wherever it has moved them in PATH.
         for (path, without) in [
             (&b"PATH=/a:/t/bin:/t/sbin:/b"[..], Some(&b"PATH=/a:/b"[..])),
             (b"PATH=/t/bin:/t/sbin:/b", Some(b"PATH=/b")),

@@ -1,4 +1,4 @@
-//! The names in an open folder (getdents64(2)).
+//! The names in an open directory (getdents64(2)).
 //!
 //! `.` and `..` are left out. The order is the file system's; sort if it matters.
 
@@ -8,12 +8,12 @@ use bundle::cut;
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
-/// What the folder says a name is. Some file systems never say: [`Kind::Unknown`], then ask `statat`.
+/// What the directory says a name is. Some file systems never say: [`Kind::Unknown`], then ask `statat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     File,
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symbolic link.
     Symlink,
@@ -23,16 +23,16 @@ pub enum Kind {
     Unknown,
 }
 
-/// One name in a folder.
+/// One name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its bytes, without any folder.
+    /// Its bytes, without any directory.
     pub name: &'static CStr,
     /// What it is.
     pub kind: Kind,
 }
 
-/// Iterator over a folder, from [`Fd::entries`].
+/// Iterator over a directory, from [`Fd::entries`].
 #[derive(Debug)]
 pub struct Entries<'a> {
     dir: &'a Fd,
@@ -45,7 +45,7 @@ pub struct Entries<'a> {
 }
 
 impl Fd {
-    /// The names in this folder, from where the descriptor stands: the beginning if it is freshly opened.
+    /// The names in this directory, from where the descriptor stands: the beginning if it is freshly opened.
     pub fn entries(&self) -> Entries<'_> {
         Entries { dir: self, buffer: zeroed(8192), next: 0, end: 0, done: false }
     }

@@ -11,16 +11,16 @@ use linux_raw_sys::general as raw;
 #[derive(Debug)]
 pub struct Fd(i32);
 
-/// Where a relative path begins: the working folder, or an open folder.
+/// Where a relative path begins: the working directory, or an open directory.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a>(i32, PhantomData<&'a Fd>);
 
 /// `AT_FDCWD`, as another process passes it.
 #[cfg(feature = "children")]
-pub const CURRENT_FOLDER: i32 = raw::AT_FDCWD;
+pub const CURRENT_DIRECTORY: i32 = raw::AT_FDCWD;
 
 impl At<'static> {
-    /// The working folder (`AT_FDCWD`). Absolute paths ignore where they begin.
+    /// The working directory (`AT_FDCWD`). Absolute paths ignore where they begin.
     pub const CWD: Self = Self(raw::AT_FDCWD, PhantomData);
 }
 
@@ -65,7 +65,7 @@ impl Fd {
         number
     }
 
-    /// This folder, as the beginning of relative paths.
+    /// This directory, as the beginning of relative paths.
     pub fn at(&self) -> At<'_> {
         At(self.0, PhantomData)
     }

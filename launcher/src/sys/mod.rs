@@ -2,8 +2,11 @@
 //!
 //! The CPU files hold the instructions, `word64.rs`/`word32.rs` the calls whose arguments depend on the word
 //! size. Nothing here decides anything: no path is made up, no error is swallowed, and no call is retried
-//! except after `EINTR`. Numbers, constants and layouts come from `linux-raw-sys`, used in this folder alone.
-#![allow(unsafe_code, reason = "the one folder that talks to the kernel; each block states why it is sound")]
+//! except after `EINTR`. Numbers, constants and layouts come from `linux-raw-sys`, used in this directory alone.
+#![allow(
+    unsafe_code,
+    reason = "the one directory that talks to the kernel; each block states why it is sound"
+)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -77,7 +80,7 @@ pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 #[cfg(feature = "children")]
-pub use fd::CURRENT_FOLDER;
+pub use fd::CURRENT_DIRECTORY;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stderr_is_terminal, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};

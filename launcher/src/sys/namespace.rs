@@ -23,18 +23,18 @@ fn unshare(flags: u32) -> Result<(), Errno> {
     unsafe { call(raw::__NR_unshare, [flags as usize]) }.map(drop)
 }
 
-/// Mounts a `binfmt_misc` over `folder`.
-pub fn mount_binfmt_misc(folder: &CStr) -> Result<(), Errno> {
+/// Mounts a `binfmt_misc` over `directory`.
+pub fn mount_binfmt_misc(directory: &CStr) -> Result<(), Errno> {
     let kind = c"binfmt_misc".as_ptr() as usize;
     let flags = raw::MS_NOSUID | raw::MS_NODEV | raw::MS_NOEXEC;
     // SAFETY: the strings are NUL-terminated; there is no data.
-    unsafe { call(raw::__NR_mount, [kind, folder.as_ptr() as usize, kind, flags as usize, 0]) }.map(drop)
+    unsafe { call(raw::__NR_mount, [kind, directory.as_ptr() as usize, kind, flags as usize, 0]) }.map(drop)
 }
 
-/// Makes `folder` the working folder.
-pub fn chdir(folder: &CStr) -> Result<(), Errno> {
+/// Makes `directory` the working directory.
+pub fn chdir(directory: &CStr) -> Result<(), Errno> {
     // SAFETY: the path is NUL-terminated.
-    unsafe { call(raw::__NR_chdir, [folder.as_ptr() as usize]) }.map(drop)
+    unsafe { call(raw::__NR_chdir, [directory.as_ptr() as usize]) }.map(drop)
 }
 
 /// The user and the group whose rights this process has.
@@ -44,12 +44,12 @@ pub fn effective_ids() -> (u32, u32) {
     (geteuid(), group)
 }
 
-/// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands in `folder`
+/// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands in `directory`
 /// again: entering mounts leads to their root. Where anything fails, this process is as it was; `prepare` says what failed by a
 /// number of its own, which comes back with the error, or 0 for what is done here.
 pub fn enter_those_of(
     prepare: impl FnOnce() -> Result<(), (u8, Errno)>,
-    folder: &CStr,
+    directory: &CStr,
 ) -> Result<(), (u8, Errno)> {
     let here = |errno| (0, errno);
     let (result, answer) = pipe().map_err(here)?;
@@ -80,8 +80,8 @@ pub fn enter_those_of(
     // A caller that ignores its children leaves none to wait for.
     let _ = ended(copy);
     entered?;
-    // The copy has been there from the same folder, by the same path.
-    chdir(folder).map_err(here)
+    // The copy has been there from the same directory, by the same path.
+    chdir(directory).map_err(here)
 }
 
 /// Enters user and mount namespace of a process, both or none (Linux 5.8).

@@ -26,7 +26,7 @@ impl OFlags {
     pub const EXCLUSIVE: Self = Self(raw::O_EXCL);
     /// Empty the file.
     pub const TRUNCATE: Self = Self(raw::O_TRUNC);
-    /// Fail with `ENOTDIR` unless it is a folder.
+    /// Fail with `ENOTDIR` unless it is a directory.
     pub const DIRECTORY: Self = Self(raw::O_DIRECTORY);
     /// Fail with `ELOOP` if the last component is a symbolic link.
     pub const NO_FOLLOW: Self = Self(raw::O_NOFOLLOW);
@@ -34,7 +34,7 @@ impl OFlags {
     pub const PATH: Self = Self(raw::O_PATH);
     /// Do not wait for the other end of a fifo.
     pub const NON_BLOCK: Self = Self(raw::O_NONBLOCK);
-    /// A nameless file in the folder that the path names.
+    /// A nameless file in the directory that the path names.
     pub const TMPFILE: Self = Self(raw::O_TMPFILE);
 }
 
@@ -54,7 +54,7 @@ pub enum Access {
     Read,
     /// May it be written?
     Write,
-    /// May it be executed, or the folder searched?
+    /// May it be executed, or the directory searched?
     Execute,
 }
 
@@ -78,7 +78,7 @@ pub fn openat(dir: At<'_>, path: &CStr, flags: OFlags, mode: u32) -> Result<Fd, 
     uninterrupted(|| unsafe { call(raw::__NR_openat, arguments) }).map(Fd::own)
 }
 
-/// Makes a folder with permission bits `mode`, less the umask.
+/// Makes a directory with permission bits `mode`, less the umask.
 pub fn mkdirat(dir: At<'_>, path: &CStr, mode: u32) -> Result<(), Errno> {
     // SAFETY: `path` is NUL-terminated.
     unsafe { call(raw::__NR_mkdirat, [dir.argument(), path.as_ptr() as usize, mode as usize]) }.map(drop)
@@ -108,12 +108,12 @@ pub fn renameat2(
     unsafe { call(raw::__NR_renameat2, arguments) }.map(drop)
 }
 
-/// Removes a name that is not a folder's.
+/// Removes a name that is not a directory's.
 pub fn unlinkat(dir: At<'_>, path: &CStr) -> Result<(), Errno> {
     unlink(dir, path, 0)
 }
 
-/// Removes an empty folder.
+/// Removes an empty directory.
 pub fn rmdirat(dir: At<'_>, path: &CStr) -> Result<(), Errno> {
     unlink(dir, path, raw::AT_REMOVEDIR)
 }
@@ -173,7 +173,7 @@ pub fn set_mtime(dir: At<'_>, path: &CStr, seconds: i64, follow: Follow) -> Resu
     super::word::set_mtime(dir.argument(), Some(path), seconds, follow.flag())
 }
 
-/// The working folder. `ENOENT` if it is removed or lies outside our root.
+/// The working directory. `ENOENT` if it is removed or lies outside our root.
 pub fn getcwd() -> Result<&'static CStr, Errno> {
     // What the kernel answers is no longer, with its NUL.
     let buffer = zeroed(PATH_MAX);

@@ -99,7 +99,7 @@ impl Process {
         self.aux(raw::AT_SECURE).is_some_and(|value| value != 0)
     }
 
-    /// The path that execve(2) got, relative to the working folder of then.
+    /// The path that execve(2) got, relative to the working directory of then.
     pub fn execfn(&self) -> Option<&'static CStr> {
         self.execfn
     }

@@ -1,5 +1,5 @@
 //! The one signal that the launcher has to do with: SIGXFSZ, which ends a process that writes more into a file than
-//! `ulimit -f` allows. While it is ignored, write(2) says `EFBIG` instead, and the next folder can be tried.
+//! `ulimit -f` allows. While it is ignored, write(2) says `EFBIG` instead, and the next directory can be tried.
 
 use super::call;
 use linux_raw_sys::general as raw;

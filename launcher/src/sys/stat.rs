@@ -50,7 +50,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// A folder.
+    /// A directory.
     pub fn is_dir(&self) -> bool {
         self.mode & raw::S_IFMT == raw::S_IFDIR
     }

@@ -1,15 +1,15 @@
-//! Against the real kernel, in a folder of each test's own.
+//! Against the real kernel, in a directory of each test's own.
 
 use super::*;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 
-fn folder() -> (std::path::PathBuf, Fd) {
+fn directory() -> (std::path::PathBuf, Fd) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("unibin-sys-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
-    std::fs::create_dir(&path).expect("a folder of our own");
+    std::fs::create_dir(&path).expect("a directory of our own");
     let name = CString::new(path.as_os_str().as_bytes()).expect("no NUL in it");
     let fd = openat(At::CWD, &name, OFlags::READ | OFlags::DIRECTORY, 0).expect("it is there");
     (path, fd)
@@ -24,7 +24,7 @@ fn file(dir: &Fd, name: &CStr, content: &[u8]) -> Fd {
 
 #[test]
 fn a_missing_file_is_enoent_and_a_second_exclusive_create_eexist() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     assert_eq!(openat(dir.at(), c"no", OFlags::READ, 0).err(), Some(Errno::ENOENT));
     drop(file(&dir, c"a", b""));
     let again = openat(dir.at(), c"a", OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE, 0o600);
@@ -34,7 +34,7 @@ fn a_missing_file_is_enoent_and_a_second_exclusive_create_eexist() {
 
 #[test]
 fn a_link_at_the_end_is_refused_with_no_follow_and_shown_by_stat() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     file(&dir, c"a", b"abc");
     symlinkat(c"a", dir.at(), c"l").expect("a new link");
     assert_eq!(openat(dir.at(), c"l", OFlags::READ | OFlags::NO_FOLLOW, 0).err(), Some(Errno::ELOOP));
@@ -48,7 +48,7 @@ fn a_link_at_the_end_is_refused_with_no_follow_and_shown_by_stat() {
 
 #[test]
 fn the_old_stat_and_statx_say_the_same() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     let new = file(&dir, c"a", b"abc");
     new.set_mtime(1_234_567_890).expect("our own file");
     new.chmod(0o6750).expect("our own file");
@@ -62,7 +62,7 @@ fn the_old_stat_and_statx_say_the_same() {
 
 #[test]
 fn rename_refuses_replaces_or_exchanges_as_told() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     file(&dir, c"a", b"a");
     file(&dir, c"b", b"bb");
     let size = |name| statat(dir.at(), name, Follow::No).map(|stat| stat.size);
@@ -76,12 +76,12 @@ fn rename_refuses_replaces_or_exchanges_as_told() {
 }
 
 #[test]
-fn a_folder_lists_every_name_once_and_itself_never() {
-    let (path, dir) = folder();
+fn a_directory_lists_every_name_once_and_itself_never() {
+    let (path, dir) = directory();
     for index in 0..500 {
         file(&dir, &CString::new(format!("a-name-that-fills-the-buffer-{index:03}")).expect("no NUL"), b"");
     }
-    mkdirat(dir.at(), c"sub", 0o700).expect("a new folder");
+    mkdirat(dir.at(), c"sub", 0o700).expect("a new directory");
     let mut names: Vec<_> = dir.entries().map(|entry| entry.expect("no error")).collect();
     names.sort_by(|one, other| one.name.cmp(other.name));
     names.dedup();
@@ -91,13 +91,13 @@ fn a_folder_lists_every_name_once_and_itself_never() {
     assert_eq!(plain.entries().next(), Some(Err(Errno::ENOTDIR)));
     assert_eq!(unlinkat(dir.at(), c"sub"), Err(Errno::EISDIR));
     assert_eq!(rmdirat(dir.at(), c"f"), Err(Errno::ENOTDIR));
-    rmdirat(dir.at(), c"sub").expect("an empty folder");
+    rmdirat(dir.at(), c"sub").expect("an empty directory");
     std::fs::remove_dir_all(path).expect("ours");
 }
 
 #[test]
 fn a_second_opener_gets_eagain_until_the_lock_is_dropped() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     let first = file(&dir, c"a", b"");
     let second = openat(dir.at(), c"a", OFlags::READ, 0).expect("it is there");
     first.flock(Lock::TryExclusive).expect("free");
@@ -109,7 +109,7 @@ fn a_second_opener_gets_eagain_until_the_lock_is_dropped() {
 
 #[test]
 fn reading_behind_the_end_is_an_error_and_a_mapping_shows_the_bytes() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     let file = file(&dir, c"a", b"hello");
     let mut buffer = [0; 4];
     assert_eq!(file.pread_exact(&mut buffer, 2), Err(Errno::EIO));
@@ -136,7 +136,7 @@ fn a_list_for_exec_keeps_its_order_and_what_it_owns() {
 
 #[test]
 fn exec_of_no_program_returns_why() {
-    let (path, dir) = folder();
+    let (path, dir) = directory();
     let list = Argv::new();
     assert_eq!(execve(c"/no/such/program", &list, &list), Errno::ENOENT);
     let text = file(&dir, c"text", b"no program");

@@ -115,7 +115,7 @@ pub struct Registers {
 /// An execve or execveat that a thread is about to make. Addresses are the thread's.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecCall {
-    /// The folder that a relative path of an execveat begins in.
+    /// The directory that a relative path of an execveat begins in.
     pub dir: i32,
     /// The path's address.
     pub path: u64,
@@ -298,7 +298,7 @@ impl Registers {
         let [_, second, third, fourth, fifth] = layout.arguments;
         let mut at = call.at;
         if let Some(path) = path {
-            // The folder that an execveat begins in means nothing to an absolute path.
+            // The directory that an execveat begins in means nothing to an absolute path.
             if !at && layout.first.is_empty() {
                 at = true;
                 self.set(layout, layout.number, layout.execveat.into());

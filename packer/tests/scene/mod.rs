@@ -1,4 +1,4 @@
-//! A folder of its own for one test, the `unibin` program in it, and small ELF files made by bytes.
+//! A directory of its own for one test, the `unibin` program in it, and small ELF files made by bytes.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
 pub(crate) mod server;
@@ -18,37 +18,37 @@ pub(crate) const ET_CORE: u16 = 4;
 
 /// Where a test runs.
 pub(crate) struct Scene {
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Scene {
-    /// A fresh folder with launchers in it for every host.
+    /// A fresh directory with launchers in it for every host.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        let scene = Self { folder };
-        fs::create_dir(scene.at("launchers")).expect("a folder");
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let scene = Self { directory };
+        fs::create_dir(scene.at("launchers")).expect("a directory");
         for (number, host) in
             (0u8..).zip(["x86_64", "aarch64", "riscv64", "ppc64le", "s390x", "loongarch64", "i686", "armv7"])
         {
             let path = scene.at("launchers").join(format!("launcher-{host}"));
             fs::write(path, launcher(5000 + usize::from(number))).expect("a launcher");
         }
-        fs::create_dir(scene.at("w")).expect("a folder");
+        fs::create_dir(scene.at("w")).expect("a directory");
         scene
     }
 
     pub(crate) fn at(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        self.folder.path().join(name.as_ref())
+        self.directory.path().join(name.as_ref())
     }
 
-    /// A file in the work folder.
+    /// A file in the work directory.
     pub(crate) fn write(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
         let path = self.at("w").join(name.as_ref());
         fs::write(&path, bytes).expect("a file");
         path
     }
 
-    /// `unibin` with this scene's store and launchers, in the work folder.
+    /// `unibin` with this scene's store and launchers, in the work directory.
     pub(crate) fn unibin(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_unibin"));
         command
@@ -64,14 +64,14 @@ impl Scene {
         Run::of(&self.unibin().args(args).output().expect("unibin starts"))
     }
 
-    /// What lies in the work folder.
+    /// What lies in the work directory.
     pub(crate) fn names(&self) -> Vec<String> {
         names(&self.at("w"))
     }
 }
 
-pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder");
+pub(crate) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<_> =
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();

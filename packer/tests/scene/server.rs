@@ -1,4 +1,4 @@
-//! Servers on 127.0.0.1, each in threads that end with the test: one for the files of a folder, one that is a proxy. Both remember
+//! Servers on 127.0.0.1, each in threads that end with the test: one for the files of a directory, one that is a proxy. Both remember
 //! what they were asked.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Where launchers are put and which are trusted: planted files, folders that cannot execute, races and kills.
+//! Where launchers are put and which are trusted: planted files, directories that cannot execute, races and kills.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -15,7 +15,7 @@ const SOMEBODY: u32 = 12_345;
 const EVIL: &str = "#!/bin/sh\necho evil\n";
 
 fn plant(path: &Path) {
-    fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+    fs::create_dir_all(path.parent().expect("parent")).expect("directory");
     fs::write(path, EVIL).expect("planted");
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("chmod");
 }
@@ -38,9 +38,9 @@ fn root() -> bool {
     root
 }
 
-/// A folder that only its owner, [`SOMEBODY`], may use.
+/// A directory that only its owner, [`SOMEBODY`], may use.
 fn private(fixture: &Fixture, name: &str) -> std::path::PathBuf {
-    let path = fixture.folder(name);
+    let path = fixture.directory(name);
     std::os::unix::fs::chown(&path, Some(SOMEBODY), Some(SOMEBODY)).expect("chown");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");
     path
@@ -54,7 +54,7 @@ fn the_cache_is_closed_to_other_users_and_its_launcher_is_the_one_inside() {
         let cache = fixture.at(format!("{}/deep/cache", shell.name));
         Told::from(&fixture.start(shell, &bundle, &cache).output().expect("starts"), shell.name);
         let file = Fixture::cached(&cache, TELLS);
-        for path in [&cache, &file, file.parent().expect("folder")] as [&Path; 3] {
+        for path in [&cache, &file, file.parent().expect("directory")] as [&Path; 3] {
             assert_eq!(fs::metadata(path).expect("there").mode() & 0o7777, 0o700, "{}: {path:?}", shell.name);
         }
         assert!(fs::read(&file).expect("launcher").starts_with(TELLS.as_bytes()));
@@ -92,8 +92,8 @@ fn what_another_user_planted_is_never_started() {
     let bundle = fixture.bundle("app", TELLS);
     let shared = format!("vt/unibin-{SOMEBODY}");
     for shell in &fixture.shells {
-        // The file alone; then the CPU's folder; then the whole cache.
-        for (level, name) in ["file", "folder", "cache"].iter().enumerate() {
+        // The file alone; then the CPU's directory; then the whole cache.
+        for (level, name) in ["file", "directory", "cache"].iter().enumerate() {
             let cache = private(&fixture, &format!("{name}-{}", shell.name));
             let file = Fixture::cached(&cache, TELLS);
             plant(&file);
@@ -163,11 +163,11 @@ fn nothing_is_made_in_the_home_of_somebody_else() {
 }
 
 #[test]
-fn the_folder_that_the_user_names_comes_before_one_that_is_warm() {
+fn the_directory_that_the_user_names_comes_before_one_that_is_warm() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
-        let [home, named] = ["h", "n"].map(|name| fixture.folder(&format!("{name}-{}", shell.name)));
+        let [home, named] = ["h", "n"].map(|name| fixture.directory(&format!("{name}-{}", shell.name)));
         let start = |cache: &Path| {
             let mut command = fixture.start(shell, &bundle, cache);
             command.env("HOME", &home);
@@ -177,7 +177,12 @@ fn the_folder_that_the_user_names_comes_before_one_that_is_warm() {
         assert_eq!(Fixture::names(&home.join(".cache/unibin")).len(), 1, "{}: warm", shell.name);
         assert!(Fixture::names(&named).is_empty());
         start(&named);
-        assert_eq!(Fixture::names(&named).len(), 1, "{}: the named folder has its own launcher", shell.name);
+        assert_eq!(
+            Fixture::names(&named).len(),
+            1,
+            "{}: the named directory has its own launcher",
+            shell.name
+        );
     }
 }
 
@@ -186,7 +191,8 @@ fn the_private_places_are_tried_in_order() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
-        let [home, xdg, run] = ["h", "x", "r"].map(|name| fixture.folder(&format!("{name}-{}", shell.name)));
+        let [home, xdg, run] =
+            ["h", "x", "r"].map(|name| fixture.directory(&format!("{name}-{}", shell.name)));
         let start = |xdg: &Path| {
             let mut command = fixture.start(shell, &bundle, Path::new(""));
             command.env("HOME", &home).env("XDG_CACHE_HOME", xdg).env("XDG_RUNTIME_DIR", &run);
@@ -219,13 +225,13 @@ fn a_relative_cache_is_refused_before_anything_is_made() {
     }
 }
 
-/// A folder of another user looked ours when the caller's environment had a variable of the stub's own name.
+/// A directory of another user looked ours when the caller's environment had a variable of the stub's own name.
 #[test]
 fn a_variable_of_the_stubs_own_name_says_nothing() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
-        let cache = fixture.folder(&format!("c-{}", shell.name));
+        let cache = fixture.directory(&format!("c-{}", shell.name));
         let mut command = fixture.start(shell, &bundle, &cache);
         for name in [
             "ub_a", "ub_c", "ub_d", "ub_h", "ub_i", "ub_l", "ub_m", "ub_p", "ub_q", "ub_s", "ub_w", "ub_x",

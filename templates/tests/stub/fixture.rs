@@ -1,5 +1,5 @@
-//! A folder of its own for each test, bundles in it, and the shells that start them. The launchers are sh scripts: what
-//! they are given by the stub, the kernel tells through `/proc`. Digests come from `sha2`, folders from `tempfile`.
+//! A directory of its own for each test, bundles in it, and the shells that start them. The launchers are sh scripts: what
+//! they are given by the stub, the kernel tells through `/proc`. Digests come from `sha2`, directories from `tempfile`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -34,14 +34,14 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("ub").tempdir_in("/tmp").expect("folder");
+        let dir = tempfile::Builder::new().prefix("ub").tempdir_in("/tmp").expect("directory");
         let all: fs::Permissions = fs::Permissions::from_mode(0o755);
         fs::set_permissions(dir.path(), all).expect("readable for other users");
         let mut shells = Vec::new();
         for name in SHELLS {
             let Some(real) = find(name) else { continue };
             let link = dir.path().join(name).join("sh");
-            fs::create_dir(dir.path().join(name)).expect("folder");
+            fs::create_dir(dir.path().join(name)).expect("directory");
             symlink(real, &link).expect("symlink");
             shells.push(Shell { name, path: link });
         }
@@ -56,19 +56,19 @@ impl Fixture {
         self.dir.path()
     }
 
-    /// A path in the fixture's folder.
+    /// A path in the fixture's directory.
     pub(crate) fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.dir().join(name)
     }
 
-    /// A fresh folder, which other users may not write to.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+    /// A fresh directory, which other users may not write to.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
         let path = self.at(name);
-        fs::create_dir_all(&path).expect("folder");
+        fs::create_dir_all(&path).expect("directory");
         path
     }
 
-    /// The stub for `launcher` on the CPU of this machine, with the shared places moved into the fixture's folder.
+    /// The stub for `launcher` on the CPU of this machine, with the shared places moved into the fixture's directory.
     pub(crate) fn text(&self, launcher: &[u8]) -> String {
         let rendered = stub(&[StubLauncher {
             host: Arch::HOST.expect("the tests run on a host"),
@@ -102,7 +102,7 @@ impl Fixture {
         path
     }
 
-    /// `shell bundle`, with `UNIBIN_CACHE` and nothing else that names a folder.
+    /// `shell bundle`, with `UNIBIN_CACHE` and nothing else that names a directory.
     pub(crate) fn start(&self, shell: &Shell, bundle: &Path, cache: &Path) -> Command {
         let mut command = Command::new(&shell.path);
         command.arg(bundle).env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
@@ -116,10 +116,10 @@ impl Fixture {
         cache.join(Arch::HOST.expect("host").name()).join(format!("launcher-{}", &digest[..32]))
     }
 
-    /// The names in the CPU's folder of `cache`.
+    /// The names in the CPU's directory of `cache`.
     pub(crate) fn names(cache: &Path) -> Vec<OsString> {
-        let folder = cache.join(Arch::HOST.expect("host").name());
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let directory = cache.join(Arch::HOST.expect("host").name());
+        let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
         entries.map(|entry| entry.expect("entry").file_name()).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What the stub refuses and in which words, folders that cannot execute or are full, and its text as `shellcheck` sees it.
+//! What the stub refuses and in which words, directories that cannot execute or are full, and its text as `shellcheck` sees it.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn a_cpu_without_a_launcher_is_named_with_those_inside() {
 }
 
 #[test]
-fn without_any_folder_the_message_names_them_and_the_way_out() {
+fn without_any_directory_the_message_names_them_and_the_way_out() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     let text = fixture.text(TELLS.as_bytes()).replace("\"${ub_f%/*}/.unibin-\"", "/proc/.unibin-");
@@ -46,13 +46,14 @@ fn without_any_folder_the_message_names_them_and_the_way_out() {
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{}: {message}", shell.name);
         assert!(
-            message
-                .starts_with("unibin: no folder lets me write and execute (tried: /proc/none /proc/.unibin-"),
+            message.starts_with(
+                "unibin: no directory lets me write and execute (tried: /proc/none /proc/.unibin-"
+            ),
             "{}: {message}",
             shell.name
         );
         assert!(
-            message.contains("\nhint: set UNIBIN_CACHE to a folder") && message.lines().count() == 2,
+            message.contains("\nhint: set UNIBIN_CACHE to a directory") && message.lines().count() == 2,
             "{message}"
         );
     }
@@ -100,16 +101,16 @@ fn damage_that_the_launcher_finds_is_told_once_and_ends_the_start() {
 }
 
 #[test]
-fn a_folder_that_cannot_execute_or_is_full_is_passed_over() {
+fn a_directory_that_cannot_execute_or_is_full_is_passed_over() {
     let fixture = Fixture::new();
     let bundle = fixture.bundle("app", TELLS);
     let probe = Command::new("unshare").args(["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
     if !probe.is_ok_and(|output| output.status.success()) {
-        say("NOT CHECKED: noexec and full folders (`unshare -Urm mount` does not work here)");
+        say("NOT CHECKED: noexec and full directories (`unshare -Urm mount` does not work here)");
         return;
     }
     for shell in &fixture.shells {
-        let place = fixture.folder("place");
+        let place = fixture.directory("place");
         let next = fixture.at(format!("next {}", shell.name));
         let [noexec, full] = ["mode=0755,noexec", "mode=0755,size=4k,nr_inodes=9"];
         for options in [noexec, full] {

@@ -16,11 +16,11 @@ const EXECUTIONS: u32 = 50;
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
     let unibin = build_unibin(&crate::workspace())?;
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let cache = folder.path().join("cache");
-    let bundle = pack_busybox(&unibin, folder.path(), "riscv64", "auto")?;
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let cache = directory.path().join("cache");
+    let bundle = pack_busybox(&unibin, directory.path(), "riscv64", "auto")?;
     // In a bundle with brokers there would be one to ask even with UNIBIN_CHILDREN=none.
-    let unattended = pack_busybox(&unibin, folder.path(), "riscv64", "none")?;
+    let unattended = pack_busybox(&unibin, directory.path(), "riscv64", "none")?;
     let case = |children, arguments: &[&str]| Case {
         program: if children == "none" { unattended.clone() } else { bundle.clone() },
         arguments: arguments.iter().map(OsString::from).collect(),

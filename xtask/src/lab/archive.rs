@@ -27,18 +27,18 @@ pub(crate) struct Kernel {
 
 /// The opened suites, so that each is asked once.
 pub(crate) struct Suites {
-    folder: PathBuf,
+    directory: PathBuf,
     indexes: BTreeMap<(String, String), PackageIndex>,
 }
 
 impl Suites {
-    /// Keeps what it gets in `folder`.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, indexes: BTreeMap::new() }
+    /// Keeps what it gets in `directory`.
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory, indexes: BTreeMap::new() }
     }
 
     fn archive(&self, suite: &str) -> Result<Archive<'static>> {
-        let mut options = ArchiveOptions::new(self.folder.join("fetched"), &Silent);
+        let mut options = ArchiveOptions::new(self.directory.join("fetched"), &Silent);
         // A mirror's `sid` may be weeks behind; a kernel of last month serves here as well as today's.
         options.allow_stale = true;
         Archive::open(options, suite).map_err(|error| {
@@ -58,7 +58,7 @@ impl Suites {
 
     /// The file `path` of the package `name`: what is kept, else the newest.
     pub(crate) fn file(&mut self, suite: &str, host: Arch, name: &str, path: &str) -> Result<PathBuf> {
-        let kept = self.folder.join(format!("{suite}-{}-{name}", host.name()));
+        let kept = self.directory.join(format!("{suite}-{}-{name}", host.name()));
         if !kept.exists() {
             let package = self.package(suite, host, name)?;
             let deb = self.download(suite, &package)?;
@@ -76,7 +76,7 @@ impl Suites {
 
     /// The kernel of a machine, with the modules that the lab wants of it: what is kept, else the newest.
     pub(crate) fn kernel(&mut self, machine: &Machine) -> Result<Kernel> {
-        let mut kept = self.folder.join(format!("{}-{}", machine.name, machine.kernel));
+        let mut kept = self.directory.join(format!("{}-{}", machine.name, machine.kernel));
         if !kept.exists() {
             let newest = self.package(machine.suite, machine.host, machine.kernel)?;
             let image = self.needed(machine, &newest, "linux-image-")?.context("it depends on no kernel")?;
@@ -88,7 +88,7 @@ impl Suites {
                     break;
                 }
                 println!("lab: NOT RUN as it should be, with {} instead: {error:#}", older.name);
-                kept = self.folder.join(format!("{}-{}", machine.name, older.name));
+                kept = self.directory.join(format!("{}-{}", machine.name, older.name));
                 made = if kept.exists() { Ok(()) } else { self.keep_kernel(machine, &older, &kept) };
             }
             made?;
@@ -192,9 +192,9 @@ fn unpack_kernel(debs: &[PathBuf], to: &Path) -> Result<()> {
 
 /// `path`, made whole or not at all.
 pub(crate) fn appear(path: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = path.parent().context("a path in a folder")?;
-    fs::create_dir_all(folder)?;
-    let scratch = tempfile::tempdir_in(folder)?;
+    let directory = path.parent().context("a path in a directory")?;
+    fs::create_dir_all(directory)?;
+    let scratch = tempfile::tempdir_in(directory)?;
     let new = scratch.path().join("new");
     make(&new).with_context(|| format!("cannot make `{}`", path.display()))?;
     match fs::rename(&new, path) {

@@ -68,7 +68,7 @@ pub(crate) struct Log(File);
 impl Log {
     /// A new one, for bundles of this packer.
     pub(crate) fn begin(path: &Path, packer: &str) -> Result<Self> {
-        fs::create_dir_all(path.parent().context("a log in a folder")?)?;
+        fs::create_dir_all(path.parent().context("a log in a directory")?)?;
         let mut file = File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?;
         writeln!(file, "@lab unibin {packer}")?;
         Ok(Self(file))

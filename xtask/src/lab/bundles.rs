@@ -18,14 +18,14 @@ use super::compile::{PAGES, compile};
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
     program: PathBuf,
-    folder: PathBuf,
+    directory: PathBuf,
     /// Launchers to pack instead of those inside it.
     launchers: Option<PathBuf>,
 }
 
 impl Packer {
-    /// Builds `unibin`. What it packs is kept in `folder`. `UNIBIN_LAUNCHERS` names launchers that are not committed yet.
-    pub(crate) fn build(folder: &Path) -> Result<Self> {
+    /// Builds `unibin`. What it packs is kept in `directory`. `UNIBIN_LAUNCHERS` names launchers that are not committed yet.
+    pub(crate) fn build(directory: &Path) -> Result<Self> {
         let workspace = crate::workspace();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
@@ -41,7 +41,7 @@ impl Packer {
         ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
         let program = target.join("release/unibin");
         let digest = Sha256::of(&fs::read(&program)?).to_string();
-        let packer = Self { program, folder: folder.join(&digest[..16]), launchers: None };
+        let packer = Self { program, directory: directory.join(&digest[..16]), launchers: None };
         match std::env::var_os("UNIBIN_LAUNCHERS") {
             Some(launchers) => packer.with_launchers(Path::new(&launchers)),
             None => Ok(packer),
@@ -50,10 +50,10 @@ impl Packer {
 
     /// What tells this packer, and its launchers, from others.
     pub(crate) fn digest(&self) -> &str {
-        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        self.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// The same packer with the launchers and brokers in a folder; the bundles of others are kept apart.
+    /// The same packer with the launchers and brokers in a directory; the bundles of others are kept apart.
     pub(crate) fn with_launchers(&self, launchers: &Path) -> Result<Self> {
         let mut names: Vec<_> =
             fs::read_dir(launchers)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -62,13 +62,13 @@ impl Packer {
         for name in names {
             all.extend(fs::read(name)?);
         }
-        let folder = self.folder.with_file_name(&Sha256::of(&all).to_string()[..16]);
-        Ok(Self { program: self.program.clone(), folder, launchers: Some(launchers.to_owned()) })
+        let directory = self.directory.with_file_name(&Sha256::of(&all).to_string()[..16]);
+        Ok(Self { program: self.program.clone(), directory, launchers: Some(launchers.to_owned()) })
     }
 
-    /// A folder with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
+    /// A directory with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
     pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
-        let programs = self.folder.join("programs");
+        let programs = self.directory.join("programs");
         let pages = compile(PAGES, Arch::X86_64, &programs)?;
         let mut wanted = wanted(host, &pages);
         wanted.push(("alpha".to_owned(), alpha(host, &programs)?));
@@ -85,11 +85,11 @@ impl Packer {
         }
         // Of the bundles too: one may stand in for what could not be packed that day.
         let key = Sha256::of(format!("{wanted:?} {bundles:?}").as_bytes()).to_string();
-        let folder = self.folder.join(format!("{}-{}", host.name(), &key[..16]));
-        if folder.exists() {
-            return Ok(folder);
+        let directory = self.directory.join(format!("{}-{}", host.name(), &key[..16]));
+        if directory.exists() {
+            return Ok(directory);
         }
-        appear(&folder, |new| {
+        appear(&directory, |new| {
             fs::create_dir(new)?;
             for ((name, words), bundle) in wanted.iter().zip(&bundles) {
                 // By its name busybox knows which of its programs it is to be.
@@ -100,13 +100,13 @@ impl Packer {
             }
             Ok(())
         })?;
-        Ok(folder)
+        Ok(directory)
     }
 
     /// The bundle that `unibin pack WORDS` writes.
     pub(crate) fn pack(&self, words: &[String]) -> Result<PathBuf> {
         let name = Sha256::of(words.join("\n").as_bytes()).to_string();
-        let bundle = self.folder.join(&name[..16]);
+        let bundle = self.directory.join(&name[..16]);
         if bundle.exists() {
             return Ok(bundle);
         }

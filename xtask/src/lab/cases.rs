@@ -282,11 +282,11 @@ for place in /home/user /tmp; do mount -o remount,noexec "$place"; done
 told /bundles/@TARGET@/busybox uname -m
 for place in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777,noexec case "$place"; done
 told /bundles/@TARGET@/busybox uname -m
-said 'no folder lets me write and execute'
-said 'set UNIBIN_CACHE to a folder on a file system mounted without noexec'
+said 'no directory lets me write and execute'
+said 'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
 "#,
-        "@TARGET_UNAME@\nexit 0\nexit 125\nsaid: no folder lets me write and execute\n\
-         said: set UNIBIN_CACHE to a folder on a file system mounted without noexec\n",
+        "@TARGET_UNAME@\nexit 0\nexit 125\nsaid: no directory lets me write and execute\n\
+         said: set UNIBIN_CACHE to a directory on a file system mounted without noexec\n",
     ),
     case(
         "read-only",

@@ -16,10 +16,10 @@ pub(crate) const AS: (&str, &str) = ("as", include_str!("guest/as.c"));
 pub(crate) const PAGES: (&str, &str) = ("pages", include_str!("guest/pages.c"));
 
 /// The program, static.
-pub(crate) fn compile((name, source): (&str, &str), cpu: Arch, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn compile((name, source): (&str, &str), cpu: Arch, directory: &Path) -> Result<PathBuf> {
     let key = &Sha256::of(source.as_bytes()).to_string()[..16];
-    let folder = folder.join(format!("{}-{key}", cpu.name()));
-    let program = folder.join(name);
+    let directory = directory.join(format!("{}-{key}", cpu.name()));
+    let program = directory.join(name);
     if program.exists() {
         return Ok(program);
     }
@@ -32,8 +32,8 @@ pub(crate) fn compile((name, source): (&str, &str), cpu: Arch, folder: &Path) ->
             format!("{name}-linux-musl")
         }
     };
-    fs::create_dir_all(&folder)?;
-    let file = folder.join(format!("{name}.c"));
+    fs::create_dir_all(&directory)?;
+    let file = directory.join(format!("{name}.c"));
     fs::write(&file, source)?;
     let target = crate::workspace().join("target");
     appear(&program, |new| {

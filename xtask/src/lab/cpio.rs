@@ -8,15 +8,15 @@ pub(crate) struct Cpio {
     count: u32,
 }
 
-const FOLDER: u32 = 0o040_000;
+const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 const CHARACTERS: u32 = 0o020_000;
 
 impl Cpio {
-    /// A folder.
-    pub(crate) fn folder(&mut self, path: &str, mode: u32) {
-        self.entry(path, FOLDER | mode, (0, 0), &[]);
+    /// A directory.
+    pub(crate) fn directory(&mut self, path: &str, mode: u32) {
+        self.entry(path, DIRECTORY | mode, (0, 0), &[]);
     }
 
     /// A file.
@@ -44,7 +44,7 @@ impl Cpio {
         self.count += 1;
         let size = u32::try_from(content.len()).expect("an entry of less than 4 GiB");
         let name_size = u32::try_from(path.len() + 1).expect("a short path");
-        let links = if mode & FOLDER == FOLDER { 2 } else { 1 };
+        let links = if mode & DIRECTORY == DIRECTORY { 2 } else { 1 };
         let fields =
             [self.count, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0].map(hex);
         self.bytes.extend_from_slice(b"070701");
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn every_entry_begins_at_a_multiple_of_four() {
         let mut archive = Cpio::default();
-        archive.folder("bin", 0o755);
+        archive.directory("bin", 0o755);
         archive.file("bin/odd", 0o755, b"12345");
         archive.link("bin/sh", "odd");
         let bytes = archive.finish();

@@ -10,20 +10,20 @@ use debian::Sha256;
 
 use super::archive::appear;
 
-/// A disk with what is in `folder`, kept by the names and sizes in it.
-pub(crate) fn of_folder(folder: &Path, kept: &Path) -> Result<PathBuf> {
+/// A disk with what is in `directory`, kept by the names and sizes in it.
+pub(crate) fn of_directory(directory: &Path, kept: &Path) -> Result<PathBuf> {
     let mut size = 0;
-    let key = Sha256::of(folder.as_os_str().as_encoded_bytes()).to_string();
+    let key = Sha256::of(directory.as_os_str().as_encoded_bytes()).to_string();
     let disk = kept.join(format!("bundles-{}.img", &key[..16]));
     if disk.exists() {
         return Ok(disk);
     }
-    for named in fs::read_dir(folder)? {
+    for named in fs::read_dir(directory)? {
         for bundle in fs::read_dir(named?.path())? {
             size += bundle?.metadata()?.len();
         }
     }
-    appear(&disk, |new| make(new, "bundles", size / (1 << 20) * 11 / 10 + 16, Some(folder)))?;
+    appear(&disk, |new| make(new, "bundles", size / (1 << 20) * 11 / 10 + 16, Some(directory)))?;
     Ok(disk)
 }
 
@@ -33,13 +33,13 @@ pub(crate) fn empty(disk: PathBuf, mebibytes: u64) -> Result<PathBuf> {
     Ok(disk)
 }
 
-fn make(disk: &Path, label: &str, mebibytes: u64, folder: Option<&Path>) -> Result<()> {
+fn make(disk: &Path, label: &str, mebibytes: u64, directory: Option<&Path>) -> Result<()> {
     File::create(disk)?.set_len(mebibytes << 20)?;
     let mut command = Command::new("/sbin/mke2fs");
     command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", label]);
     command.args(["-O", "^has_journal,^metadata_csum,^metadata_csum_seed,^orphan_file"]);
-    if let Some(folder) = folder {
-        command.arg("-d").arg(folder);
+    if let Some(directory) = directory {
+        command.arg("-d").arg(directory);
     }
     let made = command.arg(disk).output().context("cannot run mke2fs: `apt-get install e2fsprogs`")?;
     ensure!(made.status.success(), "mke2fs failed: {}", String::from_utf8_lossy(&made.stderr).trim());

@@ -1,4 +1,4 @@
-//! The same cases without booting: the machine is a folder, its programs run by a private `binfmt_misc`, the kernel's name of
+//! The same cases without booting: the machine is a directory, its programs run by a private `binfmt_misc`, the kernel's name of
 //! the CPU is covered. What is shown is the CPU's code; the kernel is this machine's. Needs root, for the cases' own mounts
 //! and users.
 
@@ -42,7 +42,7 @@ exec nsenter --user --target $! --setuid 0 --setgid 0 \
   unshare --mount --propagation private --pid --fork --kill-child sh -euc "$machine" sh "$@"
 "#;
 
-/// Made by the root of that namespace: a machine in a folder.
+/// Made by the root of that namespace: a machine in a directory.
 const MACHINE: &str = r#"
 cd "$1"
 mount --bind . .
@@ -69,10 +69,10 @@ pub(crate) fn run(
     log: Log,
     mut told: impl FnMut(&str),
 ) -> Result<String> {
-    let scratch = tempfile::tempdir().context("cannot make a folder")?;
+    let scratch = tempfile::tempdir().context("cannot make a directory")?;
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755))?;
     let root = scratch.path();
-    initramfs::folder(parts.machine, parts.programs, cases, root)?;
+    initramfs::directory(parts.machine, parts.programs, cases, root)?;
     let host = parts.machine.host;
     fs::write(root.join("arch"), format!("{}\n", host.uname_names()[0]))?;
     let handler = match &parts.emulator {
@@ -112,8 +112,8 @@ fn handler(cpu: Arch, emulator: &Path) -> Result<String> {
     Ok(format!(":{}:M::{}:{}:{}:FP\n", cpu.name(), hex(&magic), hex(&mask), emulator.display()))
 }
 
-/// An empty folder that every user can reach.
-pub(crate) fn fresh_folder(path: &Path) -> Result<PathBuf> {
+/// An empty directory that every user can reach.
+pub(crate) fn fresh_directory(path: &Path) -> Result<PathBuf> {
     if path.exists() {
         fs::remove_dir_all(path)?;
     }

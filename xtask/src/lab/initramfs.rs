@@ -1,4 +1,4 @@
-//! The first root of a booted machine, and the folder tree of an emulated one: busybox, the helper `as`, the words of the
+//! The first root of a booted machine, and the directory tree of an emulated one: busybox, the helper `as`, the words of the
 //! cases and the cases themselves. Nothing else is installed.
 
 use std::fs;
@@ -20,9 +20,9 @@ const CASE_HEAD: &str = include_str!("guest/case-head");
 /// How long a case may take, in seconds. Its programs are emulated by something that is emulated itself.
 const LIMIT: u32 = 240;
 
-/// One file, folder or link of the tree.
+/// One file, directory or link of the tree.
 enum Entry {
-    Folder(u32),
+    Directory(u32),
     File(u32, Vec<u8>),
     Link(&'static str),
 }
@@ -38,7 +38,7 @@ pub(crate) struct Programs {
 fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(String, Entry)>> {
     let mut tree: Vec<(String, Entry)> = Vec::new();
     let mut add = |path: &str, entry: Entry| tree.push((path.to_owned(), entry));
-    for folder in [
+    for directory in [
         "bin",
         "bundles",
         "dev",
@@ -56,10 +56,10 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
         "sys",
         "var",
     ] {
-        add(folder, Entry::Folder(0o755));
+        add(directory, Entry::Directory(0o755));
     }
     for shared in ["tmp", "var/tmp"] {
-        add(shared, Entry::Folder(0o1777));
+        add(shared, Entry::Directory(0o1777));
     }
     add("bin/busybox", Entry::File(0o755, fs::read(&programs.busybox)?));
     add("bin/as", Entry::File(0o755, fs::read(&programs.r#as)?));
@@ -100,7 +100,7 @@ pub(crate) fn archive(
     let mut archive = Cpio::default();
     for (path, entry) in tree(machine, programs, cases)? {
         match entry {
-            Entry::Folder(mode) => archive.folder(&path, mode),
+            Entry::Directory(mode) => archive.directory(&path, mode),
             Entry::File(mode, bytes) => archive.file(&path, mode, &bytes),
             Entry::Link(target) => archive.link(&path, target),
         }
@@ -118,12 +118,12 @@ pub(crate) fn archive(
     Ok(archive.finish())
 }
 
-/// The same as a folder, for a machine that is emulated.
-pub(crate) fn folder(machine: &Machine, programs: &Programs, cases: &[&Case], to: &Path) -> Result<()> {
+/// The same as a directory, for a machine that is emulated.
+pub(crate) fn directory(machine: &Machine, programs: &Programs, cases: &[&Case], to: &Path) -> Result<()> {
     for (path, entry) in tree(machine, programs, cases)? {
         let path = to.join(path);
         match entry {
-            Entry::Folder(mode) => {
+            Entry::Directory(mode) => {
                 fs::create_dir_all(&path)?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
             }

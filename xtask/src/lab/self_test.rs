@@ -15,10 +15,10 @@ const EXECVE: [u8; 4] = [0x93, 0x08, 0xd0, 0x0d];
 /// `li a7, 222`: `mmap`.
 const MMAP: [u8; 4] = [0x93, 0x08, 0xe0, 0x0d];
 
-/// The launchers of this tree in a new folder, that of [`HOST`] broken.
-pub(crate) fn broken_launchers(folder: &Path) -> Result<PathBuf> {
+/// The launchers of this tree in a new directory, that of [`HOST`] broken.
+pub(crate) fn broken_launchers(directory: &Path) -> Result<PathBuf> {
     let whole = crate::workspace().join("templates/launchers");
-    let broken = folder.join("broken-launchers");
+    let broken = directory.join("broken-launchers");
     fs::create_dir_all(&broken)?;
     let victim = format!("launcher-{}", HOST.name());
     for entry in fs::read_dir(&whole)? {
@@ -42,8 +42,8 @@ mod tests {
 
     #[test]
     fn one_launcher_is_broken_and_the_others_are_whole() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let broken = broken_launchers(folder.path()).expect("launchers");
+        let directory = tempfile::tempdir().expect("a directory");
+        let broken = broken_launchers(directory.path()).expect("launchers");
         for host in Arch::HOSTS {
             let name = format!("launcher-{}", host.name());
             let whole =

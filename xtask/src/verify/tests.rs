@@ -14,7 +14,7 @@ const P_FLAGS: usize = 4;
 const P_ALIGN: usize = 48;
 
 fn committed() -> PathBuf {
-    crate::workspace().join(FOLDER)
+    crate::workspace().join(DIRECTORY)
 }
 
 fn good() -> (&'static Machine, Vec<u8>) {
@@ -164,27 +164,27 @@ fn a_patched_or_doubtful_head_slot_is_refused() {
     assert!(doubtful.contains("has 2 slots"), "{doubtful}");
 }
 
-/// A copy of the committed folder.
+/// A copy of the committed directory.
 fn copy() -> tempfile::TempDir {
-    let copy = tempfile::tempdir().expect("a temporary folder");
-    for entry in fs::read_dir(committed()).expect("the folder is committed") {
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    for entry in fs::read_dir(committed()).expect("the directory is committed") {
         let entry = entry.expect("an entry");
         fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a copy");
     }
     copy
 }
 
-fn folder_refusal(copy: &tempfile::TempDir) -> String {
-    format!("{:#}", check_folder(copy.path()).expect_err("the doctored folder is refused"))
+fn directory_refusal(copy: &tempfile::TempDir) -> String {
+    format!("{:#}", check_directory(copy.path()).expect_err("the doctored directory is refused"))
 }
 
 #[test]
 fn a_missing_launcher_is_refused_and_all_eight_are_accepted() {
     let copy = copy();
     fs::remove_file(copy.path().join("launcher-s390x")).expect("it is there");
-    assert!(folder_refusal(&copy).contains("launcher-s390x"));
+    assert!(directory_refusal(&copy).contains("launcher-s390x"));
     fs::copy(committed().join("launcher-s390x"), copy.path().join("launcher-s390x")).expect("a copy");
-    check_folder(copy.path()).expect("all eight, as committed");
+    check_directory(copy.path()).expect("all eight, as committed");
 }
 
 #[test]
@@ -192,18 +192,18 @@ fn a_missing_broker_is_refused_and_one_of_another_cpu_too() {
     let copy = copy();
     let broker = |host: &str| copy.path().join(format!("broker-{host}"));
     fs::remove_file(broker("s390x")).expect("it is there");
-    assert!(folder_refusal(&copy).contains("broker-s390x"));
+    assert!(directory_refusal(&copy).contains("broker-s390x"));
     fs::copy(broker("riscv64"), broker("s390x")).expect("a copy");
-    assert!(folder_refusal(&copy).contains("broker-s390x"));
+    assert!(directory_refusal(&copy).contains("broker-s390x"));
     fs::copy(committed().join("broker-s390x"), broker("s390x")).expect("a copy");
-    assert_eq!(check_folder(copy.path()).expect("all sixteen, as committed"), 16);
+    assert_eq!(check_directory(copy.path()).expect("all sixteen, as committed"), 16);
 }
 
 #[test]
 fn a_file_that_is_no_launcher_is_refused() {
     let copy = copy();
     fs::write(copy.path().join("launcher-z80"), "").expect("a file");
-    assert!(folder_refusal(&copy).contains("launcher-z80"));
+    assert!(directory_refusal(&copy).contains("launcher-z80"));
 }
 
 #[test]
@@ -213,12 +213,12 @@ fn a_launcher_with_another_digest_than_listed_is_refused() {
     let mut bytes = fs::read(&path).expect("it is there");
     bytes.push(0);
     fs::write(&path, bytes).expect("a changed launcher");
-    assert!(folder_refusal(&copy).contains("SHA256SUMS"));
+    assert!(directory_refusal(&copy).contains("SHA256SUMS"));
 }
 
 #[test]
 fn swapped_launchers_are_refused() {
     let copy = copy();
     fs::copy(committed().join("launcher-x86_64"), copy.path().join("launcher-riscv64")).expect("a copy");
-    assert!(folder_refusal(&copy).contains("launcher-riscv64"));
+    assert!(directory_refusal(&copy).contains("launcher-riscv64"));
 }

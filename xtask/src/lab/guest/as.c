@@ -1,4 +1,4 @@
-/* as UID ROOT PROGRAM [ARGUMENT...]: becomes that user, in that root folder, and executes the program with the environment as
+/* as UID ROOT PROGRAM [ARGUMENT...]: becomes that user, in that root directory, and executes the program with the environment as
    it is. The lab's cases are run as a user with this: busybox's own ways ask for an account, and one case has none. */
 #define _GNU_SOURCE
 #include <grp.h>

@@ -1,0 +1,200 @@
+//! Files and directories that appear whole or not at all. While a file is written it has no name (`O_TMPFILE`), so that not
+//! even SIGKILL leaves anything behind; where a file system cannot do that, and for directories, the name is hidden,
+//! temporary, and removed on error and on SIGINT, SIGTERM and SIGHUP.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::{process, thread};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// What a signal must remove.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// How often a signal tries to remove what is still being written to.
+const REMOVE_TRIES: u32 = 100;
+
+fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGINT, SIGTERM and SIGHUP remove what is unfinished before they end the process as they always do.
+pub(crate) fn clean_up_on_signals() -> io::Result<()> {
+    // What the caller has made this process ignore (`nohup`, jobs of a shell script) stays ignored.
+    let ignored = ignored_signals();
+    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(wanted)?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            // The lock is kept: nothing unfinished can come into being after this.
+            let paths = unfinished();
+            for path in paths.iter() {
+                // The other threads write on until the process ends: a directory may not be empty at the first try.
+                for _ in 0..REMOVE_TRIES {
+                    remove(path);
+                    if path.symlink_metadata().is_err() {
+                        break;
+                    }
+                }
+            }
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    Ok(())
+}
+
+/// The mask `SigIgn` of proc(5): bit n - 1 stands for signal n.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+/// A temporary file without a name, in the directory for temporary files.
+pub(crate) fn nameless() -> io::Result<File> {
+    tempfile::tempfile()
+}
+
+/// A name under which something grows beside its place. Dropping it removes what is there.
+#[derive(Debug)]
+struct Hidden(PathBuf);
+
+impl Hidden {
+    /// Makes something under a name that is free in `directory`.
+    fn make<T>(directory: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Self, T)> {
+        for attempt in 0..1000u32 {
+            let path = directory.join(format!(".unibin-{}-{attempt}", process::id()));
+            let mut paths = unfinished();
+            match make(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(made) => {
+                    paths.push(path.clone());
+                    return Ok((Self(path), made));
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Gives it its name by `rename`.
+    fn settle(self, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+        rename(&self.0)?;
+        unfinished().retain(|path| *path != self.0);
+        Ok(())
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let mut paths = unfinished();
+        if let Some(at) = paths.iter().position(|path| *path == self.0) {
+            remove(&paths.swap_remove(at));
+        }
+    }
+}
+
+/// The directory that `path` lies in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+/// A file on its way to `path`.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    /// To write to and to read back.
+    pub(crate) file: File,
+    path: PathBuf,
+    hidden: Option<Hidden>,
+}
+
+impl NewFile {
+    /// Starts a file that will be executable for whoever the umask lets.
+    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        let directory = directory_of(path);
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o777);
+        match rustix::fs::open(directory, flags | OFlags::TMPFILE, mode) {
+            Ok(file) => Ok(Self { file: file.into(), path: path.to_owned(), hidden: None }),
+            // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen from FUSE.
+            Err(Errno::ISDIR | Errno::OPNOTSUPP | Errno::INVAL) => {
+                let create = flags | OFlags::CREATE | OFlags::EXCL;
+                let (hidden, file) =
+                    Hidden::make(directory, |name| Ok(rustix::fs::open(name, create, mode)?))?;
+                Ok(Self { file: file.into(), path: path.to_owned(), hidden: Some(hidden) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts it in its place, over whatever file was there, after its bytes have reached the disk.
+    pub(crate) fn settle(self) -> io::Result<()> {
+        let mode = self.file.metadata()?.permissions().mode();
+        // Never writable by others, whatever the umask: who can write it could run code as whoever starts it.
+        self.file.set_permissions(Permissions::from_mode(mode & 0o755))?;
+        self.file.sync_all()?;
+        let hidden = match self.hidden {
+            Some(hidden) => hidden,
+            None => link(&self.file, directory_of(&self.path))?,
+        };
+        hidden.settle(|name| fs::rename(name, &self.path))
+    }
+}
+
+/// Gives a nameless file a hidden name; linkat(2) cannot replace a file, rename can.
+fn link(file: &File, directory: &Path) -> io::Result<Hidden> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let (hidden, ()) = Hidden::make(directory, |name| {
+        Ok(rustix::fs::linkat(CWD, &open, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+    })?;
+    Ok(hidden)
+}
+
+/// A directory on its way to a place where nothing is.
+#[derive(Debug)]
+pub(crate) struct NewDirectory {
+    hidden: Hidden,
+    path: PathBuf,
+}
+
+impl NewDirectory {
+    /// Starts a directory that will be at `path`.
+    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        let path: PathBuf = path.components().collect();
+        if path.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let (hidden, ()) = Hidden::make(directory_of(&path), |name| fs::create_dir(name))?;
+        Ok(Self { hidden, path })
+    }
+
+    /// Where to write.
+    pub(crate) fn path(&self) -> &Path {
+        &self.hidden.0
+    }
+
+    /// Puts it in its place; an error when something is there by now.
+    pub(crate) fn settle(self) -> io::Result<()> {
+        self.hidden.settle(|name| {
+            match rustix::fs::renameat_with(CWD, name, CWD, &self.path, RenameFlags::NOREPLACE) {
+                // The file system does not know the flag: rename(2) itself never replaces a directory that holds anything.
+                Err(Errno::INVAL | Errno::NOSYS) => fs::rename(name, &self.path),
+                done => Ok(done?),
+            }
+        })
+    }
+}

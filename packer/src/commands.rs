@@ -1,0 +1,13 @@
+//! The commands other than `pack`, a file each, and what only they need.
+
+pub(crate) mod binfmt;
+pub(crate) mod cache;
+pub(crate) mod emulator;
+pub(crate) mod emulator_source;
+pub(crate) mod emulator_transfer;
+pub(crate) mod extract;
+pub(crate) mod hosts;
+pub(crate) mod in_use;
+pub(crate) mod inspect;
+pub(crate) mod run;
+pub(crate) mod verify;

@@ -1,0 +1,200 @@
+//! `unibin cache`: what bundles have unpacked on this machine, who uses it, and how it goes again. What a living process uses
+//! is never removed, nor what a run is unpacking now. Looks only into directories of this user.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{env, fmt::Write as _};
+
+use bundle::{Arch, Digest};
+use serde::Serialize;
+
+use crate::cli::{CacheCommand, CacheDirectories};
+use crate::commands::in_use;
+use crate::error::Error;
+use crate::json;
+use crate::pack::report::size;
+use crate::say;
+
+/// Directories that every user can write to; a user's own in them carries his number in its name.
+const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];
+
+/// What is not finished is called so, by the launcher and by the stub, and what is being removed.
+const UNFINISHED: &str = ".new-";
+
+/// One CPU's directory of one cache.
+struct Place {
+    host: Arch,
+    path: PathBuf,
+}
+
+/// One name in it.
+#[derive(Serialize)]
+struct Row {
+    host: &'static str,
+    what: &'static str,
+    path: PathBuf,
+    size: u64,
+    /// Days since a file of it was last read, as far as the file system keeps that.
+    days: u64,
+    /// A living process that uses it.
+    used_by: Option<u32>,
+}
+
+/// Does what was asked for.
+pub(crate) fn cache(command: &CacheCommand) -> Result<String, Error> {
+    match command {
+        CacheCommand::List { directories, list } => list_rows(directories, list.json),
+        CacheCommand::Gc { directories, days } => remove(directories, |row| row.days >= *days),
+        CacheCommand::Clear { directories } => remove(directories, |_| true),
+    }
+}
+
+fn list_rows(directories: &CacheDirectories, as_json: bool) -> Result<String, Error> {
+    let used = in_use::by_processes()?;
+    let mut rows = Vec::new();
+    for place in places(directories)? {
+        rows.extend(rows_of(&place, &used)?);
+    }
+    if as_json {
+        return Ok(json::text(&rows));
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let user = row.used_by.map(|pid| format!("  in use by process {pid}")).unwrap_or_default();
+        let (what, bytes) = (row.what, size(row.size));
+        let _ = writeln!(text, "{what:<10} {bytes:>10} {:>4} days  {}{user}", row.days, row.path.display());
+    }
+    let all = rows.iter().map(|row| row.size).sum();
+    let _ = writeln!(text, "{} in {} entries", size(all), rows.len());
+    Ok(text)
+}
+
+fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result<String, Error> {
+    let (mut text, mut bytes, mut count, mut kept) = (String::new(), 0, 0, 0);
+    for place in places(directories)? {
+        let lock = File::open(&place.path).map_err(|error| Error::io("open", &place.path, error))?;
+        // First runs hold it while they unpack. Where there are no locks, an unfinished directory is known by its name.
+        if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+            say::warning(&format!(
+                "`{}` is left alone: a first run is unpacking there",
+                place.path.display()
+            ));
+            continue;
+        }
+        // Asked again for each place: the answer ages.
+        let used = in_use::by_processes()?;
+        for row in rows_of(&place, &used)? {
+            if row.used_by.is_some() || row.what == "unfinished" && !is_left_over(&row) {
+                kept += 1;
+            } else if row.what == "unfinished" || goes(&row) {
+                remove_row(&place, &row)?;
+                let _ =
+                    writeln!(text, "removed {:<10} {:>10}  {}", row.what, size(row.size), row.path.display());
+                bytes += row.size;
+                count += 1;
+            }
+        }
+    }
+    let _ = writeln!(text, "{} in {count} entries removed, {kept} in use", size(bytes));
+    Ok(text)
+}
+
+/// By way of another name, so that nobody ever starts from half of it.
+fn remove_row(place: &Place, row: &Row) -> Result<(), Error> {
+    let failed = |error| Error::io("remove", &row.path, error);
+    if row.what == "launcher" {
+        return fs::remove_file(&row.path).map_err(failed);
+    }
+    let aside = place.path.join(format!("{UNFINISHED}removed-{}", std::process::id()));
+    fs::rename(&row.path, &aside).map_err(failed)?;
+    fs::remove_dir_all(&aside).map_err(failed)
+}
+
+/// Whether nobody is at work on an unfinished directory: nobody holds the lock, which is ours, unless a stub does, which takes none.
+fn is_left_over(row: &Row) -> bool {
+    let name = row.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let Some(of_stub) = name.strip_prefix(".new-launcher-") else { return true };
+    let pid = of_stub.split('-').next().unwrap_or_default();
+    !Path::new("/proc").join(pid).exists()
+}
+
+/// Where caches may be, as the launcher has it, less the directories of bundles, which only `--directory` can name.
+fn places(directories: &CacheDirectories) -> Result<Vec<Place>, Error> {
+    let uid = in_use::own_uid()?;
+    let absolute =
+        |name| env::var_os(name).filter(|value: &OsString| Path::new(value).is_absolute()).map(PathBuf::from);
+    let mut candidates = directories.directory.clone();
+    if candidates.is_empty() {
+        candidates.extend(absolute("UNIBIN_CACHE"));
+        candidates.extend(absolute("XDG_CACHE_HOME").map(|directory| directory.join("unibin")));
+        candidates.extend(absolute("HOME").map(|directory| directory.join(".cache/unibin")));
+        candidates.extend(absolute("XDG_RUNTIME_DIR").map(|directory| directory.join("unibin")));
+        candidates.extend(SHARED.iter().map(|directory| Path::new(directory).join(format!("unibin-{uid}"))));
+    } else if let Some(missing) = candidates.iter().find(|directory| !directory.is_dir()) {
+        return Err(Error::io("open", missing, std::io::ErrorKind::NotFound.into()));
+    }
+    candidates.dedup();
+    let ours =
+        |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    let mut places: Vec<Place> = Vec::new();
+    for candidate in candidates.iter().filter(|candidate| ours(candidate)) {
+        for host in Arch::HOSTS {
+            let path = candidate.join(host.name());
+            if ours(&path) && places.iter().all(|place| place.path != path) {
+                places.push(Place { host, path });
+            }
+        }
+    }
+    Ok(places)
+}
+
+fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Error> {
+    let unreadable = |error| Error::io("read", &place.path, error);
+    let mut rows = Vec::new();
+    for entry in fs::read_dir(&place.path).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let name = String::from_utf8_lossy(name).into_owned();
+        let what = if name.starts_with(UNFINISHED) {
+            "unfinished"
+        } else if name.starts_with("launcher-") {
+            "launcher"
+        } else if Digest::from_hex(&name).is_none() {
+            // Nothing that a bundle has made.
+            continue;
+        } else if path.join("emulator").exists() {
+            "emulator"
+        } else {
+            "tree"
+        };
+        let (size, read) = measure(&path);
+        let days = SystemTime::now().duration_since(read).unwrap_or_default().as_secs() / 86_400;
+        rows.push(Row { host: place.host.name(), what, path, size, days, used_by: used.get(&name).copied() });
+    }
+    rows.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(rows)
+}
+
+/// The bytes of all files at `path`, and when one was last read or made. Whatever disappears meanwhile counts for nothing.
+fn measure(path: &Path) -> (u64, SystemTime) {
+    let Ok(found) = fs::symlink_metadata(path) else { return (0, SystemTime::UNIX_EPOCH) };
+    let (mut size, mut last) = (if found.is_file() { found.len() } else { 0 }, last_use(&found));
+    if found.is_dir() {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let (more, read) = measure(&entry.path());
+            (size, last) = (size + more, last.max(read));
+        }
+    }
+    (size, last)
+}
+
+/// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it is started.
+fn last_use(found: &Metadata) -> SystemTime {
+    let seconds = |time: i64| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time).unwrap_or(0));
+    if found.is_file() { seconds(found.atime().max(found.ctime())) } else { seconds(found.ctime()) }
+}

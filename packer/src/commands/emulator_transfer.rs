@@ -1,0 +1,105 @@
+//! `unibin emulator export` and `import`: emulators from one machine's store to another's, as a directory that any web server
+//! can serve, or as one archive of that directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::atomic_file::NewFile;
+use crate::emulators::Emulators;
+use crate::error::Error;
+use crate::tree::app_tree::{self, App, Node};
+use crate::tree::content::Content;
+use crate::write::compress;
+use crate::write::tarball::{self, Entry};
+
+/// How a Zstandard frame begins (RFC 8878, 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Emulators are compressed for the way, not for good: a middle level is ten times as fast as that of bundles.
+const LEVEL: i32 = 9;
+
+/// Copies all emulators of the store to `to`: an archive by its name's end, else a directory.
+pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> {
+    let name = to.as_os_str().as_bytes();
+    let compressed = name.ends_with(b".tar.zst");
+    if !compressed && !name.ends_with(b".tar") {
+        return Ok(lines(&emulators.export(to)?));
+    }
+    let failed = |source| Error::io("write", to, source);
+    let directory = tempfile::tempdir().map_err(Error::Temporary)?;
+    let exported = emulators.export(directory.path())?;
+    let mut tree = App::default();
+    for (path, content) in files(directory.path(), Path::new("")).map_err(Error::Temporary)? {
+        tree.add(&path, Node::File { executable: false, content })?;
+    }
+    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+    let stored =
+        if compressed { compress::frame(&tar, LEVEL).map_err(Error::Temporary)?.stored } else { tar };
+    let new = NewFile::beside(to).map_err(failed)?;
+    io::copy(&mut stored.reader(), &mut &new.file).map_err(failed)?;
+    new.settle().map_err(failed)?;
+    Ok(lines(&exported))
+}
+
+/// Takes emulators into the store from a directory or an archive.
+pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error> {
+    let failed = |source| Error::io("read", from, source);
+    if fs::metadata(from).map_err(failed)?.is_dir() {
+        return Ok(lines(&emulators.import(from)?));
+    }
+    let mut file = File::open(from).map_err(failed)?;
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(failed)?;
+    let whole = io::Cursor::new(start.clone()).chain(file);
+    let directory = tempfile::tempdir().map_err(Error::Temporary)?;
+    let damaged = |source| Error::damaged(from, "archive of emulators", &source);
+    if start == ZSTD {
+        unpack(compress::decoder(whole).map_err(failed)?, damaged, directory.path())?;
+    } else {
+        unpack(whole, damaged, directory.path())?;
+    }
+    Ok(lines(&emulators.import(directory.path())?))
+}
+
+fn lines(names: &[String]) -> String {
+    names.iter().fold(String::new(), |text, name| text + name + "\n")
+}
+
+/// All files below `root`, with their paths in it.
+fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root.join(below))? {
+        let entry = entry?;
+        let path = below.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            found.extend(files(root, &path)?);
+        } else {
+            found
+                .push((path.as_os_str().as_bytes().to_vec(), Content::whole(File::open(root.join(&path))?)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Directories and files only; a path that leads out of the archive is refused.
+fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, directory: &Path) -> Result<(), Error> {
+    tarball::read(from, damaged, |path, entry| {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        app_tree::check(path)?;
+        let to = directory.join(std::ffi::OsStr::from_bytes(path));
+        let wrote = match entry {
+            Entry::Directory => fs::create_dir_all(&to),
+            Entry::File { content, .. } => OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&to)
+                .and_then(|mut file| io::copy(content, &mut file).map(drop)),
+            Entry::Symlink(_) | Entry::HardLink(_) => {
+                return Err(Error::tree(path, "an archive of emulators holds no links"));
+            }
+        };
+        wrote.map_err(|source| Error::io("write", &to, source))
+    })
+}

@@ -1,0 +1,197 @@
+//! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory appears by rename once
+//! every digest has been compared; a path or link that leads out of a tree is refused, and links are made last, so that
+//! nothing is ever written through one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, Blob, Manifest};
+
+use crate::atomic_file::NewDirectory;
+use crate::cli::ExtractArgs;
+use crate::commands::verify;
+use crate::error::Error;
+use crate::tree::app_tree;
+use crate::tree::sparse;
+use crate::write::bundle_file::BundleFile;
+use crate::write::tarball::{self, Entry};
+
+/// Extracts what was asked for.
+pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
+    let bundle = BundleFile::open(&args.file)?;
+    // Before the first byte is written: what is damaged is not taken out.
+    verify::check(&bundle)?;
+    let manifest = bundle.manifest()?;
+    let to = match &args.directory {
+        Some(directory) => directory.clone(),
+        None => default_directory(&args.file)?,
+    };
+    let new = NewDirectory::beside(&to).map_err(|source| Error::io("make", &to, source))?;
+
+    let apart = args.emulators || args.all;
+    for (number, variant) in manifest.variants().enumerate() {
+        let directory = match (apart, number) {
+            (false, 0) => new.path().to_owned(),
+            (false, _) => break,
+            (true, _) => new.path().join(match variant.level {
+                0 => format!("app-{}", variant.target),
+                level => format!("app-{}-v{level}", variant.target),
+            }),
+        };
+        let place = to.join(directory.strip_prefix(new.path()).unwrap_or(Path::new("")));
+        let blobs: Vec<Blob<'_>> = [Some(variant.app), variant.shared].into_iter().flatten().collect();
+        tree(&bundle, &blobs, &directory, &place)?;
+    }
+    if apart {
+        emulators(&bundle, &manifest, new.path())?;
+    }
+    if args.all {
+        rest(&bundle, &manifest, new.path())?;
+    }
+    new.settle().map_err(|source| Error::io("make", &to, source))?;
+    Ok(format!("{}\n", to.display()))
+}
+
+/// As a bundle's own `UNIBIN_DO=extract` has it.
+fn default_directory(file: &Path) -> Result<PathBuf, Error> {
+    let name = file.file_name().ok_or_else(|| Error::NoFileName { path: file.to_owned() })?;
+    let mut directory = name.to_owned();
+    directory.push(".extracted");
+    Ok(directory.into())
+}
+
+fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, directory: &Path) -> Result<(), Error> {
+    let directory = directory.join("emulators");
+    make_directory(&directory)?;
+    for row in manifest.translators() {
+        let name =
+            directory.join(format!("{}-{}", String::from_utf8_lossy(row.name).replace('/', "_"), row.key));
+        if row.member.is_empty() {
+            file(bundle, &row.blob, &name, 0o755)?;
+        } else {
+            // One tree for all emulators of its host.
+            let of_host = directory.join(row.key.host.name());
+            if !of_host.exists() {
+                tree(bundle, &[row.blob], &of_host, &of_host)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rest(bundle: &BundleFile, manifest: &Manifest<'_>, directory: &Path) -> Result<(), Error> {
+    let launchers = directory.join("launchers");
+    make_directory(&launchers)?;
+    for row in manifest.launchers() {
+        file(bundle, &row.blob, &launchers.join(row.host.name()), 0o755)?;
+    }
+    for host in Arch::HOSTS {
+        if let Some(broker) = manifest.broker(host) {
+            let brokers = directory.join("brokers");
+            if !brokers.exists() {
+                make_directory(&brokers)?;
+            }
+            file(bundle, &broker.blob, &brokers.join(host.name()), 0o755)?;
+        }
+    }
+    let mut notices = 0;
+    for blob in manifest.blobs() {
+        match blob.kind {
+            bundle::BlobKind::Stub => file(bundle, &blob, &directory.join("stub.sh"), 0o644)?,
+            bundle::BlobKind::Notices => {
+                notices += 1;
+                file(bundle, &blob, &directory.join(format!("notices-{notices}.txt")), 0o644)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn make_directory(path: &Path) -> Result<(), Error> {
+    fs::create_dir(path).map_err(|source| Error::io("make", path, source))
+}
+
+fn new_file(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<(), Error> {
+    let copied = new_file(path, mode).and_then(|mut to| {
+        io::copy(&mut bundle.unpacked(blob)?.take(blob.length()), &mut to)?;
+        to.flush()
+    });
+    copied.map_err(|source| Error::io("write", path, source))
+}
+
+/// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at `place`.
+fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, place: &Path) -> Result<(), Error> {
+    let place = std::path::absolute(place).map_err(|source| Error::io("make", place, source))?;
+    if !directory.is_dir() {
+        make_directory(directory)?;
+    }
+    let mut symlinks = Vec::new();
+    for blob in blobs {
+        files(bundle, blob, directory, &place, &mut symlinks)?;
+    }
+    for (path, target) in symlinks {
+        symlink(std::ffi::OsStr::from_bytes(&target), &path)
+            .map_err(|source| Error::io("write", &path, source))?;
+    }
+    fs::set_permissions(directory, Permissions::from_mode(0o755))
+        .map_err(|source| Error::io("write", directory, source))
+}
+
+/// Unpacks a blob of a tree, all but the symbolic links, which are `symlinks` that are still to be made.
+fn files(
+    bundle: &BundleFile,
+    blob: &Blob<'_>,
+    directory: &Path,
+    place: &Path,
+    symlinks: &mut Vec<(PathBuf, Vec<u8>)>,
+) -> Result<(), Error> {
+    let part = format!("{} tree", blob.kind.name());
+    let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
+    let unpacked = bundle.unpacked(blob).map_err(damaged)?;
+    let mut unpacked = unpacked.take(blob.length());
+    tarball::read(&mut unpacked, damaged, |path, entry| {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        app_tree::check(path)?;
+        if let Entry::File { loader: Some(loader), .. } = &entry {
+            app_tree::check(loader)?;
+        }
+        let to = directory.join(std::ffi::OsStr::from_bytes(path));
+        let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
+        match entry {
+            // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic link yet.
+            Entry::Directory if to.is_dir() => Ok(()),
+            Entry::Directory => wrote(fs::create_dir(&to)),
+            Entry::File { executable, content, loader } => wrote((|| {
+                let mode = if executable { 0o755 } else { 0o644 };
+                let file = new_file(&to, mode)?;
+                let length = sparse::copy(content, &file)?;
+                // As a launcher does (FORMAT.md, section 6).
+                let Some(loader) = loader else { return Ok(()) };
+                let path = place.join(std::ffi::OsStr::from_bytes(&loader));
+                let mut field = [0; bundle::PATH_MAX];
+                let path = path.as_os_str().as_bytes();
+                let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);
+                room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
+                file.write_all_at(&field, length)
+            })()),
+            Entry::HardLink(target) => {
+                app_tree::check(&target)?;
+                // No symbolic link exists yet, so that this can only lead to a file of the tree.
+                wrote(fs::hard_link(directory.join(std::ffi::OsStr::from_bytes(&target)), &to))
+            }
+            Entry::Symlink(target) => {
+                app_tree::check_link(path, &target)?;
+                symlinks.push((to, target));
+                Ok(())
+            }
+        }
+    })
+}

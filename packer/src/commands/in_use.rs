@@ -1,0 +1,68 @@
+//! Which slots of caches living processes use: one whose program, mapped files, working directory or arguments lie in it. An
+//! emulated program's own file is told by the arguments of its emulator.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::error::Error;
+
+/// Length of a slot's name: SHA-256 in hexadecimal digits.
+const NAME: usize = 64;
+
+fn proc_error(error: io::Error) -> Error {
+    // Without it nobody can tell what is in use.
+    Error::io("read", Path::new("/proc"), error)
+}
+
+/// This user's number.
+pub(crate) fn own_uid() -> Result<u32, Error> {
+    fs::metadata("/proc/self").map(|found| found.uid()).map_err(proc_error)
+}
+
+/// The names of slots that processes use, each with one of them.
+pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
+    let mut used = BTreeMap::new();
+    for entry in fs::read_dir("/proc").map_err(proc_error)? {
+        let entry = entry.map_err(proc_error)?;
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process may end, or not be ours to look at; the one tells nothing, the other is never of this user's cache.
+        for told in ["maps", "cmdline"] {
+            slots(&fs::read(entry.path().join(told)).unwrap_or_default(), pid, &mut used);
+        }
+        for link in ["exe", "cwd"] {
+            let target = fs::read_link(entry.path().join(link)).unwrap_or_default();
+            slots(target.as_os_str().as_bytes(), pid, &mut used);
+        }
+    }
+    Ok(used)
+}
+
+/// Every component of a path in `text` that has the form of a slot's name.
+fn slots(text: &[u8], pid: u32, used: &mut BTreeMap<String, u32>) {
+    for part in text.split(|byte| matches!(byte, b'/' | b'\n' | 0 | b' ')) {
+        if part.len() == NAME && part.iter().all(u8::is_ascii_hexdigit) {
+            used.entry(String::from_utf8_lossy(part).into_owned()).or_insert(pid);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_found_in_maps_arguments_and_directories_and_nowhere_else() {
+        let (one, other) = ("0123456789abcdef".repeat(4), "f".repeat(64));
+        let text = format!(
+            "r-xp 00:00 1 /h/.cache/unibin/x86_64/{one}/tree/a\n-0\0/c/{other}\0/x/{one}f/y {}",
+            &one[1..]
+        );
+        let mut used = BTreeMap::new();
+        slots(text.as_bytes(), 7, &mut used);
+        assert_eq!(used, BTreeMap::from([(one, 7), (other, 7)]));
+    }
+}

@@ -1,0 +1,348 @@
+//! `unibin inspect`: what a bundle holds, or what one ELF file is and which emulators run it. Reads headers only; whether
+//! the bytes are whole is the question of `verify`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
+
+use bundle::{Arch, Blob, Manifest, Rule, Rules};
+use serde::Serialize;
+
+use crate::cli::InspectArgs;
+use crate::commands::verify;
+use crate::emulators::known;
+use crate::emulators::notices;
+use crate::error::{Error, kind_of, readable};
+use crate::json;
+use crate::pack::report::size;
+use crate::tree::content::Content;
+use crate::tree::elf::{self, Elf, Kind, NotElf};
+use crate::write::bundle_file::{self, BundleFile};
+
+/// Looks at the file and says what it is.
+pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
+    let path = &args.file;
+    let found = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?.file_type();
+    if !found.is_file() {
+        return Err(Error::NotAFile { path: path.clone(), found: kind_of(found) });
+    }
+    let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+    let begins = bundle_file::begins_as_bundle(&file);
+    let content = Content::whole(file).map_err(|source| Error::io("read", path, source))?;
+    if args.notices {
+        return notices::of_bundle(&BundleFile::open(path)?);
+    }
+    if begins || bundle_file::is_bundle(&content) {
+        let bundle = BundleFile::open(path)?;
+        let view = BundleView::of(&bundle)?;
+        return Ok(if args.list.json { json::text(&view) } else { view.text() });
+    }
+    let elf = elf::read(&mut content.reader()).map_err(|source| Error::io("read", path, source))?;
+    if let Err(NotElf::Cpu { machine, class, data }) = elf {
+        let file = path.display().to_string();
+        let view =
+            UnknownView { file, format: elf::shape(class, data), machine, target: None, emulators: [] };
+        return Ok(if args.list.json { json::text(&view) } else { view.text() });
+    }
+    let elf = elf.map_err(|found| Error::NotAProgram { path: path.clone(), found })?;
+    let view = ElfView::of(path, &elf);
+    Ok(if args.list.json { json::text(&view) } else { view.text() })
+}
+
+#[derive(Serialize)]
+struct BundleView {
+    file: String,
+    version: u16,
+    length: u64,
+    manifest_digest: String,
+    head: String,
+    launchers: Vec<&'static str>,
+    hosts: Vec<HostView>,
+    variants: Vec<VariantView>,
+    translators: Vec<TranslatorView>,
+    notices: Vec<NoticeView>,
+    blobs: Vec<BlobView>,
+}
+
+/// What a host costs.
+#[derive(Serialize)]
+struct HostView {
+    host: &'static str,
+    /// Stored length of its launcher in bytes.
+    launcher: u64,
+    /// Stored length of all its emulators in bytes.
+    emulators: u64,
+    /// Stored length of its broker in bytes; 0 where it has none, and no program of another CPU can be started by the app.
+    broker: u64,
+    /// Stored length of the apps of its own CPU in bytes.
+    native: u64,
+}
+
+impl HostView {
+    fn of(manifest: &Manifest<'_>, host: Arch) -> Self {
+        let total = |blobs: &mut dyn Iterator<Item = Blob>| {
+            let blobs: BTreeMap<u64, u64> = blobs.map(|blob| (blob.offset(), blob.stored())).collect();
+            blobs.values().sum()
+        };
+        let launchers = manifest.launchers().filter(|row| row.host == host);
+        let emulators = manifest.translators().filter(|row| row.key.host == host);
+        let native = manifest.variants().filter(|row| row.target == host);
+        Self {
+            host: host.name(),
+            launcher: total(&mut launchers.map(|row| row.blob)),
+            emulators: total(&mut emulators.map(|row| row.blob)),
+            broker: total(&mut manifest.broker(host).into_iter().map(|row| row.blob)),
+            native: total(&mut native.flat_map(|row| [Some(row.app), row.shared]).flatten()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct VariantView {
+    target: &'static str,
+    /// Stored length of its own blob in bytes.
+    stored: u64,
+    /// Stored length of the blob that it shares with other variants in bytes; 0 where there is none.
+    shared: u64,
+    loader: String,
+    entries: Vec<EntryView>,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct EntryView {
+    name: String,
+    path: String,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TranslatorView {
+    host: &'static str,
+    target: &'static str,
+    name: String,
+    version: String,
+    rules: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct NoticeView {
+    part: String,
+    licence: String,
+    source: String,
+    origin: String,
+}
+
+#[derive(Serialize)]
+struct BlobView {
+    part: String,
+    encoding: &'static str,
+    offset: u64,
+    stored: u64,
+    length: u64,
+    stored_digest: String,
+    digest: String,
+}
+
+fn rules(manifest: &Manifest<'_>, rules: Rules) -> Vec<String> {
+    let text = |rule: Rule<'_>| {
+        let parts = [readable(rule.name), readable(rule.value)];
+        let parts = parts.iter().filter(|part| !part.is_empty());
+        parts.fold(rule.kind.name().to_owned(), |text, part| format!("{text} {part}"))
+    };
+    manifest.rules(rules).map(text).collect()
+}
+
+impl BundleView {
+    fn of(bundle: &BundleFile) -> Result<Self, Error> {
+        let manifest = bundle.manifest()?;
+        let head = manifest.launchers().find(|launcher| launcher.head);
+        let entries = |variant: &bundle::Variant<'_>| {
+            let row = |entry: bundle::Entry<'_>| EntryView {
+                name: readable(entry.name),
+                path: readable(entry.path),
+                rules: rules(&manifest, entry.rules),
+            };
+            manifest.entries(variant).map(row).collect()
+        };
+        Ok(Self {
+            file: bundle.path().display().to_string(),
+            version: bundle::Footer::VERSION,
+            length: bundle.footer.file_length,
+            manifest_digest: bundle.footer.manifest_digest.to_string(),
+            head: head.map_or_else(|| "sh".to_owned(), |launcher| format!("elf:{}", launcher.host)),
+            launchers: manifest.launchers().map(|launcher| launcher.host.name()).collect(),
+            hosts: manifest.launchers().map(|launcher| HostView::of(&manifest, launcher.host)).collect(),
+            variants: manifest
+                .variants()
+                .map(|variant| VariantView {
+                    target: variant.target.name(),
+                    stored: variant.app.stored(),
+                    shared: variant.shared.map_or(0, |shared| shared.stored()),
+                    loader: readable(variant.loader),
+                    entries: entries(&variant),
+                    rules: rules(&manifest, variant.rules),
+                })
+                .collect(),
+            translators: manifest
+                .translators()
+                .map(|row| TranslatorView {
+                    host: row.key.host.name(),
+                    target: row.key.target.name(),
+                    name: readable(row.name),
+                    version: readable(row.version),
+                    rules: rules(&manifest, row.rules),
+                })
+                .collect(),
+            notices: manifest
+                .notices()
+                .map(|row| NoticeView {
+                    part: verify::name(&manifest, &row.subject),
+                    licence: readable(row.licence),
+                    source: readable(row.source),
+                    origin: readable(row.origin),
+                })
+                .collect(),
+            blobs: manifest
+                .blobs()
+                .map(|blob| BlobView {
+                    part: verify::name(&manifest, &blob),
+                    encoding: blob.encoding.name(),
+                    offset: blob.offset(),
+                    stored: blob.stored(),
+                    length: blob.length(),
+                    stored_digest: blob.stored_digest().to_string(),
+                    digest: blob.digest().to_string(),
+                })
+                .collect(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}: bundle, format {}, {} ({} bytes), head {}\nmanifest sha256:{}\n",
+            self.file,
+            self.version,
+            size(self.length),
+            self.length,
+            self.head,
+            self.manifest_digest
+        );
+        for variant in &self.variants {
+            for entry in &variant.entries {
+                let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
+            }
+        }
+        for HostView { host, launcher, emulators, broker, native } in &self.hosts {
+            let rows = self.translators.iter().filter(|row| row.host == *host);
+            let (rows, others): (Vec<_>, Vec<_>) =
+                rows.partition(|row| self.variants.iter().any(|variant| variant.target == row.target));
+            let rows: Vec<String> = rows
+                .iter()
+                .map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; ")))
+                .collect();
+            let others = others.iter().fold(String::new(), |also, row| {
+                also + &format!("; for {} {} {}", row.target, row.name, row.version)
+            });
+            let route = match &rows[..] {
+                _ if *native > 0 => "native".to_owned(),
+                [] => "no route".to_owned(),
+                rows => rows.join(", else "),
+            };
+            let broker_too = if *broker > 0 { ", broker" } else { "" };
+            let all = launcher + emulators + broker + native;
+            let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
+        }
+        for notice in &self.notices {
+            let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);
+        }
+        for blob in &self.blobs {
+            let _ = writeln!(
+                text,
+                "blob      {:<28} {:<9} {:>10} {:>10} of {:>10}  sha256:{}",
+                blob.part, blob.encoding, blob.offset, blob.stored, blob.length, blob.digest
+            );
+        }
+        text
+    }
+}
+
+#[derive(Serialize)]
+struct ElfView {
+    file: String,
+    format: &'static str,
+    kind: String,
+    target: &'static str,
+    loader: Option<String>,
+    needed: Vec<String>,
+    native: bool,
+    emulators: Vec<EmulatorView>,
+    /// Whether only a translator of the user's can run it.
+    #[serde(skip)]
+    needs_own: bool,
+}
+
+/// An ELF file for a CPU outside the table.
+#[derive(Serialize)]
+struct UnknownView {
+    file: String,
+    format: &'static str,
+    /// `e_machine`.
+    machine: u16,
+    /// Always null, where a known CPU's file has its name.
+    target: Option<&'static str>,
+    emulators: [EmulatorView; 0],
+}
+
+impl UnknownView {
+    fn text(&self) -> String {
+        let Self { file, format, machine, .. } = self;
+        format!("{file}: {format}, unknown CPU (e_machine {machine})\n  no emulator is known for it\n")
+    }
+}
+
+#[derive(Serialize)]
+struct EmulatorView {
+    host: &'static str,
+    emulator: String,
+}
+
+impl ElfView {
+    fn of(path: &Path, elf: &Elf) -> Self {
+        let emulators = Arch::HOSTS.into_iter().filter(|host| *host != elf.arch).filter_map(|host| {
+            let emulator = known::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
+            Some(EmulatorView { host: host.name(), emulator })
+        });
+        let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);
+        Self {
+            file: path.display().to_string(),
+            format: elf::shape(elf.arch.class() as u8, elf.arch.endian() as u8),
+            kind: elf.kind.to_string(),
+            target: elf.arch.name(),
+            loader: elf.loader.as_deref().map(readable),
+            needed: elf.needed.iter().map(|name| readable(name)).collect(),
+            native: startable && Arch::HOST == Some(elf.arch),
+            emulators: if startable { emulators.collect() } else { Vec::new() },
+            needs_own: startable && !elf.arch.is_catalogued(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}: {} {}, {}", self.file, self.format, self.kind, self.target);
+        if let Some(loader) = &self.loader {
+            let _ = write!(text, ", loader {loader}");
+        }
+        text.push('\n');
+        if !self.needed.is_empty() {
+            let _ = writeln!(text, "  needs {}", self.needed.join(", "));
+        }
+        for row in &self.emulators {
+            let _ = writeln!(text, "  runs on {:<12} by {}", row.host, row.emulator);
+        }
+        if self.needs_own {
+            text.push_str("  no emulator of the catalogue runs it; `emulators.toml` can name one\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,72 @@
+//! `unibin pack --emulator-only`: one file that is the emulator on every host. For each host it holds that host's emulator
+//! as an app of the host's own CPU, so that a start is a native one: every argument is the emulator's, and so is every
+//! `QEMU_*` variable.
+
+use bundle::Arch;
+use emulator::calling;
+
+use crate::emulators::Emulator;
+use crate::error::Error;
+use crate::pack::inventory::Listing;
+use crate::pack::request::{Entry, Request};
+use crate::progress::Bars;
+use crate::resolve::gather::Checked;
+use crate::tree::app_tree::{App, Node};
+use crate::tree::content::Content;
+use crate::write::assemble::{Notices, PackedVariant, Parts};
+use crate::write::compress;
+use crate::write::tarball;
+
+/// The one program in it, `qemu-riscv64`, and no app of its own.
+pub(crate) fn checked(request: &Request) -> Result<Checked, Error> {
+    // The command line asks for it.
+    let target = request.target.ok_or(Error::NoProgram { package: request.output.display().to_string() })?;
+    let name = format!("qemu-{}", target.qemu_name());
+    Ok(Checked {
+        app: App::default(),
+        entries: vec![Entry::new(name.as_bytes(), name.as_bytes())],
+        target,
+        loader: Vec::new(),
+        rules: request.rules.clone(),
+        owed: None,
+        listing: Listing::default(),
+    })
+}
+
+/// Compresses each host's emulator as that host's app. Of several translators of a host the first is taken.
+pub(crate) fn parts(
+    request: &Request,
+    Checked { entries, rules, .. }: &Checked,
+    hosts: Vec<Arch>,
+    mut emulators: Vec<Emulator>,
+) -> Result<Parts, Error> {
+    emulators.dedup_by_key(|emulator| emulator.key.host);
+    let bars = Bars::default();
+    let variant = |emulator: Emulator| -> Result<PackedVariant, Error> {
+        let failed = |source| Error::io("read", &emulator.path, source);
+        let content = std::fs::File::open(&emulator.path).and_then(Content::whole).map_err(failed)?;
+        let mut tree = App::default();
+        for entry in entries {
+            tree.add(&entry.path, Node::File { executable: true, content: content.clone() })?;
+        }
+        let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+        let bar = bars.bar(&emulator.key.to_string());
+        let text = Content::from(emulator.owed.text.clone().into_bytes());
+        let frame = compress::frame(&text, request.level).map_err(Error::Temporary)?;
+        Ok(PackedVariant {
+            level: 0,
+            target: emulator.key.host,
+            app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
+            shared: None,
+            loader: Vec::new(),
+            rules: calling::apart_by_variable(emulator.key)
+                .into_iter()
+                .chain(rules.iter().cloned())
+                .collect(),
+            entries: entries.clone(),
+            notices: Some(Notices { owed: emulator.owed, frame }),
+        })
+    };
+    let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
+    Ok(Parts { head: request.head, hosts, variants, emulators: Vec::new(), brokers: Vec::new() })
+}

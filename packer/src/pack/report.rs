@@ -1,0 +1,237 @@
+//! What `pack` says when it is done, for people and as JSON.
+
+use std::fmt::Write;
+
+use bundle::{Arch, BlobKind};
+use serde::Serialize;
+
+use crate::cli::values::Head;
+use crate::emulators::Plan;
+use crate::error::readable;
+use crate::json;
+use crate::pack::inventory::Listing;
+use crate::pack::request::Request;
+use crate::resolve::gather::Checked;
+use crate::write::assemble::{Packed, PackedEmulator, Parts, Written};
+
+/// What was packed, or would be.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    output: String,
+    /// Whether it is an emulator that was packed.
+    #[serde(skip)]
+    emulator_only: bool,
+    dry_run: bool,
+    target: &'static str,
+    /// CPUs, with their levels, that the app was packed for besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    natives: Vec<NativeRow>,
+    head: String,
+    entries: Vec<ReportEntry>,
+    hosts: Vec<HostRow>,
+    skipped: Vec<Skipped>,
+    /// What is in the app.
+    tree: Listing,
+    /// Length of the file in bytes; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    /// Bytes of emulators that came over the network for this pack; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<u64>,
+    /// Stored length of the app in bytes, for all its CPUs; absent for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct NativeRow {
+    target: &'static str,
+    /// Of x86-64; 0 for the baseline.
+    level: u16,
+    tree: Listing,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportEntry {
+    name: String,
+    path: String,
+}
+
+#[derive(Debug, Serialize)]
+struct HostRow {
+    host: &'static str,
+    /// `native`, or the emulator's name and version.
+    route: String,
+    /// Stored length of the emulator in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<u64>,
+    /// Emulators for programs of other CPUs that the app starts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<AlsoRow>,
+    /// Stored length of the broker in bytes; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broker: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct AlsoRow {
+    target: &'static str,
+    /// Its name and version.
+    emulator: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Skipped {
+    host: &'static str,
+    why: String,
+}
+
+impl Report {
+    /// What is known before anything is written.
+    pub(crate) fn new(request: &Request, checked: &Checked, natives: &[(u16, Checked)], plan: &Plan) -> Self {
+        let Checked { target, entries, listing, .. } = checked;
+        let route = |host: &Arch| {
+            if natives.iter().any(|(_, native)| native.target == *host) {
+                return "native".to_owned();
+            }
+            let cell = plan.cells.iter().find(|cell| (cell.key.host, cell.key.target) == (*host, *target));
+            cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
+        };
+        Self {
+            output: request.output.display().to_string(),
+            emulator_only: request.is_emulator_only(),
+            dry_run: request.dry_run,
+            target: target.name(),
+            natives: natives
+                .iter()
+                .map(|(level, native)| NativeRow {
+                    target: native.target.name(),
+                    level: *level,
+                    tree: native.listing.clone(),
+                })
+                .collect(),
+            head: match request.head {
+                Head::Sh => "sh".to_owned(),
+                Head::Elf(host) => format!("elf:{host}"),
+            },
+            entries: entries
+                .iter()
+                .map(|entry| ReportEntry { name: readable(&entry.name), path: readable(&entry.path) })
+                .collect(),
+            hosts: plan
+                .hosts
+                .iter()
+                .map(|host| HostRow {
+                    host: host.name(),
+                    route: route(host),
+                    stored: None,
+                    also: also(plan, *host, *target),
+                    broker: None,
+                })
+                .collect(),
+            skipped: plan
+                .skipped
+                .iter()
+                .map(|(host, why)| Skipped { host: host.name(), why: why.clone() })
+                .collect(),
+            tree: listing.clone(),
+            length: None,
+            app: None,
+            fetched: None,
+        }
+    }
+
+    /// Adds what writing has shown.
+    pub(crate) fn written(&mut self, parts: &Parts, written: &Written, fetched: u64) {
+        self.fetched = Some(fetched);
+        self.length = Some(written.length);
+        let apps = written.blobs.iter().filter(|blob| blob.kind == BlobKind::App).map(|blob| blob.stored);
+        self.app = Some(apps.sum());
+        for host in &mut self.hosts {
+            // A bundle that is an emulator has each host's in place of an app.
+            if self.emulator_only {
+                let own = parts.variants.iter().find(|variant| variant.target.name() == host.host);
+                host.stored = own.map(|variant| variant.app.stored.len());
+            }
+            let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
+            host.broker = broker.map(|(_, frame)| frame.stored.len());
+            let of_host = |packed: &&Packed| {
+                packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
+            };
+            if let Some(Packed { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
+                let name =
+                    |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
+                let (own, others): (Vec<_>, Vec<_>) =
+                    emulators.iter().partition(|row| row.emulator.key.target.name() == self.target);
+                if !own.is_empty() {
+                    let otherwise = if host.route == "native" { "native, else " } else { "" };
+                    let own: Vec<_> = own.into_iter().map(name).collect();
+                    host.route = otherwise.to_owned() + &own.join(", else ");
+                }
+                let also = |row: &PackedEmulator| AlsoRow {
+                    target: row.emulator.key.target.name(),
+                    emulator: name(row),
+                };
+                host.also = others.into_iter().map(also).collect();
+                host.stored = Some(frame.stored.len());
+            }
+        }
+    }
+
+    /// The report as text or JSON.
+    pub(crate) fn text(&self, json: bool) -> String {
+        if json {
+            return json::text(self);
+        }
+        let mut text = match self.length {
+            Some(length) => format!("{}: {} program, {}\n", self.output, self.target, size(length)),
+            None => format!("{}: {} program, dry run: nothing was written\n", self.output, self.target),
+        };
+        for entry in &self.entries {
+            let _ = writeln!(text, "  entry {:<12} {}", entry.name, entry.path);
+        }
+        text += &self.tree.text(self.dry_run);
+        for native in &self.natives {
+            let level = if native.level == 0 { String::new() } else { format!("-v{}", native.level) };
+            let _ = writeln!(text, "  native {}{level}", native.target);
+            text += &native.tree.text(self.dry_run);
+        }
+        for host in &self.hosts {
+            let stored = host.stored.map(size).unwrap_or_default();
+            let also = host
+                .also
+                .iter()
+                .fold(String::new(), |also, row| also + "; for " + row.target + " " + &row.emulator);
+            let _ = writeln!(text, "  host  {:<12} {:>9}  {}{also}", host.host, stored, host.route);
+        }
+        let brokers: Vec<u64> = self.hosts.iter().filter_map(|host| host.broker).collect();
+        if !brokers.is_empty() {
+            let hosts = if brokers.len() == 1 { "host" } else { "hosts" };
+            let all = size(brokers.iter().sum());
+            let _ = writeln!(text, "  children {all:>19}  brokers for {} {hosts}", brokers.len());
+        }
+        if let Some(fetched) = self.fetched.filter(|fetched| *fetched > 0) {
+            let _ = writeln!(text, "  fetched {:>20}", size(fetched));
+        }
+        if let Some(app) = self.app {
+            let _ = writeln!(text, "  app   {:<12} {:>9}", "", size(app));
+        }
+        text
+    }
+}
+
+/// The emulators for programs of other CPUs on a host.
+fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
+    let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
+    cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()
+}
+
+/// A length for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => format!("{} KiB", tenths(1024)),
+        _ => format!("{} MiB", tenths(0x10_0000)),
+    }
+}

@@ -1,0 +1,287 @@
+//! `--deb PKG`: the file trees of packages and of all that they depend on, laid over each other as dpkg would, in their
+//! own places. Documentation but copyright files, manual pages and translations stay behind; maintainer scripts are never
+//! run, `maintainer_scripts.rs` makes what some of them would have made.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use bundle::Arch;
+use debian::{Archive, Contents, Deb, DebEntry, DebError, DebKind, Holder, Package, PackageIndex};
+
+use crate::cli::ArchiveArgs;
+use crate::emulators::notices::{Owed, once};
+use crate::error::{Code, Error, readable};
+use crate::pack::request::last_part;
+use crate::packages::maintainer_scripts::{self, Choice};
+use crate::packages::suites;
+use crate::say;
+use crate::tree::app_tree::{App, Node};
+use crate::tree::spool::Spool;
+
+/// Directories whose contents no program needs to run.
+const LEFT_OUT: [&[u8]; 5] =
+    [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale", b"usr/share/bug"];
+const DOC: &[u8] = b"usr/share/doc";
+
+/// The directories that are links into `/usr` on merged systems, which all of Debian's are since 12.
+const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
+
+/// The largest copyright file that is put among the notices, in bytes; longer ones are in the tree anyway.
+const COPYRIGHT_MAX: u64 = 4 << 20;
+
+/// An opened suite of a Debian archive, for one CPU.
+pub(crate) struct Debs<'a> {
+    archive: Archive<'a>,
+    index: PackageIndex,
+    suite: String,
+    target: Arch,
+    debian_name: &'static str,
+    /// Where libraries are, once somebody has asked.
+    contents: OnceCell<Contents>,
+}
+
+/// What packages give.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) app: App,
+    /// Which package each file is of.
+    pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
+    /// Names and versions, in the order in which they were taken.
+    pub(crate) packages: Vec<String>,
+    pub(crate) owed: Owed,
+}
+
+impl<'a> Debs<'a> {
+    /// Opens the archive and reads which packages it has for `target`.
+    pub(crate) fn open(
+        args: &ArchiveArgs,
+        target: Arch,
+        progress: &'a dyn debian::Progress,
+    ) -> Result<Self, Error> {
+        let debian_name = target.debian_name().ok_or_else(|| {
+            let message = format!("Debian has no packages for {target}");
+            Error::Told { message, hint: Some("give a program instead".to_owned()), code: Code::Input }
+        })?;
+        let (archive, suite) = suites::open(args, debian_name, progress)?;
+        let index = archive.packages(debian_name).map_err(|error| suites::failed(&error))?;
+        if let Some(note) = archive.note() {
+            say::warning(&note);
+        }
+        Ok(Self { archive, index, suite, target, debian_name, contents: OnceCell::new() })
+    }
+
+    /// The packages of these names, and all that they need.
+    pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
+        for name in names {
+            self.named(name)?;
+        }
+        debian::depends::closure(&self.index, names).map_err(|error| Error::told(&error, None, Code::Input))
+    }
+
+    /// The package of this name, or one that provides it.
+    pub(crate) fn named(&self, name: &str) -> Result<&Package, Error> {
+        let found = self.index.find(name).or_else(|| self.index.providers(name).next());
+        found.ok_or_else(|| {
+            let near = self.index.did_you_mean(name);
+            let message =
+                format!("there is no package `{name}` for {} in suite `{}`", self.target, self.suite);
+            let hint = if near.is_empty() {
+                "`--suite` looks in another suite; not every package is built for every CPU".to_owned()
+            } else {
+                format!("did you mean: {}", near.join(", "))
+            };
+            Error::Told { message, hint: Some(hint), code: Code::Input }
+        })
+    }
+
+    /// The trees of `packages` as one.
+    pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<Packed, Error> {
+        let mut app = App::default();
+        let mut origins = BTreeMap::new();
+        let mut choices = Vec::new();
+        let mut texts = Vec::new();
+        for package in packages {
+            let file = self.archive.download(package).map_err(|error| suites::failed(&error))?;
+            let deb = Deb::open(&file).map_err(|error| suites::refused(&error))?;
+            let text = unpack(&deb, &package.name, &mut app, &mut origins, spool)?;
+            texts.push((*package, text));
+            choices.extend(offers(&deb)?);
+        }
+        merge_usr(&mut app)?;
+        maintainer_scripts::link(&mut app, choices, &mut origins)?;
+        maintainer_scripts::certificates(&mut app, &mut origins)?;
+        let named = |package: &&Package| format!("{} {}", package.name, package.version);
+        Ok(Packed {
+            app,
+            origins,
+            packages: packages.iter().map(named).collect(),
+            owed: owed(&texts, &self.suite),
+        })
+    }
+
+    /// Which packages have libraries and loaders of this file name, and where.
+    pub(crate) fn holders(&self, name: &[u8]) -> Result<&[Holder], Error> {
+        if let Some(contents) = self.contents.get() {
+            return Ok(contents.holders(name));
+        }
+        let is_library = |path: &[u8]| {
+            let name = last_part(path);
+            (path.starts_with(b"usr/lib") || path.starts_with(b"lib"))
+                && name.windows(3).any(|part| part == b".so")
+        };
+        let read = self.archive.contents(self.debian_name, is_library);
+        let read = read.map_err(|error| suites::failed(&error))?;
+        Ok(self.contents.get_or_init(|| read).holders(name))
+    }
+}
+
+/// What the package's script offers to `update-alternatives`.
+fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
+    let script = deb.control_file("postinst").map_err(|error| suites::refused(&error))?;
+    Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
+}
+
+/// Adds the files that a program may need; gives the text of the copyright file.
+fn unpack(
+    deb: &Deb,
+    name: &str,
+    app: &mut App,
+    origins: &mut BTreeMap<Vec<u8>, Rc<str>>,
+    spool: &mut Spool,
+) -> Result<String, Error> {
+    let label: Rc<str> = name.into();
+    let mut copyright = String::new();
+    let copyright_path = format!("usr/share/doc/{name}/copyright");
+    deb.entries::<TreeError>(|entry| {
+        let DebEntry { path, kind, mode, size, reader } = entry;
+        let Some(path) = in_usr(&path, &kind) else { return Ok(ControlFlow::Continue(())) };
+        if is_left_out(&path, kind == DebKind::Dir) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let node = match kind {
+            DebKind::Dir => Node::Directory,
+            DebKind::Symlink { target } => Node::Symlink(target),
+            DebKind::Hardlink { target } => Node::HardLink(in_usr(&target, &DebKind::File).unwrap_or(target)),
+            DebKind::File => {
+                if mode & 0o7000 != 0 {
+                    say::warning(&format!("`{}` loses its set-id bits", readable(&path)));
+                }
+                let content = spool.append(reader)?;
+                if path == copyright_path.as_bytes() && size <= COPYRIGHT_MAX {
+                    let mut text = Vec::new();
+                    content.reader().read_to_end(&mut text).map_err(Error::Temporary)?;
+                    copyright = readable(&text);
+                }
+                Node::File { executable: mode & 0o111 != 0, content }
+            }
+        };
+        if let Node::Directory = node {
+            // A directory of one package may be a link of another, which leads to a directory.
+            if app.get(&path).is_none() {
+                app.add(&path, node)?;
+            }
+        } else {
+            // A later package's file takes the place of an earlier one's, as dpkg allows by `Replaces`.
+            app.put(&path, node)?;
+            origins.insert(path, Rc::clone(&label));
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+    .map_err(|TreeError(error)| error)?;
+    Ok(copyright)
+}
+
+/// A package's path where `/usr` is merged; nothing for the links that merge it.
+fn in_usr(path: &[u8], kind: &DebKind) -> Option<Vec<u8>> {
+    let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if !MERGED.contains(&top) {
+        return Some(path.to_vec());
+    }
+    (top != path || *kind == DebKind::Dir).then(|| [b"usr/", path].concat())
+}
+
+/// The links that Debian's `base-files` has.
+fn merge_usr(app: &mut App) -> Result<(), Error> {
+    for name in MERGED {
+        let merged = [b"usr/", name].concat();
+        if matches!(app.get(&merged), Some(Node::Directory)) && app.get(name).is_none() {
+            app.add(name, Node::Symlink(merged))?;
+        }
+    }
+    Ok(())
+}
+
+/// Either crate's error on its way through [`Deb::entries`].
+struct TreeError(Error);
+
+impl From<DebError> for TreeError {
+    fn from(error: DebError) -> Self {
+        Self(suites::refused(&error))
+    }
+}
+
+impl From<Error> for TreeError {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+fn is_left_out(path: &[u8], directory: bool) -> bool {
+    let under = |root: &[u8]| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+    // Directories of documentation come into being by the copyright file in them.
+    LEFT_OUT.into_iter().any(under) || (under(DOC) && (directory || last_part(path) != b"copyright"))
+}
+
+/// What is owed for all packages together.
+fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
+    let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
+    let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);
+    let text = match texts {
+        [(_, only)] => only.clone(),
+        _ => texts.iter().fold(String::new(), |all, (package, text)| {
+            all + &format!("==== {} {}\n\n{text}\n", package.name, package.version)
+        }),
+    };
+    Owed {
+        // Debian's copyright files name licences per file, not as one SPDX expression.
+        licence: "NOASSERTION".to_owned(),
+        source: list(&|package| format!("{} {}", package.source, package.source_version)),
+        origin: format!("Debian archive, suite {suite}: {}", list(&origin)),
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_documentation_only_the_copyright_stays() {
+        for out in
+            [&b"usr/share/man"[..], b"usr/share/man/man1/a.1.gz", b"usr/share/doc/a", b"usr/share/doc/a/NEWS"]
+        {
+            assert!(is_left_out(out, out.ends_with(b"a")), "{}", readable(out));
+        }
+        for kept in
+            [&b"usr/share/doc/a/copyright"[..], b"usr/share/manual", b"usr/share/docs/x", b"usr/bin/a"]
+        {
+            assert!(!is_left_out(kept, false), "{}", readable(kept));
+        }
+    }
+
+    #[test]
+    fn files_outside_usr_lie_in_it_and_the_links_that_merge_it_are_made_here() {
+        assert_eq!(in_usr(b"lib/x/liba.so", &DebKind::File).as_deref(), Some(&b"usr/lib/x/liba.so"[..]));
+        assert_eq!(in_usr(b"lib64", &DebKind::Symlink { target: b"usr/lib64".to_vec() }), None);
+        assert_eq!(in_usr(b"library/x", &DebKind::File).as_deref(), Some(&b"library/x"[..]));
+        let mut app = App::default();
+        app.add(b"usr/lib64/ld.so", Node::File { executable: true, content: b"x".to_vec().into() })
+            .expect("added");
+        merge_usr(&mut app).expect("merged");
+        assert!(matches!(app.get(b"lib64"), Some(Node::Symlink(to)) if to == b"usr/lib64"));
+        assert!(app.get(b"lib").is_none());
+    }
+}

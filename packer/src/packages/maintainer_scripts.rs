@@ -1,0 +1,163 @@
+//! What Debian's maintainer scripts would have made, as far as programs need it, without running any: links of
+//! `update-alternatives`, the bundle of CA certificates, `nsswitch.conf`. Not done: caches of compiled schemas, icons, MIME
+//! types, fonts and Python byte code, registrations, accounts. Programs work without them, slower at most.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::rc::Rc;
+
+use crate::error::Error;
+use crate::tree::app_tree::{App, Node};
+
+/// What reports call it.
+const ORIGIN: &str = "made here";
+
+/// Where `update-ca-certificates` collects, and what it reads (its manual page).
+const CA_BUNDLE: &[u8] = b"etc/ssl/certs/ca-certificates.crt";
+const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
+
+/// glibc asks the services of this file. The host's would name modules that the app has not; what is named here is part of
+/// glibc itself since 2.34.
+const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n\
+                        protocols: files\nservices: files\n";
+
+/// Files that glibc's loader would otherwise take from the host: its cache names the host's libraries, and what the host
+/// preloads is for the host's programs. An empty one names nothing.
+const EMPTY: [&[u8]; 2] = [b"etc/ld.so.cache", b"etc/ld.so.preload"];
+
+/// One `--install` or `--slave` of `update-alternatives`: the link, and the file that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) link: Vec<u8>,
+    pub(crate) target: Vec<u8>,
+    pub(crate) priority: i64,
+}
+
+/// Reads what a script offers to `update-alternatives`, where it says so in plain words; nothing is expanded.
+pub(crate) fn choices(script: &str) -> Vec<Choice> {
+    let script = script.replace("\\\n", " ");
+    let mut found = Vec::new();
+    for line in script.lines() {
+        let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
+        let Some(start) = words.iter().position(|word| word.ends_with("update-alternatives")) else {
+            continue;
+        };
+        let mut words = words[start..].iter();
+        let mut priority = 0;
+        while let Some(word) = words.next() {
+            let install = *word == "--install";
+            if !install && *word != "--slave" {
+                continue;
+            }
+            let (Some(link), Some(_name), Some(target)) = (words.next(), words.next(), words.next()) else {
+                break;
+            };
+            if install {
+                priority = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+            }
+            let plain = |path: &str| {
+                let rest = path.strip_prefix('/')?;
+                (!rest.contains(['$', '`', '*'])).then(|| rest.as_bytes().to_vec())
+            };
+            if let (Some(link), Some(target)) = (plain(link), plain(target)) {
+                found.push(Choice { link, target, priority });
+            }
+        }
+    }
+    found
+}
+
+/// Makes the links that `choices` offer, the highest priority first, where what they lead to is there and nothing is in
+/// their place.
+pub(crate) fn link(
+    app: &mut App,
+    mut choices: Vec<Choice>,
+    origins: &mut BTreeMap<Vec<u8>, Rc<str>>,
+) -> Result<(), Error> {
+    choices.sort_by_key(|choice| std::cmp::Reverse(choice.priority));
+    for Choice { link, target, .. } in choices {
+        if app.file(&target).is_some() && app.get(&link).is_none() {
+            app.add(&link, Node::Symlink([b"/", target.as_slice()].concat()))?;
+            origins.insert(link, ORIGIN.into());
+        }
+    }
+    Ok(())
+}
+
+/// Collects the CA certificates into the one file that programs read.
+pub(crate) fn certificates(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str>>) -> Result<(), Error> {
+    if app.get(CA_BUNDLE).is_some() {
+        return Ok(());
+    }
+    let mut bundle = Vec::new();
+    for (path, node) in app.nodes() {
+        let Node::File { content, .. } = node else { continue };
+        if path.starts_with(CA_DIRECTORY) && path.ends_with(b".crt") {
+            content.reader().read_to_end(&mut bundle).map_err(Error::Temporary)?;
+            if !bundle.ends_with(b"\n") {
+                bundle.push(b'\n');
+            }
+        }
+    }
+    if bundle.is_empty() {
+        return Ok(());
+    }
+    app.add(CA_BUNDLE, Node::File { executable: false, content: bundle.into() })?;
+    origins.insert(CA_BUNDLE.to_vec(), ORIGIN.into());
+    Ok(())
+}
+
+/// What keeps glibc from reading the host's configuration of its own libraries.
+pub(crate) fn glibc(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str>>) -> Result<(), Error> {
+    let nsswitch = (&b"etc/nsswitch.conf"[..], NSSWITCH.as_bytes());
+    for (path, text) in EMPTY.map(|path| (path, &b""[..])).into_iter().chain([nsswitch]) {
+        if app.get(path).is_none() {
+            app.add(path, Node::File { executable: false, content: text.to_vec().into() })?;
+            origins.insert(path.to_vec(), ORIGIN.into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str = "\
+#!/bin/sh
+case \"$1\" in configure)
+update-alternatives --install /usr/bin/awk awk /usr/bin/gawk 10 \\
+    --slave /usr/share/man/man1/awk.1.gz awk.1.gz /usr/share/man/man1/gawk.1.gz
+\tupdate-alternatives --quiet --install \"/usr/bin/x\" x /usr/bin/$name 5
+";
+
+    #[test]
+    fn plain_offers_are_read_and_those_with_variables_are_not() {
+        let found = choices(SCRIPT);
+        let links: Vec<_> = found.iter().map(|choice| (&choice.link[..], choice.priority)).collect();
+        assert_eq!(links, [(&b"usr/bin/awk"[..], 10), (b"usr/share/man/man1/awk.1.gz", 10)]);
+    }
+
+    #[test]
+    fn the_offer_of_the_highest_priority_wins_and_a_file_in_its_place_stays() {
+        let file = || Node::File { executable: true, content: b"x".to_vec().into() };
+        let choice = |link: &[u8], target: &[u8], priority| Choice {
+            link: link.into(),
+            target: target.into(),
+            priority,
+        };
+        let mut app = App::default();
+        for path in [&b"usr/bin/gawk"[..], b"usr/bin/mawk", b"usr/bin/vi"] {
+            app.add(path, file()).expect("added");
+        }
+        let offers = vec![
+            choice(b"usr/bin/awk", b"usr/bin/mawk", 5),
+            choice(b"usr/bin/awk", b"usr/bin/gawk", 10),
+            choice(b"usr/bin/awk", b"usr/bin/none", 50),
+            choice(b"usr/bin/vi", b"usr/bin/gawk", 1),
+        ];
+        link(&mut app, offers, &mut BTreeMap::new()).expect("linked");
+        assert!(matches!(app.get(b"usr/bin/awk"), Some(Node::Symlink(to)) if to == b"/usr/bin/gawk"));
+        assert!(matches!(app.get(b"usr/bin/vi"), Some(Node::File { .. })));
+    }
+}

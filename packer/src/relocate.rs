@@ -1,0 +1,6 @@
+//! What is changed in the programs and libraries of a tree, so that they run natively from any directory.
+
+pub(crate) mod gconv;
+pub(crate) mod native;
+pub(crate) mod patch_paths;
+pub(crate) mod rpath;

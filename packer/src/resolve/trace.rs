@@ -1,0 +1,168 @@
+//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the emulator
+//! (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a source has. Repeated
+//! until a run looks for nothing new, since a program goes another way once it has found what it wanted. This is the one
+//! place where `pack` executes what it packs, and only when asked to.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bundle::{Arch, EmulatorKey, RuleKind};
+
+use crate::emulators::Emulators;
+use crate::error::{Error, readable};
+use crate::pack::request::{Entry, Request, Rule};
+use crate::resolve::layers::Layers;
+use crate::say;
+use crate::tree::app_tree::{App, Node};
+
+/// How often the program is run at most.
+const RUNS_MAX: usize = 8;
+
+/// What is of this machine and this user, even where a sysroot has something there too.
+const NEVER: [&str; 8] = ["dev", "home", "proc", "root", "run", "sys", "tmp", "var/tmp"];
+
+/// Runs the first entry with `args` and adds what it looked for; gives how many files that were.
+pub(crate) fn trace(
+    request: &Request,
+    layers: &mut Layers,
+    entries: &[Entry],
+    target: Arch,
+    rules: &[Rule],
+    args: &[OsString],
+) -> Result<usize, Error> {
+    let Some(entry) = entries.first() else { return Ok(0) };
+    let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
+    let emulators = Emulators::open(&request.archive)?.of(EmulatorKey { host, target })?;
+    let emulator = emulators.into_iter().find(|emulator| emulator.translator == "qemu-user");
+    let emulator = emulator.ok_or(Error::NoneWorks { target })?;
+    let mut added = 0;
+    for _ in 0..RUNS_MAX {
+        let directory = tempfile::tempdir().map_err(Error::Temporary)?;
+        let (tree, log) = (directory.path().join("tree"), directory.path().join("log"));
+        let mut app = layers.app.clone();
+        drop(app.settle()?);
+        write(&app, &tree).map_err(Error::Temporary)?;
+
+        let mut command = Command::new(&emulator.path);
+        command
+            .arg("-L")
+            .arg(&tree)
+            .arg("-strace")
+            .arg("-D")
+            .arg(&log)
+            .arg("-0")
+            .arg(OsStr::from_bytes(&entry.name));
+        command.arg(tree.join(OsStr::from_bytes(&entry.path)));
+        start(&mut command, &entry.rules, &tree);
+        start(&mut command, rules, &tree);
+        command.args(args).stdout(Stdio::from(io::stderr()));
+        let status = command.status().map_err(|source| Error::io("execute", &emulator.path, source))?;
+        let log = fs::read(&log).map_err(|source| Error::io("read", &log, source))?;
+
+        let before = added;
+        for path in paths(&log, tree.as_os_str().as_bytes()) {
+            let never = |name: &str| {
+                path.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+            };
+            if NEVER.into_iter().any(never) {
+                continue;
+            }
+            let Some(place) = layers.find(&path)? else { continue };
+            if place.node == closure::Node::File && layers.app.file(&place.path).is_none() {
+                layers.take(&place)?;
+                added += 1;
+            }
+        }
+        if added == before {
+            if !status.success() {
+                say::warning(&format!(
+                    "the traced program ended with {status}: what it opens after that is not known"
+                ));
+            }
+            return Ok(added);
+        }
+    }
+    say::warning(&format!("`{}` still looked for new files in run {RUNS_MAX}", readable(&entry.name)));
+    Ok(added)
+}
+
+/// The variables and arguments that the bundle's rules will give.
+fn start(command: &mut Command, rules: &[Rule], tree: &Path) {
+    let in_tree = |before: &[u8], value: &[u8]| {
+        OsString::from_vec([before, tree.as_os_str().as_bytes(), value].concat())
+    };
+    for (kind, before, after) in rules {
+        let (name, value) = (OsStr::from_bytes(before), OsStr::from_bytes(after));
+        match kind {
+            RuleKind::Tree => drop(command.arg(in_tree(before, after))),
+            RuleKind::TreeVariable => drop(command.env(name, in_tree(b"", after))),
+            RuleKind::Argument => drop(command.arg(value)),
+            RuleKind::SetVariable => drop(command.env(name, value)),
+            RuleKind::UnsetVariable => drop(command.env_remove(name)),
+            RuleKind::UnsetPrefix => unset(command, name),
+            _ => {}
+        }
+    }
+    unset(command, OsStr::new("QEMU_"));
+}
+
+fn unset(command: &mut Command, prefix: &OsStr) {
+    let named = std::env::vars_os().map(|(name, _)| name);
+    for name in named.filter(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
+        command.env_remove(name);
+    }
+}
+
+/// The absolute paths in QEMU's log, as paths of the tree: `1234 openat(AT_FDCWD,"/etc/x",O_RDONLY) = 3`.
+fn paths(log: &[u8], tree: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut found = BTreeSet::new();
+    for line in log.split(|byte| *byte == b'\n') {
+        let mut quoted = line.split(|byte| *byte == b'"');
+        while let (Some(_), Some(text)) = (quoted.next(), quoted.next()) {
+            let path = text.strip_prefix(tree).unwrap_or(text);
+            let Some(path) = path.strip_prefix(b"/") else { continue };
+            found.insert(path.to_vec());
+        }
+    }
+    found
+}
+
+/// Writes `app`, whose links are settled, into the new directory `to`.
+fn write(app: &App, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for (path, node) in app.nodes() {
+        let place = to.join(OsStr::from_bytes(path));
+        match node {
+            Node::Directory => fs::create_dir(place)?,
+            Node::Symlink(target) => symlink(OsStr::from_bytes(target), place)?,
+            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), place)?,
+            Node::File { executable, content } => {
+                let mut file = File::create_new(&place)?;
+                io::copy(&mut content.reader(), &mut file)?;
+                let mode = if *executable { 0o755 } else { 0o644 };
+                fs::set_permissions(place, fs::Permissions::from_mode(mode))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_for_is_read_from_the_log_found_or_not() {
+        let log = b"12 openat(AT_FDCWD,\"/etc/a b\",O_RDONLY) = 3\n\
+                    12 newfstatat(AT_FDCWD,\"/tmp/t/usr/lib/x\",0x1,0) = -1 errno=2 (No such file or directory)\n\
+                    12 write(1,0x55,3)hi\n = 3\n12 rename(\"/old\",\"/new\") = 0\n12 open(\"relative\",0) = 4\n";
+        let found: Vec<_> = paths(log, b"/tmp/t").into_iter().collect();
+        assert_eq!(found, [&b"etc/a b"[..], b"new", b"old", b"usr/lib/x"]);
+    }
+}

@@ -1,0 +1,7 @@
+//! An app's file tree in memory, and the bytes of its files, wherever they lie.
+
+pub(crate) mod app_tree;
+pub(crate) mod content;
+pub(crate) mod elf;
+pub(crate) mod sparse;
+pub(crate) mod spool;

@@ -1,0 +1,8 @@
+//! From a tree to the bytes of a bundle: tar, compression, the header in front, and the whole file; and back.
+
+pub(crate) mod assemble;
+pub(crate) mod bundle_file;
+pub(crate) mod compress;
+pub(crate) mod header;
+pub(crate) mod summary;
+pub(crate) mod tarball;

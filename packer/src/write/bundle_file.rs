@@ -1,0 +1,133 @@
+//! A bundle on disk, read with the launcher's own decoder. The manifest's digest is compared before anything is believed.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bundle::{Blob, Encoding, Footer, FormatError, Manifest, Source};
+
+use crate::error::Error;
+use crate::hash;
+use crate::tree::content::{Content, Reader};
+use crate::write::compress;
+use crate::write::header;
+
+/// A file as crate `bundle` reads it.
+struct OnDisk<'a>(&'a File);
+
+/// Why a footer could not be read.
+enum ReadError {
+    Io(io::Error),
+    Format(FormatError),
+}
+
+impl From<FormatError> for ReadError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl Source for OnDisk<'_> {
+    type Error = ReadError;
+
+    fn len(&self) -> Result<u64, ReadError> {
+        Ok(self.0.metadata().map_err(ReadError::Io)?.len())
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.0.read_exact_at(buffer, offset).map_err(ReadError::Io)
+    }
+}
+
+/// An open bundle: footer decoded, manifest read and equal to its digest.
+pub(crate) struct BundleFile {
+    path: PathBuf,
+    file: Arc<File>,
+    pub(crate) footer: Footer,
+    manifest: Vec<u8>,
+}
+
+impl BundleFile {
+    /// Opens the bundle at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
+        Self::of(file, path)
+    }
+
+    /// The bundle in `file`, which messages call `path`.
+    pub(crate) fn of(file: File, path: &Path) -> Result<Self, Error> {
+        let kind = file.metadata().map_err(|source| Error::io("read", path, source))?.file_type();
+        if !kind.is_file() {
+            return Err(Error::NotAFile { path: path.to_owned(), found: crate::error::kind_of(kind) });
+        }
+        let footer = Footer::read(&OnDisk(&file)).map_err(|error| match error {
+            ReadError::Io(source) => Error::io("read", path, source),
+            ReadError::Format(FormatError::NoFooter) if begins_as_bundle(&file) => {
+                Error::CutOff { path: path.to_owned() }
+            }
+            ReadError::Format(FormatError::NoFooter) => Error::NotABundle { path: path.to_owned() },
+            ReadError::Format(error) => Error::damaged(path, "footer", &error),
+        })?;
+        let length = usize::try_from(footer.manifest_length).unwrap_or_default();
+        let mut manifest = vec![0; length];
+        file.read_exact_at(&mut manifest, footer.manifest_offset)
+            .map_err(|source| Error::io("read", path, source))?;
+        let found = hash::of(&manifest);
+        if found != footer.manifest_digest {
+            return Err(Error::digest(path, "manifest", footer.manifest_digest, found));
+        }
+        let bundle = Self { path: path.to_owned(), file: Arc::new(file), footer, manifest };
+        bundle.manifest()?;
+        Ok(bundle)
+    }
+
+    /// What messages call it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The manifest's rows.
+    pub(crate) fn manifest(&self) -> Result<Manifest<'_>, Error> {
+        Manifest::decode(&self.manifest, self.footer.manifest_offset)
+            .and_then(|manifest| manifest.check_rest().map(|()| manifest))
+            .map_err(|error| Error::damaged(&self.path, "manifest", &error))
+    }
+
+    /// A byte range.
+    pub(crate) fn range(&self, offset: u64, length: u64) -> Reader {
+        Content::File { file: Arc::clone(&self.file), offset, length }.reader()
+    }
+
+    /// A blob's stored bytes.
+    pub(crate) fn stored(&self, blob: &Blob<'_>) -> Reader {
+        self.range(blob.offset(), blob.stored())
+    }
+
+    /// A blob's unpacked bytes (for an app: its tar stream), not yet compared with its digest.
+    pub(crate) fn unpacked(&self, blob: &Blob<'_>) -> io::Result<Box<dyn Read>> {
+        Ok(match blob.encoding {
+            Encoding::Raw => Box::new(self.stored(blob)),
+            Encoding::Zstd | Encoding::TarZstd => Box::new(compress::decoder(self.stored(blob))?),
+        })
+    }
+}
+
+/// Whether `file` begins as a bundle does, whatever it ends in.
+pub(crate) fn begins_as_bundle(file: &File) -> bool {
+    let mut start = vec![0; header::LONGEST];
+    let read = file.read_at(&mut start, 0).unwrap_or(0);
+    header::is_start(start.get(..read).unwrap_or_default())
+}
+
+/// Whether `content` ends in a bundle's footer.
+pub(crate) fn is_bundle(content: &Content) -> bool {
+    let mut reader = content.reader();
+    let mut footer = [0; Footer::LEN];
+    let read = i64::try_from(Footer::LEN).ok().and_then(|length| {
+        reader.seek(SeekFrom::End(-length)).ok()?;
+        reader.read_exact(&mut footer).ok()
+    });
+    read.is_some() && !matches!(Footer::decode(&footer, content.len()), Err(FormatError::NoFooter))
+}

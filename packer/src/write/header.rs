@@ -1,0 +1,102 @@
+//! What starts a bundle: the stub's text, the launchers and the brokers, from crate `templates`, which is touched here only.
+//! `UNIBIN_LAUNCHERS=DIR` takes `launcher-HOST` and `broker-HOST` from a directory instead, for trying those that are not committed yet.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use bundle::{Arch, Digest};
+use templates::StubLauncher;
+
+use crate::cli::values::Head;
+use crate::error::{Code, Error};
+
+/// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
+/// no section headers.
+const MARK_SH: &[u8; 16] = b"unibin-head:sh\0\0";
+const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
+
+/// Length of the stub region in bytes.
+pub(crate) const STUB_LEN: u64 = templates::STUB_LEN as u64;
+
+/// How the stub begins, in every bundle with that head.
+const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
+
+/// No head is longer, in bytes: a launcher has this room on every CPU.
+pub(crate) const LONGEST: usize = 64 * 1024;
+
+/// Whether a file with this start begins as a bundle: with the stub, or with a launcher that knows that it is a head. Other programs that
+/// hold the mark, such as this one, have section headers (`e_shoff` of the ELF header).
+pub(crate) fn is_start(start: &[u8]) -> bool {
+    let sections = match start {
+        [0x7f, b'E', b'L', b'F', 2, ..] => start.get(40..48),
+        [0x7f, b'E', b'L', b'F', ..] => start.get(32..36),
+        _ => return start.starts_with(STUB_START),
+    };
+    sections.is_some_and(|offset| offset.iter().all(|byte| *byte == 0))
+        && start.windows(MARK_ELF.len()).any(|window| window == MARK_ELF)
+}
+
+/// The launcher for `host`.
+pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
+    if let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") {
+        let path = PathBuf::from(directory).join(format!("launcher-{}", host.name()));
+        return fs::read(&path).map_err(|source| Error::io("read", &path, source));
+    }
+    templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
+}
+
+/// The broker for `host`, if there is one.
+pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
+    let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") else {
+        return Ok(templates::broker(host).map(Cow::into_owned));
+    };
+    let path = PathBuf::from(directory).join(format!("broker-{}", host.name()));
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io("read", &path, source)),
+    }
+}
+
+/// The launcher for `host`, patched to know that the file begins with it.
+pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
+    let mut launcher = launcher(host)?;
+    let windows = launcher.windows(MARK_SH.len()).enumerate();
+    let marks: Vec<_> = windows.filter(|(_, window)| *window == MARK_SH).map(|(at, _)| at).collect();
+    let [at] = marks[..] else { return Err(Error::NoHeadMark { host }) };
+    let mark = launcher.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+    *mark.ok_or(Error::NoHeadMark { host })? = *MARK_ELF;
+    Ok(launcher)
+}
+
+/// Whether there is what `head` starts with, for every host.
+pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
+    match head {
+        Head::Elf(host) => head_launcher(host).map(drop),
+        Head::Sh => hosts.iter().try_for_each(|host| launcher(*host).map(drop)),
+    }
+}
+
+/// Where a launcher lies.
+pub(crate) struct Placed {
+    pub(crate) host: Arch,
+    pub(crate) digest: Digest,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// The stub's text for launchers that lie so.
+pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
+    let rows: Vec<_> = launchers
+        .iter()
+        .map(|Placed { host, digest, offset, length }| StubLauncher {
+            host: *host,
+            digest: *digest,
+            offset: *offset,
+            length: *length,
+        })
+        .collect();
+    templates::stub(&rows).map_err(|error| Error::told(&error, None, Code::Failure))
+}

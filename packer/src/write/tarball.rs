@@ -1,0 +1,171 @@
+//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K` records for
+//! names over 100 bytes, entry types `0`, `1`, `2`, `5`, every field that could differ between machines fixed.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use tar::{Builder, EntryType, Header};
+
+use crate::error::Error;
+use crate::tree::app_tree::{App, Node};
+
+/// Writes `app` as one tar stream, end mark included.
+pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
+    let mut tar = Builder::new(to);
+    for (path, node) in app.nodes() {
+        let path = as_path(path);
+        match node {
+            Node::Directory => {
+                tar.append_data(&mut header(EntryType::Directory, 0o755, 0), path, io::empty())?;
+            }
+            Node::File { executable, content } => {
+                let mode = if *executable { 0o755 } else { 0o644 };
+                let mut header = header(EntryType::Regular, mode, content.len());
+                if let Some(loader) = app.loader_of(as_bytes(path)) {
+                    header.set_link_name(as_path(loader))?;
+                }
+                tar.append_data(&mut header, path, content.reader())?;
+            }
+            Node::Symlink(target) => {
+                tar.append_link(&mut header(EntryType::Symlink, 0o777, 0), path, as_path(target))?;
+            }
+            Node::HardLink(target) => {
+                tar.append_link(&mut header(EntryType::Link, 0o755, 0), path, as_path(target))?;
+            }
+        }
+    }
+    tar.into_inner()?.flush()
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
+
+fn as_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// What a bundle's tar stream holds, one entry.
+pub(crate) enum Entry<'a> {
+    Directory,
+    File { executable: bool, content: &'a mut dyn Read, loader: Option<Vec<u8>> },
+    Symlink(Vec<u8>),
+    HardLink(Vec<u8>),
+}
+
+/// Reads a tar stream entry by entry. What cannot be read, and kinds that [`write`] does not write, are what `damaged` makes
+/// of them.
+pub(crate) fn read(
+    from: impl Read,
+    damaged: impl Fn(io::Error) -> Error,
+    mut each: impl FnMut(&[u8], Entry<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut tar = tar::Archive::new(from);
+    for entry in tar.entries().map_err(&damaged)? {
+        let mut entry = entry.map_err(&damaged)?;
+        let path = entry.path_bytes().into_owned();
+        let mode = entry.header().mode().map_err(&damaged)?;
+        let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
+        let entry = match (entry.header().entry_type(), link) {
+            (EntryType::Directory, _) => Entry::Directory,
+            (EntryType::Regular, loader) => {
+                Entry::File { executable: mode & 0o111 != 0, content: &mut entry, loader }
+            }
+            (EntryType::Symlink, Some(target)) => Entry::Symlink(target),
+            (EntryType::Link, Some(target)) => Entry::HardLink(target),
+            (kind, _) => {
+                let text = format!("`{}` is an entry of type {kind:?}", path.escape_ascii());
+                return Err(damaged(io::Error::new(io::ErrorKind::InvalidData, text)));
+            }
+        };
+        each(&path, entry)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> App {
+        let mut app = App::default();
+        let long = [&[b'd'; 200][..], b"/", &[0xff; 200][..]].concat();
+        app.add(&long, Node::File { executable: false, content: vec![1; 700].into() }).expect("added");
+        app.add(b"bin/a", Node::File { executable: true, content: b"x".to_vec().into() }).expect("added");
+        app.add(b"bin/b", Node::HardLink(b"bin/a".to_vec())).expect("added");
+        app.add(b"bin/c", Node::Symlink(vec![b't'; 300])).expect("added");
+        app.add(b"bin/d", Node::HardLink(long)).expect("added");
+        app.settle().expect("links lead to files");
+        app
+    }
+
+    fn bytes() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&tree(), &mut bytes).expect("memory can be written");
+        bytes
+    }
+
+    #[test]
+    fn only_the_entry_types_of_the_format_are_written_and_no_field_tells_of_this_machine() {
+        let bytes = bytes();
+        assert_eq!(bytes.len() % 512, 0);
+        assert!(bytes.ends_with(&[0; 1024]));
+        let mut at = 0;
+        let mut kinds = Vec::new();
+        while bytes[at..at + 512] != [0; 512] {
+            let block = &bytes[at..at + 512];
+            kinds.push(block[156]);
+            assert_eq!(&block[257..265], b"ustar  \0", "old GNU magic");
+            assert_eq!(&block[345..500], [0; 155], "no prefix, no GNU times");
+            assert_eq!(&block[265..329], [0; 64], "no user or group name");
+            for field in [&block[108..116], &block[116..124], &block[136..148]] {
+                assert!(field.iter().all(|byte| matches!(byte, b'0' | b' ' | 0)), "uid, gid and mtime are 0");
+            }
+            let size = std::str::from_utf8(&block[124..135]).expect("octal digits");
+            let size = usize::from_str_radix(size.trim_matches([' ', '\0']), 8).expect("octal digits");
+            at += 512 + size.div_ceil(512) * 512;
+        }
+        assert_eq!(kinds, b"501K20L5L1");
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut seen = Vec::new();
+        read(&bytes()[..], Error::Temporary, |path, entry| {
+            let kind = match entry {
+                Entry::Directory => "directory".to_owned(),
+                Entry::File { executable, content, .. } => {
+                    format!("{executable} {}", io::copy(content, &mut io::sink()).map_err(Error::Temporary)?)
+                }
+                Entry::Symlink(to) => format!("-> {}", to.len()),
+                Entry::HardLink(to) => format!("= {}", to.len()),
+            };
+            seen.push((path.len(), kind));
+            Ok(())
+        })
+        .expect("it is read");
+        let expected = [
+            (3, "directory"),
+            (5, "true 1"),
+            (5, "= 5"),
+            (5, "-> 300"),
+            (5, "false 700"),
+            (200, "directory"),
+            (401, "= 5"),
+        ];
+        assert_eq!(seen, expected.map(|(length, kind)| (length, kind.to_owned())));
+    }
+}
