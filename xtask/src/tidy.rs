@@ -3,12 +3,17 @@
 //! `cargo xtask tidy` prints what breaks a rule, with file and line, and fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use bundle::Arch;
+
+use self::files::File;
+
+mod circles;
+mod files;
+mod modules;
+mod tokens;
 
 /// A longer file has a room missing.
 const MAX_LINES: usize = 500;
@@ -40,26 +45,8 @@ const ONE_FILE: [&str; 17] = [
     "zstd",
 ];
 
-/// A tracked text file.
-struct File {
-    path: String,
-    text: String,
-}
-
-impl File {
-    fn is_rust(&self) -> bool {
-        Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
-    }
-
-    /// Lines of code with their numbers, without comments.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().map(|(number, line)| (number + 1, line));
-        lines.map(|(number, line)| (number, line.split("//").next().unwrap_or_default()))
-    }
-}
-
 pub(crate) fn run() -> Result<()> {
-    let files = tracked_files(&crate::workspace())?;
+    let files = files::tracked(&crate::workspace())?;
     ensure!(files.len() > 100, "only {} tracked files found: not a checkout?", files.len());
     let found: Vec<String> = [
         modules_say_what_they_are_for(&files),
@@ -71,6 +58,7 @@ pub(crate) fn run() -> Result<()> {
         text_ends_with_a_line_feed(&files),
         the_readme_names_every_host(&files),
         the_contract_depends_on_nothing(&files),
+        circles::no_modules_use_each_other(&files),
     ]
     .concat();
     if found.is_empty() {
@@ -78,21 +66,6 @@ pub(crate) fn run() -> Result<()> {
         return Ok(());
     }
     bail!("rules of the house are broken:\n{}", found.join("\n"))
-}
-
-fn tracked_files(workspace: &Path) -> Result<Vec<File>> {
-    let output = Command::new("git").arg("-C").arg(workspace).args(["ls-files", "-z"]).output();
-    let output = output.context("cannot run git")?;
-    ensure!(output.status.success(), "`git ls-files` failed");
-    let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-    let paths = paths.map(String::from_utf8_lossy);
-    // Binary files (launchers, keys) are not text and have rules of their own.
-    Ok(paths
-        .filter_map(|path| {
-            let text = fs::read_to_string(workspace.join(&*path)).ok()?;
-            Some(File { path: path.into_owned(), text })
-        })
-        .collect())
 }
 
 fn modules_say_what_they_are_for(files: &[File]) -> Vec<String> {
