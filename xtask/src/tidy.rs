@@ -13,6 +13,7 @@ use self::files::File;
 mod circles;
 mod files;
 mod modules;
+mod prose;
 mod tokens;
 
 /// A longer file has a room missing.
@@ -59,6 +60,9 @@ pub(crate) fn run() -> Result<()> {
         the_readme_names_every_host(&files),
         the_contract_depends_on_nothing(&files),
         circles::no_modules_use_each_other(&files),
+        prose::the_fields_words_are_used(&files),
+        prose::comments_fit_their_column(&files),
+        prose::subjects_fit_one_line(&crate::workspace()),
     ]
     .concat();
     if found.is_empty() {
@@ -145,12 +149,10 @@ fn nothing_is_left_for_later(files: &[File]) -> Vec<String> {
     let marks =
         [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!("), concat!("unimple", "mented!(")];
     let mut found = Vec::new();
-    let has_end =
-        |file: &File, wanted: &str| Path::new(&file.path).extension().is_some_and(|end| end == wanted);
-    for file in files.iter().filter(|file| file.is_rust() || has_end(file, "sh")) {
-        for (number, line) in file.text.lines().enumerate() {
+    for file in files.iter().filter(|file| file.ends_in(&["rs", "sh"])) {
+        for (number, line) in file.lines() {
             if let Some(mark) = marks.iter().find(|mark| line.contains(**mark)) {
-                found.push(format!("{}:{}: `{mark}`", file.path, number + 1));
+                found.push(format!("{}:{number}: `{mark}`", file.path));
             }
         }
     }
@@ -158,10 +160,7 @@ fn nothing_is_left_for_later(files: &[File]) -> Vec<String> {
 }
 
 fn text_ends_with_a_line_feed(files: &[File]) -> Vec<String> {
-    let ends = ["rs", "md", "toml", "sh", "c"];
-    let is_ours = |file: &&File| {
-        Path::new(&file.path).extension().is_some_and(|end| ends.iter().any(|ours| end == *ours))
-    };
+    let is_ours = |file: &&File| file.ends_in(&["rs", "md", "toml", "sh", "c"]);
     let cut = files.iter().filter(is_ours).filter(|file| !file.text.is_empty() && !file.text.ends_with('\n'));
     cut.map(|file| format!("{}: does not end with a line feed", file.path)).collect()
 }

@@ -7,7 +7,39 @@ use super::modules::{Module, Uses, uses};
 
 /// Circles that are still there, each with its crate and its modules. One that is smaller passes; a new one, a larger one
 /// and one that is gone do not, so that the list can only shrink.
-const KNOWN: &[(&str, &[&str])] = &[];
+const KNOWN: &[(&str, &[&str])] = &[
+    (
+        "launcher",
+        &[
+            "bytes",
+            "sys",
+            "sys::beside",
+            "sys::exec",
+            "sys::fd",
+            "sys::fork",
+            "sys::path",
+            "sys::stat",
+            "sys::system",
+        ],
+    ),
+    ("launcher", &["children::hand_over", "children::pages", "launch", "memory", "probe", "run"]),
+    ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
+    ("packer", &["commands::verify", "emulators::notices"]),
+    (
+        "packer",
+        &[
+            "pack::emulator_only",
+            "pack::inventory",
+            "pack::report",
+            "resolve::complete",
+            "resolve::debian_libs",
+            "resolve::gather",
+            "resolve::plugins",
+        ],
+    ),
+    ("xtask", &["bench", "bench::children"]),
+    ("xtask", &["launchers", "verify"]),
+];
 
 /// A set of modules each of which uses, over others, every other.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,7 +157,7 @@ mod tests {
             ("a/src/d.rs", "fn f() { super::B::new() }"),
             ("a/src/e.rs", "use std::fmt;"),
         ]);
-        let found = no_modules_use_each_other(&circle);
+        let found = against(&circles(&circle), &[]);
         assert_eq!(found, ["a/src: modules use each other: b -> c -> d -> b (3 modules: b, c, d)"]);
     }
 
@@ -138,7 +170,7 @@ mod tests {
             ("a/src/b/part.rs", "use super::B; use crate::C;"),
             ("a/src/c.rs", "#[cfg(test)] mod tests { use crate::B; }"),
         ]);
-        assert_eq!(no_modules_use_each_other(&tree), [""; 0]);
+        assert_eq!(against(&circles(&tree), &[]), [""; 0]);
     }
 
     #[test]

@@ -63,8 +63,9 @@ fn module_of(path: &str) -> Module {
 
 fn source(module: &Module, tokens: &[Token<'_>], modules: &BTreeSet<Module>) -> Source {
     let mut source = Source::default();
-    let mut words: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut exported = Vec::new();
+    let mut words: BTreeSet<&str> = BTreeSet::new();
+    let mut written: BTreeSet<Vec<String>> = BTreeSet::new();
+    let (mut exported, mut imported) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at] == "use" {
@@ -79,16 +80,12 @@ fn source(module: &Module, tokens: &[Token<'_>], modules: &BTreeSet<Module>) -> 
                 } else {
                     source.imports.insert(name.clone(), path.clone());
                 }
-                if is_export {
-                    exported.push((name, path));
-                } else {
-                    source.paths.insert(path);
-                }
+                if is_export { exported.push((name, path)) } else { imported.push((name, path)) }
             }
             at = end;
             continue;
         }
-        *words.entry(tokens[at]).or_default() += 1;
+        words.insert(tokens[at]);
         // A path in the code: only its start can be a module's name.
         let starts = at == 0 || !matches!(tokens[at - 1], "::" | ".");
         if starts && tokens.get(at + 1) == Some(&"::") {
@@ -100,13 +97,22 @@ fn source(module: &Module, tokens: &[Token<'_>], modules: &BTreeSet<Module>) -> 
                 path.push((*word).to_owned());
                 at += 2;
             }
-            source.paths.extend(absolute(module, &path, modules));
+            written.insert(path);
         }
         at += 1;
     }
+    for path in &written {
+        let by_import = source.imports.get(&path[0]).map(|from| [from.as_slice(), &path[1..]].concat());
+        source.paths.extend(by_import.or_else(|| absolute(module, path, modules)));
+    }
     // What is only passed on is not used; what the code names as well is.
-    let used = exported.into_iter().filter(|(name, _)| words.contains_key(name.as_str()));
-    source.paths.extend(used.map(|(_, path)| path));
+    exported.retain(|(name, _)| words.contains(name.as_str()));
+    // A module that is imported as such is a way to what is in it.
+    let is_way = |name: &str, path: &Vec<String>| {
+        modules.contains(path) && written.iter().any(|written| written[0] == name)
+    };
+    imported.retain(|(name, path)| !is_way(name, path));
+    source.paths.extend(imported.into_iter().chain(exported).map(|(_, path)| path));
     source
 }
 
@@ -233,8 +239,10 @@ mod tests {
             ("c.rs", "fn f() -> super::d::D { crate::d::e::g() }"),
             ("d.rs", "mod e; fn f() { e::g() }"),
             ("d/e.rs", "pub fn g(d: &super::D) {}"),
+            ("f.rs", "use crate::d; fn f() { d::e::g() }"),
+            ("g.rs", "use crate::d as way; fn f() { way::g() }"),
         ];
-        assert_eq!(names(&files), ["b c", "b d::e", "c d", "c d::e", "d d::e", "d::e d"]);
+        assert_eq!(names(&files), ["b c", "b d::e", "c d", "c d::e", "d d::e", "d::e d", "f d::e", "g d"]);
     }
 
     #[test]
@@ -243,7 +251,7 @@ mod tests {
             ("lib.rs", "mod b; mod c; pub use b::B; pub use c::{C, used}; fn f() { used() }"),
             ("b.rs", "use crate::C; // use crate::d::D\n#[cfg(test)] mod tests { use crate::e::E; }"),
             ("c.rs", "const TEXT: &str = \"crate::b::B\"; use std::b;"),
-            ("e.rs", "#[cfg(test)] mod more; use tar::c::C;"),
+            ("e.rs", "#[cfg(test)] mod more; use other::c::C;"),
             ("e/more.rs", "use crate::b::B;"),
         ];
         assert_eq!(names(&files), [" c", "b c"]);
