@@ -2,6 +2,7 @@
 //! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
 
 mod atomic_file;
+mod byte_search;
 mod cli;
 mod commands;
 mod elf;

@@ -10,12 +10,11 @@ use bundle::{Arch, Blob, Manifest, Rule, Rules};
 use serde::Serialize;
 
 use crate::cli::InspectArgs;
-use crate::commands::verify;
+use crate::commands::notices;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
 use crate::json;
-use crate::notices;
 use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
@@ -198,7 +197,7 @@ impl BundleView {
             notices: manifest
                 .notices()
                 .map(|row| NoticeView {
-                    part: verify::name(&manifest, &row.subject),
+                    part: bundle_file::blob_name(&manifest, &row.subject),
                     licence: readable(row.licence),
                     source: readable(row.source),
                     origin: readable(row.origin),
@@ -207,7 +206,7 @@ impl BundleView {
             blobs: manifest
                 .blobs()
                 .map(|blob| BlobView {
-                    part: verify::name(&manifest, &blob),
+                    part: bundle_file::blob_name(&manifest, &blob),
                     encoding: blob.encoding.name(),
                     offset: blob.offset(),
                     stored: blob.stored(),
