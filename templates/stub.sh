@@ -157,6 +157,6 @@ ub_new() (
   ub_y=
   ub_go make
 } ||
-  ub_die 125 "no directory lets me write and execute (tried:$ub_y)" \
+  ub_die 125 "no usable cache directory (tried:$ub_y)" \
     'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
 exec "$ub_l" "$ub_f" "$0" "$@"

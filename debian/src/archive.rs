@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use bundle::Digest;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use crate::contents::Contents;
 use crate::deb::{Deb, DebError};
-use crate::digest::Sha256;
+use crate::digest;
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
@@ -74,7 +75,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// The table of contents is not signed as it should be.
-    #[error("the signature of `{location}` is refused")]
+    #[error("the signature of `{location}` was rejected")]
     Signature {
         /// URL or path of the `InRelease`.
         location: String,
@@ -112,7 +113,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Member(RangedError),
     /// A package has no file of that path.
-    #[error("package `{package}` {version} holds no file `{path}`")]
+    #[error("package `{package}` {version} contains no file `{path}`")]
     NoMember {
         /// The package.
         package: String,
@@ -132,10 +133,10 @@ pub enum ArchiveError {
         available: String,
     },
     /// A text that cannot be a suite's name.
-    #[error("`{0}` is not the name of a suite")]
+    #[error("`{0}` is not a suite name")]
     BadSuite(String),
     /// There is no mirror to ask.
-    #[error("there is no mirror to get suite `{0}` from")]
+    #[error("no mirror is known for suite `{0}`")]
     NoMirror(String),
     /// No mirror would do; one line for each, with its reason.
     #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
@@ -166,12 +167,12 @@ impl ArchiveError {
             Self::Fetch(error) => error.hint(),
             Self::Member(error) => error.hint(),
             Self::NoArchitecture { .. } => {
-                Some("CPUs go by Debian's names here, and newer ones are in `sid` only".into())
+                Some("these are Debian's names of architectures; newer ones are only in `sid`".into())
             }
             Self::Signature { source, .. } => source.hint(),
             Self::Release { source, .. } => source.hint(),
-            Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),
-            Self::NoMirror(_) => Some("name a mirror, or allow the snapshot archive".into()),
+            Self::BadSuite(_) => Some("use a name such as `trixie` or `sid`".into()),
+            Self::NoMirror(_) => Some("give a mirror, or allow the snapshot archive".into()),
             Self::AllMirrorsFailed { failures, .. } => {
                 // That one mirror lacks the file says less than what another one answered.
                 let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
@@ -183,7 +184,8 @@ impl ArchiveError {
             }
             Self::Deb(error) => Some(error.hint().into()),
             Self::Packages { .. } | Self::Contents { .. } => Some(
-                "the archive signed it as it is: try again after its next update, or another suite".into(),
+                "the archive published it like this: try again after its next update, or use another suite"
+                    .into(),
             ),
             Self::NoMember { .. } => None,
         }
@@ -199,15 +201,18 @@ pub struct Provenance {
     /// The suite that was asked for.
     pub suite: String,
     /// SHA-256 of the `InRelease` file, signature and all.
-    pub inrelease_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub inrelease_sha256: Digest,
     /// Fingerprints of the primary keys that signed it.
     pub signed_by: Vec<String>,
     /// SHA-256 of the index, `Packages.xz`.
-    pub packages_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub packages_sha256: Digest,
     /// Path of the `.deb` below the mirror's base.
     pub deb: String,
     /// SHA-256 of the `.deb`.
-    pub deb_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub deb_sha256: Digest,
 }
 
 /// An opened suite.
@@ -227,7 +232,7 @@ struct Table {
     /// The directory below `dists`: the suite's name, as it was asked for.
     suite: String,
     release: Release,
-    inrelease_sha256: Sha256,
+    inrelease_sha256: Digest,
     signed_by: Vec<String>,
 }
 
@@ -271,8 +276,7 @@ impl<'a> Archive<'a> {
         let other = self.table_of_other_name.get()?.as_ref()?;
         let (asked, date) = (&self.table.suite, &self.table.release.date);
         Some(format!(
-            "the mirror is between two updates: its `{asked}` of {date} lists indexes that it does not have; they are taken \
-             from `{}` of {}, which is signed too",
+            "the mirror is in the middle of an update: its `{asked}` of {date} lists indexes that it does not have; using those from `{}` of {} instead, which is also signed",
             other.suite, other.release.date
         ))
     }
@@ -317,7 +321,7 @@ impl<'a> Archive<'a> {
     /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
     /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
     /// belong to.
-    fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
+    fn index(&self, name: &str, architecture: &str) -> Result<(File, Digest), ArchiveError> {
         match self.index_by(&self.table, name, architecture) {
             Err(ArchiveError::Fetch(error)) if error.is_the_mirrors_fault() => self
                 .other_table()
@@ -344,7 +348,7 @@ impl<'a> Archive<'a> {
         table: &Table,
         name: &str,
         architecture: &str,
-    ) -> Result<(File, Sha256), ArchiveError> {
+    ) -> Result<(File, Digest), ArchiveError> {
         let Table { suite, release, .. } = table;
         let no_architecture = || ArchiveError::NoArchitecture {
             suite: suite.clone(),
@@ -380,7 +384,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
-    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
+    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Digest)) -> Result<(), ArchiveError> {
         let mut first = None;
         // Once an index came by it, packages are of it too.
         let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
@@ -414,7 +418,7 @@ impl<'a> Archive<'a> {
             version: package.version.clone(),
             path: member.path.clone(),
         })?;
-        let computed = Sha256::of(&bytes);
+        let computed = digest::of(&bytes);
         if computed != member.sha256 {
             return Err(ArchiveError::Member(RangedError::Mismatch {
                 location: path.display().to_string(),
@@ -454,7 +458,7 @@ fn vouched(
     suite: &str,
 ) -> Result<Table, ArchiveError> {
     let location = mirror.join(&format!("dists/{suite}/InRelease"));
-    let kept = options.cache.join("releases").join(Sha256::of(location.as_bytes()).to_string());
+    let kept = options.cache.join("releases").join(digest::of(location.as_bytes()).to_string());
     let is_local = Location::parse(&location)?.is_local();
     let document = match fs::read(&kept) {
         Ok(document) if fetcher.is_offline() && !is_local => document,
@@ -476,7 +480,7 @@ fn vouched(
     Ok(Table {
         suite: suite.to_owned(),
         release,
-        inrelease_sha256: Sha256::of(&document),
+        inrelease_sha256: digest::of(&document),
         signed_by: signed.fingerprints,
     })
 }

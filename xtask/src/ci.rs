@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 /// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
-pub(crate) const BROKER: [&str; 2] = ["--package=launcher", "--features=children"];
+pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
 /// Every check of the house. Fails at the first step that does. The table of seconds is printed either way.
 pub(crate) fn run() -> Result<()> {

@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use bundle::EmulatorKey;
 use debian::{FetchError, Fetcher};
 
-use super::debian::to_debian;
 use super::{Options, Remark, Wanted};
 use crate::error::{EmulatorError, Failure};
 use crate::record::{Emulator, Record};
@@ -42,7 +41,7 @@ pub(super) fn obtain(
     let record = match Record::from_json(&json, key) {
         Ok(record) => record,
         Err(reason) => {
-            let reason = format!("what `{base}` says of it cannot be used: {reason}");
+            let reason = format!("the record at `{base}` cannot be used: {reason}");
             options.watch.remark(&Remark::BadEntry { key, reason });
             return Ok(None);
         }
@@ -59,7 +58,7 @@ pub(super) fn obtain(
 
     let directory = options.store.directory("served")?;
     let dest = directory.join(record.digest.to_string());
-    let expected = (record.size, to_debian(record.digest));
+    let expected = (record.size, record.digest);
     fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
     let unreadable = |source| StoreError::Io { path: dest.clone(), source };
     let mut program = File::open(&dest).map_err(unreadable)?;

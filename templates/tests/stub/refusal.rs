@@ -46,9 +46,7 @@ fn without_any_directory_the_message_names_them_and_the_way_out() {
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{}: {message}", shell.name);
         assert!(
-            message.starts_with(
-                "unibin: no directory lets me write and execute (tried: /proc/none /proc/.unibin-"
-            ),
+            message.starts_with("unibin: no usable cache directory (tried: /proc/none /proc/.unibin-"),
             "{}: {message}",
             shell.name
         );
