@@ -1,17 +1,19 @@
 //! What continuous integration runs, step by step, and the table of seconds that each step took.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo::cargo;
 
 /// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
 pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
 /// Every check of the house. Fails at the first step that does. The table of seconds is printed either way.
-pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::begin(crate::workspace());
+/// `--before "SECONDS NAME"` is a step that was taken before.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut steps = Steps::after(arguments)?;
     let outcome = all(&mut steps);
     print!("\n{}", steps.table());
     outcome
@@ -26,7 +28,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     steps.run("launchers are what the source gives", launchers)?;
     steps.run("launchers keep their rules", crate::verify::run)?;
     steps.run("C compiler of the tests", crate::tools::run)?;
-    steps.run("tests", || crate::test::run(&["--require".into()]))?;
+    steps.run("tests", || crate::test::run(&[]))?;
     steps.run("examples", crate::examples::run)?;
     steps.run("lab: a broken launcher is seen", || {
         crate::lab::run(&["--self-test".into(), "--fast".into()])
@@ -49,13 +51,22 @@ fn launchers() -> Result<()> {
 
 /// The steps so far, with their times.
 struct Steps {
-    workspace: PathBuf,
     done: Vec<(String, Duration)>,
 }
 
 impl Steps {
-    fn begin(workspace: PathBuf) -> Self {
-        Self { workspace, done: Vec::new() }
+    fn after(arguments: &[String]) -> Result<Self> {
+        let mut done = Vec::new();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            if word != "--before" {
+                bail!("unknown option `{word}` of `ci`");
+            }
+            let step = words.next().and_then(|step| step.split_once(' '));
+            let (seconds, name) = step.context("`--before` wants seconds and a name")?;
+            done.push((name.to_owned(), Duration::from_secs(seconds.parse().context("`--before` wants seconds")?)));
+        }
+        Ok(Self { done })
     }
 
     fn run(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -69,10 +80,8 @@ impl Steps {
     }
 
     fn cargo(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
-        let mut command = cargo(&self.workspace);
-        command.args(arguments);
         self.run(name, || {
-            let status = command.status().context("cannot run cargo")?;
+            let status = cargo().args(arguments).status().context("cannot run cargo")?;
             ensure!(status.success(), "`cargo {}` failed", arguments.join(" "));
             Ok(())
         })
@@ -83,15 +92,8 @@ impl Steps {
         let mut text = String::from("seconds  step\n");
         let rows = self.done.iter().map(|(name, took)| (name.as_str(), *took)).chain([("all", all)]);
         for (name, took) in rows {
-            text.push_str(&format!("{:7}  {name}\n", took.as_secs()));
+            let _ = writeln!(text, "{:7}  {name}", took.as_secs()); // writing to a String cannot fail
         }
         text
     }
-}
-
-/// The cargo that runs this task, in the workspace.
-pub(crate) fn cargo(workspace: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace);
-    command
 }

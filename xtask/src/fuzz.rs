@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::cargo::cargo;
+
 /// Counters at every edge and every compared number told to libFuzzer, as `cargo-fuzz` has it.
 const FLAGS: [&str; 8] = [
     "--cfg=fuzzing",
@@ -100,12 +102,12 @@ fn build() -> Result<Programs> {
     let workspace = crate::workspace();
     let directory = workspace.join("target/fuzz");
     let triple = crate::rust_src::compiler_triple()?;
-    let cargo = || {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(&workspace).args(["build", "--quiet", "--locked", "--package=fuzz"]);
+    let build = || {
+        let mut command = cargo();
+        command.args(["build", "--quiet", "--locked", "--package=fuzz"]);
         command
     };
-    let guided = cargo()
+    let guided = build()
         .args(["--bin=fuzz", "--features=libfuzzer", "--profile=fuzz", "--target-dir"])
         .arg(&directory)
         // With a target named, the flags below are not for build scripts.
@@ -117,7 +119,7 @@ fn build() -> Result<Programs> {
         guided.success(),
         "the fuzzers do not build; libFuzzer wants a C++ compiler (`c++`, or name one in `CXX`)"
     );
-    let plain = cargo().arg("--bin=corpus").status().context("cannot run cargo")?;
+    let plain = build().arg("--bin=corpus").status().context("cannot run cargo")?;
     ensure!(plain.success(), "`corpus` does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod bench;
+mod cargo;
 mod catalogue;
 mod ci;
 mod examples;
@@ -39,7 +40,7 @@ usage: cargo xtask TASK [OPTION...]
             starting a program of another CPU beside an emulated app, with and without broker
   bench fetch
             bytes that an emulator takes over the network, host by host
-  lab [all|each|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
+  lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
             boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
             --fast runs the same cases without booting, under user-mode emulation
   examples  run every example of examples/ and check what it prints
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, rest)) if task == "test" => ci::test(rest),
-        Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, rest)) if task == "ci" => ci::run(rest),
         Some((task, [])) if task == "examples" => examples::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
