@@ -35,7 +35,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     })?;
     // All sixteen take half an hour or more; these are three of them, other ones with each commit.
     steps.run("lab: three machines", || crate::lab::run(&["rotating".into()]))?;
-    steps.run("fuzzers, briefly", || crate::fuzz::run(&["--seconds".into(), "5".into()]))?;
+    steps.run("fuzzers, briefly", || crate::fuzz::run(&[]))?;
     steps.run("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }
 
@@ -64,7 +64,10 @@ impl Steps {
             }
             let step = words.next().and_then(|step| step.split_once(' '));
             let (seconds, name) = step.context("`--before` wants seconds and a name")?;
-            done.push((name.to_owned(), Duration::from_secs(seconds.parse().context("`--before` wants seconds")?)));
+            done.push((
+                name.to_owned(),
+                Duration::from_secs(seconds.parse().context("`--before` wants seconds")?),
+            ));
         }
         Ok(Self { done })
     }

@@ -2,8 +2,10 @@
 //! that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed. docs/fuzzing.md tells more.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -63,12 +65,28 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let known: Vec<&str> = all.iter().map(|target| target.name.as_str()).collect();
         ensure!(known.contains(&wanted.as_str()), "no target `{wanted}`; there are {}", known.join(", "));
     }
-    let chosen =
-        all.iter().filter(|target| options.targets.is_empty() || options.targets.contains(&target.name));
-    for target in chosen {
-        fuzz(&programs, target, &options)?;
-    }
-    Ok(())
+    let chosen: Vec<&Target> = all
+        .iter()
+        .filter(|target| options.targets.is_empty() || options.targets.contains(&target.name))
+        .collect();
+    side_by_side(&chosen, |target| fuzz(&programs, target, &options))
+}
+
+/// A fuzzer takes one processor: as many targets at once as there are. The first fault is what this ends with.
+fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // Nobody begins another one after a fault.
+            fuzz(target).inspect_err(|_| next.store(targets.len(), Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a fuzzer's thread does not panic")).collect()
+    })
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
