@@ -231,7 +231,7 @@ fn every_message_of_the_stub_can_be_provoked() {
     all_provoked(
         "Of the stub",
         &[
-            ("this bundle holds no launcher for CPU '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
+            ("this bundle has no launcher for '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
             ("no usable cache directory (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
