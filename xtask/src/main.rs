@@ -11,6 +11,7 @@ mod fuzz;
 mod lab;
 mod launchers;
 mod rust_src;
+mod test;
 mod tidy;
 mod tools;
 mod verify;
@@ -21,8 +22,10 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTION...]
 
-  test [ARGUMENT...]
-            all tests, with what this machine has; ARGUMENTs go to `cargo test`
+  test [--quick] [ARGUMENT...]
+            all tests, with what this machine has; names what it lacks and what did not run;
+            --quick leaves out what needs a network, root or minutes;
+            ARGUMENTs go to `cargo nextest run`, or to `cargo test` where that is not installed
   ci        what continuous integration runs: format, tidy, lints, launchers, tests
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers and brokers into templates/launchers (or DIR);
@@ -62,7 +65,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
-        Some((task, rest)) if task == "test" => ci::test(rest),
+        Some((task, rest)) if task == "test" => test::run(rest),
         Some((task, [])) if task == "ci" => ci::run(),
         Some((task, [])) if task == "examples" => examples::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
