@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 use sha2::{Digest, Sha256};
 
-use crate::absent::say;
+use crate::needs::say;
 use crate::outcome::Outcome;
+use crate::smallest::smallest;
 use crate::unibin::{kept, program, unibin};
 
 /// A bundle of Debian's static busybox for `target` that runs on this machine.
@@ -22,6 +23,19 @@ pub fn busybox(target: Arch) -> PathBuf {
 pub fn bundle_of(target: Arch, hosts: &str, more: &[&str]) -> PathBuf {
     let target = ["--deb", "busybox-static", "--target", target.name(), "--hosts", hosts];
     pack(&[&target, more].concat())
+}
+
+/// A bundle of the smallest program for `target`, this machine's CPU: for it nothing is fetched.
+pub fn smallest_bundle(target: Arch) -> PathBuf {
+    let file = kept().join(format!("smallest-{target}"));
+    let elf = smallest(target).elf();
+    if fs::read(&file).ok().as_ref() != Some(&elf) {
+        // In one step: other tests make it at the same time.
+        let new = tempfile::NamedTempFile::new_in(kept()).expect("a file");
+        fs::write(&new, &elf).expect("written");
+        new.persist(&file).expect("renamed");
+    }
+    pack(&[file.to_str().expect("text"), "--hosts", target.name()])
 }
 
 /// A bundle of bash for riscv64, with coreutils for it to start.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Report, Sandbox, bundle_of, caller, emulator_of, pack, tell, tell_bundle};
+use end_to_end::{Outcome, Report, Sandbox, bundle_of, caller, emulator_of, needs, pack, tell, tell_bundle};
 
 /// How the same app is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -438,6 +438,7 @@ fn a_head_that_is_an_elf_file_leaves_even_sigchld_as_it_was() {
 
 #[test]
 fn a_variable_that_no_shell_could_have_set_is_kept_by_an_elf_head() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let packed = bundle_of(Arch::X86_64, "x86_64", &["--head", "elf:x86_64"]);
     let bundle = sandbox.copy(&packed, "busybox");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of, needs};
 
 /// A line for `binfmt_misc`. `F` opens the emulator now.
 fn binfmt(cpu: Arch, emulator: &Path) -> String {
@@ -62,11 +62,13 @@ fn runs_natively(host: Arch) {
 
 #[test]
 fn on_aarch64_it_emulates() {
+    needs!("network");
     emulates(Arch::Aarch64, Arch::Riscv64);
 }
 
 #[test]
 fn on_riscv64_it_emulates() {
+    needs!("network");
     // Not aarch64: with the vector extension that this machine's emulator offers, QEMU 10.0's own code for riscv64 runs
     // aarch64 programs wrongly.
     emulates(Arch::Riscv64, Arch::S390x);
@@ -74,41 +76,49 @@ fn on_riscv64_it_emulates() {
 
 #[test]
 fn on_ppc64le_it_emulates() {
+    needs!("network");
     emulates(Arch::Ppc64le, Arch::Riscv64);
 }
 
 #[test]
 fn on_s390x_it_emulates() {
+    needs!("network");
     emulates(Arch::S390x, Arch::Riscv64);
 }
 
 #[test]
 fn on_loongarch64_it_emulates() {
+    needs!("network");
     emulates(Arch::Loongarch64, Arch::Riscv64);
 }
 
 #[test]
 fn on_i686_it_emulates_a_64_bit_target() {
+    needs!("network");
     emulates(Arch::I686, Arch::Riscv64);
 }
 
 #[test]
 fn on_armv7_it_emulates_a_64_bit_target() {
+    needs!("network");
     emulates(Arch::Armv7, Arch::Riscv64);
 }
 
 #[test]
 fn on_i686_it_runs_natively() {
+    needs!("network");
     runs_natively(Arch::I686);
 }
 
 #[test]
 fn on_armv7_it_runs_natively() {
+    needs!("network");
     runs_natively(Arch::Armv7);
 }
 
 #[test]
 fn two_cpus_share_a_home_and_each_has_its_own_part_of_the_cache() {
+    needs!("network");
     let sandbox = Sandbox::of(User::Tester);
     let bundle = sandbox.copy(&bundle_of(Arch::S390x, "x86_64,riscv64", &[]), "busybox");
     let run = "echo $UNIBIN_HOST; exit 7";
@@ -140,6 +150,7 @@ fn two_cpus_share_a_home_and_each_has_its_own_part_of_the_cache() {
 
 #[test]
 fn a_cpu_that_the_bundle_has_no_launcher_for_is_refused_there() {
+    needs!("network");
     let sandbox = Sandbox::of(User::Tester);
     let bundle = sandbox.copy(&bundle_of(Arch::Riscv64, "x86_64,riscv64", &[]), "busybox");
     let Some(ran) = on_a(Arch::S390x, &sandbox, &bundle, "exec \"$1\" uname -m") else { return };
@@ -148,6 +159,7 @@ fn a_cpu_that_the_bundle_has_no_launcher_for_is_refused_there() {
 
 #[test]
 fn every_launcher_reads_and_checks_a_bundle() {
+    needs!("network");
     for host in Arch::HOSTS {
         // A small bundle: natively where there is such a program, else this machine's.
         let target = if host == Arch::Loongarch64 { Arch::Riscv64 } else { host };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile_musl, emulator_of, own, pack_by_hand, unibin};
+use end_to_end::{Outcome, Sandbox, compile_musl, emulator_of, needs, own, pack_by_hand, unibin};
 use serde_json::Value;
 
 /// What `pack` lists, and the tree that it has made.
@@ -94,6 +94,7 @@ fn agrees(package: &str, entry: &str, target: Arch) {
 
 #[test]
 fn glibcs_loader_finds_for_programs_of_debian_what_was_said() {
+    needs!("network");
     for (package, entry, target) in [
         ("coreutils", "/usr/bin/ls", Arch::Riscv64),
         ("curl", "/usr/bin/curl", Arch::Riscv64),
@@ -110,6 +111,7 @@ fn glibcs_loader_finds_for_programs_of_debian_what_was_said() {
 
 #[test]
 fn every_module_of_python_has_what_its_loader_looks_for() {
+    needs!("network");
     let target = Arch::Aarch64;
     let sandbox = Sandbox::new();
     let packed =
@@ -132,6 +134,7 @@ fn every_module_of_python_has_what_its_loader_looks_for() {
 
 #[test]
 fn musls_loader_finds_a_vendored_library_where_it_was_said_to() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::S390x] {
         let sandbox = Sandbox::new();
         let directory = sandbox.make_directory("own");

@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, compile_musl, own, pack, pack_by_hand, say};
+use end_to_end::{Sandbox, compile_musl, needs, own, pack, pack_by_hand, say};
 
 /// One package.
 struct Row {
@@ -322,28 +322,33 @@ fn on_other_targets(row: &Row) {
 
 #[test]
 fn hello_runs_on_all_targets_and_natively() {
+    needs!("network");
     two_variants(&HELLO);
     on_other_targets(&HELLO);
 }
 
 #[test]
 fn python_has_its_modules_on_all_targets_and_natively() {
+    needs!("network");
     two_variants(&PYTHON3);
     on_other_targets(&PYTHON3);
 }
 
 #[test]
 fn programs_of_debian_run_emulated_and_natively_on_nothing_of_this_machine() {
+    needs!("network");
     OTHERS.iter().for_each(two_variants);
 }
 
 #[test]
 fn programs_of_debian_run_on_other_targets() {
+    needs!("network");
     OTHERS.iter().for_each(on_other_targets);
 }
 
 #[test]
 fn converters_of_this_machine_are_never_taken() {
+    needs!("network");
     if !Path::new("/usr/lib/x86_64-linux-gnu/gconv").exists() {
         say("NOT RUN as it should be: this machine has no converters to leave alone");
     }
@@ -368,6 +373,7 @@ fn converters_of_this_machine_are_never_taken() {
 
 #[test]
 fn a_program_on_musl_runs_with_the_musl_of_debian() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::S390x, Arch::Armv7, Arch::X86_64] {
         let Some(program) = compile_musl("root", &[own("root.c")], target, &[]) else { return };
         let sandbox = Sandbox::new();
@@ -381,6 +387,7 @@ fn a_program_on_musl_runs_with_the_musl_of_debian() {
 
 #[test]
 fn a_missing_library_is_named_with_the_package_that_has_it_where_debian_was_asked_before() {
+    needs!("network");
     let Some(program) = compile_musl("root", &[own("root.c")], Arch::Riscv64, &[]) else { return };
     let program = program.to_str().expect("text");
     let options = ["--hosts", "x86_64", "--level", "3"];
