@@ -85,7 +85,7 @@ fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().expect("a fuzzer's thread does not panic")).collect()
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a fuzzer's thread does not panic"))
     })
 }
 

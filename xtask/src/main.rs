@@ -30,7 +30,7 @@ usage: cargo xtask TASK [OPTION...]
             all tests, with what this machine has; names what it lacks and what did not run;
             --quick leaves out what needs a network, root or minutes;
             ARGUMENTs go to `cargo nextest run`, or to `cargo test` where that is not installed
-  ci [--before "SECONDS NAME"]...
+  ci [--before 'SECONDS NAME']...
             what continuous integration runs: format, tidy, lints, launchers, tests;
             --before is a step taken before, for the table of seconds
   launchers [--check] [--only ARCH] [--out DIR]

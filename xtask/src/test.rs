@@ -61,11 +61,7 @@ fn lacks(quick: bool) -> String {
 /// By nextest where it is installed, else by `cargo test`; whether all passed.
 fn tests(what: &[&str], more: &[&String], without: &str, list: &Path) -> Result<bool> {
     let mut command = cargo();
-    let nextest = cargo()
-        .args(["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let nextest = cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if nextest.is_ok_and(|status| status.success()) {
         command.args(["nextest", "run"]);
     } else {

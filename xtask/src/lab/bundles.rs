@@ -12,9 +12,9 @@ use debian::digest;
 use end_to_end::{SUITE_BEFORE, alpha_that_starts, lacking, smallest};
 
 use super::archive::appear;
-use crate::cargo::cargo;
 use super::cases::{CASES, emulated_on};
 use super::compile::{PAGES, compile};
+use crate::cargo::cargo;
 
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {

@@ -63,7 +63,10 @@ impl Request {
                     request.machines.extend(MACHINES.iter().filter(named));
                     if request.machines.len() == before {
                         let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
-                        bail!("no machine or host `{word}`; there are: all each rotating {}", names.join(" "));
+                        bail!(
+                            "no machine or host `{word}`; there are: all each rotating {}",
+                            names.join(" ")
+                        );
                     }
                 }
             }
