@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::needs::say;
 use crate::outcome::Outcome;
 use crate::smallest::smallest;
-use crate::unibin::{kept, program, unibin};
+use crate::unibin::{kept, program_digest, unibin};
 
 /// A bundle of Debian's static busybox for `target` that runs on this machine.
 pub fn busybox(target: Arch) -> PathBuf {
@@ -45,16 +45,31 @@ pub fn shell() -> PathBuf {
     pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat())
 }
 
-/// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`. It must not be changed.
+/// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`, launchers and inputs, by whichever process
+/// needs it first. It must not be changed.
 pub fn pack(arguments: &[&str]) -> PathBuf {
     let directory = kept().join("bundles");
     fs::create_dir_all(&directory).expect("directory");
+    let key = key(arguments);
     // Whoever runs a bundle must be able to reach it, and the target directory may be closed to others: see `Sandbox`.
-    let lock = File::create(directory.join("lock")).expect("lock");
+    let output = directory.join(&key);
+    // One for each bundle: two that differ are packed at the same time.
+    let lock = File::create(directory.join(format!("{key}.lock"))).expect("lock");
     lock.lock().expect("locked");
-    let packer = fs::metadata(program()).expect("unibin");
+    // What had to be packed of another suite is not kept for the next who wants it.
+    if !output.exists() || stand_in(&output).exists() {
+        let _ = fs::remove_file(stand_in(&output));
+        let outcome = pack_by_hand(arguments, &output);
+        assert!(outcome.status.success(), "unibin pack {arguments:?}: {outcome}");
+        fs::set_permissions(&output, fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    output
+}
+
+/// Of everything that decides about a bundle's bytes, but for the archive.
+fn key(arguments: &[&str]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(format!("{:?} {:?}", packer.modified(), packer.len()));
+    hasher.update(program_digest());
     // Launchers that are tried before they are committed.
     if let Some(launchers) = env::var_os("UNIBIN_LAUNCHERS") {
         for host in Arch::HOSTS {
@@ -66,21 +81,14 @@ pub fn pack(arguments: &[&str]) -> PathBuf {
     for argument in arguments {
         hasher.update(argument);
         hasher.update([0]);
-    }
-    for program in arguments.iter().map(Path::new).filter(|path| path.is_file()) {
-        hasher.update(fs::read(program).expect("program"));
+        // `PATH`, `PATH:PLACE`, `CPU=PATH`.
+        let words = argument.split([':', '=']).chain([*argument]);
+        for input in words.map(Path::new).filter(|path| path.is_file()) {
+            hasher.update(fs::read(input).expect("an input"));
+        }
     }
     let digest = bundle::Digest(hasher.finalize().into()).to_string();
-    let key = &digest[..16];
-    let output = directory.join(key);
-    // What had to be packed of another suite is not kept for the next who wants it.
-    if !output.exists() || stand_in(&output).exists() {
-        let _ = fs::remove_file(stand_in(&output));
-        let outcome = pack_by_hand(arguments, &output);
-        assert!(outcome.status.success(), "unibin pack {arguments:?}: {outcome}");
-        fs::set_permissions(&output, fs::Permissions::from_mode(0o755)).expect("chmod");
-    }
-    output
+    digest[..16].to_owned()
 }
 
 /// The suite to take packages of where the mirror lacks those of the newest.

@@ -27,7 +27,7 @@ fn more_tools(sandbox: &Sandbox) -> PathBuf {
 
 fn packed(sandbox: &Sandbox, packages: &[&str], entries: &[&str]) -> PathBuf {
     let entries: Vec<_> = entries.iter().map(|entry| format!("{entry}=/usr/bin/{entry}")).collect();
-    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64"];
+    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
     for package in packages {
         arguments.extend(["--deb", package]);
     }
