@@ -218,7 +218,7 @@ fn a_full_disk_and_a_read_only_directory_are_said_and_nothing_is_left() {
         assert_eq!(run.out, "out\nold\n");
         run.refused(1, &["cannot write `small/out`", "No space left", "free space"]);
     }
-    let script = "mount -t tmpfs tmpfs small && mount -o remount,ro small && \
+    let script = "mount -t tmpfs -o ro tmpfs small && \
                   exec \"$1\" pack app --hosts riscv64 -o small/out";
     if let Some(run) = in_namespace(&scene, script) {
         run.refused(1, &["cannot write `small/out`", "Read-only", "hint: "]);

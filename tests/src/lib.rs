@@ -34,7 +34,9 @@ pub use namespace::Namespace;
 pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;
 pub use outcome::Outcome;
-pub use pack::{SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, shell, smallest_bundle};
+pub use pack::{
+    SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, shell, smallest_bundle,
+};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
 pub use smallest::{

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -14,10 +15,13 @@ use crate::sandbox::Sandbox;
 use crate::smallest::{CODE_OF_ENDING, smallest};
 use crate::starters::{CODE_OF_NOT_STARTING, STARTERS};
 use crate::unibin::kept;
-use crate::zig;
+use crate::{older, zig};
 
 /// For how long a mirror that was found is taken to be there, and one that was not to be away: each test may be a process of its own.
 const KEPT: Duration = Duration::from_mins(10);
+
+/// Somebody who is not root.
+const NOBODY: u32 = 65534;
 
 /// Where a program lies: first where users of a sandbox look for it.
 pub(crate) fn path_of(program: &str) -> Option<PathBuf> {
@@ -82,18 +86,28 @@ pub(crate) fn root() -> Result<(), String> {
     if Sandbox::tester_is_root() { Ok(()) } else { Err("they run as an ordinary user".to_owned()) }
 }
 
+/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (AppArmor).
+fn succeeds_for_all(program: &str, arguments: &[&str]) -> Result<(), String> {
+    succeeds(Command::new(program).args(arguments))?;
+    if Sandbox::tester_is_root() {
+        let mut command = Command::new(program);
+        succeeds(command.args(arguments).uid(NOBODY).gid(NOBODY))
+            .map_err(|why| format!("for others than root: {why}"))?;
+    }
+    Ok(())
+}
+
 pub(crate) fn mounts() -> Result<(), String> {
     let script = "mount -t tmpfs none /mnt";
     succeeds(Command::new("unshare").args(["--mount", "--propagation", "private", "sh", "-c", script]))
 }
 
 pub(crate) fn namespaces() -> Result<(), String> {
-    succeeds(Command::new("unshare").args(["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]))
+    succeeds_for_all("unshare", &["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"])
 }
 
 pub(crate) fn binfmt() -> Result<(), String> {
-    let mount = ["-Urm", "mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"];
-    succeeds(Command::new("unshare").args(mount))
+    succeeds_for_all("unshare", &["-Urm", "mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"])
 }
 
 /// By whoever is there to try it: every Debian has perl.
@@ -103,11 +117,11 @@ pub(crate) fn ptrace() -> Result<(), String> {
         return Err("kernel.yama.ptrace_scope is 3".to_owned());
     }
     if path_of("strace").is_some() {
-        return succeeds(Command::new("strace").args(["-o", "/dev/null", "true"]));
+        return succeeds_for_all("strace", &["-o", "/dev/null", "true"]);
     }
     // PTRACE_TRACEME is 0 (`linux/ptrace.h`), and ptrace is call 101 on `x86_64` (`arch/x86/entry/syscalls/syscall_64.tbl`).
     if path_of("perl").is_some() && Arch::HOST == Some(Arch::X86_64) {
-        return succeeds(Command::new("perl").args(["-e", "exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)"]));
+        return succeeds_for_all("perl", &["-e", "exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)"]);
     }
     Ok(())
 }
@@ -171,4 +185,12 @@ pub(crate) fn sh_is_dash() -> Result<(), String> {
     } else {
         Err(format!("it is {}", shell.display()))
     }
+}
+
+pub(crate) fn older_qemu() -> Result<(), String> {
+    older::fetched(Arch::Riscv64).map(drop)
+}
+
+pub(crate) fn binfmt_d() -> Result<(), String> {
+    crate::binfmt_d::fetched().map(drop)
 }

@@ -35,7 +35,7 @@ impl<'s> Terminal<'s> {
                 return screen;
             }
             assert!(begin.elapsed() < PATIENCE, "never on the screen: {what}\n{screen}");
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -64,7 +64,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         match look() {
             Some(found) => return found,
-            None => thread::sleep(Duration::from_millis(100)),
+            None => thread::sleep(Duration::from_millis(20)),
         }
         assert!(begin.elapsed() < PATIENCE, "never: {what}");
     }

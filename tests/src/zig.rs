@@ -85,9 +85,9 @@ fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     let key = &digest[..16];
     let directory = kept().join("programs");
     fs::create_dir_all(&directory).expect("directory");
-    let lock = File::create(directory.join("lock")).expect("lock");
-    lock.lock().expect("locked");
     let output = directory.join(format!("{name}-{key}"));
+    let lock = File::create(directory.join(format!("{name}-{key}.lock"))).expect("lock");
+    lock.lock().expect("locked");
     if output.exists() {
         return Some(output);
     }

@@ -27,7 +27,18 @@ fn app(options: &[&str]) -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     let directory = tempfile::tempdir().expect("a directory");
     let add = format!("{}:usr/bin/busybox-s390x", other_program(directory.path()).display());
-    let app = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--add", &add];
+    let app = [
+        "--deb",
+        "busybox-static",
+        "--target",
+        "riscv64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "3",
+        "--add",
+        &add,
+    ];
     let packed = directory.path().join("packed");
     let outcome = pack_by_hand(&[&app, options].concat(), &packed);
     assert!(outcome.status.success(), "{outcome}");
@@ -76,7 +87,18 @@ fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
     needs!("network");
     let directory = tempfile::tempdir().expect("a directory");
     let other = other_program(directory.path());
-    let base = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64"];
+    let base = [
+        "--deb",
+        "busybox-static",
+        "--target",
+        "riscv64",
+        "--native",
+        "x86_64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "3",
+    ];
     for (also, said) in [(&[][..], ""), (&["--also-target", "s390x"], "s390x\n")] {
         let packed = directory.path().join("packed");
         pack_by_hand(&[&base, also].concat(), &packed).must_succeed();
@@ -121,7 +143,7 @@ fn an_alpha_program_starts_a_riscv32_program() {
     let app = file("app", &alpha_that_starts("/usr/bin/child"));
     let child = smallest(Arch::Riscv32);
     let add = format!("{}:usr/bin/child", file("child", &child.elf()));
-    let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--add", &add];
+    let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--level", "3", "--add", &add];
     for (also, said, code) in
         [(&[][..], "", CODE_OF_STARTING), (&["--also-target", "riscv32"], SAYS, CODE_OF_ENDING)]
     {

@@ -8,7 +8,7 @@ use end_to_end::{Namespace, Sandbox, User, binfmt_d, busybox, emulator_of, needs
 
 #[test]
 fn each_of_the_33_cpus_is_known_by_the_bytes_that_debian_registers() {
-    needs!("network");
+    needs!("network", "binfmt.d");
     let debian = binfmt_d();
     let mut ours: Vec<_> = Arch::CATALOGUED.iter().collect();
     ours.sort_by_key(|arch| arch.qemu_name());

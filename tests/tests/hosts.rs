@@ -157,36 +157,64 @@ fn a_cpu_that_the_bundle_has_no_launcher_for_is_refused_there() {
     ran.must_fail_with(126, &["no launcher for CPU 's390x'", "x86_64 riscv64", "hint: "]);
 }
 
-#[test]
-fn every_launcher_reads_and_checks_a_bundle() {
-    needs!("network");
-    for host in Arch::HOSTS {
-        // A small bundle: natively where there is such a program, else this machine's.
-        let target = if host == Arch::Loongarch64 { Arch::Riscv64 } else { host };
-        let bundle = bundle_of(target, host.name(), &[]);
-        let parts = Parts::of(&bundle);
-        let launcher = parts.blob(BlobKind::Launcher);
-        let (class, data) = (launcher[4], launcher[5]);
-        assert_eq!((class == Class::Elf64 as u8, data), (host.class() == Class::Elf64, host.endian() as u8));
+/// The host's own launcher, told what to do.
+fn reads_and_checks_a_bundle(host: Arch) {
+    // A small bundle: natively where there is such a program, else this machine's.
+    let target = if host == Arch::Loongarch64 { Arch::Riscv64 } else { host };
+    let bundle = bundle_of(target, host.name(), &[]);
+    let parts = Parts::of(&bundle);
+    let launcher = parts.blob(BlobKind::Launcher);
+    let (class, data) = (launcher[4], launcher[5]);
+    assert_eq!((class == Class::Elf64 as u8, data), (host.class() == Class::Elf64, host.endian() as u8));
 
-        let sandbox = Sandbox::new();
-        let bundle = sandbox.copy(&bundle, "busybox");
-        let program = sandbox.write("launcher", launcher);
-        let start = |task: &str, bundle: &Path| {
-            let mut arguments: Vec<OsString> = vec![program.clone().into()];
-            if host != Arch::X86_64 {
-                arguments.insert(0, sandbox.copy(&emulator_of(host), "emulator").into());
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&bundle, "busybox");
+    let program = sandbox.write("launcher", launcher);
+    let start = |task: &str, bundle: &Path| {
+        let mut arguments: Vec<OsString> = vec![program.clone().into()];
+        if host != Arch::X86_64 {
+            arguments.insert(0, sandbox.copy(&emulator_of(host), "emulator").into());
+        }
+        arguments.extend([bundle.into(), "busybox".into()]);
+        let mut command: Command = sandbox.command(&arguments[0]);
+        Sandbox::finish(command.args(&arguments[1..]).env("UNIBIN_DO", task))
+    };
+    let told = start("info", &bundle).must_succeed();
+    assert!(told.contains(&format!("this host: {}\n", host.name())), "{host}: {told}");
+    assert!(told.contains(&format!("app: target {}", target.name())), "{host}: {told}");
+    assert!(start("verify", &bundle).must_succeed().contains("every byte"), "{host}");
+    let changed = parts.changed(parts.blob_range(BlobKind::App).end - 600);
+    let changed = sandbox.write("changed", &changed);
+    start("verify", &changed).must_fail_with(125, &["damaged", "app"]);
+}
+
+/// One test for each host: they run at the same time.
+macro_rules! every_launcher_reads_and_checks_a_bundle {
+    ($($name:ident: $host:ident),+ $(,)?) => {
+        mod every_launcher_reads_and_checks_a_bundle {
+            use super::*;
+
+            $(#[test]
+            fn $name() {
+                needs!("network");
+                reads_and_checks_a_bundle(Arch::$host);
+            })+
+
+            #[test]
+            fn no_host_is_left_out() {
+                assert_eq!([$(Arch::$host),+], Arch::HOSTS);
             }
-            arguments.extend([bundle.into(), "busybox".into()]);
-            let mut command: Command = sandbox.command(&arguments[0]);
-            Sandbox::finish(command.args(&arguments[1..]).env("UNIBIN_DO", task))
-        };
-        let told = start("info", &bundle).must_succeed();
-        assert!(told.contains(&format!("this host: {}\n", host.name())), "{host}: {told}");
-        assert!(told.contains(&format!("app: target {}", target.name())), "{host}: {told}");
-        assert!(start("verify", &bundle).must_succeed().contains("every byte"), "{host}");
-        let changed = parts.changed(parts.blob_range(BlobKind::App).end - 600);
-        let changed = sandbox.write("changed", &changed);
-        start("verify", &changed).must_fail_with(125, &["damaged", "app"]);
-    }
+        }
+    };
+}
+
+every_launcher_reads_and_checks_a_bundle! {
+    x86_64: X86_64,
+    aarch64: Aarch64,
+    riscv64: Riscv64,
+    ppc64le: Ppc64le,
+    s390x: S390x,
+    loongarch64: Loongarch64,
+    i686: I686,
+    armv7: Armv7,
 }

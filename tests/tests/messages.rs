@@ -243,7 +243,7 @@ fn every_message_of_the_stub_can_be_provoked() {
 
 #[test]
 fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
-    needs!("network", "mounts", "setpriv", "strace", "ptrace", "bash");
+    needs!("network", "older-qemu", "mounts", "setpriv", "strace", "ptrace", "bash");
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let Some(namespace) = Namespace::Mounts.available() else { return };
     let text = |path: &Path| path.to_str().expect("text").to_owned();

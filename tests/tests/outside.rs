@@ -43,7 +43,7 @@ fn ran(outcome: &Outcome) {
 
 #[test]
 fn a_cpu_outside_the_catalogue_is_refused_until_a_file_names_its_translator() {
-    needs!("network");
+    needs!("network", "older-qemu");
     for smallest in OUTSIDE {
         let (sandbox, target) = (Sandbox::new(), smallest.target);
         let program = sandbox.write("program", &smallest.elf());
@@ -74,7 +74,7 @@ fn a_cpu_outside_the_catalogue_is_refused_until_a_file_names_its_translator() {
 
 #[test]
 fn a_file_of_the_programs_alone_is_enough_and_other_hosts_are_told_of_the_one_that_can() {
-    needs!("network");
+    needs!("network", "older-qemu");
     let smallest = &OUTSIDE[0];
     let (sandbox, target) = (Sandbox::new(), smallest.target);
     let program = sandbox.write("program", &smallest.elf());
@@ -97,7 +97,7 @@ fn a_file_of_the_programs_alone_is_enough_and_other_hosts_are_told_of_the_one_th
 
 #[test]
 fn of_two_translators_for_such_a_cpu_the_one_that_passes_its_probe_runs() {
-    needs!("network");
+    needs!("network", "older-qemu");
     let probe = "probe = [\"-version\"]";
     for smallest in OUTSIDE {
         let (sandbox, target) = (Sandbox::new(), smallest.target);
@@ -117,7 +117,7 @@ fn of_two_translators_for_such_a_cpu_the_one_that_passes_its_probe_runs() {
 
 #[test]
 fn a_program_of_a_catalogued_cpu_starts_one_of_a_cpu_outside_it() {
-    needs!("network");
+    needs!("network", "older-qemu");
     for smallest in OUTSIDE {
         let (sandbox, target) = (Sandbox::new(), smallest.target);
         let started = sandbox.write("started", &smallest.elf());
