@@ -18,8 +18,7 @@ fn a_cpu_without_a_launcher_is_named_with_those_inside() {
         let output = fixture.start(shell, &bundle, &fixture.at("cache")).output().expect("starts");
         assert_eq!(output.status.code(), Some(126), "{}", shell.name);
         let host = bundle::Arch::HOST.expect("host").name();
-        let expected =
-            format!("unibin: this bundle has no launcher for 'mips64' (it has: {host})\nhint: ");
+        let expected = format!("unibin: this bundle has no launcher for 'mips64' (it has: {host})\nhint: ");
         assert!(stderr(&output).starts_with(&expected), "{}: {}", shell.name, stderr(&output));
         assert!(!fixture.at("cache").exists());
     }
