@@ -1,5 +1,5 @@
-//! A target's corpus as one file: the inputs one after the other, each preceded by its length (u32, little-endian),
-//! compressed with Zstandard. As single files they would be thousands.
+//! A target's corpus as one file: the inputs one after the other, each preceded by its length (u32,
+//! little-endian), compressed with Zstandard. As single files they would be thousands.
 
 use std::fs;
 use std::io;

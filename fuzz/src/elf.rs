@@ -1,5 +1,5 @@
-//! All readers of ELF files: the closure's, the packer's (included as a file, since the packer is not a library) and the
-//! check of an emulator. They must agree about a file.
+//! All readers of ELF files: the closure's, the packer's (included as a file, since the packer is not a
+//! library) and the check of an emulator. They must agree about a file.
 
 use std::io::Cursor;
 

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 /// Runs the work, then frees what it has not freed.
 pub type Once = fn(&mut dyn FnMut());
 
-/// The launcher's code never frees memory, which adds up when it runs a million times: libFuzzer's program sets this.
+/// The launcher's code never frees memory, which adds up when it runs a million times: libFuzzer's program
+/// sets this.
 pub static ONCE: OnceLock<Once> = OnceLock::new();
 
 /// Runs the launcher's code.

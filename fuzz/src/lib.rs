@@ -1,5 +1,6 @@
-//! Parsers of untrusted input, one function per target. Each accepts any bytes and must end without a panic, in little memory,
-//! and with the result that it promises. `cargo xtask fuzz` passes them to libFuzzer; `tests/corpus.rs` replays what it found.
+//! Parsers of untrusted input, one function per target. Each accepts any bytes and must end without a panic,
+//! in little memory, and with the result that it promises. `cargo xtask fuzz` passes them to libFuzzer;
+//! `tests/corpus.rs` replays what it found.
 //!
 //! Nothing here executes anything, and none of it becomes part of what users run.
 

@@ -1,5 +1,5 @@
-//! The reference implementation of Zstandard: our decoder is compared with it, and it compresses a corpus. The only file that
-//! uses `zstd`.
+//! The reference implementation of Zstandard: our decoder is compared with it, and it compresses a corpus.
+//! The only file that uses `zstd`.
 
 use std::io::{self, Read as _};
 

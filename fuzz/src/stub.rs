@@ -1,5 +1,5 @@
-//! The stub's text for any list of launchers: the list is refused, or the result is text of the right size that ends in a line
-//! feed.
+//! The stub's text for any list of launchers: the list is refused, or the result is text of the right size
+//! that ends in a line feed.
 
 use bundle::{Arch, Digest};
 use templates::{STUB_LEN, StubLauncher, stub as render};

@@ -26,7 +26,8 @@ pub(crate) fn zstd(input: &[u8]) {
 fn compare(input: &[u8]) {
     let ours = decode(input);
     let theirs = reference::unpack_frame(input, MOST);
-    // Each refuses some frames that the other accepts: zstd some codes that the RFC allows, ours for example dictionaries.
+    // Each refuses some frames that the other accepts: zstd some codes that the RFC allows, ours for example
+    // dictionaries.
     if let (Some(ours), Some(theirs)) = (ours, theirs) {
         assert!(ours == theirs, "unpacked to {} and {} bytes", ours.len(), theirs.len());
     }

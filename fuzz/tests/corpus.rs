@@ -1,5 +1,5 @@
-//! Replays the inputs that libFuzzer found worth keeping, on any machine, and each of them truncated and with some bytes
-//! changed.
+//! Replays the inputs that libFuzzer found worth keeping, on any machine, and each of them truncated and with
+//! some bytes changed.
 
 use fuzz::{TARGETS, corpus};
 

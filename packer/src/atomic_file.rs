@@ -132,7 +132,8 @@ impl NewFile {
         let mode = Mode::from_raw_mode(0o777);
         match rustix::fs::open(directory, flags | OFlags::TMPFILE, mode) {
             Ok(file) => Ok(Self { file: file.into(), path: path.to_owned(), hidden: None }),
-            // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen from FUSE.
+            // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen
+            // from FUSE.
             Err(Errno::ISDIR | Errno::OPNOTSUPP | Errno::INVAL) => {
                 let create = flags | OFlags::CREATE | OFlags::EXCL;
                 let (hidden, file) =

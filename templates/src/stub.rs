@@ -1,5 +1,6 @@
-//! Renders `stub.sh`, the POSIX sh text at the start of every bundle, for the launchers of that bundle. The text determines the
-//! architecture and starts its launcher; this file only fills in the table, and refuses a table that the text could not use.
+//! Renders `stub.sh`, the POSIX sh text at the start of every bundle, for the launchers of that bundle. The
+//! text determines the architecture and starts its launcher; this file only fills in the table, and refuses a
+//! table that the text could not use.
 
 use bundle::{Arch, Digest, LAUNCHER_ALIGN};
 
@@ -11,8 +12,9 @@ const TEMPLATE: &str = include_str!("../stub.sh");
 /// Number of digits of the SHA-256 digest that name a launcher in the cache and check its bytes: 128 bits.
 const DIGEST_DIGITS: usize = 32;
 
-/// Whose launcher runs on an architecture if that architecture's own is not in the bundle. A kernel may have been built without
-/// `CONFIG_IA32_EMULATION` or `CONFIG_COMPAT`; then the launcher does not start, and the stub says so.
+/// Whose launcher runs on an architecture if that architecture's own is not in the bundle. A kernel may have
+/// been built without `CONFIG_IA32_EMULATION` or `CONFIG_COMPAT`; then the launcher does not start, and the
+/// stub says so.
 const FALLBACKS: [(Arch, Arch); 2] = [(Arch::X86_64, Arch::I686), (Arch::Aarch64, Arch::Armv7)];
 
 /// Where one host's launcher lies in the bundle. The bytes from `offset + length` up to the next multiple of
@@ -133,7 +135,8 @@ fn check(launchers: &[StubLauncher]) -> Result<(), StubError> {
     Ok(())
 }
 
-/// The line of the text's `case` for one launcher: every uname name of the architectures it serves, and where it is.
+/// The line of the text's `case` for one launcher: every uname name of the architectures it serves, and where
+/// it is.
 fn case(launcher: &StubLauncher, all: &[StubLauncher]) -> String {
     let host = launcher.host;
     let inside = |cpu: Arch| all.iter().any(|other| other.host == cpu);

@@ -1,4 +1,5 @@
-//! Which hosts a bundle will start on, and what each needs an emulator for; decided before anything is fetched.
+//! Which hosts a bundle will start on, and what each needs an emulator for; decided before anything is
+//! fetched.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! The app's file tree as it will be unpacked: sorted by path, times and owners left out, modes 0755 or 0644, links kept
-//! but made relative. Refuses paths that leave the tree (FORMAT.md, section 6); there is no node kind for devices, fifos
-//! and sockets.
+//! The app's file tree as it will be unpacked: sorted by path, times and owners left out, modes 0755 or 0644,
+//! links kept but made relative. Refuses paths that leave the tree (FORMAT.md, section 6); there is no node
+//! kind for devices, fifos and sockets.
 
 use std::collections::BTreeMap;
 use std::io;
