@@ -1,4 +1,4 @@
-//! The commands other than `pack`, a file each, and what only they need.
+//! The commands other than `pack`, one file each, and what only they need.
 
 pub(crate) mod binfmt;
 pub(crate) mod cache;

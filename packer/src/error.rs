@@ -127,7 +127,7 @@ pub(crate) enum Error {
     Package(#[from] DebError),
     #[error(transparent)]
     Dependency(#[from] debian::depends::Unsatisfied),
-    /// A layer of the tree that files are taken from cannot be read.
+    /// A layer that files of the tree are taken from cannot be read.
     #[error(transparent)]
     Layer(#[from] closure::Fault),
     #[error(transparent)]
@@ -323,7 +323,7 @@ impl Error {
         Some(text.to_owned())
     }
 
-    /// The message with its causes, on one line where it can be.
+    /// The message with its causes, on one line if possible.
     pub(crate) fn text(&self) -> String {
         chain(self)
     }
@@ -377,7 +377,7 @@ fn not_a_program_hint(found: &NotElf) -> &'static str {
     }
 }
 
-/// The first of many names.
+/// The first few of many names.
 fn few(names: &[String]) -> String {
     const FEW: usize = 12;
     let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -387,12 +387,12 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Bytes as a message shows them.
+/// Bytes as shown in messages.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a thing is that is no regular file.
+/// What something is that is not a regular file.
 pub(crate) fn kind_of(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"
