@@ -19,13 +19,14 @@ use crate::deb::{Deb, DebError};
 use crate::digest;
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
+use crate::keyring::Keyring;
 use crate::location::Location;
 use crate::mirror::{Mirror, MirrorSources, Origin, SNAPSHOT_TIMESTAMP};
 use crate::packages::{Package, PackageIndex, PackagesError};
 use crate::progress::Progress;
 use crate::ranged::{self, Member, MemberBytes, RangedError};
 use crate::release::{Release, ReleaseError, parse_timestamp};
-use crate::signature::{self, Keyring, SignatureError, Verifier};
+use crate::signature::{self, SignatureError};
 use crate::sources::{self, Source, SourceFile};
 
 /// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
@@ -40,8 +41,6 @@ pub struct ArchiveOptions<'a> {
     pub cache: PathBuf,
     /// Whose signatures count.
     pub keyring: Keyring,
-    /// What checks them.
-    pub verifier: Verifier,
     /// Take an index past its `Valid-Until`.
     pub allow_stale: bool,
     /// The time to check validity against.
@@ -59,7 +58,6 @@ impl<'a> ArchiveOptions<'a> {
             mirrors: MirrorSources::default(),
             cache,
             keyring: Keyring::debian(),
-            verifier: Verifier::Auto,
             allow_stale: false,
             now: SystemTime::now(),
             fetch: FetchOptions::default(),
@@ -464,7 +462,7 @@ fn vouched(
         Ok(document) if fetcher.is_offline() && !is_local => document,
         _ => fetcher.fetch_bytes(&location, MAX_INRELEASE)?,
     };
-    let signed = signature::verify(&document, &options.keyring, options.verifier, options.now)
+    let signed = signature::verify(&document, &options.keyring, options.now)
         .map_err(|source| ArchiveError::Signature { location: location.clone(), source })?;
     let unusable = |source| ArchiveError::Release { location: location.clone(), source };
     let release = Release::parse(&signed.text).map_err(unusable)?;
