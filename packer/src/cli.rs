@@ -14,9 +14,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::cli::values::{
-    Children, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts, libs, native,
+    Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts,
+    libs, native,
 };
-use crate::write::compress;
 
 // The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
 const WHAT: &str = "What to pack";
@@ -154,7 +154,7 @@ pub(crate) struct PackArgs {
     #[arg(help_heading = FORMAT)]
     pub(crate) head: Head,
     /// Zstandard compression level, from 1 (fastest) to 22 (smallest)
-    #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, help_heading = FORMAT)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LEVEL, help_heading = FORMAT)]
     #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
     /// Use FILE as the emulator on HOST (repeatable)

@@ -9,5 +9,6 @@ pub(crate) mod extract;
 pub(crate) mod hosts;
 pub(crate) mod in_use;
 pub(crate) mod inspect;
+pub(crate) mod notices;
 pub(crate) mod run;
 pub(crate) mod verify;

@@ -5,18 +5,9 @@ use std::io::{self, Read, Write};
 use bundle::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::tree::content::Content;
-
 /// The digest of `bytes`.
 pub(crate) fn of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
-}
-
-/// The digest of a content.
-pub(crate) fn of_content(content: &Content) -> io::Result<Digest> {
-    let mut passing = Hashing::new(content.reader());
-    io::copy(&mut passing, &mut io::sink())?;
-    Ok(passing.finish().2)
 }
 
 /// Passes bytes through, hashing and counting them. Reads where `T` reads, writes where `T` writes.

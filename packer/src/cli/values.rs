@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use bundle::Arch;
 
+/// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
+pub(crate) const DEFAULT_LEVEL: i32 = 19;
+
 /// `--libs`: Debian, and the suite if one was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Libs {

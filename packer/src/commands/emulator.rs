@@ -10,10 +10,10 @@ use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, SupplyArgs};
 use crate::commands::emulator_source;
 use crate::commands::emulator_transfer;
 use crate::emulators::{Emulator, Emulators};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::json;
-use crate::pack::report::size;
 use crate::say;
+use crate::units::size;
 
 #[derive(Serialize)]
 struct Row {
@@ -81,11 +81,11 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
         }
         EmulatorCommand::Remove(cell) => {
             let key = key(*cell)?;
-            if store()?.remove(key)? { Ok(String::new()) } else { Err(not_there(key)) }
+            if store()?.remove(key)? { Ok(String::new()) } else { Err(Error::NotInStore { key }) }
         }
         EmulatorCommand::Path(cell) => {
             let key = key(*cell)?;
-            let path = store()?.path(key)?.ok_or_else(|| not_there(key))?;
+            let path = store()?.path(key)?.ok_or_else(|| Error::NotInStore { key })?;
             Ok(format!("{}\n", path.display()))
         }
     }
@@ -140,15 +140,4 @@ fn list(store: &Emulators, json: bool) -> Result<String, Error> {
 fn key(cell: CellArgs) -> Result<EmulatorKey, Error> {
     let host = cell.host.or(Arch::HOST).ok_or(Error::NoHostLeft { target: cell.target })?;
     Ok(EmulatorKey { host, target: cell.target })
-}
-
-fn not_there(key: EmulatorKey) -> Error {
-    Error::Told {
-        message: format!("the store has no emulator {key}"),
-        hint: Some(format!(
-            "fetch it with `unibin emulator fetch --target {} --hosts {}`",
-            key.target, key.host
-        )),
-        code: Code::Failure,
-    }
 }

@@ -9,10 +9,10 @@ use std::path::Path;
 use debian::{ArchiveError, FetchError};
 
 use crate::cli::ArchiveArgs;
-use crate::error::{Code, Error};
-use crate::pack::report::size;
+use crate::error::Error;
 use crate::packages::suites;
 use crate::progress::Bars;
+use crate::units::size;
 
 /// The suites that emulators come from, in the order in which they are looked through.
 const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];
@@ -36,7 +36,7 @@ pub(crate) fn fetch(
         let bar = bars.bar(suite);
         let archive = suites::open_suite(args, suite, &bar)?;
         let found = archive.sources(|name| missing.iter().any(|(wanted, _)| wanted == name));
-        for source in found.map_err(|error| suites::failed(&error))? {
+        for source in found? {
             let name = (source.name.clone(), source.version.clone());
             if !missing.contains(&name) {
                 continue;
@@ -48,7 +48,7 @@ pub(crate) fn fetch(
                 Ok(()) => drop(missing.remove(&name)),
                 // The index of a mirror may be older than its pool.
                 Err(ArchiveError::Fetch(FetchError::NotFound { .. })) => continue,
-                Err(error) => return Err(suites::failed(&error)),
+                Err(error) => return Err(error.into()),
             }
             let total = source.files.iter().map(|file| file.size).sum();
             let _ = writeln!(text, "{} {} ({})", source.name, source.version, size(total));
@@ -58,11 +58,5 @@ pub(crate) fn fetch(
         return Ok(text);
     }
     let names: Vec<String> = missing.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    Err(Error::Told {
-        message: format!("the archive no longer has these source packages: {}", names.join(", ")),
-        hint: Some(
-            "use `--mirror` with a mirror that keeps old versions; all other sources were fetched".to_owned(),
-        ),
-        code: Code::Failure,
-    })
+    Err(Error::SourcesGone { names })
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::tree::app_tree::{self, App, Node};
 use crate::tree::content::Content;
 use crate::write::compress;
-use crate::write::tarball::{self, Entry};
+use crate::write::tarball::{self, TarEntry};
 
 /// How a Zstandard frame begins (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -87,16 +87,16 @@ fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
 fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, directory: &Path) -> Result<(), Error> {
     tarball::read(from, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        app_tree::check(path)?;
+        app_tree::tree_path(path)?;
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = match entry {
-            Entry::Directory => fs::create_dir_all(&to),
-            Entry::File { content, .. } => OpenOptions::new()
+            TarEntry::Directory => fs::create_dir_all(&to),
+            TarEntry::File { content, .. } => OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .open(&to)
                 .and_then(|mut file| io::copy(content, &mut file).map(drop)),
-            Entry::Symlink(_) | Entry::HardLink(_) => {
+            TarEntry::Symlink(_) | TarEntry::HardLink(_) => {
                 return Err(Error::tree(path, "an emulator archive must not contain links"));
             }
         };

@@ -10,14 +10,13 @@ use bundle::{Arch, Blob, Manifest, Rule, Rules};
 use serde::Serialize;
 
 use crate::cli::InspectArgs;
-use crate::commands::verify;
-use crate::emulators::known;
-use crate::emulators::notices;
+use crate::commands::notices;
+use crate::elf::{self, Elf, Kind, NotElf};
+use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
 use crate::json;
-use crate::pack::report::size;
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Elf, Kind, NotElf};
+use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
 
 /// Looks at the file and says what it is.
@@ -198,7 +197,7 @@ impl BundleView {
             notices: manifest
                 .notices()
                 .map(|row| NoticeView {
-                    part: verify::name(&manifest, &row.subject),
+                    part: bundle_file::blob_name(&manifest, &row.subject),
                     licence: readable(row.licence),
                     source: readable(row.source),
                     origin: readable(row.origin),
@@ -207,7 +206,7 @@ impl BundleView {
             blobs: manifest
                 .blobs()
                 .map(|blob| BlobView {
-                    part: verify::name(&manifest, &blob),
+                    part: bundle_file::blob_name(&manifest, &blob),
                     encoding: blob.encoding.name(),
                     offset: blob.offset(),
                     stored: blob.stored(),
@@ -313,7 +312,7 @@ struct EmulatorView {
 impl ElfView {
     fn of(path: &Path, elf: &Elf) -> Self {
         let emulators = Arch::HOSTS.into_iter().filter(|host| *host != elf.arch).filter_map(|host| {
-            let emulator = known::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
+            let emulator = builtin_catalogue::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
             Some(EmulatorView { host: host.name(), emulator })
         });
         let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);

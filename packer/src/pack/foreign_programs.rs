@@ -7,36 +7,36 @@ use std::io::Read;
 use bundle::{Arch, EmulatorKey};
 
 use crate::cli::values::Children;
-use crate::emulators::Plan;
-use crate::emulators::known;
+use crate::elf::{self, Kind};
+use crate::emulators::builtin_catalogue;
+use crate::emulators::plan::Plan;
 use crate::error::readable;
-use crate::pack::request::Request;
-use crate::resolve::gather::Checked;
+use crate::request::Request;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Kind};
 
 /// What of an ELF file tells its CPU: `e_flags` of a 32-bit one ends here.
 const HEAD: u64 = 40;
 
 /// Names each CPU whose programs are in the app, and for which an emulator is known but was not asked for.
-pub(crate) fn hint(request: &Request, checked: &Checked, plan: &Plan) {
+pub(crate) fn hint(request: &Request, resolved: &ResolvedApp, plan: &Plan) {
     if request.children == Children::None {
         return;
     }
     let mut found: BTreeMap<Arch, (String, usize)> = BTreeMap::new();
-    for (path, node) in checked.app.nodes() {
+    for (path, node) in resolved.app.nodes() {
         if let Node::File { executable: true, content } = node
             && let Some(arch) = program(content)
-            && arch != checked.target
+            && arch != resolved.target
         {
             found.entry(arch).or_insert_with(|| (readable(path), 0)).1 += 1;
         }
     }
     for (arch, (path, count)) in found.into_iter().filter(|(arch, _)| !request.also_targets.contains(arch)) {
         let emulated = |host: &Arch| {
-            *host != arch && known::emulator(EmulatorKey { host: *host, target: arch }).is_some()
+            *host != arch && builtin_catalogue::emulator(EmulatorKey { host: *host, target: arch }).is_some()
         };
         if plan.hosts.iter().any(emulated) {
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };

@@ -6,13 +6,14 @@ use bundle::{Arch, BlobKind};
 use serde::Serialize;
 
 use crate::cli::values::Head;
-use crate::emulators::Plan;
+use crate::emulators::plan::Plan;
 use crate::error::readable;
 use crate::json;
-use crate::pack::inventory::Listing;
-use crate::pack::request::Request;
-use crate::resolve::gather::Checked;
-use crate::write::assemble::{Packed, PackedEmulator, Parts, Written};
+use crate::request::Request;
+use crate::resolve::inventory::Inventory;
+use crate::resolve::resolved_app::ResolvedApp;
+use crate::units::size;
+use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ pub(crate) struct Report {
     hosts: Vec<HostRow>,
     skipped: Vec<Skipped>,
     /// What is in the app.
-    tree: Listing,
+    tree: Inventory,
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
@@ -48,7 +49,7 @@ struct NativeRow {
     target: &'static str,
     /// Of x86-64; 0 for the baseline.
     level: u16,
-    tree: Listing,
+    tree: Inventory,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,8 +89,13 @@ struct Skipped {
 
 impl Report {
     /// What is known before anything is written.
-    pub(crate) fn new(request: &Request, checked: &Checked, natives: &[(u16, Checked)], plan: &Plan) -> Self {
-        let Checked { target, entries, listing, .. } = checked;
+    pub(crate) fn new(
+        request: &Request,
+        resolved: &ResolvedApp,
+        natives: &[(u16, ResolvedApp)],
+        plan: &Plan,
+    ) -> Self {
+        let ResolvedApp { target, entries, inventory, .. } = resolved;
         let route = |host: &Arch| {
             if natives.iter().any(|(_, native)| native.target == *host) {
                 return "native".to_owned();
@@ -107,7 +113,7 @@ impl Report {
                 .map(|(level, native)| NativeRow {
                     target: native.target.name(),
                     level: *level,
-                    tree: native.listing.clone(),
+                    tree: native.inventory.clone(),
                 })
                 .collect(),
             head: match request.head {
@@ -134,7 +140,7 @@ impl Report {
                 .iter()
                 .map(|(host, why)| Skipped { host: host.name(), why: why.clone() })
                 .collect(),
-            tree: listing.clone(),
+            tree: inventory.clone(),
             length: None,
             app: None,
             fetched: None,
@@ -155,10 +161,10 @@ impl Report {
             }
             let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
             host.broker = broker.map(|(_, frame)| frame.stored.len());
-            let of_host = |packed: &&Packed| {
+            let of_host = |packed: &&PackedEmulators| {
                 packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
             };
-            if let Some(Packed { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
+            if let Some(PackedEmulators { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
                 let name =
                     |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
                 let (own, others): (Vec<_>, Vec<_>) =
@@ -224,14 +230,4 @@ impl Report {
 fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
     let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
     cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()
-}
-
-/// A length for people.
-pub(crate) fn size(bytes: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..0x10_0000 => format!("{} KiB", tenths(1024)),
-        _ => format!("{} MiB", tenths(0x10_0000)),
-    }
 }

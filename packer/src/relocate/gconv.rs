@@ -3,8 +3,9 @@
 
 use bundle::RuleKind;
 
-use crate::pack::request::Rule;
-use crate::relocate::patch_paths::{NOTHING, find, forget};
+use crate::byte_search;
+use crate::relocate::patch_paths::{NOTHING, forget};
+use crate::request::Rule;
 
 /// How the path ends by which the built-in directory is recognised: of the list of its contents (`GCONV_MODULES_CACHE` of glibc's
 /// `iconv/Makefile`).
@@ -33,7 +34,8 @@ pub(crate) enum Converters {
 
 /// Makes a C library look for converters in the tree or nowhere. `has`: whether the tree has a file at this path.
 pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Converters {
-    let (Some(directory), Some(variable)) = (directory(library), find(library, VARIABLE)) else {
+    let (Some(directory), Some(variable)) = (directory(library), byte_search::position(library, VARIABLE))
+    else {
         return Converters::Unknown;
     };
     let is_known = forget(library, &[&directory, &b"\0"[..]].concat());
@@ -49,7 +51,7 @@ pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Co
 
 /// The directory of converters that is built into a C library.
 fn directory(library: &[u8]) -> Option<Vec<u8>> {
-    let end = find(library, CACHE)?;
+    let end = byte_search::position(library, CACHE)?;
     let start = library[..end].iter().rposition(|byte| *byte == 0)? + 1;
     let directory = &library[start..end];
     (directory.len() > 1 && directory[0] == b'/').then(|| directory.to_vec())
@@ -78,7 +80,7 @@ mod tests {
     fn without_converters_in_the_tree_there_are_none() {
         let mut library = LIBRARY.to_vec();
         assert_eq!(of_the_tree(&mut library, &|_| false), Converters::None);
-        let left = |text: &[u8]| find(&library, text).is_some();
+        let left = |text: &[u8]| byte_search::position(&library, text).is_some();
         assert!(!left(b"GCONV_PATH") && !left(b"UNIBIN_GCP") && left(b"/usr/lib/a/gconv.so"));
         assert_eq!(library.len(), LIBRARY.len(), "nothing moves");
     }

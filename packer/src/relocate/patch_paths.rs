@@ -1,5 +1,7 @@
 //! Paths that are constants in a loader or a library, forgotten: nothing in the file moves.
 
+use crate::byte_search;
+
 /// A byte that is in no name that anybody would make.
 pub(crate) const NOTHING: u8 = 1;
 
@@ -7,7 +9,7 @@ pub(crate) const NOTHING: u8 = 1;
 /// the root, as long as it was. `text`: the path, with what comes before and after it.
 pub(crate) fn forget(bytes: &mut [u8], text: &[u8]) -> bool {
     let mut from = 0;
-    while let Some(at) = find(&bytes[from..], text) {
+    while let Some(at) = byte_search::position(&bytes[from..], text) {
         let found = &mut bytes[from + at..from + at + text.len()];
         let part = found.iter_mut().skip_while(|byte| **byte != b'/').skip(1);
         part.take_while(|byte| !matches!(**byte, b'/' | 0)).for_each(|byte| *byte = NOTHING);
@@ -15,11 +17,6 @@ pub(crate) fn forget(bytes: &mut [u8], text: &[u8]) -> bool {
         from += at + text.len() - 1;
     }
     from > 0
-}
-
-/// Where `text` stands in `bytes` first.
-pub(crate) fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    bytes.windows(text.len()).position(|window| window == text)
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use bundle::Digest;
+
+use crate::hash::Hashing;
+
 /// A range of bytes, cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
@@ -35,6 +39,20 @@ impl Content {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File { length, .. } => *length,
         }
+    }
+
+    /// All of them, in memory.
+    pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Their SHA-256.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut passing = Hashing::new(self.reader());
+        io::copy(&mut passing, &mut io::sink())?;
+        Ok(passing.finish().2)
     }
 
     /// A reader of its own position; any number may read at once.

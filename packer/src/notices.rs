@@ -1,13 +1,5 @@
 //! What a distributor of a bundle owes to the authors of its parts: licences, and where the exact source is.
 
-use std::fmt::Write;
-use std::io::Read;
-
-use bundle::BlobKind;
-
-use crate::error::{Error, readable};
-use crate::write::bundle_file::BundleFile;
-
 /// What is owed for one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owed {
@@ -47,30 +39,4 @@ pub(crate) fn once<Part: AsRef<str>>(parts: impl Iterator<Item = Part>) -> Strin
         }
     }
     all.join(", ")
-}
-
-/// Everything of that kind that a bundle carries, as one text; each licence text once.
-pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
-    let manifest = bundle.manifest()?;
-    let mut text = String::new();
-    for notice in manifest.notices() {
-        let _ = writeln!(
-            text,
-            "{}\n  licence: {}\n  source:  {}\n  origin:  {}\n",
-            crate::commands::verify::name(&manifest, &notice.subject),
-            readable(notice.licence),
-            readable(notice.source),
-            readable(notice.origin),
-        );
-    }
-    for blob in manifest.blobs().filter(|blob| blob.kind == BlobKind::Notices) {
-        let mut bytes = Vec::new();
-        let unpacked = bundle
-            .unpacked(&blob)
-            .and_then(|blob_bytes| blob_bytes.take(blob.length()).read_to_end(&mut bytes));
-        unpacked.map_err(|source| Error::damaged(bundle.path(), "notices", &source))?;
-        text += &readable(&bytes);
-        text += "\n";
-    }
-    Ok(text)
 }

@@ -7,15 +7,15 @@ use closure::Library;
 use serde::Serialize;
 
 use crate::error::readable;
-use crate::pack::report::size;
 use crate::resolve::layers::{Layers, shown};
 use crate::tree::app_tree::{App, Node};
+use crate::units::size;
 
 /// An app's contents.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Listing {
+pub(crate) struct Inventory {
     /// Loader and libraries, in the order in which a loader would load them.
-    pub(crate) libraries: Vec<Row>,
+    pub(crate) libraries: Vec<LibraryRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
     /// Families of plug-ins and data that came along.
@@ -28,7 +28,7 @@ pub(crate) struct Listing {
 
 /// One library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Row {
+pub(crate) struct LibraryRow {
     /// The name that asked for it.
     pub(crate) name: String,
     /// The file in the tree.
@@ -43,7 +43,7 @@ pub(crate) struct Row {
     pub(crate) size: u64,
 }
 
-impl Listing {
+impl Inventory {
     /// Adds libraries that were found, each once.
     pub(crate) fn add(&mut self, libraries: &[Library], layers: &Layers) {
         for library in libraries {
@@ -53,7 +53,7 @@ impl Listing {
                 _ => continue,
             };
             let holder = layers.app.file(path).map_or(path.as_slice(), |(holder, _)| holder);
-            let row = Row {
+            let row = LibraryRow {
                 name: readable(&library.name),
                 path: shown(path),
                 rule: library.rule.to_string(),
@@ -82,7 +82,7 @@ impl Listing {
         let mut text = String::new();
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {
-            let Row { path, rule, from, .. } = row;
+            let LibraryRow { path, rule, from, .. } = row;
             let from = if from.is_empty() { String::new() } else { format!("  {from}") };
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }
