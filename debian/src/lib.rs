@@ -4,6 +4,7 @@
 
 mod ar;
 pub mod archive;
+mod archive_error;
 mod clearsign;
 pub mod contents;
 pub mod deb;
@@ -28,11 +29,13 @@ mod version;
 mod xz;
 pub mod xz_index;
 
-pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
+pub use archive::{Archive, ArchiveOptions, Provenance};
+pub use archive_error::{ArchiveError, MirrorFailure};
 pub use bundle::Digest;
 pub use contents::{Contents, Holder};
 pub use deb::{Deb, DebEntry, DebError, DebKind};
 pub use depends::Unsatisfied;
+pub use digest::FileDigest;
 pub use fetch::{FetchOptions, Fetcher};
 pub use fetch_error::FetchError;
 pub use keyring::{Keyring, KeyringError};
