@@ -346,7 +346,7 @@ fn is_stale(error: &ArchiveError) -> bool {
         matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
     };
     matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| stale(error)))
+        if failures.iter().any(|failure| stale(&failure.error)))
 }
 
 fn is_full(error: &io::Error) -> bool {
