@@ -6,6 +6,7 @@
 
 mod unpacked;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
