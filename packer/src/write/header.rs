@@ -9,7 +9,7 @@ use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
 use crate::cli::values::Head;
-use crate::error::{Code, Error};
+use crate::error::Error;
 
 /// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
 /// no section headers.
@@ -97,5 +97,5 @@ pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
             length: *length,
         })
         .collect();
-    templates::stub(&rows).map_err(|error| Error::told(&error, None, Code::Failure))
+    Ok(templates::stub(&rows)?)
 }
