@@ -4,6 +4,7 @@
 //! Instead of cargo's own verification, which would compile the crates of others anew: the packed sources become a workspace
 //! with this one's profiles and lock file, and its builds share the target directory.
 
+mod calls;
 mod unpacked;
 
 use std::fmt::Write as _;
@@ -17,14 +18,13 @@ use end_to_end::{CODE_OF_ENDING, SAYS, smallest};
 
 use crate::launchers::{DIRECTORY, SUMS, sha256};
 use crate::workflows::pinned_channel;
+use calls::{Check as _, LAUNCHERS, cargo};
 use unpacked::Unpacked;
 
 /// What the registry takes, in bytes (<https://doc.rust-lang.org/cargo/reference/publishing.html>).
 const LARGEST: u64 = 10 * 1024 * 1024;
 /// The crates that say `publish = false`, being of use in this repository only. Cargo would pack them too.
 const UNPUBLISHED: [&str; 3] = ["end-to-end", "fuzz", "xtask"];
-/// Where `templates/build.rs` looks for the launchers of a distribution.
-const LAUNCHERS: &str = "UNIBIN_BUILD_LAUNCHERS";
 
 pub(crate) fn run() -> Result<()> {
     let workspace = crate::workspace::workspace();
@@ -136,23 +136,4 @@ fn other_launchers(workspace: &Path, unpacked: &Unpacked, away: &Path, usual: &[
     ensure!(holds(&bundle) && !holds(usual), "`{LAUNCHERS}` does not decide what is embedded");
     println!("unibin, built with the launchers of a distribution, packs them");
     Ok(())
-}
-
-fn cargo(directory: &Path) -> Command {
-    let mut command = end_to_end::cargo();
-    command.current_dir(directory).env_remove(LAUNCHERS);
-    command
-}
-
-/// A command that must succeed.
-trait Check {
-    fn check(&mut self) -> Result<()>;
-}
-
-impl Check for Command {
-    fn check(&mut self) -> Result<()> {
-        let status = self.status().with_context(|| format!("cannot run {self:?}"))?;
-        ensure!(status.success(), "{self:?} failed");
-        Ok(())
-    }
 }

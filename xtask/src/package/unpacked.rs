@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Check as _;
+use super::calls::{Check as _, cargo};
 
 /// A workspace of unpacked crates.
 pub(super) struct Unpacked {
@@ -50,7 +50,7 @@ impl Unpacked {
 
     /// Cargo in this workspace, with the target directory of the checkout.
     pub(super) fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut command = super::cargo(&self.directory);
+        let mut command = cargo(&self.directory);
         command.args(arguments).arg("--quiet").arg("--target-dir").arg(&self.target);
         command
     }
