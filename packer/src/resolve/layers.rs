@@ -56,7 +56,7 @@ pub(crate) struct Layers {
 #[derive(Debug)]
 pub(crate) struct GivenProgram {
     /// Its path in the tree.
-    pub(crate) place: Vec<u8>,
+    pub(crate) tree_path: Vec<u8>,
     /// The path as the user gave it.
     pub(crate) path: PathBuf,
 }
@@ -88,7 +88,7 @@ impl Layers {
     }
 
     /// What `path` leads to.
-    pub(crate) fn find(&self, path: &[u8]) -> Result<Option<Place>, Error> {
+    pub(crate) fn locate(&self, path: &[u8]) -> Result<Option<Place>, Error> {
         Ok(self.tree().find(path)?)
     }
 
@@ -96,7 +96,7 @@ impl Layers {
     pub(crate) fn real_directory(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut end = path.len();
         loop {
-            if let Some(place) = self.find(&path[..end])? {
+            if let Some(place) = self.locate(&path[..end])? {
                 let rest = path[end..].strip_prefix(b"/").unwrap_or(&path[end..]);
                 // If there is nothing yet, the tree will have a merged `/usr`.
                 if place.path.is_empty() && rest.starts_with(b"lib") {
@@ -150,7 +150,7 @@ impl Layers {
     /// else by its own path.
     pub(crate) fn named(&self, path: &[u8]) -> String {
         match &self.given {
-            Some(given) if given.place == path => given.path.display().to_string(),
+            Some(given) if given.tree_path == path => given.path.display().to_string(),
             _ => shown(path),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn add(
             }
             added.sets.push(set);
             for path in files {
-                let Some(place) = layers.find(&path)? else { continue };
+                let Some(place) = layers.locate(&path)? else { continue };
                 layers.take(&place)?;
                 let Some((_, Node::File { content, .. })) = layers.app.file(&place.path) else { continue };
                 let object = Object::read(&mut content.reader());

@@ -73,7 +73,7 @@ pub(crate) fn trace(
             if NEVER.into_iter().any(never) {
                 continue;
             }
-            let Some(place) = layers.find(&path)? else { continue };
+            let Some(place) = layers.locate(&path)? else { continue };
             if place.node == closure::Node::File && layers.app.file(&place.path).is_none() {
                 layers.take(&place)?;
                 added += 1;
