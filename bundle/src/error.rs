@@ -70,7 +70,7 @@ impl FormatError {
             Self::Reference => "a manifest row refers to something that does not exist",
             Self::Twice => "two manifest rows are for the same thing",
             Self::Overlap => "blobs overlap",
-            Self::Name => "the manifest holds an impossible name",
+            Self::Name => "the manifest holds an invalid name",
         }
     }
 }

@@ -1,4 +1,4 @@
-#![doc = include_str!("../../FORMAT.md")]
+#![doc = include_str!("../FORMAT.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -32,11 +32,12 @@ mod rows;
 mod rule;
 mod signature;
 mod source;
+mod tree_path;
 
 pub use arch::{Arch, Class, Endian};
 pub use binfmt::Binfmt;
 pub use blob::{Blob, BlobKind, Encoding};
-pub use digest::Digest;
+pub use digest::{Digest, NotADigest};
 #[cfg(feature = "encode")]
 pub use encode::{
     EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant,
@@ -45,11 +46,14 @@ pub use error::{FormatError, Part};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
-pub use path::{PATH_MAX, cut, has, is_tree_path};
+pub use path::{cut, has};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
 pub use rule::{Rule, RuleKind, Rules};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
+pub use tree_path::{LINKS_MAX, MERGED, PATH_MAX, TreePath, components_of, directory_of, file_name_of};
+#[cfg(feature = "encode")]
+pub use tree_path::{join, plain};
 
 /// Every launcher starts at a multiple of this many bytes, so that the stub can cut it out with `dd bs=4096`.
 pub const LAUNCHER_ALIGN: u64 = 4096;

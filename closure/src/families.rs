@@ -1,9 +1,11 @@
 //! What no header names: families of plug-ins and data that libraries look for by themselves, as one table. A row tells by
 //! what a family is recognised, which files it has, and which Debian packages bring them where no dependency does.
 
+use bundle::join;
+
 use crate::glob::{expand, matches};
 use crate::loader::Loader;
-use crate::tree::{Fault, Tree, join};
+use crate::tree::{Fault, Tree};
 use crate::walk::Closure;
 
 /// One family.
@@ -25,6 +27,8 @@ pub struct Family {
     /// over directories and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
     /// that their emulator does not cover.
     pub arguments: &'static [(&'static str, &'static str)],
+    /// Whether its programs find the files from the path that they are called by.
+    pub found_by_path: bool,
 }
 
 /// A row with nothing in it.
@@ -36,6 +40,7 @@ const NONE: Family = Family {
     files: &[],
     packages: &[],
     arguments: &[],
+    found_by_path: false,
 };
 
 /// The table. Every path is where the upstream project or Debian puts it.
@@ -103,6 +108,8 @@ pub const FAMILIES: &[Family] = &[
         libraries: &["libpython3*.so.*"],
         programs: &["usr/bin/python3*", "usr/local/bin/python3*"],
         files: &["usr/lib/python3*/**", "usr/local/lib/python3*/**", "etc/python3*/**"],
+        // `getpath.py` of CPython starts from `argv[0]`.
+        found_by_path: true,
         ..NONE
     },
     Family {
@@ -210,7 +217,7 @@ impl Family {
         let fits =
             |patterns: &[&str], text: &[u8]| patterns.iter().any(|pattern| matches(pattern.as_bytes(), text));
         let soname = |library: &crate::walk::Library| {
-            library.object.soname.clone().unwrap_or_else(|| crate::tree::name_of(&library.path).to_vec())
+            library.object.soname.clone().unwrap_or_else(|| bundle::file_name_of(&library.path).to_vec())
         };
         let own = closure.libraries.iter().filter(|library| !fits(&C_LIBRARIES, &soname(library)));
         let objects = own.map(|library| &library.object).chain([&closure.program]);

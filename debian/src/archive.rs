@@ -2,29 +2,30 @@
 //! suite; its indexes; its packages; and the record of why each is believed.
 //! Refuses a mirror on the first thing about it that does not hold, and says of every mirror what that was.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use bundle::Digest;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use crate::archive_error::{ArchiveError, MirrorFailure};
 use crate::contents::Contents;
-use crate::deb::{Deb, DebError};
-use crate::digest::Sha256;
+use crate::deb::Deb;
+use crate::digest::{self, FileDigest};
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
+use crate::keyring::Keyring;
 use crate::location::Location;
 use crate::mirror::{Mirror, MirrorSources, Origin, SNAPSHOT_TIMESTAMP};
-use crate::packages::{Package, PackageIndex, PackagesError};
+use crate::packages::{Package, PackageIndex};
 use crate::progress::Progress;
 use crate::ranged::{self, Member, MemberBytes, RangedError};
-use crate::release::{Release, ReleaseError, parse_timestamp};
-use crate::signature::{self, Keyring, SignatureError, Verifier};
+use crate::release::{Release, parse_timestamp};
+use crate::signature;
 use crate::sources::{self, Source, SourceFile};
 
 /// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
@@ -39,8 +40,6 @@ pub struct ArchiveOptions<'a> {
     pub cache: PathBuf,
     /// Whose signatures count.
     pub keyring: Keyring,
-    /// What checks them.
-    pub verifier: Verifier,
     /// Take an index past its `Valid-Until`.
     pub allow_stale: bool,
     /// The time to check validity against.
@@ -58,134 +57,10 @@ impl<'a> ArchiveOptions<'a> {
             mirrors: MirrorSources::default(),
             cache,
             keyring: Keyring::debian(),
-            verifier: Verifier::Auto,
             allow_stale: false,
             now: SystemTime::now(),
             fetch: FetchOptions::default(),
             progress,
-        }
-    }
-}
-
-/// What can go wrong with an archive.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// Bytes could not be had.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The table of contents is not signed as it should be.
-    #[error("the signature of `{location}` is refused")]
-    Signature {
-        /// URL or path of the `InRelease`.
-        location: String,
-        /// Why.
-        source: SignatureError,
-    },
-    /// The table of contents cannot be used.
-    #[error("`{location}` cannot be used")]
-    Release {
-        /// URL or path of the `InRelease`.
-        location: String,
-        /// Why.
-        source: ReleaseError,
-    },
-    /// An index cannot be read.
-    #[error("the packages of `{architecture}` cannot be read")]
-    Packages {
-        /// Debian's name of the CPU.
-        architecture: String,
-        /// Why.
-        source: PackagesError,
-    },
-    /// The index of files cannot be read.
-    #[error("the index of files of `{architecture}` cannot be read")]
-    Contents {
-        /// Debian's name of the CPU.
-        architecture: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A package cannot be read.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// A member of a package is not as pinned.
-    #[error(transparent)]
-    Member(RangedError),
-    /// A package has no file of that path.
-    #[error("package `{package}` {version} holds no file `{path}`")]
-    NoMember {
-        /// The package.
-        package: String,
-        /// Its version.
-        version: String,
-        /// The path that was looked for.
-        path: String,
-    },
-    /// The suite has no packages for that CPU.
-    #[error("suite `{suite}` has no packages for `{architecture}`, only for `{available}`")]
-    NoArchitecture {
-        /// The suite.
-        suite: String,
-        /// What was asked for.
-        architecture: String,
-        /// What there is, separated by blanks.
-        available: String,
-    },
-    /// A text that cannot be a suite's name.
-    #[error("`{0}` is not the name of a suite")]
-    BadSuite(String),
-    /// There is no mirror to ask.
-    #[error("there is no mirror to get suite `{0}` from")]
-    NoMirror(String),
-    /// No mirror would do; one line for each, with its reason.
-    #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
-    AllMirrorsFailed {
-        /// The suite.
-        suite: String,
-        /// Each mirror and why it was refused, in the order tried.
-        failures: Vec<(Mirror, ArchiveError)>,
-    },
-}
-
-fn list(failures: &[(Mirror, ArchiveError)]) -> String {
-    failures.iter().fold(String::new(), |mut lines, (mirror, error)| {
-        let _ = write!(lines, "\n  {mirror}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let _ = write!(lines, ": {error}");
-            cause = error.source();
-        }
-        lines
-    })
-}
-
-impl ArchiveError {
-    /// What would have worked.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Fetch(error) => error.hint(),
-            Self::Member(error) => error.hint(),
-            Self::NoArchitecture { .. } => {
-                Some("CPUs go by Debian's names here, and newer ones are in `sid` only".into())
-            }
-            Self::Signature { source, .. } => source.hint(),
-            Self::Release { source, .. } => source.hint(),
-            Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),
-            Self::NoMirror(_) => Some("name a mirror, or allow the snapshot archive".into()),
-            Self::AllMirrorsFailed { failures, .. } => {
-                // That one mirror lacks the file says less than what another one answered.
-                let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
-                let hint = |lacking: bool| {
-                    let mut failures = failures.iter().filter(|(_, error)| lacks(error) == lacking);
-                    failures.find_map(|(_, error)| error.hint())
-                };
-                hint(false).or_else(|| hint(true))
-            }
-            Self::Deb(error) => Some(error.hint().into()),
-            Self::Packages { .. } | Self::Contents { .. } => Some(
-                "the archive signed it as it is: try again after its next update, or another suite".into(),
-            ),
-            Self::NoMember { .. } => None,
         }
     }
 }
@@ -199,15 +74,18 @@ pub struct Provenance {
     /// The suite that was asked for.
     pub suite: String,
     /// SHA-256 of the `InRelease` file, signature and all.
-    pub inrelease_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub inrelease_sha256: Digest,
     /// Fingerprints of the primary keys that signed it.
     pub signed_by: Vec<String>,
     /// SHA-256 of the index, `Packages.xz`.
-    pub packages_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub packages_sha256: Digest,
     /// Path of the `.deb` below the mirror's base.
     pub deb: String,
     /// SHA-256 of the `.deb`.
-    pub deb_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub deb_sha256: Digest,
 }
 
 /// An opened suite.
@@ -227,7 +105,7 @@ struct Table {
     /// The directory below `dists`: the suite's name, as it was asked for.
     suite: String,
     release: Release,
-    inrelease_sha256: Sha256,
+    inrelease_sha256: Digest,
     signed_by: Vec<String>,
 }
 
@@ -247,7 +125,7 @@ impl<'a> Archive<'a> {
                     let table_of_other_name = OnceLock::new();
                     return Ok(Self { options, fetcher, mirror, others, table, table_of_other_name });
                 }
-                Err(error) => failures.push((mirror, error)),
+                Err(error) => failures.push(MirrorFailure { mirror, error }),
             }
         }
         if failures.is_empty() {
@@ -271,8 +149,7 @@ impl<'a> Archive<'a> {
         let other = self.table_of_other_name.get()?.as_ref()?;
         let (asked, date) = (&self.table.suite, &self.table.release.date);
         Some(format!(
-            "the mirror is between two updates: its `{asked}` of {date} lists indexes that it does not have; they are taken \
-             from `{}` of {}, which is signed too",
+            "the mirror is in the middle of an update: its `{asked}` of {date} lists indexes that it does not have; using those from `{}` of {} instead, which is also signed",
             other.suite, other.release.date
         ))
     }
@@ -311,13 +188,13 @@ impl<'a> Archive<'a> {
         dest: &Path,
     ) -> Result<(), ArchiveError> {
         let path = format!("{}/{}", source.directory, file.name);
-        self.fetch_from_any(&path, dest, (file.size, file.sha256))
+        self.fetch_from_any(&path, dest, FileDigest { size: file.size, sha256: file.sha256 })
     }
 
     /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
     /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
     /// belong to.
-    fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
+    fn index(&self, name: &str, architecture: &str) -> Result<(File, Digest), ArchiveError> {
         match self.index_by(&self.table, name, architecture) {
             Err(ArchiveError::Fetch(error)) if error.is_the_mirrors_fault() => self
                 .other_table()
@@ -344,19 +221,20 @@ impl<'a> Archive<'a> {
         table: &Table,
         name: &str,
         architecture: &str,
-    ) -> Result<(File, Sha256), ArchiveError> {
+    ) -> Result<(File, Digest), ArchiveError> {
         let Table { suite, release, .. } = table;
         let no_architecture = || ArchiveError::NoArchitecture {
             suite: suite.clone(),
             architecture: architecture.to_owned(),
             available: release.architectures.join(" "),
         };
-        let (size, sha256) = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        let expected = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        let sha256 = expected.sha256;
         let extension = name.rsplit('.').next().unwrap_or_default();
         let dest = self.options.cache.join("indexes").join(format!("{sha256}.{extension}"));
         let directory = format!("dists/{suite}/main");
         let fetch =
-            |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
+            |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some(expected));
         let by_name = || fetch(format!("{directory}/{name}"));
         if release.by_hash {
             let within = name.rsplit_once('/').map(|(within, _)| format!("/{within}")).unwrap_or_default();
@@ -375,12 +253,16 @@ impl<'a> Archive<'a> {
     /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache directory.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
-        self.fetch_from_any(&package.filename, &dest, (package.size, package.sha256))?;
+        self.fetch_from_any(
+            &package.filename,
+            &dest,
+            FileDigest { size: package.size, sha256: package.sha256 },
+        )?;
         Ok(dest)
     }
 
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
-    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
+    fn fetch_from_any(&self, path: &str, dest: &Path, expected: FileDigest) -> Result<(), ArchiveError> {
         let mut first = None;
         // Once an index came by it, packages are of it too.
         let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
@@ -414,7 +296,7 @@ impl<'a> Archive<'a> {
             version: package.version.clone(),
             path: member.path.clone(),
         })?;
-        let computed = Sha256::of(&bytes);
+        let computed = digest::of(&bytes);
         if computed != member.sha256 {
             return Err(ArchiveError::Member(RangedError::Mismatch {
                 location: path.display().to_string(),
@@ -454,13 +336,13 @@ fn vouched(
     suite: &str,
 ) -> Result<Table, ArchiveError> {
     let location = mirror.join(&format!("dists/{suite}/InRelease"));
-    let kept = options.cache.join("releases").join(Sha256::of(location.as_bytes()).to_string());
+    let kept = options.cache.join("releases").join(digest::of(location.as_bytes()).to_string());
     let is_local = Location::parse(&location)?.is_local();
     let document = match fs::read(&kept) {
         Ok(document) if fetcher.is_offline() && !is_local => document,
         _ => fetcher.fetch_bytes(&location, MAX_INRELEASE)?,
     };
-    let signed = signature::verify(&document, &options.keyring, options.verifier, options.now)
+    let signed = signature::verify(&document, &options.keyring, options.now)
         .map_err(|source| ArchiveError::Signature { location: location.clone(), source })?;
     let unusable = |source| ArchiveError::Release { location: location.clone(), source };
     let release = Release::parse(&signed.text).map_err(unusable)?;
@@ -476,7 +358,7 @@ fn vouched(
     Ok(Table {
         suite: suite.to_owned(),
         release,
-        inrelease_sha256: Sha256::of(&document),
+        inrelease_sha256: digest::of(&document),
         signed_by: signed.fingerprints,
     })
 }

@@ -4,18 +4,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::digest::{Hasher, Sha256};
+use crate::digest::{self, FileDigest};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
-use crate::progress::{Progress, Running, Silent};
+use crate::progress::{Progress, Running};
+
+mod parts;
+pub use parts::Parts;
 
 /// How to fetch.
 #[derive(Debug, Clone)]
@@ -40,9 +42,6 @@ impl Default for FetchOptions {
         }
     }
 }
-
-/// What a file must be: its size in bytes and its SHA-256.
-pub type Expected = (u64, Sha256);
 
 /// Fetches, by the same options and over the same kept connections.
 pub struct Fetcher<'a> {
@@ -101,8 +100,8 @@ impl<'a> Fetcher<'a> {
         &self,
         url: &str,
         dest: &Path,
-        expected: Option<Expected>,
-    ) -> Result<Expected, FetchError> {
+        expected: Option<FileDigest>,
+    ) -> Result<FileDigest, FetchError> {
         if let Some(expected) = expected
             && is_already_there(dest, expected)
         {
@@ -120,7 +119,7 @@ impl<'a> Fetcher<'a> {
             part.restart()?; // nothing says that the bytes of last time are of the same file
         }
         let label = url.rsplit('/').next().unwrap_or(url);
-        let running = Running::begin(self.progress, label, expected.map(|(size, _)| size));
+        let running = Running::begin(self.progress, label, expected.map(|expected| expected.size));
         let resumed = part.length > 0;
         running.advance(part.length);
         let fetched = match self.complete(&location, url, &mut part, expected, &running) {
@@ -133,53 +132,6 @@ impl<'a> Fetcher<'a> {
         };
         part.rename(dest)?;
         Ok(fetched)
-    }
-
-    /// The bytes `range` of `url`: exactly that many, else an error. `RangesIgnored` when the server sends whole
-    /// files only. Nothing is verified here.
-    pub fn fetch_range(&self, url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
-        self.fetch_part(url, range, &Running::begin(&Silent, url, None))
-    }
-
-    /// A transfer of several parts, told as one; nobody knows before how many bytes they come to.
-    pub(crate) fn begin_parts(&self, url: &str) -> Running<'_> {
-        Running::begin(self.progress, url.rsplit('/').next().unwrap_or(url), None)
-    }
-
-    /// [`Self::fetch_range`] as a part of what `running` tells.
-    pub(crate) fn fetch_part(
-        &self,
-        url: &str,
-        range: Range<u64>,
-        running: &Running<'_>,
-    ) -> Result<Vec<u8>, FetchError> {
-        let length = range.end.saturating_sub(range.start);
-        match self.locate(url)? {
-            Location::File(path) => {
-                let mut bytes = vec![0; to_usize(length, url)?];
-                let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                file.read_exact_at(&mut bytes, range.start).map_err(|error| match file.metadata() {
-                    Ok(whole) if whole.len() < range.end => {
-                        let location = url.to_owned();
-                        FetchError::ShortBody { location, expected: range.end, received: whole.len() }
-                    }
-                    _ => unreadable(&path, error),
-                })?;
-                running.advance(length);
-                Ok(bytes)
-            }
-            Location::Http(_) if length == 0 => Ok(Vec::new()),
-            Location::Http(_) => self.retrying(|| {
-                let mut response = self.get(url, Some((range.start, Some(range.end - 1))))?;
-                match response.status().as_u16() {
-                    206 if part_start(&response) == Some(range.start) => {}
-                    200 | 206 => return Err(FetchError::RangesIgnored { location: url.to_owned() }.into()),
-                    status => return Err(status_error(url, status)),
-                }
-                let body = Counted { reader: response.body_mut().as_reader(), running };
-                read_body(body, url, length, Some(length))
-            }),
-        }
     }
 
     /// The whole of `url`, which must not be longer than `max` bytes. Nothing is verified here.
@@ -214,10 +166,10 @@ impl<'a> Fetcher<'a> {
         location: &Location,
         url: &str,
         part: &mut Part,
-        expected: Option<Expected>,
+        expected: Option<FileDigest>,
         running: &Running<'_>,
-    ) -> Result<Expected, FetchError> {
-        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+    ) -> Result<FileDigest, FetchError> {
+        let limit = expected.map_or(u64::MAX, |expected| expected.size);
         match location {
             Location::File(path) => {
                 part.restart()?;
@@ -226,16 +178,18 @@ impl<'a> Fetcher<'a> {
             }
             Location::Http(_) => self.retrying(|| self.append_http(url, part, expected, running))?,
         }
-        let (computed, length) = part.digest()?;
-        let Some((size, digest)) = expected else { return Ok((length, computed)) };
-        if length != size {
-            return Err(FetchError::ShortBody { location: url.into(), expected: size, received: length });
+        let received = part.digest()?;
+        let Some(expected) = expected else { return Ok(received) };
+        if received.size != expected.size {
+            let (expected, received) = (expected.size, received.size);
+            return Err(FetchError::ShortBody { location: url.into(), expected, received });
         }
-        if computed != digest {
+        if received.sha256 != expected.sha256 {
             part.restart()?;
-            return Err(FetchError::Mismatch { location: url.into(), expected: digest, computed });
+            let (expected, computed) = (expected.sha256, received.sha256);
+            return Err(FetchError::Mismatch { location: url.into(), expected, computed });
         }
-        Ok((length, computed))
+        Ok(received)
     }
 
     /// One request for what `part` still lacks.
@@ -243,10 +197,10 @@ impl<'a> Fetcher<'a> {
         &self,
         url: &str,
         part: &mut Part,
-        expected: Option<Expected>,
+        expected: Option<FileDigest>,
         running: &Running<'_>,
     ) -> Result<(), Attempt> {
-        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+        let limit = expected.map_or(u64::MAX, |expected| expected.size);
         if expected.is_none() {
             part.restart()?;
         } else if part.length >= limit {
@@ -260,14 +214,14 @@ impl<'a> Fetcher<'a> {
             // The range is not there (416), or is another one than we asked for: our part is of no use.
             206 | 416 => {
                 part.restart()?;
-                let reason = "it answered with another part of the file".to_owned();
+                let reason = "it sent another part of the file".to_owned();
                 return Err(Attempt::Passing(FetchError::Unreachable { location: url.into(), reason }));
             }
             status => return Err(status_error(url, status)),
         }
         let announced = response.body().content_length().map(|rest| part.length + rest);
         part.append(&mut response.body_mut().as_reader(), url, limit, running)?;
-        match announced.or(expected.map(|(size, _)| size)) {
+        match announced.or(expected.map(|expected| expected.size)) {
             Some(expected) if part.length < expected => {
                 let location = url.to_owned();
                 Err(Attempt::Passing(FetchError::ShortBody { location, expected, received: part.length }))
@@ -396,11 +350,9 @@ impl Part {
         }
     }
 
-    fn digest(&mut self) -> Result<(Sha256, u64), FetchError> {
+    fn digest(&mut self) -> Result<FileDigest, FetchError> {
         self.file.rewind().map_err(|error| self.io(error))?;
-        let mut hasher = Hasher::new();
-        let length = hasher.update_from(&mut self.file).map_err(|error| self.io(error))?;
-        Ok((hasher.finish(), length))
+        digest::copy(&mut self.file, &mut io::sink()).map_err(|error| self.io(error))
     }
 
     fn rename(self, dest: &Path) -> Result<(), FetchError> {
@@ -414,9 +366,9 @@ impl Part {
     }
 }
 
-fn is_already_there(dest: &Path, (size, digest): Expected) -> bool {
-    fs::metadata(dest).is_ok_and(|metadata| metadata.len() == size)
-        && Sha256::of_file(dest).is_ok_and(|(computed, _)| computed == digest)
+fn is_already_there(dest: &Path, expected: FileDigest) -> bool {
+    fs::metadata(dest).is_ok_and(|metadata| metadata.len() == expected.size)
+        && digest::of_file(dest).is_ok_and(|found| found == expected)
 }
 
 /// Reads at most `max` bytes; where the length is announced, exactly that many.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bundle::{Digest, EmulatorKey};
+use debian::{ArchiveError, FetchError};
 
 use crate::catalogue::{CatalogueError, NoEmulator};
 use crate::elf_check::ElfFault;
@@ -35,19 +36,19 @@ pub enum EmulatorError {
         fault: ElfFault,
     },
     /// The network was needed although it is switched off.
-    #[error("the emulator {key} is not in the store and the network is switched off")]
+    #[error("the emulator {key} is not in the store, and network access is disabled")]
     Offline {
         /// The pair.
         key: EmulatorKey,
     },
     /// The pair must be locked, and is not.
-    #[error("the emulator {key} is not locked")]
+    #[error("the emulator {key} is not in the lock file")]
     NotLocked {
         /// The pair.
         key: EmulatorKey,
     },
     /// A translator of the user's must be locked or pinned, and is neither.
-    #[error("the translator `{name}` for {key} is not locked")]
+    #[error("your emulator `{name}` for {key} is neither in the lock file nor pinned")]
     OwnNotLocked {
         /// The pair.
         key: EmulatorKey,
@@ -56,7 +57,7 @@ pub enum EmulatorError {
     },
     /// What is offered is not what is locked.
     #[error(
-        "the emulator {key} is not the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
+        "the emulator {key} differs from the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
          sha256 {found}"
     )]
     OtherThanLocked {
@@ -104,9 +105,28 @@ pub struct Failure {
     /// A mirror, or the archive as a whole.
     pub place: String,
     /// What went wrong.
-    pub source: Box<dyn Error + Send + Sync>,
+    pub source: FailureCause,
+}
+
+/// Why a place could not give an emulator.
+#[derive(Debug, thiserror::Error)]
+pub enum FailureCause {
+    /// A Debian archive, or the package that it gave.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A copy of a store.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+impl Failure {
     /// What would have worked.
-    pub hint: Option<String>,
+    pub fn hint(&self) -> Option<String> {
+        match &self.source {
+            FailureCause::Archive(error) => error.hint(),
+            FailureCause::Fetch(error) => error.hint(),
+        }
+    }
 }
 
 impl EmulatorError {
@@ -118,26 +138,25 @@ impl EmulatorError {
             Self::Store(error) => error.hint(),
             Self::Given { fault, .. } => fault.hint(),
             Self::Offline { key: EmulatorKey { host, target } } => Some(format!(
-                "run `unibin emulator fetch --target {target} --hosts {host}` with the network on"
+                "run `unibin emulator fetch --target {target} --hosts {host}` without `--offline`"
             )),
             Self::NotLocked { key: EmulatorKey { host, target } } => {
-                Some(format!("`unibin emulator lock --target {target} --hosts {host}` locks it"))
+                Some(format!("lock it with `unibin emulator lock --target {target} --hosts {host}`"))
             }
             Self::OwnNotLocked { .. } => Some(
-                "name the file with `--translators` and give its row a `sha256`, or leave it out".into(),
+                "add a `sha256` to its entry and name the file with `--translators`, or omit it".into(),
             ),
             Self::OtherThanLocked { .. } => {
-                Some("`unibin emulator lock` locks what is offered now, unless it is older".into())
+                Some("`unibin emulator lock` locks the offered version, unless it is older".into())
             }
             Self::LockedGone { .. } => Some(
-                "name a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` \
-                 moves on to what there is"
+                "use a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` moves to the current version"
                     .into(),
             ),
             Self::Translators(error) => error.hint(),
             Self::Lock(error) => error.hint(),
             // The last place decides: the ones before it merely lacked the package.
-            Self::Fetch { failures, .. } => failures.iter().rev().find_map(|failure| failure.hint.clone()),
+            Self::Fetch { failures, .. } => failures.iter().rev().find_map(Failure::hint),
         }
     }
 }

@@ -2,13 +2,14 @@
 //! ([`store`]), how they are called ([`calling`]) and what must be said about them ([`notices`]).
 //! Refuses programs that are not what was pinned or signed, or that do not start without files of the host.
 
+mod arch_name;
 pub mod calling;
 pub mod catalogue;
-mod digest;
 pub mod elf_check;
 mod error;
 pub mod lock;
 pub mod notices;
+mod options;
 pub mod pin;
 pub mod provider;
 pub mod qemu_version;
@@ -19,9 +20,10 @@ pub mod translators;
 
 pub use catalogue::{Catalogue, CatalogueError, NoEmulator};
 pub use elf_check::ElfFault;
-pub use error::{EmulatorError, Failure};
+pub use error::{EmulatorError, Failure, FailureCause};
 pub use lock::{Lock, LockError};
-pub use provider::{Options, Quiet, Remark, Watch, import, obtain, obtain_all};
+pub use options::{Options, Quiet, Remark, Watch};
+pub use provider::{import, obtain, obtain_all, obtain_own};
 pub use record::{Emulator, Provenance, Record, SourceFile, SourcePackage, Trust};
 pub use store::{Store, StoreError};
 pub use translators::{Translators, TranslatorsError};

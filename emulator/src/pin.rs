@@ -9,15 +9,16 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
+use debian::FileDigest;
+use debian::digest;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebError, DebKind, FetchOptions, MirrorSources, Package,
     Progress, SourceFile,
 };
 use tempfile::NamedTempFile;
 
-use crate::digest;
 use crate::elf_check::{self, ElfFault};
-use crate::provider::{from_debian, upstream_version};
+use crate::qemu_version::upstream;
 
 /// Where one host's emulators come from.
 #[derive(Clone, Copy)]
@@ -67,15 +68,15 @@ const LICENCE: &str = "GPL-2.0-only AND LGPL-2.1-or-later AND BSD-3-Clause AND Z
 
 /// QEMU's user-mode emulation, in its own documentation (docs/user/main.rst) and as measured.
 const LIMITS: [&str; 3] = [
-    "32-bit targets want 4 GiB of address space: they do not start under a lower `ulimit -v`",
-    "programs of the target that a program starts need help from outside: QEMU hands execve to the host's kernel",
-    "ptrace, and so debuggers and tracers of the target, do not work",
+    "32-bit targets need 4 GiB of address space: they do not start under a lower `ulimit -v`",
+    "child processes need outside help: QEMU passes execve to the host's kernel",
+    "ptrace does not work, and so debuggers and tracers built for the target do not",
 ];
 
 /// QEMU's docs/about/removed-features.rst (10.0) and docs/about/deprecated.rst (8.0) on 32-bit hosts.
 const OF_32_BIT_HOSTS: [&str; 2] = [
-    "QEMU 7.2 is the last release that Debian has with 64-bit targets on 32-bit hosts: it knows no newer CPU features",
-    "atomic operations of 64-bit targets on memory that threads share are not reliable on 32-bit hosts",
+    "QEMU 7.2 is Debian's last release with 64-bit targets on 32-bit hosts: it lacks newer CPU features",
+    "atomic operations of 64-bit targets on memory shared between threads are unreliable on 32-bit hosts",
 ];
 
 /// tar's unit of length, in bytes.
@@ -216,7 +217,7 @@ fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<
             // QEMU 7.2 has CPUs that later releases do not: a target is in the catalogue for every host or for none.
             .and_then(|name| Arch::CATALOGUED.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
-            let (sha256, size) = checked(entry.reader, &path, supply.host, options)?;
+            let FileDigest { size, sha256 } = checked(entry.reader, &path, supply.host, options)?;
             pins.insert(target, Pin { path, size, sha256, tar_offset: here });
         }
         Ok::<_, PinError>(ControlFlow::Continue(()))
@@ -229,7 +230,7 @@ fn checked(
     path: &str,
     host: Arch,
     options: &PinOptions<'_>,
-) -> Result<(Digest, u64), PinError> {
+) -> Result<FileDigest, PinError> {
     let io = |source| PinError::Io { path: options.cache.clone(), source };
     let mut file = NamedTempFile::new_in(&options.cache).map_err(io)?;
     let found = digest::copy(program, file.as_file_mut()).map_err(io)?;
@@ -248,7 +249,7 @@ fn write_row(
     files: &[SourceFile],
     pins: &BTreeMap<Arch, Pin>,
 ) -> fmt::Result {
-    let version = upstream_version(&package.version);
+    let version = upstream(&package.version);
     writeln!(text, "\n[[row]]\nhost = {}\ntranslator = {}", quoted(host.name()), quoted(name))?;
     writeln!(text, "version = {}\nlicence = {}\nlimits = [", quoted(version), quoted(LICENCE))?;
     for limit in LIMITS.iter().chain(limits) {
@@ -271,7 +272,7 @@ fn write_row(
         writeln!(text, "    {{ name = {}, size = {size}, sha256 = \"{sha256}\" }},", quoted(name))?;
     }
     writeln!(text, "]")?;
-    writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, from_debian(package.sha256))?;
+    writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, package.sha256)?;
     for (target, Pin { path, size, sha256, tar_offset }) in pins {
         let (target, path) = (target.name(), quoted(path));
         writeln!(

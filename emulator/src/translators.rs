@@ -7,16 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use debian::digest;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
 use crate::calling::{self, OwnRule};
 use crate::catalogue::{Catalogue, NoEmulator};
 use crate::elf_check::{self, ElfFault};
-use crate::error::EmulatorError;
-use crate::provider::Options;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
-use crate::{digest, toml_file};
+use crate::{arch_name, toml_file};
 
 /// What the file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,9 +57,9 @@ fn yes() -> bool {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Row {
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     host: Arch,
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     target: Arch,
     name: String,
     version: String,
@@ -91,7 +90,7 @@ fn optional_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>,
 #[derive(Debug, thiserror::Error)]
 pub enum TranslatorsError {
     /// The file cannot be read.
-    #[error("cannot read the translators in `{path}`: {reason}", path = path.display())]
+    #[error("cannot read the emulators in `{path}`: {reason}", path = path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -99,7 +98,7 @@ pub enum TranslatorsError {
         reason: String,
     },
     /// A translator's program cannot serve.
-    #[error("`{program}` cannot be the translator `{name}` for {key}: {fault}", program = program.display())]
+    #[error("`{program}` cannot be the emulator `{name}` for {key}: {fault}", program = program.display())]
     Program {
         /// The pair.
         key: EmulatorKey,
@@ -112,7 +111,7 @@ pub enum TranslatorsError {
     },
     /// A translator's program is not the one that the file names.
     #[error(
-        "`{program}` is not the program that the translators name\n  expected sha256 {expected}\n  computed sha256 \
+        "`{program}` does not match the digest in `emulators.toml`\n  expected sha256 {expected}\n  computed sha256 \
          {computed}",
         program = program.display()
     )]
@@ -132,7 +131,7 @@ impl TranslatorsError {
         match self {
             Self::Form { .. } => Some("docs/translators.md describes the file".into()),
             Self::Program { fault, .. } => fault.hint(),
-            Self::Digest { .. } => Some("take the program that was meant, or change the digest".into()),
+            Self::Digest { .. } => Some("use the intended program, or correct the digest".into()),
         }
     }
 }
@@ -149,7 +148,7 @@ impl Translators {
         let mut seen = BTreeSet::new();
         match rows.iter().find(|own| !seen.insert((own.key, own.name.clone(), own.version.clone()))) {
             Some(Own { key, name, version, .. }) => {
-                Err(form(format!("`{name}` {version} for {key} is there twice")))
+                Err(form(format!("`{name}` {version} for {key} is listed twice")))
             }
             None => Ok(Self { rows, only: !page.catalogue }),
         }
@@ -199,6 +198,11 @@ impl Own {
         self.rules.iter().any(|(kind, ..)| *kind == RuleKind::Probe)
     }
 
+    /// Whether the file has its program's digest.
+    pub fn is_pinned(&self) -> bool {
+        self.sha256.is_some()
+    }
+
     /// The program, checked.
     pub fn emulator(&self) -> Result<Emulator, TranslatorsError> {
         let Self { key, name, program, .. } = self;
@@ -207,8 +211,9 @@ impl Own {
             TranslatorsError::Program { key: *key, name, program, fault }
         };
         elf_check::check(program, key.host).map_err(refused)?;
-        let (computed, size) =
+        let found =
             digest::of_file(program).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
+        let computed = found.sha256;
         if let Some(expected) = self.sha256.filter(|expected| *expected != computed) {
             return Err(TranslatorsError::Digest { program: program.clone(), expected, computed });
         }
@@ -216,7 +221,7 @@ impl Own {
         let (source_name, version) = source.split_once(' ').unwrap_or((&source, ""));
         let record = Record {
             digest: computed,
-            size,
+            size: found.size,
             translator: name.clone(),
             version: self.version.clone(),
             source: SourcePackage {
@@ -230,27 +235,15 @@ impl Own {
         };
         Ok(Emulator { key: *key, file: program.clone(), record })
     }
-
-    /// The program, checked. Where only locked ones are taken, the lock has its digest, or its row pins it in a file that was
-    /// `named`: a pin in a file that was merely found binds nobody but this machine.
-    pub fn obtain(&self, options: &Options<'_>, named: bool) -> Result<Emulator, EmulatorError> {
-        let found = self.emulator()?;
-        let locked = options.lock.and_then(|lock| lock.find(self.key));
-        let is_locked = locked.is_some_and(|locked| locked.sha256 == found.record.digest);
-        if !options.only_locked || is_locked || named && self.sha256.is_some() {
-            return Ok(found);
-        }
-        Err(EmulatorError::OwnNotLocked { key: self.key, name: self.name.clone() })
-    }
 }
 
 impl Row {
     fn checked(self, directory: &Path) -> Result<Own, String> {
         if !self.host.is_host() {
-            return Err(format!("`{}` is no host", self.host));
+            return Err(format!("`{}` is not a host", self.host));
         }
         if self.name.is_empty() || self.version.is_empty() {
-            return Err("a translator has a name and a version".into());
+            return Err("an emulator needs a name and a version".into());
         }
         let key = EmulatorKey { host: self.host, target: self.target };
         Ok(Own {
@@ -299,7 +292,7 @@ impl Row {
         if rules.iter().all(fits) {
             Ok(rules)
         } else {
-            Err("a variable's name is empty or has a `=`, or a text holds a NUL byte".into())
+            Err("a variable's name is empty or contains `=`, or a value contains a NUL byte".into())
         }
     }
 }
@@ -313,7 +306,7 @@ fn argument(word: &str) -> Result<OwnRule, String> {
         "{arguments}" => RuleKind::Rest,
         other if other.contains('{') || other.contains('}') => {
             return Err(format!(
-                "`{other}` is no placeholder; there are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
+                "`{other}` is not a placeholder; those are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
             ));
         }
         literal => return Ok((RuleKind::Argument, Vec::new(), literal.as_bytes().to_vec())),

@@ -1,5 +1,5 @@
-//! Everything that reads ELF files: the closure's reader, the packer's (its own file, since the packer is no library),
-//! the check of an emulator. What two of them say of one file must agree.
+//! All readers of ELF files: the closure's, the packer's (included as a file, since the packer is not a
+//! library) and the check of an emulator. They must agree about a file.
 
 use std::io::Cursor;
 
@@ -8,7 +8,7 @@ use bundle::Arch;
 use crate::scratch;
 
 #[allow(dead_code, reason = "the packer uses more of it")]
-#[path = "../../packer/src/tree/elf.rs"]
+#[path = "../../packer/src/elf.rs"]
 mod packer;
 
 pub(crate) fn elf(input: &[u8]) {

@@ -1,12 +1,12 @@
 //! The bundle's own format, as the launcher and the packer decode it: footer, manifest, signatures.
 
-use bundle::{Footer, Manifest, Signatures};
+use bundle::{Footer, Manifest, Signatures, TreePath};
 use launcher::controls::Controls;
 use launcher::route::{Route, choose_entry};
 
-use crate::launched;
+use crate::launched::launched;
 
-/// The footer: what is taken says the same when it is written again.
+/// The footer: whatever is accepted is written back identically.
 pub(crate) fn footer(input: &[u8]) {
     let (length, bytes) = number(input);
     let Some(last) = bytes.last_chunk::<{ Footer::LEN }>() else { return };
@@ -21,7 +21,7 @@ pub(crate) fn footer(input: &[u8]) {
     }
 }
 
-/// The manifest, and what the launcher decides from it: no reference leads outside, no blob over another.
+/// The manifest, and what the launcher decides from it: no reference leads outside, no blob overlaps another.
 pub(crate) fn manifest(input: &[u8]) {
     launched(|| decode_and_choose(input));
 }
@@ -41,7 +41,7 @@ fn decode_and_choose(input: &[u8]) {
     for variant in manifest.variants() {
         manifest.rules(variant.rules).for_each(drop);
         for entry in manifest.entries(&variant) {
-            assert!(bundle::is_tree_path(entry.path));
+            assert!(TreePath::new(entry.path).is_some());
             manifest.rules(entry.rules).for_each(drop);
         }
     }
@@ -62,14 +62,14 @@ fn decode_and_choose(input: &[u8]) {
     }
 }
 
-/// The signatures behind the manifest.
+/// The signatures after the manifest.
 pub(crate) fn signatures(input: &[u8]) {
     if let Ok(signatures) = Signatures::decode(input) {
         signatures.iter().for_each(drop);
     }
 }
 
-/// A number and the bytes behind it.
+/// A number and the bytes after it.
 pub(crate) fn number(input: &[u8]) -> (u64, &[u8]) {
     input.split_first_chunk().map_or((0, input), |(number, rest)| (u64::from_le_bytes(*number), rest))
 }

@@ -159,7 +159,8 @@ impl Cache {
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
         remove_tree(&self.dir, temporary);
         filled?;
-        self.ready(digest)?.ok_or(Error::of_candidate("a slot disappeared while it was made", &[]))
+        self.ready(digest)?
+            .ok_or(Error::of_candidate("a cache entry disappeared while it was being made", &[]))
     }
 
     fn fill_and_publish(
@@ -264,7 +265,11 @@ fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
 fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
     let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & open == 0;
-    if ours { Ok(()) } else { Err(Error::of_candidate("{} is not a directory that is yours alone", &[path])) }
+    if ours {
+        Ok(())
+    } else {
+        Err(Error::of_candidate("{} is not a directory that only you can write to", &[path]))
+    }
 }
 
 /// Makes a directory for us alone; one that is there already is for the caller to check.
@@ -282,7 +287,7 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     let path = c_string(&[candidate]);
     let made = match make(At::CWD, path) {
         Err(Errno::ENOENT) => {
-            let parent = crate::tar::directory_of(candidate);
+            let parent = bundle::directory_of(candidate);
             make(At::CWD, c_string(&[parent])).and_then(|()| make(At::CWD, path))
         }
         other => other,

@@ -89,17 +89,22 @@ impl Error {
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
     #[cfg(not(feature = "children"))]
     pub fn no_broker() -> Self {
-        Self::new(EXIT_OURS, "no broker starts here\nhint: `unibin cache gc`", &[])
-    }
-
-    /// No way of attending to children works. It ends nothing: the app runs all the same.
-    #[cfg(feature = "children")]
-    pub fn nothing_attends(why: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "nothing of this bundle attends to programs that its app starts:{}\n\
-             hint: allow one of these ways, or give the kernel handlers (binfmt_misc); `UNIBIN_CHILDREN=none` is quiet",
-            &[why],
+            "cannot clean the cache: this bundle has no working broker for this CPU\nhint: `unibin cache gc`",
+            &[],
+        )
+    }
+
+    /// Programs of the app's CPU that the app starts cannot run. A warning: the app runs all the same.
+    #[cfg(feature = "children")]
+    pub fn no_children(target: &[u8], why: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "child programs for {} cannot run here:{}\n\
+             hint: allow one of these ways, or register emulators with the kernel (`unibin binfmt register`); \
+             `UNIBIN_CHILDREN=none` turns this warning off",
+            &[target, why],
         )
     }
 
@@ -108,8 +113,8 @@ impl Error {
     pub fn no_processes(errno: Errno) -> Self {
         Self::new(
             EXIT_OURS,
-            "nothing is removed: /proc does not tell which programs run: {}\n\
-             hint: mount it, or remove the cache by hand when no bundle runs",
+            "nothing is removed: /proc does not show which programs are running: {}\n\
+             hint: mount it, or remove the cache by hand while no bundle runs",
             &[errno.text()],
         )
     }
@@ -162,8 +167,8 @@ impl Error {
     pub fn bad_tree(path: &[u8], member: &[u8], why: &str) -> Self {
         Self::new(
             EXIT_OURS,
-            "the bundle `{}` holds an impossible file: `{}`: {}\n\
-             hint: it was not written by unibin, or it was changed",
+            "the bundle `{}` holds an invalid file: `{}`: {}\n\
+             hint: it was not written by unibin, or it was modified",
             &[path, member, why.as_bytes()],
         )
     }
@@ -245,8 +250,8 @@ impl Error {
     pub fn no_cache(tried: &[u8], memory: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "no directory lets me write and execute:{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a directory of yours on a file system with room, mounted without noexec",
+            "no usable cache directory (it must be writable and not mounted noexec):{}\n  memory: {}\n\
+             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec",
             &[tried, memory],
         )
     }

@@ -1,7 +1,6 @@
-//! An app's file tree in memory, and the bytes of its files, wherever they lie.
+//! An app's file tree in memory, and the bytes of its files, wherever they are stored.
 
 pub(crate) mod app_tree;
 pub(crate) mod content;
-pub(crate) mod elf;
 pub(crate) mod sparse;
 pub(crate) mod spool;

@@ -41,7 +41,7 @@ fn what_is_documented_is_what_the_source_says() {
         ("Of the stub", of_the_stub()),
         ("Why a directory", directories()),
         ("What is wrong", of_format()),
-        ("What is impossible", literals("launcher/src/tar.rs", "refuse(")),
+        ("What is invalid", literals("launcher/src/tar.rs", "refuse(")),
     ] {
         assert!(said.len() >= 4, "{heading}: the source is not read as it should be: {said:?}");
         assert_eq!(sorted(documented(heading)), sorted(said), "{heading}");
@@ -176,9 +176,12 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 other.run(&nobody, &["x"]),
             ),
             ("unknown value for UNIBIN_{}: {}", with("UNIBIN_DO", "dance")),
-            ("no broker starts here", with("UNIBIN_DO", "gc")),
-            ("nothing of this bundle attends to programs that its app starts:{}", unattended(&foreign)),
-            ("nothing is removed: /proc does not tell which programs run: {}", unseen),
+            (
+                "cannot clean the cache: this bundle has no working broker for this CPU",
+                with("UNIBIN_DO", "gc"),
+            ),
+            ("child programs for {} cannot run here:{}", unattended(&foreign)),
+            ("nothing is removed: /proc does not show which programs are running: {}", unseen),
             ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
             ("{} is not a regular file", by_hand("/")),
             ("the bundle {} is damaged in its {}: {}{}", sandbox.run(&cut, &NO_ARGUMENTS)),
@@ -186,7 +189,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "the bundle {} is damaged: the checksum of its {} does not match{}",
                 sandbox.run(&changed, &NO_ARGUMENTS),
             ),
-            ("the bundle {} holds an impossible file: {}: {}", impossible),
+            ("the bundle {} holds an invalid file: {}: {}", impossible),
             (
                 "this bundle holds a program for {} and no emulator that runs it on {} (hosts with one: {})",
                 by_hand(&text(&elsewhere)),
@@ -210,7 +213,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ),
             ("cannot execute {}: {}{}", refused),
             (
-                "no directory lets me write and execute:{}",
+                "no usable cache directory (it must be writable and not mounted noexec):{}",
                 nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
             ("cannot write {}: {}", there),
@@ -230,10 +233,10 @@ fn every_message_of_the_stub_can_be_provoked() {
     all_provoked(
         "Of the stub",
         &[
-            ("this bundle holds no launcher for CPU '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
+            ("this bundle has no launcher for '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
-            ("no directory lets me write and execute (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
+            ("no usable cache directory (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
         ],
     );
 }
@@ -275,10 +278,10 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     let linked = handmade(&sandbox, &[file("target", 0o755, b"#!/bin/sh\n"), link(b'2', "zapp", "target")]);
     let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
     let mut provoked = vec![
-        ("{} is not a directory that is yours alone", shared),
+        ("{} is not a directory that only you can write to", shared),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
-        ("a slot disappeared while it was made", gone),
+        ("a cache entry disappeared while it was being made", gone),
         ("its program is not a plain file", linked),
     ];
     provoked.extend(of_memory(&sandbox, namespace, &launcher));
@@ -389,8 +392,8 @@ fn every_impossible_file_is_told_in_its_own_words() {
     ];
     for (words, members) in &cases {
         let ran = sandbox.run(&handmade(&sandbox, members), &NO_ARGUMENTS);
-        ran.must_fail_with(125, &["holds an impossible file", words, "hint: "]);
+        ran.must_fail_with(125, &["holds an invalid file", words, "hint: "]);
     }
     let met = cases.iter().map(|(words, _)| (*words).to_owned()).collect();
-    assert_eq!(sorted(documented("What is impossible")), sorted(met));
+    assert_eq!(sorted(documented("What is invalid")), sorted(met));
 }

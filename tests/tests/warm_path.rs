@@ -58,11 +58,11 @@ impl Names {
         let mut names = vec![
             (bundle.to_owned(), "bundle"),
             (sandbox.home(), "home"),
-            (sandbox.cache(), "candidate"),
-            (sandbox.home().join(".cache"), "candidate's parent"),
-            (cpu.clone(), "CPU directory"),
+            (sandbox.cache(), "cache directory"),
+            (sandbox.home().join(".cache"), "parent directory"),
+            (cpu.clone(), "host directory"),
             (sandbox.path().to_owned(), "working directory"),
-            ("/proc/sys/kernel/arch".into(), "CPU name"),
+            ("/proc/sys/kernel/arch".into(), "architecture name"),
             ("/dev/null".into(), "/dev/null"),
         ];
         for entry in fs::read_dir(&cpu).expect("cache") {
@@ -72,11 +72,11 @@ impl Names {
             } else if path.join("emulator").exists() {
                 names.push((path.join("complete"), "emulator's marker"));
                 names.push((path.join("as/busybox"), "emulator"));
-                names.push((path, "emulator's slot"));
+                names.push((path, "emulator's cache entry"));
             } else {
                 names.push((path.join("complete"), "app's marker"));
                 names.push((path.join("tree/usr/bin/busybox"), "app"));
-                names.push((path, "app's slot"));
+                names.push((path, "app's cache entry"));
             }
         }
         Self(names)

@@ -19,6 +19,8 @@ use std::process::Command;
 pub(crate) const DIRECTORY: &str = "templates/launchers";
 /// The list of their digests, in the format of sha256sum(1).
 pub(crate) const SUMS: &str = "SHA256SUMS";
+/// The table of their sizes: committed, so that a diff shows how much a change makes them grow.
+pub(crate) const SIZES: &str = "SIZES";
 
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
@@ -145,7 +147,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         );
         return Ok(());
     }
-    write_sums(&out)
+    write_sums(&out)?;
+    fs::write(out.join(SIZES), sizes(&out)?).with_context(|| format!("cannot write `{SIZES}`"))
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
@@ -178,6 +181,25 @@ fn write_sums(directory: &Path) -> Result<()> {
         }
     }
     fs::write(directory.join(SUMS), sums).with_context(|| format!("cannot write `{SUMS}`"))
+}
+
+/// The size in bytes of each program in `directory`: a row for each host, a column for each program, and the largest of each.
+pub(crate) fn sizes(directory: &Path) -> Result<String> {
+    let [launcher, broker] = Program::ALL.map(Program::name);
+    let mut table = format!("{:<12} {launcher:>8} {broker:>8}\n", "host");
+    let mut largest = [0; 2];
+    for host in Arch::HOSTS {
+        let mut row = [0; 2];
+        for ((program, size), most) in Program::ALL.into_iter().zip(&mut row).zip(&mut largest) {
+            let path = directory.join(program.file_name(host));
+            // With `--only` into another directory, the others are not there.
+            *size = if path.exists() { fs::metadata(&path)?.len() } else { 0 };
+            *most = (*most).max(*size);
+        }
+        writeln!(table, "{:<12} {:>8} {:>8}", host.name(), row[0], row[1])?;
+    }
+    writeln!(table, "{:<12} {:>8} {:>8}", "largest", largest[0], largest[1])?;
+    Ok(table)
 }
 
 /// SHA-256 in hexadecimal digits.
@@ -220,7 +242,7 @@ impl Build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .current_dir(&self.workspace)
-            .args(["build", "--quiet", "--locked", "--package=launcher"])
+            .args(["build", "--quiet", "--locked", "--package=unibin-launcher"])
             .args(["--bin", program.name(), "--features", program.features()])
             .args(["--profile=launcher", "--target", triple])
             .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=optimize_for_size"])

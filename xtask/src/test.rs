@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use end_to_end::NEEDS;
 
-/// What the launcher has only where it is a broker. The feature is off elsewhere, so that the launcher is tested as it is.
-pub(crate) const OF_THE_BROKER: [&str; 2] = ["--package=launcher", "--features=children"];
+use crate::cargo::cargo;
+use crate::ci::BROKER;
 
 /// What `--quick` does without.
 const NOT_QUICK: [&str; 3] = ["minutes", "network", "root"];
@@ -27,11 +27,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let list = workspace.join("target").join("not-run.txt");
     fs::create_dir_all(workspace.join("target"))?;
     fs::write(&list, "").with_context(|| format!("cannot write `{}`", list.display()))?;
-    let mut passed = tests(&workspace, &["--workspace"], &arguments, &without, &list)?;
+    let runner = Runner { unibin: unibin()?, nextest: has_nextest(), without, list };
+    let mut passed = runner.tests(&["--workspace"], &arguments)?;
     if arguments.is_empty() {
-        passed &= tests(&workspace, &OF_THE_BROKER, &[], &without, &list)?;
+        passed &= runner.tests(&BROKER, &[])?;
     }
-    not_run(&list)?;
+    not_run(&runner.list)?;
     ensure!(passed, "tests failed");
     Ok(())
 }
@@ -58,24 +59,52 @@ fn lacks(quick: bool) -> String {
     without.join(",")
 }
 
-/// By nextest where it is installed, else by `cargo test`; whether all passed.
-fn tests(workspace: &Path, what: &[&str], more: &[&String], without: &str, list: &Path) -> Result<bool> {
-    let mut command = crate::ci::cargo_command(workspace);
-    let nextest = crate::ci::cargo_command(workspace)
-        .args(["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if nextest.is_ok_and(|status| status.success()) {
-        command.args(["nextest", "run"]);
-    } else {
-        // All of them, as nextest does: one that fails is no reason to hear nothing of the others.
-        command.args(["test", "--no-fail-fast"]);
+/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it has among all packages.
+fn unibin() -> Result<PathBuf> {
+    let built = cargo().args(["build", "--quiet", "--workspace", "--bin", "unibin"]).status();
+    ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
+    let workspace = crate::workspace();
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    Ok(workspace.join(target).join("debug/unibin"))
+}
+
+fn has_nextest() -> bool {
+    let asked = cargo().args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    asked.is_ok_and(|status| status.success())
+}
+
+/// How tests are run.
+struct Runner {
+    /// The program under test.
+    unibin: PathBuf,
+    /// By cargo-nextest, which runs tests of several programs at once; else by `cargo test`.
+    nextest: bool,
+    /// Ids of what the tests do without.
+    without: String,
+    /// Where they write what did not run.
+    list: PathBuf,
+}
+
+impl Runner {
+    /// Whether all passed.
+    fn tests(&self, what: &[&str], more: &[&String]) -> Result<bool> {
+        if !self.nextest {
+            // All of them, as nextest does: one that fails is no reason to hear nothing of the others.
+            return self.run(&["test", "--no-fail-fast"], what, more);
+        }
+        let passed = self.run(&["nextest", "run"], what, more)?;
+        // nextest has no examples of documentation. With a filter, somebody wants something else.
+        Ok(if more.is_empty() { self.run(&["test", "--doc"], what, more)? && passed } else { passed })
     }
-    command.args(what).args(more);
-    command.env("UNIBIN_TEST_WITHOUT", without).env("UNIBIN_TEST_PROBED", "1");
-    command.env("UNIBIN_TEST_NOT_RUN", list);
-    Ok(command.status().context("cannot run cargo")?.success())
+
+    fn run(&self, how: &[&str], what: &[&str], more: &[&String]) -> Result<bool> {
+        let mut command = cargo();
+        command.args(how).args(what).args(more);
+        command.env("UNIBIN", &self.unibin);
+        command.env("UNIBIN_TEST_WITHOUT", &self.without).env("UNIBIN_TEST_PROBED", "1");
+        command.env("UNIBIN_TEST_NOT_RUN", &self.list);
+        Ok(command.status().context("cannot run cargo")?.success())
+    }
 }
 
 /// Prints what the tests have said that they did not run, by what was lacking.

@@ -3,7 +3,7 @@
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
-use crate::launchers::{DIRECTORY, Program, SUMS, sha256};
+use crate::launchers::{DIRECTORY, Program, SIZES, SUMS, sha256, sizes};
 use anyhow::{Context, Result, bail, ensure};
 use bundle::{Arch, Class, Endian};
 use object::Endianness;
@@ -14,15 +14,16 @@ use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::Path;
 
-/// Bytes that a program may have.
+/// The most bytes that a program may have. Each launcher is stored uncompressed in every bundle, since the stub cuts it out with
+/// `dd`; a broker is compressed.
 const fn budget(program: Program) -> usize {
     match program {
-        Program::Launcher => 64 * 1024,
+        Program::Launcher => 96 * 1024,
         Program::Broker => 128 * 1024,
     }
 }
 /// What the directory holds besides the programs.
-const COMPANIONS: [&str; 2] = [SUMS, "README.md"];
+const COMPANIONS: [&str; 3] = [SUMS, SIZES, "README.md"];
 /// The slot by which a launcher or broker knows what its bundle begins with (`sys/head.rs`).
 const HEAD: &[u8] = b"unibin-head:sh\0\0";
 /// Directories of build machines: none belongs into a file that is the same from every machine.
@@ -88,6 +89,9 @@ fn check_directory(directory: &Path) -> Result<usize> {
     sums.sort_unstable();
     listed.sort_unstable();
     ensure!(listed == sums, "`{SUMS}` does not list the programs as they are");
+    let listed =
+        fs::read_to_string(directory.join(SIZES)).with_context(|| format!("cannot read `{SIZES}`"))?;
+    ensure!(listed == sizes(directory)?, "`{SIZES}` does not list the programs' sizes as they are");
     Ok(sums.len())
 }
 

@@ -94,7 +94,7 @@ pub fn attend<'a>(
     // Who brings programs along may well start them. Once is enough until the next boot; who cannot tell whether it was is quiet.
     let may_matter = !places.programs.is_empty() && run.controls.children == Children::Auto;
     if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
-        let _ = sys::stderr(Error::nothing_attends(why).lines());
+        let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());
     }
     places.programs = b"";
 }

@@ -1,18 +1,19 @@
-//! `unibin hosts` and `unibin targets`: the table of CPUs, and which pairs an emulator is known for.
+//! `unibin hosts` and `unibin targets`: the table of architectures, and the pairs that an emulator is known
+//! for.
 
 use std::fmt::Write;
 
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::emulators::known::{self, Supply};
+use crate::emulators::builtin_catalogue::{self, Supply};
 use crate::json;
 
 #[derive(Serialize)]
 struct HostRow {
     host: &'static str,
     uname: &'static [&'static str],
-    /// Whether `--hosts` means it when it is not given.
+    /// Whether it is one of the default hosts.
     default: bool,
     /// Targets that an emulator is known for.
     emulated: Vec<&'static str>,
@@ -30,10 +31,12 @@ pub(crate) fn hosts(json: bool) -> String {
             default: Arch::DEFAULT_HOSTS.contains(&host),
             emulated: Arch::ALL
                 .iter()
-                .filter(|target| known::emulator(EmulatorKey { host, target: **target }).is_some())
+                .filter(|target| {
+                    builtin_catalogue::emulator(EmulatorKey { host, target: **target }).is_some()
+                })
                 .map(|target| target.name())
                 .collect(),
-            supplies: known::supplies(host),
+            supplies: builtin_catalogue::supplies(host),
         })
         .collect();
     if json {
@@ -47,7 +50,7 @@ pub(crate) fn hosts(json: bool) -> String {
         let names = names.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "{:<12} {default:<8} emulates {count} targets by {names}", row.host);
     }
-    // The same for most hosts: each limit once, with the hosts that it is about.
+    // Most hosts have the same limits: list each once, with the hosts that it applies to.
     let mut limits: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in &rows {
         for limit in row.supplies.iter().flat_map(|supply| &supply.limits) {
@@ -69,11 +72,11 @@ pub(crate) fn hosts(json: bool) -> String {
 struct TargetRow {
     target: &'static str,
     shape: &'static str,
-    /// Whether the catalogue has emulators for it; without, a translator of the user's own is needed.
+    /// Whether the catalogue has emulators for it; if not, the user must supply one.
     catalogue: bool,
     /// Hosts that run its programs, natively or emulated.
     hosts: Vec<&'static str>,
-    /// Why each other host does not, and what comes nearest.
+    /// Why each other host does not, and the closest alternative.
     missing: Vec<String>,
 }
 
@@ -88,14 +91,15 @@ pub(crate) fn targets(json: bool) -> String {
             hosts: Arch::HOSTS
                 .into_iter()
                 .filter(|host| {
-                    host == target || known::emulator(EmulatorKey { host: *host, target: *target }).is_some()
+                    host == target
+                        || builtin_catalogue::emulator(EmulatorKey { host: *host, target: *target }).is_some()
                 })
                 .map(Arch::name)
                 .collect(),
             missing: Arch::HOSTS
                 .into_iter()
                 .filter(|host| host != target)
-                .filter_map(|host| known::none_for(EmulatorKey { host, target: *target }))
+                .filter_map(|host| builtin_catalogue::none_for(EmulatorKey { host, target: *target }))
                 .collect(),
         })
         .collect();

@@ -16,7 +16,7 @@ use bundle::{Arch, EmulatorKey, RuleKind};
 
 use crate::emulators::Emulators;
 use crate::error::{Error, readable};
-use crate::pack::request::{Entry, Request, Rule};
+use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -29,7 +29,7 @@ const NEVER: [&str; 8] = ["dev", "home", "proc", "root", "run", "sys", "tmp", "v
 
 /// Runs the first entry with `args` and adds what it looked for; gives how many files that were.
 pub(crate) fn trace(
-    request: &Request,
+    request: &AppRequest,
     layers: &mut Layers,
     entries: &[Entry],
     target: Arch,
@@ -82,13 +82,16 @@ pub(crate) fn trace(
         if added == before {
             if !status.success() {
                 say::warning(&format!(
-                    "the traced program ended with {status}: what it opens after that is not known"
+                    "the traced program ended with {status}; files that it would have opened later are missing"
                 ));
             }
             return Ok(added);
         }
     }
-    say::warning(&format!("`{}` still looked for new files in run {RUNS_MAX}", readable(&entry.name)));
+    say::warning(&format!(
+        "`{}` still opened new files in run {RUNS_MAX}; some may be missing",
+        readable(&entry.name)
+    ));
     Ok(added)
 }
 

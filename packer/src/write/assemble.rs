@@ -12,13 +12,13 @@ use bundle::{
 
 use crate::atomic_file::NewFile;
 use crate::cli::values::Head;
-use crate::commands::verify;
 use crate::emulators::Emulator;
-use crate::emulators::notices::Owed;
 use crate::error::Error;
 use crate::hash;
-use crate::pack::request::{Entry, Rule};
+use crate::notices::Owed;
+use crate::request::{Entry, Rule};
 use crate::write::bundle_file::BundleFile;
+use crate::write::check_bundle;
 use crate::write::compress::Frame;
 use crate::write::header::{self, Placed};
 use crate::write::summary;
@@ -29,7 +29,7 @@ pub(crate) struct Parts {
     pub(crate) head: Head,
     pub(crate) hosts: Vec<Arch>,
     pub(crate) variants: Vec<PackedVariant>,
-    pub(crate) emulators: Vec<Packed>,
+    pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
     pub(crate) brokers: Vec<(Arch, Frame)>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct PackedVariant {
 
 /// All emulators of one host in one frame, and what is owed for each.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackedEmulators {
     pub(crate) emulators: Vec<PackedEmulator>,
     /// One file where there is one emulator, else a tree.
     pub(crate) encoding: Encoding,
@@ -107,7 +107,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    verify::check(&back)?;
+    check_bundle::check(&back)?;
     new.settle().map_err(failed)?;
     Ok(Written {
         length: footer.file_length,
@@ -159,7 +159,10 @@ impl<W: Write> Writer<W> {
         self.raw(BlobKind::Stub, &header::stub(&placed)?, manifest).map_err(failed)?;
         for ((host, bytes), placed) in launchers.iter().zip(placed) {
             self.align().map_err(failed)?;
-            debug_assert_eq!(self.at, placed.offset, "the stub was told where the launcher lies");
+            debug_assert_eq!(
+                self.at, placed.offset,
+                "internal error: the launcher moved after the stub was written"
+            );
             let number = self.raw(BlobKind::Launcher, bytes, manifest).map_err(failed)?;
             manifest.launcher(*host, false, number);
         }
@@ -183,7 +186,7 @@ impl<W: Write> Writer<W> {
                 self.notices(app, notices, manifest).map_err(failed)?;
             }
         }
-        for Packed { emulators, encoding, frame } in &parts.emulators {
+        for PackedEmulators { emulators, encoding, frame } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
             self.translators(blob, emulators, manifest).map_err(failed)?;
         }

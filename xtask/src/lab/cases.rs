@@ -282,10 +282,10 @@ for place in /home/user /tmp; do mount -o remount,noexec "$place"; done
 told /bundles/@TARGET@/busybox uname -m
 for place in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777,noexec case "$place"; done
 told /bundles/@TARGET@/busybox uname -m
-said 'no directory lets me write and execute'
+said 'no usable cache directory'
 said 'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
 "#,
-        "@TARGET_UNAME@\nexit 0\nexit 125\nsaid: no directory lets me write and execute\n\
+        "@TARGET_UNAME@\nexit 0\nexit 125\nsaid: no usable cache directory\n\
          said: set UNIBIN_CACHE to a directory on a file system mounted without noexec\n",
     ),
     case(

@@ -222,3 +222,14 @@ fn swapped_launchers_are_refused() {
     fs::copy(committed().join("launcher-x86_64"), copy.path().join("launcher-riscv64")).expect("a copy");
     assert!(directory_refusal(&copy).contains("launcher-riscv64"));
 }
+
+#[test]
+fn a_size_that_the_table_does_not_list_is_refused() {
+    let copy = copy();
+    let table = copy.path().join(SIZES);
+    let listed = fs::read_to_string(&table).expect("the table of sizes is committed");
+    fs::write(&table, listed.replacen('1', "2", 1)).expect("a changed table");
+    assert!(directory_refusal(&copy).contains("SIZES"));
+    fs::write(&table, listed).expect("the table as it was");
+    check_directory(copy.path()).expect("restored, it is accepted");
+}
