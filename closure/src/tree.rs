@@ -1,19 +1,19 @@
-//! Several layers as one file tree: the first layer that has something at a path wins, directories are merged. Symbolic links,
-//! absolute ones too, are followed inside the tree, as the kernel would after chroot(2); and where a tree has `usr/lib` but
-//! no `lib`, `lib` is read as the link that merged-/usr systems have there.
+//! Several layers as one file tree: the first layer that has a path wins, and directories are merged.
+//! Symbolic links, also absolute ones, are followed inside the tree, as the kernel does after chroot(2). If a
+//! tree has `usr/lib` but no `lib`, `lib` counts as the link that systems with merged /usr have there.
 
 use std::io::{self, Read, Seek};
 
 use bundle::{LINKS_MAX, MERGED, components_of, join};
 
-/// What is at a path of a layer, links not followed.
+/// What a layer has at a path, links not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     /// A directory.
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link and what is in it.
+    /// A symbolic link and its target.
     Symlink(Vec<u8>),
 }
 
@@ -22,40 +22,40 @@ pub trait Open: Read + Seek {}
 
 impl<T: Read + Seek> Open for T {}
 
-/// One source of files. Paths are bytes, relative to the tree's top, without empty, `.` or `..` parts; the top is empty.
+/// One source of files. Paths are [`bundle::TreePath`]s as bytes; the empty path is the top of the tree.
 pub trait Layer {
-    /// What is at `path`; nothing for what is neither file, directory nor link.
+    /// What is at `path`; `None` for anything but files, directories and symbolic links.
     fn node(&self, path: &[u8]) -> io::Result<Option<Node>>;
     /// Opens the file at `path`.
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Open + '_>>;
-    /// The names in the directory at `path`; none where no directory is.
+    /// The names in the directory at `path`; none if there is no directory.
     fn names(&self, path: &[u8]) -> io::Result<Vec<Vec<u8>>>;
 }
 
-/// A tree that cannot be read.
+/// A path of the tree that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `/{path}`", path = String::from_utf8_lossy(path))]
 pub struct Fault {
     /// The path in the tree.
     pub path: Vec<u8>,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// Where a path leads.
+/// What a path leads to, all links followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The path without links.
     pub path: Vec<u8>,
-    /// The number of the layer that has it.
+    /// The number of the layer that contains it.
     pub layer: usize,
     /// File or directory.
     pub node: Node,
-    /// The links on the way, each by its own path and what is in it.
+    /// The links on the way: each link's own path, and its target.
     pub links: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The layers, first before last.
+/// Layers, in the order in which they are asked.
 #[derive(Default)]
 pub struct Tree<'a> {
     layers: Vec<&'a dyn Layer>,
@@ -67,7 +67,7 @@ impl<'a> Tree<'a> {
         Self { layers }
     }
 
-    /// Where `path` leads, links followed; `None` where nothing is. A leading slash makes no difference.
+    /// What `path` leads to, links followed; `None` if there is nothing. A leading slash makes no difference.
     pub fn find(&self, path: &[u8]) -> Result<Option<Place>, Fault> {
         let mut rest: Vec<Vec<u8>> = components_of(path).rev().map(<[u8]>::to_vec).collect();
         let mut here: Vec<Vec<u8>> = Vec::new();
@@ -75,7 +75,7 @@ impl<'a> Tree<'a> {
         let (mut node, mut layer) = (Node::Directory, 0);
         while let Some(part) = rest.pop() {
             if part == b".." {
-                // The parent of the top is the top, as after chroot(2).
+                // The parent of the top is the top itself, as after chroot(2).
                 here.pop();
                 node = Node::Directory;
                 continue;
@@ -125,7 +125,7 @@ impl<'a> Tree<'a> {
         read.map(|_| bytes).map_err(|source| Fault { path: place.path.clone(), source })
     }
 
-    /// The names in the directory that `path` leads to, of all layers, sorted; none where no directory is.
+    /// The names in the directory that `path` leads to, of all layers, sorted; none if there is no directory.
     pub fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
         let Some(place) = self.find(path)?.filter(|place| place.node == Node::Directory) else {
             return Ok(Vec::new());
@@ -141,7 +141,7 @@ impl<'a> Tree<'a> {
         Ok(names)
     }
 
-    /// What is at `path`, whose directories are no links.
+    /// What is at `path`, whose parent directories must not be links.
     pub fn node(&self, path: &[u8]) -> Result<Option<(usize, Node)>, Fault> {
         let fault = |source| Fault { path: path.to_vec(), source };
         for (number, layer) in self.layers.iter().enumerate() {

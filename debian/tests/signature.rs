@@ -1,5 +1,6 @@
-//! Signatures that GnuPG made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where the machine has
-//! no `gpgv`, that comparison says NOT RUN. Needs the machine's Debian mirror; fails where there is none.
+//! Signatures that GnuPG made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where
+//! the machine has no `gpgv`, that comparison says NOT RUN. Needs the machine's Debian mirror; fails where
+//! there is none.
 
 use std::fs;
 use std::path::PathBuf;
@@ -36,7 +37,8 @@ fn debian_keys() -> Keys {
     Keys { ring: Keyring::debian(), file }
 }
 
-/// Our answer, with which `gpgv` must agree. Documents with a broken frame are not asked of it: it reads less strictly.
+/// Our answer, with which `gpgv` must agree. Documents with a broken frame are not asked of it: it reads less
+/// strictly.
 fn both(document: &[u8], keyring: &Keys) -> Result<Signed, SignatureError> {
     let answer = verify(document, &keyring.ring, SystemTime::now());
     let ours = match &answer {

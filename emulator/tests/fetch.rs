@@ -1,5 +1,5 @@
-//! The Debian archive as provider, against the mirror that this machine's apt sources name. Fails where it cannot be
-//! reached. Prints how many bytes each emulator took.
+//! The Debian archive as provider, against the mirror that this machine's apt sources name. Fails where it
+//! cannot be reached. Prints how many bytes each emulator took.
 #![allow(clippy::print_stderr, reason = "a check that cannot run says so")]
 
 mod support;
