@@ -1,6 +1,6 @@
-//! Searches for bytes in bytes, which the standard library has for text only.
+//! Searches for bytes in bytes; the standard library does that for text only.
 
-/// Where `needle` first stands in `bytes`. An empty needle stands nowhere.
+/// The first position of `needle` in `bytes`. An empty needle has none.
 pub(crate) fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return None;

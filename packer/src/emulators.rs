@@ -1,4 +1,5 @@
-//! Emulators for whoever needs some: which hosts need one (`plan`), where they come from (`obtain`), and the store by hand (`stored`).
+//! Emulators: which hosts need one (`plan`), where they come from (`obtain`), and managing the store
+//! (`stored`).
 
 pub(crate) mod builtin_catalogue;
 mod lock_file;
@@ -24,7 +25,7 @@ use crate::packages::suites;
 use crate::progress::Bars;
 use crate::say;
 
-/// An emulator that is here, checked, and how it is called.
+/// An emulator that is present and checked, and how it is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Emulator {
     pub(crate) key: EmulatorKey,
@@ -38,7 +39,7 @@ pub(crate) struct Emulator {
     pub(crate) source: SourcePackage,
 }
 
-/// Catalogue, translators of the user's, lock file and store.
+/// Catalogue, the user's own emulators, lock file and store.
 pub(crate) struct Emulators {
     catalogue: Catalogue,
     translators: Translators,
@@ -47,7 +48,7 @@ pub(crate) struct Emulators {
     archive: ArchiveArgs,
     /// The progress bars of all long work.
     pub(crate) bars: Bars,
-    /// Bytes that were transferred for a pair.
+    /// Bytes that were downloaded for a pair.
     transferred: Mutex<BTreeMap<EmulatorKey, u64>>,
 }
 
@@ -67,17 +68,17 @@ impl Emulators {
         })
     }
 
-    /// As [`Self::open`], whatever is locked.
+    /// As [`Self::open`], but ignores the lock file.
     pub(crate) fn without_lock(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self { lock: None, ..Self::open(archive)? })
     }
 
-    /// How many bytes were transferred for a pair by this process; `None` when it was here already.
+    /// How many bytes this process downloaded for a pair; `None` if it was here already.
     pub(crate) fn transferred(&self, key: EmulatorKey) -> Option<u64> {
         self.transferred.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
-    /// How many bytes were transferred by this process.
+    /// How many bytes this process downloaded.
     pub(crate) fn transferred_in_all(&self) -> u64 {
         self.transferred.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
@@ -98,7 +99,7 @@ impl Watch for Emulators {
     }
 }
 
-/// The file that `--translators` names, or the user's own where there is one.
+/// The file that `--translators` names, or the user's own if it exists.
 fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
     let directory = |name: &str, below: &str| {
         let directory = std::env::var_os(name).map(PathBuf::from).filter(|directory| directory.is_absolute());

@@ -127,7 +127,7 @@ pub(crate) enum Error {
     Package(#[from] DebError),
     #[error(transparent)]
     Dependency(#[from] debian::depends::Unsatisfied),
-    /// A layer of the tree that files are taken from cannot be read.
+    /// A layer that files of the tree are taken from cannot be read.
     #[error(transparent)]
     Layer(#[from] closure::Fault),
     #[error(transparent)]
@@ -276,6 +276,25 @@ impl Error {
                     "`chmod +x {path}` makes it executable, unless its file system is mounted `noexec`"
                 ));
             }
+            Self::NoTarget
+            | Self::NotInDebian { .. }
+            | Self::NoPackage { .. }
+            | Self::SourcesGone { .. }
+            | Self::NotInStore { .. }
+            | Self::Emulator(_)
+            | Self::Archive(_)
+            | Self::Package(_)
+            | Self::Binfmt(_) => return self.supply_hint(),
+            Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
+                return None;
+            }
+        };
+        Some(text.to_owned())
+    }
+
+    /// As [`Self::hint`], where packages and emulators come from.
+    fn supply_hint(&self) -> Option<String> {
+        let text = match self {
             Self::NoTarget => "name the architecture with `--target ARCH`",
             Self::NotInDebian { .. } => "pack a program instead of a package",
             Self::NoPackage { near, .. } if !near.is_empty() => {
@@ -299,14 +318,12 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
-            Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
-                return None;
-            }
+            _ => return None,
         };
         Some(text.to_owned())
     }
 
-    /// The message with its causes, on one line where it can be.
+    /// The message with its causes, on one line if possible.
     pub(crate) fn text(&self) -> String {
         chain(self)
     }
@@ -360,7 +377,7 @@ fn not_a_program_hint(found: &NotElf) -> &'static str {
     }
 }
 
-/// The first of many names.
+/// The first few of many names.
 fn few(names: &[String]) -> String {
     const FEW: usize = 12;
     let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -370,12 +387,12 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Bytes as a message shows them.
+/// Bytes as shown in messages.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a thing is that is no regular file.
+/// What something is that is not a regular file.
 pub(crate) fn kind_of(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"

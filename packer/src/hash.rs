@@ -1,4 +1,4 @@
-//! SHA-256, touched here only: of whole slices, and of streams as they pass.
+//! SHA-256, used here only: of whole slices, and of streams as they pass.
 
 use std::io::{self, Read, Write};
 
@@ -22,7 +22,7 @@ impl<T> Hashing<T> {
         Self { inner, state: Sha256::new(), count: 0 }
     }
 
-    /// What is behind it, how many bytes passed, and their digest.
+    /// The inner reader or writer, the number of bytes that passed, and their digest.
     pub(crate) fn finish(self) -> (T, u64, Digest) {
         (self.inner, self.count, Digest(self.state.finalize().into()))
     }

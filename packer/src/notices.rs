@@ -1,6 +1,6 @@
-//! What a distributor of a bundle owes to the authors of its parts: licences, and where the exact source is.
+//! Notices: the licences of a bundle's parts, and where their exact source is.
 
-/// What is owed for one part.
+/// The notice for one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owed {
     /// SPDX expression.
@@ -13,7 +13,7 @@ pub(crate) struct Owed {
     pub(crate) text: String,
 }
 
-/// What is owed for both, as one.
+/// The notices for both, as one.
 pub(crate) fn together(first: Option<Owed>, second: Option<Owed>) -> Option<Owed> {
     let (Some(first), Some(second)) = (&first, &second) else { return first.or(second) };
     let both =
@@ -30,7 +30,7 @@ pub(crate) fn together(first: Option<Owed>, second: Option<Owed>) -> Option<Owed
     })
 }
 
-/// The parts of a list, each where it is first: many packages come of one source.
+/// The items of a list without repetitions, each at its first position: many packages share a source.
 pub(crate) fn once<Part: AsRef<str>>(parts: impl Iterator<Item = Part>) -> String {
     let mut all: Vec<String> = Vec::new();
     for part in parts {

@@ -1,5 +1,5 @@
-//! `unibin pack`, as a story: request, app, hosts, emulators, blobs, bundle, report.
-//! The packer never executes what it packs.
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
+//! executes what it packs.
 
 pub(crate) mod dedup;
 pub(crate) mod emulator_only;
@@ -29,7 +29,7 @@ use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::header;
 use crate::write::tarball;
 
-/// Packs, and says what was packed.
+/// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
     let request = Request::from_args(args)?;
@@ -40,7 +40,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let natives = variants::gathered(&request, &first)?;
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target)?;
-    // Before anything is fetched: whether every host can be started on.
+    // Checked before anything is fetched: whether every host has what starts the bundle.
     header::check(request.head, &plan.hosts)?;
     foreign_programs::hint(&request, &first, &plan);
     let mut report = Report::new(&request, &first, &natives, &plan);
@@ -59,7 +59,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     Ok(report.text(json))
 }
 
-/// Trees, emulators and notices as frames, as many at once as there are CPUs.
+/// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
     mut variants: Vec<(u16, ResolvedApp)>,
@@ -111,7 +111,7 @@ fn compressed(
     })
 }
 
-/// The brokers of the hosts that have emulators: where nothing is emulated, there is nothing to attend to.
+/// The brokers of the hosts that have emulators: a host that does not emulate needs none.
 fn brokers(request: &Request, obtained: &[Emulator]) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
     if request.children == Children::Auto {

@@ -1,4 +1,4 @@
-//! What `pack` was asked for, checked once at the edge: from here on nothing is parsed again.
+//! What `pack` was asked for, checked once at the start: from here on nothing is parsed again.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,18 +16,18 @@ use crate::error::{Error, kind_of, readable};
 use crate::say;
 use crate::tree::app_tree;
 
-/// A checked request: what shall be in the bundle, and where it shall run.
+/// A checked request: what the bundle will contain, and where it will run.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) contents: Contents,
-    /// The same app as built for other CPUs, or for other levels of this one.
+    /// The same app built for other architectures, or for other levels of this one.
     pub(crate) natives: Vec<NativeRequest>,
     pub(crate) output: PathBuf,
     pub(crate) hosts: Vec<Arch>,
-    /// Whether a host without an emulator is left out (else it is an error).
+    /// Whether a host without an emulator is left out (otherwise it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
-    /// CPUs besides whose programs the app starts; each once, in the order of the table.
+    /// Further architectures whose programs the app starts; each once, in the order of the table.
     pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
     pub(crate) children: Children,
@@ -36,11 +36,11 @@ pub(crate) struct Request {
     pub(crate) archive: ArchiveArgs,
 }
 
-/// What a bundle holds.
+/// What a bundle contains.
 #[derive(Debug)]
 pub(crate) enum Contents {
     /// An app.
-    App(AppRequest),
+    App(Box<AppRequest>),
     /// The emulator for the programs of `target` itself.
     Emulator {
         target: Arch,
@@ -49,17 +49,17 @@ pub(crate) enum Contents {
     },
 }
 
-/// An app as built for one CPU.
+/// An app built for one architecture.
 #[derive(Debug)]
 pub(crate) struct AppRequest {
     pub(crate) source: AppSource,
-    /// Entries that were asked for; none means the default one.
+    /// Requested entries; none means the default one.
     pub(crate) entries: Vec<Entry>,
-    /// The CPU that its programs must be of; `None` means that of the first one.
+    /// The architecture that its programs must have; `None` means that of the first one.
     pub(crate) target: Option<Arch>,
-    /// Where it shall run: on its own CPU it runs natively.
+    /// Where it will run: on its own architecture it runs natively.
     pub(crate) hosts: Vec<Arch>,
-    /// The bundle's file name, which tells the default entry among the programs of a package.
+    /// The bundle's file name, which selects the default entry among the programs of a package.
     pub(crate) output_name: Vec<u8>,
     pub(crate) archive: ArchiveArgs,
     pub(crate) tree: TreeRequest,
@@ -71,9 +71,9 @@ pub(crate) struct AppRequest {
 #[derive(Debug)]
 pub(crate) struct NativeRequest {
     pub(crate) target: Arch,
-    /// Of that CPU; 0 for the baseline.
+    /// Level of that architecture; 0 for the baseline.
     pub(crate) level: u16,
-    /// Whether it is a file that stands in for the first variant's default entry.
+    /// Whether it is a file that replaces the first variant's default entry.
     pub(crate) stands_in: bool,
     pub(crate) app: AppRequest,
 }
@@ -87,11 +87,11 @@ pub(crate) struct TreeRequest {
     pub(crate) sysroots: Vec<PathBuf>,
     pub(crate) library_paths: Vec<PathBuf>,
     pub(crate) libs: Option<Libs>,
-    /// Files and directories, and where in the tree they go, where that was said.
+    /// Files and directories, and where in the tree they go, if that was given.
     pub(crate) adds: Vec<(PathBuf, Option<Vec<u8>>)>,
     pub(crate) excludes: Vec<Vec<u8>>,
     pub(crate) preloads: Vec<Vec<u8>>,
-    /// Arguments of the run that shows which files are opened.
+    /// Arguments for the traced run.
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
 }
 
@@ -102,23 +102,23 @@ pub(crate) enum AppSource {
     Program {
         /// The open file.
         file: File,
-        /// What the user called it.
+        /// The path as the user gave it.
         path: PathBuf,
         /// Its file name.
         name: Vec<u8>,
     },
-    /// Debian packages for a CPU.
+    /// Debian packages for an architecture.
     Packages { names: Vec<String>, target: Arch },
-    /// A system's tree; its entries say what of it.
+    /// A root file system; the entries say what to take from it.
     Sysroot,
 }
 
-/// A program of the app that shall be startable by name.
+/// A program of the app that can be started by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) path: Vec<u8>,
-    /// Arguments of its own, before all others.
+    /// Its own arguments, before all others.
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -130,15 +130,15 @@ impl Entry {
 }
 
 impl AppRequest {
-    /// How `--libs` asks for an archive; `None` where it was not given.
+    /// The archive for `--libs`; `None` if the option was not given.
     pub(crate) fn libs_archive(&self) -> Option<ArchiveArgs> {
         let libs = self.tree.libs.as_ref()?;
         let suite = libs.suite.clone().or_else(|| self.archive.suite.clone());
         Some(ArchiveArgs { suite, ..self.archive.clone() })
     }
 
-    /// The same app as `native` has it: built for another CPU, and for hosts of that CPU only. A run of one app shows what all of them
-    /// open, so that no other one is traced.
+    /// The same app, built for another architecture as `native` says, and for hosts of that architecture
+    /// only. It is not traced: the run of one app shows what all of them open.
     fn built_for(&self, native: Native) -> Result<NativeRequest, Error> {
         let Native { target, level, file } = native;
         let stands_in = file.is_some();
@@ -171,7 +171,7 @@ impl Request {
         matches!(self.contents, Contents::Emulator { .. })
     }
 
-    /// Checks what the command line says; opens the programs, writes nothing.
+    /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
         let source = match (args.program, args.deb) {
@@ -215,7 +215,7 @@ impl Request {
                     tree: tree_request(args.tree, &args.start)?,
                     rules,
                 };
-                (Contents::App(app), output)
+                (Contents::App(Box::new(app)), output)
             }
         };
         let natives = match &contents {
@@ -240,7 +240,8 @@ impl Request {
         Ok(request)
     }
 
-    /// The output will be put in place by rename: it must not be a directory, nor something like /dev/null, nor what is packed.
+    /// The output is moved to its place by rename: it must not be a directory, something like /dev/null, or
+    /// what is packed.
     fn check_output(&self) -> Result<(), Error> {
         let path = &self.output;
         if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
@@ -253,7 +254,7 @@ impl Request {
             return Err(Error::OutputNotAFile { path: path.clone(), found: kind_of(kind) });
         }
         let first = match &self.contents {
-            Contents::App(app) => Some(app),
+            Contents::App(app) => Some(&**app),
             Contents::Emulator { .. } => None,
         };
         for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
@@ -268,10 +269,10 @@ impl Request {
     }
 }
 
-/// The hosts that a bundle shall run on.
+/// The hosts that a bundle will run on.
 fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
     match (head, hosts) {
-        // Only that CPU can start the file, so that other hosts' parts would be dead weight.
+        // Only that host can start the file, so parts for other hosts would be dead weight.
         (Head::Elf(host), _) => {
             say::warning(&format!(
                 "the bundle will start on {host} only: launchers and emulators for other hosts are omitted"
@@ -285,7 +286,7 @@ fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
 }
 
 fn open_program(path: PathBuf) -> Result<AppSource, Error> {
-    // Looked at before it is opened: opening a fifo would wait for its other end.
+    // Checked before it is opened: opening a FIFO would wait for its other end.
     let found = fs::metadata(&path).map_err(|source| Error::io("open", &path, source))?.file_type();
     if !found.is_file() {
         return Err(Error::NotAFile { path, found: kind_of(found) });
@@ -332,7 +333,7 @@ fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error>
     })
 }
 
-/// `SRC[:DEST]`; a colon counts only when what is before it exists, so that names with colons can be given.
+/// `SRC[:DEST]`; a colon counts only if what precedes it exists, so that names with colons can be given.
 fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
     let bytes = text.as_bytes();
     let colons = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
@@ -350,7 +351,7 @@ fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
     Ok((source, None))
 }
 
-/// What the program is started with, in the order in which rules are followed.
+/// What the program is started with, in the order in which the rules apply.
 fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::new();
     for name in &args.unset {
@@ -380,10 +381,10 @@ fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
-/// What stands before and after a placeholder; `None` where there is none.
+/// What comes before and after a placeholder; `None` if there is none.
 type Around<'t> = Option<(&'t [u8], &'t [u8])>;
 
-/// What stands before and after the placeholder for the unpacked tree's path.
+/// What comes before and after the placeholder for the path of the unpacked tree.
 fn around_tree(text: &[u8]) -> Result<Around<'_>, Error> {
     const TREE: &[u8] = b"{tree}";
     let Some(at) = byte_search::position(text, TREE) else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! Which files an app consists of: the program, its libraries, plug-ins and packages, and what was asked for besides.
+//! Which files an app consists of: the program, its libraries, plug-ins and packages, and what was added with
+//! options.
 
 pub(crate) mod base;
 pub(crate) mod complete;

@@ -3,7 +3,6 @@
 //! known.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// OpenPGP's numbers of the digests below SHA-256 (RFC 9580, 9.5): MD5, SHA-1, RIPEMD-160, SHA-224.
@@ -30,10 +29,7 @@ pub(crate) enum Finding {
 
 /// What `gpgv` finds; `None`, and it says so, where the machine has none.
 pub(crate) fn findings(document: &[u8], keyring: &[u8]) -> Option<Vec<Finding>> {
-    let probe = Command::new("gpgv").arg("--version").stdin(Stdio::null()).output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        let text = b"NOT RUN: the comparison with `gpgv`, which this machine lacks\n";
-        std::io::stderr().write_all(text).expect("stderr");
+    if !end_to_end::has("gpgv") {
         return None;
     }
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,5 +1,5 @@
-//! Parsers for the values of options: architectures, lists of hosts, `HOST=FILE`. A refused value is answered with what is
-//! expected in its place.
+//! Parsers for the values of options: architectures, lists of hosts, `HOST=FILE`. A refused value is answered
+//! with what is expected in its place.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,5 +1,5 @@
-//! `unibin emulator source`: the source packages of emulators, each file checked by the digest that the archive's signed
-//! index has for it, into a directory that can be published beside a release.
+//! `unibin emulator source`: downloads the source packages of emulators into a directory that can be
+//! published beside a release. Each file is checked against the digest in the archive's signed index.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -14,11 +14,11 @@ use crate::packages::suites;
 use crate::progress::Bars;
 use crate::units::size;
 
-/// The suites that emulators come from, in the order in which they are looked through.
+/// The suites that emulators come from, in the order in which they are searched.
 const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];
 
-/// Fetches each of `wanted`, name and version, into `to`. One that no suite has any more is an error once all others are
-/// there.
+/// Downloads each of `wanted`, name and version, into `to`. One that no suite has any more is an error,
+/// reported after all others were downloaded.
 pub(crate) fn fetch(
     wanted: &BTreeSet<(String, String)>,
     to: &Path,

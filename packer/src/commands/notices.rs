@@ -1,4 +1,4 @@
-//! `unibin inspect --notices`: the licences and the names of sources that a bundle carries.
+//! `unibin inspect --notices`: the licences and source packages of everything in a bundle.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -8,7 +8,7 @@ use bundle::BlobKind;
 use crate::error::{Error, readable};
 use crate::write::bundle_file::{BundleFile, blob_name};
 
-/// Everything of that kind that a bundle carries, as one text; each licence text once.
+/// All notices of a bundle as one text; each licence text once.
 pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
     let manifest = bundle.manifest()?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `unibin verify`: whether a bundle is whole, by its own digests.
+//! `unibin verify`: checks a bundle against its own digests.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 
-/// Checks the bundle at `path` and says that it is whole.
+/// Checks the bundle at `path` and reports that it is intact.
 pub(crate) fn verify(path: &Path) -> Result<String, Error> {
     let bundle = BundleFile::open(path)?;
     check_bundle::check(&bundle)?;

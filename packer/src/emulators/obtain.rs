@@ -1,4 +1,4 @@
-//! The emulators themselves, checked, fetched where they are not here yet; and how each is called for an app.
+//! The emulators themselves: checked, fetched if they are not here yet, with the way to call each for an app.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,27 +14,28 @@ use crate::error::Error;
 use crate::notices::Owed;
 use crate::packages::suites;
 
-/// How an app wants to be called by an emulator.
+/// How an app must be called by an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Calling {
     /// It is static: there is nothing to look for.
     Static,
-    /// It brings a loader and libraries, which are looked for in its tree.
+    /// It has a loader and libraries, which are looked for in its tree.
     Tree,
     /// As `Tree`, and its `argv[0]` is its path in the tree, by which it finds its data.
     ByPath,
 }
 
 impl Emulators {
-    /// The emulators of a plan, in its order, fetched where they are not here yet.
+    /// The emulators of a plan, in its order, fetched if they are not here yet.
     pub(crate) fn obtain(&self, plan: &Plan, target: Arch, calling: Calling) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
-        // Whoever gave rules of their own has said where the tree goes.
+        // Rules of the user's own already say where the tree goes.
         for emulator in
             found.iter_mut().filter(|emulator| emulator.rules == calling::qemu(emulator.key, false))
         {
-            // Of the programs of other CPUs it is not known whether they bring a loader: a tree is harmless for those that do not.
+            // It is unknown whether programs of other architectures have a loader: a tree is harmless for
+            // those without.
             let calling = if emulator.key.target == target { calling } else { Calling::Tree };
             emulator.rules = calling::qemu(emulator.key, calling != Calling::Static);
             if calling == Calling::ByPath {
@@ -46,12 +47,12 @@ impl Emulators {
         Ok(found)
     }
 
-    /// The emulators for one pair, in the order in which they are tried; one at least.
+    /// The emulators for one pair, in the order in which they are tried; at least one.
     pub(crate) fn of(&self, key: EmulatorKey) -> Result<Vec<Emulator>, Error> {
         self.all(&[key], &BTreeMap::new())
     }
 
-    /// The emulators for these pairs, fetched where they are not here yet.
+    /// The emulators for these pairs, fetched if they are not here yet.
     pub(crate) fn fetch(&self, keys: &[EmulatorKey]) -> Result<Vec<Emulator>, Error> {
         self.all(keys, &BTreeMap::new())
     }
@@ -82,7 +83,7 @@ impl Emulators {
         };
         let own =
             |key: &EmulatorKey| if given.contains_key(key) { Vec::new() } else { self.translators.of(*key) };
-        // Before anything is fetched: whether the user's own may be taken.
+        // Checked before anything is fetched: whether the user's own may be used.
         let named = self.archive.supply.translators.is_some();
         let programs = keys
             .iter()
@@ -123,8 +124,9 @@ impl Emulators {
         Ok(file.add(&found, &self.catalogue)?)
     }
 
-    /// Name and version of each source package that the emulators for these pairs were built from, without those of what
-    /// is linked into them if it is `only_own`. The emulators are fetched where they are not here yet.
+    /// Name and version of each source package that the emulators for these pairs were built from; with
+    /// `only_own`, without those of what is linked into them. The emulators are fetched if they are not here
+    /// yet.
     pub(crate) fn sources(
         &self,
         keys: &[EmulatorKey],

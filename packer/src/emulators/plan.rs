@@ -1,4 +1,5 @@
-//! Which hosts a bundle will start on, and what each needs an emulator for; decided before anything is fetched.
+//! Which hosts a bundle will start on, and what each needs an emulator for; decided before anything is
+//! fetched.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use crate::say;
 #[derive(Debug)]
 pub(crate) struct Cell {
     pub(crate) key: EmulatorKey,
-    /// What will be taken, as far as it is known before it is here.
+    /// What will be used, as far as it is known before it is here.
     pub(crate) emulator: String,
 }
 
@@ -23,8 +24,8 @@ pub(crate) struct Cell {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) hosts: Vec<Arch>,
-    /// What an emulator is needed for: the hosts among them that are not the target itself, and on each the targets besides. Those of
-    /// a host stand together.
+    /// The pairs that need an emulator: each host that is not the target itself, and on each the further
+    /// targets. Those of one host are adjacent.
     pub(crate) cells: Vec<Cell>,
     /// Hosts that were left out, and why.
     pub(crate) skipped: Vec<(Arch, String)>,
@@ -33,7 +34,7 @@ pub(crate) struct Plan {
 }
 
 impl Emulators {
-    /// Decides for each wanted host: native, emulated, left out, or an error.
+    /// Decides for each requested host: native, emulated, left out, or an error.
     pub(crate) fn plan(&self, request: &Request, target: Arch) -> Result<Plan, Error> {
         let mut plan =
             Plan { hosts: Vec::new(), cells: Vec::new(), skipped: Vec::new(), given: BTreeMap::new() };
@@ -72,7 +73,8 @@ impl Emulators {
         if plan.hosts.is_empty() { Err(Error::NoHostLeft { target }) } else { Ok(plan) }
     }
 
-    /// Name and version of the emulator that there is for a pair, as far as that is known before it is here; or why there is none.
+    /// Name and version of the emulator for a pair, as far as they are known before it is here; or why there
+    /// is none.
     fn known(&self, key: EmulatorKey) -> Result<Result<String, NoEmulator>, Error> {
         if let Some(own) = self.translators.of(key).first() {
             return Ok(Ok(format!("{} {}", own.name, own.version)));
@@ -84,7 +86,7 @@ impl Emulators {
         })
     }
 
-    /// Why there is no emulator for a pair, neither known nor in the store; `None` where there is one.
+    /// Why there is no emulator for a pair, neither known nor in the store; `None` if there is one.
     pub(crate) fn lacks(&self, key: EmulatorKey) -> Result<Option<String>, Error> {
         match self.catalogue.find(key) {
             Err(nothing) if self.store.path(key)?.is_none() => Ok(Some(nothing.to_string())),

@@ -1,4 +1,5 @@
-//! The store by hand: what is in it, what goes in and out, and the compressed emulators that are kept beside.
+//! Managing the store: its contents, additions and removals, and the compressed emulators that are kept with
+//! it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::emulators::Emulators;
 use crate::error::Error;
 
 impl Emulators {
-    /// What is in the store: pair, name and version, file.
+    /// The contents of the store: pair, name and version, file.
     pub(crate) fn list(&self) -> Result<Vec<(EmulatorKey, String, PathBuf)>, Error> {
         let found = self.store.list()?;
         let row = |found: emulator::Emulator| {
@@ -19,7 +20,7 @@ impl Emulators {
         Ok(found.into_iter().map(row).collect())
     }
 
-    /// Takes a file into the store.
+    /// Adds a file to the store.
     pub(crate) fn add(&self, key: EmulatorKey, path: &Path) -> Result<PathBuf, Error> {
         let mut file = File::open(path).map_err(|source| Error::io("open", path, source))?;
         let describe = |debian::FileDigest { size, sha256: digest }| Record {
@@ -35,22 +36,22 @@ impl Emulators {
         Ok(self.store.add(key, &mut file, None, &describe)?.file)
     }
 
-    /// Removes a pair's emulator; whether there was one.
+    /// Removes a pair's emulator; returns whether there was one.
     pub(crate) fn remove(&self, key: EmulatorKey) -> Result<bool, Error> {
         Ok(self.store.remove(key)?)
     }
 
-    /// Where a pair's emulator lies in the store.
+    /// The path of a pair's emulator in the store.
     pub(crate) fn path(&self, key: EmulatorKey) -> Result<Option<PathBuf>, Error> {
         Ok(self.store.path(key)?)
     }
 
-    /// Copies all emulators of the store into `directory`, in the store's layout; says which.
+    /// Copies all emulators of the store into `directory`, in the store's layout; returns which.
     pub(crate) fn export(&self, directory: &Path) -> Result<Vec<String>, Error> {
         Ok(self.store.export_to(directory)?.iter().map(line).collect())
     }
 
-    /// Copies all emulators of `directory` into the store; says which.
+    /// Copies all emulators of `directory` into the store; returns which.
     pub(crate) fn import(&self, directory: &Path) -> Result<Vec<String>, Error> {
         let lock = self.lock.as_ref().map(|file| &file.lock);
         let imported = emulator::import(&self.store, directory, lock)?;

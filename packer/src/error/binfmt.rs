@@ -1,4 +1,4 @@
-//! Why handlers of `binfmt_misc` are not looked at, registered or removed.
+//! Why handlers of `binfmt_misc` cannot be shown, registered or removed.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) enum BinfmtError {
     NotOneTarget,
     #[error("`{}` cannot be registered: binfmt_misc does not accept this path", path.display())]
     Path { path: PathBuf },
-    /// `state`: what the kernel says of the handler.
+    /// `state`: what the kernel reports about the handler.
     #[error("a handler `{name}` is already registered: {state}")]
     Registered { name: String, state: String, target: Arch },
     #[error("no handler `{name}` is registered")]

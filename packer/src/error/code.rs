@@ -1,4 +1,5 @@
-//! What a failure means for whoever called: the exit codes of `--help`, and which of them the errors of other crates get.
+//! What a failure means for the caller: the exit codes of `--help`, and which of them errors of other crates
+//! get.
 
 use debian::{ArchiveError, FetchError};
 use emulator::{EmulatorError, FailureCause, LockError, StoreError, TranslatorsError};
@@ -8,9 +9,9 @@ use emulator::{EmulatorError, FailureCause, LockError, StoreError, TranslatorsEr
 pub(crate) enum Code {
     /// Network, disk, permissions.
     Failure = 1,
-    /// What was given cannot be packed or read.
+    /// The input cannot be packed or read.
     Input = 3,
-    /// No emulator exists for a wanted pair.
+    /// No emulator exists for a requested pair.
     NoEmulator = 4,
     /// A signature, a digest or a bundle is not what it must be.
     Verification = 5,

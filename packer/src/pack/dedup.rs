@@ -1,5 +1,6 @@
-//! Files that several variants of an app have alike, at the same path: documentation, scripts, tables, certificates. They are taken out of
-//! the variants' trees and stored once, in a tree that is unpacked into the same directory.
+//! Files that several variants of an app have in common at the same path: documentation, scripts, tables,
+//! certificates. They are taken out of the variants' trees and stored once, in a tree that is unpacked into
+//! the same directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +10,25 @@ use crate::error::Error;
 use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::{App, Node};
 
-/// Not worth a blob of its own: what would be saved of the unpacked files, in bytes.
+/// The smallest saving that is worth a blob of its own, in bytes of unpacked files.
 const SAVED_MIN: u64 = 64 * 1024;
 
-/// A tree, and the numbers of the variants that it was taken out of.
+/// A tree, and the indexes of the variants that it was taken out of.
 #[derive(Debug)]
 pub(crate) struct SharedTree {
     pub(crate) app: App,
     pub(crate) variants: BTreeSet<usize>,
 }
 
-/// What is known of a file without reading it: its names (the first holds the bytes), whether it may be executed, and its length.
+/// What is known of a file without reading it: its names (the first holds the bytes), whether it is
+/// executable, and its length.
 type Form = (Vec<Vec<u8>>, bool, u64);
 
-/// What tells a file from all others: its form and its digest.
+/// What distinguishes a file from all others: its form and its digest.
 type Identity = (Form, Digest);
 
-/// Takes out what is alike. A variant shares with one group of others: of all groups the one is formed that saves most, then, among the
-/// variants that are left, the next.
+/// Takes out what is common. A variant shares with one group of others: the group that saves most is formed
+/// first, then the next among the remaining variants.
 pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<SharedTree>, Error> {
     let mut owners: BTreeMap<Identity, BTreeSet<usize>> = BTreeMap::new();
     for (number, identity) in alike(variants)? {
@@ -56,8 +58,8 @@ pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<Shared
     Ok(all)
 }
 
-/// The files that may be shared, each with the number of a variant that has it. Programs that are started by name stay where they are, as
-/// does what ends in its loader's path.
+/// The files that may be shared, each with the index of a variant that has it. Programs that are started by
+/// name stay where they are, and so does everything to which its loader's path is appended.
 fn alike(variants: &[(u16, ResolvedApp)]) -> Result<Vec<(usize, Identity)>, Error> {
     let mut by_form: BTreeMap<Form, Vec<usize>> = BTreeMap::new();
     for (number, (_, ResolvedApp { app, entries, .. })) in variants.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! `unibin pack --emulator-only`: one file that is the emulator on every host. For each host it holds that host's emulator
-//! as an app of the host's own CPU, so that a start is a native one: every argument is the emulator's, and so is every
-//! `QEMU_*` variable.
+//! `unibin pack --emulator-only`: one file that is the emulator on every host. It contains each host's
+//! emulator as an app of the host's own architecture, which runs natively: every argument is the emulator's,
+//! and so is every `QEMU_*` variable.
 
 use bundle::Arch;
 use emulator::calling;
@@ -17,7 +17,7 @@ use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress;
 use crate::write::tarball;
 
-/// The one program in it, `qemu-riscv64` for `target`, and no app of its own.
+/// The one program in it, such as `qemu-riscv64` for `target`, and no app of its own.
 pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
     let name = format!("qemu-{}", target.qemu_name());
     ResolvedApp {
@@ -32,7 +32,7 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
     }
 }
 
-/// Compresses each host's emulator as that host's app. Of several translators of a host the first is taken.
+/// Compresses each host's emulator as that host's app. If a host has several, the first is used.
 pub(crate) fn parts(
     request: &Request,
     ResolvedApp { entries, rules, .. }: &ResolvedApp,

@@ -1,4 +1,4 @@
-//! What `pack` says when it is done, for people and as JSON.
+//! The report of `pack`, for people and as JSON.
 
 use std::fmt::Write;
 
@@ -19,27 +19,27 @@ use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     output: String,
-    /// Whether it is an emulator that was packed.
+    /// Whether an emulator itself was packed.
     #[serde(skip)]
     emulator_only: bool,
     dry_run: bool,
     target: &'static str,
-    /// CPUs, with their levels, that the app was packed for besides.
+    /// Further architectures, with their levels, that the app was packed for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     natives: Vec<NativeRow>,
     head: String,
     entries: Vec<ReportEntry>,
     hosts: Vec<HostRow>,
     skipped: Vec<Skipped>,
-    /// What is in the app.
+    /// The contents of the app.
     tree: Inventory,
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
-    /// Bytes of emulators that came over the network for this pack; absent for a dry run.
+    /// Bytes of emulators that were downloaded for this pack; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetched: Option<u64>,
-    /// Stored length of the app in bytes, for all its CPUs; absent for a dry run.
+    /// Stored length of the app in bytes, for all its architectures; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<u64>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 struct NativeRow {
     target: &'static str,
-    /// Of x86-64; 0 for the baseline.
+    /// Level of x86-64; 0 for the baseline.
     level: u16,
     tree: Inventory,
 }
@@ -66,10 +66,10 @@ struct HostRow {
     /// Stored length of the emulator in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<u64>,
-    /// Emulators for programs of other CPUs that the app starts.
+    /// Emulators for programs of other architectures that the app starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoRow>,
-    /// Stored length of the broker in bytes; absent where there is none.
+    /// Stored length of the broker in bytes; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<u64>,
 }
@@ -147,7 +147,7 @@ impl Report {
         }
     }
 
-    /// Adds what writing has shown.
+    /// Adds what is known after writing.
     pub(crate) fn written(&mut self, parts: &Parts, written: &Written, fetched: u64) {
         self.fetched = Some(fetched);
         self.length = Some(written.length);
@@ -226,7 +226,7 @@ impl Report {
     }
 }
 
-/// The emulators for programs of other CPUs on a host.
+/// The emulators for programs of other architectures on a host.
 fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
     let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
     cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()

@@ -1,4 +1,5 @@
-//! The app as built for other CPUs than the first: gathered like it, and put in the order in which a launcher takes them.
+//! The builds of the app for further architectures: gathered like the first, and put in the order in which a
+//! launcher considers them.
 
 use std::cmp::Reverse;
 
@@ -7,7 +8,7 @@ use crate::request::Request;
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::ResolvedApp;
 
-/// The apps that `--native` asks for besides `first`, each with its level.
+/// The apps that `--native` adds to `first`, each with its level.
 pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<(u16, ResolvedApp)>, Error> {
     let mut all: Vec<(u16, ResolvedApp)> = Vec::new();
     for native in &request.natives {
@@ -28,7 +29,8 @@ pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<(u1
     Ok(all)
 }
 
-/// Those of the first's CPU before it, since a launcher takes the first that runs on its CPU; then the others, higher levels first.
+/// Those of the first's architecture before it, since a launcher takes the first that runs on its own; then
+/// the others, higher levels first.
 pub(crate) fn in_order(first: ResolvedApp, mut natives: Vec<(u16, ResolvedApp)>) -> Vec<(u16, ResolvedApp)> {
     let target = first.target;
     natives.push((0, first));

@@ -1,6 +1,6 @@
-//! `--deb PKG`: the file trees of packages and of all that they depend on, laid over each other as dpkg would, in their
-//! own places. Documentation but copyright files, manual pages and translations stay behind; maintainer scripts are never
-//! run, `maintainer_scripts.rs` makes what some of them would have made.
+//! `--deb PKG`: the file trees of packages and their dependencies, merged as dpkg would merge them.
+//! Documentation other than copyright files, manual pages and translations are left out. Maintainer scripts
+//! are never run; `maintainer_scripts.rs` makes what some of them would have made.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -25,33 +25,33 @@ const LEFT_OUT: [&[u8]; 5] =
     [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale", b"usr/share/bug"];
 const DOC: &[u8] = b"usr/share/doc";
 
-/// The largest copyright file that is put among the notices, in bytes; longer ones are in the tree anyway.
+/// The largest copyright file that is added to the notices, in bytes; longer ones are in the tree anyway.
 const COPYRIGHT_MAX: u64 = 4 << 20;
 
-/// An opened suite of a Debian archive, for one CPU.
+/// An opened suite of a Debian archive, for one architecture.
 pub(crate) struct Suite<'a> {
     archive: Archive<'a>,
     index: PackageIndex,
     name: String,
     target: Arch,
     debian_name: &'static str,
-    /// Where libraries are, once somebody has asked.
+    /// Which packages contain which libraries, once that was asked for.
     contents: OnceCell<Contents>,
 }
 
-/// The files of packages, laid over each other.
+/// The files of several packages, merged.
 #[derive(Debug)]
 pub(crate) struct PackageTree {
     pub(crate) app: App,
-    /// Which package each file is of.
+    /// The package that each file comes from.
     pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
-    /// Names and versions, in the order in which they were taken.
+    /// Names and versions, in the order in which they were added.
     pub(crate) packages: Vec<String>,
     pub(crate) owed: Owed,
 }
 
 impl<'a> Suite<'a> {
-    /// Opens the archive and reads which packages it has for `target`.
+    /// Opens the archive and reads its list of packages for `target`.
     pub(crate) fn open(
         args: &ArchiveArgs,
         target: Arch,
@@ -66,7 +66,7 @@ impl<'a> Suite<'a> {
         Ok(Self { archive, index, name, target, debian_name, contents: OnceCell::new() })
     }
 
-    /// The packages of these names, and all that they need.
+    /// The packages with these names, and their dependencies.
     pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
         for name in names {
             self.named(name)?;
@@ -74,7 +74,7 @@ impl<'a> Suite<'a> {
         Ok(debian::depends::closure(&self.index, names)?)
     }
 
-    /// The package of this name, or one that provides it.
+    /// The package with this name, or one that provides it.
     pub(crate) fn named(&self, name: &str) -> Result<&Package, Error> {
         let found = self.index.find(name).or_else(|| self.index.providers(name).next());
         found.ok_or_else(|| {
@@ -109,7 +109,7 @@ impl<'a> Suite<'a> {
         })
     }
 
-    /// Which packages have libraries and loaders of this file name, and where.
+    /// The packages that contain a library or loader with this file name, and its path.
     pub(crate) fn holders(&self, name: &[u8]) -> Result<&[Holder], Error> {
         if let Some(contents) = self.contents.get() {
             return Ok(contents.holders(name));
@@ -124,13 +124,13 @@ impl<'a> Suite<'a> {
     }
 }
 
-/// What the package's script offers to `update-alternatives`.
+/// What the package's script passes to `update-alternatives`.
 fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
     let script = deb.control_file("postinst")?;
     Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
 }
 
-/// Adds the files that a program may need; gives the text of the copyright file.
+/// Adds the files that a program may need; returns the text of the copyright file.
 fn unpack(
     deb: &Deb,
     name: &str,
@@ -168,12 +168,12 @@ fn unpack(
             }
         };
         if let Node::Directory = node {
-            // A directory of one package may be a link of another, which leads to a directory.
+            // A directory of one package may be a link in another, which leads to a directory.
             if app.get(&path).is_none() {
                 app.add(&path, node)?;
             }
         } else {
-            // A later package's file takes the place of an earlier one's, as dpkg allows by `Replaces`.
+            // A later package's file replaces an earlier one's, as dpkg allows with `Replaces`.
             app.put(&path, node)?;
             origins.insert(path, Rc::clone(&label));
         }
@@ -182,7 +182,7 @@ fn unpack(
     Ok(copyright)
 }
 
-/// A package's path where `/usr` is merged; nothing for the links that merge it.
+/// A package's path where `/usr` is merged; `None` for the links that merge it.
 fn in_usr(path: &[u8], kind: &DebKind) -> Option<Vec<u8>> {
     let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
     if !MERGED.contains(&top) {
@@ -204,11 +204,11 @@ fn merge_usr(app: &mut App) -> Result<(), Error> {
 
 fn is_left_out(path: &[u8], directory: bool) -> bool {
     let under = |root: &[u8]| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-    // Directories of documentation come into being by the copyright file in them.
+    // Directories of documentation are created by the copyright file in them.
     LEFT_OUT.into_iter().any(under) || (under(DOC) && (directory || file_name_of(path) != b"copyright"))
 }
 
-/// What is owed for all packages together.
+/// The notices for all packages together.
 fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
     let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
     let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);

@@ -1,5 +1,5 @@
-//! Debian archives for whoever needs one: which are asked, which suite is opened, where what comes of it is kept, and what
-//! their errors mean for an exit code.
+//! Opens Debian archives: which mirrors are asked, which suite is opened, where downloads are kept, and what
+//! errors mean for the exit code.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use emulator::Store;
 use crate::cli::ArchiveArgs;
 use crate::error::Error;
 
-/// Where `--deb` looks unless `--suite` is given: Debian 13, and for architectures that it has not, unstable.
+/// Where `--deb` looks without `--suite`: Debian 13, and for architectures that it lacks, unstable.
 const SUITES: [&str; 2] = ["trixie", "sid"];
 
-/// The directory that emulators and packages are kept in.
+/// The directory for emulators and packages.
 pub(crate) fn store_root() -> Result<PathBuf, Error> {
     Ok(Store::default_root(|name| std::env::var_os(name))?)
 }
 
-/// The archives to ask and how.
+/// The archives to ask, and how.
 pub(crate) fn sources(args: &ArchiveArgs) -> (MirrorSources, FetchOptions) {
     let environment = std::env::var("UNIBIN_MIRROR").ok().filter(|mirror| !mirror.is_empty());
     let mirrors = MirrorSources {
@@ -44,7 +44,7 @@ pub(crate) fn open_suite<'a>(
     Ok(Archive::open(options, suite)?)
 }
 
-/// Opens the suite that `--suite` names, or the first of Debian's that has packages for `architecture`.
+/// Opens the suite that `--suite` names, or else the first of Debian's that has packages for `architecture`.
 pub(crate) fn open<'a>(
     args: &ArchiveArgs,
     architecture: &str,

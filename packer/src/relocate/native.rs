@@ -1,6 +1,7 @@
-//! Makes a tree's programs run natively from wherever the tree is unpacked, on the tree's own loader and libraries and never on
-//! the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to where the launcher writes the loader's path, and
-//! a loader that knows no directory of the host. Nothing is put into the environment that a program of the host would heed.
+//! Makes a tree's programs run natively from wherever the tree is unpacked, with the tree's own loader and
+//! libraries and never with the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to
+//! where the launcher writes the loader's path, and a loader that knows no directory of the host. It sets no
+//! environment variable that programs of the host would heed.
 
 use std::collections::BTreeSet;
 
@@ -18,32 +19,34 @@ use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
-/// What glibc's loader reads of the host besides its directories (ld.so(8), FILES): libraries of another C library.
+/// What glibc's loader reads from the host besides its directories (ld.so(8), FILES): libraries of another C
+/// library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
 
-/// Directories beside a library that it loads plug-ins from by their absolute path, as constants in it: the library's name, the directory's.
-/// The loader takes `$ORIGIN` in such a path too (`_dl_map_object` of glibc's elf/dl-load.c), and that is shorter.
+/// Libraries that load plug-ins from a directory beside them by its absolute path, a constant in the library:
+/// the library's name, the directory's name. The loader accepts `$ORIGIN` in such a path too
+/// (`_dl_map_object` of glibc's elf/dl-load.c), and that is shorter.
 const LOADED_FROM: [(&[u8], &[u8]); 3] = [
     (b"libcrypto.so.", b"ossl-modules"),
     (b"libcrypto.so.", b"engines-3"),
     (b"libcrypto.so.", b"engines-1.1"),
 ];
 
-/// The name of glibc's C library (its `DT_SONAME`), on the CPUs that there are hosts of.
+/// The name of glibc's C library (its `DT_SONAME`) on all hosts.
 const GLIBC: &[u8] = b"libc.so.6";
 
-/// The loader of a tree as it came: what is built into it is gone once [`prepare`] has changed the tree.
+/// The original loader of a tree: its built-in paths are gone once [`prepare`] has changed the tree.
 pub(crate) struct TreeLoader {
-    /// The path that programs ask for, in the tree.
+    /// The path in the tree that programs name.
     path: Vec<u8>,
-    /// The file that is there.
+    /// The file at that path.
     file: Vec<u8>,
     bytes: Vec<u8>,
     facts: Loader,
 }
 
 impl TreeLoader {
-    /// The one at `path`; `None` where nothing is, as with static programs.
+    /// The loader at `path`; `None` if there is none, as with static programs.
     pub(crate) fn of(app: &App, path: &[u8]) -> Result<Option<Self>, Error> {
         let Some((file, Node::File { content, .. })) = app.file(path) else { return Ok(None) };
         let bytes = content.bytes().map_err(Error::Temporary)?;
@@ -51,7 +54,7 @@ impl TreeLoader {
         Ok(Some(Self { path: path.to_vec(), file: file.to_vec(), bytes, facts }))
     }
 
-    /// Arguments that make `program` look for its data in the tree, where absolute paths are the host's.
+    /// Arguments that make `program` look for its data in the tree, where absolute paths lead to the host's.
     pub(crate) fn arguments(&self, app: &App, program: &[u8]) -> Vec<Rule> {
         let wanted = FAMILIES.iter().flat_map(|family| family.arguments_of(&self.facts, program));
         let rules = wanted.flat_map(|(before, pattern)| {
@@ -64,8 +67,9 @@ impl TreeLoader {
     }
 }
 
-/// Changes every program of `app` whose loader is `loader`, every library with a search path of its own, the loader
-/// and its C library; gives the rules by which they find what is in the tree. `directories`: where the libraries of the tree are.
+/// Changes every program of `app` whose loader is `loader`, every library with a search path of its own, the
+/// loader and its C library. Returns the rules by which they find what is in the tree. `directories`: where
+/// the libraries of the tree are.
 pub(crate) fn prepare(
     app: &mut App,
     target: Arch,
@@ -86,7 +90,7 @@ pub(crate) fn prepare(
             continue;
         }
         let Ok(object) = Object::read(&mut content.reader()) else { continue };
-        // The C library can be started, to tell its version, but is a library.
+        // The C library can be started, to print its version, but is a library.
         let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader.file));
         let program = asks && object.soname.is_none();
         let own = if object.soname.as_deref() == Some(GLIBC) {
@@ -127,7 +131,7 @@ pub(crate) fn prepare(
     Ok(rules)
 }
 
-/// The bytes of a C library that finds its converters in the tree; and the rule that it wants for that.
+/// The bytes of a C library that finds its converters in the tree, and the rule that it needs for that.
 fn on_own_converters(app: &App, path: &[u8], content: &Content) -> Result<(Vec<u8>, Option<Rule>), Error> {
     let mut own = content.bytes().map_err(Error::Temporary)?;
     let tree = Tree::new(vec![app]);
@@ -145,7 +149,8 @@ fn on_own_converters(app: &App, path: &[u8], content: &Content) -> Result<(Vec<u
     Ok((own, rule))
 }
 
-/// The bytes of a library that loads plug-ins from an absolute path, made to load them from beside itself; `None` for all others.
+/// The bytes of a library that loads plug-ins from an absolute path, changed to load them from beside itself;
+/// `None` for all others.
 fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>, Error> {
     let name = file_name_of(path);
     let mut directories = LOADED_FROM.iter().filter(|(library, _)| name.starts_with(library)).peekable();
@@ -165,8 +170,8 @@ fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Whether the loader that a program asks for is the one at `loader`: by a link to it (musl's is one to its `libc.so`), or by its name
-/// where the tree has nothing at that path.
+/// Whether the loader that a program names is the one at `loader`: through a link to it (musl's is a link to
+/// its `libc.so`), or by its name if the tree has nothing at that path.
 fn leads(app: &App, asked: &[u8], loader: &[u8]) -> bool {
     let path = asked.strip_prefix(b"/").unwrap_or(asked);
     match Tree::new(vec![app]).find_file(path) {
@@ -175,8 +180,9 @@ fn leads(app: &App, asked: &[u8], loader: &[u8]) -> bool {
     }
 }
 
-/// A loader that finds nothing in the host's directories: the first part of each path that it knows becomes a name that nothing has. It has
-/// to be a path from the root (`_dl_init_paths` of glibc's elf/dl-load.c), and its length is kept elsewhere.
+/// A loader that finds nothing in the host's directories: in each path that it knows, the first component
+/// becomes a name that nothing has. It must remain an absolute path (`_dl_init_paths` of glibc's
+/// elf/dl-load.c), and its length is stored elsewhere.
 fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     // musl looks beside itself, and is the C library itself.
     if loader.libc == Libc::Musl {
@@ -191,7 +197,7 @@ fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     bytes
 }
 
-/// `DT_RPATH` for the file at `path`: what it had itself, as far as that lies in the tree, then `directories`.
+/// `DT_RPATH` for the file at `path`: its previous one, as far as it lies in the tree, then `directories`.
 fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>) -> Vec<u8> {
     let Some(file) = TreePath::new(path) else { return Vec::new() };
     let from_origin = |directory: &[u8]| [b"$ORIGIN/", file.link_to(directory).as_slice()].concat();
@@ -205,7 +211,7 @@ fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>)
         match part.strip_prefix(b"/") {
             Some(inside) if app.is_directory(inside) => add(from_origin(inside)),
             None if part.starts_with(b"$") => add(part.to_vec()),
-            // On the host, or relative to whatever directory the caller is in.
+            // On the host, or relative to the caller's working directory.
             Some(_) | None => {}
         }
     }

@@ -1,4 +1,5 @@
-//! What an app begins with: one program, the files of packages, or nothing but a system's tree to take from.
+//! What an app starts from: one program, the files of packages, or just a root file system to take files
+//! from.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -17,22 +18,22 @@ use crate::resolve::layers::{GivenProgram, LabelledDirectory, Layers};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
-/// Where the directory of a dynamic program lies in the tree when it comes from no system's tree.
+/// Directory of the tree for a dynamic program that does not come from a root file system.
 const OPT: &[u8] = b"opt";
 
-/// What an app begins with.
+/// What an app starts from.
 pub(crate) struct Base<'a> {
     pub(crate) layers: Layers,
-    /// The entry where none is named; `None` where that says nothing of one.
+    /// The entry if none is named; `None` if there is no default.
     pub(crate) default: Option<Entry>,
-    /// Packages in it: name and version.
+    /// Its packages: name and version.
     pub(crate) packages: Vec<String>,
-    /// The suite that they are from.
+    /// The suite that they come from.
     pub(crate) suite: Option<Suite<'a>>,
 }
 
 impl<'a> Base<'a> {
-    /// Fetches or reads what `request` names as the app, and lays its sysroots under it.
+    /// Fetches or reads the app that `request` names, and adds its sysroots below it.
     pub(crate) fn of(request: &AppRequest, progress: &'a dyn Progress) -> Result<Self, Error> {
         let mut base = match &request.source {
             AppSource::Program { file, path, name } => {
@@ -47,7 +48,7 @@ impl<'a> Base<'a> {
                 layers.app = found.app;
                 layers.origins = found.origins;
                 layers.owe(found.owed);
-                // What cannot be told of a default does not matter to whoever names entries.
+                // If entries are named, it does not matter why there is no default.
                 let default = match &request.entries[..] {
                     [] => Some(default_entry(&layers, &request.output_name, &names)?),
                     _ => None,
@@ -63,7 +64,7 @@ impl<'a> Base<'a> {
     }
 }
 
-/// The layers of a program that was named by its path, and the entry that it is.
+/// The layers of a program that was given by its path, and its entry.
 fn one_program(
     request: &AppRequest,
     file: &File,
@@ -82,7 +83,8 @@ fn one_program(
     let place = match (elf.kind, inside) {
         (_, Some(inside)) => inside,
         (Kind::Dynamic, None) => {
-            // The directories that its `$ORIGIN/..` can mean come along, as far as something in them is needed.
+            // The directories that its `$ORIGIN/..` can mean are included, as far as something in them is
+            // needed.
             let up = climbs(&content).min(real.components().count().saturating_sub(3));
             let mut root: PathBuf = real.clone();
             for _ in 0..=up {
@@ -101,7 +103,7 @@ fn one_program(
     Ok((layers, Entry::new(name, &place)))
 }
 
-/// How many directories up the search paths of a program climb from its own directory.
+/// How many directories the search paths of a program climb up from its own directory.
 fn climbs(program: &Content) -> usize {
     let Ok(object) = Object::read(&mut program.reader()) else { return 0 };
     let paths = [&object.rpath, &object.runpath].into_iter().flatten();
@@ -113,7 +115,7 @@ fn climbs(program: &Content) -> usize {
     texts.filter_map(climb).max().unwrap_or(0)
 }
 
-/// The program that is named like the output or a package, or the only one of the packages that were asked for.
+/// The program that is named like the output or a package, or the only one of the requested packages.
 fn default_entry(layers: &Layers, output_name: &[u8], packages: &[&str]) -> Result<Entry, Error> {
     let in_directory = |path: &&[u8]| PROGRAM_DIRECTORIES.contains(&directory_of(path));
     let all: Vec<&[u8]> = layers.app.programs().filter(in_directory).collect();

@@ -1,5 +1,5 @@
-//! Makes an app whole: the libraries of its programs, the sets of plug-ins and data that these bring in, what was asked
-//! for besides, each in the place where the target's loader will look for it.
+//! Completes an app: the libraries of its programs, the plug-in sets that these bring in, and what was added
+//! with options, each where the target's loader will look for it.
 
 use std::collections::BTreeSet;
 
@@ -20,18 +20,18 @@ use crate::resolve::trace;
 use crate::say;
 use crate::tree::app_tree::App;
 
-/// An app whose entries are known, and nothing else yet.
+/// An app of which only the entries are known.
 pub(crate) struct Incomplete<'a> {
     pub(crate) layers: Layers,
     pub(crate) entries: &'a [Entry],
-    /// Those of their programs that ask for a loader, by their paths in the tree.
+    /// The programs among them that name a loader, by their paths in the tree.
     pub(crate) dynamic: &'a [Vec<u8>],
     pub(crate) target: Arch,
-    /// Where packages are fetched from, if that was asked for.
+    /// Where packages are fetched from, if that was requested.
     pub(crate) suite: Option<&'a Suite<'a>>,
 }
 
-/// An app that is whole.
+/// A complete app.
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) app: App,
@@ -41,14 +41,14 @@ pub(crate) struct Completed {
     pub(crate) rules: Vec<Rule>,
     /// Where the loader has found libraries, and where it looks for others.
     pub(crate) directories: BTreeSet<Vec<u8>>,
-    /// The sets of plug-ins and data that are in it.
+    /// Its plug-in sets.
     pub(crate) plugin_sets: Vec<&'static Family>,
-    /// What is owed for packages.
+    /// The notices for packages.
     pub(crate) owed: Option<Owed>,
     pub(crate) inventory: Inventory,
 }
 
-/// What the libraries of dynamic programs come to.
+/// The result for the libraries of dynamic programs.
 #[derive(Default)]
 struct Linked {
     loader: Vec<u8>,
@@ -84,12 +84,12 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     Ok(Completed { app, loader, rules, directories, plugin_sets, owed, inventory })
 }
 
-/// Takes the loader, the libraries and the plug-ins of dynamic programs into the app.
+/// Adds the loader, the libraries and the plug-ins of dynamic programs to the app.
 fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
     libraries::loader_first(&search, layers)?;
     search.directory = libraries::mount(search.request, layers, search.programs)?;
     search.preload = libraries::preloads(search.request, layers, &search.directory)?;
-    // What the host preloads and where it looks for libraries is for its own programs.
+    // What the host preloads, and where it looks for libraries, is for its own programs.
     let mut rules = vec![(RuleKind::UnsetPrefix, b"LD_".to_vec(), Vec::new())];
     if !search.preload.is_empty() {
         rules.push((RuleKind::SetVariable, b"LD_PRELOAD".to_vec(), search.preload.join(&b':')));
@@ -98,7 +98,7 @@ fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
     let mut plugin_sets = Vec::new();
     let mut plugins = Vec::new();
     loop {
-        // What a plug-in needs may bring in a set of its own.
+        // What a plug-in needs may bring in another set.
         let added = plugins::add(&search, &found, &plugin_sets, layers)?;
         plugin_sets.extend(added.sets);
         if added.libraries.is_empty() {

@@ -1,5 +1,5 @@
-//! `--libs debian`: libraries that no other source has, out of the packages that have a file of that name. Whole packages
-//! are fetched, but only the files that a loader asks for go into the app.
+//! `--libs debian`: libraries that no other source has, from the packages that contain a file of that name.
+//! Whole packages are fetched, but only the files that a loader asks for are added to the app.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::resolve::layers::Layers;
 use crate::resolve::search::Search;
 use crate::tree::app_tree::Node;
 
-/// Fetches what is missing into the pool; whether anything of it could be had.
+/// Fetches what is missing into the pool; returns whether anything was found.
 pub(crate) fn fetch(
     search: &Search<'_>,
     loader: Option<&Loader>,
@@ -25,7 +25,7 @@ pub(crate) fn fetch(
     for one in missing {
         let found = holder(suite, loader, &one.name)?;
         names.extend(found.filter(|name| !names.contains(name)));
-        // The loader comes first: it says in which directories the others are searched for.
+        // The loader comes first: it determines in which directories the others are searched for.
         if one.name.contains(&b'/') && !names.is_empty() {
             break;
         }
@@ -45,7 +45,8 @@ pub(crate) fn fetch(
     Ok(true)
 }
 
-/// Which packages have what is missing. What cannot be found out is left out: the names are missing either way.
+/// The packages that contain what is missing. Failures are ignored: the names are reported as missing either
+/// way.
 pub(crate) fn holders(
     search: &Search<'_>,
     loader: Option<&Loader>,
@@ -57,12 +58,13 @@ pub(crate) fn holders(
     if let Some(suite) = search.suite {
         return rows(suite);
     }
-    // Nobody asked Debian now: what it said before is told, and nothing is fetched for an error.
+    // Debian was not asked now: use what is known, and fetch nothing for an error message.
     let args = ArchiveArgs { offline: true, ..search.request.archive.clone() };
     Suite::open(&args, search.target, &debian::Silent).map_or_else(|_| BTreeMap::new(), |suite| rows(&suite))
 }
 
-/// The package that has `name` where the loader would look: at its path, or in a directory that is built into the loader.
+/// The package that has `name` where the loader would look: at its path, or in a built-in directory of the
+/// loader.
 fn holder(suite: &Suite<'_>, loader: Option<&Loader>, name: &[u8]) -> Result<Option<String>, Error> {
     let path = name.contains(&b'/').then(|| in_usr(name));
     let directories: Vec<Vec<u8>> =
@@ -79,7 +81,7 @@ fn holder(suite: &Suite<'_>, loader: Option<&Loader>, name: &[u8]) -> Result<Opt
     Ok(names.next())
 }
 
-/// A path as merged-/usr systems have it, without `/usr` before it, so that both spellings are one.
+/// A path as merged-/usr systems have it, without the leading `/usr`, so that both spellings are the same.
 fn in_usr(path: &[u8]) -> Vec<u8> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     path.strip_prefix(b"usr/").unwrap_or(path).to_vec()

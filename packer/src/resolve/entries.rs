@@ -12,15 +12,16 @@ use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
 use crate::write::bundle_file;
 
-/// Directories that programs are looked for in when no entry is named.
+/// Directories that are searched for programs if no entry is named.
 pub(crate) const PROGRAM_DIRECTORIES: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];
 
-/// How many interpreters in a row are followed, each the script of the next: as many as the kernel allows (`exec_binprm` of `fs/exec.c`).
+/// How many interpreters in a row are followed, each the interpreter of the one before: as many as the kernel
+/// allows (`exec_binprm` of `fs/exec.c`).
 const INTERPRETERS_MAX: usize = 4;
 
-/// The entries of an app, of which there is one at least.
+/// The entries of an app: at least one.
 pub(crate) struct Entries {
-    /// What is started where no name says otherwise.
+    /// What is started by default.
     pub(crate) first: Entry,
     pub(crate) others: Vec<Entry>,
 }
@@ -41,7 +42,7 @@ impl Entries {
         Ok(entries)
     }
 
-    /// The entries that one `--entry` means: several where it is a pattern.
+    /// The entries that one `--entry` means: several if it is a pattern.
     fn expanded(layers: &Layers, entry: &Entry) -> Result<Self, Error> {
         if !entry.path.contains(&b'*') || layers.find(&entry.path)?.is_some() {
             return Ok(Self { first: entry.clone(), others: Vec::new() });
@@ -59,7 +60,7 @@ impl Entries {
     }
 }
 
-/// What the header of a program says; what cannot be started is refused.
+/// Reads the header of a program; refuses what cannot be started.
 pub(crate) fn startable(program: &Content, path: &Path) -> Result<Elf, Error> {
     let found = elf::read(&mut program.reader()).map_err(|source| Error::io("read", path, source))?;
     let elf = match found {
@@ -78,7 +79,7 @@ pub(crate) fn startable(program: &Content, path: &Path) -> Result<Elf, Error> {
     }
 }
 
-/// What a message calls a program of the tree.
+/// The name of a program of the tree in messages.
 pub(crate) fn named(layers: &Layers, path: &[u8]) -> PathBuf {
     match &layers.given {
         Some(given) if given.place == path => given.path.clone(),
@@ -90,8 +91,8 @@ fn no_such_entry(layers: &Layers, path: &[u8]) -> Error {
     Error::NoSuchEntry { path: readable(path), programs: layers.app.programs().map(readable).collect() }
 }
 
-/// Takes an entry's program into the app and says what it is. An entry that is a script becomes its interpreter, with the
-/// script as argument: no emulator starts scripts.
+/// Adds an entry's program to the app and reads its header. An entry that is a script becomes its interpreter
+/// with the script as argument: no emulator starts scripts.
 pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error> {
     for _ in 0..INTERPRETERS_MAX {
         let place = layers.find(&entry.path)?.ok_or_else(|| no_such_entry(layers, &entry.path))?;
@@ -105,7 +106,8 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
         let mut words = line.splitn(2, [' ', '\t']);
         let interpreter = words.next().unwrap_or_default().as_bytes().to_vec();
         let argument = words.next().map(str::trim).filter(|argument| !argument.is_empty());
-        // By its real path: natively nothing else leads into the tree, and what lies beside it is found.
+        // By its real path: natively nothing else leads into the tree, and the script finds what lies beside
+        // it.
         let script = (RuleKind::Tree, Vec::new(), [b"/", entry.path.as_slice()].concat());
         let interpreter = interpreter.strip_prefix(b"/").unwrap_or(&interpreter).to_vec();
         let mut before = vec![script];

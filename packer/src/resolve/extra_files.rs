@@ -1,4 +1,4 @@
-//! `--add` and `--exclude`: what goes into the tree besides, and what does not.
+//! `--add` and `--exclude`: what is added to the tree, and what is left out.
 
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +12,7 @@ use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 
-/// Adds what was asked for.
+/// Adds what was requested.
 pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) -> Result<(), Error> {
     for (source, to) in &request.tree.adds {
         let to = match to {
@@ -24,7 +24,7 @@ pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) 
     Ok(())
 }
 
-/// What lies in a sysroot keeps its place; anything else goes beside the first program.
+/// What lies in a sysroot keeps its place; everything else goes beside the first program.
 fn default_place(request: &AppRequest, source: &Path, entries: &[Entry]) -> Result<Vec<u8>, Error> {
     let real = source.canonicalize().map_err(|error| Error::io("open", source, error))?;
     let inside = request.tree.sysroots.iter().find_map(|root| {
@@ -66,7 +66,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes out what `--exclude` names: whatever fits, and all that is in a directory that fits.
+/// Removes what `--exclude` names: everything that matches, and everything below a matching directory.
 pub(crate) fn exclude(request: &AppRequest, app: &mut App) {
     for pattern in &request.tree.excludes {
         let fits = |path: &[u8]| {

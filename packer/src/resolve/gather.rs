@@ -1,5 +1,4 @@
-//! The app of a request: its files from wherever they come, its entries looked at, its libraries found, everything in its
-//! place.
+//! Builds the app of a request: collects its files, reads its entries, finds its libraries.
 
 use crate::elf::{Elf, Kind};
 use crate::error::Error;
@@ -15,15 +14,15 @@ use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 
 use bundle::{Arch, RuleKind};
 
-/// Programs of one CPU, looked at.
+/// Programs for one architecture, with their headers read.
 struct Programs {
     entries: Vec<Entry>,
     target: Arch,
-    /// Those that ask for a loader, by their paths in the tree.
+    /// Those that name a loader, by their paths in the tree.
     dynamic: Vec<Vec<u8>>,
 }
 
-/// Makes the app that `request` asks for.
+/// Builds the app that `request` asks for.
 pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
@@ -58,7 +57,8 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     Ok(ResolvedApp { app, entries, target, loader, rules, found_by_path, owed, inventory })
 }
 
-/// Takes the programs of `entries` into the app. All must be of one CPU: `wanted`, or else that of the first.
+/// Adds the programs of `entries` to the app. All must be for one architecture: `wanted`, or else that of the
+/// first.
 fn programs(entries: Entries, wanted: Option<Arch>, layers: &mut Layers) -> Result<Programs, Error> {
     let mut first = entries.first;
     let elf = entries::look(layers, &mut first)?;

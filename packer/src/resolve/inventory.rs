@@ -1,5 +1,5 @@
-//! What is in an app, for people and as JSON: each library with the rule that found it, where it came from and its length;
-//! the packages; how much there is of everything.
+//! The contents of an app, for people and as JSON: each library with the rule that found it, its origin and
+//! length; the packages; the totals.
 
 use std::fmt::Write;
 
@@ -18,18 +18,18 @@ pub(crate) struct Inventory {
     pub(crate) libraries: Vec<LibraryRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
-    /// Families of plug-ins and data that came along.
+    /// Plug-in sets that were included.
     pub(crate) families: Vec<String>,
-    /// Files of the app, links not counted.
+    /// Number of files in the app, without links.
     pub(crate) files: usize,
-    /// Their length in bytes.
+    /// Their total length in bytes.
     pub(crate) bytes: u64,
 }
 
 /// One library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct LibraryRow {
-    /// The name that asked for it.
+    /// The name that was asked for.
     pub(crate) name: String,
     /// The file in the tree.
     pub(crate) path: String,
@@ -37,7 +37,7 @@ pub(crate) struct LibraryRow {
     pub(crate) rule: String,
     /// Who asked first.
     pub(crate) by: String,
-    /// The package or directory that it is from; empty where that is not told.
+    /// The package or directory that it comes from; empty if that is not recorded.
     pub(crate) from: String,
     /// Length in bytes.
     pub(crate) size: u64,
@@ -77,7 +77,7 @@ impl Inventory {
         }
     }
 
-    /// As lines of a report; `all` names each library and package.
+    /// The lines of a report; `all` lists each library and package.
     pub(crate) fn text(&self, all: bool) -> String {
         let mut text = String::new();
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);

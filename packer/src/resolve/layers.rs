@@ -1,5 +1,6 @@
-//! Where files of an app may be taken from, as layers of one tree: directories that stand before everything, the app as far as
-//! it is made, sysroots, fetched packages. Crate `closure` looks at them; what it finds is taken into the app here.
+//! The sources of an app's files, as layers of one tree: directories that come before everything, the app as
+//! far as it is built, sysroots, fetched packages. Crate `closure` searches them; what it finds is added to
+//! the app here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -16,7 +17,7 @@ use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
 
-/// A directory of this machine, and what reports call it.
+/// A directory of this machine, and its name in reports.
 #[derive(Debug)]
 pub(crate) struct LabelledDirectory {
     pub(crate) directory: Directory,
@@ -24,44 +25,44 @@ pub(crate) struct LabelledDirectory {
 }
 
 impl LabelledDirectory {
-    /// `path`, whose files shall be those of the tree's directory `mount`.
+    /// `path`, whose files will be those of the tree's directory `mount`.
     pub(crate) fn new(path: &Path, mount: &[u8]) -> Self {
         Self { directory: Directory::new(path, mount), label: path.display().to_string() }
     }
 }
 
-/// All layers, the app among them.
+/// All layers, including the app.
 #[derive(Debug)]
 pub(crate) struct Layers {
-    /// Directories that win over the app.
+    /// Directories that take precedence over the app.
     pub(crate) first: Vec<LabelledDirectory>,
     pub(crate) app: App,
-    /// Directories that are asked when the app has nothing.
+    /// Directories that are searched if the app has no such file.
     pub(crate) after: Vec<LabelledDirectory>,
-    /// Files of packages that were fetched for what nothing else has.
+    /// Files of packages that were fetched because no other layer has them.
     pub(crate) pool: App,
-    /// The packages that are in it.
+    /// The packages in the pool.
     pub(crate) fetched: BTreeSet<String>,
-    /// Where each file of the app and the pool came from, as far as that is told: package or directory.
+    /// Where each file of the app and the pool came from, as far as that is recorded: package or directory.
     pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
-    /// What is owed to the authors of packages.
+    /// The notices for packages.
     pub(crate) owed: Option<Owed>,
-    /// The program that the user named by its path: where it lies in the tree, and that path.
+    /// The program that the user gave by its path: its path in the tree, and that path.
     pub(crate) given: Option<GivenProgram>,
     pub(crate) spool: Spool,
 }
 
-/// A program that is no part of a system's tree or a package.
+/// A program that does not come from a root file system or a package.
 #[derive(Debug)]
 pub(crate) struct GivenProgram {
-    /// Where it lies in the tree.
+    /// Its path in the tree.
     pub(crate) place: Vec<u8>,
-    /// What the user called it.
+    /// The path as the user gave it.
     pub(crate) path: PathBuf,
 }
 
 impl Layers {
-    /// Nothing but `app`.
+    /// Only `app`.
     pub(crate) fn of(app: App) -> Result<Self, Error> {
         Ok(Self {
             first: Vec::new(),
@@ -91,13 +92,13 @@ impl Layers {
         Ok(self.tree().find(path)?)
     }
 
-    /// Where the directory at `path` really lies, as far as it exists; the rest of the path as it is.
+    /// The directory at `path` with links resolved, as far as it exists; the rest of the path unchanged.
     pub(crate) fn real_directory(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut end = path.len();
         loop {
             if let Some(place) = self.find(&path[..end])? {
                 let rest = path[end..].strip_prefix(b"/").unwrap_or(&path[end..]);
-                // Where there is nothing yet, the tree will be one with a merged `/usr`.
+                // If there is nothing yet, the tree will have a merged `/usr`.
                 if place.path.is_empty() && rest.starts_with(b"lib") {
                     return Ok(join(b"usr", rest));
                 }
@@ -107,7 +108,7 @@ impl Layers {
         }
     }
 
-    /// Sees to it that the app has what lies at `place`: the file, and the links that led to it.
+    /// Makes sure that the app has what is at `place`: the file, and the links that led to it.
     pub(crate) fn take(&mut self, place: &Place) -> Result<(), Error> {
         for (link, target) in &place.links {
             if self.app.get(link).is_none() {
@@ -145,7 +146,8 @@ impl Layers {
         Ok(())
     }
 
-    /// What messages call the file at this path of the tree: the program by the path that the user gave, all else by its own.
+    /// The name of a file of the tree in messages: the program by the path that the user gave, everything
+    /// else by its own path.
     pub(crate) fn named(&self, path: &[u8]) -> String {
         match &self.given {
             Some(given) if given.place == path => given.path.display().to_string(),
@@ -153,7 +155,7 @@ impl Layers {
         }
     }
 
-    /// Notes what is owed for packages that were fetched.
+    /// Records the notices for packages that were fetched.
     pub(crate) fn owe(&mut self, owed: Owed) {
         self.owed = together(self.owed.take(), Some(owed));
     }
@@ -161,7 +163,7 @@ impl Layers {
     /// A file of this machine.
     pub(crate) fn file(&mut self, path: &Path) -> Result<Node, Error> {
         let failed = |source| Error::io("read", path, source);
-        // An ordinary user's file cannot have them, so that nothing of them could be kept.
+        // An ordinary user's file cannot have them, so they cannot be kept.
         if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
             say::warning(&format!("`{}`: file capabilities are dropped", path.display()));
         }
@@ -171,7 +173,7 @@ impl Layers {
     }
 }
 
-/// A path of the tree as messages show it.
+/// A path of the tree as shown in messages.
 pub(crate) fn shown(path: &[u8]) -> String {
     format!("/{}", readable(path.strip_prefix(b"/").unwrap_or(path)))
 }

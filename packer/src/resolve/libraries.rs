@@ -1,5 +1,5 @@
-//! The libraries of an app's programs: found where the target's loader will look for them, fetched where that was asked for, and taken
-//! into the app.
+//! The libraries of an app's programs: found where the target's loader will look for them, fetched if that
+//! was requested, and added to the app.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,10 +19,10 @@ use crate::resolve::search::{Search, all_missing};
 use crate::say;
 use crate::tree::app_tree::Node;
 
-/// How often libraries are fetched for libraries that were fetched: deeper than any chain of packages seen.
+/// How often libraries are fetched for libraries that were fetched: more than any chain of packages seen.
 const FETCHES_MAX: usize = 32;
 
-/// Fetches the loader where nothing else has one: it says where everything else is looked for.
+/// Fetches the loader if no layer has one: it determines where everything else is searched for.
 pub(crate) fn loader_first(search: &Search<'_>, layers: &mut Layers) -> Result<(), Error> {
     let found = search.closures(layers, &[])?;
     let missing: Vec<_> =
@@ -38,8 +38,8 @@ pub(crate) fn loader_first(search: &Search<'_>, layers: &mut Layers) -> Result<(
     Ok(())
 }
 
-/// Lays the directories of `--library-path` over the loader's own, and the program's directory under it, so that what is in them
-/// is found where it will lie; gives the loader's directory.
+/// Lays the directories of `--library-path` over the loader's own, and the program's directory below it, so
+/// that their contents are found where they will be; returns the loader's directory.
 pub(crate) fn mount(
     request: &AppRequest,
     layers: &mut Layers,
@@ -58,7 +58,7 @@ pub(crate) fn mount(
             continue;
         };
         if let (Some(interpreter), true) = (&found.program.interpreter, lacks_loader(&found)) {
-            // A vendored loader lies among the libraries.
+            // A vendored loader is among the libraries.
             let directory = layers.real_directory(&plain(directory_of(interpreter)))?;
             for path in &own {
                 layers.after.push(LabelledDirectory::new(path, &directory));
@@ -83,7 +83,7 @@ fn lacks_loader(found: &Closure) -> bool {
     found.libraries.first().is_none_or(|library| library.rule != closure::Rule::Interpreter)
 }
 
-/// Puts libraries that are given as files in the loader's directory; gives the names that `LD_PRELOAD` shall have.
+/// Adds libraries that were given as files to the loader's directory; returns the names for `LD_PRELOAD`.
 pub(crate) fn preloads(
     request: &AppRequest,
     layers: &mut Layers,
@@ -107,7 +107,8 @@ pub(crate) fn preloads(
     Ok(names)
 }
 
-/// The closures with nothing missing: what is, is fetched where that was asked for, and is an error otherwise.
+/// The closures with nothing missing: missing libraries are fetched if that was requested, otherwise they are
+/// an error.
 pub(crate) fn required(search: &Search<'_>, layers: &mut Layers) -> Result<Vec<Closure>, Error> {
     for _ in 0..FETCHES_MAX {
         let found = search.closures(layers, &[])?;
@@ -125,7 +126,8 @@ pub(crate) fn required(search: &Search<'_>, layers: &mut Layers) -> Result<Vec<C
     Err(missing::error(&missing, &BTreeMap::new(), search.request, layers))
 }
 
-/// The closures with plug-ins. What only a plug-in misses is no error: its program ran without it before.
+/// The closures with plug-ins. A library that only a plug-in needs may be missing: the program ran without
+/// that plug-in before.
 pub(crate) fn with_plugins(
     search: &Search<'_>,
     layers: &mut Layers,
@@ -151,7 +153,7 @@ pub(crate) fn with_plugins(
     search.closures(layers, plugins)
 }
 
-/// Takes what was found into the app; gives the loader's path.
+/// Adds what was found to the app; returns the loader's path.
 pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) -> Result<Vec<u8>, Error> {
     let mut loader: Option<Vec<u8>> = None;
     for one in found {
@@ -164,8 +166,8 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
                         return Err(Error::TwoLoaders { first: readable(&first), second: readable(path) });
                     }
                 }
-                // glibc reads no `ld.so.conf`, only the cache that ldconfig makes of it. A link in a directory that is
-                // searched anyway says the same.
+                // glibc does not read `ld.so.conf`, only the cache that ldconfig makes from it. A link in a
+                // directory that is searched anyway has the same effect.
                 closure::Rule::Conf => {
                     let link = join(&search.directory, file_name_of(&library.path));
                     if layers.find(&link)?.is_none() {

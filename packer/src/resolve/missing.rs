@@ -9,10 +9,10 @@ use crate::error::{Error, readable};
 use crate::request::{AppRequest, AppSource};
 use crate::resolve::layers::{Layers, shown};
 
-/// How many of those who need one library are named.
+/// How many of the files that need a library are listed.
 const NAMED: usize = 4;
 
-/// The error for everything that is missing; `holders` says which package has a name, where that is known.
+/// The error for everything that is missing; `holders` says which package contains a name, if that is known.
 pub(crate) fn error(
     missing: &[Missing],
     holders: &BTreeMap<Vec<u8>, String>,

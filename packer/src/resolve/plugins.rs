@@ -1,5 +1,5 @@
-//! Brings in the sets of plug-ins and data of crate `closure`'s table: out of the layers, and where an archive is at
-//! hand out of the packages that the table names.
+//! Adds the plug-in sets of crate `closure`'s table: from the layers, and, if there is an archive, from the
+//! packages that the table names.
 
 use closure::{Closure, Family, Object};
 
@@ -8,16 +8,16 @@ use crate::resolve::layers::Layers;
 use crate::resolve::search::Search;
 use crate::tree::app_tree::Node;
 
-/// What [`add`] has brought in.
+/// What [`add`] has added.
 #[derive(Default)]
 pub(crate) struct Added {
-    /// Sets of which there is a file at least.
+    /// Sets of which at least one file was found.
     pub(crate) sets: Vec<&'static Family>,
     /// Their files that are libraries, which may need others.
     pub(crate) libraries: Vec<Vec<u8>>,
 }
 
-/// Takes the files of all sets that the programs bring in into the app, but for those of `there` already.
+/// Adds the files of all sets that the programs bring in to the app, except for those in `there` already.
 pub(crate) fn add(
     search: &Search<'_>,
     found: &[Closure],
@@ -50,7 +50,7 @@ pub(crate) fn add(
     Ok(added)
 }
 
-/// Puts a set's files out of its own packages into the pool, where no layer has any.
+/// Adds a set's files from its own packages to the pool, if no layer has any.
 fn fetch(search: &Search<'_>, set: &Family, one: &Closure, layers: &mut Layers) -> Result<(), Error> {
     let Some(suite) = search.suite.filter(|_| !set.packages.is_empty()) else { return Ok(()) };
     if !set.files_in(&layers.tree(), one)?.is_empty() {

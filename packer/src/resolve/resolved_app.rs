@@ -1,4 +1,4 @@
-//! An app with everything that it needs in its place, ready to be packed.
+//! An app with everything that it needs, ready to be packed.
 
 use bundle::{Arch, Class};
 
@@ -8,7 +8,7 @@ use crate::request::{Entry, Rule};
 use crate::resolve::inventory::Inventory;
 use crate::tree::app_tree::App;
 
-/// An app whose every entry has been looked at.
+/// An app all of whose entries were read.
 #[derive(Debug)]
 pub(crate) struct ResolvedApp {
     pub(crate) app: App,
@@ -18,7 +18,7 @@ pub(crate) struct ResolvedApp {
     pub(crate) loader: Vec<u8>,
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
-    /// Whether a program in it finds its data from the path that it is called by.
+    /// Whether one of its programs finds its data from the path that it is called by.
     pub(crate) found_by_path: bool,
     pub(crate) owed: Option<Owed>,
     /// For reports.
@@ -26,7 +26,8 @@ pub(crate) struct ResolvedApp {
 }
 
 impl ResolvedApp {
-    /// How the app wants to be called. A program that looks for its data by stat(2) finds them by its own path too.
+    /// How the app must be called. A program that looks for its data by stat(2) also finds them by its own
+    /// path.
     pub(crate) fn calling(&self) -> Calling {
         match self.loader[..] {
             [] => Calling::Static,
@@ -36,9 +37,9 @@ impl ResolvedApp {
     }
 }
 
-/// Whether programs of `target` look whether a file is there by a call for which QEMU does not look into the tree: it does for stat(2)
-/// and its kin, but not for statx(2), which is what they become where the C library has 64-bit times on a 32-bit CPU, and on CPUs
-/// without the older calls.
+/// Whether programs of `target` test for files with a call for which QEMU does not look into the tree. It
+/// does for stat(2) and its kin, but not for statx(2), which the C library uses instead if it has 64-bit
+/// times on a 32-bit architecture, and on architectures without the older calls.
 pub(crate) fn looks_by_statx(target: Arch) -> bool {
     target.class() == Class::Elf32 || target == Arch::Loongarch64
 }

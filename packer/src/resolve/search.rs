@@ -1,4 +1,4 @@
-//! What the searches for one app's libraries share, and one such search.
+//! The state that the searches for one app's libraries share, and one such search.
 
 use bundle::Arch;
 use closure::{Closure, Demand, Missing};
@@ -13,17 +13,17 @@ pub(crate) struct Search<'a> {
     pub(crate) request: &'a AppRequest,
     /// Dynamic programs, by their paths in the tree.
     pub(crate) programs: &'a [Vec<u8>],
-    /// What `LD_PRELOAD` shall name.
+    /// The names for `LD_PRELOAD`.
     pub(crate) preload: Vec<Vec<u8>>,
-    /// The directory that is built into the loader and that libraries without a place of their own are put in.
+    /// A built-in directory of the loader, for libraries without a place of their own.
     pub(crate) directory: Vec<u8>,
-    /// Where packages are fetched from, if that was asked for.
+    /// Where packages are fetched from, if that was requested.
     pub(crate) suite: Option<&'a Suite<'a>>,
     pub(crate) target: Arch,
 }
 
 impl Search<'_> {
-    /// The closure of each program, with `plugins` besides what its headers name.
+    /// The closure of each program, with `plugins` in addition to what its headers name.
     pub(crate) fn closures(&self, layers: &Layers, plugins: &[Vec<u8>]) -> Result<Vec<Closure>, Error> {
         let library_path = if layers.first.is_empty() { Vec::new() } else { vec![self.directory.clone()] };
         let library_layers: Vec<usize> = (0..layers.first.len()).collect();
@@ -43,7 +43,7 @@ impl Search<'_> {
     }
 }
 
-/// What is missing, each name once, with all that need it.
+/// What is missing, each name once, with everything that needs it.
 pub(crate) fn all_missing(found: &[Closure]) -> Vec<Missing> {
     let mut all: Vec<Missing> = Vec::new();
     for missing in found.iter().flat_map(|one| &one.missing) {

@@ -1,6 +1,6 @@
-//! The app's file tree as it will be unpacked: sorted by path, times and owners left out, modes 0755 or 0644, links kept
-//! but made relative. Refuses paths that leave the tree (FORMAT.md, section 6); there is no node kind for devices, fifos
-//! and sockets.
+//! The app's file tree as it will be unpacked: sorted by path, times and owners left out, modes 0755 or 0644,
+//! links kept but made relative. Refuses paths that leave the tree (FORMAT.md, section 6); there is no node
+//! kind for devices, fifos and sockets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,37 +11,39 @@ use closure::{Layer, Open, Tree};
 use crate::error::{Error, readable};
 use crate::tree::content::Content;
 
-/// Shorter files are not worth a link, in bytes: their place in the archive is mostly their header, which a link has too.
+/// Shorter files are not worth a link, in bytes: most of what they take in the archive is their header, which
+/// a link has too.
 const SAME_MIN: u64 = 4096;
 
-/// One thing in the tree.
+/// One node of the tree.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     /// A directory.
     Directory,
     /// A file, 0755 or 0644.
     File {
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
         /// Its bytes.
         content: Content,
     },
     /// A symbolic link and where it leads.
     Symlink(Vec<u8>),
-    /// Another name of the file at this path of the tree.
+    /// Another name for the file at this path of the tree.
     HardLink(Vec<u8>),
 }
 
-/// The tree. Paths are bytes, relative, without empty, `.` or `..` parts.
+/// The tree. Paths are bytes, relative, without empty, `.` or `..` components.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct App {
     nodes: BTreeMap<Vec<u8>, Node>,
-    /// Programs that end in their loader's path once they are in their place, and the loader's place in the tree.
+    /// Programs to which their loader's path is appended when they are unpacked, and the loader's path in the
+    /// tree.
     loaders: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl App {
-    /// Adds `node` at `path`; the directories above it come into being.
+    /// Adds `node` at `path`, and creates the directories above it.
     pub(crate) fn add(&mut self, path: &[u8], node: Node) -> Result<(), Error> {
         if let Node::HardLink(target) = &node {
             tree_path(target)?;
@@ -54,7 +56,7 @@ impl App {
         }
         match self.nodes.insert(path.to_vec(), node) {
             None => Ok(()),
-            // A directory may come into being by what is in it first.
+            // Its contents may have created a directory before it is added itself.
             Some(Node::Directory) if matches!(self.nodes.get(path), Some(Node::Directory)) => Ok(()),
             Some(_) => Err(Error::tree(path, "it is in the tree twice")),
         }
@@ -68,7 +70,8 @@ impl App {
         self.add(path, node)
     }
 
-    /// Takes out everything that `goes`; a file with names that stay keeps its bytes under the first of them.
+    /// Removes everything for which `goes` is true; a file that keeps some of its names keeps its bytes under
+    /// the first of them.
     pub(crate) fn remove(&mut self, goes: &dyn Fn(&[u8]) -> bool) {
         let stays = |path: &&Vec<u8>| !goes(path);
         let mut kept: BTreeMap<Vec<u8>, (Vec<u8>, Node)> = BTreeMap::new();
@@ -96,19 +99,19 @@ impl App {
         }
     }
 
-    /// Gives the file at `path` other bytes.
+    /// Replaces the bytes of the file at `path`.
     pub(crate) fn replace(&mut self, path: &[u8], bytes: Content) {
         if let Some(Node::File { content, .. }) = self.nodes.get_mut(path) {
             *content = bytes;
         }
     }
 
-    /// Whoever unpacks the file at `path` shall write the path of the tree's `loader` behind it.
+    /// Whoever unpacks the file at `path` must append the path of the tree's `loader` to it.
     pub(crate) fn asks_for(&mut self, path: &[u8], loader: &[u8]) {
         self.loaders.insert(path.to_vec(), loader.to_vec());
     }
 
-    /// The loader whose path is written behind the file at `path`.
+    /// The loader whose path is appended to the file at `path`.
     pub(crate) fn loader_of(&self, path: &[u8]) -> Option<&[u8]> {
         self.loaders.get(path).map(Vec::as_slice)
     }
@@ -125,12 +128,12 @@ impl App {
         }
     }
 
-    /// What is at `path`, links not followed.
+    /// The node at `path`, without following links.
     pub(crate) fn get(&self, path: &[u8]) -> Option<&Node> {
         self.nodes.get(path)
     }
 
-    /// The names in a directory; the top is empty.
+    /// The names in a directory; the empty path is the root.
     pub(crate) fn names(&self, directory: &[u8]) -> impl Iterator<Item = &[u8]> {
         let start = if directory.is_empty() { Vec::new() } else { [directory, b"/"].concat() };
         let length = start.len();
@@ -141,7 +144,7 @@ impl App {
             .filter(|name| !name.is_empty() && !name.contains(&b'/'))
     }
 
-    /// Makes every link one that the format allows; gives a warning for each that had to be left out.
+    /// Changes every link to one that the format allows; returns a warning for each that had to be left out.
     pub(crate) fn settle(&mut self) -> Result<Vec<String>, Error> {
         self.settle_hard_links()?;
         let mut warnings = Vec::new();
@@ -150,7 +153,7 @@ impl App {
             let Node::Symlink(target) = node else { continue };
             let Some(link) = TreePath::new(path) else { continue };
             match link.follow(target).map(|inside| self.through_links(inside)) {
-                // What an absolute link means outside the tree differs from machine to machine.
+                // What an absolute link means outside the tree depends on the machine.
                 Some(inside) if !target.starts_with(b"/") || self.nodes.contains_key(&inside) => {
                     settled.push((path.clone(), Some(link.link_to(&inside))));
                 }
@@ -170,8 +173,8 @@ impl App {
         Ok(warnings)
     }
 
-    /// `path` as it is without the directories that are links on its way, where something is there: `usr/lib/x` for `lib/x`, where `lib` is
-    /// a link to `usr/lib`.
+    /// `path` with the links among its directories resolved, if something is there: `usr/lib/x` for `lib/x`,
+    /// where `lib` is a link to `usr/lib`.
     fn through_links(&self, path: Vec<u8>) -> Vec<u8> {
         let (directory, name) = (directory_of(&path), file_name_of(&path));
         if directory.is_empty() {
@@ -186,13 +189,14 @@ impl App {
         }
     }
 
-    /// Makes one file with several names of files with the same bytes, so that these are stored, and unpacked, once.
+    /// Merges files with the same bytes into one file with several names, so that it is stored, and unpacked,
+    /// once.
     pub(crate) fn unite(&mut self) -> Result<(), Error> {
         let mut alike: BTreeMap<(u64, bool), Vec<Vec<u8>>> = BTreeMap::new();
         for (path, node) in &self.nodes {
             if let Node::File { executable, content } = node
                 && content.len() >= SAME_MIN
-                // What is written behind it is not known yet.
+                // What will be appended to it is not known yet.
                 && !self.loaders.contains_key(path)
             {
                 alike.entry((content.len(), *executable)).or_default().push(path.clone());
@@ -212,8 +216,8 @@ impl App {
         self.settle_hard_links()
     }
 
-    /// Makes the first name of each hard-linked file, in the order of the tree, the one that holds its bytes, so that an
-    /// archive in that order can be unpacked from front to back.
+    /// Makes the first name of each hard-linked file, in the order of the tree, the one that holds its bytes,
+    /// so that an archive in that order can be unpacked from front to back.
     fn settle_hard_links(&mut self) -> Result<(), Error> {
         let mut names: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
         for (path, node) in &self.nodes {
@@ -238,17 +242,17 @@ impl App {
         Ok(())
     }
 
-    /// Everything in the order of the archive: by path, byte by byte, each directory before what is in it.
+    /// Everything in the order of the archive: by path, byte by byte, each directory before its contents.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_slice(), node))
     }
 
-    /// The files that may be executed, under each of their names.
+    /// The executable files, under each of their names.
     pub(crate) fn programs(&self) -> impl Iterator<Item = &[u8]> {
         self.nodes.keys().map(Vec::as_slice).filter(|path| self.program(path).is_some())
     }
 
-    /// The bytes of the executable file that `path` names, links followed inside the tree.
+    /// The bytes of the executable file at `path`, with links followed inside the tree.
     pub(crate) fn program(&self, path: &[u8]) -> Option<&Content> {
         match self.file(path)?.1 {
             Node::File { executable: true, content } => Some(content),
@@ -256,7 +260,7 @@ impl App {
         }
     }
 
-    /// The file that `path` names, links followed inside the tree.
+    /// The file at `path`, with links followed inside the tree.
     pub(crate) fn file<'a>(&'a self, path: &[u8]) -> Option<(&'a [u8], &'a Node)> {
         let mut path = path.to_vec();
         for _ in 0..LINKS_MAX {
@@ -277,12 +281,12 @@ pub(crate) fn tree_path(path: &[u8]) -> Result<TreePath<'_>, Error> {
     TreePath::new(path).ok_or_else(|| Error::tree(path, "it is not a path inside the tree"))
 }
 
-/// Where a symbolic link at `path` leads by its text alone; `None` when it leaves the tree.
+/// Where a symbolic link at `path` leads, by its text alone; `None` if it leaves the tree.
 fn follow(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     TreePath::new(path)?.follow(target)
 }
 
-/// As crate `closure` looks at it: a layer among others, or a tree alone.
+/// The view that crate `closure` has: one layer among others, or a tree by itself.
 impl Layer for App {
     fn node(&self, path: &[u8]) -> io::Result<Option<closure::Node>> {
         if path.is_empty() {

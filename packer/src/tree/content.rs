@@ -1,5 +1,5 @@
-//! Bytes that a bundle will hold, wherever they lie: in memory, or in a range of an open file. A file is opened once
-//! and never again by name, so that what was checked is what is packed.
+//! Bytes that a bundle will contain, wherever they are: in memory, or in a range of an open file. A file is
+//! opened once and never again by name, so that what was checked is what is packed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -21,7 +21,7 @@ pub(crate) enum Content {
         file: Arc<File>,
         /// Where the range starts.
         offset: u64,
-        /// How long it is in bytes.
+        /// Its length in bytes.
         length: u64,
     },
 }
@@ -41,7 +41,7 @@ impl Content {
         }
     }
 
-    /// All of them, in memory.
+    /// All bytes, in memory.
     pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.reader().read_to_end(&mut bytes)?;
@@ -55,7 +55,7 @@ impl Content {
         Ok(passing.finish().2)
     }
 
-    /// A reader of its own position; any number may read at once.
+    /// A reader with its own position; any number may read at once.
     pub(crate) fn reader(&self) -> Reader {
         Reader { content: self.clone(), position: 0 }
     }
@@ -67,7 +67,8 @@ impl From<Vec<u8>> for Content {
     }
 }
 
-/// Reads a [`Content`]. A file that became shorter is an `UnexpectedEof`, never a silent short read.
+/// Reads a [`Content`]. If a file has become shorter, the error is `UnexpectedEof`, never a silent short
+/// read.
 pub(crate) struct Reader {
     content: Content,
     position: u64,

@@ -1,4 +1,5 @@
-//! The emulators of one host, compressed together. That takes long, so that the store keeps what came of it for the next bundle.
+//! The emulators of one host, compressed together. That takes long, so the store keeps the result for the
+//! next bundle.
 
 use std::fs::File;
 
@@ -16,13 +17,14 @@ use crate::write::tarball;
 #[derive(Debug)]
 pub(crate) struct EmulatorFrame {
     pub(crate) frame: Frame,
-    /// One file where there is one emulator, else a tree.
+    /// One file if there is one emulator, else a tree.
     pub(crate) encoding: Encoding,
-    /// The path of each emulator in the tree, in their order; empty where the frame is one file.
+    /// The path of each emulator in the tree, in their order; empty if the frame is one file.
     pub(crate) members: Vec<Vec<u8>>,
 }
 
-/// Compresses `of_host`, the emulators of one host, or takes them out of the store where that was done before.
+/// Compresses `of_host`, the emulators of one host, or takes the frame from the store if that was done
+/// before.
 pub(crate) fn compressed(
     emulators: &Emulators,
     of_host: &[Emulator],
@@ -66,7 +68,7 @@ fn content(emulator: &Emulator) -> Result<Content, Error> {
     content.map_err(|source| Error::io("read", &emulator.path, source))
 }
 
-/// The frame of the bytes with this digest, out of the store or made now and kept there.
+/// The frame of the bytes with this digest, from the store, or made now and kept there.
 fn kept(
     emulators: &Emulators,
     digest: Digest,
@@ -85,7 +87,7 @@ fn kept(
     }
     let bytes = frame.stored.bytes().map_err(Error::Temporary)?;
     if let Err(error) = emulators.keep_compressed(digest, compressor, level, &bytes) {
-        // A store that cannot be written to costs time at the next pack, nothing else.
+        // A store that is not writable costs time at the next pack, nothing else.
         say::warning(&format!("cannot cache the compressed emulator: {error}"));
     }
     Ok(frame)

@@ -1,4 +1,4 @@
-//! What a tree takes, refuses and makes of its links.
+//! What a tree accepts and refuses, and how it changes its links.
 
 use super::*;
 
