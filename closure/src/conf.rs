@@ -19,8 +19,8 @@ pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8
     match loader.libc {
         Libc::Glibc => include(tree, LD_SO_CONF, 0, &mut found)?,
         Libc::Musl => {
-            if let Some(place) = tree.find_file(&loader.path_file)? {
-                let text = tree.read(&place)?;
+            if let Some(resolved) = tree.resolve_file(&loader.path_file)? {
+                let text = tree.read(&resolved)?;
                 let named = text.split(|byte| matches!(byte, b':' | b'\n')).filter(|name| !name.is_empty());
                 found.extend(named.map(plain));
             }
@@ -37,8 +37,8 @@ pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8
 }
 
 fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>) -> Result<(), Fault> {
-    let Some(place) = tree.find_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
-    for line in tree.read(&place)?.split(|byte| *byte == b'\n') {
+    let Some(resolved) = tree.resolve_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
+    for line in tree.read(&resolved)?.split(|byte| *byte == b'\n') {
         let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match words.next() {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::tree::{Layer, Node, Open};
+use crate::tree::{Kind, Layer, Open};
 
 /// A directory mounted at some path of the tree.
 #[derive(Clone, Debug)]
@@ -40,9 +40,9 @@ impl Directory {
 }
 
 impl Layer for Directory {
-    fn node(&self, path: &[u8]) -> io::Result<Option<Node>> {
+    fn kind(&self, path: &[u8]) -> io::Result<Option<Kind>> {
         let Some(real) = self.path(path) else {
-            return Ok(self.leads_to_mount(path).then_some(Node::Directory));
+            return Ok(self.leads_to_mount(path).then_some(Kind::Directory));
         };
         // The root of the mount may itself be a symbolic link of this machine.
         let found = if path == self.mount { fs::metadata(&real) } else { fs::symlink_metadata(&real) };
@@ -52,11 +52,11 @@ impl Layer for Directory {
             Err(error) => return Err(error),
         };
         Ok(if kind.is_symlink() {
-            Some(Node::Symlink(fs::read_link(&real)?.into_os_string().into_vec()))
+            Some(Kind::Symlink(fs::read_link(&real)?.into_os_string().into_vec()))
         } else if kind.is_dir() {
-            Some(Node::Directory)
+            Some(Kind::Directory)
         } else {
-            kind.is_file().then_some(Node::File)
+            kind.is_file().then_some(Kind::File)
         })
     }
 

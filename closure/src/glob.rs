@@ -3,7 +3,7 @@
 
 use bundle::{components_of, join};
 
-use crate::tree::{Fault, Node, Tree};
+use crate::tree::{Fault, Kind, Tree};
 
 /// How deep `**` goes: deeper than any app's tree, shallow enough to end in a cycle of links.
 const DEPTH_MAX: usize = 24;
@@ -34,7 +34,7 @@ fn step(
 ) -> Result<(), Fault> {
     let Some((part, after)) = rest.split_first() else {
         // A link to a file counts as a file.
-        if tree.find_file(&here)?.is_some() {
+        if tree.resolve_file(&here)?.is_some() {
             found.push(here);
         }
         return Ok(());
@@ -42,7 +42,7 @@ fn step(
     if *part == b"**" {
         // `**` does not follow links to directories: their files are found at their own paths, and links can
         // form cycles.
-        if after.is_empty() && tree.find_file(&here)?.is_some() {
+        if after.is_empty() && tree.resolve_file(&here)?.is_some() {
             found.push(here);
             return Ok(());
         }
@@ -52,10 +52,11 @@ fn step(
         if depth < DEPTH_MAX {
             for name in tree.names(&here)? {
                 let next = join(&here, &name);
-                let is_directory = tree.find(&next)?.is_some_and(|place| place.node == Node::Directory);
+                let is_directory =
+                    tree.resolve(&next)?.is_some_and(|resolved| resolved.kind == Kind::Directory);
                 let is_link = is_directory
-                    && matches!(tree.find(&here)?, Some(place)
-                        if matches!(tree.node(&join(&place.path, &name))?, Some((_, Node::Symlink(_)))));
+                    && matches!(tree.resolve(&here)?, Some(resolved)
+                        if matches!(tree.kind(&join(&resolved.path, &name))?, Some((_, Kind::Symlink(_)))));
                 if is_directory && !is_link || !is_directory && after.is_empty() {
                     step(tree, next, rest, depth + 1, found)?;
                 }

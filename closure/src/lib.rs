@@ -24,5 +24,5 @@ pub use glob::{expand, matches};
 pub use loader::{Libc, Loader};
 pub use note::{Dlopen, Priority};
 pub use search::Rule;
-pub use tree::{Fault, Layer, Node, Open, Place, Tree};
+pub use tree::{Fault, Kind, Layer, Open, Resolved, Tree};
 pub use walk::{Closure, Demand, Library, Missing, Searched, Unusable, closure};

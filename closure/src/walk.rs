@@ -10,7 +10,7 @@ use crate::elf::{self, NotAnObject, Object};
 use crate::loader::{Libc, Loader};
 use crate::note::Priority;
 use crate::search::{Loaded, Rule, Search};
-use crate::tree::{Fault, Place, Tree};
+use crate::tree::{Fault, Resolved, Tree};
 
 /// The directory beside libraries with builds of them for newer CPUs (ld.so(8), "Hardware capabilities").
 const HWCAPS: &[u8] = b"glibc-hwcaps";
@@ -43,7 +43,7 @@ pub struct Library {
     /// The path by which the loader finds it: the directory that was searched, and the name.
     pub path: Vec<u8>,
     /// The file that it leads to.
-    pub place: Place,
+    pub resolved: Resolved,
     /// The rule that finds it.
     pub rule: Rule,
     /// The object that needs it first; a path like [`Self::path`].
@@ -100,8 +100,8 @@ pub struct Closure {
 
 /// Finds what `demand` needs. `None` if the program is not an ELF object.
 pub fn closure(tree: &Tree<'_>, demand: &Demand<'_>) -> Result<Option<Closure>, Fault> {
-    let Some(place) = tree.find_file(demand.program)? else { return Ok(None) };
-    let Ok(program) = elf::read(&mut *tree.open(&place)?) else { return Ok(None) };
+    let Some(resolved) = tree.resolve_file(demand.program)? else { return Ok(None) };
+    let Ok(program) = elf::read(&mut *tree.open(&resolved)?) else { return Ok(None) };
     let mut missing = Vec::new();
     let mut libraries = Vec::new();
     let loader = loader(tree, demand, &program, &mut libraries, &mut missing)?;
@@ -113,7 +113,7 @@ pub fn closure(tree: &Tree<'_>, demand: &Demand<'_>) -> Result<Option<Closure>, 
         search,
         names: HashMap::new(),
         // `$ORIGIN` of a program is its real directory, links followed: the kernel gives the loader no other.
-        loaded: vec![Loaded { path: place.path.clone(), object: program.clone(), by: None }],
+        loaded: vec![Loaded { path: resolved.path.clone(), object: program.clone(), by: None }],
         libraries,
         missing,
         absent: Vec::new(),
@@ -134,16 +134,16 @@ fn loader(
     let given = || demand.loader.cloned().unwrap_or_else(|| Loader::unknown(program.arch));
     let Some(interpreter) = &program.interpreter else { return Ok(given()) };
     let path = plain(interpreter);
-    let found = tree.find_file(&path)?;
+    let found = tree.resolve_file(&path)?;
     let unusable = match &found {
         None => None,
-        Some(place) => match elf::read(&mut *tree.open(place)?) {
+        Some(resolved) => match elf::read(&mut *tree.open(resolved)?) {
             Ok(object) if object.arch == program.arch => {
-                let loader = Loader::read(&tree.read(place)?, interpreter);
+                let loader = Loader::read(&tree.read(resolved)?, interpreter);
                 libraries.push(Library {
                     name: interpreter.clone(),
                     path,
-                    place: place.clone(),
+                    resolved: resolved.clone(),
                     rule: Rule::Interpreter,
                     by: demand.program.to_vec(),
                     object,
@@ -291,12 +291,12 @@ impl Walk<'_> {
         }
         let mut taken = Ok(false);
         for (path, rule) in paths {
-            let Some(place) = self.tree.find_file(&path)? else { continue };
+            let Some(resolved) = self.tree.resolve_file(&path)? else { continue };
             let layers = self.demand.library_layers;
-            if rule == Rule::LibraryPath && !layers.is_empty() && !layers.contains(&place.layer) {
+            if rule == Rule::LibraryPath && !layers.is_empty() && !layers.contains(&resolved.layer) {
                 continue;
             }
-            let object = match elf::read(&mut *self.tree.open(&place)?) {
+            let object = match elf::read(&mut *self.tree.open(&resolved)?) {
                 Ok(object) if object.arch == arch => object,
                 other => {
                     let why = match other {
@@ -311,20 +311,29 @@ impl Walk<'_> {
                 }
             };
             taken = Ok(true);
-            self.take(name, path, place, rule, by, object);
+            self.take(name, path, resolved, rule, by, object);
         }
         Ok(taken)
     }
 
-    fn take(&mut self, name: &[u8], path: Vec<u8>, place: Place, rule: Rule, by: usize, object: Object) {
+    fn take(
+        &mut self,
+        name: &[u8],
+        path: Vec<u8>,
+        resolved: Resolved,
+        rule: Rule,
+        by: usize,
+        object: Object,
+    ) {
         self.names.insert(name.to_vec(), Name::Loaded);
         self.names.extend(object.soname.clone().map(|soname| (soname, Name::Loaded)));
-        if self.libraries.iter().any(|library| library.place.path == place.path && library.path == path) {
+        if self.libraries.iter().any(|library| library.resolved.path == resolved.path && library.path == path)
+        {
             return;
         }
         let asking = self.loaded.get(by).map(|asking| asking.path.clone()).unwrap_or_default();
         self.loaded.push(Loaded { path: path.clone(), object: object.clone(), by: Some(by) });
-        self.libraries.push(Library { name: name.to_vec(), path, place, rule, by: asking, object });
+        self.libraries.push(Library { name: name.to_vec(), path, resolved, rule, by: asking, object });
     }
 }
 

@@ -25,7 +25,7 @@ const WIDE: [&str; 7] = ["bundle/", "fuzz/", "launcher/", "packer/", "templates/
 const MAX_SUBJECT: usize = 72;
 
 /// The last commit before the rule for subjects.
-const BEFORE_SUBJECTS: &str = "4c71d94616cc";
+const BEFORE_SUBJECTS: &str = "71529793adca";
 
 pub(crate) fn the_fields_words_are_used(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();
