@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+/// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
+pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
+
 /// A call of cargo, without the variables by which it has told us of this very package: with them it would take some crates
 /// for changed and build them once more.
 pub(crate) fn cargo() -> Command {

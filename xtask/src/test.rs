@@ -9,8 +9,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use end_to_end::NEEDS;
 
-use crate::cargo::cargo;
-use crate::ci::BROKER;
+use crate::cargo::{BROKER, cargo};
 
 /// What `--quick` does without.
 const NOT_QUICK: [&str; 3] = ["minutes", "network", "root"];

@@ -27,7 +27,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
     ("tests", &["needs", "probes", "zig"]),
     ("xtask", &["bench", "bench::children"]),
-    ("xtask", &["ci", "test"]),
     ("xtask", &["launchers", "verify"]),
     ("xtask", &["package", "package::unpacked"]),
 ];
