@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use end_to_end::cargo;
 
-use crate::cargo::{BROKER, cargo};
+use crate::test::BROKER;
 
 /// Every check of the house. Fails at the first step that does. The table of seconds is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.

@@ -6,6 +6,7 @@
 
 mod unpacked;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -110,7 +111,7 @@ fn other_launchers(workspace: &Path, unpacked: &Unpacked, away: &Path, usual: &[
         if name.starts_with("launcher-") || name.starts_with("broker-") {
             // A static program does not care what stands behind it.
             let other = [fs::read(entry.path())?.as_slice(), mark].concat();
-            sums.push_str(&format!("{}  {name}\n", sha256(&other)));
+            writeln!(sums, "{}  {name}", sha256(&other))?;
             fs::write(directory.join(name), other)?;
         }
     }
@@ -136,7 +137,7 @@ fn other_launchers(workspace: &Path, unpacked: &Unpacked, away: &Path, usual: &[
 }
 
 fn cargo(directory: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = end_to_end::cargo();
     command.current_dir(directory).env_remove(LAUNCHERS);
     command
 }
