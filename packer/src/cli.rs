@@ -1,5 +1,9 @@
 //! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values
 //! here. Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
+#![allow(
+    clippy::doc_markdown,
+    reason = "clap shows these comments as help, where names stand without backticks"
+)]
 
 pub(crate) mod help;
 pub(crate) mod values;

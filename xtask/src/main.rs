@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod bench;
-mod cargo;
 mod catalogue;
 mod ci;
 mod docs;
