@@ -84,8 +84,8 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
     let whole = Deb::open(&archive.download(package).expect("download")).expect("package");
     let mut digests = Vec::new();
     let visit = |mut entry: DebEntry<'_>| {
-        let (sha256, size) = digest::copy(&mut entry.reader, &mut io::sink()).expect("a file of the package");
-        digests.push((entry.path, size, sha256));
+        let found = digest::copy(&mut entry.reader, &mut io::sink()).expect("a file of the package");
+        digests.push((entry.path, found.size, found.sha256));
         Ok::<_, DebError>(ControlFlow::Continue(()))
     };
     whole.entries(visit).expect("entries");
@@ -146,7 +146,7 @@ fn a_stale_suite_is_refused_unless_it_is_allowed() {
     let stale = |error: &ArchiveError| {
         matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
     };
-    assert!(failures.iter().any(|(_, error)| stale(error)), "{NEEDS_MIRROR}: {failures:?}");
+    assert!(failures.iter().any(|failure| stale(&failure.error)), "{NEEDS_MIRROR}: {failures:?}");
 
     let mut allowed = options(cache.path());
     allowed.now += Duration::from_hours(24 * 60);

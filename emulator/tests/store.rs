@@ -8,13 +8,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use bundle::{Arch, Digest, EmulatorKey};
+use debian::FileDigest;
 use emulator::{
     ElfFault, Emulator, EmulatorError, Provenance, Record, SourcePackage, Store, StoreError, obtain,
 };
 use end_to_end::needs;
 use support::{RISCV64_ON_X86_64, Remarks, offline};
 
-fn record(digest: Digest, size: u64) -> Record {
+fn record(FileDigest { size, sha256: digest }: FileDigest) -> Record {
     Record {
         digest,
         size,

@@ -6,10 +6,10 @@ use std::path::{Component, Path};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use debian::depends::{closure, relations};
+use debian::depends::closure;
 use debian::release::Release;
 use debian::signature::verify;
-use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, Verifier, digest};
+use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, digest, relations};
 
 use crate::scratch;
 
@@ -51,7 +51,7 @@ pub(crate) fn inrelease(input: &[u8]) {
         Keyring::from_file(Path::new(path)).expect("the tests' keyring")
     });
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-    match verify(input, keyring, Verifier::BuiltIn, now) {
+    match verify(input, keyring, now) {
         Ok(signed) => assert!(!signed.fingerprints.is_empty()),
         Err(error) => drop((error.to_string(), error.hint())),
     }

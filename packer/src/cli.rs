@@ -1,5 +1,9 @@
 //! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values
 //! here. Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
+#![allow(
+    clippy::doc_markdown,
+    reason = "clap shows these comments as help, where names stand without backticks"
+)]
 
 pub(crate) mod help;
 pub(crate) mod values;
@@ -8,10 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bundle::Arch;
-#[cfg(test)]
-use clap::CommandFactory;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, Parser, Subcommand};
+pub(crate) use clap::{Arg as DefinitionOfOption, Command as Definition};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use crate::cli::values::{
     Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts,
@@ -42,6 +45,11 @@ impl Cli {
     /// Reads the command line; on wrong usage, and for `--help`, it answers and ends the process.
     pub(crate) fn from_command_line() -> Self {
         Self::parse()
+    }
+
+    /// What there is to say on the command line, for whatever describes it.
+    pub(crate) fn definition() -> Definition {
+        Self::command()
     }
 }
 
@@ -85,6 +93,12 @@ pub(crate) enum Command {
     /// List or remove what bundles have unpacked on this machine
     #[command(subcommand, help_template = help::TEMPLATE, before_help = help::CACHE)]
     Cache(CacheCommand),
+    /// Write man pages and shell completions into a directory, for packagers
+    #[command(hide = true)]
+    Generate {
+        /// Where `man` and `completions` are made
+        directory: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

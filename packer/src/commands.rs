@@ -6,6 +6,7 @@ pub(crate) mod emulator;
 pub(crate) mod emulator_source;
 pub(crate) mod emulator_transfer;
 pub(crate) mod extract;
+pub(crate) mod generate;
 pub(crate) mod hosts;
 pub(crate) mod in_use;
 pub(crate) mod inspect;

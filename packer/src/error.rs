@@ -276,6 +276,25 @@ impl Error {
                     "`chmod +x {path}` makes it executable, unless its file system is mounted `noexec`"
                 ));
             }
+            Self::NoTarget
+            | Self::NotInDebian { .. }
+            | Self::NoPackage { .. }
+            | Self::SourcesGone { .. }
+            | Self::NotInStore { .. }
+            | Self::Emulator(_)
+            | Self::Archive(_)
+            | Self::Package(_)
+            | Self::Binfmt(_) => return self.supply_hint(),
+            Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
+                return None;
+            }
+        };
+        Some(text.to_owned())
+    }
+
+    /// As [`Self::hint`], where packages and emulators come from.
+    fn supply_hint(&self) -> Option<String> {
+        let text = match self {
             Self::NoTarget => "name the architecture with `--target ARCH`",
             Self::NotInDebian { .. } => "pack a program instead of a package",
             Self::NoPackage { near, .. } if !near.is_empty() => {
@@ -299,9 +318,7 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
-            Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
-                return None;
-            }
+            _ => return None,
         };
         Some(text.to_owned())
     }
@@ -329,7 +346,7 @@ fn is_stale(error: &ArchiveError) -> bool {
         matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
     };
     matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| stale(error)))
+        if failures.iter().any(|failure| stale(&failure.error)))
 }
 
 fn is_full(error: &io::Error) -> bool {

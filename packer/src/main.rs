@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),
             Command::Emulator(command) => commands::emulator::emulator(&command),
             Command::Cache(command) => commands::cache::cache(&command),
+            Command::Generate { directory } => commands::generate::generate(&directory),
             Command::Run(_) => Ok(String::new()),
         });
     match done {

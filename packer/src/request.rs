@@ -40,7 +40,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Contents {
     /// An app.
-    App(AppRequest),
+    App(Box<AppRequest>),
     /// The emulator for the programs of `target` itself.
     Emulator {
         target: Arch,
@@ -215,7 +215,7 @@ impl Request {
                     tree: tree_request(args.tree, &args.start)?,
                     rules,
                 };
-                (Contents::App(app), output)
+                (Contents::App(Box::new(app)), output)
             }
         };
         let natives = match &contents {
@@ -254,7 +254,7 @@ impl Request {
             return Err(Error::OutputNotAFile { path: path.clone(), found: kind_of(kind) });
         }
         let first = match &self.contents {
-            Contents::App(app) => Some(app),
+            Contents::App(app) => Some(&**app),
             Contents::Emulator { .. } => None,
         };
         for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {

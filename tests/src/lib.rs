@@ -4,6 +4,7 @@
 
 mod binfmt_d;
 mod callers;
+mod cargo;
 mod handmade;
 mod jail;
 mod messages;
@@ -27,6 +28,7 @@ mod zig;
 
 pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers};
+pub use cargo::cargo;
 pub use handmade::Handmade;
 pub use jail::Jail;
 pub use messages::{documented, literals, of_the_stub, says};

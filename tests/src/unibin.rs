@@ -64,13 +64,11 @@ pub(crate) fn program_digest() -> String {
 fn build() -> PathBuf {
     let profile = profile_directory().expect("the test lies in the target directory");
     let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = crate::cargo()
         .args(["build", "--quiet", "--package", "unibin", "--profile"])
         .arg(if name == "debug" { "dev" } else { &name })
         .arg("--target-dir")
         .arg(profile.parent().expect("a profile's directory lies in the target directory"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo starts");
     assert!(built.success(), "`unibin` does not build");

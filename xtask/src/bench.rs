@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::cargo::cargo;
+use end_to_end::cargo;
 
 /// Runs of each command that are counted.
 const RUNS: usize = 200;

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::cargo::cargo;
+use end_to_end::cargo;
 
 /// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
 pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];

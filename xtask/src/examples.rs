@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-
-use crate::cargo::cargo;
+use end_to_end::cargo;
 
 pub(crate) fn run() -> Result<()> {
     crate::tools::run()?;

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::cargo::cargo;
+use end_to_end::cargo;
 
 /// Counters at every edge and every compared number told to libFuzzer, as `cargo-fuzz` has it.
 const FLAGS: [&str; 8] = [

@@ -4,18 +4,22 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod bench;
-mod cargo;
 mod catalogue;
 mod ci;
+mod docs;
 mod examples;
 mod fuzz;
 mod lab;
 mod launchers;
+mod man;
+mod package;
+mod pip_tool;
 mod rust_src;
 mod test;
 mod tidy;
 mod tools;
 mod verify;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,6 +56,10 @@ usage: cargo xtask TASK [OPTION...]
   fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
             hand bytes of all kinds to what reads bytes of strangers (docs/fuzzing.md);
             --keep adds what was found worth keeping to fuzz/corpus
+  docs      check every relative link of the texts and build the book into target/book
+  man       man pages and shell completions into target/dist
+  package   pack every published crate, build and install from what was packed
+  workflows check .github/workflows
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers and brokers against the rules for them
@@ -74,6 +82,10 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "test" => test::run(rest),
         Some((task, rest)) if task == "ci" => ci::run(rest),
         Some((task, [])) if task == "examples" => examples::run(),
+        Some((task, [])) if task == "docs" => docs::run(),
+        Some((task, [])) if task == "man" => man::run(),
+        Some((task, [])) if task == "package" => package::run(),
+        Some((task, [])) if task == "workflows" => workflows::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),

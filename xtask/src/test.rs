@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::NEEDS;
+use end_to_end::{NEEDS, cargo};
 
-use crate::cargo::cargo;
 use crate::ci::BROKER;
 
 /// What `--quick` does without.

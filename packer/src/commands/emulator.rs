@@ -85,7 +85,7 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
         }
         EmulatorCommand::Path(cell) => {
             let key = key(*cell)?;
-            let path = store()?.path(key)?.ok_or_else(|| Error::NotInStore { key })?;
+            let path = store()?.path(key)?.ok_or(Error::NotInStore { key })?;
             Ok(format!("{}\n", path.display()))
         }
     }

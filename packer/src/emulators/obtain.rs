@@ -85,8 +85,10 @@ impl Emulators {
             |key: &EmulatorKey| if given.contains_key(key) { Vec::new() } else { self.translators.of(*key) };
         // Checked before anything is fetched: whether the user's own may be used.
         let named = self.archive.supply.translators.is_some();
-        let programs =
-            keys.iter().flat_map(own).map(|own| Ok((own.obtain(&options, named)?, own.rules.clone())));
+        let programs = keys
+            .iter()
+            .flat_map(own)
+            .map(|own| Ok((emulator::obtain_own(own, &options, named)?, own.rules.clone())));
         let mut programs = programs.collect::<Result<Vec<_>, Error>>()?.into_iter().peekable();
         let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
             _ if own(key).is_empty() => true,

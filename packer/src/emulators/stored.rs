@@ -23,7 +23,7 @@ impl Emulators {
     /// Adds a file to the store.
     pub(crate) fn add(&self, key: EmulatorKey, path: &Path) -> Result<PathBuf, Error> {
         let mut file = File::open(path).map_err(|source| Error::io("open", path, source))?;
-        let describe = |digest, size| Record {
+        let describe = |debian::FileDigest { size, sha256: digest }| Record {
             digest,
             size,
             translator: "qemu-user".to_owned(),

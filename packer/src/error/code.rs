@@ -2,7 +2,7 @@
 //! get.
 
 use debian::{ArchiveError, FetchError};
-use emulator::{EmulatorError, LockError, StoreError, TranslatorsError};
+use emulator::{EmulatorError, FailureCause, LockError, StoreError, TranslatorsError};
 
 /// What a failure means for the caller; the exit codes of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl From<&ArchiveError> for Code {
             | ArchiveError::Fetch(FetchError::Mismatch { .. }) => Self::Verification,
             ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Self::Input,
             ArchiveError::AllMirrorsFailed { failures, .. } => {
-                let refused = failures.iter().any(|(_, error)| Self::from(error) == Self::Verification);
+                let refused = failures.iter().any(|failure| Self::from(&failure.error) == Self::Verification);
                 if refused { Self::Verification } else { Self::Failure }
             }
             _ => Self::Failure,
@@ -48,7 +48,7 @@ impl From<&EmulatorError> for Code {
             | EmulatorError::Translators(_)
             | EmulatorError::Lock(LockError::Form { .. }) => Self::Input,
             EmulatorError::Fetch { failures, .. }
-                if failures.iter().any(|failure| is_forged(&*failure.source)) =>
+                if failures.iter().any(|failure| is_forged(&failure.source)) =>
             {
                 Self::Verification
             }
@@ -57,10 +57,12 @@ impl From<&EmulatorError> for Code {
     }
 }
 
-/// Whether an archive's error says that a signature or a digest did not match.
-fn is_forged(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mismatch =
-        |error: &FetchError| matches!(error, FetchError::Mismatch { .. } | FetchError::TooLong { .. });
-    error.downcast_ref::<ArchiveError>().is_some_and(|error| Code::from(error) == Code::Verification)
-        || error.downcast_ref().is_some_and(mismatch)
+/// Whether an error says that a signature or a digest did not match.
+fn is_forged(error: &FailureCause) -> bool {
+    match error {
+        FailureCause::Archive(error) => Code::from(error) == Code::Verification,
+        FailureCause::Fetch(error) => {
+            matches!(error, FetchError::Mismatch { .. } | FetchError::TooLong { .. })
+        }
+    }
 }

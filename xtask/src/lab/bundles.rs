@@ -9,12 +9,11 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use debian::digest;
-use end_to_end::{SUITE_BEFORE, alpha_that_starts, lacking, smallest};
+use end_to_end::{SUITE_BEFORE, alpha_that_starts, cargo, lacking, smallest};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
 use super::compile::{PAGES, compile};
-use crate::cargo::cargo;
 
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {

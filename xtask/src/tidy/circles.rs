@@ -24,19 +24,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("launcher", &["children::hand_over", "children::pages", "launch", "memory", "probe", "run"]),
     ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
-    ("packer", &["commands::verify", "emulators::notices"]),
-    (
-        "packer",
-        &[
-            "pack::emulator_only",
-            "pack::inventory",
-            "pack::report",
-            "resolve::complete",
-            "resolve::debian_libs",
-            "resolve::gather",
-            "resolve::plugins",
-        ],
-    ),
     ("xtask", &["bench", "bench::children"]),
     ("xtask", &["launchers", "verify"]),
 ];

@@ -1,13 +1,15 @@
-//! The cargo that runs a task, for what a task builds: in the workspace, and in the environment that the task was called with.
+//! The cargo that runs the tests or a task, for what these build.
 
+use std::env;
+use std::path::Path;
 use std::process::Command;
 
-/// A call of cargo, without the variables by which it has told us of this very package: with them it would take some crates
-/// for changed and build them once more.
-pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(crate::workspace());
-    for (name, _) in std::env::vars_os() {
+/// A call of cargo in the workspace, without the variables by which it has told us of the package that runs: crates whose build
+/// scripts look at them (`ring`) would count as changed and be built once more, with all that depends on them.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_of_the_package) {
             command.env_remove(name);
         }
