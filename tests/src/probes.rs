@@ -86,7 +86,7 @@ pub(crate) fn root() -> Result<(), String> {
     if Sandbox::tester_is_root() { Ok(()) } else { Err("they run as an ordinary user".to_owned()) }
 }
 
-/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (AppArmor).
+/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (`AppArmor`).
 fn succeeds_for_all(program: &str, arguments: &[&str]) -> Result<(), String> {
     succeeds(Command::new(program).args(arguments))?;
     if Sandbox::tester_is_root() {
