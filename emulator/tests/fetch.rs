@@ -1,5 +1,5 @@
-//! The Debian archive as provider, against the mirror that this machine's apt sources name. Where it cannot be reached, the
-//! tests say that they did not run. Prints how many bytes each emulator took.
+//! The Debian archive as provider, against the mirror that this machine's apt sources name. Where it cannot
+//! be reached, the tests say that they did not run. Prints how many bytes each emulator took.
 
 mod support;
 

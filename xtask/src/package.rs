@@ -21,6 +21,8 @@ use unpacked::Unpacked;
 
 /// What the registry takes, in bytes (<https://doc.rust-lang.org/cargo/reference/publishing.html>).
 const LARGEST: u64 = 10 * 1024 * 1024;
+/// The crates that say `publish = false`, being of use in this repository only. Cargo would pack them too.
+const UNPUBLISHED: [&str; 3] = ["end-to-end", "fuzz", "xtask"];
 /// Where `templates/build.rs` looks for the launchers of a distribution.
 const LAUNCHERS: &str = "UNIBIN_BUILD_LAUNCHERS";
 
@@ -55,24 +57,24 @@ fn same_compiler(workspace: &Path) -> Result<()> {
 /// Packs the crates that are published; gives the files.
 fn pack(workspace: &Path) -> Result<Vec<PathBuf>> {
     let mut command = cargo(workspace);
-    command
-        .args(["package", "--quiet", "--workspace", "--no-verify", "--allow-dirty", "--offline"])
-        .check()?;
+    command.args(["package", "--quiet", "--workspace", "--no-verify", "--allow-dirty", "--offline"]);
+    command.args(UNPUBLISHED.map(|name| format!("--exclude={name}"))).check()?;
     let version = env!("CARGO_PKG_VERSION");
     let mut packed = Vec::new();
     for entry in fs::read_dir(workspace.join("target/package"))? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // The others are for this repository only, and say `publish = false`.
-        if !name.starts_with("unibin") || !name.ends_with(&format!("-{version}.crate")) {
+        // Of an earlier version, or by hand.
+        let ours = !UNPUBLISHED.iter().any(|other| name.starts_with(other));
+        if !ours || !name.ends_with(&format!("-{version}.crate")) {
             continue;
         }
         let length = fs::metadata(&path)?.len();
         ensure!(length <= LARGEST, "`{name}` has {length} bytes, the registry takes {LARGEST}");
-        println!("{:>7} KiB {name}", length.div_ceil(1024));
         packed.push(path);
     }
     packed.sort();
+    println!("{} crates are packed", packed.len());
     Ok(packed)
 }
 

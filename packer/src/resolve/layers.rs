@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bundle::join;
-use closure::{Directory, Layer, Place, Tree};
+use closure::{Directory, Layer, Resolved, Tree};
 
 use crate::error::{Error, readable};
 use crate::notices::{Owed, together};
@@ -88,8 +88,8 @@ impl Layers {
     }
 
     /// What `path` leads to.
-    pub(crate) fn find(&self, path: &[u8]) -> Result<Option<Place>, Error> {
-        Ok(self.tree().find(path)?)
+    pub(crate) fn find(&self, path: &[u8]) -> Result<Option<Resolved>, Error> {
+        Ok(self.tree().resolve(path)?)
     }
 
     /// The directory at `path` with links resolved, as far as it exists; the rest of the path unchanged.
@@ -109,13 +109,13 @@ impl Layers {
     }
 
     /// Makes sure that the app has what is at `place`: the file, and the links that led to it.
-    pub(crate) fn take(&mut self, place: &Place) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, place: &Resolved) -> Result<(), Error> {
         for (link, target) in &place.links {
             if self.app.get(link).is_none() {
                 self.app.add(link, Node::Symlink(target.clone()))?;
             }
         }
-        if place.node == closure::Node::Directory {
+        if place.kind == closure::Kind::Directory {
             return if self.app.get(&place.path).is_none() && !place.path.is_empty() {
                 self.app.add(&place.path, Node::Directory)
             } else {

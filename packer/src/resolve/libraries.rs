@@ -158,10 +158,10 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
     let mut loader: Option<Vec<u8>> = None;
     for one in found {
         for library in &one.libraries {
-            layers.take(&library.place)?;
+            layers.take(&library.resolved)?;
             match library.rule {
                 closure::Rule::Interpreter => {
-                    let path = &library.place.path;
+                    let path = &library.resolved.path;
                     if let Some(first) = loader.replace(path.clone()).filter(|first| first != path) {
                         return Err(Error::TwoLoaders { first: readable(&first), second: readable(path) });
                     }
@@ -171,7 +171,7 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
                 closure::Rule::Conf => {
                     let link = join(&search.directory, file_name_of(&library.path));
                     if layers.find(&link)?.is_none() {
-                        let target = [b"/", library.place.path.as_slice()].concat();
+                        let target = [b"/", library.resolved.path.as_slice()].concat();
                         layers.app.add(&link, Node::Symlink(target))?;
                     }
                 }

@@ -74,7 +74,7 @@ pub(crate) fn trace(
                 continue;
             }
             let Some(place) = layers.find(&path)? else { continue };
-            if place.node == closure::Node::File && layers.app.file(&place.path).is_none() {
+            if place.kind == closure::Kind::File && layers.app.file(&place.path).is_none() {
                 layers.take(&place)?;
                 added += 1;
             }

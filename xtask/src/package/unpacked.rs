@@ -26,7 +26,8 @@ impl Unpacked {
         let mut members = String::new();
         let mut patches = String::new();
         for file in packed {
-            Command::new("tar").arg("-xzf").arg(file).arg("-C").arg(directory).check()?;
+            // `-m`: packed files are all of one day in 2006, by which cargo would take changed ones for those it has built already.
+            Command::new("tar").arg("-xzmf").arg(file).arg("-C").arg(directory).check()?;
             let member =
                 file.file_stem().and_then(|stem| stem.to_str()).context("a name that is not UTF-8")?;
             let name = member.rsplit_once('-').map_or(member, |(name, _)| name);
