@@ -1,4 +1,4 @@
-//! Signatures that GnuPG made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where
+//! Signatures that `GnuPG` made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where
 //! the machine has no `gpgv`, or no Debian mirror, that says NOT RUN.
 
 use std::fs;
