@@ -38,6 +38,7 @@ pub use older::older_qemu;
 pub use outcome::Outcome;
 pub use pack::{
     SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, shell, smallest_bundle,
+    there,
 };
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};

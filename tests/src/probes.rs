@@ -11,11 +11,11 @@ use std::{env, io};
 use bundle::Arch;
 use debian::{FetchOptions, Fetcher, MirrorSources, Silent};
 
+use crate::older;
 use crate::sandbox::Sandbox;
 use crate::smallest::{CODE_OF_ENDING, smallest};
 use crate::starters::{CODE_OF_NOT_STARTING, STARTERS};
-use crate::unibin::kept;
-use crate::{older, zig};
+use crate::unibin::{kept, tools};
 
 /// For how long a mirror that was found is taken to be there, and one that was not to be away: each test may be a process of its own.
 const KEPT: Duration = Duration::from_mins(10);
@@ -86,7 +86,7 @@ pub(crate) fn root() -> Result<(), String> {
     if Sandbox::tester_is_root() { Ok(()) } else { Err("they run as an ordinary user".to_owned()) }
 }
 
-/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (AppArmor).
+/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (`AppArmor`).
 fn succeeds_for_all(program: &str, arguments: &[&str]) -> Result<(), String> {
     succeeds(Command::new(program).args(arguments))?;
     if Sandbox::tester_is_root() {
@@ -175,7 +175,11 @@ pub(crate) fn executable_tmp() -> Result<(), String> {
 }
 
 pub(crate) fn zig() -> Result<(), String> {
-    if zig::is_installed() { Ok(()) } else { Err("it is not installed".to_owned()) }
+    if !tools().join("ziglang").is_dir() {
+        return Err("it is not installed".to_owned());
+    }
+    // It is started by the interpreter that it comes with.
+    succeeds(Command::new("python3").arg("--version"))
 }
 
 pub(crate) fn sh_is_dash() -> Result<(), String> {

@@ -18,6 +18,11 @@ pub(crate) fn kept() -> PathBuf {
     directory
 }
 
+/// The directory in which `cargo xtask tools` installs.
+pub(crate) fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
+}
+
 /// `<target>/<profile>`, from where this test lies.
 fn profile_directory() -> Option<PathBuf> {
     let test = env::current_exe().ok()?;

@@ -9,7 +9,7 @@ use bundle::Arch;
 use sha2::{Digest, Sha256};
 
 use crate::needs::has;
-use crate::unibin::kept;
+use crate::unibin::{kept, tools};
 
 /// Part of the key of everything that was compiled: another compiler makes other programs.
 const VERSION: &str = "0.17.1";
@@ -34,16 +34,6 @@ fn triple(target: Arch) -> String {
             other.rust_target().and_then(|name| name.split('-').next()).unwrap_or(other.name())
         ),
     }
-}
-
-/// The directory in which `cargo xtask tools` installs.
-fn tools() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
-}
-
-/// Whether it is installed, and the interpreter that it comes with.
-pub(crate) fn is_installed() -> bool {
-    tools().join("ziglang").is_dir() && Command::new("python3").arg("--version").output().is_ok()
 }
 
 /// A program of this repository's `tests/programs`.

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::cargo;
 
-/// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
-pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
+use crate::test::BROKER;
 
 /// Every check of the house. Fails at the first step that does. The table of seconds is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.

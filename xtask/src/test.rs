@@ -9,7 +9,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use end_to_end::{NEEDS, cargo};
 
-use crate::ci::BROKER;
+/// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
+pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
 /// What `--quick` does without.
 const NOT_QUICK: [&str; 3] = ["minutes", "network", "root"];
