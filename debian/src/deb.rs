@@ -379,7 +379,7 @@ mod tests {
         let walked = Deb::open(file.path())
             .expect("a package")
             .entries(|_| Ok::<_, DebError>(ControlFlow::Continue(())));
-        assert!(matches!(walked, Ok(_) | Err(DebError::Entry { .. })), "{walked:?}");
+        assert!(matches!(walked, Ok(()) | Err(DebError::Entry { .. })), "{walked:?}");
         walked.is_err()
     }
 
