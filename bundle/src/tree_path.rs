@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(path.file_name(), b"x");
         assert_eq!(path.parent(), Some(tree_path("usr/lib")));
         assert_eq!(tree_path("usr").parent(), None);
-        assert_eq!(Vec::from_iter(path.components()), [&b"usr"[..], b"lib", b"x"]);
-        assert_eq!(Vec::from_iter(path.ancestors()), [tree_path("usr"), tree_path("usr/lib")]);
+        assert_eq!(path.components().collect::<Vec<_>>(), [&b"usr"[..], b"lib", b"x"]);
+        assert_eq!(path.ancestors().collect::<Vec<_>>(), [tree_path("usr"), tree_path("usr/lib")]);
         assert!(path.is_within(b"usr/lib") && path.is_within(b"") && path.is_within(b"usr/lib/x"));
         assert!(!path.is_within(b"usr/li") && !path.is_within(b"usr/lib/x/y"));
     }

@@ -73,9 +73,9 @@ pub(crate) fn trace(
             if NEVER.into_iter().any(never) {
                 continue;
             }
-            let Some(place) = layers.find(&path)? else { continue };
-            if place.kind == closure::Kind::File && layers.app.file(&place.path).is_none() {
-                layers.take(&place)?;
+            let Some(found) = layers.resolve(&path)? else { continue };
+            if found.kind == closure::Kind::File && layers.app.file(&found.path).is_none() {
+                layers.take(&found)?;
                 added += 1;
             }
         }
@@ -140,16 +140,16 @@ fn paths(log: &[u8], tree: &[u8]) -> BTreeSet<Vec<u8>> {
 fn write(app: &App, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for (path, node) in app.nodes() {
-        let place = to.join(OsStr::from_bytes(path));
+        let path = to.join(OsStr::from_bytes(path));
         match node {
-            Node::Directory => fs::create_dir(place)?,
-            Node::Symlink(target) => symlink(OsStr::from_bytes(target), place)?,
-            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), place)?,
+            Node::Directory => fs::create_dir(path)?,
+            Node::Symlink(target) => symlink(OsStr::from_bytes(target), path)?,
+            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), path)?,
             Node::File { executable, content } => {
-                let mut file = File::create_new(&place)?;
+                let mut file = File::create_new(&path)?;
                 io::copy(&mut content.reader(), &mut file)?;
                 let mode = if *executable { 0o755 } else { 0o644 };
-                fs::set_permissions(place, fs::Permissions::from_mode(mode))?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::request::{Entry, Rule};
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 use crate::write::compress::Frame;
-use crate::write::header::{self, Placed};
+use crate::write::header::{self, LauncherRange};
 use crate::write::summary;
 
 /// Everything that goes into a bundle, compressed already.
@@ -107,7 +107,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    check_bundle::check(&back)?;
+    check_bundle::whole(&back)?;
     new.settle().map_err(failed)?;
     Ok(Written {
         length: footer.file_length,
@@ -153,7 +153,7 @@ impl<W: Write> Writer<W> {
         let mut placed = Vec::new();
         for (host, bytes) in &launchers {
             let length = bytes.len() as u64;
-            placed.push(Placed { host: *host, digest: hash::of(bytes), offset, length });
+            placed.push(LauncherRange { host: *host, digest: hash::of(bytes), offset, length });
             offset += length.next_multiple_of(LAUNCHER_ALIGN);
         }
         self.raw(BlobKind::Stub, &header::stub(&placed)?, manifest).map_err(failed)?;

@@ -11,7 +11,7 @@ use crate::write::bundle_file::{BundleFile, blob_name};
 use crate::write::compress;
 
 /// Checks all of `bundle`.
-pub(crate) fn check(bundle: &BundleFile) -> Result<(), Error> {
+pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
     let manifest = bundle.manifest()?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = compress::each(blobs.clone(), |blob| check_blob(bundle, &manifest, &blob));

@@ -71,7 +71,7 @@ pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
 }
 
 /// Whether there is what `head` starts with, for every host.
-pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
+pub(crate) fn require(head: Head, hosts: &[Arch]) -> Result<(), Error> {
     match head {
         Head::Elf(host) => head_launcher(host).map(drop),
         Head::Sh => hosts.iter().try_for_each(|host| launcher(*host).map(drop)),
@@ -79,7 +79,7 @@ pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
 }
 
 /// Where a launcher lies.
-pub(crate) struct Placed {
+pub(crate) struct LauncherRange {
     pub(crate) host: Arch,
     pub(crate) digest: Digest,
     pub(crate) offset: u64,
@@ -87,10 +87,10 @@ pub(crate) struct Placed {
 }
 
 /// The stub's text for launchers that lie so.
-pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
+pub(crate) fn stub(launchers: &[LauncherRange]) -> Result<Vec<u8>, Error> {
     let rows: Vec<_> = launchers
         .iter()
-        .map(|Placed { host, digest, offset, length }| StubLauncher {
+        .map(|LauncherRange { host, digest, offset, length }| StubLauncher {
             host: *host,
             digest: *digest,
             offset: *offset,
