@@ -25,10 +25,8 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("launcher", &["children::hand_over", "children::pages", "launch", "memory", "probe", "run"]),
     ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
-    ("tests", &["needs", "probes", "zig"]),
     ("xtask", &["bench", "bench::children"]),
     ("xtask", &["launchers", "verify"]),
-    ("xtask", &["package", "package::unpacked"]),
 ];
 
 /// A set of modules each of which uses, over others, every other.
