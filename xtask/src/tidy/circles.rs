@@ -27,7 +27,6 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
     ("xtask", &["bench", "bench::children"]),
     ("xtask", &["launchers", "verify"]),
-    ("xtask", &["package", "package::unpacked"]),
 ];
 
 /// A set of modules each of which uses, over others, every other.
