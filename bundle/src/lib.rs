@@ -24,6 +24,7 @@ mod digest;
 #[cfg(feature = "encode")]
 mod encode;
 mod error;
+mod execution;
 mod footer;
 mod key;
 mod manifest;
@@ -38,16 +39,17 @@ pub use binfmt::Binfmt;
 pub use blob::{Blob, BlobKind, Encoding};
 pub use digest::Digest;
 #[cfg(feature = "encode")]
-pub use encode::{
-    EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant,
-};
+pub use encode::{EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant};
 pub use error::{FormatError, Part};
+pub use execution::{AppArguments, Environment, TranslatorArguments};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
 pub use path::{PATH_MAX, cut, has, is_tree_path};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
-pub use rule::{Rule, RuleKind, Rules};
+#[cfg(feature = "encode")]
+pub use rule::OwnedRule;
+pub use rule::{QEMU_RULES, Rule, Rules};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
 

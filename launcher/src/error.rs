@@ -13,8 +13,8 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 /// Exit code when the program is not found.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
-/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide:
-/// results come back in registers, which makes the launcher a quarter smaller.
+/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide, so
+/// that results come back in registers.
 #[derive(Clone, Copy)]
 pub struct Error(&'static Failure);
 
@@ -195,7 +195,6 @@ impl Error {
     }
 
     /// A translator that the kernel's pages are too large for.
-    #[cfg(feature = "children")]
     pub fn pages_too_large(name: &[u8], pages: &[u8], most: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Rule, RuleKind};
+use bundle::{Arch, Rule, TranslatorArguments};
 
 use crate::bytes::{c_string, decimal, join};
 use crate::error::Error;
@@ -138,22 +138,38 @@ const VARIABLES: [(&[u8], &[u8]); 7] = [
     (b"-U", b"QEMU_UNSET_ENV="),
 ];
 
-/// The variables that say what an emulator's rules say by arguments, for an app whose tree is `tree`. What no variable says is left out.
-pub fn variables<'r>(rules: impl Iterator<Item = Rule<'r>>, tree: &[u8]) -> Vec<&'static CStr> {
-    let mut variables = Vec::new();
-    let mut variable: Option<&[u8]> = None;
-    for rule in rules {
-        let value = match rule.kind {
-            RuleKind::Argument => rule.value,
-            RuleKind::Tree => tree,
-            _ => continue,
-        };
-        match variable.take() {
-            Some(name) => variables.push(c_string(&[name, value])),
-            None => variable = VARIABLES.iter().find(|(option, _)| *option == value).map(|(_, name)| *name),
+/// Arguments that become variables, where there is one for them; the others are left out, since the kernel gives an emulator only the
+/// program and its arguments. What rules change in the environment is none of them: all emulators get the app's.
+#[derive(Default)]
+struct AsVariables {
+    variables: Vec<&'static CStr>,
+    /// The variable of the option that the last argument was.
+    option: Option<&'static [u8]>,
+}
+
+impl TranslatorArguments for AsVariables {
+    fn argument(&mut self, parts: [&[u8]; 3]) {
+        let argument = join(&parts);
+        if let Some(name) = self.option.take() {
+            self.variables.push(c_string(&[name, argument]));
+        } else {
+            let known = VARIABLES.iter().find(|(option, _)| *option == argument);
+            self.option = known.map(|(_, name)| *name);
         }
     }
-    variables
+
+    fn argv0(&mut self) {}
+
+    fn program(&mut self) {}
+
+    fn rest(&mut self) {}
+}
+
+/// The variables that say what an emulator's rules say by arguments, for an app whose tree is `tree`.
+pub fn variables<'r>(rules: impl Iterator<Item = Rule<&'r [u8]>>, tree: &[u8]) -> Vec<&'static CStr> {
+    let mut found = AsVariables::default();
+    rules.for_each(|rule| rule.call_translator(tree, &mut found));
+    found.variables
 }
 
 #[cfg(test)]
@@ -169,16 +185,15 @@ mod tests {
 
     #[test]
     fn rules_become_variables_where_the_emulator_has_one_for_them() {
-        let rule = |kind, value| Rule { kind, name: b"", value };
-        let rules = [
-            rule(RuleKind::Argument, &b"-cpu"[..]),
-            rule(RuleKind::Argument, b"-L"),
-            rule(RuleKind::Argument, b"-L"),
-            rule(RuleKind::Tree, b""),
-            rule(RuleKind::Argument, b"-strange"),
-            rule(RuleKind::Argument, b"-0"),
-            rule(RuleKind::Argv0, b""),
-            rule(RuleKind::Program, b""),
+        let rules: [Rule<&[u8]>; 8] = [
+            Rule::Argument(b"-cpu"),
+            Rule::Argument(b"-L"),
+            Rule::Argument(b"-L"),
+            Rule::Tree { before: b"", after: b"" },
+            Rule::Argument(b"-strange"),
+            Rule::Argument(b"-0"),
+            Rule::Argv0,
+            Rule::Program,
         ];
         assert_eq!(variables(rules.into_iter(), b"/t"), [c"QEMU_CPU=-L", c"QEMU_LD_PREFIX=/t"]);
     }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::sys;
+use crate::bytes::c_str;
 
 /// A buffer for one path. Ends in NUL once it has been filled.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Scratch {
 
     /// The same for a system call.
     pub fn c_str(&self) -> &CStr {
-        sys::c_str(&self.0)
+        c_str(&self.0)
     }
 }
 

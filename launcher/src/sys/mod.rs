@@ -15,7 +15,6 @@
 )]
 #![allow(clippy::many_single_char_names, reason = "the six arguments of a system call have no other names")]
 
-use core::ffi::CStr;
 
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
@@ -133,15 +132,6 @@ unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usi
     match value.wrapping_neg() {
         code @ 1..=4095 => Err(Errno::from_code(code)),
         _ => Ok(value),
-    }
-}
-
-/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is left out.
-pub fn c_str(bytes: &[u8]) -> &CStr {
-    match bytes.last() {
-        // SAFETY: there is a NUL within `bytes`, which the result borrows.
-        Some(0) => unsafe { CStr::from_ptr(bytes.as_ptr().cast()) },
-        _ => c"",
     }
 }
 
