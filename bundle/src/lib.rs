@@ -1,4 +1,4 @@
-#![doc = include_str!("../../FORMAT.md")]
+#![doc = include_str!("../FORMAT.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

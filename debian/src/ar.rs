@@ -19,12 +19,12 @@ pub(crate) struct Member {
 impl Member {
     /// Reads the header of 60 bytes that stands at `offset`.
     pub(crate) fn parse(header: &[u8], offset: u64) -> Result<Self, &'static str> {
-        let header: &[u8; 60] = header.try_into().map_err(|_| "a member's header is cut off")?;
+        let header: &[u8; 60] = header.try_into().map_err(|_| "a member's header is truncated")?;
         if header[58..] != *b"`\n" {
             return Err("a member's header has no end mark");
         }
         let field = |range: Range<usize>| {
-            str::from_utf8(&header[range]).map(str::trim_end).map_err(|_| "a member's header is no text")
+            str::from_utf8(&header[range]).map(str::trim_end).map_err(|_| "a member's header is not text")
         };
         // `dpkg-deb` writes the bare name; `ar` itself puts a slash after it.
         let name = field(0..16)?.trim_end_matches('/').to_owned();

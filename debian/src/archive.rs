@@ -74,7 +74,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// The table of contents is not signed as it should be.
-    #[error("the signature of `{location}` is refused")]
+    #[error("the signature of `{location}` was rejected")]
     Signature {
         /// URL or path of the `InRelease`.
         location: String,
@@ -112,7 +112,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Member(RangedError),
     /// A package has no file of that path.
-    #[error("package `{package}` {version} holds no file `{path}`")]
+    #[error("package `{package}` {version} contains no file `{path}`")]
     NoMember {
         /// The package.
         package: String,
@@ -132,10 +132,10 @@ pub enum ArchiveError {
         available: String,
     },
     /// A text that cannot be a suite's name.
-    #[error("`{0}` is not the name of a suite")]
+    #[error("`{0}` is not a suite name")]
     BadSuite(String),
     /// There is no mirror to ask.
-    #[error("there is no mirror to get suite `{0}` from")]
+    #[error("no mirror is known for suite `{0}`")]
     NoMirror(String),
     /// No mirror would do; one line for each, with its reason.
     #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
@@ -166,12 +166,12 @@ impl ArchiveError {
             Self::Fetch(error) => error.hint(),
             Self::Member(error) => error.hint(),
             Self::NoArchitecture { .. } => {
-                Some("CPUs go by Debian's names here, and newer ones are in `sid` only".into())
+                Some("these are Debian's names of architectures; newer ones are only in `sid`".into())
             }
             Self::Signature { source, .. } => source.hint(),
             Self::Release { source, .. } => source.hint(),
-            Self::BadSuite(_) => Some("write a name such as `trixie` or `sid`".into()),
-            Self::NoMirror(_) => Some("name a mirror, or allow the snapshot archive".into()),
+            Self::BadSuite(_) => Some("use a name such as `trixie` or `sid`".into()),
+            Self::NoMirror(_) => Some("give a mirror, or allow the snapshot archive".into()),
             Self::AllMirrorsFailed { failures, .. } => {
                 // That one mirror lacks the file says less than what another one answered.
                 let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
@@ -183,7 +183,8 @@ impl ArchiveError {
             }
             Self::Deb(error) => Some(error.hint().into()),
             Self::Packages { .. } | Self::Contents { .. } => Some(
-                "the archive signed it as it is: try again after its next update, or another suite".into(),
+                "the archive published it like this: try again after its next update, or use another suite"
+                    .into(),
             ),
             Self::NoMember { .. } => None,
         }
@@ -271,8 +272,7 @@ impl<'a> Archive<'a> {
         let other = self.table_of_other_name.get()?.as_ref()?;
         let (asked, date) = (&self.table.suite, &self.table.release.date);
         Some(format!(
-            "the mirror is between two updates: its `{asked}` of {date} lists indexes that it does not have; they are taken \
-             from `{}` of {}, which is signed too",
+            "the mirror is in the middle of an update: its `{asked}` of {date} lists indexes that it does not have; using those from `{}` of {} instead, which is also signed",
             other.suite, other.release.date
         ))
     }

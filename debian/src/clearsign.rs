@@ -25,7 +25,7 @@ impl Clearsigned {
                 Some("") => break,
                 Some(line) if line.starts_with("Hash: ") => {}
                 Some(_) => return Err("it has a header other than `Hash`"),
-                None => return Err("it is cut off"),
+                None => return Err("it is truncated"),
             }
         }
         let mut text = String::with_capacity(document.len());
@@ -44,7 +44,7 @@ impl Clearsigned {
             text.push('\n');
         }
         if !lines.any(|line| line == END) {
-            return Err("its signature is cut off");
+            return Err("its signature is truncated");
         }
         if lines.any(|line| !line.trim().is_empty()) {
             return Err("there is text after its signature");

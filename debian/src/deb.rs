@@ -94,9 +94,9 @@ impl DebError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } | Self::Form { .. } => {
-                "the file may be cut off or damaged: remove it, and it is fetched anew"
+                "the file may be truncated or damaged: remove it, and it will be fetched again"
             }
-            Self::Entry { .. } => "take another version of the package, with `--suite`",
+            Self::Entry { .. } => "use another version of the package, with `--suite`",
         }
     }
 }
@@ -110,7 +110,7 @@ impl Deb {
         let length = file.metadata().map_err(wrap)?.len();
         let mut magic = [0; 8];
         if length < 8 || file.read_exact(&mut magic).is_err() || magic != *MAGIC {
-            return Err(form("it is no `ar` archive"));
+            return Err(form("it is not an `ar` archive"));
         }
         let (mut control, mut data) = (None, None);
         let mut offset = MAGIC.len() as u64;
@@ -120,7 +120,7 @@ impl Deb {
             (&mut file).take(HEADER).read_to_end(&mut header).map_err(wrap)?;
             let member = Member::parse(&header, offset).map_err(form)?;
             if member.bytes.end > length {
-                return Err(form("it is cut off"));
+                return Err(form("it is truncated"));
             }
             offset = member.next();
             match member.name.split_once('.') {
@@ -211,7 +211,7 @@ impl Deb {
             let refuse = |reason| self.entry(&stored, reason);
             let path = inside(&stored).map_err(refuse)?;
             if passes_through(&path, &symlinks) {
-                return Err(refuse("it lies behind a symlink of the same package").into());
+                return Err(refuse("its path leads through a symlink of the same package").into());
             }
             let kind = self.kind(&mut entry, &stored)?;
             if let DebKind::Symlink { .. } = kind {
@@ -266,7 +266,7 @@ impl Deb {
                 Ok(Box::new(zstd::Decoder::with_buffer(stored).map_err(|error| self.io(error))?))
             }
             Some((_, "")) => Ok(Box::new(stored)),
-            _ => Err(self.form(&format!("`{}` is compressed in an unknown way", member.name))),
+            _ => Err(self.form(&format!("`{}` uses an unknown compression", member.name))),
         }
     }
 
@@ -290,7 +290,7 @@ fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
         return Err("its path is absolute");
     }
     if stored.contains(&0) {
-        return Err("its path holds a NUL byte");
+        return Err("its path contains a NUL byte");
     }
     let parts = stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
     let parts: Vec<&[u8]> = parts.collect();

@@ -22,7 +22,7 @@ pub struct Alternative {
 
 /// A dependency that nothing in the index meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("package `{package}` needs `{relation}`, which no package of the suite is")]
+#[error("package `{package}` depends on `{relation}`, which no package of the suite provides")]
 pub struct Unsatisfied {
     /// Who needs it; empty for what was asked for.
     pub package: String,

@@ -260,7 +260,7 @@ impl<'a> Fetcher<'a> {
             // The range is not there (416), or is another one than we asked for: our part is of no use.
             206 | 416 => {
                 part.restart()?;
-                let reason = "it answered with another part of the file".to_owned();
+                let reason = "it sent another part of the file".to_owned();
                 return Err(Attempt::Passing(FetchError::Unreachable { location: url.into(), reason }));
             }
             status => return Err(status_error(url, status)),

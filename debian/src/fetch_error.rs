@@ -41,7 +41,7 @@ pub enum FetchError {
         reason: String,
     },
     /// The connection ended before the body did, at every attempt.
-    #[error("`{location}` ended after {received} bytes of {expected}")]
+    #[error("`{location}` ended after {received} of {expected} bytes")]
     ShortBody {
         /// URL.
         location: String,
@@ -51,19 +51,19 @@ pub enum FetchError {
         received: u64,
     },
     /// The network was needed although it is switched off.
-    #[error("`{location}` is not here yet and the network is switched off")]
+    #[error("`{location}` has not been fetched yet, and network access is disabled")]
     Offline {
         /// URL.
         location: String,
     },
     /// The server sends whole files only, so a part of one cannot be read.
-    #[error("`{location}` ignores requests for a part of a file")]
+    #[error("`{location}` does not support ranged requests")]
     RangesIgnored {
         /// URL.
         location: String,
     },
     /// More bytes came than were asked for or are allowed.
-    #[error("`{location}` is longer than the {limit} bytes expected")]
+    #[error("`{location}` is longer than the expected {limit} bytes")]
     TooLong {
         /// URL or path.
         location: String,
@@ -108,23 +108,23 @@ impl FetchError {
     /// What would have worked.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Offline { .. } => "run once with the network on: what is fetched is kept".into(),
+            Self::Offline { .. } => "run once without `--offline`: what is fetched is kept".into(),
             Self::Unreachable { .. } => {
-                "name a mirror that this machine reaches, or set `https_proxy` and `http_proxy`".into()
+                "use a mirror that this machine can reach, or set `https_proxy` and `http_proxy`".into()
             }
             Self::BehindProxy { .. } => {
-                "`http_proxy`, `https_proxy` and `all_proxy` name the proxy, `no_proxy` the hosts that none leads to"
+                "`http_proxy`, `https_proxy` and `all_proxy` set the proxy, `no_proxy` lists hosts to reach without one"
                     .into()
             }
             Self::NotFound { .. } | Self::ShortBody { .. } => {
-                "the mirror may be between two updates: try again later, or another mirror".into()
+                "the mirror may be in the middle of an update: try again later, or use another mirror".into()
             }
             Self::Mismatch { .. } => {
-                "a proxy or a mirror in the middle of an update may have changed it: try another mirror"
+                "a proxy may have altered it, or the mirror is in the middle of an update: try another mirror"
                     .into()
             }
-            Self::DiskFull { path } => format!("make room in `{}`", directory(path).display()),
-            Self::BadLocation { .. } => "write a directory as an absolute path".into(),
+            Self::DiskFull { path } => format!("free some space in `{}`", directory(path).display()),
+            Self::BadLocation { .. } => "give a directory as an absolute path".into(),
             _ => return None,
         })
     }

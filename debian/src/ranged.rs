@@ -115,7 +115,7 @@ impl From<FetchError> for RangedError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::RangesIgnored { location } => {
-                Self::RangesUnsupported { location, reason: "the server sends whole files only".into() }
+                Self::RangesUnsupported { location, reason: "the server sends only whole files".into() }
             }
             error => Self::Fetch(error),
         }
@@ -173,7 +173,7 @@ impl Remote<'_> {
     }
 
     fn undecodable(&self, error: &io::Error) -> RangedError {
-        self.unsupported(format!("a block does not decode: {error}"))
+        self.unsupported(format!("a block cannot be decoded: {error}"))
     }
 }
 
@@ -201,7 +201,7 @@ impl<'r, 'a> Tree<'r, 'a> {
             None => remote.get(stream.start..stream.start + EDGE)?,
         };
         let header: [u8; 12] =
-            header.try_into().map_err(|_| remote.unsupported("the stream's header is cut off"))?;
+            header.try_into().map_err(|_| remote.unsupported("the stream's header is truncated"))?;
 
         let tail_start = stream.end.saturating_sub(EDGE_READ).max(stream.start);
         let tail = remote.get(tail_start..stream.end)?;
@@ -277,7 +277,7 @@ impl<'r, 'a> Tree<'r, 'a> {
             let Some(next) = length.and_then(|length| at.checked_add(length)) else { break };
             at = next;
         }
-        Err(self.remote.unsupported(format!("`{path}` is not where the order of names would have it")))
+        Err(self.remote.unsupported(format!("`{path}` is not in the place that the order of names requires")))
     }
 
     /// The decoded bytes `range`.
@@ -362,7 +362,7 @@ impl Opened {
 /// Where `data.tar.xz` is in the package.
 fn find_data(remote: &Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, RangedError> {
     if !head.starts_with(MAGIC) {
-        return Err(remote.unsupported("it is no `ar` archive"));
+        return Err(remote.unsupported("it is not an `ar` archive"));
     }
     let mut offset = MAGIC.len() as u64;
     while offset.checked_add(HEADER).is_some_and(|end| end <= size) {

@@ -63,7 +63,7 @@ impl ReleaseError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::StaleIndex { .. } => Some(
-                "the mirror is behind or this machine's clock is wrong; an old index can be allowed explicitly"
+                "the mirror is out of date or this machine's clock is wrong; an old index can be allowed explicitly"
                     .into(),
             ),
             _ => None,

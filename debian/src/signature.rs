@@ -31,7 +31,7 @@ impl Keyring {
         let bytes = fs::read(path).map_err(unreadable)?;
         let certificates = openpgp::dearmored(bytes).map_err(unreadable)?;
         if openpgp::certificates(&certificates).is_empty() {
-            let empty = io::Error::new(io::ErrorKind::InvalidData, "it holds no OpenPGP certificate");
+            let empty = io::Error::new(io::ErrorKind::InvalidData, "it contains no OpenPGP certificate");
             return Err(unreadable(empty));
         }
         Ok(Self { certificates })
@@ -131,13 +131,13 @@ impl SignatureError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Bad { .. } | Self::Frame { .. } | Self::NoSignature => {
-                "the mirror may be in the middle of an update, or a proxy changes what passes: try another mirror"
+                "the mirror may be in the middle of an update, or a proxy alters the data: try another mirror"
             }
             Self::UnknownKey { .. } => "an archive other than Debian's needs its own keyring file",
             Self::KeyExpired { .. } | Self::SignatureExpired { .. } => {
                 "check this machine's clock; a newer keyring may hold the key with a later date"
             }
-            Self::Gpgv(_) => "the built-in verifier needs no `gpgv`",
+            Self::Gpgv(_) => "the built-in verifier does not need `gpgv`",
             _ => return None,
         }
         .to_owned())

@@ -22,7 +22,7 @@ pub struct Block {
 
 /// The length in bytes of the index that ends right before `footer`, or why there is none to use.
 pub fn index_length(footer: &[u8]) -> Result<u64, &'static str> {
-    let footer: &[u8; 12] = footer.try_into().map_err(|_| "the xz footer is cut off")?;
+    let footer: &[u8; 12] = footer.try_into().map_err(|_| "the xz footer is truncated")?;
     if footer[10..] != FOOTER_MAGIC {
         return Err("the xz stream has padding or no footer");
     }
@@ -62,7 +62,7 @@ struct Numbers<'a>(&'a [u8]);
 
 impl Numbers<'_> {
     fn byte(&mut self) -> Result<u8, &'static str> {
-        let (&first, rest) = self.0.split_first().ok_or("the xz index is cut off")?;
+        let (&first, rest) = self.0.split_first().ok_or("the xz index is truncated")?;
         self.0 = rest;
         Ok(first)
     }

@@ -155,7 +155,7 @@ fn without_network_only_what_was_fetched_is_there() {
         options
     };
     let Err(error) = Archive::open(offline(), "trixie") else { panic!("opened an archive from nowhere") };
-    assert!(error.to_string().contains("the network is switched off"), "{error}");
+    assert!(error.to_string().contains("network access is disabled"), "{error}");
     assert!(error.hint().is_some());
 
     let online = Archive::open(options(cache.path()), "trixie").expect(NEEDS_MIRROR);
@@ -237,7 +237,7 @@ fn an_index_that_a_mirror_has_not_updated_yet_is_taken_by_the_table_of_the_suite
     copy(&format!("dists/stable/{index}"), &format!("dists/stable/{index}"));
     let archive = open().expect("the table");
     let index = archive.packages("s390x").expect("by the other table");
-    assert!(archive.note().expect("a note").contains("between two updates"));
+    assert!(archive.note().expect("a note").contains("in the middle of an update"));
     let package = index.find("hello").expect("package");
     let table = fs::read(work.path().join("mirror/dists/stable/InRelease")).expect("table");
     assert_eq!(archive.provenance(&index, package).inrelease_sha256, Sha256::of(&table));

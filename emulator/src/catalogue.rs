@@ -121,12 +121,12 @@ pub struct NoEmulator {
 
 /// QEMU's `docs/about/removed-features.rst`: 10.0 removed 64-bit targets on 32-bit hosts, 11.0 removed 32-bit hosts.
 const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and QEMU 11.0 dropped 32-bit hosts \
-                          altogether; the catalogue has no older release that is built for this one";
-const WHY_NO_HOST: &str = "the catalogue has no emulator that is built for this host";
-const WHY_LEFT_OUT: &str = "`catalogue = false` leaves out the emulators that unibin knows, and that file of translators has none \
-                            for this pair";
-const WHY_NAMED: &str = "no emulator of the catalogue runs programs of this CPU";
-const WHY_NO_TARGET: &str = "the release of QEMU for this host does not know this CPU";
+                          altogether; the catalogue has no older release built for this host";
+const WHY_NO_HOST: &str = "the catalogue has no emulator built for this host";
+const WHY_LEFT_OUT: &str =
+    "`catalogue = false` disables the built-in catalogue, and your `emulators.toml` has none for this pair";
+const WHY_NAMED: &str = "the catalogue has no emulator for this target";
+const WHY_NO_TARGET: &str = "the QEMU release for this host does not support this target";
 
 impl Catalogue {
     /// The catalogue that this program was built with.
@@ -206,9 +206,9 @@ impl NoEmulator {
     pub fn hint(&self) -> Option<String> {
         let EmulatorKey { host, target } = self.key;
         let can = match &*self.nearest {
-            [] if self.why == WHY_LEFT_OUT => "add a row for it, or leave that line out".to_owned(),
+            [] if self.why == WHY_LEFT_OUT => "add an entry for it, or remove that line".to_owned(),
             [] if self.why == WHY_NAMED => {
-                "a row of `emulators.toml` can name yours (docs/translators.md)".to_owned()
+                "`emulators.toml` can name your own (docs/translators.md)".to_owned()
             }
             [] => format!("no host runs {target} programs"),
             hosts => {
@@ -216,7 +216,7 @@ impl NoEmulator {
                 format!("hosts that can: {}", names.join(", "))
             }
         };
-        Some(format!("{}; {can}; or give your own with `--emulator {host}=FILE`", self.why))
+        Some(format!("{}; {can}; or use your own with `--emulator {host}=FILE`", self.why))
     }
 }
 

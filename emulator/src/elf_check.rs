@@ -20,7 +20,7 @@ pub enum ElfFault {
     #[error("it is {0}, not an ELF program")]
     NotElf(&'static str),
     /// An ELF file for another CPU.
-    #[error("it is a program for {found}, not for {host}")]
+    #[error("it was built for {found}, not for {host}")]
     WrongCpu {
         /// The CPU, or the numbers in its header where the table has no such CPU.
         found: String,
@@ -28,7 +28,7 @@ pub enum ElfFault {
         host: Arch,
     },
     /// It needs the loader of the machine where it runs.
-    #[error("it is dynamically linked: it needs the loader `{0}` and libraries on every machine")]
+    #[error("it is dynamically linked: it would need the loader `{0}` and libraries on every machine")]
     Dynamic(String),
     /// An ELF file that is no program.
     #[error("it is {0}, not a program")]
@@ -42,13 +42,15 @@ impl ElfFault {
     /// What would have worked.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Dynamic(_) => "use a static build: Debian's `qemu-user` is one since Debian 13, \
-                                 `qemu-user-static` before"
-                .into(),
-            Self::WrongCpu { found, .. } => {
-                format!("an emulator is a program of the machine that it runs on; this one runs on {found}")
+            Self::Dynamic(_) => {
+                "use a static build: `qemu-user` of Debian 13 or later, `qemu-user-static` before".into()
             }
-            Self::NotElf(_) | Self::NotProgram(_) => "name the program itself, such as `qemu-riscv64`".into(),
+            Self::WrongCpu { found, .. } => {
+                format!("an emulator must be built for the host it runs on; this one runs on {found}")
+            }
+            Self::NotElf(_) | Self::NotProgram(_) => {
+                "give the path of the program itself, such as `qemu-riscv64`".into()
+            }
             Self::Unreadable(_) | Self::Damaged(_) => return None,
         })
     }
@@ -69,7 +71,7 @@ pub fn check(path: &Path, host: Arch) -> Result<(), ElfFault> {
     }
     let cache = ReadCache::new(file);
     let data = &cache;
-    let length = data.len().map_err(|()| ElfFault::Unreadable("its length is not known".into()))?;
+    let length = data.len().map_err(|()| ElfFault::Unreadable("its length is unknown".into()))?;
     let start =
         data.read_bytes_at(0, length.min(16)).map_err(|()| ElfFault::Unreadable("reading failed".into()))?;
     match *start {
@@ -159,5 +161,5 @@ where
 fn describe(class: u8, data: u8, machine: u16) -> String {
     let bits = if class == Class::Elf64 as u8 { "64" } else { "32" };
     let order = if data == Endian::Little as u8 { "little" } else { "big" };
-    format!("an unknown CPU (ELF machine {machine}, {bits}-bit {order}-endian)")
+    format!("an unknown architecture (ELF machine {machine}, {bits}-bit {order}-endian)")
 }

@@ -35,19 +35,19 @@ pub enum EmulatorError {
         fault: ElfFault,
     },
     /// The network was needed although it is switched off.
-    #[error("the emulator {key} is not in the store and the network is switched off")]
+    #[error("the emulator {key} is not in the store, and network access is disabled")]
     Offline {
         /// The pair.
         key: EmulatorKey,
     },
     /// The pair must be locked, and is not.
-    #[error("the emulator {key} is not locked")]
+    #[error("the emulator {key} is not in the lock file")]
     NotLocked {
         /// The pair.
         key: EmulatorKey,
     },
     /// A translator of the user's must be locked or pinned, and is neither.
-    #[error("the translator `{name}` for {key} is not locked")]
+    #[error("your emulator `{name}` for {key} is neither in the lock file nor pinned")]
     OwnNotLocked {
         /// The pair.
         key: EmulatorKey,
@@ -56,7 +56,7 @@ pub enum EmulatorError {
     },
     /// What is offered is not what is locked.
     #[error(
-        "the emulator {key} is not the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
+        "the emulator {key} differs from the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
          sha256 {found}"
     )]
     OtherThanLocked {
@@ -118,20 +118,19 @@ impl EmulatorError {
             Self::Store(error) => error.hint(),
             Self::Given { fault, .. } => fault.hint(),
             Self::Offline { key: EmulatorKey { host, target } } => Some(format!(
-                "run `unibin emulator fetch --target {target} --hosts {host}` with the network on"
+                "run `unibin emulator fetch --target {target} --hosts {host}` without `--offline`"
             )),
             Self::NotLocked { key: EmulatorKey { host, target } } => {
-                Some(format!("`unibin emulator lock --target {target} --hosts {host}` locks it"))
+                Some(format!("lock it with `unibin emulator lock --target {target} --hosts {host}`"))
             }
             Self::OwnNotLocked { .. } => Some(
-                "name the file with `--translators` and give its row a `sha256`, or leave it out".into(),
+                "add a `sha256` to its entry and name the file with `--translators`, or omit it".into(),
             ),
             Self::OtherThanLocked { .. } => {
-                Some("`unibin emulator lock` locks what is offered now, unless it is older".into())
+                Some("`unibin emulator lock` locks the offered version, unless it is older".into())
             }
             Self::LockedGone { .. } => Some(
-                "name a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` \
-                 moves on to what there is"
+                "use a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` moves to the current version"
                     .into(),
             ),
             Self::Translators(error) => error.hint(),

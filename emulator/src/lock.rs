@@ -21,7 +21,7 @@ use crate::{store, toml_file};
 const FORM: u32 = 1;
 
 const HEAD: &str =
-    "# The emulators that are packed here. Written by `unibin`; belongs into version control.\n\n";
+    "# The emulators that are packed here. Written by `unibin`; keep it in version control.\n\n";
 
 /// What a lock file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,7 +104,9 @@ pub enum LockError {
         reason: String,
     },
     /// What is offered is older than what is locked.
-    #[error("the emulator {key} is locked at version {locked}, and the older version {offered} is offered")]
+    #[error(
+        "the emulator {key} is locked at version {locked}, but only the older version {offered} is offered"
+    )]
     Downgrade {
         /// The pair.
         key: EmulatorKey,
@@ -123,9 +125,9 @@ impl LockError {
                 "`unibin emulator lock --target ARCH` writes one".into()
             }
             Self::Io { .. } => return None,
-            Self::Form { .. } => "take the committed one, or remove it and lock anew".into(),
+            Self::Form { .. } => "restore the committed one, or remove it and lock again".into(),
             Self::Downgrade { .. } => {
-                "ask a newer mirror, or remove its table from the lock file first".into()
+                "use a newer mirror, or remove its table from the lock file first".into()
             }
         })
     }
@@ -143,7 +145,7 @@ impl Lock {
         let page: Page = toml_file::read(&text).map_err(form)?;
         if page.version != FORM {
             let reason =
-                format!("it is of version {}, and this `unibin` knows version {FORM} only", page.version);
+                format!("it has version {}, but this `unibin` knows version {FORM} only", page.version);
             return Err(form(reason));
         }
         let mut lock = Self::default();

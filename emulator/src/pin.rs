@@ -67,15 +67,15 @@ const LICENCE: &str = "GPL-2.0-only AND LGPL-2.1-or-later AND BSD-3-Clause AND Z
 
 /// QEMU's user-mode emulation, in its own documentation (docs/user/main.rst) and as measured.
 const LIMITS: [&str; 3] = [
-    "32-bit targets want 4 GiB of address space: they do not start under a lower `ulimit -v`",
-    "programs of the target that a program starts need help from outside: QEMU hands execve to the host's kernel",
-    "ptrace, and so debuggers and tracers of the target, do not work",
+    "32-bit targets need 4 GiB of address space: they do not start under a lower `ulimit -v`",
+    "child processes need outside help: QEMU passes execve to the host's kernel",
+    "ptrace does not work, and so debuggers and tracers built for the target do not",
 ];
 
 /// QEMU's docs/about/removed-features.rst (10.0) and docs/about/deprecated.rst (8.0) on 32-bit hosts.
 const OF_32_BIT_HOSTS: [&str; 2] = [
-    "QEMU 7.2 is the last release that Debian has with 64-bit targets on 32-bit hosts: it knows no newer CPU features",
-    "atomic operations of 64-bit targets on memory that threads share are not reliable on 32-bit hosts",
+    "QEMU 7.2 is Debian's last release with 64-bit targets on 32-bit hosts: it lacks newer CPU features",
+    "atomic operations of 64-bit targets on memory shared between threads are unreliable on 32-bit hosts",
 ];
 
 /// tar's unit of length, in bytes.

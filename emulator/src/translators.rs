@@ -91,7 +91,7 @@ fn optional_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>,
 #[derive(Debug, thiserror::Error)]
 pub enum TranslatorsError {
     /// The file cannot be read.
-    #[error("cannot read the translators in `{path}`: {reason}", path = path.display())]
+    #[error("cannot read the emulators in `{path}`: {reason}", path = path.display())]
     Form {
         /// The file.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum TranslatorsError {
         reason: String,
     },
     /// A translator's program cannot serve.
-    #[error("`{program}` cannot be the translator `{name}` for {key}: {fault}", program = program.display())]
+    #[error("`{program}` cannot be the emulator `{name}` for {key}: {fault}", program = program.display())]
     Program {
         /// The pair.
         key: EmulatorKey,
@@ -112,7 +112,7 @@ pub enum TranslatorsError {
     },
     /// A translator's program is not the one that the file names.
     #[error(
-        "`{program}` is not the program that the translators name\n  expected sha256 {expected}\n  computed sha256 \
+        "`{program}` does not match the digest in `emulators.toml`\n  expected sha256 {expected}\n  computed sha256 \
          {computed}",
         program = program.display()
     )]
@@ -132,7 +132,7 @@ impl TranslatorsError {
         match self {
             Self::Form { .. } => Some("docs/translators.md describes the file".into()),
             Self::Program { fault, .. } => fault.hint(),
-            Self::Digest { .. } => Some("take the program that was meant, or change the digest".into()),
+            Self::Digest { .. } => Some("use the intended program, or correct the digest".into()),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Translators {
         let mut seen = BTreeSet::new();
         match rows.iter().find(|own| !seen.insert((own.key, own.name.clone(), own.version.clone()))) {
             Some(Own { key, name, version, .. }) => {
-                Err(form(format!("`{name}` {version} for {key} is there twice")))
+                Err(form(format!("`{name}` {version} for {key} is listed twice")))
             }
             None => Ok(Self { rows, only: !page.catalogue }),
         }
@@ -247,10 +247,10 @@ impl Own {
 impl Row {
     fn checked(self, directory: &Path) -> Result<Own, String> {
         if !self.host.is_host() {
-            return Err(format!("`{}` is no host", self.host));
+            return Err(format!("`{}` is not a host", self.host));
         }
         if self.name.is_empty() || self.version.is_empty() {
-            return Err("a translator has a name and a version".into());
+            return Err("an emulator needs a name and a version".into());
         }
         let key = EmulatorKey { host: self.host, target: self.target };
         Ok(Own {
@@ -299,7 +299,7 @@ impl Row {
         if rules.iter().all(fits) {
             Ok(rules)
         } else {
-            Err("a variable's name is empty or has a `=`, or a text holds a NUL byte".into())
+            Err("a variable's name is empty or contains `=`, or a value contains a NUL byte".into())
         }
     }
 }
@@ -313,7 +313,7 @@ fn argument(word: &str) -> Result<OwnRule, String> {
         "{arguments}" => RuleKind::Rest,
         other if other.contains('{') || other.contains('}') => {
             return Err(format!(
-                "`{other}` is no placeholder; there are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
+                "`{other}` is not a placeholder; those are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
             ));
         }
         literal => return Ok((RuleKind::Argument, Vec::new(), literal.as_bytes().to_vec())),

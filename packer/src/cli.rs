@@ -1,5 +1,7 @@
-//! The command line, with `clap`, which is touched here only. Values are parsed to the words of the project at this edge.
+//! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values here.
+//! Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
 
+pub(crate) mod help;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -16,23 +18,21 @@ use crate::cli::values::{
 };
 use crate::write::compress;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  failure (network, disk, permissions)
-  2  wrong usage
-  3  bad input (not an ELF program, another CPU, libraries missing, ...)
-  4  no emulator exists for a wanted pair of host and target
-  5  verification failed (signature, digest, damaged bundle)
-`run` exits as `env` does: 125 for its own failures, 126 cannot execute, 127 not found.
+// The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
+const WHAT: &str = "What to pack";
+const TREE: &str = "Libraries and data";
+const START: &str = "Environment and arguments of the app";
+const FORMAT: &str = "Bundle format";
+const EMULATORS: &str = "Emulators";
+const ARCHIVE: &str = "Network and Debian archive";
 
-Environment:
-  UNIBIN_STORE   where emulators are kept (default: $XDG_DATA_HOME/unibin, ~/.local/share/unibin)
-  UNIBIN_MIRROR  Debian archive mirror (default: the machine's own apt sources)";
-
-/// Packs a Linux program into one executable file that runs on every Linux CPU.
+/// Pack a Linux program into one executable file that runs on every Linux architecture
+///
+/// The file, a bundle, holds the program with its libraries and data, and a static emulator for each host architecture. It
+/// needs neither root nor anything installed.
 #[derive(Debug, Parser)]
-#[command(name = "unibin", version, after_help = EXIT_CODES)]
+#[command(name = "unibin", version, help_template = help::TEMPLATE, before_help = help::UNIBIN)]
+#[command(after_long_help = help::UNIBIN_AFTER)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -48,27 +48,42 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Pack a program into a bundle
+    ///
+    /// Writes one executable file that runs on every host architecture. Each host runs the build for its own architecture if
+    /// the bundle has one (`--native`), and emulates the program otherwise.
+    #[command(help_template = help::TEMPLATE, before_help = help::PACK, before_long_help = help::PACK_LONG)]
     Pack(Box<PackArgs>),
-    /// Show what a bundle holds, or what an ELF file is
+    /// Show what a bundle or an ELF file contains
+    #[command(help_template = help::TEMPLATE, before_help = help::INSPECT)]
     Inspect(InspectArgs),
-    /// Check every byte of a bundle
+    /// Check every byte of a bundle against its digests, executing nothing
+    #[command(help_template = help::TEMPLATE, before_help = help::VERIFY)]
     Verify(FileArgs),
-    /// Take an app out of a bundle
+    /// Unpack the app of a bundle into a directory
+    #[command(help_template = help::TEMPLATE, before_help = help::EXTRACT)]
     Extract(ExtractArgs),
-    /// Run a program of any CPU with an emulator from the store
+    /// Run a program of any architecture, without packing it
+    ///
+    /// Takes the emulator from the store, and fetches it if it is not there.
+    #[command(help_template = help::TEMPLATE, before_help = help::RUN)]
     Run(RunArgs),
-    /// List the CPUs that bundles run on
+    /// List the architectures that bundles run on
+    #[command(help_template = help::TEMPLATE, before_help = help::HOSTS)]
     Hosts(ListArgs),
-    /// List the CPUs that programs can be packed for
+    /// List the architectures that programs can be packed for
+    #[command(help_template = help::TEMPLATE, before_help = help::TARGETS)]
     Targets(ListArgs),
-    /// Have the kernel start programs of other CPUs by an emulator, for everybody on this machine (needs root; bundles need none of it)
-    #[command(subcommand)]
+    /// Register emulators system-wide via binfmt_misc (needs root)
+    ///
+    /// The kernel then starts programs of other architectures by itself, for every user of this machine. Bundles do not need
+    /// this.
+    #[command(subcommand, help_template = help::TEMPLATE, before_help = help::BINFMT)]
     Binfmt(BinfmtCommand),
-    /// Manage the store of emulators
-    #[command(subcommand)]
+    /// Manage the emulator store
+    #[command(subcommand, help_template = help::TEMPLATE, before_help = help::EMULATOR)]
     Emulator(EmulatorCommand),
-    /// Manage what bundles have unpacked on this machine
-    #[command(subcommand)]
+    /// List or remove what bundles have unpacked on this machine
+    #[command(subcommand, help_template = help::TEMPLATE, before_help = help::CACHE)]
     Cache(CacheCommand),
 }
 
@@ -77,135 +92,176 @@ pub(crate) enum Command {
 pub(crate) struct PackArgs {
     /// ELF program to pack, static or dynamic
     pub(crate) program: Option<PathBuf>,
-    /// Pack a Debian package instead, with all that it depends on (may be repeated)
-    #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "program")]
-    pub(crate) deb: Vec<String>,
-    /// Pack nothing but the emulator for TARGET programs: one file that runs them on every host
-    #[arg(long, requires = "target", conflicts_with_all = ["program", "deb", "sysroot", "entry"])]
-    pub(crate) emulator_only: bool,
-    /// Program of the app to start, under a name of its own; PATH may be a pattern (`/usr/bin/*`); the first is the default
-    /// (may be repeated)
-    #[arg(long, value_name = "[NAME=]PATH")]
-    pub(crate) entry: Vec<OsString>,
-    /// CPU that the program was built for (default: what its ELF header says)
+    /// Bundle to write [default: the program's name with `.bundle`]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Architecture the program was built for [default: from its ELF header]
+    ///
+    /// Required with `--deb` and `--emulator-only`. `unibin targets` lists the names.
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Option<Arch>,
-    /// Pack the program as built for ARCH too, which then runs natively there: FILE, or the same packages of ARCH. `x86_64-v2`, `-v3`
-    /// and `-v4` are for CPUs with that level (may be repeated)
-    #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
-    pub(crate) native: Vec<Native>,
-    /// Bundle to write (default: the program's name with `.bundle`)
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: Option<PathBuf>,
-    /// CPUs that the bundle shall run on: a list with commas, or `all` (default: the six 64-bit hosts)
+    /// Architectures to run on: comma-separated, or `all` [default: the six 64-bit hosts]
+    ///
+    /// Each host adds its launcher and emulator to the bundle. With `all` or the default, hosts without an emulator for the
+    /// target are left out; a host named here must have one. `unibin hosts` lists the names.
     #[arg(long, value_name = "LIST", value_parser = hosts)]
     pub(crate) hosts: Option<Hosts>,
-    /// Use this file as emulator on HOST (may be repeated)
-    #[arg(long, value_name = "HOST=FILE", value_parser = OsStringValueParser::new().try_map(|text| host_file(&text)))]
-    pub(crate) emulator: Vec<(Arch, PathBuf)>,
-    /// What the file begins with: `sh` starts everywhere, `elf:HOST` on HOST alone, but without /bin/sh
-    #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
-    pub(crate) head: Head,
-    /// Add emulators for programs of ARCH too, which the app starts (may be repeated)
-    #[arg(long, value_name = "ARCH", value_parser = arch, conflicts_with_all = ["emulator_only"])]
-    pub(crate) also_target: Vec<Arch>,
-    /// How programs of the app's CPU are started by the app: `auto` adds the broker that attends to it, `none` leaves it out
-    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
-    pub(crate) children: Children,
-    /// Compression level
-    #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub(crate) level: i32,
-    /// Check everything, say what would be packed, write nothing
+    /// Check everything and show what would be packed, but write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    /// Debian package to pack, with its dependencies (repeatable)
+    #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "program", help_heading = WHAT)]
+    pub(crate) deb: Vec<String>,
+    /// Program to start, by its path in the app (repeatable)
+    ///
+    /// A bundle can have several entries; the first is the default. Start another one with `UNIBIN_ENTRY=NAME` or through a
+    /// link to the bundle called NAME. NAME defaults to the last part of PATH. PATH may be a pattern, such as `/usr/bin/*`.
+    #[arg(long, value_name = "[NAME=]PATH", help_heading = WHAT)]
+    pub(crate) entry: Vec<OsString>,
+    /// Add a build that runs natively on ARCH (repeatable)
+    ///
+    /// FILE is the program built for ARCH. With `--deb`, leave FILE out: the same packages are taken for ARCH. `x86_64-v2`,
+    /// `x86_64-v3` and `x86_64-v4` are for processors that support that level of x86-64.
+    #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", help_heading = WHAT)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
+    pub(crate) native: Vec<Native>,
+    /// Add emulators for another architecture whose programs the app starts (repeatable)
+    #[arg(long, value_name = "ARCH", conflicts_with_all = ["emulator_only"], help_heading = WHAT)]
+    #[arg(value_parser = arch, hide_short_help = true)]
+    pub(crate) also_target: Vec<Arch>,
+    /// Pack the emulator itself: one file that runs TARGET programs on every host
+    #[arg(long, requires = "target", conflicts_with_all = ["program", "deb", "sysroot", "entry"])]
+    #[arg(help_heading = WHAT, hide_short_help = true)]
+    pub(crate) emulator_only: bool,
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) start: StartArgs,
+    /// Child-process support: include it (`auto`) or not (`none`)
+    ///
+    /// With `auto`, programs of the app's architecture can be started by the app: each host that emulates gets a broker,
+    /// about 40 KiB compressed. With `none`, such programs fail with "Exec format error".
+    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
+    #[arg(help_heading = FORMAT, hide_short_help = true)]
+    pub(crate) children: Children,
+    /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`)
+    ///
+    /// A bundle that begins with a shell script starts on all its hosts, but needs /bin/sh. With `elf:HOST` it starts on HOST
+    /// only, and needs no shell (distroless and scratch containers).
+    #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
+    #[arg(help_heading = FORMAT)]
+    pub(crate) head: Head,
+    /// Zstandard compression level, from 1 (fastest) to 22 (smallest)
+    #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, help_heading = FORMAT)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: i32,
+    /// Use FILE as the emulator on HOST (repeatable)
+    #[arg(long, value_name = "HOST=FILE", help_heading = EMULATORS, hide_short_help = true)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| host_file(&text)))]
+    pub(crate) emulator: Vec<(Arch, PathBuf)>,
     #[command(flatten)]
     pub(crate) archive: ArchiveArgs,
-    #[command(flatten)]
-    pub(crate) list: ListArgs,
 }
 
 /// Where a program's libraries and data come from.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Libraries and data")]
+#[command(next_help_heading = TREE)]
 pub(crate) struct TreeArgs {
-    /// Take libraries and loader out of DIR, the root directory of a system of the target's CPU (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) sysroot: Vec<PathBuf>,
-    /// Take libraries out of DIR first, as `LD_LIBRARY_PATH` would (may be repeated)
-    #[arg(long, value_name = "DIR")]
-    pub(crate) library_path: Vec<PathBuf>,
-    /// Take libraries that are nowhere else out of Debian's packages
+    /// Fetch missing libraries from Debian
     #[arg(long, value_name = "debian[:SUITE]", value_parser = libs)]
     pub(crate) libs: Option<Libs>,
-    /// Put a file or directory into the app: beside the program, or at DEST (may be repeated)
+    /// Take libraries from a root file system of the target's architecture (repeatable)
+    ///
+    /// The loader is taken from there too. Without PROGRAM, the app itself is taken from DIR, as `--entry` says.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sysroot: Vec<PathBuf>,
+    /// Search DIR for libraries first, as with LD_LIBRARY_PATH (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) library_path: Vec<PathBuf>,
+    /// Add a file or directory, at DEST or else beside the program (repeatable)
     #[arg(long, value_name = "SRC[:DEST]")]
     pub(crate) add: Vec<OsString>,
-    /// Leave out what fits: `*` within one name, `**` over directories (may be repeated)
+    /// Exclude paths matching GLOB (repeatable)
+    ///
+    /// `*` matches within one path component, `**` across directories.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<OsString>,
-    /// Run the program here, with the arguments after `--`, and add every file of the sysroot that it opens
-    #[arg(long)]
+    /// Run the program now and add each file of the sysroot that it opens
+    ///
+    /// Arguments for this run follow after `--`.
+    #[arg(long, hide_short_help = true)]
     pub(crate) trace: bool,
-    /// Arguments for `--trace`
-    #[arg(last = true, requires = "trace", value_name = "ARGS")]
+    /// Arguments for the program when run by `--trace`
+    #[arg(last = true, requires = "trace", value_name = "ARGS", help_heading = None, hide_short_help = true)]
     pub(crate) trace_args: Vec<OsString>,
 }
 
 /// How the program will be started.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Start")]
+#[command(next_help_heading = START)]
 pub(crate) struct StartArgs {
-    /// Load a library before all others, as `LD_PRELOAD` would: a file, or the name of a library (may be repeated)
-    #[arg(long, value_name = "LIB")]
-    pub(crate) preload: Vec<OsString>,
-    /// Start the program with this variable; `{tree}` at the start of VALUE is where the tree is unpacked (may be repeated)
+    /// Set an environment variable (repeatable)
+    ///
+    /// `{tree}` at the start of VALUE stands for the directory that the app is unpacked into.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<OsString>,
-    /// Start the program without this variable of the caller's (may be repeated)
+    /// Remove a variable from the caller's environment (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) unset: Vec<OsString>,
-    /// Argument to put before the caller's; `{tree}` in it is where the tree is unpacked (may be repeated)
+    /// Pass ARG to the app, before the caller's arguments (repeatable)
+    ///
+    /// `{tree}` in ARG stands for the directory that the app is unpacked into.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
+    /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)
+    #[arg(long, value_name = "LIB")]
+    pub(crate) preload: Vec<OsString>,
 }
 
 /// Where packages come from.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = ARCHIVE)]
 pub(crate) struct ArchiveArgs {
-    /// Never connect to anything
-    #[arg(long)]
-    pub(crate) offline: bool,
-    /// Debian archive mirror: a URL or a directory (default: `UNIBIN_MIRROR`, then the machine's apt sources)
-    #[arg(long, value_name = "URL")]
-    pub(crate) mirror: Option<String>,
-    /// Suite for `--deb` (default: trixie for the architectures it has, else sid)
-    #[arg(long, value_name = "SUITE")]
-    pub(crate) suite: Option<String>,
-    /// Accept an archive index whose `Valid-Until` has passed
-    #[arg(long)]
-    pub(crate) allow_stale: bool,
     #[command(flatten)]
     pub(crate) supply: SupplyArgs,
+    /// Do not use the network
+    #[arg(long, help_heading = ARCHIVE)]
+    pub(crate) offline: bool,
+    /// Debian mirror: a URL or directory [default: $UNIBIN_MIRROR, else apt's sources]
+    #[arg(long, value_name = "URL", help_heading = ARCHIVE)]
+    pub(crate) mirror: Option<String>,
+    /// Debian suite for packages [default: trixie, or sid where trixie lacks the architecture]
+    #[arg(long, value_name = "SUITE", help_heading = ARCHIVE)]
+    pub(crate) suite: Option<String>,
+    /// Accept an archive index that is past its Valid-Until date
+    #[arg(long, help_heading = ARCHIVE, hide_short_help = true)]
+    pub(crate) allow_stale: bool,
 }
 
 /// Which emulators, and where they come from before a Debian archive is asked.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = EMULATORS)]
 pub(crate) struct SupplyArgs {
-    /// Directory or HTTP server in the layout of the store: a copy made by `unibin emulator export`
-    #[arg(long, value_name = "URL")]
+    /// Take emulators from a copy of a store: a directory or HTTP server
+    ///
+    /// `unibin emulator export` makes such a copy.
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     pub(crate) emulators: Option<String>,
-    /// Translators of your own (default: `emulators.toml` in `$XDG_CONFIG_HOME/unibin` or `~/.config/unibin`)
-    #[arg(long, value_name = "FILE")]
+    /// Table of your own emulators [default: `~/.config/unibin/emulators.toml`]
+    ///
+    /// The default follows $XDG_CONFIG_HOME if it is set. See docs/translators.md.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) translators: Option<PathBuf>,
-    /// Lock file: what is in it is taken and nothing else, what is not is added (default: `unibin.lock` if it is here)
-    #[arg(long, value_name = "FILE")]
+    /// Use locked emulators exactly; add new ones [default: `unibin.lock` if present]
+    ///
+    /// An emulator that FILE lists is used in exactly that version, or the command fails. One that it does not list is added
+    /// to FILE; see `--locked`.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) lock: Option<PathBuf>,
-    /// Refuse emulators that are not in the lock file, and leave that as it is
-    #[arg(long)]
+    /// Fail if an emulator is not in the lock file, and leave the file unchanged
+    #[arg(long, hide_short_help = true)]
     pub(crate) locked: bool,
 }
 
@@ -218,15 +274,15 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FileArgs {
-    /// Bundle to read
+    /// Bundle to check
     pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Bundle or ELF file to read
+    /// Bundle or ELF file
     pub(crate) file: PathBuf,
-    /// Print the licences and names of sources that a bundle carries
+    /// Print the licences and source packages of everything in the bundle
     #[arg(long, conflicts_with = "json")]
     pub(crate) notices: bool,
     #[command(flatten)]
@@ -235,14 +291,14 @@ pub(crate) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExtractArgs {
-    /// Bundle to read
+    /// Bundle to unpack
     pub(crate) file: PathBuf,
-    /// Directory to make; it must not exist (default: the bundle's name with `.extracted`, in the working directory)
+    /// Directory to create; it must not exist [default: the bundle's name with `.extracted`]
     pub(crate) directory: Option<PathBuf>,
-    /// Take the emulators out too: DIR/app-TARGET, DIR/emulators
+    /// Unpack the emulators too: the app goes to DIRECTORY/app-TARGET, they to DIRECTORY/emulators
     #[arg(long)]
     pub(crate) emulators: bool,
-    /// Take everything out: stub, launchers, brokers and notices too
+    /// Unpack everything: emulators, stub, launchers, brokers and notices
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -251,37 +307,40 @@ pub(crate) struct ExtractArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) archive: ArchiveArgs,
-    /// Program to run, and its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    /// Program to run, followed by its arguments
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "PROGRAM", help_heading = None)]
     pub(crate) command: Vec<OsString>,
 }
 
 /// Which caches are meant.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CacheDirectories {
-    /// Look at this cache only, as `UNIBIN_CACHE` names one (may be repeated; default: wherever a bundle would look)
+    /// Cache directory (repeatable) [default: every directory that a bundle would use]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
-    /// List what is there, how large, when it was last used and by whom it is now
+    /// List entries with size, last use and current user
     List {
         #[command(flatten)]
         directories: CacheDirectories,
         #[command(flatten)]
         list: ListArgs,
     },
-    /// Remove what has not been used for long; a bundle that needs it again unpacks it again
+    /// Remove entries that have not been used for some days
+    ///
+    /// Entries that a running process uses are kept. A bundle whose entries are gone unpacks them again at its next start.
     Gc {
         #[command(flatten)]
         directories: CacheDirectories,
-        /// Keep what was used within this many days
+        /// Keep entries used within the last N days
         #[arg(long, value_name = "N", default_value_t = 30)]
         days: u64,
     },
-    /// Remove everything that no living process uses
+    /// Remove all entries that no running process uses
     Clear {
         #[command(flatten)]
         directories: CacheDirectories,
@@ -292,48 +351,54 @@ pub(crate) enum CacheCommand {
 pub(crate) enum EmulatorCommand {
     /// List the emulators in the store
     List(ListArgs),
-    /// Fetch the emulator for TARGET programs on HOST into the store
+    /// Download emulators for a target into the store
     Fetch {
         #[command(flatten)]
         cells: CellsArgs,
         #[command(flatten)]
-        archive: ArchiveArgs,
-        #[command(flatten)]
         list: ListArgs,
+        #[command(flatten)]
+        archive: ArchiveArgs,
     },
-    /// Write the emulators for TARGET programs into the lock file, in the version that there is now
+    /// Pin the current emulator versions in the lock file
+    ///
+    /// Pinned emulators are moved to what is available now, but never to an older version.
     Lock {
         #[command(flatten)]
         cells: CellsArgs,
         #[command(flatten)]
         archive: ArchiveArgs,
     },
-    /// Fetch the sources of the emulators for TARGET programs, to publish beside what contains them
+    /// Download the corresponding sources (GPL)
+    ///
+    /// Publish them together with bundles that contain these emulators: see docs/distributing.md.
     Source {
         #[command(flatten)]
         cells: CellsArgs,
-        /// Without the sources of what is linked into them (`glibc`, `glib2.0`, ...)
+        /// Skip the sources of libraries linked into the emulators (glibc, glib2.0, ...)
         #[arg(long)]
         only_own: bool,
-        /// Directory to fetch them into
+        /// Directory to download into
         to: PathBuf,
         #[command(flatten)]
         archive: ArchiveArgs,
     },
-    /// Copy emulators out of the store, into a directory that can be served or into one FILE.tar or FILE.tar.zst
+    /// Copy the store to a directory or archive
+    ///
+    /// Any web server can serve the directory: see `--emulators`.
     Export {
-        /// Directory or archive to write
+        /// Directory, or FILE.tar or FILE.tar.zst, to write
         to: PathBuf,
     },
-    /// Copy emulators into the store, from what `export` has written
+    /// Copy exported emulators into the store
     Import {
-        /// Directory or archive to read
+        /// Directory, or FILE.tar or FILE.tar.zst, written by `export`
         from: PathBuf,
-        /// Lock file that they must agree with (default: `unibin.lock` if it is here)
+        /// Refuse emulators that differ from this lock file [default: `unibin.lock` if present]
         #[arg(long, value_name = "FILE")]
         lock: Option<PathBuf>,
     },
-    /// Add a file to the store as emulator for TARGET programs on HOST
+    /// Add an emulator of your own to the store
     Add {
         #[command(flatten)]
         cell: CellArgs,
@@ -342,36 +407,38 @@ pub(crate) enum EmulatorCommand {
     },
     /// Remove an emulator from the store
     Remove(CellArgs),
-    /// Print where an emulator lies
+    /// Print the path of an emulator
     Path(CellArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BinfmtCommand {
-    /// Print the lines that would be registered, in the form of binfmt.d(5), and what the kernel has
+    /// Print the registration in binfmt.d(5) form, and its state in the kernel
     Show(BinfmtArgs),
-    /// Register handlers with the running kernel; they are gone after a restart
+    /// Register emulators with the running kernel, until the next reboot
     #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
     Register(BinfmtArgs),
-    /// Take handlers away from the running kernel
+    /// Remove registrations from the running kernel
     #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
     Unregister(BinfmtArgs),
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BinfmtArgs {
-    /// CPU whose programs are meant (may be repeated)
+    /// Architecture whose programs are meant (repeatable)
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Vec<Arch>,
-    /// All CPUs whose programs this machine needs an emulator for
+    /// All architectures that this machine needs an emulator for
     #[arg(long, conflicts_with = "target")]
     pub(crate) all: bool,
-    /// Register this static emulator (default: the store's, which is fetched)
+    /// Static emulator to register [default: from the store, fetched if needed]
     #[arg(long, value_name = "FILE", conflicts_with = "all")]
     pub(crate) emulator: Option<PathBuf>,
-    /// What the kernel shall do besides. F: open the emulator now, so that it is found from every root and container; P: hand it
-    /// the program's argv[0] too, which is lost without; O: open the program for it, which then need not be readable;
-    /// C: let a program's set-user-ID bits count, and so trust the emulator with them
+    /// binfmt_misc flags: letters out of F, P, O and C
+    ///
+    /// F: open the emulator at registration, so that it is found in every container and chroot. P: pass the program's own
+    /// argv[0] on. O: open the program on behalf of the emulator, so that it need not be readable. C: honour set-user-ID bits
+    /// of programs, which means trusting the emulator with those rights.
     #[arg(long, value_name = "LETTERS", default_value = "OPF", value_parser = flags)]
     pub(crate) flags: String,
     #[command(flatten)]
@@ -380,20 +447,20 @@ pub(crate) struct BinfmtArgs {
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct CellArgs {
-    /// CPU whose programs it runs
+    /// Architecture that it emulates
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,
-    /// CPU that it runs on (default: this machine's)
+    /// Architecture that it runs on [default: this machine's]
     #[arg(long, value_name = "HOST", value_parser = host)]
     pub(crate) host: Option<Arch>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CellsArgs {
-    /// CPU whose programs they run
+    /// Architecture to emulate
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,
-    /// CPUs that they run on: a list with commas, or `all` (default: the six 64-bit hosts)
+    /// Architectures to run on: comma-separated, or `all` [default: the six 64-bit hosts]
     #[arg(long, value_name = "LIST", value_parser = hosts)]
     pub(crate) hosts: Option<Hosts>,
 }

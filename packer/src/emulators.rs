@@ -172,7 +172,7 @@ impl Emulators {
                 _ if host == target && !request.is_emulator_only() => None,
                 Ok(emulator) => Some(emulator),
                 Err(nothing) if request.skip_hosts => {
-                    say::warning(&format!("{nothing}: left out"));
+                    say::warning(&format!("{nothing}: skipped"));
                     plan.skipped.push((host, nothing.to_string()));
                     continue;
                 }
@@ -184,7 +184,7 @@ impl Emulators {
                 let key = EmulatorKey { host, target: *also };
                 match self.known(key)? {
                     Ok(emulator) => plan.cells.push(Cell { key, emulator }),
-                    Err(nothing) => say::warning(&format!("{nothing}: left out")),
+                    Err(nothing) => say::warning(&format!("{nothing}: skipped")),
                 }
             }
         }
@@ -377,7 +377,7 @@ impl Emulators {
         frame.stored.reader().read_to_end(&mut bytes).map_err(Error::Temporary)?;
         if let Err(error) = self.store.put_compressed(digest, by, level, &bytes) {
             // A store that cannot be written to costs time at the next pack, nothing else.
-            say::warning(&format!("the compressed emulator cannot be kept: {error}"));
+            say::warning(&format!("cannot cache the compressed emulator: {error}"));
         }
         Ok(frame)
     }

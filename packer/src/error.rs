@@ -37,42 +37,42 @@ pub(crate) enum Error {
     NoFileName { path: PathBuf },
     #[error("`{}` is {found}, not a program", path.display())]
     NotAProgram { path: PathBuf, found: NotElf },
-    #[error("`{}` is a bundle already", path.display())]
+    #[error("`{}` is already a bundle", path.display())]
     AlreadyABundle { path: PathBuf },
-    #[error("`{}` is a {} {kind}, not a program that can be started", path.display(), arch.name())]
+    #[error("`{}` is a {} {kind}, not an executable program", path.display(), arch.name())]
     NotStartable { path: PathBuf, arch: Arch, kind: Kind },
-    #[error("`{}` is a {} program, not {}", path.display(), found.name(), wanted.name())]
+    #[error("`{}` was built for {}, not for {}", path.display(), found.name(), wanted.name())]
     OtherCpu { path: PathBuf, found: Arch, wanted: Arch },
     #[error(
-        "`{}` is a dynamic program: it needs the loader `{loader}`{}", path.display(),
+        "`{}` is dynamically linked: it needs the loader `{loader}`{}", path.display(),
         if needed.is_empty() { String::new() } else { format!(" and {}", needed.join(", ")) }
     )]
     Dynamic { path: PathBuf, loader: String, needed: Vec<String> },
-    #[error("{} that the program needs {} not found:{text}", if *count == 1 { "a library".to_owned() } else { format!("{count} libraries") }, if *count == 1 { "was" } else { "were" })]
+    #[error("{} the program needs {} not found:{text}", if *count == 1 { "a library".to_owned() } else { format!("{count} libraries") }, if *count == 1 { "was" } else { "were" })]
     Missing { count: usize, text: String, hint: String },
     #[error("`{}` is {found}, not a directory", path.display())]
     NotADirectory { path: PathBuf, found: &'static str },
     #[error("`--sysroot` alone does not say which program to start")]
     SysrootWithoutEntry,
-    #[error("`{text}` names no variable")]
+    #[error("`{text}` does not name a variable")]
     Variable { text: String },
-    #[error("`{text}`: the tree's path can stand there once, and in a variable's value at its start only")]
+    #[error("`{text}`: `{{tree}}` may appear only once, and in a variable's value only at the start")]
     TreeInside { text: String },
-    #[error("`{name}` cannot be preloaded: the list of such libraries has blanks and colons between them")]
+    #[error("`{name}` cannot be preloaded: the loader separates library names at spaces and colons")]
     PreloadName { name: String },
-    #[error("`{path}` cannot be made to run natively: its ELF file cannot be changed: {why}")]
+    #[error("`{path}` cannot be prepared to run natively: its ELF file cannot be rewritten: {why}")]
     NotRewritten { path: String, why: &'static str },
-    #[error("the programs ask for different loaders: `{first}` and `{second}`")]
+    #[error("the programs need different loaders: `{first}` and `{second}`")]
     TwoLoaders { first: String, second: String },
     #[error("`{path}` cannot be in an app: {why}")]
     Tree { path: String, why: &'static str },
-    #[error("`{path}` is no executable file of the app")]
+    #[error("`{path}` is not an executable file in the app")]
     NoSuchEntry { path: String, programs: Vec<String> },
-    #[error("package `{package}` holds {} programs and none is named like it", programs.len())]
+    #[error("package `{package}` contains {} programs, none of that name", programs.len())]
     WhichEntry { package: String, programs: Vec<String> },
-    #[error("package `{package}` holds no program")]
+    #[error("package `{package}` contains no program")]
     NoProgram { package: String },
-    #[error("`{name}` cannot be the name of an entry")]
+    #[error("`{name}` is not a valid entry name")]
     EntryName { name: String },
     #[error("two entries are named `{name}`")]
     SameEntry { name: String },
@@ -80,19 +80,19 @@ pub(crate) enum Error {
     OutputNotAFile { path: PathBuf, found: &'static str },
     #[error("the output `{}` is the program itself", path.display())]
     OutputIsProgram { path: PathBuf },
-    #[error("`--emulator {host}=FILE` is for a host that is not packed")]
+    #[error("`--emulator {host}=FILE`: {host} is not among the hosts of this bundle")]
     EmulatorForOtherHost { host: Arch },
     #[error("`--native {host}`: {host} is not among the hosts of this bundle")]
     NativeForOtherHost { host: Arch },
-    #[error("`--native {target}` does not say which file is the program for {target}")]
+    #[error("`--native {target}` names no program for {target}")]
     NativeWithoutFile { target: Arch },
     #[error("two programs for {target}{}", .level.map(|level| format!("-v{level}")).unwrap_or_default())]
     SameVariant { target: Arch, level: Option<u16> },
-    #[error("no emulator runs {} programs on any of the wanted hosts", target.name())]
+    #[error("no emulator runs {} programs on any of the requested hosts", target.name())]
     NoHostLeft { target: Arch },
-    #[error("no emulator for {} programs that is known here works on this machine", target.name())]
+    #[error("no known emulator for {} programs works on this machine", target.name())]
     NoneWorks { target: Arch },
-    #[error("this `unibin` has no launcher for {} hosts built in", host.name())]
+    #[error("this `unibin` was built without a launcher for {} hosts", host.name())]
     NoLauncher { host: Arch },
     #[error("the launcher for {} hosts has no head mark to patch", host.name())]
     NoHeadMark { host: Arch },
@@ -100,7 +100,7 @@ pub(crate) enum Error {
     Manifest(#[source] EncodeError),
     #[error("`{}` is not a bundle", path.display())]
     NotABundle { path: PathBuf },
-    #[error("`{}` is damaged: it begins as a bundle and does not end as one", path.display())]
+    #[error("`{}` is damaged: it begins like a bundle but does not end like one", path.display())]
     CutOff { path: PathBuf },
     #[error("`{}` is damaged: {part}: {what}", path.display())]
     Damaged { path: PathBuf, part: String, what: String },
@@ -109,7 +109,7 @@ pub(crate) enum Error {
         path.display()
     )]
     Digest { path: PathBuf, part: String, expected: Digest, found: Digest },
-    #[error("`{}` may not be executed", path.display())]
+    #[error("`{}` is not executable", path.display())]
     NotExecutable { path: PathBuf },
     #[error("`{program}` was not found")]
     NotFound { program: String },
@@ -160,18 +160,18 @@ impl Error {
         let text = match self {
             Self::Io { source, .. } => return io_hint(source),
             Self::Temporary(source) if is_full(source) => {
-                "free space there, or set TMPDIR to a directory that has some"
+                "free some space there, or set TMPDIR to a directory with free space"
             }
-            Self::Temporary(_) => "set TMPDIR to a directory that can be written to",
-            Self::NotAFile { .. } | Self::NoFileName { .. } => "name one ELF program",
+            Self::Temporary(_) => "set TMPDIR to a writable directory",
+            Self::NotAFile { .. } | Self::NoFileName { .. } => "give the path of an ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
-            Self::AlreadyABundle { .. } => {
-                "`unibin inspect` shows what is in it, `unibin extract` takes it out"
+            Self::AlreadyABundle { .. } => "`unibin inspect` shows its contents, `unibin extract` unpacks it",
+            Self::NotStartable { kind: Kind::Object, .. } => {
+                "link it into a program first, preferably with `-static`"
             }
-            Self::NotStartable { kind: Kind::Object, .. } => "link it first, with `-static`",
-            Self::NotStartable { .. } => "name the program itself",
+            Self::NotStartable { .. } => "give the path of the program itself",
             Self::OtherCpu { found, .. } => {
-                return Some(format!("leave `--target` out, or say `--target {}`", found.name()));
+                return Some(format!("omit `--target`, or use `--target {}`", found.name()));
             }
             Self::Dynamic { .. } => {
                 "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot DIR` with a system of its \
@@ -180,56 +180,62 @@ impl Error {
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
             Self::SysrootWithoutEntry => {
-                "name a program with `--entry NAME=PATH`, PATH as it is in the directory"
+                "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
             }
-            Self::Variable { .. } => "write `--env NAME=VALUE` or `--unset NAME`",
+            Self::Variable { .. } => "use `--env NAME=VALUE` or `--unset NAME`",
             Self::TreeInside { .. } => {
-                "for more than that, or for `{tree}` as it stands, pack a script as the entry"
+                "for anything more, or for a literal `{tree}`, use a script as the entry"
             }
-            Self::PreloadName { .. } => "give the library another name",
+            Self::PreloadName { .. } => "rename the library",
             Self::NotRewritten { .. } => {
-                "leave its CPU out of --hosts, or give the program as its linker made it"
+                "omit its architecture from `--hosts`, or use the program as the linker wrote it (not packed or patched afterwards)"
             }
             Self::TwoLoaders { .. } => "pack them as two bundles",
-            Self::NoSuchEntry { programs, .. } => return Some(format!("programs in it: {}", few(programs))),
+            Self::NoSuchEntry { programs, .. } => {
+                return Some(format!("the app contains: {}", few(programs)));
+            }
             Self::WhichEntry { programs, .. } => {
                 return Some(format!("name one with `--entry PATH`: {}", few(programs)));
             }
-            Self::NoProgram { .. } => "programs are in packages such as `busybox-static`",
-            Self::EntryName { .. } => "a name is not empty and has no `/`: `--entry NAME=PATH`",
-            Self::SameEntry { .. } => "tell them apart with `--entry NAME=PATH`",
+            Self::NoProgram { .. } => "choose a package with a program, such as `busybox-static`",
+            Self::EntryName { .. } => "a name must not be empty or contain `/`: `--entry NAME=PATH`",
+            Self::SameEntry { .. } => "give them different names with `--entry NAME=PATH`",
             Self::OutputNotAFile { path, .. } => {
-                return Some(format!("name a file, such as `-o {}`", path.join("app").display()));
+                return Some(format!("give a file name, such as `-o {}`", path.join("app").display()));
             }
-            Self::OutputIsProgram { .. } => "name another output with `-o`",
+            Self::OutputIsProgram { .. } => "choose another output with `-o`",
             Self::NativeWithoutFile { target } => {
-                return Some(format!("--native {target}=FILE, or --deb for all"));
+                return Some(format!("use `--native {target}=FILE`, or `--deb` for all builds"));
             }
-            Self::SameVariant { .. } => "name each CPU and level once",
+            Self::SameVariant { .. } => "give each architecture and level once",
             Self::NativeForOtherHost { .. } | Self::EmulatorForOtherHost { .. } => {
-                "add it to `--hosts`, or leave the option out"
+                "add it to `--hosts`, or omit the option"
             }
             Self::NoneWorks { .. } => {
-                "each failed the probe that `emulators.toml` names, or serves smaller pages of memory than this kernel has"
+                "each either failed its probe in `emulators.toml` or does not support this kernel's page size"
             }
             Self::NoHostLeft { target } if !target.is_catalogued() => {
-                "no emulator of the catalogue runs programs of this CPU: `--emulator HOST=FILE` or a row of \
-                 `emulators.toml` names yours (docs/translators.md)"
+                "the catalogue has no emulator for this target: use your own with `--emulator HOST=FILE` or \
+                 `emulators.toml` (docs/translators.md)"
             }
-            Self::NoHostLeft { .. } => "`unibin hosts` shows which pairs there are",
+            Self::NoHostLeft { .. } => "`unibin hosts` and `unibin targets` list the supported pairs",
             Self::NoLauncher { .. } => {
-                "`--hosts LIST` leaves it out; `cargo xtask launchers` builds launchers"
+                "omit it with `--hosts LIST`, or build launchers with `cargo xtask launchers`"
             }
-            Self::NoHeadMark { .. } => "`cargo xtask launchers` builds launchers",
-            Self::NotABundle { .. } => "a bundle that was cut off or changed in transfer looks like this too",
+            Self::NoHeadMark { .. } => "rebuild the launchers with `cargo xtask launchers`",
+            Self::NotABundle { .. } => {
+                "if it should be one, it may have been truncated or altered in transfer"
+            }
             Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
                 "copy it again, in binary mode, or pack it again"
             }
-            Self::NotFound { .. } => "a name without `/` is looked up in PATH; `./NAME` is a file here",
+            Self::NotFound { .. } => {
+                "a name without `/` is looked up in PATH; for a file in this directory use `./NAME`"
+            }
             Self::NotExecutable { path } => {
                 let path = path.display();
                 return Some(format!(
-                    "`chmod +x {path}` allows it, where no mount option (`noexec`) forbids it"
+                    "`chmod +x {path}` makes it executable, unless its file system is mounted `noexec`"
                 ));
             }
             Self::Told { hint, .. } => return hint.clone(),
@@ -261,11 +267,11 @@ fn is_full(error: &io::Error) -> bool {
 
 fn io_hint(error: &io::Error) -> Option<String> {
     let text = match error.kind() {
-        _ if is_full(error) => "free space, or name a place elsewhere",
+        _ if is_full(error) => "free some space, or choose another location",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "name a place that you may use"
+            "choose a location that you can write to"
         }
-        io::ErrorKind::AlreadyExists => "name a place where nothing is yet",
+        io::ErrorKind::AlreadyExists => "choose a path that does not exist yet",
         _ => return None,
     };
     Some(text.to_owned())
@@ -273,14 +279,12 @@ fn io_hint(error: &io::Error) -> Option<String> {
 
 fn not_a_program_hint(found: &NotElf) -> &'static str {
     match found {
-        NotElf::Script(_) => "pack the static ELF program that runs the script",
-        NotElf::Text | NotElf::Unknown | NotElf::Empty => {
-            "a program is an ELF file; `unibin inspect FILE` tells what one is"
-        }
+        NotElf::Script(_) => "pack the interpreter, and add the script with `--add` or `--entry`",
+        NotElf::Text | NotElf::Unknown | NotElf::Empty => "programs must be ELF files",
         NotElf::MachO | NotElf::Windows | NotElf::System(_) => "build it for Linux",
         NotElf::Archive => "link it into a program first",
-        NotElf::X32 => "no emulator runs x32: build it for x86_64 or i686",
-        NotElf::Cpu { .. } => "`unibin targets` lists the CPUs that can be packed for",
+        NotElf::X32 => "no emulator supports x32: build it for x86_64 or i686",
+        NotElf::Cpu { .. } => "`unibin targets` lists the supported architectures",
         NotElf::Damaged(_) => "copy or build it again",
     }
 }
@@ -311,6 +315,6 @@ pub(crate) fn kind_of(kind: FileType) -> &'static str {
     } else if kind.is_char_device() || kind.is_block_device() {
         "a device"
     } else {
-        "no regular file"
+        "a special file"
     }
 }

@@ -180,7 +180,7 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     packed(&scene, "out");
     scene.run(["extract", "out", "tree"]).ok();
     assert_eq!(fs::read(scene.at("w/tree/app")).expect("the app"), program(RISCV64));
-    scene.run(["extract", "out", "tree"]).refused(1, &["cannot make `tree`", "nothing is yet"]);
+    scene.run(["extract", "out", "tree"]).refused(1, &["cannot make `tree`", "does not exist yet"]);
     let run = scene.run(["extract", "../w/out"]).ok();
     assert_eq!(run.out, "out.extracted\n", "it is made in the working directory");
     assert!(scene.at("w/out.extracted").is_dir());

@@ -48,7 +48,7 @@ fn a_package_is_refused_when_it_does_not_say_what_to_start_or_is_not_there() {
         |rest: &str| run(&scene, &format!("pack --target riscv64 --hosts riscv64 -o out --deb {rest}"));
     pack("busybox-statix").refused(3, &["no package `busybox-statix`", "did you mean: busybox-static"]);
     pack("coreutils").refused(3, &["name one with `--entry PATH`", "usr/bin/arch"]);
-    pack("base-files --suite trixie").refused(3, &["holds no program"]);
+    pack("base-files --suite trixie").refused(3, &["contains no program"]);
     pack("busybox-static --suite ../x").refused(3, &["`../x` is not the name of a suite"]);
     let run = run(&scene, "pack --target hexagon -o out --deb busybox-static");
     run.refused(3, &["Debian has no packages for hexagon"]);

@@ -22,7 +22,7 @@ fn a_mirror_that_refuses_connections_is_named_with_what_to_do() {
     let mirror = format!("http://127.0.0.1:{port}/debian");
     for what in [&["app"][..], &["--deb", "busybox-static"]] {
         let run = pack(&scene, what, &mirror);
-        run.refused(1, &[&mirror, "refused", "hint: name a mirror that this machine reaches"]);
+        run.refused(1, &[&mirror, "refused", "hint: use a mirror that this machine can reach"]);
     }
     assert_eq!(scene.names(), ["app"]);
 }

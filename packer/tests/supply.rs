@@ -49,7 +49,7 @@ fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
     pack(&scene, &[]).refused(1, &["the locked version unknown", "riscv64-on-x86_64"]);
     let given = scene.write("given", &emulator(b"two"));
     let given = format!("x86_64={}", given.display());
-    pack(&scene, &["--emulator", &given]).refused(5, &["is not the locked one", "offered: "]);
+    pack(&scene, &["--emulator", &given]).refused(5, &["differs from the locked one", "offered: "]);
     assert_eq!(fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file"), locked);
 
     add(&scene, b"one");
@@ -68,7 +68,10 @@ fn an_older_emulator_than_the_locked_one_is_not_locked_and_the_same_is() {
     scene.write("unibin.lock", text("v9").as_bytes());
     lock(&scene).refused(
         5,
-        &["riscv64-on-x86_64 is locked at version v9, and the older version unknown is offered", "hint: "],
+        &[
+            "riscv64-on-x86_64 is locked at version v9, but only the older version unknown is offered",
+            "hint: ",
+        ],
     );
     assert_eq!(fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file"), text("v9"));
     scene.write("unibin.lock", text("9").as_bytes());
@@ -84,7 +87,10 @@ fn a_pair_that_is_not_locked_is_refused_by_locked_and_added_without() {
     let refused = pack(&scene, &["--lock", "other.lock", "--locked"]);
     refused.refused(
         5,
-        &["riscv64-on-x86_64 is not locked", "`unibin emulator lock --target riscv64 --hosts x86_64`"],
+        &[
+            "riscv64-on-x86_64 is not in the lock file",
+            "`unibin emulator lock --target riscv64 --hosts x86_64`",
+        ],
     );
     assert_eq!(fs::read(scene.at("w/other.lock")).expect("a lock file"), b"version = 1\n");
     pack(&scene, &["--lock", "other.lock"]).ok();
@@ -103,7 +109,7 @@ fn what_is_exported_is_imported_elsewhere_and_a_changed_byte_is_refused() {
         assert!(exported.out.starts_with("riscv64-on-x86_64"), "{exported:?}");
         let to = Scene::new();
         to.write("app", &program(RISCV64));
-        pack(&to, &[]).refused(1, &["network is switched off"]);
+        pack(&to, &[]).refused(1, &["network access is disabled"]);
         let copy = from.at("w").join(name).display().to_string();
         let imported = to.run(["emulator", "import", &copy]).ok();
         assert_eq!(imported.out, exported.out, "{name}");
@@ -119,7 +125,7 @@ fn what_is_exported_is_imported_elsewhere_and_a_changed_byte_is_refused() {
     to.run(["emulator", "import", &directory]).refused(5, &["is damaged", "computed sha256"]);
     fs::write(&path, whole).expect("written");
     to.write("unibin.lock", locked_text(b"two").as_bytes());
-    to.run(["emulator", "import", &directory]).refused(5, &["is not the locked one"]);
+    to.run(["emulator", "import", &directory]).refused(5, &["differs from the locked one"]);
     to.write("unibin.lock", locked_text(b"one").as_bytes());
     to.run(["emulator", "import", &directory]).ok();
 }
@@ -157,7 +163,7 @@ fn a_server_gives_what_is_locked_and_nothing_else() {
     // Nothing vouches for what a server says.
     pack().refused(1, &["neither locked nor pinned", "could not be fetched"]);
     to.write("unibin.lock", locked_text(b"two").as_bytes());
-    pack().refused(5, &["is not the locked one", "offered: "]);
+    pack().refused(5, &["differs from the locked one", "offered: "]);
     to.write("unibin.lock", locked_text(b"one").as_bytes());
     let path = blob(&from.at("w/directory"), b"one");
     let whole = fs::read(&path).expect("a program");
@@ -180,7 +186,7 @@ fn a_directory_serves_as_its_owner_says_without_any_connection() {
     let to = Scene::new();
     to.write("app", &program(RISCV64));
     let directory = from.at("w/directory with space").display().to_string();
-    pack(&to, &["--emulators", "/nowhere"]).refused(1, &["network is switched off"]);
+    pack(&to, &["--emulators", "/nowhere"]).refused(1, &["network access is disabled"]);
     pack(&to, &["--emulators", &directory]).ok();
 }
 
@@ -222,7 +228,7 @@ fn own_translators_come_first_in_their_order_and_the_catalogues_last() {
     scene.write("emulators.toml", row("fast", &digest).as_bytes());
     scene.write("fast", &emulator(b"slow"));
     pack(&scene, &["--translators", "emulators.toml"])
-        .refused(5, &["not the program that the translators name"]);
+        .refused(5, &["does not match the digest in `emulators.toml`"]);
     scene.write("fast", &emulator(b"fast"));
     pack(&scene, &["--translators", "emulators.toml"]).ok();
     scene.write("emulators.toml", b"catalogue = perhaps\n");
@@ -249,7 +255,11 @@ fn locked_refuses_own_translators_that_nobody_locked_and_takes_those_that_are() 
         command.env("XDG_CONFIG_HOME", scene.at("config")).args(pack).args(more);
         Run::of(&command.output().expect("unibin starts"))
     };
-    let refused = ["`fast` for riscv64-on-x86_64 is not locked", "`--translators`", "`sha256`"];
+    let refused = [
+        "`fast` for riscv64-on-x86_64 is neither in the lock file nor pinned",
+        "`--translators`",
+        "`sha256`",
+    ];
     lock(&scene).ok();
 
     // The user's own file, found without being named: what it pins is not what the project has locked.
@@ -281,7 +291,7 @@ fn the_emulator_alone_is_packed_as_an_app_of_each_host() {
     let only = ["pack", "--emulator-only", "--offline", "--hosts", "x86_64"];
     scene.run(only).refused(2, &["--target"]);
     scene.run(only.iter().chain(&["--target", "riscv64", "app"])).refused(2, &["cannot be used with"]);
-    scene.run(only.iter().chain(&["--target", "s390x"])).refused(1, &["network is switched off"]);
+    scene.run(only.iter().chain(&["--target", "s390x"])).refused(1, &["network access is disabled"]);
     let packed = scene.run(only.iter().chain(&["--target", "riscv64"])).ok();
     assert!(packed.out.contains("qemu-riscv64"), "{packed:?}");
     let shown = scene.run(["inspect", "qemu-riscv64"]).ok().out;

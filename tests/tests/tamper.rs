@@ -179,7 +179,7 @@ fn what_is_left_of_a_bundle_is_known_by_its_head_of_either_kind() {
         for length in [parts.bytes.len() - 1, parts.bytes.len() / 2, 70_000] {
             let cut = sandbox.write("cut", &parts.bytes[..length]);
             let told = inspected(&cut);
-            assert!(told.code() == Some(5) && told.errors().contains("does not end as one"), "{told}");
+            assert!(told.code() == Some(5) && told.errors().contains("does not end like one"), "{told}");
         }
         let whole = sandbox.write("whole", &parts.bytes);
         assert!(inspected(&whole).must_succeed().contains("riscv64"));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 /// What the launcher has only where it is a broker. The feature is off elsewhere, so that the launcher is tested as it is.
-const TESTS_OF_THE_BROKER: [&str; 3] = ["test", "--package=launcher", "--features=children"];
+const TESTS_OF_THE_BROKER: [&str; 3] = ["test", "--package=unibin-launcher", "--features=children"];
 
 /// Every check of the house. Fails at the first step that does.
 pub(crate) fn run() -> Result<()> {
@@ -16,8 +16,15 @@ pub(crate) fn run() -> Result<()> {
     step("tidy", crate::tidy::run)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     cargo(&workspace, "lints", &clippy)?;
-    let broker =
-        ["clippy", "--package=launcher", "--features=children", "--all-targets", "--", "-D", "warnings"];
+    let broker = [
+        "clippy",
+        "--package=unibin-launcher",
+        "--features=children",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
     cargo(&workspace, "lints of the broker", &broker)?;
     step("launchers are what the source gives", || crate::launchers::run(&["--check".to_owned()]))?;
     step("launchers keep their rules", crate::verify::run)?;

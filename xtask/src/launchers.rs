@@ -242,7 +242,7 @@ impl Build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .current_dir(&self.workspace)
-            .args(["build", "--quiet", "--locked", "--package=launcher"])
+            .args(["build", "--quiet", "--locked", "--package=unibin-launcher"])
             .args(["--bin", program.name(), "--features", program.features()])
             .args(["--profile=launcher", "--target", triple])
             .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=optimize_for_size"])

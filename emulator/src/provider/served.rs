@@ -42,7 +42,7 @@ pub(super) fn obtain(
     let record = match Record::from_json(&json, key) {
         Ok(record) => record,
         Err(reason) => {
-            let reason = format!("what `{base}` says of it cannot be used: {reason}");
+            let reason = format!("the record at `{base}` cannot be used: {reason}");
             options.watch.remark(&Remark::BadEntry { key, reason });
             return Ok(None);
         }

@@ -11,9 +11,7 @@ use crate::elf_check::ElfFault;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` names a directory.
-    #[error(
-        "no directory for the store of emulators: neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` is set"
-    )]
+    #[error("no directory for the emulator store: none of `UNIBIN_STORE`, `XDG_DATA_HOME` and `HOME` is set")]
     NoRoot,
     /// The store's path is a file.
     #[error("the store `{path}` is not a directory", path = path.display())]
@@ -32,7 +30,7 @@ pub enum StoreError {
         us: u32,
     },
     /// Its group or everyone may write to the store.
-    #[error("users other than its owner may write to the store `{path}`", path = path.display())]
+    #[error("other users may write to the store `{path}`", path = path.display())]
     WritableByOthers {
         /// The store.
         path: PathBuf,
@@ -110,11 +108,11 @@ impl StoreError {
             }
             Self::WritableByOthers { path } => format!("`chmod go-w {}`", path.display()),
             Self::DiskFull { path } => {
-                format!("make room in `{}`", path.parent().unwrap_or(path).display())
+                format!("free some space in `{}`", path.parent().unwrap_or(path).display())
             }
-            Self::Corrupt { .. } => "try again: it will be fetched anew".into(),
+            Self::Corrupt { .. } => "try again: it will be fetched again".into(),
             Self::BadRecord { path, .. } => format!("remove `{}`", path.display()),
-            Self::Unexpected { .. } => "a mirror or a proxy may have changed it: try another mirror".into(),
+            Self::Unexpected { .. } => "a mirror or proxy may have altered it: try another mirror".into(),
             Self::Refused { fault, .. } => return fault.hint(),
             Self::Io { .. } => return None,
         })

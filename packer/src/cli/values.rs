@@ -1,4 +1,5 @@
-//! What the values of options say, taken apart: CPUs, lists of hosts, `HOST=FILE`. Refuses what means nothing, and says what would.
+//! Parsers for the values of options: architectures, lists of hosts, `HOST=FILE`. A refused value is answered with what is
+//! expected in its place.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,13 +7,13 @@ use std::path::PathBuf;
 
 use bundle::Arch;
 
-/// What `--libs` says: Debian, and the suite where it names one.
+/// `--libs`: Debian, and the suite if one was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Libs {
     pub(crate) suite: Option<String>,
 }
 
-/// What `--hosts` says.
+/// `--hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hosts {
     /// Every host; those without an emulator are left out.
@@ -21,17 +22,17 @@ pub(crate) enum Hosts {
     Listed(Vec<Arch>),
 }
 
-/// What `--native` says.
+/// `--native`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Native {
     pub(crate) target: Arch,
-    /// Of x86-64; 0 for the baseline.
+    /// Level of x86-64; 0 is the baseline.
     pub(crate) level: u16,
-    /// The program; the packages of `--deb` where there is none.
+    /// The program; `None` means the packages of `--deb`.
     pub(crate) file: Option<PathBuf>,
 }
 
-/// What `--children` says.
+/// `--children`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Children {
     /// Every host that has emulators has a broker.
@@ -40,7 +41,7 @@ pub(crate) enum Children {
     None,
 }
 
-/// What `--head` says.
+/// `--head`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
     /// The stub.
@@ -76,7 +77,7 @@ pub(crate) fn libs(text: &str) -> Result<Libs, String> {
     match text.split_once(':') {
         None if text == "debian" => Ok(Libs { suite: None }),
         Some(("debian", suite)) if !suite.is_empty() => Ok(Libs { suite: Some(suite.to_owned()) }),
-        _ => Err("it is `debian` or `debian:SUITE`".to_owned()),
+        _ => Err("expected `debian` or `debian:SUITE`".to_owned()),
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn head(text: &str) -> Result<Head, String> {
     match text.strip_prefix("elf:") {
         Some(name) => host(name).map(Head::Elf),
         None if text == "sh" => Ok(Head::Sh),
-        None => Err("it is `sh` or `elf:HOST`".to_owned()),
+        None => Err("expected `sh` or `elf:HOST`".to_owned()),
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn flags(text: &str) -> Result<String, String> {
     if text.chars().all(known) {
         Ok(text.to_owned())
     } else {
-        Err("it is letters out of O, P, F and C".to_owned())
+        Err("expected letters out of O, P, F and C, each at most once".to_owned())
     }
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn children(text: &str) -> Result<Children, String> {
     match text {
         "auto" => Ok(Children::Auto),
         "none" => Ok(Children::None),
-        _ => Err("it is `auto` or `none`".to_owned()),
+        _ => Err("expected `auto` or `none`".to_owned()),
     }
 }
 
@@ -111,14 +112,14 @@ pub(crate) fn native(text: &OsString) -> Result<Native, String> {
         Some(at) => (&bytes[..at], Some(PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec())))),
         None => (bytes, None),
     };
-    let name = std::str::from_utf8(name).map_err(|_| "it has the form ARCH[=FILE]")?;
+    let name = std::str::from_utf8(name).map_err(|_| "expected ARCH[=FILE]")?;
     let levels = ["-v2", "-v3", "-v4"].into_iter().zip(2..);
     for (ending, level) in levels {
         if let Some(name) = name.strip_suffix(ending) {
             // The psABI writes `x86-64-v3`.
             let target = host(if name == "x86-64" { "x86_64" } else { name })?;
             if target != Arch::X86_64 {
-                return Err("only x86_64 has levels".to_owned());
+                return Err("only x86_64 has levels (v2, v3, v4)".to_owned());
             }
             return Ok(Native { target, level, file });
         }
@@ -128,7 +129,7 @@ pub(crate) fn native(text: &OsString) -> Result<Native, String> {
 
 pub(crate) fn host_file(text: &OsString) -> Result<(Arch, PathBuf), String> {
     let bytes = text.as_bytes();
-    let at = bytes.iter().position(|byte| *byte == b'=').ok_or("it has the form HOST=FILE")?;
-    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "it has the form HOST=FILE")?;
+    let at = bytes.iter().position(|byte| *byte == b'=').ok_or("expected HOST=FILE")?;
+    let name = std::str::from_utf8(&bytes[..at]).map_err(|_| "expected HOST=FILE")?;
     Ok((host(name)?, PathBuf::from(OsString::from_vec(bytes[at + 1..].to_vec()))))
 }

@@ -60,12 +60,12 @@ fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
     let targets: Vec<_> = Arch::ALL.iter().copied().filter(wanted).collect();
     if let Some(own) = targets.iter().find(|target| Arch::HOST == Some(**target)) {
         // The emulator itself is one: the kernel would call it to start it.
-        let hint = "a handler is for programs of other CPUs".to_owned();
+        let hint = "handlers are only for programs of other architectures".to_owned();
         return Err(told(format!("{own} programs run here without an emulator"), hint, Code::Input));
     }
     if args.emulator.is_some() && targets.len() != 1 {
-        let message = "`--emulator FILE` is the emulator for one CPU".to_owned();
-        return Err(told(message, "name that CPU with `--target ARCH`".to_owned(), Code::Input));
+        let message = "`--emulator FILE` needs exactly one target".to_owned();
+        return Err(told(message, "name it with `--target ARCH`".to_owned(), Code::Input));
     }
     Ok(targets)
 }
@@ -87,8 +87,14 @@ fn line(target: Arch, emulator: &Path, flags: &str) -> Result<Vec<u8>, Error> {
     // The kernel takes any byte between the fields.
     let between = b":|;@%".iter().find(|byte| !path.contains(byte));
     let (Some(between), false) = (between, path.iter().any(u8::is_ascii_control)) else {
-        let message = format!("`{}` cannot be registered: no line can hold this path", emulator.display());
-        return Err(told(message, "copy or link the file to a simpler path".to_owned(), Code::Input));
+        let message =
+            format!("`{}` cannot be registered: binfmt_misc does not accept this path", emulator.display());
+        return Err(told(
+            message,
+            "copy or link the file to a path without control characters and without one of `:|;@%`"
+                .to_owned(),
+            Code::Input,
+        ));
     };
     let escaped = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -111,7 +117,7 @@ fn show(args: &BinfmtArgs) -> Result<String, Error> {
         match fs::read_to_string(file(target)) {
             Ok(state) => {
                 let state: Vec<_> = state.lines().take(3).collect();
-                let _ = writeln!(text, "# {}: the kernel has it: {}", name(target), state.join(", "));
+                let _ = writeln!(text, "# {}: registered: {}", name(target), state.join(", "));
             }
             Err(_) => {
                 let _ = writeln!(text, "# {}: not registered", name(target));
@@ -129,7 +135,7 @@ fn show(args: &BinfmtArgs) -> Result<String, Error> {
             None => {
                 let _ = writeln!(
                     text,
-                    "# no emulator in the store: `unibin emulator fetch --target {target} --hosts {host}` gets it"
+                    "# not in the store: fetch it with `unibin emulator fetch --target {target} --hosts {host}`"
                 );
             }
         }
@@ -146,8 +152,8 @@ fn register(args: &BinfmtArgs) -> Result<String, Error> {
     if let Some(there) = targets.iter().find(|target| file(**target).exists()) {
         let state = fs::read_to_string(file(*there)).unwrap_or_default();
         let state: Vec<_> = state.lines().take(3).collect();
-        let message = format!("a handler `{}` is registered already: {}", name(*there), state.join(", "));
-        let hint = format!("`unibin binfmt unregister --target {there}` takes it away first");
+        let message = format!("a handler `{}` is already registered: {}", name(*there), state.join(", "));
+        let hint = format!("remove it first with `unibin binfmt unregister --target {there}`");
         return Err(told(message, hint, Code::Failure));
     }
     let emulators = Emulators::open(&args.archive)?;
@@ -163,7 +169,7 @@ fn register(args: &BinfmtArgs) -> Result<String, Error> {
         };
         if is_compatible(target) {
             say::warning(&format!(
-                "most {host} kernels run {target} programs themselves; from now on the emulator does"
+                "most {host} kernels can run {target} programs natively; from now on the emulator runs them"
             ));
         }
         lines.push((target, line(target, &path, &args.flags)?, path));
@@ -187,7 +193,7 @@ fn unregister(args: &BinfmtArgs) -> Result<String, Error> {
     }
     if let Some(missing) = targets.iter().find(|target| !file(**target).exists()) {
         let message = format!("no handler `{}` is registered", name(*missing));
-        let hint = format!("`ls {MOUNTED}` says what is; others may have given theirs other names");
+        let hint = format!("`ls {MOUNTED}` lists all handlers; other software may use other names");
         return Err(told(message, hint, Code::Failure));
     }
     let mut text = String::new();
@@ -214,9 +220,8 @@ fn refused(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             let message =
-                format!("only root may change handlers: cannot write `{}`: {error}", path.display());
-            let hint =
-                "bundles need no handlers: they attend to the programs that they start themselves".to_owned();
+                format!("only root may change handlers: cannot write to `{}`: {error}", path.display());
+            let hint = "bundles work without handlers".to_owned();
             told(message, hint, Code::Failure)
         }
         _ => Error::io("write", path, error),

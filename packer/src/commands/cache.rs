@@ -80,10 +80,7 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
         let lock = File::open(&place.path).map_err(|error| Error::io("open", &place.path, error))?;
         // First runs hold it while they unpack. Where there are no locks, an unfinished directory is known by its name.
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
-            say::warning(&format!(
-                "`{}` is left alone: a first run is unpacking there",
-                place.path.display()
-            ));
+            say::warning(&format!("`{}` skipped: a bundle is unpacking there now", place.path.display()));
             continue;
         }
         // Asked again for each place: the answer ages.

@@ -105,12 +105,10 @@ fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, 
         let key = EmulatorKey { host, target };
         match emulators.lacks(key)? {
             _ if host == target && listed => {
-                say::warning(&format!(
-                    "{target} programs need no emulator on {host} hosts: nothing to fetch"
-                ));
+                say::warning(&format!("{target} programs run natively on {host} hosts: nothing to fetch"));
             }
             _ if host == target => {}
-            Some(why) if !listed => say::warning(&format!("{why}: left out")),
+            Some(why) if !listed => say::warning(&format!("{why}: skipped")),
             _ => keys.push(key),
         }
     }
@@ -147,7 +145,10 @@ fn key(cell: CellArgs) -> Result<EmulatorKey, Error> {
 fn not_there(key: EmulatorKey) -> Error {
     Error::Told {
         message: format!("the store has no emulator {key}"),
-        hint: Some(format!("`unibin emulator fetch --target {} --hosts {}` gets it", key.target, key.host)),
+        hint: Some(format!(
+            "fetch it with `unibin emulator fetch --target {} --hosts {}`",
+            key.target, key.host
+        )),
         code: Code::Failure,
     }
 }

@@ -59,9 +59,9 @@ pub(crate) fn fetch(
     }
     let names: Vec<String> = missing.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Err(Error::Told {
-        message: format!("the archive has no such source package any more: {}", names.join(", ")),
+        message: format!("the archive no longer has these source packages: {}", names.join(", ")),
         hint: Some(
-            "name a mirror that keeps old versions with `--mirror`; all others were fetched".to_owned(),
+            "use `--mirror` with a mirror that keeps old versions; all other sources were fetched".to_owned(),
         ),
         code: Code::Failure,
     })

@@ -97,7 +97,7 @@ fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, directory: &Pat
                 .open(&to)
                 .and_then(|mut file| io::copy(content, &mut file).map(drop)),
             Entry::Symlink(_) | Entry::HardLink(_) => {
-                return Err(Error::tree(path, "an archive of emulators holds no links"));
+                return Err(Error::tree(path, "an emulator archive must not contain links"));
             }
         };
         wrote.map_err(|source| Error::io("write", &to, source))

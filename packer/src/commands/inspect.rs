@@ -298,7 +298,9 @@ struct UnknownView {
 impl UnknownView {
     fn text(&self) -> String {
         let Self { file, format, machine, .. } = self;
-        format!("{file}: {format}, unknown CPU (e_machine {machine})\n  no emulator is known for it\n")
+        format!(
+            "{file}: {format}, unknown architecture (e_machine {machine})\n  no emulator is known for it\n"
+        )
     }
 }
 
@@ -341,7 +343,7 @@ impl ElfView {
             let _ = writeln!(text, "  runs on {:<12} by {}", row.host, row.emulator);
         }
         if self.needs_own {
-            text.push_str("  no emulator of the catalogue runs it; `emulators.toml` can name one\n");
+            text.push_str("  no known emulator runs it; add your own with `emulators.toml`\n");
         }
         text
     }

@@ -44,7 +44,7 @@ fn check_blob(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> 
         .map_err(damaged)?;
     let (_, length, digest) = unpacked.finish();
     if length != blob.length() {
-        let text = format!("it unpacks to another length than {} bytes", blob.length());
+        let text = format!("it does not unpack to {} bytes", blob.length());
         return Err(Error::damaged(bundle.path(), &part, &text));
     }
     compare(bundle, &part, blob.digest(), digest)

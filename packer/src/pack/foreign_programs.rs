@@ -41,7 +41,7 @@ pub(crate) fn hint(request: &Request, checked: &Checked, plan: &Plan) {
         if plan.hosts.iter().any(emulated) {
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
             say::warning(&format!(
-                "`{path}` is a program for {arch}{more}: `--also-target {arch}` adds the emulators that the app needs to start it"
+                "`{path}` is a program for {arch}{more}: `--also-target {arch}` adds the emulators needed to start it"
             ));
         }
     }

@@ -140,7 +140,7 @@ impl Request {
             // Only that CPU can start the file, so that other hosts' parts would be dead weight.
             (Head::Elf(host), _) => {
                 say::warning(&format!(
-                    "the bundle will start on {host} only: launchers and emulators of other hosts are left out"
+                    "the bundle will start on {host} only: launchers and emulators for other hosts are omitted"
                 ));
                 vec![host]
             }

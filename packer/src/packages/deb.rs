@@ -63,7 +63,11 @@ impl<'a> Debs<'a> {
     ) -> Result<Self, Error> {
         let debian_name = target.debian_name().ok_or_else(|| {
             let message = format!("Debian has no packages for {target}");
-            Error::Told { message, hint: Some("give a program instead".to_owned()), code: Code::Input }
+            Error::Told {
+                message,
+                hint: Some("pack a program instead of a package".to_owned()),
+                code: Code::Input,
+            }
         })?;
         let (archive, suite) = suites::open(args, debian_name, progress)?;
         let index = archive.packages(debian_name).map_err(|error| suites::failed(&error))?;
@@ -89,7 +93,8 @@ impl<'a> Debs<'a> {
             let message =
                 format!("there is no package `{name}` for {} in suite `{}`", self.target, self.suite);
             let hint = if near.is_empty() {
-                "`--suite` looks in another suite; not every package is built for every CPU".to_owned()
+                "try another suite with `--suite`; not every package is built for every architecture"
+                    .to_owned()
             } else {
                 format!("did you mean: {}", near.join(", "))
             };
@@ -167,7 +172,10 @@ fn unpack(
             DebKind::Hardlink { target } => Node::HardLink(in_usr(&target, &DebKind::File).unwrap_or(target)),
             DebKind::File => {
                 if mode & 0o7000 != 0 {
-                    say::warning(&format!("`{}` loses its set-id bits", readable(&path)));
+                    say::warning(&format!(
+                        "`{}`: set-user-ID and set-group-ID bits are dropped",
+                        readable(&path)
+                    ));
                 }
                 let content = spool.append(reader)?;
                 if path == copyright_path.as_bytes() && size <= COPYRIGHT_MAX {

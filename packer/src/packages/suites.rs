@@ -89,9 +89,8 @@ fn code(error: &ArchiveError) -> Code {
 pub(crate) fn failed(error: &ArchiveError) -> Error {
     let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
         if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: debian::release::ReleaseError::StaleIndex { .. }, .. })));
-    let stale = stale.then(|| {
-        "`--allow-stale` accepts an index past its date; this machine's clock may be wrong".to_owned()
-    });
+    let stale =
+        stale.then(|| "check this machine's clock, or accept the old index with `--allow-stale`".to_owned());
     let hint = stale.or_else(|| error.hint());
     Error::told(error, hint, code(error))
 }

@@ -81,7 +81,7 @@ pub(crate) fn prepare(
             Err(why) => {
                 let path = readable(path);
                 say::warning(&format!(
-                    "`{path}` will not run natively: its ELF file cannot be changed ({why})"
+                    "`{path}` will not run natively: its ELF file cannot be rewritten ({why})"
                 ));
             }
         }
@@ -109,7 +109,7 @@ fn on_own_converters(
         Converters::OfTheTree(rule) => rules.push(rule),
         Converters::None => {}
         Converters::Unknown => say::warning(&format!(
-            "`{}` may natively load converters between charsets (gconv modules) of the host: how it finds them is not known",
+            "`{}` may load the host's character set converters (gconv modules) when it runs natively: its path to them could not be found",
             readable(path)
         )),
     }

@@ -80,7 +80,7 @@ impl Image {
         };
         let loads = rows(self, PT_LOAD)?;
         let dynamic = *rows(self, PT_DYNAMIC)?.first().ok_or("it has no dynamic section")?;
-        let first = *loads.first().ok_or("it loads nothing")?;
+        let first = *loads.first().ok_or("it has no loadable segment")?;
 
         // The same distance between address and place in the file as at its beginning, where the table was.
         let bias = self.word(first, P_VADDR)?.wrapping_sub(self.word(first, P_OFFSET)?);
@@ -98,14 +98,15 @@ impl Image {
 
         let headers = self.piece(table, count * length)?;
         let entries = self.entries(dynamic)?;
-        let strings = entries.iter().find(|(tag, _)| *tag == DT_STRTAB).ok_or("it has no strings")?.1;
+        let strings = entries.iter().find(|(tag, _)| *tag == DT_STRTAB).ok_or("it has no string table")?.1;
         let size = if self.wide { 16 } else { 8 };
         let kept = entries.into_iter().filter(|(tag, _)| *tag != DT_RPATH && *tag != DT_RUNPATH);
         let mut kept: Vec<(u64, u64)> = kept.collect();
         let dynamic_at = (headers.len() + length).next_multiple_of(16);
         let search_at = dynamic_at + (kept.len() + 2) * size;
-        let in_strings =
-            (address + search_at as u64).checked_sub(strings).ok_or("its strings lie too high")?;
+        let in_strings = (address + search_at as u64)
+            .checked_sub(strings)
+            .ok_or("its string table is at too high an address")?;
         // Tools compare with it; the loaders do not.
         for (tag, value) in &mut kept {
             if *tag == DT_STRSZ {
@@ -141,7 +142,7 @@ impl Image {
         self.region(added, start, address, whole)?;
         self.put_word(added, P_ALIGN, PAGE_MAX)?;
         if placed {
-            let interpreter = *rows(self, PT_INTERP)?.first().ok_or("it asks for no loader")?;
+            let interpreter = *rows(self, PT_INTERP)?.first().ok_or("it names no loader")?;
             // p_vaddr stays: there the loader reads the name that libraries know it by.
             self.put_word(moved(interpreter), P_OFFSET, start + whole as u64)?;
             self.put_word(moved(interpreter), P_FILESZ, PATH_MAX as u64)?;

@@ -57,7 +57,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
     } else if kind.is_file() {
         layers.file(source)?
     } else {
-        say::warning(&format!("`{}` is {}: left out", source.display(), kind_of(kind)));
+        say::warning(&format!("`{}` is {}: skipped", source.display(), kind_of(kind)));
         return Ok(());
     };
     layers.app.put(to, node)?;
@@ -75,7 +75,7 @@ pub(crate) fn exclude(request: &Request, app: &mut App) {
         let before = app.nodes().count();
         app.remove(&fits);
         if app.nodes().count() == before {
-            say::warning(&format!("nothing in the app fits `--exclude {}`", pattern.escape_ascii()));
+            say::warning(&format!("`--exclude {}` matches nothing in the app", pattern.escape_ascii()));
         }
     }
 }

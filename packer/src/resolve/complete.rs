@@ -333,7 +333,7 @@ fn place(search: &Search<'_>, found: &[Closure], layers: &mut Layers) -> Result<
         }
         for (names, feature) in &one.absent {
             let feature = if feature.is_empty() { String::new() } else { format!(", for `{feature}`,") };
-            say::warning(&format!("`{names}`{feature} may be loaded at run time and was not found"));
+            say::warning(&format!("`{names}`{feature} may be loaded at run time, but was not found"));
         }
     }
     Ok(loader.unwrap_or_default())

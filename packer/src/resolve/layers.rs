@@ -145,7 +145,7 @@ impl Layers {
         let failed = |source| Error::io("read", path, source);
         // An ordinary user's file cannot have them, so that nothing of them could be kept.
         if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
-            say::warning(&format!("`{}` loses its file capabilities", path.display()));
+            say::warning(&format!("`{}`: file capabilities are dropped", path.display()));
         }
         let executable = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o111 != 0;
         let content = self.spool.append(&mut File::open(path).map_err(failed)?)?;

@@ -1,4 +1,4 @@
-//! All libraries that are missing as one error: who needs each, where it was looked for, which package would have it.
+//! All missing libraries as one error: what needs each, where it was searched for, which package contains it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,7 +17,7 @@ pub(crate) fn error(missing: &[Missing], holders: &BTreeMap<Vec<u8>, String>, re
     let mut text = String::new();
     for one in missing {
         let _ = write!(text, "\n  {}", readable(&one.name));
-        let by: Vec<String> = one.by.iter().take(NAMED).map(|path| shown(path)).collect();
+        let by: Vec<String> = one.by.iter().take(NAMED).map(|path| named(path, &request.source)).collect();
         let more = one.by.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = write!(text, "\n    needed by: {}{more}", by.join(", "));
@@ -32,13 +32,25 @@ pub(crate) fn error(missing: &[Missing], holders: &BTreeMap<Vec<u8>, String>, re
     Error::Missing { count: missing.len(), text, hint: hint(request) }
 }
 
+/// Who needs a library: the program by the path that the user gave, everything else by its path in the tree.
+fn named(path: &[u8], source: &Source) -> String {
+    match source {
+        Source::Program { path: given, name, .. }
+            if path.ends_with(&[b"/", &name[..], b"/", &name[..]].concat()) =>
+        {
+            given.display().to_string()
+        }
+        _ => shown(path),
+    }
+}
+
 fn place(searched: &Searched) -> String {
     let Searched { path, rule, found } = searched;
     let found = match found {
         None => String::new(),
-        Some(Unusable::OtherCpu(Some(arch))) => format!(": one for {arch} is there"),
-        Some(Unusable::OtherCpu(None)) => ": one for another CPU is there".to_owned(),
-        Some(Unusable::NotAnObject) => ": what is there is no library".to_owned(),
+        Some(Unusable::OtherCpu(Some(arch))) => format!(": found one for {arch}"),
+        Some(Unusable::OtherCpu(None)) => ": found one for another architecture".to_owned(),
+        Some(Unusable::NotAnObject) => ": what was found is not a library".to_owned(),
     };
     format!("{} ({rule}){found}", shown(path))
 }
@@ -46,15 +58,14 @@ fn place(searched: &Searched) -> String {
 fn hint(request: &Request) -> String {
     let tree = &request.tree;
     match &request.source {
-        Source::Debs(_) => "add the package that has it with another `--deb`".to_owned(),
+        Source::Debs(_) => "add the package that contains it with another `--deb`".to_owned(),
         _ if tree.libs.is_some() => {
-            "no package of that suite has it: bring it with `--library-path DIR`".to_owned()
+            "no package of that suite contains it: provide it with `--library-path DIR`".to_owned()
         }
         _ if tree.sysroots.is_empty() => {
-            "`--sysroot DIR` takes libraries out of a system's tree (`/` is this machine's own), \
-             `--libs debian` out of Debian's packages, `--library-path DIR` out of a directory"
+            "use `--libs debian` to fetch libraries from Debian, `--sysroot DIR` to take them from a root file system (`/` is this machine's), or `--library-path DIR` from a directory"
                 .to_owned()
         }
-        _ => "another `--sysroot DIR`, `--library-path DIR` or `--libs debian` may have it".to_owned(),
+        _ => "try another `--sysroot DIR` or `--library-path DIR`, or `--libs debian`".to_owned(),
     }
 }

@@ -82,13 +82,16 @@ pub(crate) fn trace(
         if added == before {
             if !status.success() {
                 say::warning(&format!(
-                    "the traced program ended with {status}: what it opens after that is not known"
+                    "the traced program ended with {status}; files that it would have opened later are missing"
                 ));
             }
             return Ok(added);
         }
     }
-    say::warning(&format!("`{}` still looked for new files in run {RUNS_MAX}", readable(&entry.name)));
+    say::warning(&format!(
+        "`{}` still opened new files in run {RUNS_MAX}; some may be missing",
+        readable(&entry.name)
+    ));
     Ok(added)
 }
 

@@ -161,7 +161,7 @@ impl App {
                 }
                 _ => {
                     let (path_text, target) = (readable(path), readable(target));
-                    warnings.push(format!("link `{path_text}` to `{target}` leads out of the app: left out"));
+                    warnings.push(format!("link `{path_text}` to `{target}` leads out of the app: skipped"));
                     settled.push((path.clone(), None));
                 }
             }
@@ -221,7 +221,7 @@ impl App {
         for (path, node) in &self.nodes {
             if let Node::HardLink(_) = node {
                 let (holder, _) = self.file(path).ok_or_else(|| {
-                    Error::tree(path, "it is a hard link to something that is not in the tree")
+                    Error::tree(path, "it is a hard link to a file that is not in the tree")
                 })?;
                 names.entry(holder.to_vec()).or_default().push(path.clone());
             }

@@ -100,7 +100,7 @@ impl fmt::Display for NotElf {
             Self::Cpu { machine, class, data } => {
                 write!(
                     f,
-                    "an ELF file for an unknown CPU (machine {machine}, class {class}, byte order {data})"
+                    "an ELF file for an unknown architecture (machine {machine}, class {class}, byte order {data})"
                 )
             }
             Self::System(system) => write!(f, "a program for {system}"),
@@ -128,7 +128,7 @@ pub(crate) fn read(file: &mut (impl Read + Seek)) -> Reading {
         2 => FileHeader64::<Endianness>::parse(&cache).ok().map(|header| facts(header, &cache, length)),
         _ => None,
     }
-    .unwrap_or(Err(NotElf::Damaged("its header is cut off or of an unknown class")))
+    .unwrap_or(Err(NotElf::Damaged("its header is truncated or of an unknown class")))
     .and_then(|facts| facts.decide(class, data, osabi)))
 }
 
@@ -194,7 +194,7 @@ fn facts<'data, H: FileHeader<Endian = Endianness>>(
         named: false,
         pie: false,
     };
-    let cut_off = NotElf::Damaged("it is cut off");
+    let cut_off = NotElf::Damaged("it is truncated");
     let segments = header.program_headers(endian, data).map_err(|_| cut_off.clone())?;
     for segment in segments {
         let (offset, size) = segment.file_range(endian);

@@ -159,7 +159,10 @@ impl<W: Write> Writer<W> {
         self.raw(BlobKind::Stub, &header::stub(&placed)?, manifest).map_err(failed)?;
         for ((host, bytes), placed) in launchers.iter().zip(placed) {
             self.align().map_err(failed)?;
-            debug_assert_eq!(self.at, placed.offset, "the stub was told where the launcher lies");
+            debug_assert_eq!(
+                self.at, placed.offset,
+                "internal error: the launcher moved after the stub was written"
+            );
             let number = self.raw(BlobKind::Launcher, bytes, manifest).map_err(failed)?;
             manifest.launcher(*host, false, number);
         }

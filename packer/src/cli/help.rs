@@ -1,0 +1,111 @@
+//! Texts of `--help` that are not about one option: examples for each command, exit codes, environment. Examples come
+//! before the usage line, since that is what a reader looks for first. Lines fit into 80 columns.
+
+/// What a command does, examples, usage, then its options.
+pub(crate) const TEMPLATE: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+pub(crate) const UNIBIN: &str = "\
+Examples:
+  unibin pack ./app                 Pack ./app; writes app.bundle
+  unibin pack ./app --libs debian   Add the libraries it needs, from Debian
+  ./app.bundle                      Run the bundle, on any Linux host
+  unibin inspect app.bundle         Show what is inside
+  unibin pack --help                All options of `pack`, with more examples";
+
+pub(crate) const UNIBIN_AFTER: &str = "\
+Exit codes:
+  0  Success
+  1  Failure: network, disk or permissions
+  2  Usage error
+  3  Bad input: not an ELF program, wrong architecture, missing libraries, ...
+  4  No emulator exists for a requested host and target
+  5  Verification failed: bad signature or digest, damaged bundle
+`unibin run` follows env(1): 125 unibin failed, 126 cannot execute, 127 not
+found; otherwise the exit code of the program.
+
+Environment:
+  UNIBIN_STORE   Emulator store (default: $XDG_DATA_HOME/unibin, else
+                 ~/.local/share/unibin)
+  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)";
+
+pub(crate) const PACK: &str = "\
+Examples:
+  unibin pack ./app                     A static program; writes app.bundle
+  unibin pack ./app --libs debian       A dynamic one; libraries from Debian
+  unibin pack --deb jq --target riscv64 A Debian package
+  unibin pack ./app --dry-run           Show what would be packed";
+
+pub(crate) const PACK_LONG: &str = "\
+Examples:
+  Pack a static program; writes app.bundle:
+    unibin pack ./app
+
+  Pack a dynamic program with the libraries it needs:
+    unibin pack ./app --libs debian
+    unibin pack ./app --sysroot /srv/riscv64-rootfs
+    unibin pack ./app --library-path ./lib --libs debian
+
+  Pack a Debian package and its dependencies:
+    unibin pack --deb python3 --entry python3=/usr/bin/python3 \\
+        --target riscv64 -o python3
+
+  Run natively on x86_64, emulated everywhere else:
+    unibin pack ./app-riscv64 --native x86_64=./app-x86_64 -o app
+
+  Make a smaller bundle, for two architectures only:
+    unibin pack ./app --hosts x86_64,aarch64
+
+  Show what would be packed, and where each library comes from:
+    unibin pack ./app --libs debian --dry-run";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  unibin inspect app.bundle            Summary of a bundle
+  unibin inspect app.bundle --json     The same for scripts
+  unibin inspect app.bundle --notices  Licences and source packages
+  unibin inspect ./app                 What an ELF file needs, who can run it";
+
+pub(crate) const VERIFY: &str = "\
+Examples:
+  unibin verify app.bundle";
+
+pub(crate) const EXTRACT: &str = "\
+Examples:
+  unibin extract app.bundle            Write the app to app.bundle.extracted
+  unibin extract app.bundle out --all  Write every part of the bundle to out";
+
+pub(crate) const RUN: &str = "\
+Examples:
+  unibin run ./app-riscv64 --version       Run a program for riscv64
+  unibin run --offline ./app-riscv64       Use an emulator already in the store";
+
+pub(crate) const HOSTS: &str = "\
+Examples:
+  unibin hosts         Hosts, the emulators for them, and known limits
+  unibin hosts --json  The same for scripts";
+
+pub(crate) const TARGETS: &str = "\
+Examples:
+  unibin targets         Targets, and the hosts that can emulate them
+  unibin targets --json  The same for scripts";
+
+pub(crate) const BINFMT: &str = "\
+Examples:
+  sudo unibin binfmt register --target riscv64  Until the next reboot
+  unibin binfmt show --target riscv64           Print it in binfmt.d(5) form
+  sudo unibin binfmt unregister --all";
+
+pub(crate) const EMULATOR: &str = "\
+Examples:
+  unibin emulator fetch --target riscv64        Prepare for work offline
+  unibin emulator lock --target riscv64         Pin versions in unibin.lock
+  unibin emulator export emulators.tar.zst      Copy to another machine ...
+  unibin emulator import emulators.tar.zst      ... and read it there
+  unibin emulator source --target riscv64 src   Sources, for the GPL";
+
+pub(crate) const CACHE: &str = "\
+Examples:
+  unibin cache list          What bundles have unpacked here
+  unibin cache gc --days 7   Remove entries not used for a week
+  unibin cache clear         Remove all entries that are not in use";
