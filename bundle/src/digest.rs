@@ -38,6 +38,26 @@ impl Digest {
     }
 }
 
+/// A text that was to be a digest and is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotADigest;
+
+impl fmt::Display for NotADigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not a SHA-256 digest of 64 hexadecimal digits")
+    }
+}
+
+impl core::error::Error for NotADigest {}
+
+impl core::str::FromStr for Digest {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        Self::from_hex(text).ok_or(NotADigest)
+    }
+}
+
 fn hex_digit(nibble: u8) -> u8 {
     match nibble {
         0..=9 => b'0'.wrapping_add(nibble),

@@ -33,11 +33,12 @@ mod rows;
 mod rule;
 mod signature;
 mod source;
+mod tree_path;
 
 pub use arch::{Arch, Class, Endian};
 pub use binfmt::Binfmt;
 pub use blob::{Blob, BlobKind, Encoding};
-pub use digest::Digest;
+pub use digest::{Digest, NotADigest};
 #[cfg(feature = "encode")]
 pub use encode::{EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant};
 pub use error::{FormatError, Part};
@@ -45,13 +46,16 @@ pub use execution::{AppArguments, Environment, TranslatorArguments};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
-pub use path::{PATH_MAX, cut, has, is_tree_path};
+pub use path::{cut, has};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
 #[cfg(feature = "encode")]
 pub use rule::OwnedRule;
 pub use rule::{QEMU_RULES, Rule, Rules};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
+pub use tree_path::{LINKS_MAX, MERGED, PATH_MAX, TreePath, components_of, directory_of, file_name_of};
+#[cfg(feature = "encode")]
+pub use tree_path::{join, plain};
 
 /// Every launcher starts at a multiple of this many bytes, so that the stub can cut it out with `dd bs=4096`.
 pub const LAUNCHER_ALIGN: u64 = 4096;

@@ -5,10 +5,10 @@ use core::ops::Range;
 
 use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
-use crate::path::{has, is_tree_path};
+use crate::path::has;
 use crate::{
     Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, Rules,
-    Translator, Variant,
+    Translator, TreePath, Variant,
 };
 
 /// Length of the manifest's header in bytes.
@@ -336,5 +336,5 @@ fn arch(row: &[u8], at: usize) -> Result<Arch, FormatError> {
 }
 
 fn check_path(path: &[u8]) -> Result<(), FormatError> {
-    if is_tree_path(path) { Ok(()) } else { Err(FormatError::Name) }
+    TreePath::new(path).map(drop).ok_or(FormatError::Name)
 }

@@ -1,8 +1,5 @@
-//! Byte strings as paths. Plain loops, each kept once: the standard library's searches are made for long strings and
-//! would be a fiftieth of a launcher.
-
-/// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened.
-pub const PATH_MAX: usize = 4096;
+//! Two searches in byte strings. Plain loops, each kept once: the standard library's searches are made for long strings
+//! and would be a fiftieth of a launcher.
 
 /// Whether `byte` is among `bytes`.
 #[inline(never)]
@@ -19,19 +16,4 @@ pub fn cut(bytes: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
         Some((before, [_, behind @ ..])) => (before, Some(behind)),
         _ => (bytes, None),
     }
-}
-
-/// Whether a path stays in the tree that it is relative to: no empty, `.` or `..` component, no NUL, short enough to be
-/// opened.
-#[inline(never)]
-pub fn is_tree_path(path: &[u8]) -> bool {
-    let mut rest = Some(path);
-    while let Some(path) = rest {
-        let (part, behind) = cut(path, b'/');
-        if matches!(part, b"" | b"." | b"..") {
-            return false;
-        }
-        rest = behind;
-    }
-    path.len() < PATH_MAX && !has(path, 0)
 }

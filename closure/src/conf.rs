@@ -1,9 +1,11 @@
 //! The files that name more directories: `/etc/ld.so.conf` with what it includes (ldconfig(8)), and musl's path file. Read
 //! inside the tree only. A real system has a cache made of them; what is found here is what that cache would say.
 
+use bundle::{directory_of, join, plain};
+
 use crate::glob::matches;
 use crate::loader::{Libc, Loader};
-use crate::tree::{Fault, Tree, directory_of, join, parts};
+use crate::tree::{Fault, Tree};
 
 const LD_SO_CONF: &[u8] = b"etc/ld.so.conf";
 
@@ -70,8 +72,4 @@ fn files(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let directory = directory_of(pattern);
     let names = tree.names(directory)?.into_iter().map(|name| join(directory, &name));
     Ok(names.filter(|path| matches(pattern, path)).collect())
-}
-
-fn plain(directory: &[u8]) -> Vec<u8> {
-    parts(directory).collect::<Vec<_>>().join(&b'/')
 }

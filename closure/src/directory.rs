@@ -69,7 +69,7 @@ impl Layer for Directory {
         let Some(real) = self.path(path) else {
             let next = self.mount.get(path.len()..).filter(|_| self.leads_to_mount(path));
             return Ok(next
-                .and_then(|rest| crate::tree::parts(rest).next())
+                .and_then(|rest| bundle::components_of(rest).next())
                 .into_iter()
                 .map(<[u8]>::to_vec)
                 .collect());

@@ -1,9 +1,11 @@
 //! What no header names: families of plug-ins and data that libraries look for by themselves, as one table. A row tells by
 //! what a family is recognised, which files it has, and which Debian packages bring them where no dependency does.
 
+use bundle::join;
+
 use crate::glob::{expand, matches};
 use crate::loader::Loader;
-use crate::tree::{Fault, Tree, join};
+use crate::tree::{Fault, Tree};
 use crate::walk::Closure;
 
 /// One family.
@@ -210,7 +212,7 @@ impl Family {
         let fits =
             |patterns: &[&str], text: &[u8]| patterns.iter().any(|pattern| matches(pattern.as_bytes(), text));
         let soname = |library: &crate::walk::Library| {
-            library.object.soname.clone().unwrap_or_else(|| crate::tree::name_of(&library.path).to_vec())
+            library.object.soname.clone().unwrap_or_else(|| bundle::file_name_of(&library.path).to_vec())
         };
         let own = closure.libraries.iter().filter(|library| !fits(&C_LIBRARIES, &soname(library)));
         let objects = own.map(|library| &library.object).chain([&closure.program]);

@@ -1,6 +1,8 @@
 //! Patterns over paths of the tree, with `fast-glob`, which is touched here only: `*` within one part, `**` over parts.
 
-use crate::tree::{Fault, Node, Tree, join, parts};
+use bundle::{components_of, join};
+
+use crate::tree::{Fault, Node, Tree};
 
 /// How deep `**` goes: deeper than any tree of an app, shallow enough to end in a circle of links.
 const DEPTH_MAX: usize = 24;
@@ -14,7 +16,7 @@ pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
 /// directories that the pattern can mean are read.
 pub fn expand(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
-    let parts: Vec<&[u8]> = parts(pattern).collect();
+    let parts: Vec<&[u8]> = components_of(pattern).collect();
     step(tree, Vec::new(), &parts, 0, &mut found)?;
     found.sort_unstable();
     found.dedup();

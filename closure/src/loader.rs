@@ -2,9 +2,7 @@
 //! one string with colons. So no table of distributions is needed, and a loader that was built for another place is
 //! understood too.
 
-use bundle::Arch;
-
-use crate::tree::{name_of, parts};
+use bundle::{Arch, components_of, file_name_of, plain};
 
 /// Whose rules a loader follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +35,9 @@ const PLAIN_DIRECTORIES: [&[u8]; 2] = [b"lib", b"usr/lib"];
 impl Loader {
     /// Reads `bytes`, the file of the loader that programs call `interpreter` (`/lib/ld-linux-riscv64-lp64d.so.1`).
     pub fn read(bytes: &[u8], interpreter: &[u8]) -> Self {
-        let name = name_of(interpreter);
+        let name = file_name_of(interpreter);
         if name.starts_with(b"ld-musl-") || contains(bytes, MUSL_DIRECTORIES) {
-            let directories = MUSL_DIRECTORIES.split(|byte| *byte == b':').map(trimmed).collect();
+            let directories = MUSL_DIRECTORIES.split(|byte| *byte == b':').map(plain).collect();
             // The name of the file is made of the loader's own: `/lib/ld-musl-ARCH.so.1` has `/etc/ld-musl-ARCH.path`.
             let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name);
             let path_file = [b"etc/", stem, b".path"].concat();
@@ -67,7 +65,7 @@ fn glibc_directories(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut run: Vec<Vec<u8>> = Vec::new();
     for text in bytes.split(|byte| *byte == 0) {
         if is_directory(text) {
-            run.push(trimmed(text));
+            run.push(plain(text));
             continue;
         }
         if run.len() > best.len() {
@@ -83,11 +81,7 @@ fn is_directory(text: &[u8]) -> bool {
         && text.starts_with(b"/")
         && text.ends_with(b"/")
         && text.iter().all(u8::is_ascii_graphic)
-        && parts(text).any(|part| part.starts_with(b"lib"))
-}
-
-fn trimmed(directory: &[u8]) -> Vec<u8> {
-    parts(directory).collect::<Vec<_>>().join(&b'/')
+        && components_of(text).any(|part| part.starts_with(b"lib"))
 }
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {

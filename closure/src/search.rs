@@ -3,11 +3,12 @@
 
 use std::fmt;
 
+use bundle::directory_of;
+
 use crate::elf::Object;
 use crate::loader::{Libc, Loader};
 use crate::platform::platforms;
 use crate::tokens::Tokens;
-use crate::tree::directory_of;
 
 /// Why something is part of a closure: the rule by which the loader finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,7 @@
 
 use std::io::{self, Read, Seek};
 
-/// How many symbolic links are followed for one path, as in the kernel (`MAXSYMLINKS` of `<linux/namei.h>`).
-const LINKS_MAX: usize = 40;
-
-/// The directories that are links into `/usr` where it is merged (Debian's `usrmerge`, systemd's file-hierarchy(7)).
-const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
+use bundle::{LINKS_MAX, MERGED, components_of, join};
 
 /// What is at a path of a layer, links not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +69,7 @@ impl<'a> Tree<'a> {
 
     /// Where `path` leads, links followed; `None` where nothing is. A leading slash makes no difference.
     pub fn find(&self, path: &[u8]) -> Result<Option<Place>, Fault> {
-        let mut rest: Vec<Vec<u8>> = parts(path).rev().map(<[u8]>::to_vec).collect();
+        let mut rest: Vec<Vec<u8>> = components_of(path).rev().map(<[u8]>::to_vec).collect();
         let mut here: Vec<Vec<u8>> = Vec::new();
         let mut links = Vec::new();
         let (mut node, mut layer) = (Node::Directory, 0);
@@ -98,7 +94,7 @@ impl<'a> Tree<'a> {
                     if target.starts_with(b"/") {
                         here.clear();
                     }
-                    rest.extend(parts(&target).rev().map(<[u8]>::to_vec));
+                    rest.extend(components_of(&target).rev().map(<[u8]>::to_vec));
                     links.push((at, target));
                     (node, layer) = (Node::Directory, found);
                 }
@@ -156,7 +152,7 @@ impl<'a> Tree<'a> {
         if !MERGED.contains(&path) {
             return Ok(None);
         }
-        let merged = [b"usr/", path].concat();
+        let merged = join(b"usr", path);
         for (number, layer) in self.layers.iter().enumerate() {
             if layer.node(&merged).map_err(fault)? == Some(Node::Directory) {
                 return Ok(Some((number, Node::Symlink(merged))));
@@ -164,25 +160,4 @@ impl<'a> Tree<'a> {
         }
         Ok(None)
     }
-}
-
-/// The parts of a path that mean something.
-pub(crate) fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".")
-}
-
-/// The directory of a path; empty at the top.
-pub(crate) fn directory_of(path: &[u8]) -> &[u8] {
-    path.iter().rposition(|byte| *byte == b'/').map_or(b"", |at| &path[..at])
-}
-
-/// The last part of a path.
-pub(crate) fn name_of(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
-}
-
-/// `name` in `directory`.
-pub(crate) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
-    if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use bundle::{directory_of, file_name_of, join, plain};
+
 use crate::conf;
 use crate::elf::{self, NotAnObject, Object};
 use crate::loader::{Libc, Loader};
 use crate::note::Priority;
 use crate::search::{Loaded, Rule, Search};
-use crate::tree::{Fault, Place, Tree, directory_of, join, name_of, parts};
+use crate::tree::{Fault, Place, Tree};
 
 /// The directory beside libraries that holds forms of them for newer CPUs (ld.so(8), "Hardware capabilities").
 const HWCAPS: &[u8] = b"glibc-hwcaps";
@@ -130,7 +132,7 @@ fn loader(
 ) -> Result<Loader, Fault> {
     let given = || demand.loader.cloned().unwrap_or_else(|| Loader::unknown(program.arch));
     let Some(interpreter) = &program.interpreter else { return Ok(given()) };
-    let path: Vec<u8> = parts(interpreter).collect::<Vec<_>>().join(&b'/');
+    let path = plain(interpreter);
     let found = tree.find_file(&path)?;
     let unusable = match &found {
         None => None,
@@ -183,7 +185,7 @@ impl Walk<'_> {
         let own: Vec<_> =
             self.libraries.iter().map(|loader| (loader.name.clone(), loader.object.soname.clone())).collect();
         for (interpreter, soname) in own {
-            self.names.insert(name_of(&interpreter).to_vec(), Name::Loaded);
+            self.names.insert(file_name_of(&interpreter).to_vec(), Name::Loaded);
             self.names.extend(soname.map(|name| (name, Name::Loaded)));
         }
         for name in self.demand.preload {

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use bundle::Digest;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use crate::contents::Contents;
 use crate::deb::{Deb, DebError};
-use crate::digest::Sha256;
+use crate::digest;
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
@@ -200,15 +201,18 @@ pub struct Provenance {
     /// The suite that was asked for.
     pub suite: String,
     /// SHA-256 of the `InRelease` file, signature and all.
-    pub inrelease_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub inrelease_sha256: Digest,
     /// Fingerprints of the primary keys that signed it.
     pub signed_by: Vec<String>,
     /// SHA-256 of the index, `Packages.xz`.
-    pub packages_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub packages_sha256: Digest,
     /// Path of the `.deb` below the mirror's base.
     pub deb: String,
     /// SHA-256 of the `.deb`.
-    pub deb_sha256: Sha256,
+    #[serde(with = "digest::hex")]
+    pub deb_sha256: Digest,
 }
 
 /// An opened suite.
@@ -228,7 +232,7 @@ struct Table {
     /// The directory below `dists`: the suite's name, as it was asked for.
     suite: String,
     release: Release,
-    inrelease_sha256: Sha256,
+    inrelease_sha256: Digest,
     signed_by: Vec<String>,
 }
 
@@ -317,7 +321,7 @@ impl<'a> Archive<'a> {
     /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
     /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
     /// belong to.
-    fn index(&self, name: &str, architecture: &str) -> Result<(File, Sha256), ArchiveError> {
+    fn index(&self, name: &str, architecture: &str) -> Result<(File, Digest), ArchiveError> {
         match self.index_by(&self.table, name, architecture) {
             Err(ArchiveError::Fetch(error)) if error.is_the_mirrors_fault() => self
                 .other_table()
@@ -344,7 +348,7 @@ impl<'a> Archive<'a> {
         table: &Table,
         name: &str,
         architecture: &str,
-    ) -> Result<(File, Sha256), ArchiveError> {
+    ) -> Result<(File, Digest), ArchiveError> {
         let Table { suite, release, .. } = table;
         let no_architecture = || ArchiveError::NoArchitecture {
             suite: suite.clone(),
@@ -380,7 +384,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
-    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Sha256)) -> Result<(), ArchiveError> {
+    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Digest)) -> Result<(), ArchiveError> {
         let mut first = None;
         // Once an index came by it, packages are of it too.
         let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
@@ -414,7 +418,7 @@ impl<'a> Archive<'a> {
             version: package.version.clone(),
             path: member.path.clone(),
         })?;
-        let computed = Sha256::of(&bytes);
+        let computed = digest::of(&bytes);
         if computed != member.sha256 {
             return Err(ArchiveError::Member(RangedError::Mismatch {
                 location: path.display().to_string(),
@@ -454,7 +458,7 @@ fn vouched(
     suite: &str,
 ) -> Result<Table, ArchiveError> {
     let location = mirror.join(&format!("dists/{suite}/InRelease"));
-    let kept = options.cache.join("releases").join(Sha256::of(location.as_bytes()).to_string());
+    let kept = options.cache.join("releases").join(digest::of(location.as_bytes()).to_string());
     let is_local = Location::parse(&location)?.is_local();
     let document = match fs::read(&kept) {
         Ok(document) if fetcher.is_offline() && !is_local => document,
@@ -476,7 +480,7 @@ fn vouched(
     Ok(Table {
         suite: suite.to_owned(),
         release,
-        inrelease_sha256: Sha256::of(&document),
+        inrelease_sha256: digest::of(&document),
         signed_by: signed.fingerprints,
     })
 }

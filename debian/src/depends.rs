@@ -125,7 +125,7 @@ mod tests {
                  Filename: pool/{name}.deb\n{fields}\n"
             )
         });
-        PackageIndex::read(text.as_bytes(), crate::Sha256::of(b"")).expect("an index")
+        PackageIndex::read(text.as_bytes(), crate::digest::of(b"")).expect("an index")
     }
 
     fn chosen(index: &PackageIndex, wanted: &[&str]) -> Result<Vec<String>, String> {

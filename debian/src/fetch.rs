@@ -4,18 +4,21 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use bundle::Digest;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::digest::{Hasher, Sha256};
+use crate::digest;
 use crate::fetch_error::FetchError;
 use crate::location::Location;
-use crate::progress::{Progress, Running, Silent};
+use crate::progress::{Progress, Running};
+
+mod parts;
+pub use parts::Parts;
 
 /// How to fetch.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ impl Default for FetchOptions {
 }
 
 /// What a file must be: its size in bytes and its SHA-256.
-pub type Expected = (u64, Sha256);
+pub type Expected = (u64, Digest);
 
 /// Fetches, by the same options and over the same kept connections.
 pub struct Fetcher<'a> {
@@ -133,53 +136,6 @@ impl<'a> Fetcher<'a> {
         };
         part.rename(dest)?;
         Ok(fetched)
-    }
-
-    /// The bytes `range` of `url`: exactly that many, else an error. `RangesIgnored` when the server sends whole
-    /// files only. Nothing is verified here.
-    pub fn fetch_range(&self, url: &str, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
-        self.fetch_part(url, range, &Running::begin(&Silent, url, None))
-    }
-
-    /// A transfer of several parts, told as one; nobody knows before how many bytes they come to.
-    pub(crate) fn begin_parts(&self, url: &str) -> Running<'_> {
-        Running::begin(self.progress, url.rsplit('/').next().unwrap_or(url), None)
-    }
-
-    /// [`Self::fetch_range`] as a part of what `running` tells.
-    pub(crate) fn fetch_part(
-        &self,
-        url: &str,
-        range: Range<u64>,
-        running: &Running<'_>,
-    ) -> Result<Vec<u8>, FetchError> {
-        let length = range.end.saturating_sub(range.start);
-        match self.locate(url)? {
-            Location::File(path) => {
-                let mut bytes = vec![0; to_usize(length, url)?];
-                let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-                file.read_exact_at(&mut bytes, range.start).map_err(|error| match file.metadata() {
-                    Ok(whole) if whole.len() < range.end => {
-                        let location = url.to_owned();
-                        FetchError::ShortBody { location, expected: range.end, received: whole.len() }
-                    }
-                    _ => unreadable(&path, error),
-                })?;
-                running.advance(length);
-                Ok(bytes)
-            }
-            Location::Http(_) if length == 0 => Ok(Vec::new()),
-            Location::Http(_) => self.retrying(|| {
-                let mut response = self.get(url, Some((range.start, Some(range.end - 1))))?;
-                match response.status().as_u16() {
-                    206 if part_start(&response) == Some(range.start) => {}
-                    200 | 206 => return Err(FetchError::RangesIgnored { location: url.to_owned() }.into()),
-                    status => return Err(status_error(url, status)),
-                }
-                let body = Counted { reader: response.body_mut().as_reader(), running };
-                read_body(body, url, length, Some(length))
-            }),
-        }
     }
 
     /// The whole of `url`, which must not be longer than `max` bytes. Nothing is verified here.
@@ -396,11 +352,9 @@ impl Part {
         }
     }
 
-    fn digest(&mut self) -> Result<(Sha256, u64), FetchError> {
+    fn digest(&mut self) -> Result<(Digest, u64), FetchError> {
         self.file.rewind().map_err(|error| self.io(error))?;
-        let mut hasher = Hasher::new();
-        let length = hasher.update_from(&mut self.file).map_err(|error| self.io(error))?;
-        Ok((hasher.finish(), length))
+        digest::copy(&mut self.file, &mut io::sink()).map_err(|error| self.io(error))
     }
 
     fn rename(self, dest: &Path) -> Result<(), FetchError> {
@@ -416,7 +370,7 @@ impl Part {
 
 fn is_already_there(dest: &Path, (size, digest): Expected) -> bool {
     fs::metadata(dest).is_ok_and(|metadata| metadata.len() == size)
-        && Sha256::of_file(dest).is_ok_and(|(computed, _)| computed == digest)
+        && digest::of_file(dest).is_ok_and(|(computed, _)| computed == digest)
 }
 
 /// Reads at most `max` bytes; where the length is announced, exactly that many.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::digest::Sha256;
+use bundle::Digest;
 
 /// A fetch that failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +78,9 @@ pub enum FetchError {
         /// URL or path.
         location: String,
         /// The pinned digest.
-        expected: Sha256,
+        expected: Digest,
         /// The digest of what arrived.
-        computed: Sha256,
+        computed: Digest,
     },
     /// The disk is full (or a quota is reached).
     #[error("no space left to write `{path}`", path = path.display())]

@@ -26,10 +26,10 @@ mod xz;
 pub mod xz_index;
 
 pub use archive::{Archive, ArchiveError, ArchiveOptions, Provenance};
+pub use bundle::Digest;
 pub use contents::{Contents, Holder};
 pub use deb::{Deb, DebEntry, DebError, DebKind};
 pub use depends::{Alternative, Unsatisfied};
-pub use digest::Sha256;
 pub use fetch::{FetchOptions, Fetcher};
 pub use fetch_error::FetchError;
 pub use mirror::MirrorSources;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path};
 
+use bundle::Digest;
 use debversion::Version;
 
 use crate::depends::relations;
-use crate::digest::Sha256;
 use crate::stanza::{Stanza, stanzas};
 use crate::xz;
 
@@ -31,7 +31,7 @@ pub struct Package {
     /// Size of the `.deb` in bytes.
     pub size: u64,
     /// SHA-256 of the `.deb`.
-    pub sha256: Sha256,
+    pub sha256: Digest,
     /// The fields `Pre-Depends` and `Depends`, joined by `, `, as they stand there; may be empty.
     pub depends: String,
     /// The field `Provides` (virtual packages), as it stands there; may be empty.
@@ -60,7 +60,7 @@ pub enum PackagesError {
 #[derive(Debug, Clone)]
 pub struct PackageIndex {
     /// SHA-256 of the index file (`Packages.xz`), as the signed `Release` names it.
-    pub sha256: Sha256,
+    pub sha256: Digest,
     packages: BTreeMap<String, Vec<Package>>,
     /// Names of the packages that provide a virtual one, in order.
     providers: BTreeMap<String, Vec<String>>,
@@ -68,12 +68,12 @@ pub struct PackageIndex {
 
 impl PackageIndex {
     /// Reads a `Packages.xz` with the digest `sha256`, which the caller has checked.
-    pub fn read_xz(reader: impl Read, sha256: Sha256) -> Result<Self, PackagesError> {
+    pub fn read_xz(reader: impl Read, sha256: Digest) -> Result<Self, PackagesError> {
         Self::read(BufReader::with_capacity(256 * 1024, xz::decode(reader)?), sha256)
     }
 
     /// Reads an index that is not compressed.
-    pub fn read(reader: impl BufRead, sha256: Sha256) -> Result<Self, PackagesError> {
+    pub fn read(reader: impl BufRead, sha256: Digest) -> Result<Self, PackagesError> {
         let mut packages: BTreeMap<String, Vec<Package>> = BTreeMap::new();
         for stanza in stanzas(reader) {
             let package = Package::from_stanza(&stanza?)?;

@@ -11,12 +11,13 @@ use std::ops::Range;
 use std::sync::atomic::{self, AtomicU64};
 use std::thread;
 
+use bundle::Digest;
+
 use crate::ar::{HEADER, MAGIC, Member as ArMember};
 use crate::deb::{TarHeader, tar_header};
-use crate::digest::Sha256;
-use crate::fetch::Fetcher;
+use crate::digest;
+use crate::fetch::{Fetcher, Parts};
 use crate::fetch_error::FetchError;
-use crate::progress::Running;
 use crate::xz::BlockDecoder;
 use crate::xz_index::{self, Block, EDGE};
 
@@ -38,7 +39,7 @@ pub struct Member {
     /// Its length in bytes.
     pub size: u64,
     /// Its SHA-256.
-    pub sha256: Sha256,
+    pub sha256: Digest,
     /// Where its header is in the decoded `data.tar`, if that is known from an earlier read: then nothing needs to be
     /// searched. A wrong value costs one read and does no harm.
     pub tar_offset: Option<u64>,
@@ -77,9 +78,9 @@ pub enum RangedError {
         /// Path of the member.
         member: String,
         /// The pinned digest.
-        expected: Sha256,
+        expected: Digest,
         /// The digest of what was read.
-        computed: Sha256,
+        computed: Digest,
     },
     /// The member is there and is not as long as was pinned.
     #[error("`{member}` in `{location}` has {size} bytes, not the {expected} expected")]
@@ -129,7 +130,7 @@ pub fn read_member(
     size: u64,
     member: &Member,
 ) -> Result<MemberBytes, RangedError> {
-    let remote = Remote { fetcher, url, running: fetcher.begin_parts(url), fetched: AtomicU64::new(0) };
+    let remote = Remote { parts: fetcher.parts(url), fetched: AtomicU64::new(0) };
     let mut tree = Tree::open(&remote, size)?;
     let hinted = match member.tar_offset {
         Some(offset) => tree.header_at(offset)?.filter(|header| header.path == member.path.as_bytes()),
@@ -145,7 +146,7 @@ pub fn read_member(
     }
     let start = offset + RECORD;
     let bytes = tree.bytes(start..start + header.size)?;
-    let computed = Sha256::of(&bytes);
+    let computed = digest::of(&bytes);
     if computed != member.sha256 {
         let (location, expected) = (url.to_owned(), member.sha256);
         return Err(RangedError::Mismatch { location, member: member.path.clone(), expected, computed });
@@ -155,21 +156,19 @@ pub fn read_member(
 
 /// The package, as a row of bytes far away.
 struct Remote<'a> {
-    fetcher: &'a Fetcher<'a>,
-    url: &'a str,
-    running: Running<'a>,
+    parts: Parts<'a>,
     fetched: AtomicU64,
 }
 
 impl Remote<'_> {
     fn get(&self, range: Range<u64>) -> Result<Vec<u8>, RangedError> {
-        let bytes = self.fetcher.fetch_part(self.url, range, &self.running)?;
+        let bytes = self.parts.fetch(range)?;
         self.fetched.fetch_add(bytes.len() as u64, atomic::Ordering::Relaxed);
         Ok(bytes)
     }
 
     fn unsupported(&self, reason: impl Into<String>) -> RangedError {
-        RangedError::RangesUnsupported { location: self.url.to_owned(), reason: reason.into() }
+        RangedError::RangesUnsupported { location: self.parts.url().to_owned(), reason: reason.into() }
     }
 
     fn undecodable(&self, error: &io::Error) -> RangedError {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use crate::digest::Sha256;
+use bundle::Digest;
+
 use crate::stanza::stanzas;
 
 /// A suite's signed table of contents.
@@ -23,7 +24,7 @@ pub struct Release {
     pub architectures: Vec<String>,
     /// Whether indexes can be fetched by digest, which no update of the mirror disturbs.
     pub by_hash: bool,
-    files: HashMap<String, (u64, Sha256)>,
+    files: HashMap<String, (u64, Digest)>,
 }
 
 /// A `Release` file that cannot be used.
@@ -107,12 +108,12 @@ impl Release {
     }
 
     /// Size in bytes and SHA-256 of the index at `path`, relative to the suite's directory.
-    pub fn file(&self, path: &str) -> Option<(u64, Sha256)> {
+    pub fn file(&self, path: &str) -> Option<(u64, Digest)> {
         self.files.get(path).copied()
     }
 
     /// Whether a file of this digest is part of the suite.
-    pub fn lists(&self, sha256: Sha256) -> bool {
+    pub fn lists(&self, sha256: Digest) -> bool {
         self.files.values().any(|(_, listed)| *listed == sha256)
     }
 
@@ -239,7 +240,7 @@ mod tests {
             assert!(matches!(Release::parse(&broken), Err(ReleaseError::Field { field: "SHA256" })));
         }
         let release = Release::parse(TEXT).expect("a release");
-        assert_eq!(release.file("main/x"), Some((0, Sha256::of(b""))));
+        assert_eq!(release.file("main/x"), Some((0, crate::digest::of(b""))));
     }
 
     #[test]

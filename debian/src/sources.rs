@@ -3,7 +3,8 @@
 
 use std::io::{BufReader, Read};
 
-use crate::digest::Sha256;
+use bundle::Digest;
+
 use crate::packages::{PackagesError, stays_inside};
 use crate::stanza::{Stanza, stanzas};
 use crate::xz;
@@ -29,7 +30,7 @@ pub struct SourceFile {
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256.
-    pub sha256: Sha256,
+    pub sha256: Digest,
 }
 
 /// The source packages of a `Sources.xz` that are wanted by name, every version that is there.

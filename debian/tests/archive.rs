@@ -2,6 +2,7 @@
 //! Fails, and says so, where no mirror can be reached.
 
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use debian::release::ReleaseError;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebEntry, DebError, DebKind, FetchOptions, Fetcher, Member,
-    MirrorSources, PackageIndex, Provenance, RangedError, Sha256, Silent,
+    MirrorSources, PackageIndex, Provenance, RangedError, Silent, digest,
 };
 
 const NEEDS_MIRROR: &str = "this test needs the Debian mirror of the machine's apt sources";
@@ -60,7 +61,7 @@ fn a_static_busybox_for_riscv64_comes_out_whole_and_runs_the_chain_of_trust() {
     let provenance = archive.provenance(&index, package);
     let json = serde_json::to_string(&provenance).expect("json");
     assert_eq!(serde_json::from_str::<Provenance>(&json).expect("json"), provenance);
-    assert_eq!(provenance.deb_sha256, Sha256::of(&fs::read(&path).expect("file")));
+    assert_eq!(provenance.deb_sha256, digest::of(&fs::read(&path).expect("file")));
     assert!(!provenance.signed_by.is_empty());
 
     // A damaged cache entry is not believed but fetched again.
@@ -68,7 +69,7 @@ fn a_static_busybox_for_riscv64_comes_out_whole_and_runs_the_chain_of_trust() {
     damaged[1000] ^= 1;
     fs::write(&path, damaged).expect("write");
     archive.download(package).expect("download");
-    assert_eq!(provenance.deb_sha256, Sha256::of(&fs::read(&path).expect("file")));
+    assert_eq!(provenance.deb_sha256, digest::of(&fs::read(&path).expect("file")));
 }
 
 #[test]
@@ -78,7 +79,13 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
     let index = archive.packages("amd64").expect("index");
     let package = index.find("qemu-user").expect("package");
     let whole = Deb::open(&archive.download(package).expect("download")).expect("package");
-    let digests = whole.digests().expect("entries");
+    let mut digests = Vec::new();
+    let visit = |mut entry: DebEntry<'_>| {
+        let (sha256, size) = digest::copy(&mut entry.reader, &mut io::sink()).expect("a file of the package");
+        digests.push((entry.path, size, sha256));
+        Ok::<_, DebError>(ControlFlow::Continue(()))
+    };
+    whole.entries(visit).expect("entries");
     let url = archive.mirror().join(&package.filename);
     let fetcher = Fetcher::new(FetchOptions::default(), &Silent);
     let read = |member: &Member| debian::ranged::read_member(&fetcher, &url, package.size, member);
@@ -87,7 +94,7 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
         let (_, size, sha256) = digests.iter().find(|(path, ..)| path == name.as_bytes()).expect(name);
         let mut member = Member { path: name.into(), size: *size, sha256: *sha256, tar_offset: None };
         let found = read(&member).expect(name);
-        assert_eq!(Sha256::of(&found.bytes), *sha256);
+        assert_eq!(digest::of(&found.bytes), *sha256);
         assert!(found.fetched < package.size / 2, "{name}: {} of {} bytes", found.fetched, package.size);
         member.tar_offset = found.tar_offset;
         let again = read(&member).expect(name);
@@ -103,13 +110,13 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
         }
         member.tar_offset = Some(512 * 1001);
         assert_eq!(read(&member).expect("a wrong offset only costs a read").bytes, found.bytes);
-        member.sha256 = Sha256::of(b"");
+        member.sha256 = digest::of(b"");
         assert!(matches!(read(&member), Err(RangedError::Mismatch { .. })));
         member.size += 1;
         assert!(matches!(read(&member), Err(RangedError::Size { .. })));
     }
     let (path, size) = ("usr/bin/qemu-none".to_owned(), 1);
-    let none = Member { path, size, sha256: Sha256::of(b""), tar_offset: None };
+    let none = Member { path, size, sha256: digest::of(b""), tar_offset: None };
     assert!(matches!(read(&none), Err(RangedError::RangesUnsupported { .. })));
     assert!(matches!(archive.member(package, &none), Err(ArchiveError::NoMember { .. })));
 }
@@ -118,7 +125,7 @@ fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
 fn an_index_that_ends_too_early_is_refused_with_what_to_do() {
     // The header of an xz stream, and nothing after it.
     let cut = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46";
-    let source = PackageIndex::read_xz(&cut[..], Sha256::of(cut)).expect_err("half an index was taken");
+    let source = PackageIndex::read_xz(&cut[..], digest::of(cut)).expect_err("half an index was taken");
     let error = ArchiveError::Packages { architecture: "riscv64".into(), source };
     assert!(error.hint().is_some_and(|hint| hint.contains("another suite")), "{error}");
 }
@@ -240,5 +247,5 @@ fn an_index_that_a_mirror_has_not_updated_yet_is_taken_by_the_table_of_the_suite
     assert!(archive.note().expect("a note").contains("in the middle of an update"));
     let package = index.find("hello").expect("package");
     let table = fs::read(work.path().join("mirror/dists/stable/InRelease")).expect("table");
-    assert_eq!(archive.provenance(&index, package).inrelease_sha256, Sha256::of(&table));
+    assert_eq!(archive.provenance(&index, package).inrelease_sha256, digest::of(&table));
 }

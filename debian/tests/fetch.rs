@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use debian::{FetchError, FetchOptions, Fetcher, Sha256, Silent};
+use debian::{Digest, FetchError, FetchOptions, Fetcher, Silent, digest};
 
 /// Serves one prepared answer per connection, in order, then refuses connections. Gives its URL and the requests.
 fn serve(answers: Vec<Vec<u8>>) -> (String, Receiver<String>) {
@@ -47,8 +47,8 @@ fn fetcher(retries: u32) -> Fetcher<'static> {
 
 const BODY: &[u8] = b"0123456789abcdef";
 
-fn expected() -> (u64, Sha256) {
-    (BODY.len() as u64, Sha256::of(BODY))
+fn expected() -> (u64, Digest) {
+    (BODY.len() as u64, digest::of(BODY))
 }
 
 fn part(dest: &Path) -> std::path::PathBuf {
@@ -104,7 +104,7 @@ fn a_file_that_is_not_the_pinned_one_never_gets_its_name() {
     let dest = directory.path().join("dest");
     let (url, _requests) = serve(vec![ok(b"0123456789abcdeX"), ok(b"0123456789abcdefg"), ok(b"0123")]);
     let error = fetcher(0).fetch_to_file(&url, &dest, Some(expected())).expect_err("wrong bytes");
-    let (wanted, computed) = (Sha256::of(BODY), Sha256::of(b"0123456789abcdeX"));
+    let (wanted, computed) = (digest::of(BODY), digest::of(b"0123456789abcdeX"));
     let text = error.to_string();
     let lines = format!("\n  expected sha256 {wanted}\n  computed sha256 {computed}");
     assert!(text.ends_with(&lines) && error.hint().is_some(), "{text}");
@@ -184,9 +184,9 @@ fn a_server_that_ignores_ranges_is_named_as_such() {
         ok(BODY),
         answer("206 Partial Content", "Content-Range: bytes 4-7/16\r\n", 4, &BODY[4..8]),
     ]);
-    let error = fetcher(0).fetch_range(&url, 4..8).expect_err("the whole file");
+    let error = fetcher(0).parts(&url).fetch(4..8).expect_err("the whole file");
     assert!(matches!(error, FetchError::RangesIgnored { .. }), "{error}");
-    assert_eq!(fetcher(0).fetch_range(&url, 4..8).expect("a part"), &BODY[4..8]);
+    assert_eq!(fetcher(0).parts(&url).fetch(4..8).expect("a part"), &BODY[4..8]);
 }
 
 #[test]
@@ -194,10 +194,10 @@ fn a_part_that_a_server_has_not_now_is_asked_for_again_and_one_that_is_gone_is_n
     let part = answer("206 Partial Content", "Content-Range: bytes 4-7/16\r\n", 4, &BODY[4..8]);
     let (busy, gone) = (answer("503 Busy", "", 0, b""), answer("404 Not Found", "", 0, b""));
     let (url, requests) = serve(vec![busy.clone(), busy, part, gone]);
-    let error = fetcher(0).fetch_range(&url, 4..8).expect_err("busy");
+    let error = fetcher(0).parts(&url).fetch(4..8).expect_err("busy");
     assert!(matches!(error, FetchError::Status { status: 503, .. }), "{error}");
-    assert_eq!(fetcher(1).fetch_range(&url, 4..8).expect("the second answer"), &BODY[4..8]);
-    let error = fetcher(1).fetch_range(&url, 4..8).expect_err("gone");
+    assert_eq!(fetcher(1).parts(&url).fetch(4..8).expect("the second answer"), &BODY[4..8]);
+    let error = fetcher(1).parts(&url).fetch(4..8).expect_err("gone");
     assert!(matches!(error, FetchError::NotFound { .. }), "{error}");
     assert_eq!(requests.iter().count(), 4);
 }
@@ -226,7 +226,7 @@ fn local_files_obey_the_same_rules() {
     fs::write(&source, BODY).expect("write");
     offline.fetch_to_file(&url, &dest, Some(expected())).expect("the file");
     assert_eq!(fs::read(&dest).expect("file"), BODY);
-    assert_eq!(offline.fetch_range(&source.display().to_string(), 4..8).expect("a part"), &BODY[4..8]);
-    let error = offline.fetch_range(&url, 8..17).expect_err("past the end");
+    assert_eq!(offline.parts(&source.display().to_string()).fetch(4..8).expect("a part"), &BODY[4..8]);
+    let error = offline.parts(&url).fetch(8..17).expect_err("past the end");
     assert!(matches!(error, FetchError::ShortBody { expected: 17, received: 16, .. }), "{error}");
 }

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bundle::{Arch, Digest, EmulatorKey};
+use debian::digest;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::record::SourceFile;
-use crate::{digest, toml_file};
+use crate::{arch_name, toml_file};
 
 /// All rows, hosts in the order of [`Arch`], several rows of one host in the order in which they are tried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Catalogue {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Row {
     /// The CPU that the programs run on.
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     pub host: Arch,
     /// What they are, such as `qemu-user`.
     pub translator: String,
@@ -230,7 +231,7 @@ fn members<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arch, Member>,
     if by_name.is_empty() {
         return Err(D::Error::custom("a row without programs"));
     }
-    by_name.into_iter().map(|(name, member)| Ok((digest::arch_named(&name)?, member))).collect()
+    by_name.into_iter().map(|(name, member)| Ok((arch_name::arch_named(&name)?, member))).collect()
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! ([`store`]), how they are called ([`calling`]) and what must be said about them ([`notices`]).
 //! Refuses programs that are not what was pinned or signed, or that do not start without files of the host.
 
+mod arch_name;
 pub mod calling;
 pub mod catalogue;
-mod digest;
 pub mod elf_check;
 mod error;
 pub mod lock;

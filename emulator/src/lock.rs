@@ -9,11 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey};
+use debian::digest;
 use debian::packages::compare_versions;
 use serde::{Deserialize, Serialize};
 
+use crate::arch_name;
 use crate::catalogue::Catalogue;
-use crate::digest;
 use crate::record::{Emulator, Provenance, SourcePackage};
 use crate::{store, toml_file};
 
@@ -33,9 +34,9 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Locked {
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     host: Arch,
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     target: Arch,
     /// What it is, such as `qemu-user`.
     pub translator: String,

@@ -9,15 +9,15 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
+use debian::digest;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebError, DebKind, FetchOptions, MirrorSources, Package,
     Progress, SourceFile,
 };
 use tempfile::NamedTempFile;
 
-use crate::digest;
 use crate::elf_check::{self, ElfFault};
-use crate::provider::{from_debian, upstream_version};
+use crate::provider::upstream_version;
 
 /// Where one host's emulators come from.
 #[derive(Clone, Copy)]
@@ -271,7 +271,7 @@ fn write_row(
         writeln!(text, "    {{ name = {}, size = {size}, sha256 = \"{sha256}\" }},", quoted(name))?;
     }
     writeln!(text, "]")?;
-    writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, from_debian(package.sha256))?;
+    writeln!(text, "size = {}\nsha256 = \"{}\"\n\n[row.members]", package.size, package.sha256)?;
     for (target, Pin { path, size, sha256, tar_offset }) in pins {
         let (target, path) = (target.name(), quoted(path));
         writeln!(

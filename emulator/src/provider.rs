@@ -25,7 +25,7 @@ use crate::lock::Lock;
 use crate::record::Emulator;
 use crate::store::{Store, StoreError, record_path};
 
-pub(crate) use self::debian::{from_debian, upstream_version};
+pub(crate) use self::debian::upstream_version;
 pub(crate) use self::wanted::Wanted;
 
 /// How many emulators are fetched at a time: one decompresses while the other waits for the network.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest, EmulatorKey};
+use debian::digest;
 use serde::{Deserialize, Serialize};
 
-use crate::digest;
+use crate::arch_name;
 
 /// An emulator that is here and was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,9 +124,9 @@ pub enum Trust {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     host: Arch,
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     target: Arch,
     emulator: Record,
 }
@@ -161,7 +162,7 @@ mod optional_hex {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>, D::Error> {
         #[derive(Deserialize)]
-        struct Hex(#[serde(with = "crate::digest::hex")] Digest);
+        struct Hex(#[serde(with = "debian::digest::hex")] Digest);
         Ok(Option::<Hex>::deserialize(from)?.map(|Hex(digest)| digest))
     }
 }

@@ -17,9 +17,9 @@ use tempfile::NamedTempFile;
 
 pub use fault::StoreError;
 
-use crate::digest;
 use crate::elf_check;
 use crate::record::{Emulator, Record};
+use debian::digest;
 
 /// A store. Several processes may use the same one at once.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use debian::digest;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
@@ -16,7 +17,7 @@ use crate::elf_check::{self, ElfFault};
 use crate::error::EmulatorError;
 use crate::provider::Options;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
-use crate::{digest, toml_file};
+use crate::{arch_name, toml_file};
 
 /// What the file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,9 +59,9 @@ fn yes() -> bool {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Row {
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     host: Arch,
-    #[serde(with = "digest::arch")]
+    #[serde(with = "arch_name")]
     target: Arch,
     name: String,
     version: String,

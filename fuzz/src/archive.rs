@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use debian::depends::{closure, relations};
 use debian::release::Release;
 use debian::signature::verify;
-use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, Sha256, Verifier};
+use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, Verifier, digest};
 
 use crate::scratch;
 
 /// `Packages`, and the relations between what it lists.
 pub(crate) fn packages(input: &[u8]) {
-    let Ok(index) = PackageIndex::read(Cursor::new(input), Sha256::of(b"")) else { return };
+    let Ok(index) = PackageIndex::read(Cursor::new(input), digest::of(b"")) else { return };
     let Ok(text) = str::from_utf8(input) else { return };
     for name in text.split_ascii_whitespace().take(4) {
         let _ = index.did_you_mean(name);

@@ -8,7 +8,7 @@ use bundle::Arch;
 use crate::scratch;
 
 #[allow(dead_code, reason = "the packer uses more of it")]
-#[path = "../../packer/src/tree/elf.rs"]
+#[path = "../../packer/src/elf.rs"]
 mod packer;
 
 pub(crate) fn elf(input: &[u8]) {

@@ -1,6 +1,6 @@
 //! The bundle's own format, as the launcher and the packer decode it: footer, manifest, signatures.
 
-use bundle::{Footer, Manifest, Signatures};
+use bundle::{Footer, Manifest, Signatures, TreePath};
 use launcher::controls::Controls;
 use launcher::route::{Route, choose_entry};
 
@@ -41,7 +41,7 @@ fn decode_and_choose(input: &[u8]) {
     for variant in manifest.variants() {
         manifest.rules(variant.rules).for_each(drop);
         for entry in manifest.entries(&variant) {
-            assert!(bundle::is_tree_path(entry.path));
+            assert!(TreePath::new(entry.path).is_some());
             manifest.rules(entry.rules).for_each(drop);
         }
     }

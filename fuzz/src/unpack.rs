@@ -3,7 +3,9 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use bundle::{Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
+use bundle::{
+    Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant, TreePath,
+};
 use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
 use launcher::tar::{Kind, TarReader};
@@ -78,7 +80,7 @@ fn read_all(file: &BundleFile<'_>) {
     let mut last: &[u8] = b"";
     let mut piece = [0; 700];
     while let Ok(Some(member)) = members.next_member() {
-        assert!(bundle::is_tree_path(member.path) && member.path > last, "{:?}", member.path);
+        assert!(TreePath::new(member.path).is_some() && member.path > last, "{:?}", member.path);
         last = member.path;
         match member.kind {
             Kind::File { size, .. } => {
@@ -88,7 +90,7 @@ fn read_all(file: &BundleFile<'_>) {
                 }
             }
             Kind::Symlink(target) => assert!(!target.is_empty() && target[0] != b'/'),
-            Kind::Hardlink(target) => assert!(bundle::is_tree_path(target)),
+            Kind::Hardlink(target) => assert!(TreePath::new(target).is_some()),
             Kind::Directory => {}
         }
     }

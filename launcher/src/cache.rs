@@ -287,7 +287,7 @@ fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     let path = c_string(&[candidate]);
     let made = match make(At::CWD, path) {
         Err(Errno::ENOENT) => {
-            let parent = crate::tar::directory_of(candidate);
+            let parent = bundle::directory_of(candidate);
             make(At::CWD, c_string(&[parent])).and_then(|()| make(At::CWD, path))
         }
         other => other,

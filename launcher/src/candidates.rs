@@ -2,13 +2,14 @@
 
 use core::ffi::CStr;
 
+use bundle::directory_of;
+
 use crate::absolute::absolute;
 use crate::bytes::{c_string, decimal, join};
 use crate::controls::Controls;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Follow};
-use crate::tar::directory_of;
 
 /// Directories that every user can write to; ours in them carries our uid in its name.
 const SHARED: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];

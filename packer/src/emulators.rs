@@ -1,8 +1,7 @@
 //! Emulators for a request: which hosts need one, which there is, and its bytes.
 
-pub(crate) mod known;
+pub(crate) mod builtin_catalogue;
 pub(crate) mod lock_file;
-pub(crate) mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,12 +18,12 @@ use emulator::{
 
 use crate::cli::{ArchiveArgs, SupplyArgs};
 use crate::emulators::lock_file::LockFile;
-use crate::emulators::notices::Owed;
 use crate::error::{Code, Error};
 use crate::hash;
-use crate::pack::request::Request;
+use crate::notices::Owed;
 use crate::packages::suites;
 use crate::progress::Bars;
+use crate::request::Request;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Digest, EncodeError};
 use thiserror::Error;
 
-use crate::tree::elf::{Kind, NotElf};
+use crate::elf::{Kind, NotElf};
 
 /// What a failure means for the caller; the exit codes of `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

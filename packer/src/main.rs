@@ -4,17 +4,21 @@
 mod atomic_file;
 mod cli;
 mod commands;
+mod elf;
 mod emulators;
 mod error;
 mod hash;
 mod json;
+mod notices;
 mod pack;
 mod packages;
 mod progress;
 mod relocate;
+mod request;
 mod resolve;
 mod say;
 mod tree;
+mod units;
 mod write;
 
 use std::process::ExitCode;

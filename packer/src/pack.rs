@@ -4,9 +4,7 @@
 pub(crate) mod dedup;
 pub(crate) mod emulator_only;
 pub(crate) mod foreign_programs;
-pub(crate) mod inventory;
 pub(crate) mod report;
-pub(crate) mod request;
 pub(crate) mod variants;
 
 use std::sync::Arc;
@@ -15,12 +13,12 @@ use bundle::Arch;
 
 use crate::cli::PackArgs;
 use crate::cli::values::Children;
-use crate::emulators::notices::Owed;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
+use crate::notices::Owed;
 use crate::pack::dedup::Shared;
 use crate::pack::report::Report;
-use crate::pack::request::Request;
+use crate::request::Request;
 use crate::resolve::gather::{Checked, gather};
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;

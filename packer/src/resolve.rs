@@ -1,9 +1,10 @@
 //! Which files an app consists of: the program, its libraries, plug-ins and packages, and what was asked for besides.
 
-pub(crate) mod additions;
 pub(crate) mod complete;
 pub(crate) mod debian_libs;
+pub(crate) mod extra_files;
 pub(crate) mod gather;
+pub(crate) mod inventory;
 pub(crate) mod layers;
 pub(crate) mod missing;
 pub(crate) mod plugins;

@@ -2,6 +2,5 @@
 
 pub(crate) mod app_tree;
 pub(crate) mod content;
-pub(crate) mod elf;
 pub(crate) mod sparse;
 pub(crate) mod spool;

@@ -6,10 +6,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use bundle::{Digest, EmulatorKey};
+use bundle::EmulatorKey;
 use debian::ranged::read_member;
 use debian::{
-    Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, Package, Progress, RangedError, Sha256,
+    Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, Package, Progress, RangedError,
 };
 
 use super::wanted::{Wanted, WantedPackage};
@@ -128,7 +128,7 @@ fn pinned_at(
     let member = debian::Member {
         path: package.member.to_owned(),
         size: wanted.size,
-        sha256: to_debian(wanted.sha256),
+        sha256: wanted.sha256,
         tar_offset: package.tar_offset,
     };
     match read_member(fetcher, url, package.size, &member) {
@@ -138,11 +138,11 @@ fn pinned_at(
         Err(error) => return Err(ArchiveError::Member(error)),
     }
     let dest = archive_debs(options, &package.sha256.to_string());
-    let expected = (package.size, to_debian(package.sha256));
+    let expected = (package.size, package.sha256);
     let transferred = if dest.exists() { 0 } else { package.size };
     fetcher.fetch_to_file(url, &dest, Some(expected))?;
     let bytes = program_of(&dest, package.member, package.file, wanted.version)?;
-    let computed = Sha256::of(&bytes);
+    let computed = debian::digest::of(&bytes);
     if computed == member.sha256 {
         return Ok(Fetched { bytes, transferred });
     }
@@ -181,9 +181,9 @@ fn from_index(
     let provenance = archive.provenance(&index, package);
     let trust = Trust::Index {
         suite: provenance.suite,
-        inrelease_sha256: from_debian(provenance.inrelease_sha256),
+        inrelease_sha256: provenance.inrelease_sha256,
         signed_by: provenance.signed_by,
-        packages_sha256: from_debian(provenance.packages_sha256),
+        packages_sha256: provenance.packages_sha256,
     };
     Ok(Found { fetched: Fetched { bytes, transferred }, package: package.clone(), trust })
 }
@@ -209,7 +209,7 @@ fn keep_found(
         licence: row.licence.clone(),
         provenance: Provenance::Debian {
             deb: package.filename.clone(),
-            deb_sha256: from_debian(package.sha256),
+            deb_sha256: package.sha256,
             deb_size: package.size,
             member: member.path.clone(),
             trust: trust.clone(),
@@ -254,14 +254,4 @@ fn failure(place: String, hint: Option<String>, error: impl Error + Send + Sync 
 pub(crate) fn upstream_version(version: &str) -> &str {
     let version = version.split_once(':').map_or(version, |(_, rest)| rest);
     version.split(['+', '-', '~']).next().unwrap_or(version)
-}
-
-/// `debian`'s digest as `bundle`'s: both print the same 64 digits. One that did not read back would match nothing.
-pub(crate) fn from_debian(digest: Sha256) -> Digest {
-    Digest::from_hex(&digest.to_string()).unwrap_or(Digest([0; Digest::LEN]))
-}
-
-/// The other way round; the digest of nothing is the digest of no program.
-pub(super) fn to_debian(digest: Digest) -> Sha256 {
-    digest.to_string().parse().unwrap_or_else(|_| Sha256::of(&[]))
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use bundle::EmulatorKey;
+use debian::digest;
 
-use crate::digest;
 use crate::elf_check::{self, ElfFault};
 use crate::error::EmulatorError;
 use crate::qemu_version;

@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use bundle::EmulatorKey;
 use debian::{FetchError, Fetcher};
 
-use super::debian::to_debian;
 use super::{Options, Remark, Wanted};
 use crate::error::{EmulatorError, Failure};
 use crate::record::{Emulator, Record};
@@ -59,7 +58,7 @@ pub(super) fn obtain(
 
     let directory = options.store.directory("served")?;
     let dest = directory.join(record.digest.to_string());
-    let expected = (record.size, to_debian(record.digest));
+    let expected = (record.size, record.digest);
     fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
     let unreadable = |source| StoreError::Io { path: dest.clone(), source };
     let mut program = File::open(&dest).map_err(unreadable)?;

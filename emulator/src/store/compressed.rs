@@ -7,9 +7,9 @@ use std::io;
 use std::path::PathBuf;
 
 use bundle::Digest;
+use debian::digest;
 
 use super::{Store, StoreError, remove_if_there, write_by_rename};
-use crate::digest;
 
 /// Magic number and length of a skippable frame of 32 bytes, little-endian.
 const SKIPPABLE: [u8; 8] = [0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];

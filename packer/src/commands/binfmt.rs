@@ -12,7 +12,7 @@ use emulator::EmulatorError;
 
 use crate::cli::{BinfmtArgs, BinfmtCommand};
 use crate::emulators::Emulators;
-use crate::emulators::known;
+use crate::emulators::builtin_catalogue;
 use crate::error::{Code, Error};
 use crate::say;
 
@@ -52,7 +52,7 @@ fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
         match &args.target[..] {
             [] => {
                 let foreign = Arch::HOST != Some(*target) && !is_compatible(*target);
-                foreign && key.is_some_and(|key| known::emulator(key).is_some())
+                foreign && key.is_some_and(|key| builtin_catalogue::emulator(key).is_some())
             }
             named => named.contains(target),
         }

@@ -17,8 +17,8 @@ use crate::cli::{CacheCommand, CacheDirectories};
 use crate::commands::in_use;
 use crate::error::Error;
 use crate::json;
-use crate::pack::report::size;
 use crate::say;
+use crate::units::size;
 
 /// Directories that every user can write to; a user's own in them carries his number in its name.
 const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];

@@ -12,8 +12,8 @@ use crate::commands::emulator_transfer;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Code, Error};
 use crate::json;
-use crate::pack::report::size;
 use crate::say;
+use crate::units::size;
 
 #[derive(Serialize)]
 struct Row {

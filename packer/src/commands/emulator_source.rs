@@ -10,9 +10,9 @@ use debian::{ArchiveError, FetchError};
 
 use crate::cli::ArchiveArgs;
 use crate::error::{Code, Error};
-use crate::pack::report::size;
 use crate::packages::suites;
 use crate::progress::Bars;
+use crate::units::size;
 
 /// The suites that emulators come from, in the order in which they are looked through.
 const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
-use crate::emulators::known::{self, Supply};
+use crate::emulators::builtin_catalogue::{self, Supply};
 use crate::json;
 
 #[derive(Serialize)]
@@ -30,10 +30,12 @@ pub(crate) fn hosts(json: bool) -> String {
             default: Arch::DEFAULT_HOSTS.contains(&host),
             emulated: Arch::ALL
                 .iter()
-                .filter(|target| known::emulator(EmulatorKey { host, target: **target }).is_some())
+                .filter(|target| {
+                    builtin_catalogue::emulator(EmulatorKey { host, target: **target }).is_some()
+                })
                 .map(|target| target.name())
                 .collect(),
-            supplies: known::supplies(host),
+            supplies: builtin_catalogue::supplies(host),
         })
         .collect();
     if json {
@@ -88,14 +90,15 @@ pub(crate) fn targets(json: bool) -> String {
             hosts: Arch::HOSTS
                 .into_iter()
                 .filter(|host| {
-                    host == target || known::emulator(EmulatorKey { host: *host, target: *target }).is_some()
+                    host == target
+                        || builtin_catalogue::emulator(EmulatorKey { host: *host, target: *target }).is_some()
                 })
                 .map(Arch::name)
                 .collect(),
             missing: Arch::HOSTS
                 .into_iter()
                 .filter(|host| host != target)
-                .filter_map(|host| known::none_for(EmulatorKey { host, target: *target }))
+                .filter_map(|host| builtin_catalogue::none_for(EmulatorKey { host, target: *target }))
                 .collect(),
         })
         .collect();

@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use crate::cli::InspectArgs;
 use crate::commands::verify;
-use crate::emulators::known;
-use crate::emulators::notices;
+use crate::elf::{self, Elf, Kind, NotElf};
+use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
 use crate::json;
-use crate::pack::report::size;
+use crate::notices;
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Elf, Kind, NotElf};
+use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
 
 /// Looks at the file and says what it is.
@@ -313,7 +313,7 @@ struct EmulatorView {
 impl ElfView {
     fn of(path: &Path, elf: &Elf) -> Self {
         let emulators = Arch::HOSTS.into_iter().filter(|host| *host != elf.arch).filter_map(|host| {
-            let emulator = known::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
+            let emulator = builtin_catalogue::emulator(bundle::EmulatorKey { host, target: elf.arch })?;
             Some(EmulatorView { host: host.name(), emulator })
         });
         let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);

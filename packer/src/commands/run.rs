@@ -13,10 +13,10 @@ use bundle::{Arch, EmulatorKey, Rule, RuleKind};
 use emulator::calling::OwnRule;
 
 use crate::cli::RunArgs;
+use crate::elf::{self, Elf, Kind};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::say;
-use crate::tree::elf::{self, Elf, Kind};
 
 /// As `env` and `timeout` of coreutils have them.
 const OWN_FAILURE: u8 = 125;

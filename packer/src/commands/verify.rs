@@ -6,9 +6,9 @@ use std::path::Path;
 
 use bundle::{Arch, Blob, BlobKind, Digest, Manifest, Signatures};
 
-use crate::emulators::notices::once;
 use crate::error::Error;
 use crate::hash::Hashing;
+use crate::notices::once;
 use crate::write::bundle_file::BundleFile;
 use crate::write::compress;
 

@@ -108,7 +108,7 @@ fn best(owners: &BTreeMap<Identity, BTreeSet<usize>>, left: &BTreeSet<usize>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pack::inventory::Listing;
+    use crate::resolve::inventory::Listing;
     use bundle::Arch;
 
     fn variant(files: &[(&str, u8)]) -> (u16, Checked) {

@@ -7,10 +7,10 @@ use emulator::calling;
 
 use crate::emulators::Emulator;
 use crate::error::Error;
-use crate::pack::inventory::Listing;
-use crate::pack::request::{Entry, Request};
 use crate::progress::Bars;
+use crate::request::{Entry, Request};
 use crate::resolve::gather::Checked;
+use crate::resolve::inventory::Listing;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};

@@ -7,15 +7,15 @@ use std::io::Read;
 use bundle::{Arch, EmulatorKey};
 
 use crate::cli::values::Children;
+use crate::elf::{self, Kind};
 use crate::emulators::Plan;
-use crate::emulators::known;
+use crate::emulators::builtin_catalogue;
 use crate::error::readable;
-use crate::pack::request::Request;
+use crate::request::Request;
 use crate::resolve::gather::Checked;
 use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Kind};
 
 /// What of an ELF file tells its CPU: `e_flags` of a 32-bit one ends here.
 const HEAD: u64 = 40;
@@ -36,7 +36,7 @@ pub(crate) fn hint(request: &Request, checked: &Checked, plan: &Plan) {
     }
     for (arch, (path, count)) in found.into_iter().filter(|(arch, _)| !request.also_targets.contains(arch)) {
         let emulated = |host: &Arch| {
-            *host != arch && known::emulator(EmulatorKey { host: *host, target: arch }).is_some()
+            *host != arch && builtin_catalogue::emulator(EmulatorKey { host: *host, target: arch }).is_some()
         };
         if plan.hosts.iter().any(emulated) {
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };

@@ -9,9 +9,10 @@ use crate::cli::values::Head;
 use crate::emulators::Plan;
 use crate::error::readable;
 use crate::json;
-use crate::pack::inventory::Listing;
-use crate::pack::request::Request;
+use crate::request::Request;
 use crate::resolve::gather::Checked;
+use crate::resolve::inventory::Listing;
+use crate::units::size;
 use crate::write::assemble::{Packed, PackedEmulator, Parts, Written};
 
 /// What was packed, or would be.
@@ -224,14 +225,4 @@ impl Report {
 fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
     let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
     cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()
-}
-
-/// A length for people.
-pub(crate) fn size(bytes: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..0x10_0000 => format!("{} KiB", tenths(1024)),
-        _ => format!("{} MiB", tenths(0x10_0000)),
-    }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::error::Error;
-use crate::pack::request::Request;
+use crate::request::Request;
 use crate::resolve::gather::{Checked, gather};
 
 /// The apps that `--native` asks for besides `first`, each with its level.

@@ -12,11 +12,11 @@ use bundle::Arch;
 use debian::{Archive, Contents, Deb, DebEntry, DebError, DebKind, Holder, Package, PackageIndex};
 
 use crate::cli::ArchiveArgs;
-use crate::emulators::notices::{Owed, once};
 use crate::error::{Code, Error, readable};
-use crate::pack::request::last_part;
+use crate::notices::{Owed, once};
 use crate::packages::maintainer_scripts::{self, Choice};
 use crate::packages::suites;
+use crate::request::last_part;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;

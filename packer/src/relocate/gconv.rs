@@ -3,8 +3,8 @@
 
 use bundle::RuleKind;
 
-use crate::pack::request::Rule;
 use crate::relocate::patch_paths::{NOTHING, find, forget};
+use crate::request::Rule;
 
 /// How the path ends by which the built-in directory is recognised: of the list of its contents (`GCONV_MODULES_CACHE` of glibc's
 /// `iconv/Makefile`).

@@ -8,15 +8,15 @@ use std::io::Read;
 use bundle::{Arch, RuleKind};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
+use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
-use crate::pack::request::{Entry, Rule, last_part};
 use crate::relocate::gconv::{self, Converters};
 use crate::relocate::patch_paths::{find, forget};
 use crate::relocate::rpath;
+use crate::request::{Entry, Rule, last_part};
 use crate::say;
 use crate::tree::app_tree::{App, Node, relative};
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Kind};
 
 /// What glibc's loader reads of the host besides its directories (ld.so(8), FILES): libraries of another C library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];

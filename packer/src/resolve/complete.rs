@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle::{Arch, RuleKind};
 use closure::{Closure, Demand, Directory, Libc, Loader, Object};
 
-use crate::emulators::notices::{Owed, together};
 use crate::error::{Error, readable};
-use crate::pack::inventory::Listing;
-use crate::pack::request::{Entry, Request, Rule, Source, last_part};
+use crate::notices::{Owed, together};
 use crate::packages::deb::Debs;
 use crate::packages::maintainer_scripts;
-use crate::resolve::additions;
+use crate::request::{Entry, Request, Rule, Source, last_part};
 use crate::resolve::debian_libs;
+use crate::resolve::extra_files;
 use crate::resolve::gather::settle;
+use crate::resolve::inventory::Listing;
 use crate::resolve::layers::{Layers, Source as Layer, shown, unreadable};
 use crate::resolve::missing;
 use crate::resolve::plugins;
@@ -99,14 +99,14 @@ pub(crate) fn complete(
             directories.extend(found.chain(one.loader.directories.iter().cloned()));
         }
     }
-    additions::add(request, &mut layers, entries)?;
+    extra_files::add(request, &mut layers, entries)?;
     rules.extend(request.rules.iter().cloned());
     if let Some(args) = &request.tree.trace {
         let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;
         listing.families.push(format!("{added} files that `--trace` saw"));
     }
     let mut app = layers.app;
-    additions::exclude(request, &mut app);
+    extra_files::exclude(request, &mut app);
     settle(&mut app)?;
     listing.count(&app);
     directories.retain(|directory| app.is_directory(directory));

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use closure::{Loader, Missing};
 
 use crate::cli::ArchiveArgs;
-use crate::emulators::notices::Owed;
 use crate::error::Error;
-use crate::pack::request::last_part;
+use crate::notices::Owed;
 use crate::packages::deb::Debs;
+use crate::request::last_part;
 use crate::resolve::complete::Search;
 use crate::resolve::layers::Layers;
 use crate::tree::app_tree::Node;

@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, RuleKind};
 use closure::{Directory, Tree};
 
+use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::Calling;
-use crate::emulators::notices::Owed;
 use crate::error::{Error, readable};
+use crate::notices::Owed;
 use crate::pack::emulator_only;
-use crate::pack::inventory::Listing;
-use crate::pack::request::{Entry, Request, Rule, Source, last_part};
 use crate::packages::deb::Debs;
 use crate::progress::Bars;
 use crate::relocate::native;
+use crate::request::{Entry, Request, Rule, Source, last_part};
 use crate::resolve::complete;
+use crate::resolve::inventory::Listing;
 use crate::resolve::layers::{Layers, Source as Layer};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
-use crate::tree::elf::{self, Elf, Kind, NotElf};
 use crate::tree::spool::Spool;
 use crate::write::bundle_file;
 
@@ -144,7 +144,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
         }
     }
     done.app.unite()?;
-    let owed = crate::emulators::notices::together(owed, done.owed);
+    let owed = crate::notices::together(owed, done.owed);
     Ok(Checked { app: done.app, entries, target, loader: done.loader, rules: done.rules, owed, listing })
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use closure::{Missing, Searched, Unusable};
 
 use crate::error::{Error, readable};
-use crate::pack::request::{Request, Source};
+use crate::request::{Request, Source};
 use crate::resolve::layers::shown;
 
 /// How many of those who need one library are named.

@@ -3,10 +3,10 @@
 
 use closure::{Closure, Family, Object};
 
-use crate::emulators::notices::{Owed, together};
 use crate::error::Error;
-use crate::pack::inventory::Listing;
+use crate::notices::{Owed, together};
 use crate::resolve::complete::Search;
+use crate::resolve::inventory::Listing;
 use crate::resolve::layers::{Layers, unreadable};
 use crate::tree::app_tree::Node;
 

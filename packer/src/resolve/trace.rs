@@ -16,7 +16,7 @@ use bundle::{Arch, EmulatorKey, RuleKind};
 
 use crate::emulators::Emulators;
 use crate::error::{Error, readable};
-use crate::pack::request::{Entry, Request, Rule};
+use crate::request::{Entry, Request, Rule};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
-use debian::Sha256;
+use debian::digest;
 use end_to_end::{SUITE_BEFORE, alpha_that_starts, lacking, smallest};
 
 use super::archive::appear;
@@ -40,7 +40,7 @@ impl Packer {
         let built = command.arg("--target-dir").arg(&target).current_dir(&workspace).status();
         ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
         let program = target.join("release/unibin");
-        let digest = Sha256::of(&fs::read(&program)?).to_string();
+        let digest = digest::of(&fs::read(&program)?).to_string();
         let packer = Self { program, directory: directory.join(&digest[..16]), launchers: None };
         match std::env::var_os("UNIBIN_LAUNCHERS") {
             Some(launchers) => packer.with_launchers(Path::new(&launchers)),
@@ -62,7 +62,7 @@ impl Packer {
         for name in names {
             all.extend(fs::read(name)?);
         }
-        let directory = self.directory.with_file_name(&Sha256::of(&all).to_string()[..16]);
+        let directory = self.directory.with_file_name(&digest::of(&all).to_string()[..16]);
         Ok(Self { program: self.program.clone(), directory, launchers: Some(launchers.to_owned()) })
     }
 
@@ -84,7 +84,7 @@ impl Packer {
             bundles.push(self.pack(&words)?);
         }
         // Of the bundles too: one may stand in for what could not be packed that day.
-        let key = Sha256::of(format!("{wanted:?} {bundles:?}").as_bytes()).to_string();
+        let key = digest::of(format!("{wanted:?} {bundles:?}").as_bytes()).to_string();
         let directory = self.directory.join(format!("{}-{}", host.name(), &key[..16]));
         if directory.exists() {
             return Ok(directory);
@@ -105,7 +105,7 @@ impl Packer {
 
     /// The bundle that `unibin pack WORDS` writes.
     pub(crate) fn pack(&self, words: &[String]) -> Result<PathBuf> {
-        let name = Sha256::of(words.join("\n").as_bytes()).to_string();
+        let name = digest::of(words.join("\n").as_bytes()).to_string();
         let bundle = self.directory.join(&name[..16]);
         if bundle.exists() {
             return Ok(bundle);
@@ -163,7 +163,7 @@ impl Packer {
 
 /// A file below `programs`. The bundles are kept by the words that pack them: other bytes have another path.
 fn written(programs: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-    let path = programs.join(&Sha256::of(bytes).to_string()[..16]).join(name);
+    let path = programs.join(&digest::of(bytes).to_string()[..16]).join(name);
     appear(&path, |new| {
         fs::write(new, bytes)?;
         Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
-use debian::Sha256;
+use debian::digest;
 
 use super::archive::appear;
 
@@ -17,7 +17,7 @@ pub(crate) const PAGES: (&str, &str) = ("pages", include_str!("guest/pages.c"));
 
 /// The program, static.
 pub(crate) fn compile((name, source): (&str, &str), cpu: Arch, directory: &Path) -> Result<PathBuf> {
-    let key = &Sha256::of(source.as_bytes()).to_string()[..16];
+    let key = &digest::of(source.as_bytes()).to_string()[..16];
     let directory = directory.join(format!("{}-{key}", cpu.name()));
     let program = directory.join(name);
     if program.exists() {

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use debian::Sha256;
+use debian::digest;
 
 use super::archive::appear;
 
 /// A disk with what is in `directory`, kept by the names and sizes in it.
 pub(crate) fn of_directory(directory: &Path, kept: &Path) -> Result<PathBuf> {
     let mut size = 0;
-    let key = Sha256::of(directory.as_os_str().as_encoded_bytes()).to_string();
+    let key = digest::of(directory.as_os_str().as_encoded_bytes()).to_string();
     let disk = kept.join(format!("bundles-{}.img", &key[..16]));
     if disk.exists() {
         return Ok(disk);

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::error::{Error, kind_of};
-use crate::pack::request::{Entry, Request, last_part};
+use crate::request::{Entry, Request, last_part};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};

@@ -7,9 +7,9 @@ use closure::Library;
 use serde::Serialize;
 
 use crate::error::readable;
-use crate::pack::report::size;
 use crate::resolve::layers::{Layers, shown};
 use crate::tree::app_tree::{App, Node};
+use crate::units::size;
 
 /// An app's contents.
 #[derive(Clone, Debug, Default, Serialize)]
