@@ -2,6 +2,7 @@
 
 pub(crate) mod builtin_catalogue;
 pub(crate) mod lock_file;
+pub(crate) mod started;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -9,8 +10,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Arch, Digest, EmulatorKey, Encoding, RuleKind};
-use emulator::calling::{self, OwnRule};
+use bundle::{Arch, Digest, EmulatorKey, Encoding, OwnedRule};
+use emulator::calling::{self, Calling};
 use emulator::{
     Catalogue, EmulatorError, LockError, NoEmulator, Options, Provenance, Record, Remark, SourcePackage,
     Store, StoreError, Translators, TranslatorsError, Watch,
@@ -38,8 +39,10 @@ pub(crate) struct Emulator {
     pub(crate) digest: Digest,
     pub(crate) translator: String,
     pub(crate) version: String,
-    /// Kind, name and value of each rule.
-    pub(crate) rules: Vec<OwnRule>,
+    /// How it is called.
+    pub(crate) rules: Vec<OwnedRule>,
+    /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another way.
+    by_default_rules: bool,
     pub(crate) owed: Owed,
     pub(crate) source: SourcePackage,
 }
@@ -50,17 +53,6 @@ pub(crate) struct Cell {
     pub(crate) key: EmulatorKey,
     /// What will be taken, as far as it is known before it is here.
     pub(crate) emulator: String,
-}
-
-/// How an app wants to be called by an emulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Calling {
-    /// It is static: there is nothing to look for.
-    Static,
-    /// It brings a loader and libraries, which are looked for in its tree.
-    Tree,
-    /// As `Tree`, and its `argv[0]` is its path in the tree, by which it finds its data; see docs/library-trees.md.
-    ByPath,
 }
 
 /// Which hosts a bundle will start on, and how.
@@ -219,16 +211,10 @@ impl Emulators {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Whoever gave rules of their own has said where the tree goes.
-        for emulator in
-            found.iter_mut().filter(|emulator| emulator.rules == calling::qemu(emulator.key, false))
-        {
+        for emulator in found.iter_mut().filter(|emulator| emulator.by_default_rules) {
             // Of the programs of other CPUs it is not known whether they bring a loader: a tree is harmless for those that do not.
             let calling = if emulator.key.target == target { calling } else { Calling::Tree };
-            emulator.rules = calling::qemu(emulator.key, calling != Calling::Static);
-            if calling == Calling::ByPath {
-                let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
-                emulator.rules.retain(|rule| !argv0(rule));
-            }
+            emulator.rules = calling::qemu(emulator.key, calling);
             emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
@@ -274,7 +260,7 @@ impl Emulators {
         let named = self.archive.supply.translators.is_some();
         let programs = keys.iter().flat_map(own).map(|own| {
             let found = own.obtain(&options, named).map_err(|error| failed(&error))?;
-            Ok((found, own.rules.clone()))
+            Ok((found, Some(own.rules.clone())))
         });
         let mut programs = programs.collect::<Result<Vec<_>, Error>>()?.into_iter().peekable();
         let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
@@ -289,14 +275,12 @@ impl Emulators {
         }
 
         let mut found = found.into_iter().peekable();
-        let mut all: Vec<(emulator::Emulator, Vec<OwnRule>)> = Vec::new();
+        let mut all: Vec<(emulator::Emulator, Option<Vec<OwnedRule>>)> = Vec::new();
         for key in keys {
             while let Some(own) = programs.next_if(|(own, _)| own.key == *key) {
                 all.push(own);
             }
-            all.extend(
-                found.next_if(|found| found.key == *key).map(|found| (found, calling::qemu(*key, false))),
-            );
+            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, None)));
         }
         // One text for all of them, so that each licence is in the bundle once.
         let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
@@ -452,7 +436,8 @@ fn translators(args: &SupplyArgs) -> Result<Translators, TranslatorsError> {
     }
 }
 
-fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emulator {
+/// `rules` are the user's own.
+fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
     let record = found.record;
     let source = match &record.source.name[..] {
         "" => "not known".to_owned(),
@@ -472,7 +457,8 @@ fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emul
         digest: record.digest,
         translator: record.translator,
         version: record.version,
-        rules,
+        by_default_rules: rules.is_none(),
+        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static)),
         owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
     }
 }

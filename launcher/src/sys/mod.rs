@@ -15,7 +15,6 @@
 )]
 #![allow(clippy::many_single_char_names, reason = "the six arguments of a system call have no other names")]
 
-
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
 mod cpu;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use bundle::{Arch, RuleKind};
+use bundle::Arch;
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::elf::{self, Kind};
@@ -126,9 +126,10 @@ pub(crate) fn arguments(app: &App, loader: &[u8], entry: &Entry) -> Vec<Rule> {
         let found = app.nodes().filter(|(path, node)| {
             matches!(node, Node::Directory | Node::File { .. }) && closure::matches(&pattern, path)
         });
-        rules.extend(
-            found.map(|(path, _)| (RuleKind::Tree, before.as_bytes().to_vec(), [b"/", path].concat())),
-        );
+        rules.extend(found.map(|(path, _)| Rule::Tree {
+            before: before.as_bytes().to_vec(),
+            after: [b"/", path].concat(),
+        }));
     }
     rules
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bundle::{Arch, RuleKind};
+use bundle::Arch;
 use closure::{Closure, Demand, Directory, Libc, Loader, Object};
 
 use crate::error::{Error, readable};
@@ -74,10 +74,10 @@ pub(crate) fn complete(
         search.preload = preloads(request, &mut layers, &search.directory)?;
         let preload = &search.preload;
         if !preload.is_empty() {
-            rules.push((RuleKind::SetVariable, b"LD_PRELOAD".to_vec(), preload.join(&b':')));
+            rules.push(Rule::SetVariable { name: b"LD_PRELOAD".to_vec(), value: preload.join(&b':') });
         }
         // What the host preloads and where it looks for libraries is for its own programs.
-        rules.insert(0, (RuleKind::UnsetPrefix, b"LD_".to_vec(), Vec::new()));
+        rules.insert(0, Rule::UnsetPrefix(b"LD_".to_vec()));
         let mut found = search.required(&mut layers, &mut owed)?;
         let mut plugins = Vec::new();
         loop {

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, RuleKind};
+use bundle::Arch;
 use closure::{Directory, Tree};
+use emulator::calling::Calling;
 
 use crate::elf::{self, Elf, Kind, NotElf};
-use crate::emulators::Calling;
 use crate::error::{Error, readable};
 use crate::notices::Owed;
 use crate::pack::emulator_only;
@@ -140,7 +140,7 @@ pub(crate) fn gather(request: &Request) -> Result<Checked, Error> {
         done.rules.extend(more);
         if listing.families.iter().any(|name| name == "Python") {
             // It finds its modules from the path that it was called by.
-            done.rules.push((RuleKind::Program, Vec::new(), Vec::new()));
+            done.rules.push(Rule::Program);
         }
     }
     done.app.unite()?;
@@ -257,7 +257,7 @@ fn look(layers: &mut Layers, entry: &mut Entry, request: &Request) -> Result<Elf
         let interpreter = words.next().unwrap_or_default().as_bytes().to_vec();
         let argument = words.next().map(str::trim).filter(|argument| !argument.is_empty());
         // By its real path: natively nothing else leads into the tree, and what lies beside it is found.
-        let script = (RuleKind::Tree, Vec::new(), [b"/", entry.path.as_slice()].concat());
+        let script = Rule::Tree { before: Vec::new(), after: [b"/", entry.path.as_slice()].concat() };
         let interpreter = interpreter.strip_prefix(b"/").unwrap_or(&interpreter).to_vec();
         let mut before = vec![script];
         // `#!/usr/bin/env NAME` means the NAME that a search would find.
@@ -269,7 +269,7 @@ fn look(layers: &mut Layers, entry: &mut Entry, request: &Request) -> Result<Elf
                 .find(|path| matches!(layers.find(path), Ok(Some(_))));
             entry.path = found.unwrap_or(interpreter);
         } else {
-            before.extend(argument.map(|text| (RuleKind::Argument, Vec::new(), text.as_bytes().to_vec())));
+            before.extend(argument.map(|text| Rule::Argument(text.as_bytes().to_vec())));
             before.rotate_right(usize::from(argument.is_some()));
             entry.path = interpreter;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bundle::{
     Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewRule, NewTranslator, NewVariant,
+    NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;
@@ -122,8 +122,8 @@ fn natively(parts: &Parts, host: Arch) -> bool {
     targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
 }
 
-fn new_rules(rules: &[Rule]) -> Vec<NewRule<'_>> {
-    rules.iter().map(|(kind, name, value)| NewRule { kind: *kind, name, value }).collect()
+fn borrowed(rules: &[Rule]) -> Vec<bundle::Rule<&[u8]>> {
+    rules.iter().map(Rule::borrowed).collect()
 }
 
 /// Knows how far the file has grown and which blobs are in it.
@@ -177,10 +177,10 @@ impl<W: Write> Writer<W> {
                 |frame| self.frame(BlobKind::App, Encoding::TarZstd, frame, manifest).map_err(failed);
             let app = frame(app)?;
             let shared = shared.as_deref().map(frame).transpose()?;
-            let (target, level, rules) = (*target, *level, &new_rules(rules));
+            let (target, level, rules) = (*target, *level, &borrowed(rules));
             let variant = manifest.variant(&NewVariant { target, level, app, shared, loader, rules });
             for Entry { name, path, rules } in entries {
-                manifest.entry(&NewEntry { variant, name, path, rules: &new_rules(rules) });
+                manifest.entry(&NewEntry { variant, name, path, rules: &borrowed(rules) });
             }
             if let Some(notices) = notices {
                 self.notices(app, notices, manifest).map_err(failed)?;
@@ -205,7 +205,7 @@ impl<W: Write> Writer<W> {
         manifest: &mut ManifestBuilder,
     ) -> io::Result<()> {
         for PackedEmulator { emulator, member, notices } in emulators {
-            let rules = new_rules(&emulator.rules);
+            let rules = borrowed(&emulator.rules);
             manifest.translator(&NewTranslator {
                 key: emulator.key,
                 blob,
