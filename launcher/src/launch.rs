@@ -76,6 +76,9 @@ impl<'a> Launch<'a> {
         let mut app = App { arguments: Vec::new(), by_path: false };
         for rule in manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules)) {
             rule.change_environment(tree, &mut environment);
+        }
+        // An entry that is a script is its interpreter, and the script the first argument.
+        for rule in manifest.rules(entry.rules).chain(manifest.rules(route.variant().rules)) {
             rule.start_app(tree, &mut app);
         }
         app.arguments.extend_from_slice(&start.arguments);

@@ -71,7 +71,7 @@ fn execute_fd(
 /// A whole blob; closed by the execution.
 fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
     let fd = sys::memfd_create(c"emulator")?;
-    write_file(BlobReader::open(run.file, blob)?, &fd)?;
+    write_file(&mut BlobReader::open(run.file, blob)?, &fd)?;
     Ok(fd)
 }
 
