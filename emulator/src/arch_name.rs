@@ -18,5 +18,5 @@ pub(crate) fn arch_named<E: serde::de::Error>(name: &str) -> Result<Arch, E> {
         .iter()
         .copied()
         .find(|arch| arch.name() == name)
-        .ok_or_else(|| E::custom(format!("`{name}` is no CPU of the table")))
+        .ok_or_else(|| E::custom(format!("`{name}` is not a known architecture")))
 }

@@ -4,7 +4,7 @@ use bundle::{Footer, Manifest, Signatures, TreePath};
 use launcher::controls::Controls;
 use launcher::route::{Route, choose_entry};
 
-use crate::launched;
+use crate::launched::launched;
 
 /// The footer: what is taken says the same when it is written again.
 pub(crate) fn footer(input: &[u8]) {

@@ -7,18 +7,13 @@ mod archive;
 pub mod corpus;
 mod elf;
 mod format;
+mod launched;
 mod reference;
 mod scratch;
 mod stub;
 mod unpack;
 
-use std::sync::OnceLock;
-
-/// Does its work, and afterwards frees what that has not freed.
-pub type Once = fn(&mut dyn FnMut());
-
-/// The launcher's code never frees what it takes, which is too much where it runs a million times: libFuzzer's program sets this.
-pub static ONCE: OnceLock<Once> = OnceLock::new();
+pub use launched::{ONCE, Once};
 
 /// One target.
 #[derive(Clone, Copy, Debug)]
@@ -46,14 +41,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "deb", max: 8192, run: archive::deb },
     Target { name: "xz", max: 4096, run: archive::xz },
 ];
-
-/// Runs the launcher's code.
-fn launched(mut work: impl FnMut()) {
-    match ONCE.get() {
-        Some(once) => once(&mut work),
-        None => work(),
-    }
-}
 
 /// The target of this name.
 pub fn target(name: &str) -> Option<Target> {

@@ -12,7 +12,8 @@ use launcher::tar::{Kind, TarReader};
 use launcher::zstd::Decoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::{launched, reference, scratch};
+use crate::launched::launched;
+use crate::{reference, scratch};
 
 /// No more than this is unpacked of one input.
 const MOST: usize = 1 << 18;

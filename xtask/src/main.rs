@@ -14,9 +14,12 @@ mod rust_src;
 mod tidy;
 mod tools;
 mod verify;
+mod workspace;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
+
+// A task asks for it as `crate::workspace()`.
+use workspace::workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTION...]
@@ -84,19 +87,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The workspace's directory, which holds this crate's.
-fn workspace() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").components().fold(
-        PathBuf::new(),
-        |mut path, part| {
-            if part == std::path::Component::ParentDir {
-                path.pop();
-            } else {
-                path.push(part);
-            }
-            path
-        },
-    )
 }

@@ -3,12 +3,18 @@
 //! `cargo xtask tidy` prints what breaks a rule, with file and line, and fails.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use bundle::Arch;
+
+use self::files::File;
+
+mod circles;
+mod files;
+mod modules;
+mod prose;
+mod tokens;
 
 /// A longer file has a room missing.
 const MAX_LINES: usize = 500;
@@ -40,26 +46,8 @@ const ONE_FILE: [&str; 17] = [
     "zstd",
 ];
 
-/// A tracked text file.
-struct File {
-    path: String,
-    text: String,
-}
-
-impl File {
-    fn is_rust(&self) -> bool {
-        Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
-    }
-
-    /// Lines of code with their numbers, without comments.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().enumerate().map(|(number, line)| (number + 1, line));
-        lines.map(|(number, line)| (number, line.split("//").next().unwrap_or_default()))
-    }
-}
-
 pub(crate) fn run() -> Result<()> {
-    let files = tracked_files(&crate::workspace())?;
+    let files = files::tracked(&crate::workspace())?;
     ensure!(files.len() > 100, "only {} tracked files found: not a checkout?", files.len());
     let found: Vec<String> = [
         modules_say_what_they_are_for(&files),
@@ -71,6 +59,10 @@ pub(crate) fn run() -> Result<()> {
         text_ends_with_a_line_feed(&files),
         the_readme_names_every_host(&files),
         the_contract_depends_on_nothing(&files),
+        circles::no_modules_use_each_other(&files),
+        prose::the_fields_words_are_used(&files),
+        prose::comments_fit_their_column(&files),
+        prose::subjects_fit_one_line(&crate::workspace()),
     ]
     .concat();
     if found.is_empty() {
@@ -78,21 +70,6 @@ pub(crate) fn run() -> Result<()> {
         return Ok(());
     }
     bail!("rules of the house are broken:\n{}", found.join("\n"))
-}
-
-fn tracked_files(workspace: &Path) -> Result<Vec<File>> {
-    let output = Command::new("git").arg("-C").arg(workspace).args(["ls-files", "-z"]).output();
-    let output = output.context("cannot run git")?;
-    ensure!(output.status.success(), "`git ls-files` failed");
-    let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-    let paths = paths.map(String::from_utf8_lossy);
-    // Binary files (launchers, keys) are not text and have rules of their own.
-    Ok(paths
-        .filter_map(|path| {
-            let text = fs::read_to_string(workspace.join(&*path)).ok()?;
-            Some(File { path: path.into_owned(), text })
-        })
-        .collect())
 }
 
 fn modules_say_what_they_are_for(files: &[File]) -> Vec<String> {
@@ -172,12 +149,10 @@ fn nothing_is_left_for_later(files: &[File]) -> Vec<String> {
     let marks =
         [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!("), concat!("unimple", "mented!(")];
     let mut found = Vec::new();
-    let has_end =
-        |file: &File, wanted: &str| Path::new(&file.path).extension().is_some_and(|end| end == wanted);
-    for file in files.iter().filter(|file| file.is_rust() || has_end(file, "sh")) {
-        for (number, line) in file.text.lines().enumerate() {
+    for file in files.iter().filter(|file| file.ends_in(&["rs", "sh"])) {
+        for (number, line) in file.lines() {
             if let Some(mark) = marks.iter().find(|mark| line.contains(**mark)) {
-                found.push(format!("{}:{}: `{mark}`", file.path, number + 1));
+                found.push(format!("{}:{number}: `{mark}`", file.path));
             }
         }
     }
@@ -185,10 +160,7 @@ fn nothing_is_left_for_later(files: &[File]) -> Vec<String> {
 }
 
 fn text_ends_with_a_line_feed(files: &[File]) -> Vec<String> {
-    let ends = ["rs", "md", "toml", "sh", "c"];
-    let is_ours = |file: &&File| {
-        Path::new(&file.path).extension().is_some_and(|end| ends.iter().any(|ours| end == *ours))
-    };
+    let is_ours = |file: &&File| file.ends_in(&["rs", "md", "toml", "sh", "c"]);
     let cut = files.iter().filter(is_ours).filter(|file| !file.text.is_empty() && !file.text.ends_with('\n'));
     cut.map(|file| format!("{}: does not end with a line feed", file.path)).collect()
 }
