@@ -4,5 +4,6 @@ pub(crate) mod assemble;
 pub(crate) mod bundle_file;
 pub(crate) mod compress;
 pub(crate) mod header;
+pub(crate) mod read_back;
 pub(crate) mod summary;
 pub(crate) mod tarball;

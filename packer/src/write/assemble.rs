@@ -1,4 +1,4 @@
-//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder, checks every
+//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoders, checks every
 //! digest, and only then gives it its name. Offsets are made here and nowhere else in the packer.
 
 use std::io::{self, BufWriter, Write};
@@ -21,7 +21,7 @@ use crate::request::{Entry, Rule};
 use crate::write::bundle_file::BundleFile;
 use crate::write::compress::Frame;
 use crate::write::header::{self, Placed};
-use crate::write::summary;
+use crate::write::{read_back, summary};
 
 /// Everything that goes into a bundle, compressed already.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    verify::check(&back)?;
+    verify::check_stored(&back)?;
+    read_back::check(&new.file, path)?;
     new.settle().map_err(failed)?;
     Ok(Written {
         length: footer.file_length,
