@@ -3,9 +3,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::MAX_BLOCK;
 use super::bits::{Backward, bits_at, lowest};
 use super::huffman::Huffman;
+use super::window::MAX_BLOCK;
 
 pub(super) struct Literals {
     buffer: Vec<u8>,

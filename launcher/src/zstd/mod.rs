@@ -18,13 +18,10 @@ use alloc::vec::Vec;
 
 use literals::Literals;
 use sequences::Sequences;
-use window::Window;
+use window::{MAX_BLOCK, Window};
 
 /// A larger window is refused, so that a bundle cannot ask for more memory than small machines have: 64 MiB.
 pub const MAX_WINDOW: u64 = 1 << 26;
-
-/// `Block_Maximum_Size` of RFC 8878, 3.1.1.2.4: no block is longer, packed or unpacked.
-const MAX_BLOCK: usize = 128 * 1024;
 
 /// `Magic_Number` of RFC 8878, 3.1.1.
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();

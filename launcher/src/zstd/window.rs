@@ -3,7 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::MAX_BLOCK;
+/// `Block_Maximum_Size` of RFC 8878, 3.1.1.2.4: no block is longer, packed or unpacked.
+pub(super) const MAX_BLOCK: usize = 128 * 1024;
 
 /// A ring as long as a power of two. A block is decoded only when the one before has been given out, so that what is
 /// overwritten is out of reach of matches and wanted by nobody.

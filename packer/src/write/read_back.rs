@@ -63,17 +63,14 @@ mod tests {
     use std::io::Write as _;
 
     use bundle::{Arch, BlobKind, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
-    use zstd::zstd_safe::CParameter;
 
     use super::*;
     use crate::hash;
+    use crate::write::tarball;
 
     /// A bundle without a stub, of one app: this tar stream, compressed with a window of `1 << window` bytes.
     fn checked(tar: &[u8], window: u32) -> Result<(), String> {
-        let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
-        encoder.set_parameter(CParameter::WindowLog(window)).expect("zstd knows such windows");
-        encoder.write_all(tar).expect("memory can be written");
-        let mut bytes = encoder.finish().expect("memory can be written");
+        let mut bytes = compress::frame_with_window(tar, window).expect("zstd knows such windows");
         let mut manifest = ManifestBuilder::new();
         let stored = bytes.len() as u64;
         let app = manifest.blob(&NewBlob {
@@ -104,29 +101,24 @@ mod tests {
         check(&file, Path::new("app.bundle")).map_err(|error| error.to_string())
     }
 
-    /// A tar stream of one file of type `kind`.
-    fn tar(kind: tar::EntryType) -> Vec<u8> {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(0o755);
-        header.set_size(0);
-        let mut tar = tar::Builder::new(Vec::new());
-        tar.append_data(&mut header, "app", std::io::empty()).expect("memory can be written");
-        tar.into_inner().expect("memory can be written")
+    fn tar(kind: u8) -> Vec<u8> {
+        tarball::one_of_type(kind, "app").expect("memory can be written")
     }
 
     #[test]
     fn a_window_that_is_too_large_for_the_launcher_is_refused() {
-        let tar = tar(tar::EntryType::Regular);
-        let refused = checked(&tar, 27).expect_err("a window of 128 MiB");
+        let refused = checked(&tar(b'0'), 27).expect_err("a window of 128 MiB");
         assert!(refused.contains("the launcher cannot unpack it"), "{refused}");
-        assert_eq!(checked(&tar, 26), Ok(()));
+        assert_eq!(checked(&tar(b'0'), 26), Ok(()));
     }
 
     #[test]
     fn a_member_that_the_launcher_does_not_know_is_refused() {
-        let refused = checked(&tar(tar::EntryType::Fifo), 20).expect_err("a FIFO");
-        assert!(refused.contains("neither a file, a directory nor a link"), "{refused}");
-        assert_eq!(checked(&tar(tar::EntryType::Regular), 20), Ok(()));
+        // A FIFO, and a PAX header.
+        for kind in [b'6', b'x'] {
+            let refused = checked(&tar(kind), 20).expect_err("a member of another type");
+            assert!(refused.contains("neither a file, a directory nor a link"), "{refused}");
+        }
+        assert_eq!(checked(&tar(b'0'), 20), Ok(()));
     }
 }
