@@ -46,8 +46,8 @@ const ROWS: [usize; 8] =
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
-/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. The launcher
-/// hands it to many functions, and is smaller when that is two words.
+/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. So it is
+/// two words long and `Copy`.
 #[derive(Clone, Copy, Debug)]
 pub struct Manifest<'a>(&'a [u8]);
 

@@ -1,7 +1,6 @@
 //! Byte strings: joined, as paths, and with numbers in them, without `core::fmt`.
 //!
-//! They are never freed: a launcher lives for a moment, its allocator takes nothing back, and without the code that frees
-//! them it is a third smaller.
+//! They are never freed: a launcher soon executes another program, and its allocator frees nothing.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -79,8 +78,7 @@ pub fn printable(text: &[u8]) -> &'static [u8] {
     text.iter().map(safe).collect::<Vec<_>>().leak()
 }
 
-/// A value behind a pointer, which is never freed either: handed on in a register, where the value itself would be
-/// copied from result to result.
+/// A value behind a pointer, which is never freed either.
 pub fn keep<'a, T: 'a>(value: T) -> &'a mut T {
     Box::leak(Box::new(value))
 }

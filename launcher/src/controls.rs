@@ -38,7 +38,7 @@ pub enum AllowedRoute {
 /// How programs that the app starts are attended to (`UNIBIN_CHILDREN`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Children {
-    /// By whatever works here.
+    /// In the first way that works here.
     Auto,
     /// By a broker.
     Broker,

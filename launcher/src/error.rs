@@ -108,7 +108,7 @@ impl Error {
         )
     }
 
-    /// Nobody can tell what is in use.
+    /// What is in use cannot be found out.
     #[cfg(feature = "children")]
     pub fn no_processes(errno: Errno) -> Self {
         Self::new(
@@ -235,7 +235,7 @@ impl Error {
         )
     }
 
-    /// The kernel refuses to execute, for a reason that no other directory mends.
+    /// The kernel refuses to execute, for a reason that is the same in every directory.
     pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
         let hint: &[u8] = match errno {
             Errno::E2BIG => b"\nhint: arguments and environment together are limited by `ulimit -s`",
@@ -266,7 +266,7 @@ impl Error {
     }
 }
 
-/// A system call that fails rules out the directory that it was about; whoever knows better says so.
+/// A failed system call rules out the directory that it was about, unless the caller says otherwise.
 impl From<Errno> for Error {
     #[inline(never)]
     fn from(errno: Errno) -> Self {

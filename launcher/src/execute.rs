@@ -25,7 +25,7 @@ pub fn execute(
     }
 }
 
-/// What a failed execution means: a directory mounted noexec is the directory's fault, anything else no other directory mends.
+/// What a failed execution means: with these errors another directory may do (noexec), with all others it would be the same.
 pub fn not_executed(run: &Run<'_>, errno: Errno) -> Error {
     match errno {
         Errno::EACCES | Errno::EPERM | Errno::ENOENT => {

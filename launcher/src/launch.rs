@@ -182,7 +182,7 @@ impl bundle::TranslatorArguments for Call<'_> {
 pub struct Environment<'a>(pub Vec<&'a CStr>);
 
 impl Environment<'_> {
-    /// What every app is told and none is, whatever its rules.
+    /// What is done for every app, after its rules.
     fn finish(&mut self, run: &Run<'_>, attended: &Attended) {
         use bundle::Environment as _;
 
@@ -247,4 +247,62 @@ pub fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
     let mut list = Argv::new();
     list.extend(strings.iter().copied());
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use bundle::{
+        BlobKind, Digest, EmulatorKey, Encoding, ManifestBuilder, NewBlob, NewEntry, NewTranslator,
+        NewVariant,
+    };
+
+    use super::*;
+
+    /// A manifest with one translator for each of these hosts, whose only rule is an argument that names it.
+    fn manifest(hosts: &[Arch]) -> Vec<u8> {
+        let mut manifest = ManifestBuilder::new();
+        let mut blob = |kind, encoding, offset| {
+            manifest.blob(&NewBlob {
+                kind,
+                encoding,
+                offset,
+                stored: 1,
+                length: 1,
+                stored_digest: Digest([0; 32]),
+                digest: Digest([0; 32]),
+            })
+        };
+        let app = blob(BlobKind::App, Encoding::TarZstd, 0);
+        let emulator = blob(BlobKind::Emulator, Encoding::Zstd, 1);
+        let target = Arch::Alpha;
+        let variant =
+            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
+        manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
+        for host in hosts {
+            manifest.translator(&NewTranslator {
+                key: EmulatorKey { host: *host, target },
+                blob: emulator,
+                member: b"",
+                name: b"emulator",
+                version: b"1",
+                rules: &[Rule::Argument(host.name().as_bytes())],
+            });
+        }
+        manifest.finish(2).expect("the format allows it")
+    }
+
+    #[test]
+    fn an_emulator_of_the_users_is_called_as_this_hosts_own_before_any_other_is() {
+        let other = Arch::HOSTS.into_iter().find(|host| *host != HOST).expect("there are eight");
+        let rules = |hosts: &[Arch], target| {
+            let bytes = manifest(hosts);
+            let manifest = Manifest::decode(&bytes, 2).expect("it decodes");
+            let rules = rules_of(&manifest, target, Translation::UsersEmulator);
+            rules.iter().map(Rule::owned).collect::<Vec<_>>()
+        };
+        let named = |host: Arch| vec![Rule::Argument(host.name().as_bytes().to_vec())];
+        assert_eq!(rules(&[other, HOST], Arch::Alpha), named(HOST));
+        assert_eq!(rules(&[other], Arch::Alpha), named(other), "better than none");
+        assert_eq!(rules(&[other, HOST], Arch::Sparc), QEMU_RULES.map(|rule| rule.owned()), "as QEMU is");
+    }
 }

@@ -1,5 +1,5 @@
-//! Questions whose answer is found by doing. The stub's to a launcher that it has just cut out: do you run here, and are you
-//! what the bundle holds? And ours to a translator: do you work on this machine?
+//! Checks by trying. The stub executes a launcher that it has just cut out, to see whether it runs here and is the one that the
+//! bundle holds. The launcher executes an emulator, to see whether it works on this machine.
 
 use core::ffi::CStr;
 

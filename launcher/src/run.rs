@@ -25,7 +25,7 @@ pub fn main(process: &Process) -> i32 {
     match run(process) {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when standard error is closed; the exit code still says it.
+            // If standard error is closed, the exit code still says it.
             let _ = sys::stderr(error.lines());
             error.code()
         }

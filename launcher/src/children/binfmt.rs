@@ -1,7 +1,7 @@
-//! The second way: a `binfmt_misc` that belongs to the app and what it starts, and to nobody else. The kernel then starts the
-//! emulator itself, for every execve, without a process of ours beside the app. Linux 6.7, and user namespaces for everyone.
+//! The second way: a `binfmt_misc` of the app's own, in a user namespace. The kernel then starts the emulator itself for every
+//! execve, and no process of ours is needed beside the app. It takes Linux 6.7 and unprivileged user namespaces.
 //!
-//! The price: in a user namespace with one user, files of all others look like nobody's, and set-user-ID programs have no effect.
+//! The price: in a user namespace with one user, files of all others seem to belong to `nobody`, and set-user-ID bits have no effect.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::sys::{self, At, Errno, OFlags};
 
-/// Where everybody looks for it, and where no directory has to be made for it.
+/// Where it is usually mounted; this directory need not be made.
 const USUAL: &CStr = c"/proc/sys/fs/binfmt_misc";
 /// The name of a directory beside the emulator, where the usual one is missing: a kernel without the module loaded has none.
 const BESIDE: &[u8] = b"/binfmt_misc";
@@ -24,7 +24,7 @@ const BESIDE: &[u8] = b"/binfmt_misc";
 /// Not `C`: a program's set-user-ID bits would go to the emulator, and count for nothing in a user namespace anyway.
 const FLAGS: &[u8] = b"FPO";
 
-/// What can fail, in the order of the steps; the number of a step is its place. The first stands for all that the parent does.
+/// What can fail, by the number of the step. The first stands for everything that the parent does.
 const STEPS: [&str; 8] = [
     "entering the namespaces: {}",
     "a user namespace: {}",
@@ -83,7 +83,7 @@ fn write(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     sys::openat(At::CWD, path, OFlags::WRITE, 0)?.write_all(bytes)
 }
 
-/// Mounts it where it usually is, else in a directory beside the first emulator; where it is.
+/// Mounts it at the usual place, else in a directory beside the first emulator. Returns where.
 fn mount(emulators: &[(Arch, &CStr)]) -> Result<&'static CStr, Errno> {
     let Err(errno) = sys::mount_binfmt_misc(USUAL) else { return Ok(USUAL) };
     let (Errno::ENOENT, Some((_, emulator))) = (errno, emulators.first()) else { return Err(errno) };

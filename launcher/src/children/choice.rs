@@ -46,8 +46,7 @@ impl Way {
     }
 }
 
-/// Attends to the programs that the app will start, if `UNIBIN_CHILDREN` does not forbid it and this machine allows it. The app runs
-/// in any case.
+/// Attends to the programs that the app will start, unless `UNIBIN_CHILDREN` or this machine forbids it. The app runs in any case.
 pub fn attend<'a>(
     run: &Run<'a>,
     cache: &Cache,
@@ -96,7 +95,7 @@ pub fn attend<'a>(
         "children: none: unless others attend to it, a program that the app starts gets `Exec format error`",
         &[],
     );
-    // Who brings programs along may well start them. Once is enough until the next boot; who cannot tell whether it was is quiet.
+    // A bundle that brings other programs may well start them. It warns once per boot; where that cannot be remembered, never.
     let may_matter = !attended.programs.is_empty() && run.controls.children == Children::Auto;
     if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
         let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());

@@ -1,5 +1,5 @@
-//! One execve of a traced thread: what it would execute, and how it is changed so that it does. What the host's kernel runs by
-//! itself is left alone; whatever cannot be told is the kernel's to refuse.
+//! One execve of a traced thread: which file it would execute, and how the call is changed so that an emulator runs it. Calls that the
+//! host's kernel handles by itself are left alone; where something cannot be found out, the kernel gets the call as it is and refuses it.
 
 use alloc::vec::Vec;
 

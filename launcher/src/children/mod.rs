@@ -1,8 +1,8 @@
-//! Programs that the app starts. A program of the app's own CPU is refused by the host's kernel, unless somebody turns its execve
-//! into one of the emulator.
+//! Programs that the app starts. The host's kernel refuses programs of the app's CPU, unless their execve is turned into one of the
+//! emulator.
 //!
-//! A launcher is too small for that: it only finds the bundle's broker for this host and becomes it. The broker is the same
-//! program with all of this in it; it comes to the same route, and starts the app attended.
+//! The launcher does not do that itself: it executes the bundle's broker for this host. The broker is the same program compiled with
+//! all of this; it chooses the same route and starts the app.
 
 #[cfg(feature = "children")]
 pub mod binfmt;

@@ -1,5 +1,5 @@
-//! Memory that is used again and again. The allocator takes nothing back, and a broker may live for months: whatever it does
-//! for one call is built in buffers that it keeps.
+//! Buffers that are used again for each call. The allocator never frees, and a broker may live for months, so that it must not
+//! allocate for a call.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;

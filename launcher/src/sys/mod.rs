@@ -110,7 +110,7 @@ pub fn level() -> u16 {
     0
 }
 
-/// A word for a register, or whatever is in the register: a tenth of the code of a call would go into clearing arguments
+/// A word for a register, or what the register holds already: a tenth of a call's code would clear arguments
 /// that the call does not have.
 type Argument = core::mem::MaybeUninit<usize>;
 
