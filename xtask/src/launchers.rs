@@ -19,7 +19,7 @@ use std::process::Command;
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
 /// What the compiler is told for every launcher. Nothing of it may differ between machines.
-const FLAGS: [&str; 25] = [
+const FLAGS: [&str; 23] = [
     "-Clinker=rust-lld",
     "-Clinker-flavor=ld.lld",
     // No start files, libraries or libc.
@@ -47,10 +47,6 @@ const FLAGS: [&str; 25] = [
     "-Cllvm-args=-inline-threshold=20",
     // Addresses in loops are computed as written, not kept in more registers.
     "-Cllvm-args=-disable-lsr",
-    // The same two wishes of the PowerPC backend: a pointer per form of address, and the loop counter in a register of its own
-    // that every loop has to be set up for.
-    "-Cllvm-args=-ppc-formprep-max-vars=0",
-    "-Cllvm-args=-disable-ppc-ctrloops",
     // A load is not repeated on one branch to spare it on another.
     "-Cllvm-args=-enable-load-pre=false",
     // Not `-enable-gvn-sink`, half a hundredth smaller: it orders values by their addresses in the compiler's memory, so one in
