@@ -109,7 +109,7 @@ impl<'a> TreePath<'a> {
         if target.is_empty() || target.len() >= PATH_MAX || has(target, 0) || target.first() == Some(&b'/') {
             return false;
         }
-        let above = self.0.iter().filter(|byte| **byte == b'/').count();
+        let above = self.ancestors().count();
         let up = components_of(target).take_while(|part| *part == b"..").count();
         up <= above && components_of(target).skip(up).all(|part| part != b"..")
     }

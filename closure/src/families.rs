@@ -27,6 +27,8 @@ pub struct Family {
     /// over directories and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
     /// that their emulator does not cover.
     pub arguments: &'static [(&'static str, &'static str)],
+    /// Whether its programs find the files from the path that they are called by.
+    pub found_by_path: bool,
 }
 
 /// A row with nothing in it.
@@ -38,6 +40,7 @@ const NONE: Family = Family {
     files: &[],
     packages: &[],
     arguments: &[],
+    found_by_path: false,
 };
 
 /// The table. Every path is where the upstream project or Debian puts it.
@@ -105,6 +108,8 @@ pub const FAMILIES: &[Family] = &[
         libraries: &["libpython3*.so.*"],
         programs: &["usr/bin/python3*", "usr/local/bin/python3*"],
         files: &["usr/lib/python3*/**", "usr/local/lib/python3*/**", "etc/python3*/**"],
+        // `getpath.py` of CPython starts from `argv[0]`.
+        found_by_path: true,
         ..NONE
     },
     Family {

@@ -2,10 +2,8 @@
 //! suite; its indexes; its packages; and the record of why each is believed.
 //! Refuses a mirror on the first thing about it that does not hold, and says of every mirror what that was.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -14,18 +12,20 @@ use bundle::Digest;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use crate::archive_error::{ArchiveError, MirrorFailure};
 use crate::contents::Contents;
-use crate::deb::{Deb, DebError};
-use crate::digest;
+use crate::deb::Deb;
+use crate::digest::{self, FileDigest};
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
+use crate::keyring::Keyring;
 use crate::location::Location;
 use crate::mirror::{Mirror, MirrorSources, Origin, SNAPSHOT_TIMESTAMP};
-use crate::packages::{Package, PackageIndex, PackagesError};
+use crate::packages::{Package, PackageIndex};
 use crate::progress::Progress;
 use crate::ranged::{self, Member, MemberBytes, RangedError};
-use crate::release::{Release, ReleaseError, parse_timestamp};
-use crate::signature::{self, Keyring, SignatureError, Verifier};
+use crate::release::{Release, parse_timestamp};
+use crate::signature;
 use crate::sources::{self, Source, SourceFile};
 
 /// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
@@ -40,8 +40,6 @@ pub struct ArchiveOptions<'a> {
     pub cache: PathBuf,
     /// Whose signatures count.
     pub keyring: Keyring,
-    /// What checks them.
-    pub verifier: Verifier,
     /// Take an index past its `Valid-Until`.
     pub allow_stale: bool,
     /// The time to check validity against.
@@ -59,135 +57,10 @@ impl<'a> ArchiveOptions<'a> {
             mirrors: MirrorSources::default(),
             cache,
             keyring: Keyring::debian(),
-            verifier: Verifier::Auto,
             allow_stale: false,
             now: SystemTime::now(),
             fetch: FetchOptions::default(),
             progress,
-        }
-    }
-}
-
-/// What can go wrong with an archive.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// Bytes could not be had.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The table of contents is not signed as it should be.
-    #[error("the signature of `{location}` was rejected")]
-    Signature {
-        /// URL or path of the `InRelease`.
-        location: String,
-        /// Why.
-        source: SignatureError,
-    },
-    /// The table of contents cannot be used.
-    #[error("`{location}` cannot be used")]
-    Release {
-        /// URL or path of the `InRelease`.
-        location: String,
-        /// Why.
-        source: ReleaseError,
-    },
-    /// An index cannot be read.
-    #[error("the packages of `{architecture}` cannot be read")]
-    Packages {
-        /// Debian's name of the CPU.
-        architecture: String,
-        /// Why.
-        source: PackagesError,
-    },
-    /// The index of files cannot be read.
-    #[error("the index of files of `{architecture}` cannot be read")]
-    Contents {
-        /// Debian's name of the CPU.
-        architecture: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A package cannot be read.
-    #[error(transparent)]
-    Deb(#[from] DebError),
-    /// A member of a package is not as pinned.
-    #[error(transparent)]
-    Member(RangedError),
-    /// A package has no file of that path.
-    #[error("package `{package}` {version} contains no file `{path}`")]
-    NoMember {
-        /// The package.
-        package: String,
-        /// Its version.
-        version: String,
-        /// The path that was looked for.
-        path: String,
-    },
-    /// The suite has no packages for that CPU.
-    #[error("suite `{suite}` has no packages for `{architecture}`, only for `{available}`")]
-    NoArchitecture {
-        /// The suite.
-        suite: String,
-        /// What was asked for.
-        architecture: String,
-        /// What there is, separated by blanks.
-        available: String,
-    },
-    /// A text that cannot be a suite's name.
-    #[error("`{0}` is not a suite name")]
-    BadSuite(String),
-    /// There is no mirror to ask.
-    #[error("no mirror is known for suite `{0}`")]
-    NoMirror(String),
-    /// No mirror would do; one line for each, with its reason.
-    #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
-    AllMirrorsFailed {
-        /// The suite.
-        suite: String,
-        /// Each mirror and why it was refused, in the order tried.
-        failures: Vec<(Mirror, ArchiveError)>,
-    },
-}
-
-fn list(failures: &[(Mirror, ArchiveError)]) -> String {
-    failures.iter().fold(String::new(), |mut lines, (mirror, error)| {
-        let _ = write!(lines, "\n  {mirror}: {error}");
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let _ = write!(lines, ": {error}");
-            cause = error.source();
-        }
-        lines
-    })
-}
-
-impl ArchiveError {
-    /// What would have worked.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Fetch(error) => error.hint(),
-            Self::Member(error) => error.hint(),
-            Self::NoArchitecture { .. } => {
-                Some("these are Debian's names of architectures; newer ones are only in `sid`".into())
-            }
-            Self::Signature { source, .. } => source.hint(),
-            Self::Release { source, .. } => source.hint(),
-            Self::BadSuite(_) => Some("use a name such as `trixie` or `sid`".into()),
-            Self::NoMirror(_) => Some("give a mirror, or allow the snapshot archive".into()),
-            Self::AllMirrorsFailed { failures, .. } => {
-                // That one mirror lacks the file says less than what another one answered.
-                let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
-                let hint = |lacking: bool| {
-                    let mut failures = failures.iter().filter(|(_, error)| lacks(error) == lacking);
-                    failures.find_map(|(_, error)| error.hint())
-                };
-                hint(false).or_else(|| hint(true))
-            }
-            Self::Deb(error) => Some(error.hint().into()),
-            Self::Packages { .. } | Self::Contents { .. } => Some(
-                "the archive published it like this: try again after its next update, or use another suite"
-                    .into(),
-            ),
-            Self::NoMember { .. } => None,
         }
     }
 }
@@ -252,7 +125,7 @@ impl<'a> Archive<'a> {
                     let table_of_other_name = OnceLock::new();
                     return Ok(Self { options, fetcher, mirror, others, table, table_of_other_name });
                 }
-                Err(error) => failures.push((mirror, error)),
+                Err(error) => failures.push(MirrorFailure { mirror, error }),
             }
         }
         if failures.is_empty() {
@@ -315,7 +188,7 @@ impl<'a> Archive<'a> {
         dest: &Path,
     ) -> Result<(), ArchiveError> {
         let path = format!("{}/{}", source.directory, file.name);
-        self.fetch_from_any(&path, dest, (file.size, file.sha256))
+        self.fetch_from_any(&path, dest, FileDigest { size: file.size, sha256: file.sha256 })
     }
 
     /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
@@ -355,12 +228,13 @@ impl<'a> Archive<'a> {
             architecture: architecture.to_owned(),
             available: release.architectures.join(" "),
         };
-        let (size, sha256) = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        let expected = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
+        let sha256 = expected.sha256;
         let extension = name.rsplit('.').next().unwrap_or_default();
         let dest = self.options.cache.join("indexes").join(format!("{sha256}.{extension}"));
         let directory = format!("dists/{suite}/main");
         let fetch =
-            |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some((size, sha256)));
+            |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some(expected));
         let by_name = || fetch(format!("{directory}/{name}"));
         if release.by_hash {
             let within = name.rsplit_once('/').map(|(within, _)| format!("/{within}")).unwrap_or_default();
@@ -379,12 +253,16 @@ impl<'a> Archive<'a> {
     /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache directory.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
-        self.fetch_from_any(&package.filename, &dest, (package.size, package.sha256))?;
+        self.fetch_from_any(
+            &package.filename,
+            &dest,
+            FileDigest { size: package.size, sha256: package.sha256 },
+        )?;
         Ok(dest)
     }
 
     /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
-    fn fetch_from_any(&self, path: &str, dest: &Path, expected: (u64, Digest)) -> Result<(), ArchiveError> {
+    fn fetch_from_any(&self, path: &str, dest: &Path, expected: FileDigest) -> Result<(), ArchiveError> {
         let mut first = None;
         // Once an index came by it, packages are of it too.
         let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
@@ -464,7 +342,7 @@ fn vouched(
         Ok(document) if fetcher.is_offline() && !is_local => document,
         _ => fetcher.fetch_bytes(&location, MAX_INRELEASE)?,
     };
-    let signed = signature::verify(&document, &options.keyring, options.verifier, options.now)
+    let signed = signature::verify(&document, &options.keyring, options.now)
         .map_err(|source| ArchiveError::Signature { location: location.clone(), source })?;
     let unusable = |source| ArchiveError::Release { location: location.clone(), source };
     let release = Release::parse(&signed.text).map_err(unusable)?;

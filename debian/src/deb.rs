@@ -411,7 +411,7 @@ mod tests {
             for length in [0, 7, 40, 100, whole.len() - 100] {
                 std::fs::write(file.path(), &whole[..length]).expect("write");
                 let Err(error) = Deb::open(file.path()) else { panic!("{length} bytes were taken") };
-                assert!(error.hint().contains("cut off"), "{error}");
+                assert!(error.hint().contains("truncated"), "{error}");
             }
             std::fs::write(file.path(), &whole).expect("write");
             let package = Deb::open(file.path()).expect("a package");

@@ -4,21 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::packages::{Package, PackageIndex, satisfies};
+use crate::packages::{Package, PackageIndex};
+use crate::relation::{Alternative, relations};
+use crate::version::satisfies;
 
 /// Packages that others depend on for the sake of their maintainer scripts, which are never run here: `debconf` asks
 /// questions, `dpkg` and `init-system-helpers` register, `adduser` makes accounts. Taken only when asked for by name.
 const FOR_SCRIPTS: [&str; 8] =
     ["adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "install-info", "ucf"];
-
-/// One way to meet a dependency.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alternative {
-    /// The package's name, or that of a virtual package.
-    pub name: String,
-    /// Relation (`<<`, `<=`, `=`, `>=`, `>>`) and version, where one is asked for.
-    pub version: Option<(String, String)>,
-}
 
 /// A dependency that nothing in the index meets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,26 +21,6 @@ pub struct Unsatisfied {
     pub package: String,
     /// What it needs, as its control file has it.
     pub relation: String,
-}
-
-/// Reads a relation field: all of the outer list are needed, of each inner list one.
-pub fn relations(field: &str) -> Vec<Vec<Alternative>> {
-    let groups = field.split(',').map(|group| group.split('|').filter_map(alternative).collect());
-    groups.filter(|group: &Vec<_>| !group.is_empty()).collect()
-}
-
-/// `name[:arch] [(relation version)] [[arch…]] [<profile…>]`; the last two do not occur in binary packages' indexes.
-fn alternative(text: &str) -> Option<Alternative> {
-    let text = text.split(['[', '<']).next().filter(|_| !text.contains('(')).unwrap_or(text).trim();
-    let (name, rest) = text.split_once('(').map_or((text, None), |(name, rest)| (name.trim(), Some(rest)));
-    // `:any` and `:native` ask for nothing where all packages are of one CPU.
-    let name = name.split([':', ' ']).next().filter(|name| !name.is_empty())?;
-    let version = rest.and_then(|rest| {
-        let rest = rest.split(')').next()?.trim();
-        let at = rest.find(|letter: char| !"<=>".contains(letter))?;
-        Some((rest[..at].to_owned(), rest[at..].trim().to_owned()))
-    });
-    Some(Alternative { name: name.to_owned(), version })
 }
 
 /// The packages `wanted` and all that they need, each once, what was asked for first.

@@ -8,24 +8,33 @@ use std::path::Path;
 use bundle::Digest;
 use sha2::Digest as _;
 
+/// A file's size and digest: what it must be, or what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileDigest {
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of all its bytes.
+    pub sha256: Digest,
+}
+
 /// The digest of `bytes`.
 pub fn of(bytes: &[u8]) -> Digest {
     Digest(sha2::Sha256::digest(bytes).into())
 }
 
-/// The digest of the file at `path`, read as a stream, and its length in bytes.
-pub fn of_file(path: &Path) -> io::Result<(Digest, u64)> {
+/// Size and digest of the file at `path`, read as a stream.
+pub fn of_file(path: &Path) -> io::Result<FileDigest> {
     copy(&mut File::open(path)?, &mut io::sink())
 }
 
-/// Copies all of `from` to `to`; gives the digest and the number of bytes.
-pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<(Digest, u64)> {
+/// Copies all of `from` to `to`, and gives the size and digest of what was copied.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<FileDigest> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
-    let mut total = 0u64;
+    let mut size = 0u64;
     loop {
         let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok((Digest(hasher.finalize().into()), total)),
+            Ok(0) => return Ok(FileDigest { size, sha256: Digest(hasher.finalize().into()) }),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -33,7 +42,7 @@ pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<(Digest, u64)
         let bytes = buffer.get(..count).unwrap_or_default();
         hasher.update(bytes);
         to.write_all(bytes)?;
-        total = total.saturating_add(count as u64);
+        size = size.saturating_add(count as u64);
     }
 }
 

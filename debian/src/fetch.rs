@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use bundle::Digest;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::digest;
+use crate::digest::{self, FileDigest};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
 use crate::progress::{Progress, Running};
@@ -43,9 +42,6 @@ impl Default for FetchOptions {
         }
     }
 }
-
-/// What a file must be: its size in bytes and its SHA-256.
-pub type Expected = (u64, Digest);
 
 /// Fetches, by the same options and over the same kept connections.
 pub struct Fetcher<'a> {
@@ -104,8 +100,8 @@ impl<'a> Fetcher<'a> {
         &self,
         url: &str,
         dest: &Path,
-        expected: Option<Expected>,
-    ) -> Result<Expected, FetchError> {
+        expected: Option<FileDigest>,
+    ) -> Result<FileDigest, FetchError> {
         if let Some(expected) = expected
             && is_already_there(dest, expected)
         {
@@ -123,7 +119,7 @@ impl<'a> Fetcher<'a> {
             part.restart()?; // nothing says that the bytes of last time are of the same file
         }
         let label = url.rsplit('/').next().unwrap_or(url);
-        let running = Running::begin(self.progress, label, expected.map(|(size, _)| size));
+        let running = Running::begin(self.progress, label, expected.map(|expected| expected.size));
         let resumed = part.length > 0;
         running.advance(part.length);
         let fetched = match self.complete(&location, url, &mut part, expected, &running) {
@@ -170,10 +166,10 @@ impl<'a> Fetcher<'a> {
         location: &Location,
         url: &str,
         part: &mut Part,
-        expected: Option<Expected>,
+        expected: Option<FileDigest>,
         running: &Running<'_>,
-    ) -> Result<Expected, FetchError> {
-        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+    ) -> Result<FileDigest, FetchError> {
+        let limit = expected.map_or(u64::MAX, |expected| expected.size);
         match location {
             Location::File(path) => {
                 part.restart()?;
@@ -182,16 +178,18 @@ impl<'a> Fetcher<'a> {
             }
             Location::Http(_) => self.retrying(|| self.append_http(url, part, expected, running))?,
         }
-        let (computed, length) = part.digest()?;
-        let Some((size, digest)) = expected else { return Ok((length, computed)) };
-        if length != size {
-            return Err(FetchError::ShortBody { location: url.into(), expected: size, received: length });
+        let received = part.digest()?;
+        let Some(expected) = expected else { return Ok(received) };
+        if received.size != expected.size {
+            let (expected, received) = (expected.size, received.size);
+            return Err(FetchError::ShortBody { location: url.into(), expected, received });
         }
-        if computed != digest {
+        if received.sha256 != expected.sha256 {
             part.restart()?;
-            return Err(FetchError::Mismatch { location: url.into(), expected: digest, computed });
+            let (expected, computed) = (expected.sha256, received.sha256);
+            return Err(FetchError::Mismatch { location: url.into(), expected, computed });
         }
-        Ok((length, computed))
+        Ok(received)
     }
 
     /// One request for what `part` still lacks.
@@ -199,10 +197,10 @@ impl<'a> Fetcher<'a> {
         &self,
         url: &str,
         part: &mut Part,
-        expected: Option<Expected>,
+        expected: Option<FileDigest>,
         running: &Running<'_>,
     ) -> Result<(), Attempt> {
-        let limit = expected.map_or(u64::MAX, |(size, _)| size);
+        let limit = expected.map_or(u64::MAX, |expected| expected.size);
         if expected.is_none() {
             part.restart()?;
         } else if part.length >= limit {
@@ -223,7 +221,7 @@ impl<'a> Fetcher<'a> {
         }
         let announced = response.body().content_length().map(|rest| part.length + rest);
         part.append(&mut response.body_mut().as_reader(), url, limit, running)?;
-        match announced.or(expected.map(|(size, _)| size)) {
+        match announced.or(expected.map(|expected| expected.size)) {
             Some(expected) if part.length < expected => {
                 let location = url.to_owned();
                 Err(Attempt::Passing(FetchError::ShortBody { location, expected, received: part.length }))
@@ -352,7 +350,7 @@ impl Part {
         }
     }
 
-    fn digest(&mut self) -> Result<(Digest, u64), FetchError> {
+    fn digest(&mut self) -> Result<FileDigest, FetchError> {
         self.file.rewind().map_err(|error| self.io(error))?;
         digest::copy(&mut self.file, &mut io::sink()).map_err(|error| self.io(error))
     }
@@ -368,9 +366,9 @@ impl Part {
     }
 }
 
-fn is_already_there(dest: &Path, (size, digest): Expected) -> bool {
-    fs::metadata(dest).is_ok_and(|metadata| metadata.len() == size)
-        && digest::of_file(dest).is_ok_and(|(computed, _)| computed == digest)
+fn is_already_there(dest: &Path, expected: FileDigest) -> bool {
+    fs::metadata(dest).is_ok_and(|metadata| metadata.len() == expected.size)
+        && digest::of_file(dest).is_ok_and(|found| found == expected)
 }
 
 /// Reads at most `max` bytes; where the length is announced, exactly that many.

@@ -1,6 +1,6 @@
-//! Signatures checked without any program of the machine. The only file that touches `pgp` (rPGP), which does the
-//! arithmetic; whether a key may still sign, and ever might, is decided here: expiry, revocation, usage flags, and
-//! that a subkey and its primary key vouch for each other.
+//! OpenPGP signatures (RFC 9580). The only file that touches `pgp` (rPGP), which does the arithmetic and leaves the rest
+//! to its caller. So this file decides whether a key may sign: expiry of key and signature, revocation, usage flags, weak
+//! digests, and that a subkey and its primary key vouch for each other.
 
 use std::io::{self, Cursor, Read};
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{Duration, KeyDetails, Tag, Timestamp, VerifyingKey};
 
-use crate::signature::{Finding, Keyring, SignatureError};
+use crate::finding::Finding;
 
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -36,20 +36,24 @@ pub(crate) fn certificates(bytes: &[u8]) -> Vec<SignedPublicKey> {
         .unwrap_or_default()
 }
 
-/// What we find in `document` at the time `now`, and the text that was checked.
-pub(crate) fn check(
-    document: &[u8],
-    keyring: &Keyring,
-    now: SystemTime,
-) -> Result<(Vec<Finding>, String), SignatureError> {
-    let message = CleartextSignedMessage::from_armor(document);
-    let (message, _) = message.map_err(|_| SignatureError::NoSignature)?;
+/// What was found in a document.
+pub(crate) struct Checked {
+    /// One for each signature.
+    pub(crate) findings: Vec<Finding>,
+    /// The text that was checked.
+    pub(crate) text: String,
+}
+
+/// Checks every signature of `document` against `certificates`, at the time `now`. `None` where there is no signature that
+/// can be read.
+pub(crate) fn check(document: &[u8], certificates: &[u8], now: SystemTime) -> Option<Checked> {
+    let (message, _) = CleartextSignedMessage::from_armor(document).ok()?;
     let text = message.signed_text();
-    let certificates = certificates(&keyring.certificates);
+    let certificates = self::certificates(certificates);
     let now = seconds_since_1970(now);
-    let findings =
-        message.signatures().iter().map(|signature| examine(signature, &text, &certificates, now)).collect();
-    Ok((findings, text))
+    let examined = message.signatures().iter().map(|signature| examine(signature, &text, &certificates, now));
+    let findings = examined.collect();
+    Some(Checked { findings, text })
 }
 
 fn seconds_since_1970(time: SystemTime) -> u64 {
@@ -109,19 +113,9 @@ fn checked(
     name: String,
     now: u64,
 ) -> Finding {
-    let strong = matches!(
-        signature.hash_alg(),
-        Some(
-            HashAlgorithm::Sha256
-                | HashAlgorithm::Sha384
-                | HashAlgorithm::Sha512
-                | HashAlgorithm::Sha3_256
-                | HashAlgorithm::Sha3_512
-        )
-    );
     let kind_fits = matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary));
     // Asked first: rPGP refuses some of these as it would a forgery.
-    if !strong {
+    if !is_strong(signature) {
         return Finding::WeakDigest(name);
     }
     if !kind_fits || signature.verify(key, text.as_bytes()).is_err() {
@@ -134,10 +128,16 @@ fn checked(
     match standing {
         Standing::Revoked => Finding::KeyRevoked(name),
         Standing::Expired => Finding::KeyExpired(name),
-        Standing::MayNotSign => Finding::UnknownKey(name),
+        Standing::MayNotSign => Finding::NotForSigning(name),
         Standing::MaySign if expires.is_some_and(|end| end <= now) => Finding::SignatureExpired(name),
         Standing::MaySign => Finding::Good(name),
     }
+}
+
+/// Whether it is over a digest that nobody can forge today: SHA-1 and MD5 can be, and others were never common.
+fn is_strong(signature: &Signature) -> bool {
+    use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
+    matches!(signature.hash_alg(), Some(Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512))
 }
 
 /// When a span of `seconds` that starts at `start` is over; RFC 9580 has 0 for "never".
@@ -146,7 +146,8 @@ fn end(start: Option<Timestamp>, seconds: Option<u32>) -> Option<u64> {
     Some(u64::from(start?.as_secs()) + u64::from(seconds))
 }
 
-/// The newest of `signatures` that holds and is itself not over.
+/// The newest of `signatures`, by which a key says what a key may do, that holds, has not expired and is not over a weak
+/// digest; a revocation counts whatever its digest.
 fn newest<'a>(
     signatures: impl Iterator<Item = &'a Signature>,
     now: u64,
@@ -156,8 +157,11 @@ fn newest<'a>(
         end(signature.created(), signature.signature_expiration_time().map(Duration::as_secs))
             .is_none_or(|end| end > now)
     };
+    let counts = |signature: &Signature| {
+        is_strong(signature) || signature.typ() == Some(SignatureType::CertRevocation)
+    };
     signatures
-        .filter(|signature| lasts(signature) && holds(signature))
+        .filter(|signature| counts(signature) && lasts(signature) && holds(signature))
         .max_by_key(|signature| signature.created())
 }
 

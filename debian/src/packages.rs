@@ -7,10 +7,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path};
 
 use bundle::Digest;
-use debversion::Version;
 
-use crate::depends::relations;
+use crate::relation::relations;
 use crate::stanza::{Stanza, stanzas};
+use crate::version::Version;
 use crate::xz;
 
 /// One binary package, as the index describes it.
@@ -80,7 +80,7 @@ impl PackageIndex {
             packages.entry(package.name.clone()).or_default().push(package);
         }
         for versions in packages.values_mut().filter(|versions| versions.len() > 1) {
-            versions.sort_by_cached_key(|package| std::cmp::Reverse(Order::of(&package.version)));
+            versions.sort_by_cached_key(|package| std::cmp::Reverse(Version::of(&package.version)));
         }
         let mut providers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for package in packages.values().flatten().filter(|package| !package.provides.is_empty()) {
@@ -182,37 +182,6 @@ pub(crate) fn stays_inside(path: &str) -> bool {
         && !path.chars().any(|c| c.is_control() || matches!(c, ' ' | '?' | '#' | '%' | '\\'))
 }
 
-/// How Debian orders two versions, epochs and revisions included.
-pub fn compare_versions(one: &str, other: &str) -> std::cmp::Ordering {
-    Order::of(one).cmp(&Order::of(other))
-}
-
-/// Debian's order of versions; a text that is none sorts before every version.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Order {
-    Unknown(String),
-    Known(Version),
-}
-
-impl Order {
-    fn of(version: &str) -> Self {
-        version.parse().map_or_else(|_| Self::Unknown(version.to_owned()), Self::Known)
-    }
-}
-
-/// Whether `version` stands in the named relation to `wanted` (Debian Policy 7.1).
-pub(crate) fn satisfies(version: &str, relation: &str, wanted: &str) -> bool {
-    let (version, wanted) = (Order::of(version), Order::of(wanted));
-    match relation {
-        "<<" => version < wanted,
-        "<=" | "<" => version <= wanted,
-        "=" => version == wanted,
-        ">=" | ">" => version >= wanted,
-        ">>" => version > wanted,
-        _ => false,
-    }
-}
-
 /// Levenshtein's distance in bytes.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -264,14 +233,5 @@ mod tests {
         assert_eq!((own.source.as_str(), own.source_version.as_str()), ("a", "1:1.0-2+b1"));
         let other = package(&stanza("Filename: pool/a.deb\nSource: s (1:1.0-2)")).expect("a package");
         assert_eq!((other.source.as_str(), other.source_version.as_str()), ("s", "1:1.0-2"));
-    }
-
-    #[test]
-    fn versions_are_ordered_as_debian_orders_them() {
-        let mut versions =
-            ["1.0-1", "not a version", "1:0.1-1", "1.0~rc1-1", "1.0-1+b9", "1.0-1+b10", "1.9-1"];
-        versions.sort_by_cached_key(|version| Order::of(version));
-        let wanted = ["not a version", "1.0~rc1-1", "1.0-1", "1.0-1+b9", "1.0-1+b10", "1.9-1", "1:0.1-1"];
-        assert_eq!(versions, wanted);
     }
 }

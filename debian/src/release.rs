@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bundle::Digest;
 
+use crate::digest::FileDigest;
 use crate::stanza::stanzas;
 
 /// A suite's signed table of contents.
@@ -24,7 +25,7 @@ pub struct Release {
     pub architectures: Vec<String>,
     /// Whether indexes can be fetched by digest, which no update of the mirror disturbs.
     pub by_hash: bool,
-    files: HashMap<String, (u64, Digest)>,
+    files: HashMap<String, FileDigest>,
 }
 
 /// A `Release` file that cannot be used.
@@ -84,9 +85,9 @@ impl Release {
             match words[..] {
                 [] => {}
                 [digest, size, path] => {
-                    let digest = digest.parse().map_err(|_| field("SHA256"))?;
+                    let sha256 = digest.parse().map_err(|_| field("SHA256"))?;
                     let size = size.parse().map_err(|_| field("SHA256"))?;
-                    files.insert(path.to_owned(), (size, digest));
+                    files.insert(path.to_owned(), FileDigest { size, sha256 });
                 }
                 _ => return Err(field("SHA256")),
             }
@@ -108,13 +109,13 @@ impl Release {
     }
 
     /// Size in bytes and SHA-256 of the index at `path`, relative to the suite's directory.
-    pub fn file(&self, path: &str) -> Option<(u64, Digest)> {
+    pub fn file(&self, path: &str) -> Option<FileDigest> {
         self.files.get(path).copied()
     }
 
     /// Whether a file of this digest is part of the suite.
     pub fn lists(&self, sha256: Digest) -> bool {
-        self.files.values().any(|(_, listed)| *listed == sha256)
+        self.files.values().any(|listed| listed.sha256 == sha256)
     }
 
     /// Refuses the table of another suite: the same keys sign all of them, so a mirror could swap one for another.
@@ -240,7 +241,7 @@ mod tests {
             assert!(matches!(Release::parse(&broken), Err(ReleaseError::Field { field: "SHA256" })));
         }
         let release = Release::parse(TEXT).expect("a release");
-        assert_eq!(release.file("main/x"), Some((0, crate::digest::of(b""))));
+        assert_eq!(release.file("main/x"), Some(FileDigest { size: 0, sha256: crate::digest::of(b"") }));
     }
 
     #[test]

@@ -1,60 +1,13 @@
-//! Who signed an `InRelease`: by `gpgv` where the machine has it, else by our own OpenPGP code, with the same answer.
-//! Returns only the text that a signature covers. Refuses a document with any bad signature, and one without a good
-//! signature of a known key that is neither expired nor revoked, over a digest no weaker than SHA-256.
+//! Who signed an `InRelease`. Returns only the text that a signature covers. Refuses a document with any bad signature,
+//! and one without a good signature of a known key that is neither expired nor revoked, over a digest no weaker than
+//! SHA-256. One implementation decides, on every machine alike: `openpgp`, over the library rPGP.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::clearsign::Clearsigned;
-use crate::{gpgv, openpgp};
-
-/// Debian's archive keys; `keys/README.md` says where they are from.
-const DEBIAN_KEYS: &[u8] = include_bytes!("../keys/debian-archive-keyring.gpg");
-
-/// The public keys that are believed: OpenPGP certificates, one after another, not armored.
-#[derive(Debug, Clone)]
-pub struct Keyring {
-    pub(crate) certificates: Vec<u8>,
-}
-
-impl Keyring {
-    /// Debian's own archive keys.
-    pub fn debian() -> Self {
-        Self { certificates: DEBIAN_KEYS.to_vec() }
-    }
-
-    /// The keys of the file at `path`, armored or not, and no others.
-    pub fn from_file(path: &Path) -> Result<Self, SignatureError> {
-        let unreadable = |source| SignatureError::Keyring { path: path.to_owned(), source };
-        let bytes = fs::read(path).map_err(unreadable)?;
-        let certificates = openpgp::dearmored(bytes).map_err(unreadable)?;
-        if openpgp::certificates(&certificates).is_empty() {
-            let empty = io::Error::new(io::ErrorKind::InvalidData, "it contains no OpenPGP certificate");
-            return Err(unreadable(empty));
-        }
-        Ok(Self { certificates })
-    }
-
-    /// These keys and those of the file at `path`.
-    pub fn with_file(mut self, path: &Path) -> Result<Self, SignatureError> {
-        self.certificates.extend(Self::from_file(path)?.certificates);
-        Ok(self)
-    }
-}
-
-/// What checks signatures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Verifier {
-    /// `gpgv` where the machine has it, else our own code.
-    #[default]
-    Auto,
-    /// `gpgv`, or an error where there is none.
-    Gpgv,
-    /// Our own code, whatever the machine has.
-    BuiltIn,
-}
+use crate::finding::Finding;
+use crate::keyring::Keyring;
+use crate::openpgp;
 
 /// A text and who vouches for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +45,12 @@ pub enum SignatureError {
         /// Key ID or fingerprint.
         key: String,
     },
+    /// The only signatures are by keys that are not for signing.
+    #[error("signed by key `{key}`, which is not a signing key of its certificate")]
+    NotForSigning {
+        /// Key ID or fingerprint.
+        key: String,
+    },
     /// The signature itself was made for a time that is over.
     #[error("the signature by key `{key}` has expired")]
     SignatureExpired {
@@ -113,17 +72,6 @@ pub enum SignatureError {
     /// There is no signature that could be read.
     #[error("there is no readable signature")]
     NoSignature,
-    /// A keyring file cannot be used.
-    #[error("cannot use the keyring `{path}`", path = path.display())]
-    Keyring {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// `gpgv` could not be run.
-    #[error("cannot run `gpgv`")]
-    Gpgv(#[source] io::Error),
 }
 
 impl SignatureError {
@@ -137,64 +85,39 @@ impl SignatureError {
             Self::KeyExpired { .. } | Self::SignatureExpired { .. } => {
                 "check this machine's clock; a newer keyring may hold the key with a later date"
             }
-            Self::Gpgv(_) => "the built-in verifier does not need `gpgv`",
             _ => return None,
         }
         .to_owned())
     }
 }
 
-/// What one signature of a document turned out to be; the text names the key.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
-    Good(String),
-    Bad(String),
-    KeyExpired(String),
-    KeyRevoked(String),
-    SignatureExpired(String),
-    WeakDigest(String),
-    UnknownKey(String),
-}
-
-/// Checks the clear-signed `document` against `keyring`, at the time `now` (`gpgv` goes by the machine's clock).
-pub fn verify(
-    document: &[u8],
-    keyring: &Keyring,
-    verifier: Verifier,
-    now: SystemTime,
-) -> Result<Signed, SignatureError> {
+/// Checks the clear-signed `document` against `keyring`, at the time `now`.
+pub fn verify(document: &[u8], keyring: &Keyring, now: SystemTime) -> Result<Signed, SignatureError> {
     let framed = Clearsigned::parse(document).map_err(|reason| SignatureError::Frame { reason })?;
-    let with_gpgv = match verifier {
-        Verifier::Gpgv => true,
-        Verifier::BuiltIn => false,
-        Verifier::Auto => gpgv::is_present(),
-    };
-    let (findings, checked) = if with_gpgv {
-        gpgv::check(document, keyring).map_err(SignatureError::Gpgv)?
-    } else {
-        openpgp::check(document, keyring, now)?
-    };
-    let fingerprints = judge(findings)?;
+    let checked = openpgp::check(document, keyring.certificates(), now).ok_or(SignatureError::NoSignature)?;
+    let fingerprints = judge(checked.findings)?;
     // Two readers of one format may differ in what they take for the signed text; then neither is believed.
-    if !framed.is_text(&checked) {
+    if !framed.is_text(&checked.text) {
         return Err(SignatureError::Frame { reason: "its signed text can be read in two ways" });
     }
     Ok(Signed { text: framed.text, fingerprints })
 }
 
-/// One good signature is enough (archives sign with the keys of several releases, and not all are known
-/// everywhere), but a bad one spoils all. Where none is good, the gravest reason is told.
+/// One good signature is enough (archives sign with the keys of several releases, and not all are known everywhere), but
+/// a bad one refuses the document. Where none is good, the gravest reason is given. A key counts once.
 fn judge(findings: Vec<Finding>) -> Result<Vec<String>, SignatureError> {
     let (mut good, mut unknown, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings {
         match finding {
+            Finding::Good(key) if good.contains(&key) => {}
             Finding::Good(key) => good.push(key),
             Finding::UnknownKey(key) => unknown.push(key),
             Finding::Bad(key) => return Err(SignatureError::Bad { key }),
             Finding::KeyRevoked(key) => faults.push((0, SignatureError::KeyRevoked { key })),
             Finding::KeyExpired(key) => faults.push((1, SignatureError::KeyExpired { key })),
-            Finding::SignatureExpired(key) => faults.push((2, SignatureError::SignatureExpired { key })),
-            Finding::WeakDigest(key) => faults.push((3, SignatureError::WeakDigest { key })),
+            Finding::NotForSigning(key) => faults.push((2, SignatureError::NotForSigning { key })),
+            Finding::SignatureExpired(key) => faults.push((3, SignatureError::SignatureExpired { key })),
+            Finding::WeakDigest(key) => faults.push((4, SignatureError::WeakDigest { key })),
         }
     }
     if !good.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use debian::{Digest, FetchError, FetchOptions, Fetcher, Silent, digest};
+use debian::{FetchError, FetchOptions, Fetcher, FileDigest, Silent, digest};
 
 /// Serves one prepared answer per connection, in order, then refuses connections. Gives its URL and the requests.
 fn serve(answers: Vec<Vec<u8>>) -> (String, Receiver<String>) {
@@ -47,8 +47,8 @@ fn fetcher(retries: u32) -> Fetcher<'static> {
 
 const BODY: &[u8] = b"0123456789abcdef";
 
-fn expected() -> (u64, Digest) {
-    (BODY.len() as u64, digest::of(BODY))
+fn expected() -> FileDigest {
+    FileDigest { size: BODY.len() as u64, sha256: digest::of(BODY) }
 }
 
 fn part(dest: &Path) -> std::path::PathBuf {

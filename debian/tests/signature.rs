@@ -1,12 +1,17 @@
-//! Signatures, by `gpgv` and by our own code on the same inputs: both must say the same, for the same reason.
-//! Needs `gpgv`, and the machine's Debian mirror for a real `InRelease`; fails where one of them is missing.
+//! Signatures that GnuPG made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where the machine has
+//! no `gpgv`, or no Debian mirror, that says NOT RUN.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use debian::signature::{Signed, verify};
-use debian::{FetchOptions, Fetcher, Keyring, MirrorSources, SignatureError, Silent, Verifier};
+use debian::{FetchOptions, Fetcher, Keyring, MirrorSources, SignatureError, Silent};
+use end_to_end::needs;
+
+mod oracle;
+
+use oracle::{Finding, findings};
 
 fn data(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/data/signatures", name].iter().collect()
@@ -16,24 +21,42 @@ fn document(name: &str) -> Vec<u8> {
     fs::read(data(name)).expect("test data")
 }
 
-fn test_keys() -> Keyring {
-    Keyring::from_file(&data("keyring.gpg")).expect("test keyring")
+/// A keyring and its file.
+struct Keys {
+    ring: Keyring,
+    file: PathBuf,
 }
 
-/// The answer of both verifiers, which must agree.
-fn both(document: &[u8], keyring: &Keyring) -> Result<Signed, SignatureError> {
-    let now = SystemTime::now();
-    let gpgv = verify(document, keyring, Verifier::Gpgv, now);
-    let built_in = verify(document, keyring, Verifier::BuiltIn, now);
-    assert!(!matches!(gpgv, Err(SignatureError::Gpgv(_))), "these tests need `gpgv`: {gpgv:?}");
-    match (&gpgv, &built_in) {
-        (Ok(a), Ok(b)) => assert_eq!(a, b),
-        (Err(a), Err(b)) => {
-            assert_eq!(std::mem::discriminant(a), std::mem::discriminant(b), "`{a}` / `{b}`");
-        }
-        _ => panic!("`gpgv` and the built-in verifier disagree: {gpgv:?} / {built_in:?}"),
+fn test_keys() -> Keys {
+    let file = data("keyring.gpg");
+    Keys { ring: Keyring::from_file(&file).expect("test keyring"), file }
+}
+
+fn debian_keys() -> Keys {
+    let file = [env!("CARGO_MANIFEST_DIR"), "keys/debian-archive-keyring.gpg"].iter().collect();
+    Keys { ring: Keyring::debian(), file }
+}
+
+/// Our answer, with which `gpgv` must agree. Documents with a broken frame are not asked of it: it reads less strictly.
+fn both(document: &[u8], keyring: &Keys) -> Result<Signed, SignatureError> {
+    let answer = verify(document, &keyring.ring, SystemTime::now());
+    let ours = match &answer {
+        Ok(_) => Finding::Good,
+        Err(SignatureError::Bad { .. }) => Finding::Bad,
+        Err(SignatureError::KeyRevoked { .. }) => Finding::KeyRevoked,
+        Err(SignatureError::KeyExpired { .. }) => Finding::KeyExpired,
+        Err(SignatureError::SignatureExpired { .. }) => Finding::SignatureExpired,
+        Err(SignatureError::WeakDigest { .. }) => Finding::WeakDigest,
+        Err(SignatureError::UnknownKey { .. }) => Finding::UnknownKey,
+        Err(_) => return answer,
+    };
+    if let Some(found) = findings(document, &fs::read(&keyring.file).expect("a keyring")) {
+        // As here: a bad one spoils all, a good one is enough, else the gravest reason counts.
+        let good = found.contains(&Finding::Good) && !found.contains(&Finding::Bad);
+        let theirs = if good { Some(Finding::Good) } else { found.into_iter().min() };
+        assert_eq!(theirs, Some(ours), "`gpgv` and we disagree: {answer:?}");
     }
-    gpgv
+    answer
 }
 
 fn inrelease(suite: &str) -> Vec<u8> {
@@ -46,7 +69,8 @@ fn inrelease(suite: &str) -> Vec<u8> {
 
 #[test]
 fn a_real_inrelease_is_refused_after_any_tampering_and_accepted_when_restored() {
-    let keys = Keyring::debian();
+    needs!("apt-mirror");
+    let keys = debian_keys();
     let real = inrelease("trixie");
     let text = String::from_utf8(real.clone()).expect("text");
 
@@ -106,7 +130,7 @@ fn one_good_signature_is_enough_beside_one_that_says_nothing() {
 fn a_key_counts_until_the_moment_it_expires() {
     let at = |seconds| {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        verify(&document("signed-by-expired.asc"), &test_keys(), Verifier::BuiltIn, now)
+        verify(&document("signed-by-expired.asc"), &test_keys().ring, now)
     };
     assert!(matches!(at(1_748_779_200), Err(SignatureError::KeyExpired { .. })));
     assert!(at(1_748_779_199).is_ok());
@@ -114,10 +138,8 @@ fn a_key_counts_until_the_moment_it_expires() {
 
 #[test]
 fn an_armored_keyring_is_as_good_as_a_binary_one_and_an_empty_one_is_refused() {
-    assert!(matches!(Keyring::from_file(&data("README.md")), Err(SignatureError::Keyring { .. })));
-    assert!(matches!(Keyring::from_file(&data("none.gpg")), Err(SignatureError::Keyring { .. })));
+    assert!(Keyring::from_file(&data("README.md")).is_err());
+    assert!(Keyring::from_file(&data("none.gpg")).is_err());
     let armored = Keyring::from_file(&data("good.asc")).expect("armored keyring");
-    assert!(both(&document("signed-by-good.asc"), &armored).is_ok());
-    let more = Keyring::debian().with_file(&data("good.asc")).expect("armored keyring");
-    assert!(both(&document("signed-by-good.asc"), &more).is_ok());
+    assert!(verify(&document("signed-by-good.asc"), &armored, SystemTime::now()).is_ok());
 }

@@ -261,7 +261,7 @@ mod tests {
             let mut nothing = catalogue.find(key).expect_err("no row for it");
             assert_eq!(nothing.to_string(), "no emulator runs cris programs on an x86_64 host");
             let hint = nothing.hint().expect("a hint");
-            for words in ["no emulator of the catalogue", "`emulators.toml`", "`--emulator x86_64=FILE`"] {
+            for words in ["the catalogue has no emulator", "`emulators.toml`", "`--emulator x86_64=FILE`"] {
                 assert!(hint.contains(words), "{hint}");
             }
             nothing.nearest.push(Arch::Aarch64);

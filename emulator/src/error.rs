@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use bundle::{Digest, EmulatorKey};
+use debian::{ArchiveError, FetchError};
 
 use crate::catalogue::{CatalogueError, NoEmulator};
 use crate::elf_check::ElfFault;
@@ -104,9 +105,28 @@ pub struct Failure {
     /// A mirror, or the archive as a whole.
     pub place: String,
     /// What went wrong.
-    pub source: Box<dyn Error + Send + Sync>,
+    pub source: FailureCause,
+}
+
+/// Why a place could not give an emulator.
+#[derive(Debug, thiserror::Error)]
+pub enum FailureCause {
+    /// A Debian archive, or the package that it gave.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A copy of a store.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+impl Failure {
     /// What would have worked.
-    pub hint: Option<String>,
+    pub fn hint(&self) -> Option<String> {
+        match &self.source {
+            FailureCause::Archive(error) => error.hint(),
+            FailureCause::Fetch(error) => error.hint(),
+        }
+    }
 }
 
 impl EmulatorError {
@@ -136,7 +156,7 @@ impl EmulatorError {
             Self::Translators(error) => error.hint(),
             Self::Lock(error) => error.hint(),
             // The last place decides: the ones before it merely lacked the package.
-            Self::Fetch { failures, .. } => failures.iter().rev().find_map(|failure| failure.hint.clone()),
+            Self::Fetch { failures, .. } => failures.iter().rev().find_map(Failure::hint),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey};
+use debian::compare_versions;
 use debian::digest;
-use debian::packages::compare_versions;
 use serde::{Deserialize, Serialize};
 
 use crate::arch_name;

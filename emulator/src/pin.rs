@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
+use debian::FileDigest;
 use debian::digest;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebError, DebKind, FetchOptions, MirrorSources, Package,
@@ -17,7 +18,7 @@ use debian::{
 use tempfile::NamedTempFile;
 
 use crate::elf_check::{self, ElfFault};
-use crate::provider::upstream_version;
+use crate::qemu_version::upstream;
 
 /// Where one host's emulators come from.
 #[derive(Clone, Copy)]
@@ -216,7 +217,7 @@ fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<
             // QEMU 7.2 has CPUs that later releases do not: a target is in the catalogue for every host or for none.
             .and_then(|name| Arch::CATALOGUED.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
-            let (sha256, size) = checked(entry.reader, &path, supply.host, options)?;
+            let FileDigest { size, sha256 } = checked(entry.reader, &path, supply.host, options)?;
             pins.insert(target, Pin { path, size, sha256, tar_offset: here });
         }
         Ok::<_, PinError>(ControlFlow::Continue(()))
@@ -229,7 +230,7 @@ fn checked(
     path: &str,
     host: Arch,
     options: &PinOptions<'_>,
-) -> Result<(Digest, u64), PinError> {
+) -> Result<FileDigest, PinError> {
     let io = |source| PinError::Io { path: options.cache.clone(), source };
     let mut file = NamedTempFile::new_in(&options.cache).map_err(io)?;
     let found = digest::copy(program, file.as_file_mut()).map_err(io)?;
@@ -248,7 +249,7 @@ fn write_row(
     files: &[SourceFile],
     pins: &BTreeMap<Arch, Pin>,
 ) -> fmt::Result {
-    let version = upstream_version(&package.version);
+    let version = upstream(&package.version);
     writeln!(text, "\n[[row]]\nhost = {}\ntranslator = {}", quoted(host.name()), quoted(name))?;
     writeln!(text, "version = {}\nlicence = {}\nlimits = [", quoted(version), quoted(LICENCE))?;
     for limit in LIMITS.iter().chain(limits) {

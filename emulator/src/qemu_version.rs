@@ -24,6 +24,12 @@ fn of_bytes(bytes: &[u8], target: Arch) -> Option<String> {
     version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
 }
 
+/// `10.0.13` of `1:10.0.13+ds-0+deb13u1`: without epoch, revision and the mark of a repacked source.
+pub(crate) fn upstream(version: &str) -> &str {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    version.split(['+', '-', '~']).next().unwrap_or(version)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

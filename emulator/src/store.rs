@@ -19,7 +19,7 @@ pub use fault::StoreError;
 
 use crate::elf_check;
 use crate::record::{Emulator, Record};
-use debian::digest;
+use debian::{FileDigest, digest};
 
 /// A store. Several processes may use the same one at once.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Store {
 }
 
 /// What is known of a program before it is written; the store adds its digest and size.
-pub type Describe<'a> = &'a dyn Fn(Digest, u64) -> Record;
+pub type Describe<'a> = &'a dyn Fn(FileDigest) -> Record;
 
 /// Holds off other processes that want to fetch the same emulator, until it is dropped.
 #[derive(Debug)]
@@ -105,8 +105,10 @@ impl Store {
         let Some(record) = self.record(key)? else { return Ok(None) };
         let file = self.blob(record.digest);
         match digest::of_file(&file) {
-            Ok((computed, _)) if computed == record.digest => Ok(Some(Emulator { key, file, record })),
-            Ok((computed, _)) => Err(StoreError::Corrupt { path: file, expected: record.digest, computed }),
+            Ok(found) if found.sha256 == record.digest => Ok(Some(Emulator { key, file, record })),
+            Ok(found) => {
+                Err(StoreError::Corrupt { path: file, expected: record.digest, computed: found.sha256 })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::read(&file, error)),
         }
@@ -124,15 +126,15 @@ impl Store {
         let blobs = self.directory("blobs/sha256")?;
         let mut temporary =
             NamedTempFile::new_in(&blobs).map_err(|error| StoreError::write(&blobs, error))?;
-        let (digest, size) = digest::copy(program, temporary.as_file_mut())
+        let found = digest::copy(program, temporary.as_file_mut())
             .map_err(|error| StoreError::write(temporary.path(), error))?;
-        if let Some(expected) = expected.filter(|expected| *expected != digest) {
-            return Err(StoreError::Unexpected { key, expected, computed: digest });
+        if let Some(expected) = expected.filter(|expected| *expected != found.sha256) {
+            return Err(StoreError::Unexpected { key, expected, computed: found.sha256 });
         }
         elf_check::check(temporary.path(), key.host).map_err(|fault| StoreError::Refused { key, fault })?;
-        let file = self.blob(digest);
+        let file = self.blob(found.sha256);
         persist(temporary, &file, 0o555)?;
-        let record = describe(digest, size);
+        let record = describe(found);
         self.write_record(key, &record)?;
         Ok(Emulator { key, file, record })
     }
@@ -222,7 +224,7 @@ impl Store {
     pub(crate) fn adopt(&self, key: EmulatorKey, record: Record) -> Result<Option<Emulator>, StoreError> {
         let file = self.blob(record.digest);
         match digest::of_file(&file) {
-            Ok((computed, _)) if computed == record.digest => {
+            Ok(found) if found.sha256 == record.digest => {
                 self.write_record(key, &record)?;
                 Ok(Some(Emulator { key, file, record }))
             }

@@ -14,8 +14,6 @@ use serde::de::Deserializer;
 use crate::calling;
 use crate::catalogue::{Catalogue, NoEmulator};
 use crate::elf_check::{self, ElfFault};
-use crate::error::EmulatorError;
-use crate::provider::Options;
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
 use crate::{arch_name, toml_file};
 
@@ -200,6 +198,11 @@ impl Own {
         self.rules.iter().any(|rule| rule.probe().is_some())
     }
 
+    /// Whether the file has its program's digest.
+    pub fn is_pinned(&self) -> bool {
+        self.sha256.is_some()
+    }
+
     /// The program, checked.
     pub fn emulator(&self) -> Result<Emulator, TranslatorsError> {
         let Self { key, name, program, .. } = self;
@@ -208,8 +211,9 @@ impl Own {
             TranslatorsError::Program { key: *key, name, program, fault }
         };
         elf_check::check(program, key.host).map_err(refused)?;
-        let (computed, size) =
+        let found =
             digest::of_file(program).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
+        let computed = found.sha256;
         if let Some(expected) = self.sha256.filter(|expected| *expected != computed) {
             return Err(TranslatorsError::Digest { program: program.clone(), expected, computed });
         }
@@ -217,7 +221,7 @@ impl Own {
         let (source_name, version) = source.split_once(' ').unwrap_or((&source, ""));
         let record = Record {
             digest: computed,
-            size,
+            size: found.size,
             translator: name.clone(),
             version: self.version.clone(),
             source: SourcePackage {
@@ -230,18 +234,6 @@ impl Own {
             pin: None,
         };
         Ok(Emulator { key: *key, file: program.clone(), record })
-    }
-
-    /// The program, checked. Where only locked ones are taken, the lock has its digest, or its row pins it in a file that was
-    /// `named`: a pin in a file that was merely found binds nobody but this machine.
-    pub fn obtain(&self, options: &Options<'_>, named: bool) -> Result<Emulator, EmulatorError> {
-        let found = self.emulator()?;
-        let locked = options.lock.and_then(|lock| lock.find(self.key));
-        let is_locked = locked.is_some_and(|locked| locked.sha256 == found.record.digest);
-        if !options.only_locked || is_locked || named && self.sha256.is_some() {
-            return Ok(found);
-        }
-        Err(EmulatorError::OwnNotLocked { key: self.key, name: self.name.clone() })
     }
 }
 

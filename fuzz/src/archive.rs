@@ -1,4 +1,4 @@
-//! A Debian archive, as a mirror could send it: indexes, their signature, packages.
+//! Whatever a mirror could send in place of a Debian archive: indexes, their signature, packages.
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
@@ -6,10 +6,10 @@ use std::path::{Component, Path};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use debian::depends::{closure, relations};
+use debian::depends::closure;
 use debian::release::Release;
 use debian::signature::verify;
-use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, Verifier, digest};
+use debian::{Contents, Deb, DebEntry, DebError, DebKind, Keyring, PackageIndex, digest, relations};
 
 use crate::scratch;
 
@@ -43,7 +43,7 @@ pub(crate) fn release(input: &[u8]) {
     contents.holders(b"bash");
 }
 
-/// `InRelease`: a text is given out only with somebody who vouches for it.
+/// `InRelease`: a text is returned only together with a valid signer.
 pub(crate) fn inrelease(input: &[u8]) {
     static KEYRING: OnceLock<Keyring> = OnceLock::new();
     let keyring = KEYRING.get_or_init(|| {
@@ -51,13 +51,13 @@ pub(crate) fn inrelease(input: &[u8]) {
         Keyring::from_file(Path::new(path)).expect("the tests' keyring")
     });
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-    match verify(input, keyring, Verifier::BuiltIn, now) {
+    match verify(input, keyring, now) {
         Ok(signed) => assert!(!signed.fingerprints.is_empty()),
         Err(error) => drop((error.to_string(), error.hint())),
     }
 }
 
-/// A package: every entry that it gives out is inside the tree.
+/// A package: every entry that it yields is inside the tree.
 pub(crate) fn deb(input: &[u8]) {
     let Ok(package) = Deb::open(&scratch::file(input)) else { return };
     let _ = package.control();
@@ -75,7 +75,7 @@ pub(crate) fn deb(input: &[u8]) {
     let _ = package.read("usr/bin/app", 1 << 16);
 }
 
-/// The index of an xz file, by which single blocks of a package are fetched.
+/// The index of an xz file, which tells how to fetch single blocks of a package.
 pub(crate) fn xz(input: &[u8]) {
     let (length, rest) = crate::format::number(input);
     let Some((header, rest)) = rest.split_at_checked(12) else { return };

@@ -1,5 +1,5 @@
-//! A target's corpus as one file: the inputs one after the other, each behind its length (u32, little-endian), packed by
-//! Zstandard. As single files they would be thousands.
+//! A target's corpus as one file: the inputs one after the other, each preceded by its length (u32,
+//! little-endian), compressed with Zstandard. As single files they would be thousands.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ pub fn path(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(format!("{target}.zst"))
 }
 
-/// The inputs that are kept for a target; none where nothing is.
+/// The inputs that are kept for a target; empty if there are none.
 pub fn read(target: &str) -> io::Result<Vec<Vec<u8>>> {
     let packed = match fs::read(path(target)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -30,7 +30,7 @@ pub fn read(target: &str) -> io::Result<Vec<Vec<u8>>> {
     Ok(inputs)
 }
 
-/// Keeps these inputs for a target, and no others.
+/// Replaces the inputs that are kept for a target.
 pub fn write(target: &str, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
     inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     inputs.dedup();

@@ -1,5 +1,5 @@
-//! Everything that reads ELF files: the closure's reader, the packer's (its own file, since the packer is no library),
-//! the check of an emulator. What two of them say of one file must agree.
+//! All readers of ELF files: the closure's, the packer's (included as a file, since the packer is not a
+//! library) and the check of an emulator. They must agree about a file.
 
 use std::io::Cursor;
 

@@ -6,7 +6,7 @@ use launcher::route::{Route, choose_entry};
 
 use crate::launched::launched;
 
-/// The footer: what is taken says the same when it is written again.
+/// The footer: whatever is accepted is written back identically.
 pub(crate) fn footer(input: &[u8]) {
     let (length, bytes) = number(input);
     let Some(last) = bytes.last_chunk::<{ Footer::LEN }>() else { return };
@@ -21,7 +21,7 @@ pub(crate) fn footer(input: &[u8]) {
     }
 }
 
-/// The manifest, and what the launcher decides from it: no reference leads outside, no blob over another.
+/// The manifest, and what the launcher decides from it: no reference leads outside, no blob overlaps another.
 pub(crate) fn manifest(input: &[u8]) {
     launched(|| decode_and_choose(input));
 }
@@ -62,14 +62,14 @@ fn decode_and_choose(input: &[u8]) {
     }
 }
 
-/// The signatures behind the manifest.
+/// The signatures after the manifest.
 pub(crate) fn signatures(input: &[u8]) {
     if let Ok(signatures) = Signatures::decode(input) {
         signatures.iter().for_each(drop);
     }
 }
 
-/// A number and the bytes behind it.
+/// A number and the bytes after it.
 pub(crate) fn number(input: &[u8]) -> (u64, &[u8]) {
     input.split_first_chunk().map_or((0, input), |(number, rest)| (u64::from_le_bytes(*number), rest))
 }

@@ -1,7 +1,8 @@
-//! What reads bytes of strangers, one function per target: each takes any bytes, and must end without a panic, in little
-//! memory, and with what it claims. `cargo xtask fuzz` hands them to libFuzzer; `tests/corpus.rs` replays what that found.
+//! Parsers of untrusted input, one function per target. Each accepts any bytes and must end without a panic,
+//! in little memory, and with the result that it promises. `cargo xtask fuzz` passes them to libFuzzer;
+//! `tests/corpus.rs` replays what it found.
 //!
-//! Nothing here executes anything, and nothing of it gets into what users run.
+//! Nothing here executes anything, and none of it becomes part of what users run.
 
 mod archive;
 pub mod corpus;
@@ -22,7 +23,7 @@ pub struct Target {
     pub name: &'static str,
     /// The longest input that is tried, in bytes.
     pub max: usize,
-    /// What is done with each input.
+    /// What to do with each input.
     pub run: fn(&[u8]),
 }
 
@@ -42,7 +43,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "xz", max: 4096, run: archive::xz },
 ];
 
-/// The target of this name.
+/// The target with this name.
 pub fn target(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use launcher::Rewinding;
 
-/// libFuzzer runs every input on one thread, and no other one of ours is there.
+/// libFuzzer runs every input on one thread, and we start no other.
 #[global_allocator]
 static MEMORY: Rewinding<System> = Rewinding::new(System);
 

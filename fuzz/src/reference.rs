@@ -1,5 +1,5 @@
-//! Zstandard as its authors wrote it: what our decoder is compared with, and what packs a corpus. The only file that
-//! touches `zstd`.
+//! The reference implementation of Zstandard: our decoder is compared with it, and it compresses a corpus.
+//! The only file that uses `zstd`.
 
 use std::io::{self, Read as _};
 
@@ -16,7 +16,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
     zstd::decode_all(bytes)
 }
 
-/// As small as it gets.
+/// At the highest level.
 pub(crate) fn pack(bytes: &[u8]) -> io::Result<Vec<u8>> {
     zstd::encode_all(bytes, 19)
 }

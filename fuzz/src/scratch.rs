@@ -1,4 +1,4 @@
-//! One file in memory per thread, for readers that want a path.
+//! One file in memory per thread, for readers that need a path.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -10,7 +10,7 @@ thread_local! {
         tempfile::tempfile_in("/dev/shm").or_else(|_| tempfile::tempfile()).expect("a temporary file");
 }
 
-/// A path with these bytes behind it until the next call.
+/// A path to these bytes, valid until the next call.
 pub(crate) fn file(bytes: &[u8]) -> PathBuf {
     FILE.with(|file| {
         file.write_all_at(bytes, 0).expect("room");
@@ -19,7 +19,7 @@ pub(crate) fn file(bytes: &[u8]) -> PathBuf {
     })
 }
 
-/// Other bytes at the beginning of that file.
+/// Replaces the first bytes of that file.
 pub(crate) fn overwrite(bytes: &[u8]) {
     FILE.with(|file| file.write_all_at(bytes, 0).expect("room"));
 }

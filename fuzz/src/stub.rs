@@ -1,9 +1,10 @@
-//! The stub's text for any list of launchers: it is refused, or it is text, of its size, that ends in a line feed.
+//! The stub's text for any list of launchers: the list is refused, or the result is text of the right size
+//! that ends in a line feed.
 
 use bundle::{Arch, Digest};
 use templates::{STUB_LEN, StubLauncher, stub as render};
 
-/// 21 bytes say a launcher: CPU, offset, length, four of its digest.
+/// 21 bytes describe a launcher: architecture, offset, length, four bytes of its digest.
 const ROW: usize = 21;
 
 pub(crate) fn stub(input: &[u8]) {

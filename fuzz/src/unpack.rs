@@ -15,10 +15,10 @@ use sha2::{Digest as _, Sha256};
 use crate::launched::launched;
 use crate::{reference, scratch};
 
-/// No more than this is unpacked of one input.
+/// At most this much of one input is unpacked.
 const MOST: usize = 1 << 18;
 
-/// What both take, both unpack to the same bytes.
+/// Whatever both accept, both unpack to the same bytes.
 pub(crate) fn zstd(input: &[u8]) {
     launched(|| compare(input));
 }
@@ -26,7 +26,8 @@ pub(crate) fn zstd(input: &[u8]) {
 fn compare(input: &[u8]) {
     let ours = decode(input);
     let theirs = reference::unpack_frame(input, MOST);
-    // Each refuses some frames that the other takes: zstd some codes that the RFC allows, ours a dictionary, say.
+    // Each refuses some frames that the other accepts: zstd some codes that the RFC allows, ours for example
+    // dictionaries.
     if let (Some(ours), Some(theirs)) = (ours, theirs) {
         assert!(ours == theirs, "unpacked to {} and {} bytes", ours.len(), theirs.len());
     }
@@ -52,7 +53,7 @@ fn decode(mut frame: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Room for one frame in the bundle that serves for all inputs: the launcher never closes a bundle.
+/// Space for one frame in the bundle that serves all inputs: the launcher never closes a bundle.
 const ROOM: usize = 1 << 16;
 
 thread_local! {
@@ -66,7 +67,7 @@ fn open() -> &'static BundleFile<'static> {
     file
 }
 
-/// The tar reader over a bundle whose app is this stream: every member that it gives out is inside the tree.
+/// The tar reader over a bundle whose app is this stream: every member that it yields is inside the tree.
 pub(crate) fn tar(input: &[u8]) {
     let file = BUNDLE.with(|file| *file);
     scratch::overwrite(&frame(input.get(..ROOM - 64).unwrap_or(input)));
@@ -95,7 +96,7 @@ fn read_all(file: &BundleFile<'_>) {
             Kind::Directory => {}
         }
     }
-    // The manifest's digest is of no stream.
+    // The manifest's digest matches no stream.
     assert!(members.finish().is_err());
 }
 
@@ -108,7 +109,7 @@ fn frame(tar: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A bundle of one app, whose frame is still to be written.
+/// A bundle with one app, whose frame is written later.
 fn bundle() -> Vec<u8> {
     let mut bytes = vec![0; ROOM];
     let mut manifest = ManifestBuilder::new();

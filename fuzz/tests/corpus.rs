@@ -1,5 +1,5 @@
-//! Whatever libFuzzer has found worth keeping is tried again, on any machine; so is every input cut short and with a byte
-//! changed here and there.
+//! Replays the inputs that libFuzzer found worth keeping, on any machine, and each of them truncated and with
+//! some bytes changed.
 
 use fuzz::{TARGETS, corpus};
 
@@ -19,7 +19,7 @@ fn every_kept_input_ends_without_a_panic() {
 
 #[test]
 fn what_is_kept_reaches_behind_the_first_check() {
-    // Inputs that are taken, not only refused: else the fuzzers would hammer at the door for ever.
+    // Some inputs must be accepted: otherwise the fuzzers would only test the first checks.
     let taken = |name: &str, is_taken: fn(&[u8]) -> bool| {
         let inputs = corpus::read(name).expect("the corpus");
         assert!(inputs.iter().any(|input| is_taken(input)), "{name}: no input is taken");

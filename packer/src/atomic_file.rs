@@ -1,6 +1,7 @@
-//! Files and directories that appear whole or not at all. While a file is written it has no name (`O_TMPFILE`), so that not
-//! even SIGKILL leaves anything behind; where a file system cannot do that, and for directories, the name is hidden,
-//! temporary, and removed on error and on SIGINT, SIGTERM and SIGHUP.
+//! Files and directories that appear complete or not at all. While a file is being written it has no name
+//! (`O_TMPFILE`), so that not even SIGKILL leaves anything behind. Where a file system does not support that,
+//! and for directories, the name is hidden, temporary, and removed on error and on SIGINT, SIGTERM and
+//! SIGHUP.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -18,25 +19,26 @@ use signal_hook::iterator::Signals;
 /// What a signal must remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// How often a signal tries to remove what is still being written to.
+/// How often a signal tries to remove what is still being written.
 const REMOVE_TRIES: u32 = 100;
 
 fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove what is unfinished before they end the process as they always do.
+/// From now on SIGINT, SIGTERM and SIGHUP remove what is unfinished before they end the process as usual.
 pub(crate) fn clean_up_on_signals() -> io::Result<()> {
-    // What the caller has made this process ignore (`nohup`, jobs of a shell script) stays ignored.
+    // What the caller made this process ignore (`nohup`, jobs of a shell script) stays ignored.
     let ignored = ignored_signals();
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new(wanted)?;
     thread::spawn(move || {
         for signal in signals.forever() {
-            // The lock is kept: nothing unfinished can come into being after this.
+            // The lock is kept: nothing unfinished can be created after this.
             let paths = unfinished();
             for path in paths.iter() {
-                // The other threads write on until the process ends: a directory may not be empty at the first try.
+                // The other threads go on writing until the process ends: a directory may not be empty at the
+                // first try.
                 for _ in 0..REMOVE_TRIES {
                     remove(path);
                     if path.symlink_metadata().is_err() {
@@ -66,12 +68,12 @@ pub(crate) fn nameless() -> io::Result<File> {
     tempfile::tempfile()
 }
 
-/// A name under which something grows beside its place. Dropping it removes what is there.
+/// A temporary name beside the final place, under which something is being written. Dropping it removes it.
 #[derive(Debug)]
 struct Hidden(PathBuf);
 
 impl Hidden {
-    /// Makes something under a name that is free in `directory`.
+    /// Creates something under a free name in `directory`.
     fn make<T>(directory: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Self, T)> {
         for attempt in 0..1000u32 {
             let path = directory.join(format!(".unibin-{}-{attempt}", process::id()));
@@ -88,7 +90,7 @@ impl Hidden {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Gives it its name by `rename`.
+    /// Renames it to its final name.
     fn settle(self, rename: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         rename(&self.0)?;
         unfinished().retain(|path| *path != self.0);
@@ -105,7 +107,7 @@ impl Drop for Hidden {
     }
 }
 
-/// The directory that `path` lies in.
+/// The directory that contains `path`.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
@@ -113,7 +115,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A file on its way to `path`.
+/// A file that will become `path`.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     /// To write to and to read back.
@@ -123,14 +125,15 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
-    /// Starts a file that will be executable for whoever the umask lets.
+    /// Starts a file that will be executable for everyone the umask allows.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
         let directory = directory_of(path);
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o777);
         match rustix::fs::open(directory, flags | OFlags::TMPFILE, mode) {
             Ok(file) => Ok(Self { file: file.into(), path: path.to_owned(), hidden: None }),
-            // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen from FUSE.
+            // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen
+            // from FUSE.
             Err(Errno::ISDIR | Errno::OPNOTSUPP | Errno::INVAL) => {
                 let create = flags | OFlags::CREATE | OFlags::EXCL;
                 let (hidden, file) =
@@ -141,10 +144,11 @@ impl NewFile {
         }
     }
 
-    /// Puts it in its place, over whatever file was there, after its bytes have reached the disk.
+    /// Moves it to its place, replacing any file there, after its bytes have reached the disk.
     pub(crate) fn settle(self) -> io::Result<()> {
         let mode = self.file.metadata()?.permissions().mode();
-        // Never writable by others, whatever the umask: who can write it could run code as whoever starts it.
+        // Never writable for others, whatever the umask: whoever can write it could run code as whoever
+        // starts it.
         self.file.set_permissions(Permissions::from_mode(mode & 0o755))?;
         self.file.sync_all()?;
         let hidden = match self.hidden {
@@ -164,7 +168,7 @@ fn link(file: &File, directory: &Path) -> io::Result<Hidden> {
     Ok(hidden)
 }
 
-/// A directory on its way to a place where nothing is.
+/// A directory that will be at a path where nothing is yet.
 #[derive(Debug)]
 pub(crate) struct NewDirectory {
     hidden: Hidden,
@@ -187,11 +191,12 @@ impl NewDirectory {
         &self.hidden.0
     }
 
-    /// Puts it in its place; an error when something is there by now.
+    /// Moves it to its place; an error if something is there by now.
     pub(crate) fn settle(self) -> io::Result<()> {
         self.hidden.settle(|name| {
             match rustix::fs::renameat_with(CWD, name, CWD, &self.path, RenameFlags::NOREPLACE) {
-                // The file system does not know the flag: rename(2) itself never replaces a directory that holds anything.
+                // The file system does not support the flag: rename(2) itself never replaces a directory that
+                // is not empty.
                 Err(Errno::INVAL | Errno::NOSYS) => fs::rename(name, &self.path),
                 done => Ok(done?),
             }

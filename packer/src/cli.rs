@@ -1,5 +1,9 @@
-//! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values here.
-//! Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
+//! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values
+//! here. Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
+#![allow(
+    clippy::doc_markdown,
+    reason = "clap shows these comments as help, where names stand without backticks"
+)]
 
 pub(crate) mod help;
 pub(crate) mod values;
@@ -8,15 +12,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bundle::Arch;
-#[cfg(test)]
-use clap::CommandFactory;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, Parser, Subcommand};
+pub(crate) use clap::{Arg as DefinitionOfOption, Command as Definition};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use crate::cli::values::{
-    Children, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts, libs, native,
+    Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts,
+    libs, native,
 };
-use crate::write::compress;
 
 // The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
 const WHAT: &str = "What to pack";
@@ -28,8 +31,8 @@ const ARCHIVE: &str = "Network and Debian archive";
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
 ///
-/// The file, a bundle, holds the program with its libraries and data, and a static emulator for each host architecture. It
-/// needs neither root nor anything installed.
+/// The file, a bundle, holds the program with its libraries and data, and a static emulator for each host
+/// architecture. It needs neither root nor anything installed.
 #[derive(Debug, Parser)]
 #[command(name = "unibin", version, help_template = help::TEMPLATE, before_help = help::UNIBIN)]
 #[command(after_long_help = help::UNIBIN_AFTER)]
@@ -43,14 +46,19 @@ impl Cli {
     pub(crate) fn from_command_line() -> Self {
         Self::parse()
     }
+
+    /// What there is to say on the command line, for whatever describes it.
+    pub(crate) fn definition() -> Definition {
+        Self::command()
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Pack a program into a bundle
     ///
-    /// Writes one executable file that runs on every host architecture. Each host runs the build for its own architecture if
-    /// the bundle has one (`--native`), and emulates the program otherwise.
+    /// Writes one executable file that runs on every host architecture. Each host runs the build for its own
+    /// architecture if the bundle has one (`--native`), and emulates the program otherwise.
     #[command(help_template = help::TEMPLATE, before_help = help::PACK, before_long_help = help::PACK_LONG)]
     Pack(Box<PackArgs>),
     /// Show what a bundle or an ELF file contains
@@ -75,8 +83,8 @@ pub(crate) enum Command {
     Targets(ListArgs),
     /// Register emulators system-wide via binfmt_misc (needs root)
     ///
-    /// The kernel then starts programs of other architectures by itself, for every user of this machine. Bundles do not need
-    /// this.
+    /// The kernel then starts programs of other architectures by itself, for every user of this machine.
+    /// Bundles do not need this.
     #[command(subcommand, help_template = help::TEMPLATE, before_help = help::BINFMT)]
     Binfmt(BinfmtCommand),
     /// Manage the emulator store
@@ -85,6 +93,12 @@ pub(crate) enum Command {
     /// List or remove what bundles have unpacked on this machine
     #[command(subcommand, help_template = help::TEMPLATE, before_help = help::CACHE)]
     Cache(CacheCommand),
+    /// Write man pages and shell completions into a directory, for packagers
+    #[command(hide = true)]
+    Generate {
+        /// Where `man` and `completions` are made
+        directory: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -102,8 +116,8 @@ pub(crate) struct PackArgs {
     pub(crate) target: Option<Arch>,
     /// Architectures to run on: comma-separated, or `all` [default: the six 64-bit hosts]
     ///
-    /// Each host adds its launcher and emulator to the bundle. With `all` or the default, hosts without an emulator for the
-    /// target are left out; a host named here must have one. `unibin hosts` lists the names.
+    /// Each host adds its launcher and emulator to the bundle. With `all` or the default, hosts without an
+    /// emulator for the target are left out; a host named here must have one. `unibin hosts` lists the names.
     #[arg(long, value_name = "LIST", value_parser = hosts)]
     pub(crate) hosts: Option<Hosts>,
     /// Check everything and show what would be packed, but write nothing
@@ -116,14 +130,15 @@ pub(crate) struct PackArgs {
     pub(crate) deb: Vec<String>,
     /// Program to start, by its path in the app (repeatable)
     ///
-    /// A bundle can have several entries; the first is the default. Start another one with `UNIBIN_ENTRY=NAME` or through a
-    /// link to the bundle called NAME. NAME defaults to the last part of PATH. PATH may be a pattern, such as `/usr/bin/*`.
+    /// A bundle can have several entries; the first is the default. Start another one with
+    /// `UNIBIN_ENTRY=NAME` or through a link to the bundle called NAME. NAME defaults to the last part of
+    /// PATH. PATH may be a pattern, such as `/usr/bin/*`.
     #[arg(long, value_name = "[NAME=]PATH", help_heading = WHAT)]
     pub(crate) entry: Vec<OsString>,
     /// Add a build that runs natively on ARCH (repeatable)
     ///
-    /// FILE is the program built for ARCH. With `--deb`, leave FILE out: the same packages are taken for ARCH. `x86_64-v2`,
-    /// `x86_64-v3` and `x86_64-v4` are for processors that support that level of x86-64.
+    /// FILE is the program built for ARCH. With `--deb`, leave FILE out: the same packages are taken for
+    /// ARCH. `x86_64-v2`, `x86_64-v3` and `x86_64-v4` are for processors that support that level of x86-64.
     #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", help_heading = WHAT)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
     pub(crate) native: Vec<Native>,
@@ -141,20 +156,20 @@ pub(crate) struct PackArgs {
     pub(crate) start: StartArgs,
     /// Child-process support: include it (`auto`) or not (`none`)
     ///
-    /// With `auto`, programs of the app's architecture can be started by the app: each host that emulates gets a broker,
-    /// about 40 KiB compressed. With `none`, such programs fail with "Exec format error".
+    /// With `auto`, programs of the app's architecture can be started by the app: each host that emulates
+    /// gets a broker, about 40 KiB compressed. With `none`, such programs fail with "Exec format error".
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
     #[arg(help_heading = FORMAT, hide_short_help = true)]
     pub(crate) children: Children,
     /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`)
     ///
-    /// A bundle that begins with a shell script starts on all its hosts, but needs /bin/sh. With `elf:HOST` it starts on HOST
-    /// only, and needs no shell (distroless and scratch containers).
+    /// A bundle that begins with a shell script starts on all its hosts, but needs /bin/sh. With `elf:HOST`
+    /// it starts on HOST only, and needs no shell (distroless and scratch containers).
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     #[arg(help_heading = FORMAT)]
     pub(crate) head: Head,
     /// Zstandard compression level, from 1 (fastest) to 22 (smallest)
-    #[arg(long, value_name = "N", default_value_t = compress::DEFAULT_LEVEL, help_heading = FORMAT)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LEVEL, help_heading = FORMAT)]
     #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
     /// Use FILE as the emulator on HOST (repeatable)
@@ -174,7 +189,8 @@ pub(crate) struct TreeArgs {
     pub(crate) libs: Option<Libs>,
     /// Take libraries from a root file system of the target's architecture (repeatable)
     ///
-    /// The loader is taken from there too. Without PROGRAM, the app itself is taken from DIR, as `--entry` says.
+    /// The loader is taken from there too. Without PROGRAM, the app itself is taken from DIR, as `--entry`
+    /// says.
     #[arg(long, value_name = "DIR")]
     pub(crate) sysroot: Vec<PathBuf>,
     /// Search DIR for libraries first, as with LD_LIBRARY_PATH (repeatable)
@@ -256,8 +272,8 @@ pub(crate) struct SupplyArgs {
     pub(crate) translators: Option<PathBuf>,
     /// Use locked emulators exactly; add new ones [default: `unibin.lock` if present]
     ///
-    /// An emulator that FILE lists is used in exactly that version, or the command fails. One that it does not list is added
-    /// to FILE; see `--locked`.
+    /// An emulator that FILE lists is used in exactly that version, or the command fails. One that it does
+    /// not list is added to FILE; see `--locked`.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) lock: Option<PathBuf>,
     /// Fail if an emulator is not in the lock file, and leave the file unchanged
@@ -332,7 +348,8 @@ pub(crate) enum CacheCommand {
     },
     /// Remove entries that have not been used for some days
     ///
-    /// Entries that a running process uses are kept. A bundle whose entries are gone unpacks them again at its next start.
+    /// Entries that a running process uses are kept. A bundle whose entries are gone unpacks them again at
+    /// its next start.
     Gc {
         #[command(flatten)]
         directories: CacheDirectories,
@@ -436,9 +453,9 @@ pub(crate) struct BinfmtArgs {
     pub(crate) emulator: Option<PathBuf>,
     /// binfmt_misc flags: letters out of F, P, O and C
     ///
-    /// F: open the emulator at registration, so that it is found in every container and chroot. P: pass the program's own
-    /// argv[0] on. O: open the program on behalf of the emulator, so that it need not be readable. C: honour set-user-ID bits
-    /// of programs, which means trusting the emulator with those rights.
+    /// F: open the emulator at registration, so that it is found in every container and chroot. P: pass the
+    /// program's own argv[0] on. O: open the program on behalf of the emulator, so that it need not be
+    /// readable. C: honour set-user-ID bits of programs, which means trusting the emulator with those rights.
     #[arg(long, value_name = "LETTERS", default_value = "OPF", value_parser = flags)]
     pub(crate) flags: String,
     #[command(flatten)]

@@ -1,5 +1,6 @@
-//! What one ELF file says of itself, read with `object`, which is touched here only: its CPU, whether it is static, its
-//! loader and libraries. A file that is no Linux program is refused with what it is instead. Nothing is executed.
+//! Reads one ELF file with `object`, which is used here only: its architecture, whether it is static, its
+//! loader and libraries. A file that is not a Linux program is refused with what it is instead. Nothing is
+//! executed.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +11,7 @@ use object::elf::{self, DynamicTag, FileHeader32, FileHeader64, FileType};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadCache, ReadRef};
 
-/// `DF_1_PIE` of `<elf.h>`: what tells a static position-independent program from a library.
+/// `DF_1_PIE` of `<elf.h>`: distinguishes a static position-independent program from a library.
 const DF_1_PIE: u64 = 0x0800_0000;
 
 /// Longer names are not read: `PATH_MAX` of `<linux/limits.h>`.
@@ -46,23 +47,23 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What one ELF file says.
+/// The contents of one ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Elf {
-    /// The CPU it was built for.
+    /// The architecture it was built for.
     pub(crate) arch: Arch,
     /// What it is.
     pub(crate) kind: Kind,
-    /// `PT_INTERP`: the loader that it asks for.
+    /// `PT_INTERP`: the loader that it names.
     pub(crate) loader: Option<Vec<u8>>,
     /// `DT_NEEDED`, in order.
     pub(crate) needed: Vec<Vec<u8>>,
 }
 
-/// Why a file is no Linux program for a known CPU.
+/// Why a file is not a Linux program for a known architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NotElf {
-    /// No byte in it.
+    /// It is empty.
     Empty,
     /// It starts with `#!`; what follows on that line.
     Script(String),
@@ -74,11 +75,11 @@ pub(crate) enum NotElf {
     Windows,
     /// An `ar` archive.
     Archive,
-    /// Nothing that is known here.
+    /// Nothing known.
     Unknown,
     /// x86-64 with 32-bit pointers.
     X32,
-    /// An ELF header for a CPU outside the table.
+    /// An ELF header for an architecture outside the table.
     Cpu { machine: u16, class: u8, data: u8 },
     /// An ELF file for another system, by `EI_OSABI`.
     System(&'static str),
@@ -109,7 +110,7 @@ impl fmt::Display for NotElf {
     }
 }
 
-/// What reading came to: I/O errors apart, since they say nothing of the file's contents.
+/// The result of reading; I/O errors are separate, since they say nothing about the file's contents.
 pub(crate) type Reading = io::Result<Result<Elf, NotElf>>;
 
 /// Reads headers and dynamic section of `file`.
@@ -132,7 +133,7 @@ pub(crate) fn read(file: &mut (impl Read + Seek)) -> Reading {
     .and_then(|facts| facts.decide(class, data, osabi)))
 }
 
-/// What the headers of either class say, before it is judged.
+/// The fields of either class of header, not yet interpreted.
 struct Facts {
     machine: u16,
     flags: u32,
@@ -167,7 +168,8 @@ impl Facts {
             elf::ET_CORE => Kind::Core,
             elf::ET_EXEC | elf::ET_DYN if self.loader.is_some() => Kind::Dynamic,
             elf::ET_EXEC => Kind::Static,
-            // Older linkers set no DF_1_PIE: what has an entry, no name and needs nothing starts by itself.
+            // Older linkers set no DF_1_PIE: a file with an entry point, without a name and without needs
+            // starts by itself.
             elf::ET_DYN if self.pie || (self.entry != 0 && !self.named && self.needed.is_empty()) => {
                 Kind::Static
             }
@@ -243,7 +245,8 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
     Some(())
 }
 
-/// What a file is that does not start as ELF does. Magic numbers: `<mach-o/loader.h>`, `<mach-o/fat.h>`, the PE format.
+/// Identifies a file that does not start like ELF. Magic numbers: `<mach-o/loader.h>`, `<mach-o/fat.h>`, the
+/// PE format.
 fn other_format(head: &[u8]) -> NotElf {
     let starts = |magics: &[&[u8]]| magics.iter().any(|magic| head.starts_with(magic));
     let fat = head.starts_with(b"\xca\xfe\xba\xbe")
@@ -268,7 +271,7 @@ fn other_format(head: &[u8]) -> NotElf {
     }
 }
 
-/// The words for `EI_CLASS` and `EI_DATA`, as `file` has them.
+/// The words for `EI_CLASS` and `EI_DATA`, as in `file`.
 pub(crate) fn shape(class: u8, data: u8) -> &'static str {
     match (class == Class::Elf32 as u8, data == Endian::Little as u8) {
         (true, true) => "ELF 32-bit LSB",

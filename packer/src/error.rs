@@ -1,28 +1,23 @@
 //! Every way in which a command can fail: the message, the exit code, and a hint at what would have worked.
 
+mod binfmt;
+mod code;
+
 use std::error::Error as StdError;
 use std::fs::FileType;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EncodeError};
+use bundle::{Arch, Digest, EmulatorKey, EncodeError};
+use debian::release::ReleaseError;
+use debian::{ArchiveError, DebError};
+use emulator::{EmulatorError, StoreError};
 use thiserror::Error;
 
 use crate::elf::{Kind, NotElf};
-
-/// What a failure means for the caller; the exit codes of `--help`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Code {
-    /// Network, disk, permissions.
-    Failure = 1,
-    /// What was given cannot be packed or read.
-    Input = 3,
-    /// No emulator exists for a wanted pair.
-    NoEmulator = 4,
-    /// A signature, a digest or a bundle is not what it must be.
-    Verification = 5,
-}
+pub(crate) use crate::error::binfmt::BinfmtError;
+pub(crate) use crate::error::code::Code;
 
 /// A command's failure.
 #[derive(Debug, Error)]
@@ -113,9 +108,50 @@ pub(crate) enum Error {
     NotExecutable { path: PathBuf },
     #[error("`{program}` was not found")]
     NotFound { program: String },
-    /// What another crate of the workspace says, with its own hint.
-    #[error("{message}")]
-    Told { message: String, hint: Option<String>, code: Code },
+    #[error("`--deb` and `--emulator-only` need `--target`")]
+    NoTarget,
+    #[error("Debian has no packages for {target}")]
+    NotInDebian { target: Arch },
+    /// `near`: packages with a similar name.
+    #[error("there is no package `{name}` for {target} in suite `{suite}`")]
+    NoPackage { name: String, target: Arch, suite: String, near: Vec<String> },
+    #[error("the archive no longer has these source packages: {}", names.join(", "))]
+    SourcesGone { names: Vec<String> },
+    #[error("the store has no emulator {key}")]
+    NotInStore { key: EmulatorKey },
+    #[error(transparent)]
+    Emulator(Box<EmulatorError>),
+    #[error(transparent)]
+    Archive(Box<ArchiveError>),
+    #[error(transparent)]
+    Package(#[from] DebError),
+    #[error(transparent)]
+    Dependency(#[from] debian::depends::Unsatisfied),
+    /// A layer that files of the tree are taken from cannot be read.
+    #[error(transparent)]
+    Layer(#[from] closure::Fault),
+    #[error(transparent)]
+    Stub(#[from] templates::StubError),
+    #[error(transparent)]
+    Binfmt(#[from] BinfmtError),
+}
+
+impl From<EmulatorError> for Error {
+    fn from(error: EmulatorError) -> Self {
+        Self::Emulator(Box::new(error))
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        EmulatorError::from(error).into()
+    }
+}
+
+impl From<ArchiveError> for Error {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(Box::new(error))
+    }
 }
 
 impl Error {
@@ -135,22 +171,24 @@ impl Error {
         Self::Digest { path: path.to_owned(), part: part.to_owned(), expected, found }
     }
 
-    /// What another crate says, causes and all.
-    pub(crate) fn told(error: &dyn StdError, hint: Option<String>, code: Code) -> Self {
-        Self::Told { message: chain(error), hint, code }
-    }
-
     /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Io { .. } | Self::Temporary(_) | Self::NoLauncher { .. } | Self::NoHeadMark { .. } => {
-                Code::Failure
-            }
+            Self::Io { .. }
+            | Self::Temporary(_)
+            | Self::NoLauncher { .. }
+            | Self::NoHeadMark { .. }
+            | Self::SourcesGone { .. }
+            | Self::NotInStore { .. }
+            | Self::Layer(_)
+            | Self::Stub(_) => Code::Failure,
             Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
             Self::NotABundle { .. } | Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
                 Code::Verification
             }
-            Self::Told { code, .. } => *code,
+            Self::Emulator(error) => Code::from(&**error),
+            Self::Archive(error) => Code::from(&**error),
+            Self::Binfmt(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -238,13 +276,54 @@ impl Error {
                     "`chmod +x {path}` makes it executable, unless its file system is mounted `noexec`"
                 ));
             }
-            Self::Told { hint, .. } => return hint.clone(),
-            Self::Tree { .. } | Self::Manifest(_) => return None,
+            Self::NoTarget
+            | Self::NotInDebian { .. }
+            | Self::NoPackage { .. }
+            | Self::SourcesGone { .. }
+            | Self::NotInStore { .. }
+            | Self::Emulator(_)
+            | Self::Archive(_)
+            | Self::Package(_)
+            | Self::Binfmt(_) => return self.supply_hint(),
+            Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
+                return None;
+            }
         };
         Some(text.to_owned())
     }
 
-    /// The message with its causes, on one line where it can be.
+    /// As [`Self::hint`], where packages and emulators come from.
+    fn supply_hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoTarget => "name the architecture with `--target ARCH`",
+            Self::NotInDebian { .. } => "pack a program instead of a package",
+            Self::NoPackage { near, .. } if !near.is_empty() => {
+                return Some(format!("did you mean: {}", near.join(", ")));
+            }
+            Self::NoPackage { .. } => {
+                "try another suite with `--suite`; not every package is built for every architecture"
+            }
+            Self::SourcesGone { .. } => {
+                "use `--mirror` with a mirror that keeps old versions; all other sources were fetched"
+            }
+            Self::NotInStore { key: EmulatorKey { host, target } } => {
+                return Some(format!(
+                    "fetch it with `unibin emulator fetch --target {target} --hosts {host}`"
+                ));
+            }
+            Self::Emulator(error) => return error.hint(),
+            Self::Archive(error) if is_stale(error) => {
+                "check this machine's clock, or accept the old index with `--allow-stale`"
+            }
+            Self::Archive(error) => return error.hint(),
+            Self::Package(error) => error.hint(),
+            Self::Binfmt(error) => return Some(error.hint()),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// The message with its causes, on one line if possible.
     pub(crate) fn text(&self) -> String {
         chain(self)
     }
@@ -259,6 +338,15 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Whether a mirror's index is past its date.
+fn is_stale(error: &ArchiveError) -> bool {
+    let stale = |error: &ArchiveError| {
+        matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
+    };
+    matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
+        if failures.iter().any(|failure| stale(&failure.error)))
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -289,7 +377,7 @@ fn not_a_program_hint(found: &NotElf) -> &'static str {
     }
 }
 
-/// The first of many names.
+/// The first few of many names.
 fn few(names: &[String]) -> String {
     const FEW: usize = 12;
     let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -299,12 +387,12 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Bytes as a message shows them.
+/// Bytes as shown in messages.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a thing is that is no regular file.
+/// What something is that is not a regular file.
 pub(crate) fn kind_of(kind: FileType) -> &'static str {
     if kind.is_dir() {
         "a directory"

@@ -1,22 +1,13 @@
-//! SHA-256, touched here only: of whole slices, and of streams as they pass.
+//! SHA-256, used here only: of whole slices, and of streams as they pass.
 
 use std::io::{self, Read, Write};
 
 use bundle::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::tree::content::Content;
-
 /// The digest of `bytes`.
 pub(crate) fn of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
-}
-
-/// The digest of a content.
-pub(crate) fn of_content(content: &Content) -> io::Result<Digest> {
-    let mut passing = Hashing::new(content.reader());
-    io::copy(&mut passing, &mut io::sink())?;
-    Ok(passing.finish().2)
 }
 
 /// Passes bytes through, hashing and counting them. Reads where `T` reads, writes where `T` writes.
@@ -31,7 +22,7 @@ impl<T> Hashing<T> {
         Self { inner, state: Sha256::new(), count: 0 }
     }
 
-    /// What is behind it, how many bytes passed, and their digest.
+    /// The inner reader or writer, the number of bytes that passed, and their digest.
     pub(crate) fn finish(self) -> (T, u64, Digest) {
         (self.inner, self.count, Digest(self.state.finalize().into()))
     }

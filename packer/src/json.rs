@@ -1,12 +1,12 @@
-//! JSON output, with `serde_json`, which is touched here only.
+//! JSON output, with `serde_json`, which is used here only.
 
 use serde::Serialize;
 
 /// `value` as indented JSON with a final line feed.
 pub(crate) fn text(value: &impl Serialize) -> String {
-    // The types that are printed have string keys and no fallible serializer, so that an error cannot arise.
+    // The printed types have string keys and no fallible serializer, so there can be no error.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    // RFC 8259 leaves DEL and C1 as they are, but a terminal obeys them. They can only stand in strings.
+    // RFC 8259 leaves DEL and C1 as they are, but a terminal obeys them. They can only occur in strings.
     for c in '\u{7f}'..='\u{9f}' {
         if text.contains(c) {
             text = text.replace(c, &format!("\\u{:04x}", u32::from(c)));

@@ -1,7 +1,8 @@
-//! `unibin`: packs a Linux program into one executable file that runs on every Linux CPU.
-//! Each command is a file; this one only picks it, and turns what it gives into output and an exit code.
+//! `unibin`: packs a Linux program into one executable file that runs on every Linux architecture. Each
+//! command is a file; this one selects it, and turns its result into output and an exit code.
 
 mod atomic_file;
+mod byte_search;
 mod cli;
 mod commands;
 mod elf;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),
             Command::Emulator(command) => commands::emulator::emulator(&command),
             Command::Cache(command) => commands::cache::cache(&command),
+            Command::Generate { directory } => commands::generate::generate(&directory),
             Command::Run(_) => Ok(String::new()),
         });
     match done {

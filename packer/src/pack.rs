@@ -1,5 +1,5 @@
-//! `unibin pack`, as a story: request, app, hosts, emulators, blobs, bundle, report.
-//! The packer never executes what it packs.
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
+//! executes what it packs.
 
 pub(crate) mod dedup;
 pub(crate) mod emulator_only;
@@ -16,37 +16,42 @@ use crate::cli::values::Children;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
 use crate::notices::Owed;
-use crate::pack::dedup::Shared;
+use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
-use crate::request::Request;
-use crate::resolve::gather::{Checked, gather};
+use crate::request::{Contents, Request};
+use crate::resolve::gather::gather;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
-use crate::write::assemble::{self, Notices, Packed, PackedEmulator, PackedVariant, Parts};
+use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame};
+use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::header;
 use crate::write::tarball;
 
-/// Packs, and says what was packed.
+/// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
-    let request = Request::check(args)?;
-    let checked = gather(&request)?;
-    let natives = variants::gathered(&request, &checked)?;
+    let request = Request::from_args(args)?;
+    let first = match &request.contents {
+        Contents::App(app) => gather(app)?,
+        Contents::Emulator { target, rules } => emulator_only::app(*target, rules),
+    };
+    let natives = variants::gathered(&request, &first)?;
     let emulators = Emulators::open(&request.archive)?;
-    let plan = emulators.plan(&request, checked.target)?;
-    // Before anything is fetched: whether every host can be started on.
+    let plan = emulators.plan(&request, first.target)?;
+    // Checked before anything is fetched: whether every host has what starts the bundle.
     header::check(request.head, &plan.hosts)?;
-    foreign_programs::hint(&request, &checked, &plan);
-    let mut report = Report::new(&request, &checked, &natives, &plan);
+    foreign_programs::hint(&request, &first, &plan);
+    let mut report = Report::new(&request, &first, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let obtained = emulators.obtain(&plan, checked.target, checked.calling())?;
+    let obtained = emulators.obtain(&plan, first.target, first.calling())?;
     let parts = if request.is_emulator_only() {
-        emulator_only::parts(&request, &checked, plan.hosts, obtained)?
+        emulator_only::parts(&request, &first, plan.hosts, obtained)?
     } else {
-        let variants = variants::in_order(checked, natives);
+        let variants = variants::in_order(first, natives);
         compressed(&request, variants, plan.hosts, &obtained, &emulators)?
     };
     let written = assemble::write(&parts, &request.output)?;
@@ -54,10 +59,10 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     Ok(report.text(json))
 }
 
-/// Trees, emulators and notices as frames, as many at once as there are CPUs.
+/// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
-    mut variants: Vec<(u16, Checked)>,
+    mut variants: Vec<(u16, ResolvedApp)>,
     hosts: Vec<Arch>,
     obtained: &[Emulator],
     emulators: &Emulators,
@@ -72,25 +77,26 @@ fn compressed(
         let bar = emulators.bars.bar(&format!("app for {whose}"));
         compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
     };
-    let variant = |(cpu_level, checked): (u16, Checked)| -> Result<PackedVariant, Error> {
-        let Checked { app, entries, target, loader, rules, owed, .. } = checked;
+    let variant = |(cpu_level, resolved): (u16, ResolvedApp)| -> Result<PackedVariant, Error> {
+        let ResolvedApp { app, entries, target, loader, rules, owed, .. } = resolved;
         let app = tree(&app, target.name())?;
         let notices = owed.map(notices).transpose()?;
         Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
     };
-    let packed = |of_host: Vec<Emulator>| -> Result<Packed, Error> {
-        let (frame, encoding, members) = emulators.frame(&of_host, level)?;
+    let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
+        let EmulatorFrame { frame, encoding, members } =
+            emulator_frame::compressed(emulators, &of_host, level)?;
         let emulators = of_host.into_iter().zip(members).map(|(emulator, member)| {
             Ok(PackedEmulator { notices: notices(emulator.owed.clone())?, emulator, member })
         });
-        Ok(Packed { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
+        Ok(PackedEmulators { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
-    for Shared { app, variants: group } in groups {
+    for SharedTree { app, variants: group } in groups {
         let frame = Arc::new(tree(&app, "several CPUs")?);
         for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
             variant.shared = Some(frame.clone());
@@ -105,7 +111,7 @@ fn compressed(
     })
 }
 
-/// The brokers of the hosts that have emulators: where nothing is emulated, there is nothing to attend to.
+/// The brokers of the hosts that have emulators: a host that does not emulate needs none.
 fn brokers(request: &Request, obtained: &[Emulator]) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
     if request.children == Children::Auto {

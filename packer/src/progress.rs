@@ -1,5 +1,5 @@
-//! How far long work is, with `indicatif`, which is touched here only: bytes, rate and time left on a terminal, nothing
-//! in a pipe.
+//! Progress of long work, with `indicatif`, which is used here only: bytes, rate and remaining time on a
+//! terminal, nothing in a pipe.
 
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use debian::Progress;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// The lines of all that is done at once, on standard error; hidden when that is no terminal.
+/// The progress lines of everything that runs at once, on standard error; hidden if that is not a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Bars(MultiProgress);
 
 impl Bars {
-    /// A line for what is done for `subject`.
+    /// A line for the work on `subject`.
     pub(crate) fn bar(&self, subject: &str) -> Bar {
         Bar { lines: self.0.clone(), subject: subject.to_owned(), shown: Mutex::default() }
     }
@@ -56,7 +56,7 @@ impl Progress for Bar {
     }
 }
 
-/// Passes bytes through and shows on a line how many; without a line, quietly.
+/// Passes bytes through and shows their number on a line; without a line, silently.
 pub(crate) struct Watched<'b, T> {
     inner: T,
     bar: Option<&'b Bar>,

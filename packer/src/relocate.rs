@@ -1,4 +1,4 @@
-//! What is changed in the programs and libraries of a tree, so that they run natively from any directory.
+//! Changes to the programs and libraries of a tree that let them run natively from any directory.
 
 pub(crate) mod gconv;
 pub(crate) mod native;

@@ -1,40 +1,66 @@
-//! What `pack` was asked for, checked once at the edge: from here on nothing is parsed again.
+//! What `pack` was asked for, checked once at the start: from here on nothing is parsed again.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bundle::Arch;
+use bundle::{Arch, file_name_of};
 
+use crate::atomic_file::directory_of;
+use crate::byte_search;
 use crate::cli::values::{Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
-use crate::relocate::patch_paths::find;
 use crate::say;
 use crate::tree::app_tree;
 
-/// A checked request.
+/// A checked request: what the bundle will contain, and where it will run.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) source: Source,
-    /// Entries that were asked for; none means the default one.
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) target: Option<Arch>,
-    /// The same app as built for other CPUs, or for other levels of this one.
+    pub(crate) contents: Contents,
+    /// The same app built for other architectures, or for other levels of this one.
     pub(crate) natives: Vec<NativeRequest>,
     pub(crate) output: PathBuf,
     pub(crate) hosts: Vec<Arch>,
-    /// Whether a host without an emulator is left out (else it is an error).
+    /// Whether a host without an emulator is left out (otherwise it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
-    /// CPUs besides whose programs the app starts; each once, in the order of the table.
+    /// Further architectures whose programs the app starts; each once, in the order of the table.
     pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
     pub(crate) children: Children,
     pub(crate) level: i32,
     pub(crate) dry_run: bool,
+    pub(crate) archive: ArchiveArgs,
+}
+
+/// What a bundle contains.
+#[derive(Debug)]
+pub(crate) enum Contents {
+    /// An app.
+    App(Box<AppRequest>),
+    /// The emulator for the programs of `target` itself.
+    Emulator {
+        target: Arch,
+        /// What `--env`, `--unset` and `--arg` ask for.
+        rules: Vec<Rule>,
+    },
+}
+
+/// An app built for one architecture.
+#[derive(Debug)]
+pub(crate) struct AppRequest {
+    pub(crate) source: AppSource,
+    /// Requested entries; none means the default one.
+    pub(crate) entries: Vec<Entry>,
+    /// The architecture that its programs must have; `None` means that of the first one.
+    pub(crate) target: Option<Arch>,
+    /// Where it will run: on its own architecture it runs natively.
+    pub(crate) hosts: Vec<Arch>,
+    /// The bundle's file name, which selects the default entry among the programs of a package.
+    pub(crate) output_name: Vec<u8>,
     pub(crate) archive: ArchiveArgs,
     pub(crate) tree: TreeRequest,
     /// What `--env`, `--unset` and `--arg` ask for.
@@ -45,55 +71,54 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct NativeRequest {
     pub(crate) target: Arch,
-    /// Of that CPU; 0 for the baseline.
+    /// Level of that architecture; 0 for the baseline.
     pub(crate) level: u16,
-    /// Whether it is a file that stands in for the first variant's default entry.
+    /// Whether it is a file that replaces the first variant's default entry.
     pub(crate) stands_in: bool,
-    pub(crate) request: Request,
+    pub(crate) app: AppRequest,
 }
 
-/// A rule of the app's.
+/// Kind, name and value of a rule.
 pub(crate) type Rule = bundle::OwnedRule;
 
 /// Where libraries and data come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TreeRequest {
     pub(crate) sysroots: Vec<PathBuf>,
     pub(crate) library_paths: Vec<PathBuf>,
     pub(crate) libs: Option<Libs>,
-    /// Files and directories, and where in the tree they go, where that was said.
+    /// Files and directories, and where in the tree they go, if that was given.
     pub(crate) adds: Vec<(PathBuf, Option<Vec<u8>>)>,
     pub(crate) excludes: Vec<Vec<u8>>,
     pub(crate) preloads: Vec<Vec<u8>>,
-    /// Arguments of the run that shows which files are opened.
+    /// Arguments for the traced run.
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
 }
 
 /// Where the app comes from.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum AppSource {
     /// One program.
     Program {
         /// The open file.
         file: File,
+        /// The path as the user gave it.
         path: PathBuf,
-        /// Its place in the tree.
+        /// Its file name.
         name: Vec<u8>,
     },
-    /// Debian packages.
-    Debs(Vec<String>),
-    /// A system's tree; its entries say what of it.
+    /// Debian packages for an architecture.
+    Packages { names: Vec<String>, target: Arch },
+    /// A root file system; the entries say what to take from it.
     Sysroot,
-    /// Nowhere: the emulator itself is packed.
-    Emulator,
 }
 
-/// A program of the app that shall be startable by name.
+/// A program of the app that can be started by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) path: Vec<u8>,
-    /// Arguments of its own, before all others.
+    /// Its own arguments, before all others.
     pub(crate) rules: Vec<Rule>,
 }
 
@@ -104,28 +129,56 @@ impl Entry {
     }
 }
 
-impl Request {
-    /// How `--libs` asks for an archive; `None` where it was not given.
+impl AppRequest {
+    /// The archive for `--libs`; `None` if the option was not given.
     pub(crate) fn libs_archive(&self) -> Option<ArchiveArgs> {
         let libs = self.tree.libs.as_ref()?;
         let suite = libs.suite.clone().or_else(|| self.archive.suite.clone());
         Some(ArchiveArgs { suite, ..self.archive.clone() })
     }
 
+    /// The same app, built for another architecture as `native` says, and for hosts of that architecture
+    /// only. It is not traced: the run of one app shows what all of them open.
+    fn built_for(&self, native: Native) -> Result<NativeRequest, Error> {
+        let Native { target, level, file } = native;
+        let stands_in = file.is_some();
+        let (source, entries) = match (file, &self.source) {
+            (Some(path), _) => (open_program(path)?, Vec::new()),
+            (None, AppSource::Packages { names, .. }) => {
+                (AppSource::Packages { names: names.clone(), target }, self.entries.clone())
+            }
+            (None, AppSource::Program { .. } | AppSource::Sysroot) => {
+                return Err(Error::NativeWithoutFile { target });
+            }
+        };
+        let app = Self {
+            source,
+            entries,
+            target: Some(target),
+            hosts: vec![target],
+            output_name: self.output_name.clone(),
+            archive: self.archive.clone(),
+            tree: TreeRequest { trace: None, ..self.tree.clone() },
+            rules: self.rules.clone(),
+        };
+        Ok(NativeRequest { target, level, stands_in, app })
+    }
+}
+
+impl Request {
     /// Whether the bundle is to be the emulator itself.
     pub(crate) fn is_emulator_only(&self) -> bool {
-        matches!(self.source, Source::Emulator)
+        matches!(self.contents, Contents::Emulator { .. })
     }
 
-    /// Checks `args`; opens the program, writes nothing.
-    pub(crate) fn check(args: PackArgs) -> Result<Self, Error> {
-        let natives = args.native.iter().map(|native| native_request(&args, native));
-        let natives = natives.collect::<Result<Vec<_>, Error>>()?;
+    /// Checks the command line; opens the programs, writes nothing.
+    pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
+        let target = || args.target.ok_or(Error::NoTarget);
         let source = match (args.program, args.deb) {
-            (Some(path), _) => open_program(path)?,
-            (None, _) if args.emulator_only => Source::Emulator,
-            (None, packages) if packages.is_empty() => Source::Sysroot,
-            (None, packages) => Source::Debs(packages),
+            (Some(path), _) => Some(open_program(path)?),
+            (None, _) if args.emulator_only => None,
+            (None, names) if names.is_empty() => Some(AppSource::Sysroot),
+            (None, names) => Some(AppSource::Packages { names, target: target()? }),
         };
         let mut entries = Vec::new();
         for text in &args.entry {
@@ -135,43 +188,46 @@ impl Request {
             }
             entries.push(entry);
         }
-        let skip_hosts = !matches!(args.hosts, Some(Hosts::Listed(_)));
-        let hosts = match (args.head, args.hosts) {
-            // Only that CPU can start the file, so that other hosts' parts would be dead weight.
-            (Head::Elf(host), _) => {
-                say::warning(&format!(
-                    "the bundle will start on {host} only: launchers and emulators for other hosts are omitted"
-                ));
-                vec![host]
-            }
-            (Head::Sh, None) => Arch::DEFAULT_HOSTS.to_vec(),
-            (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
-            (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
-        };
-        if let Some(native) = natives.iter().find(|native| !hosts.contains(&native.target)) {
+        let skip_hosts = args.head == Head::Sh && !matches!(args.hosts, Some(Hosts::Listed(_)));
+        let hosts = hosts(args.head, args.hosts);
+        if let Some(native) = args.native.iter().find(|native| !hosts.contains(&native.target)) {
             return Err(Error::NativeForOtherHost { host: native.target });
         }
         if let Some((host, _)) = args.emulator.iter().find(|(host, _)| !hosts.contains(host)) {
             return Err(Error::EmulatorForOtherHost { host: *host });
         }
-        let output = match (args.output, &source, args.target) {
-            (Some(output), ..) => output,
-            (None, Source::Emulator, Some(target)) => format!("qemu-{}", target.qemu_name()).into(),
-            (None, ..) => default_output(&source, &entries),
-        };
-        check_output(&output, &source)?;
         let rules = start_rules(&args.start)?;
-        let tree = tree_request(args.tree, &args.start)?;
-        Ok(Self {
-            natives,
-            tree,
-            rules,
-            source,
-            entries,
-            target: args.target,
+        let (contents, output) = match source {
+            None => {
+                let target = target()?;
+                let output = args.output.unwrap_or_else(|| format!("qemu-{}", target.qemu_name()).into());
+                (Contents::Emulator { target, rules }, output)
+            }
+            Some(source) => {
+                let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
+                let app = AppRequest {
+                    source,
+                    entries,
+                    target: args.target,
+                    hosts: hosts.clone(),
+                    output_name: output.file_name().unwrap_or_default().as_bytes().to_vec(),
+                    archive: args.archive.clone(),
+                    tree: tree_request(args.tree, &args.start)?,
+                    rules,
+                };
+                (Contents::App(Box::new(app)), output)
+            }
+        };
+        let natives = match &contents {
+            Contents::App(app) => args.native.into_iter().map(|native| app.built_for(native)).collect(),
+            Contents::Emulator { .. } => Ok(Vec::new()),
+        };
+        let request = Self {
+            contents,
+            natives: natives?,
             output,
             hosts,
-            skip_hosts: skip_hosts && args.head == Head::Sh,
+            skip_hosts,
             emulators: args.emulator,
             also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
@@ -179,40 +235,65 @@ impl Request {
             level: args.level,
             dry_run: args.dry_run,
             archive: args.archive,
-        })
+        };
+        request.check_output()?;
+        Ok(request)
+    }
+
+    /// The output is moved to its place by rename: it must not be a directory, something like /dev/null, or
+    /// what is packed.
+    fn check_output(&self) -> Result<(), Error> {
+        let path = &self.output;
+        if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(Error::OutputNotAFile { path: path.clone(), found: "a directory" });
+        }
+        fs::metadata(directory_of(path)).map_err(|source| Error::io("write", path, source))?;
+        let Ok(there) = fs::metadata(path) else { return Ok(()) };
+        let kind = there.file_type();
+        if !kind.is_file() {
+            return Err(Error::OutputNotAFile { path: path.clone(), found: kind_of(kind) });
+        }
+        let first = match &self.contents {
+            Contents::App(app) => Some(&**app),
+            Contents::Emulator { .. } => None,
+        };
+        for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
+            if let AppSource::Program { file, path: program, .. } = &app.source {
+                let own = file.metadata().map_err(|source| Error::io("read", program, source))?;
+                if (own.dev(), own.ino()) == (there.dev(), there.ino()) {
+                    return Err(Error::OutputIsProgram { path: path.clone() });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// The request that `--native` stands for: this one, for another CPU.
-fn native_request(args: &PackArgs, native: &Native) -> Result<NativeRequest, Error> {
-    let mut own = PackArgs { native: Vec::new(), target: Some(native.target), ..args.clone() };
-    own.tree.trace = false;
-    own.tree.trace_args = Vec::new();
-    // Said already, by the request itself.
-    (own.head, own.emulator, own.also_target) = (Head::Sh, Vec::new(), Vec::new());
-    if let Some(file) = &native.file {
-        (own.program, own.deb, own.entry) = (Some(file.clone()), Vec::new(), Vec::new());
-    } else if args.deb.is_empty() {
-        return Err(Error::NativeWithoutFile { target: native.target });
+/// The hosts that a bundle will run on.
+fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
+    match (head, hosts) {
+        // Only that host can start the file, so parts for other hosts would be dead weight.
+        (Head::Elf(host), _) => {
+            say::warning(&format!(
+                "the bundle will start on {host} only: launchers and emulators for other hosts are omitted"
+            ));
+            vec![host]
+        }
+        (Head::Sh, None) => Arch::DEFAULT_HOSTS.to_vec(),
+        (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
+        (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
     }
-    own.hosts = Some(Hosts::Listed(vec![native.target]));
-    Ok(NativeRequest {
-        target: native.target,
-        level: native.level,
-        stands_in: native.file.is_some(),
-        request: Request::check(own)?,
-    })
 }
 
-fn open_program(path: PathBuf) -> Result<Source, Error> {
-    // Looked at before it is opened: opening a fifo would wait for its other end.
+fn open_program(path: PathBuf) -> Result<AppSource, Error> {
+    // Checked before it is opened: opening a FIFO would wait for its other end.
     let found = fs::metadata(&path).map_err(|source| Error::io("open", &path, source))?.file_type();
     if !found.is_file() {
         return Err(Error::NotAFile { path, found: kind_of(found) });
     }
     let file = File::open(&path).map_err(|source| Error::io("open", &path, source))?;
     match path.file_name().map(|name| name.as_bytes().to_vec()) {
-        Some(name) => Ok(Source::Program { file, path, name }),
+        Some(name) => Ok(AppSource::Program { file, path, name }),
         None => Err(Error::NoFileName { path }),
     }
 }
@@ -225,8 +306,8 @@ fn parse_entry(text: &OsStr) -> Result<Entry, Error> {
         None => (None, text),
     };
     let path = path.strip_prefix(b"./").or_else(|| path.strip_prefix(b"/")).unwrap_or(path);
-    app_tree::check(path)?;
-    let name = name.unwrap_or_else(|| last_part(path));
+    app_tree::tree_path(path)?;
+    let name = name.unwrap_or_else(|| file_name_of(path));
     if name.is_empty() || name.contains(&b'/') {
         return Err(Error::EntryName { name: readable(name) });
     }
@@ -252,7 +333,7 @@ fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error>
     })
 }
 
-/// `SRC[:DEST]`; a colon counts only when what is before it exists, so that names with colons can be given.
+/// `SRC[:DEST]`; a colon counts only if what precedes it exists, so that names with colons can be given.
 fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
     let bytes = text.as_bytes();
     let colons = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
@@ -261,7 +342,7 @@ fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
         if source.exists() {
             let to = bytes[at + 1..].strip_prefix(b"/").unwrap_or(&bytes[at + 1..]);
             let to = to.strip_suffix(b"/").unwrap_or(to);
-            app_tree::check(to)?;
+            app_tree::tree_path(to)?;
             return Ok((source, Some(to.to_vec())));
         }
     }
@@ -270,7 +351,7 @@ fn parse_add(text: &OsStr) -> Result<(PathBuf, Option<Vec<u8>>), Error> {
     Ok((source, None))
 }
 
-/// What the program is started with, in the order in which rules are followed.
+/// What the program is started with, in the order in which the rules apply.
 fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::new();
     for name in &args.unset {
@@ -300,59 +381,33 @@ fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
-/// What stands before and after a placeholder; `None` where there is none.
+/// What comes before and after a placeholder; `None` if there is none.
 type Around<'t> = Option<(&'t [u8], &'t [u8])>;
 
-/// What stands before and after the placeholder for the unpacked tree's path.
+/// What comes before and after the placeholder for the path of the unpacked tree.
 fn around_tree(text: &[u8]) -> Result<Around<'_>, Error> {
     const TREE: &[u8] = b"{tree}";
-    let Some(at) = find(text, TREE) else { return Ok(None) };
+    let Some(at) = byte_search::position(text, TREE) else { return Ok(None) };
     let (before, after) = (&text[..at], &text[at + TREE.len()..]);
-    if find(after, TREE).is_some() {
+    if byte_search::position(after, TREE).is_some() {
         Err(Error::TreeInside { text: readable(text) })
     } else {
         Ok(Some((before, after)))
     }
 }
 
-/// A path's last part.
-pub(crate) fn last_part(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
-}
-
-fn default_output(source: &Source, entries: &[Entry]) -> PathBuf {
+fn default_output(source: &AppSource, entries: &[Entry]) -> PathBuf {
     let name = match (source, entries.first()) {
         (_, Some(entry)) => &entry.name[..],
-        (Source::Program { name, .. }, None) => name,
-        (Source::Debs(packages), None) => packages.first().map_or(&b"app"[..], |name| name.as_bytes()),
-        (Source::Sysroot, None) => &b"app"[..],
-        (Source::Emulator, None) => b"emulator",
+        (AppSource::Program { name, .. }, None) => name,
+        (AppSource::Packages { names, .. }, None) => {
+            names.first().map_or(&b"app"[..], |name| name.as_bytes())
+        }
+        (AppSource::Sysroot, None) => &b"app"[..],
     };
     let mut output = OsStr::from_bytes(name).to_owned();
     output.push(".bundle");
     output.into()
-}
-
-/// The output will be put in place by rename: it must not be a directory, nor something like /dev/null.
-fn check_output(path: &Path, source: &Source) -> Result<(), Error> {
-    if path.file_name().is_none() || path.as_os_str().as_bytes().ends_with(b"/") {
-        return Err(Error::OutputNotAFile { path: path.to_owned(), found: "a directory" });
-    }
-    let directory =
-        path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::metadata(directory).map_err(|source| Error::io("write", path, source))?;
-    let Ok(there) = fs::metadata(path) else { return Ok(()) };
-    let kind = there.file_type();
-    if !kind.is_file() {
-        return Err(Error::OutputNotAFile { path: path.to_owned(), found: kind_of(kind) });
-    }
-    if let Source::Program { file, path: program, .. } = source {
-        let own = file.metadata().map_err(|source| Error::io("read", program, source))?;
-        if (own.dev(), own.ino()) == (there.dev(), there.ino()) {
-            return Err(Error::OutputIsProgram { path: path.to_owned() });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::error::{Code, Error};
 
-/// Prints what a command gives. Whoever reads it may stop reading.
+/// Prints the output of a command. Its reader may stop reading.
 pub(crate) fn output(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
     match out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush()) {
@@ -17,7 +17,7 @@ pub(crate) fn output(text: &str) -> ExitCode {
     }
 }
 
-/// Prints why a command failed; gives its exit code.
+/// Prints why a command failed; returns its exit code.
 pub(crate) fn failure(error: &Error) -> ExitCode {
     message(error);
     ExitCode::from(error.code() as u8)
@@ -31,18 +31,18 @@ pub(crate) fn message(error: &Error) {
     }
 }
 
-/// Prints something that the user should know and that stops nothing.
+/// Prints a warning: something that the user should know, but that stops nothing.
 pub(crate) fn warning(text: &str) {
     line("warning", text);
 }
 
 fn line(kind: &str, text: &str) {
-    // Nobody is left to tell when standard error is closed.
+    // If standard error is closed, there is nobody left to tell.
     let _ = writeln!(io::stderr().lock(), "{kind}: {}", harmless(text));
 }
 
-/// Without what could steer a terminal: names and texts out of bundles and archives are other people's.
-/// JSON has none of it left, see `json.rs`.
+/// Removes what could control a terminal: names and texts from bundles and archives are untrusted. JSON has
+/// none of it left, see `json.rs`.
 fn harmless(text: &str) -> String {
     let harmless = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
     text.chars().map(harmless).collect()

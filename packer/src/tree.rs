@@ -1,4 +1,4 @@
-//! An app's file tree in memory, and the bytes of its files, wherever they lie.
+//! An app's file tree in memory, and the bytes of its files, wherever they are stored.
 
 pub(crate) mod app_tree;
 pub(crate) mod content;

@@ -1,6 +1,6 @@
-//! Numbers as people read them.
+//! Numbers for people.
 
-/// A length in bytes, with one decimal of the largest binary unit that it fills.
+/// A length in bytes, with one decimal of the largest binary unit that it reaches.
 pub(crate) fn size(bytes: u64) -> String {
     let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
     match bytes {

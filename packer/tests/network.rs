@@ -6,6 +6,7 @@ mod scene;
 use std::fs;
 use std::process::Command;
 
+use end_to_end::needs;
 use scene::server::{Ranges, Server, nobody};
 use scene::{ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
 
@@ -104,6 +105,7 @@ fn pack_from(scene: &Scene, place: [&str; 2], variables: &[(&str, &str)]) -> Run
 
 #[test]
 fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_is_the_same() {
+    needs!("dpkg-deb");
     let scene = scene();
     let place = scene.at("mirror").join(PACKAGE);
     let whole = fs::read(&place).expect("a package");
@@ -137,6 +139,7 @@ fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_i
 
 #[test]
 fn a_proxy_leads_to_a_mirror_that_it_alone_knows_and_one_that_does_not_is_named() {
+    needs!("dpkg-deb");
     let scene = scene();
     // No name server knows it (RFC 6761, 6.4).
     let mirror = "http://mirror.invalid/";
@@ -172,6 +175,7 @@ fn a_proxy_leads_to_a_mirror_that_it_alone_knows_and_one_that_does_not_is_named(
 
 #[test]
 fn a_copy_of_a_store_is_reached_through_a_proxy_too() {
+    needs!("dpkg-deb");
     let scene = scene();
     scene.write("emulator", &emulator());
     scene.run(["emulator", "add", "--target", "riscv64", "--host", "x86_64", "emulator"]).ok();

@@ -31,7 +31,7 @@ fn whatever_is_no_static_linux_program_is_refused_by_what_it_is() {
         ("x32", elf(Elf { class: 1, machine: X86_64, ..PLAIN }), &["x32"]),
         ("cpu", elf(Elf { machine: 4242, ..PLAIN }), &["unknown architecture", "4242", "unibin targets"]),
         ("freebsd", elf(Elf { osabi: 9, ..PLAIN }), &["FreeBSD"]),
-        ("cut", cut_off.to_vec(), &["damaged ELF", "cut off"]),
+        ("cut", cut_off.to_vec(), &["damaged ELF", "truncated"]),
         (
             "dynamic",
             elf(dynamic),
@@ -233,7 +233,7 @@ fn an_entry_that_the_app_has_not_is_refused() {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));
     let pack = |entry: &str| scene.run(["pack", "app", "--hosts", "riscv64", "--entry", entry]);
-    pack("other").refused(3, &["`other`", "programs in it: app"]);
+    pack("other").refused(3, &["`other`", "the app contains: app"]);
     pack("../app").refused(3, &["not a path inside the tree"]);
     pack("a/b=app").refused(3, &["`a/b`"]);
     pack("name=app").ok();

@@ -1,5 +1,5 @@
-//! What every bundle begins with, made ahead of time: the stub's text and the prebuilt launchers, and the brokers that they may unpack.
-//! Knows nothing of manifests or blobs, and reads neither the environment nor any file when it runs.
+//! The prebuilt parts of a bundle: the stub's text, the launchers, and the brokers that these may unpack.
+//! Knows nothing about manifests or blobs, and reads neither the environment nor any file at run time.
 
 mod launchers;
 mod stub;

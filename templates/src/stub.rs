@@ -1,6 +1,6 @@
-//! Renders `stub.sh`, the POSIX sh text at the head of every bundle, for the launchers that a bundle holds.
-//! The text finds the CPU and starts its launcher; this file only fills in the table, and refuses a table that the text
-//! could not use.
+//! Renders `stub.sh`, the POSIX sh text at the start of every bundle, for the launchers of that bundle. The
+//! text determines the architecture and starts its launcher; this file only fills in the table, and refuses a
+//! table that the text could not use.
 
 use bundle::{Arch, Digest, LAUNCHER_ALIGN};
 
@@ -9,18 +9,19 @@ pub const STUB_LEN: usize = 4096;
 
 const TEMPLATE: &str = include_str!("../stub.sh");
 
-/// Digits of the SHA-256 digest that name a launcher in the cache and check its bytes: 128 bits.
+/// Number of digits of the SHA-256 digest that name a launcher in the cache and check its bytes: 128 bits.
 const DIGEST_DIGITS: usize = 32;
 
-/// Whose launcher runs on a CPU when that CPU's own is not in the bundle. A kernel may have been built without
-/// `CONFIG_IA32_EMULATION` or `CONFIG_COMPAT`; then the launcher does not start, and the stub says so.
+/// Whose launcher runs on an architecture if that architecture's own is not in the bundle. A kernel may have
+/// been built without `CONFIG_IA32_EMULATION` or `CONFIG_COMPAT`; then the launcher does not start, and the
+/// stub says so.
 const FALLBACKS: [(Arch, Arch); 2] = [(Arch::X86_64, Arch::I686), (Arch::Aarch64, Arch::Armv7)];
 
 /// Where one host's launcher lies in the bundle. The bytes from `offset + length` up to the next multiple of
-/// [`LAUNCHER_ALIGN`] must be in the file; they are cut out too and should be zero.
+/// [`LAUNCHER_ALIGN`] must be in the file; they are copied out too and should be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StubLauncher {
-    /// The CPU it runs on.
+    /// The architecture it runs on.
     pub host: Arch,
     /// SHA-256 of its `length` bytes.
     pub digest: Digest,
@@ -37,30 +38,30 @@ pub enum StubError {
     /// The list is empty.
     #[error("a bundle needs a launcher for at least one host")]
     NoLauncher,
-    /// The CPU is a target only.
+    /// The architecture is a target only.
     #[error("`{}` is not a host: it has no launcher", .host.name())]
     NotAHost {
-        /// The CPU.
+        /// The architecture.
         host: Arch,
     },
-    /// Two launchers for one CPU.
+    /// Two launchers for one architecture.
     #[error("two launchers for `{}`", .host.name())]
     Twice {
-        /// The CPU.
+        /// The architecture.
         host: Arch,
     },
-    /// The text cuts out whole blocks after its own region only.
+    /// The text can only copy out whole blocks after its own region.
     #[error("the launcher for `{}` cannot lie at offset {offset}", .host.name())]
     Misplaced {
-        /// The CPU.
+        /// The architecture.
         host: Arch,
         /// Where it would begin, in bytes.
         offset: u64,
     },
-    /// A launcher without a byte.
+    /// An empty launcher.
     #[error("the launcher for `{}` is empty", .host.name())]
     Empty {
-        /// The CPU.
+        /// The architecture.
         host: Arch,
     },
     /// The text does not fit into its region.
@@ -72,7 +73,7 @@ pub enum StubError {
 }
 
 impl StubError {
-    /// What would have worked, where that is known.
+    /// What would have worked, if that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoLauncher | Self::NotAHost { .. } => {
@@ -87,7 +88,7 @@ impl StubError {
     }
 }
 
-/// The stub for a bundle that holds `launchers`: exactly [`STUB_LEN`] bytes of text without NUL. The order of
+/// The stub for a bundle with these `launchers`: exactly [`STUB_LEN`] bytes of text without NUL. The order of
 /// `launchers` does not matter.
 pub fn stub(launchers: &[StubLauncher]) -> Result<Vec<u8>, StubError> {
     let mut launchers = launchers.to_vec();
@@ -110,7 +111,7 @@ pub fn stub(launchers: &[StubLauncher]) -> Result<Vec<u8>, StubError> {
     Ok(bytes)
 }
 
-/// Refuses what the text could not cut out. `launchers` is sorted by host.
+/// Refuses what the text could not copy out. `launchers` is sorted by host.
 fn check(launchers: &[StubLauncher]) -> Result<(), StubError> {
     if launchers.is_empty() {
         return Err(StubError::NoLauncher);
@@ -134,7 +135,8 @@ fn check(launchers: &[StubLauncher]) -> Result<(), StubError> {
     Ok(())
 }
 
-/// The line of the text's `case` for one launcher: every uname name of the CPUs it serves, and where it lies.
+/// The line of the text's `case` for one launcher: every uname name of the architectures it serves, and where
+/// it is.
 fn case(launcher: &StubLauncher, all: &[StubLauncher]) -> String {
     let host = launcher.host;
     let inside = |cpu: Arch| all.iter().any(|other| other.host == cpu);

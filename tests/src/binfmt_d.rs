@@ -20,8 +20,16 @@ pub struct Handler {
     pub flags: String,
 }
 
-/// Every handler of Debian 13, in the order of their names.
+/// Every handler of Debian 13, in the order of their names. Who calls this has `needs!("binfmt.d")`.
 pub fn binfmt_d() -> Vec<Handler> {
+    let lines = fetched().unwrap_or_else(|why| panic!("qemu-user of Debian 13: {why}"));
+    let mut all: Vec<_> = lines.lines().filter(|line| line.starts_with(':')).map(handler).collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}
+
+/// The lines of those files; `Err` where the mirror lacks their package.
+pub(crate) fn fetched() -> Result<String, String> {
     let directory = kept().join("binfmt.d");
     fs::create_dir_all(&directory).expect("directory");
     let lock = File::create(directory.join("lock")).expect("lock");
@@ -29,9 +37,10 @@ pub fn binfmt_d() -> Vec<Handler> {
     let file = directory.join("lines");
     if !file.exists() {
         let archive = Archive::open(ArchiveOptions::new(directory.clone(), &Silent), "trixie");
-        let archive = archive.expect("this machine's mirror has Debian 13");
-        let index = archive.packages("amd64").expect("an index");
-        let package = archive.download(index.find("qemu-user").expect("a package")).expect("fetched");
+        let archive = archive.map_err(|error| error.to_string())?;
+        let index = archive.packages("amd64").map_err(|error| error.to_string())?;
+        let package = index.find("qemu-user").expect("a package of Debian 13");
+        let package = archive.download(package).map_err(|error| error.to_string())?;
         let mut lines = String::new();
         let read = Deb::open(&package).expect("a package").entries(|entry| -> Result<_, DebError> {
             let path = entry.path.strip_prefix(b"usr/share/qemu/binfmt.d/");
@@ -44,10 +53,7 @@ pub fn binfmt_d() -> Vec<Handler> {
         fs::write(directory.join("new"), lines).expect("written");
         fs::rename(directory.join("new"), &file).expect("renamed");
     }
-    let lines = fs::read_to_string(file).expect("lines");
-    let mut all: Vec<_> = lines.lines().filter(|line| line.starts_with(':')).map(handler).collect();
-    all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
+    Ok(fs::read_to_string(file).expect("lines"))
 }
 
 /// `:NAME:M::MAGIC:MASK:INTERPRETER:FLAGS`; every byte is written as `\xNN`.

@@ -1,13 +1,14 @@
 //! Programs that start programs, each with what it takes to make it start one: shells, C libraries, languages, tools.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::{env, fs};
 
 use bundle::Arch;
 
-use crate::absent::{say, without};
+use crate::needs::{has, say};
+use crate::probes::path_of;
 use crate::sandbox::Sandbox;
 use crate::unibin::kept;
 use crate::zig::{compile, compile_for_glibc, own};
@@ -40,6 +41,9 @@ const SHELLS: [(&str, &[&str], &str); 10] = [
     ("fish", &["fish", "--no-config", "-c", "$argv; exit $status"], "fish --version"),
     ("tcsh", &["tcsh", "-f", "-c", "$argv:q ''; exit $status"], "tcsh --version"),
 ];
+
+/// Of coreutils and util-linux.
+const ESSENTIAL: [&str; 4] = ["env", "timeout", "nice", "setsid"];
 
 /// Languages and tools.
 const PROGRAMS: [(&str, &[&str], &str); 12] = [
@@ -101,18 +105,9 @@ fn first_line(script: &str) -> String {
     text.lines().find(|line| !line.is_empty()).unwrap_or("no version").trim().to_owned()
 }
 
-fn path_of(program: &str) -> Option<PathBuf> {
-    let all = env::var_os("PATH")?;
-    // Not what the tester has put in front for himself: a user of a sandbox cannot go there.
-    let mut directories: Vec<PathBuf> = ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).into();
-    directories.extend(env::split_paths(&all));
-    directories.into_iter().map(|directory| directory.join(program)).find(|path| path.is_file())
-}
-
 /// Go's, compiled once.
 fn go() -> Option<PathBuf> {
-    if path_of("go").is_none() {
-        without("go", "install golang-go");
+    if !has("go") {
         return None;
     }
     let program = kept().join("programs").join("caller-go");
@@ -127,10 +122,12 @@ fn go() -> Option<PathBuf> {
 pub fn callers(sandbox: &Sandbox) -> Vec<Caller> {
     let mut all = Vec::new();
     for (name, command, version) in SHELLS.into_iter().chain(PROGRAMS) {
-        let Some(program) = path_of(command[0]) else {
-            without(command[0], "install its package: .ci/run names all of them");
+        // Tools that every machine has are no row of the table of needs.
+        if !ESSENTIAL.contains(&command[0]) && !has(command[0]) {
             continue;
-        };
+        }
+        // Not what the tester has put in front for himself: a user of a sandbox cannot go there.
+        let program = path_of(command[0]).unwrap_or_else(|| panic!("no {}", command[0]));
         // Debian builds toybox without its shell.
         if name == "toybox sh" && !first_line("toybox").split(' ').any(|command| command == "sh") {
             say("NOT RUN: toybox sh: the toybox here was built without it");

@@ -9,6 +9,7 @@ use std::process::Command;
 use bundle::Arch;
 
 use crate::namespace::Namespace;
+use crate::needs::has;
 use crate::outcome::Outcome;
 use crate::pack::busybox;
 use crate::sandbox::Sandbox;
@@ -23,6 +24,10 @@ impl Jail {
     /// With this bundle as `/opt/app`; `None`, loudly, where private mounts are not to be had.
     pub fn with(bundle: &Path) -> Option<Self> {
         Namespace::Mounts.available()?;
+        // For its busybox.
+        if !has("network") {
+            return None;
+        }
         let sandbox = Sandbox::new();
         for directory in ["bin", "dev", "home", "proc", "opt", "tmp", "var/tmp"] {
             fs::create_dir_all(sandbox.at("root").join(directory)).expect("directory");

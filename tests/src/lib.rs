@@ -2,17 +2,19 @@
 //! user with an empty environment, and says loudly when this machine cannot show something. It mocks nothing.
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
-mod absent;
 mod binfmt_d;
 mod callers;
+mod cargo;
 mod handmade;
 mod jail;
 mod messages;
 mod namespace;
+mod needs;
 mod older;
 mod outcome;
 mod pack;
 mod parts;
+mod probes;
 mod sandbox;
 mod smallest;
 mod starters;
@@ -24,16 +26,19 @@ mod translators;
 mod unibin;
 mod zig;
 
-pub use absent::{say, without};
 pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers};
+pub use cargo::cargo;
 pub use handmade::Handmade;
 pub use jail::Jail;
 pub use messages::{documented, literals, of_the_stub, says};
 pub use namespace::Namespace;
+pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;
 pub use outcome::Outcome;
-pub use pack::{SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, shell};
+pub use pack::{
+    SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, shell, smallest_bundle,
+};
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};
 pub use smallest::{

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-use crate::absent::without;
+use crate::needs::has;
 use crate::outcome::Outcome;
 use crate::sandbox::Sandbox;
 
@@ -17,18 +17,11 @@ pub enum Namespace {
 }
 
 impl Namespace {
-    /// The kind that this machine allows and this tester needs; `None`, loudly, where that was allowed to be missing.
+    /// The kind that this machine allows and this tester needs; `None`, loudly, where it is lacking.
     pub fn available(self) -> Option<Self> {
-        if self == Self::Mounts && !Sandbox::tester_is_root() {
-            without("root", "only root can have private mounts and then be another user");
-            return None;
-        }
-        let tried = self.command("true").output().expect("unshare(1) of util-linux");
-        if tried.status.success() {
-            return Some(self);
-        }
-        without("namespaces", String::from_utf8_lossy(&tried.stderr).trim());
-        None
+        // Only root can have private mounts and then be another user.
+        let need = if self == Self::Mounts { "mounts" } else { "namespaces" };
+        has(need).then_some(self)
     }
 
     fn command(self, script: &str) -> Command {

@@ -11,8 +11,13 @@ use crate::unibin::kept;
 /// The largest emulator of that package has 20 MB.
 const MOST: u64 = 64 << 20;
 
-/// QEMU 7.2 for programs of `target`, for `x86_64`.
+/// QEMU 7.2 for programs of `target`, for `x86_64`. Who calls this has `needs!("older-qemu")`.
 pub fn older_qemu(target: Arch) -> PathBuf {
+    fetched(target).unwrap_or_else(|why| panic!("qemu-user-static of Debian 12: {why}"))
+}
+
+/// The same; `Err` where the mirror lacks it.
+pub(crate) fn fetched(target: Arch) -> Result<PathBuf, String> {
     let directory = kept().join("older");
     fs::create_dir_all(&directory).expect("directory");
     let lock = File::create(directory.join("lock")).expect("lock");
@@ -21,13 +26,14 @@ pub fn older_qemu(target: Arch) -> PathBuf {
     let file = directory.join(&name);
     if !file.exists() {
         let options = ArchiveOptions::new(directory.clone(), &Silent);
-        let archive = Archive::open(options, "bookworm").expect("this machine's mirror has Debian 12");
-        let index = archive.packages("amd64").expect("an index");
-        let package = archive.download(index.find("qemu-user-static").expect("a package")).expect("fetched");
+        let archive = Archive::open(options, "bookworm").map_err(|error| error.to_string())?;
+        let index = archive.packages("amd64").map_err(|error| error.to_string())?;
+        let package = index.find("qemu-user-static").expect("a package of Debian 12");
+        let package = archive.download(package).map_err(|error| error.to_string())?;
         let program = Deb::open(&package).and_then(|deb| deb.read(&format!("usr/bin/{name}"), MOST));
         let unfinished = directory.join("new");
         fs::write(&unfinished, program.expect("readable").expect("a program")).expect("written");
         fs::rename(unfinished, &file).expect("renamed");
     }
-    file
+    Ok(file)
 }

@@ -7,6 +7,7 @@ use std::{fmt, fs};
 
 use bundle::Arch;
 
+use crate::needs::has;
 use crate::pack::pack;
 use crate::unibin::unibin;
 use crate::zig::{compile, own};
@@ -19,6 +20,10 @@ pub fn tell(target: Arch) -> Option<PathBuf> {
 /// A bundle of [`tell`] for `target` that runs on this machine.
 pub fn tell_bundle(target: Arch) -> Option<PathBuf> {
     let program = tell(target)?;
+    // For a foreign CPU it holds an emulator.
+    if Some(target) != Arch::HOST && !has("network") {
+        return None;
+    }
     Some(pack(&[program.to_str().expect("text"), "--hosts", "x86_64"]))
 }
 

@@ -1,9 +1,12 @@
 //! The program under test: built once per test process by the cargo that runs the tests, or named by `UNIBIN`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
+
+use sha2::{Digest as _, Sha256};
 
 /// The directory for everything that outlives a test: `<target>/tmp` of cargo.
 pub(crate) fn kept() -> PathBuf {
@@ -31,16 +34,41 @@ pub(crate) fn program() -> &'static Path {
     })
 }
 
+/// The digest of its bytes. Each test may be a process of its own and the program has a hundred megabytes, so it is kept with what tells
+/// that the file is the same one.
+pub(crate) fn program_digest() -> String {
+    let file = fs::metadata(program()).expect("unibin");
+    let now = format!(
+        "{} {} {} {}.{}",
+        program().display(),
+        file.len(),
+        file.ino(),
+        file.ctime(),
+        file.ctime_nsec()
+    );
+    let memo = kept().join("program-digest");
+    let kept_text = fs::read_to_string(&memo).unwrap_or_default();
+    if let Some((digest, of)) = kept_text.split_once(' ')
+        && of == now
+    {
+        return digest.to_owned();
+    }
+    let digest = Sha256::digest(fs::read(program()).expect("unibin"));
+    let digest = bundle::Digest(digest.into()).to_string();
+    let new = tempfile::NamedTempFile::new_in(kept()).expect("a file");
+    fs::write(&new, format!("{digest} {now}")).expect("written");
+    new.persist(memo).expect("renamed");
+    digest
+}
+
 fn build() -> PathBuf {
     let profile = profile_directory().expect("the test lies in the target directory");
     let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = crate::cargo()
         .args(["build", "--quiet", "--package", "unibin", "--profile"])
         .arg(if name == "debug" { "dev" } else { &name })
         .arg("--target-dir")
         .arg(profile.parent().expect("a profile's directory lies in the target directory"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo starts");
     assert!(built.success(), "`unibin` does not build");

@@ -8,7 +8,7 @@ use std::process::Command;
 use bundle::Arch;
 use sha2::{Digest, Sha256};
 
-use crate::absent::without;
+use crate::needs::has;
 use crate::unibin::kept;
 
 /// Part of the key of everything that was compiled: another compiler makes other programs.
@@ -39,6 +39,11 @@ fn triple(target: Arch) -> String {
 /// The directory in which `cargo xtask tools` installs.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
+}
+
+/// Whether it is installed, and the interpreter that it comes with.
+pub(crate) fn is_installed() -> bool {
+    tools().join("ziglang").is_dir() && Command::new("python3").arg("--version").output().is_ok()
 }
 
 /// A program of this repository's `tests/programs`.
@@ -80,14 +85,13 @@ fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     let key = &digest[..16];
     let directory = kept().join("programs");
     fs::create_dir_all(&directory).expect("directory");
-    let lock = File::create(directory.join("lock")).expect("lock");
-    lock.lock().expect("locked");
     let output = directory.join(format!("{name}-{key}"));
+    let lock = File::create(directory.join(format!("{name}-{key}.lock"))).expect("lock");
+    lock.lock().expect("locked");
     if output.exists() {
         return Some(output);
     }
-    if !tools().join("ziglang").is_dir() {
-        without("zig", "the C compiler for foreign CPUs is not installed: run `cargo xtask tools`");
+    if !has("zig") {
         return None;
     }
     let unfinished = output.with_extension("new");

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, Sandbox, alpha_that_starts, busybox, older_qemu,
-    pack_by_hand, smallest, translator_row, unibin, without,
+    CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, Sandbox, alpha_that_starts, attends, busybox, needs,
+    older_qemu, pack_by_hand, smallest, translator_row, unibin,
 };
 
 /// Debian's static busybox for s390x, as a file of the name that it has in the app.
@@ -27,7 +27,18 @@ fn app(options: &[&str]) -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     let directory = tempfile::tempdir().expect("a directory");
     let add = format!("{}:usr/bin/busybox-s390x", other_program(directory.path()).display());
-    let app = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--add", &add];
+    let app = [
+        "--deb",
+        "busybox-static",
+        "--target",
+        "riscv64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "3",
+        "--add",
+        &add,
+    ];
     let packed = directory.path().join("packed");
     let outcome = pack_by_hand(&[&app, options].concat(), &packed);
     assert!(outcome.status.success(), "{outcome}");
@@ -49,14 +60,15 @@ const SCRIPTS: [(&str, &str); 2] = [
 
 #[test]
 fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
+    needs!("network");
     let (without_it, refused) = app(&[]);
     let (with_it, runs) = app(&["--also-target", "s390x"]);
     for (way, script) in SCRIPTS {
-        let outcome = run(&without_it, &refused, way, script);
-        if !outcome.errors().contains("children: attended to by") {
-            without("namespaces", &format!("`{way}` does not attend to children here: {outcome}"));
+        if !attends(way) {
             continue;
         }
+        let outcome = run(&without_it, &refused, way, script);
+        assert!(outcome.errors().contains("children: attended to by"), "{way}: {outcome}");
         assert_eq!((outcome.code(), outcome.text()), (Some(7), "riscv64\n".to_owned()), "{way}: {outcome}");
         let outcome = run(&with_it, &runs, way, script);
         assert_eq!(
@@ -72,15 +84,30 @@ fn a_program_of_another_cpu_is_started_where_its_emulator_was_packed_too() {
 
 #[test]
 fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
+    needs!("network");
     let directory = tempfile::tempdir().expect("a directory");
     let other = other_program(directory.path());
-    let base = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64"];
+    let base = [
+        "--deb",
+        "busybox-static",
+        "--target",
+        "riscv64",
+        "--native",
+        "x86_64",
+        "--hosts",
+        "x86_64",
+        "--level",
+        "3",
+    ];
     for (also, said) in [(&[][..], ""), (&["--also-target", "s390x"], "s390x\n")] {
         let packed = directory.path().join("packed");
         pack_by_hand(&[&base, also].concat(), &packed).must_succeed();
         for (way, attended) in
             [("broker", "a broker"), ("binfmt", "a private binfmt_misc"), ("auto", "a broker")]
         {
+            if !end_to_end::attends(way) {
+                continue;
+            }
             let sandbox = Sandbox::new();
             let bundle = sandbox.copy(&packed, "busybox");
             let program = sandbox.copy(&other, "busybox-s390x").display().to_string();
@@ -92,10 +119,6 @@ fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
             let log = outcome.errors();
             assert!(log.contains("route: native"), "{outcome}");
             let attends = log.contains(&format!("children: attended to by {attended}"));
-            if !also.is_empty() && way == "binfmt" && !attends {
-                without("namespaces", &format!("`{way}` does not attend to children here: {outcome}"));
-                continue;
-            }
             // Where nothing but its own CPU's programs can be meant, nobody is put beside the app.
             assert_eq!(attends, !also.is_empty(), "{way}: {outcome}");
             let command = sandbox.command("true");
@@ -139,6 +162,7 @@ fn what_the_rules_of_another_cpus_emulator_set_is_set_for_its_programs_alone() {
 
 #[test]
 fn an_alpha_program_starts_a_riscv32_program() {
+    needs!("network", "ptrace");
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str, bytes: &[u8]| {
         let path = directory.path().join(name);
@@ -149,7 +173,7 @@ fn an_alpha_program_starts_a_riscv32_program() {
     let app = file("app", &alpha_that_starts("/usr/bin/child"));
     let child = smallest(Arch::Riscv32);
     let add = format!("{}:usr/bin/child", file("child", &child.elf()));
-    let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--add", &add];
+    let arguments = [&app, "--target", "alpha", "--hosts", "x86_64", "--level", "3", "--add", &add];
     for (also, said, code) in
         [(&[][..], "", CODE_OF_STARTING), (&["--also-target", "riscv32"], SAYS, CODE_OF_ENDING)]
     {

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use bundle::Arch;
-use end_to_end::{Namespace, Sandbox, User, binfmt_d, busybox, emulator_of, store, unibin, without};
+use end_to_end::{Namespace, Sandbox, User, binfmt_d, busybox, emulator_of, needs, store, unibin};
 
 #[test]
 fn each_of_the_33_cpus_is_known_by_the_bytes_that_debian_registers() {
+    needs!("network", "binfmt.d");
     let debian = binfmt_d();
     let mut ours: Vec<_> = Arch::CATALOGUED.iter().collect();
     ours.sort_by_key(|arch| arch.qemu_name());
@@ -56,14 +57,12 @@ echo "== end"
 
 #[test]
 fn a_handler_is_registered_runs_programs_and_is_taken_away() {
+    needs!("network", "namespaces", "binfmt");
     let Some(namespace) = Namespace::OwnUsers.available() else { return };
     let sandbox = Sandbox::of(User::Tester);
     emulator_of(Arch::Riscv64);
     let own = namespace.run(&sandbox, "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc", &[""; 0]);
-    if !own.status.success() {
-        without("namespaces", &format!("no binfmt_misc of one's own before Linux 6.7: {own}"));
-        return;
-    }
+    own.must_succeed();
     let program = unibin().get_program().to_owned();
     let arguments = [program, foreign_program(&sandbox).into(), store().into()];
     let told = namespace.run(&sandbox, STEPS, &arguments).must_succeed();
@@ -108,6 +107,7 @@ fn who_is_not_root_and_who_asks_for_nonsense_is_told() {
     let (code, said) = run(&["show", "--target", "riscv64", "--target", "s390x", "--emulator", "/bin/true"]);
     assert!(code == Some(3) && said.contains("needs exactly one target"), "{said}");
 
+    needs!("setpriv");
     let Some(namespace) = Namespace::Mounts.available() else { return };
     let sandbox = Sandbox::of(User::Tester);
     fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("ours");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, pack};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, needs, pack};
 
 const RUN: [&str; 3] = ["sh", "-c", "echo ran"];
 
@@ -35,6 +35,7 @@ fn directories(cache: &Path) -> Vec<String> {
 
 #[test]
 fn the_candidates_are_tried_in_their_order() {
+    needs!("network");
     let (sandbox, bundle) = native();
     let [own, xdg, runtime] = ["own", "xdg", "runtime"].map(|name| sandbox.make_directory(name));
     fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("chmod");
@@ -74,6 +75,7 @@ fn the_candidates_are_tried_in_their_order() {
 
 #[test]
 fn a_relative_directory_is_refused_where_it_was_meant_and_ignored_where_the_standard_says_so() {
+    needs!("network");
     let (sandbox, bundle) = native();
     sandbox
         .run_with(&[("UNIBIN_CACHE", "here")], &bundle, &RUN)
@@ -103,6 +105,7 @@ fn passed_over(spoil: impl Fn(&Sandbox, &Path)) {
 
 #[test]
 fn a_cache_that_is_not_a_directory_of_ours_alone_is_passed_over() {
+    needs!("network");
     passed_over(|_, cache| fs::write(cache, "in the way").expect("file"));
     passed_over(|sandbox, cache| {
         let elsewhere = sandbox.make_directory("elsewhere");
@@ -113,10 +116,8 @@ fn a_cache_that_is_not_a_directory_of_ours_alone_is_passed_over() {
         sandbox.give(cache);
         fs::set_permissions(cache, fs::Permissions::from_mode(0o500)).expect("chmod");
     });
-    if !Sandbox::tester_is_root() {
-        end_to_end::without("root", "only root can make a directory of another user");
-        return;
-    }
+    // Only root can make a directory of another user.
+    needs!("root");
     passed_over(|sandbox, cache| {
         fs::create_dir(cache).expect("directory");
         fs::set_permissions(cache, fs::Permissions::from_mode(0o777)).expect("chmod");
@@ -126,6 +127,7 @@ fn a_cache_that_is_not_a_directory_of_ours_alone_is_passed_over() {
 
 #[test]
 fn what_another_user_could_have_written_is_never_executed() {
+    needs!("network");
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
     let cache = sandbox.cache();
@@ -148,6 +150,7 @@ fn what_another_user_could_have_written_is_never_executed() {
 
 #[test]
 fn a_cache_that_others_may_read_serves() {
+    needs!("network");
     let (sandbox, bundle) = native();
     let named = sandbox.make_directory("named");
     fs::set_permissions(&named, fs::Permissions::from_mode(0o755)).expect("chmod");
@@ -159,6 +162,7 @@ fn a_cache_that_others_may_read_serves() {
 
 #[test]
 fn a_slot_without_its_marker_is_made_anew() {
+    needs!("network");
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
     let slot = sandbox.cache().join("x86_64").join(&directories(&sandbox.cache())[0]);
@@ -174,6 +178,7 @@ fn a_slot_without_its_marker_is_made_anew() {
 
 #[test]
 fn a_changed_slot_is_replaced_when_asked() {
+    needs!("network");
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
     let slot = sandbox.cache().join("x86_64").join(&directories(&sandbox.cache())[0]);
@@ -186,6 +191,7 @@ fn a_changed_slot_is_replaced_when_asked() {
 
 #[test]
 fn two_bundles_with_the_same_emulator_unpack_it_once() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let one = sandbox.copy(&busybox(Arch::Riscv64), "one");
     let program = {
@@ -217,6 +223,7 @@ fn two_bundles_with_the_same_emulator_unpack_it_once() {
 
 #[test]
 fn thirty_two_first_starts_at_once_agree() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     let start = || -> Child {
@@ -257,6 +264,7 @@ fn in_closed_machine(sandbox: &Sandbox, bundle: &Path, mounts: &str, run: &str) 
 
 #[test]
 fn a_file_system_without_execution_is_passed_over() {
+    needs!("network");
     let (sandbox, bundle) = native();
     let mounts =
         "mount -t tmpfs -o noexec,uid=$2,mode=0700 none home\nmount -t tmpfs -o mode=1777 none /var/tmp";
@@ -267,6 +275,7 @@ fn a_file_system_without_execution_is_passed_over() {
 
 #[test]
 fn a_full_disk_is_passed_over_and_keeps_nothing_of_the_attempt() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     // Room for launcher and app, not for the emulator.
@@ -283,6 +292,7 @@ fn a_full_disk_is_passed_over_and_keeps_nothing_of_the_attempt() {
 
 #[test]
 fn where_nothing_can_be_written_every_directory_is_named() {
+    needs!("network");
     let (sandbox, bundle) = native();
     let mounts = "mount --bind . . && mount -o remount,ro,bind . && cd /run/unibin-test";
     let Some(ran) = in_closed_machine(&sandbox, &bundle, mounts, "\"$1\" sh -c 'echo ran'") else { return };
@@ -293,6 +303,7 @@ fn where_nothing_can_be_written_every_directory_is_named() {
 
 #[test]
 fn where_nothing_can_be_written_an_elf_head_runs_from_memory() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::X86_64] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&bundle_of(target, "x86_64", &["--head", "elf:x86_64"]), "busybox");
@@ -306,6 +317,7 @@ fn where_nothing_can_be_written_an_elf_head_runs_from_memory() {
 
 #[test]
 fn an_elf_head_runs_without_a_shell() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::X86_64] {
         let packed = bundle_of(target, "x86_64", &["--head", "elf:x86_64"]);
         assert_eq!(&Parts::of(&packed).blob(BlobKind::Launcher)[..4], b"\x7fELF");

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, busybox, unibin};
+use end_to_end::{Outcome, Sandbox, busybox, needs, unibin};
 
 fn cache(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     // As the user whose cache it is.
@@ -38,6 +38,7 @@ fn slots(sandbox: &Sandbox) -> Vec<PathBuf> {
 
 #[test]
 fn what_a_living_process_uses_is_never_removed_and_all_else_is() {
+    needs!("network");
     for target in [Arch::X86_64, Arch::Riscv64] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&busybox(target), "busybox");
@@ -73,6 +74,7 @@ fn bundle_gc(sandbox: &Sandbox, bundle: &Path, days: &str) -> Outcome {
 
 #[test]
 fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.make_directory("other");
@@ -107,6 +109,7 @@ fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
 
 #[test]
 fn a_bundle_leaves_a_cache_alone_in_which_a_first_run_is_unpacking() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
@@ -123,6 +126,7 @@ fn a_bundle_leaves_a_cache_alone_in_which_a_first_run_is_unpacking() {
 
 #[test]
 fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
@@ -142,14 +146,13 @@ fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
 
 #[test]
 fn a_cache_of_somebody_else_is_not_looked_into_and_a_missing_one_is_told() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let missing = cache(&sandbox, &["list", "--directory", "/nonexistent/cache"]);
     assert_eq!(missing.code(), Some(1), "{missing}");
     assert!(missing.errors().contains("/nonexistent/cache"), "{missing}");
-    if !Sandbox::tester_is_root() {
-        end_to_end::without("root", "only root can make a directory of another user");
-        return;
-    }
+    // Only root can make a directory of another user.
+    needs!("root");
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
     let directory = sandbox.cache();

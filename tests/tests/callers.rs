@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::Arch;
-use end_to_end::{Caller, Namespace, Outcome, Report, Sandbox, caller, callers, say, tell_bundle};
+use end_to_end::{
+    Caller, Namespace, Outcome, Report, Sandbox, caller, callers, has, needs, say, tell_bundle,
+};
 
 /// A sandbox with a bundle that runs natively, for a caller's start has nothing to do with the route.
 fn native(name: &str) -> Option<(Sandbox, PathBuf)> {
@@ -28,6 +30,7 @@ fn start<A: AsRef<OsStr>>(sandbox: &Sandbox, caller: &Caller, program: &Path, ar
 
 #[test]
 fn every_caller_passes_awkward_arguments_and_gets_the_exit_code() {
+    needs!("zig");
     let Some((sandbox, bundle)) = native("tell") else { return };
     let text: [&[u8]; 9] = [
         b"a b",
@@ -88,6 +91,7 @@ fn documented() -> Vec<(String, String)> {
 
 #[test]
 fn who_leaves_scripts_to_the_kernel_is_as_documented() {
+    needs!("zig");
     let Some((sandbox, _)) = native("tell") else { return };
     // Text without a first line for the kernel: it says ENOEXEC, and some callers then run a shell of their own.
     let script = sandbox.write("script", b"exit 7\n");
@@ -108,6 +112,7 @@ fn who_leaves_scripts_to_the_kernel_is_as_documented() {
 
 #[test]
 fn rust_starts_it() {
+    needs!("zig");
     let Some((sandbox, bundle)) = native("tell") else { return };
     say("caller: Rust Command (the compiler of these tests)");
     let odd = OsString::from_vec(b"\xff \n'".to_vec());
@@ -122,6 +127,7 @@ fn rust_starts_it() {
 
 #[test]
 fn it_starts_through_links_and_path_from_paths_of_any_bytes() {
+    needs!("zig");
     let Some((sandbox, bundle)) = native("tell") else { return };
     let awkward = OsStr::from_bytes(b"sp ace 'q\" $(exit 3)\nline \xff\xfe *");
     let directory = sandbox.make_directory(awkward);
@@ -162,6 +168,7 @@ fn it_starts_through_links_and_path_from_paths_of_any_bytes() {
 
 #[test]
 fn it_starts_from_a_directory_that_is_gone() {
+    needs!("zig", "bash");
     let Some((sandbox, bundle)) = native("tell") else { return };
     for caller in callers(&sandbox) {
         let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$@\"";
@@ -174,6 +181,7 @@ fn it_starts_from_a_directory_that_is_gone() {
 
 #[test]
 fn it_starts_as_an_open_descriptor() {
+    needs!("zig", "bash");
     let Some((sandbox, bundle)) = native("tell") else { return };
     let Some(caller) = caller() else { return };
     let caller = sandbox.copy(&caller, "caller");
@@ -200,29 +208,33 @@ fn it_starts_as_an_open_descriptor() {
 
 #[test]
 fn it_starts_from_memory_alone() {
+    needs!("zig", "python3");
     let Some((sandbox, bundle)) = native("tell") else { return };
     let script = "import os, sys\n\
         fd = os.memfd_create('bundle', 0)\n\
         os.write(fd, open(sys.argv[1], 'rb').read())\n\
         os.execv('/proc/self/fd/%d' % fd, ['bundle', 'exit', '9'])";
     for which in ["first", "second"] {
-        let ended =
-            sandbox.run(Path::new("/usr/bin/python3"), &["-c".as_ref(), script.as_ref(), bundle.as_os_str()]);
+        let ended = sandbox.run(Path::new("python3"), &["-c".as_ref(), script.as_ref(), bundle.as_os_str()]);
         assert_eq!(ended.code(), Some(9), "{which} start: {ended}");
     }
 }
 
 #[test]
 fn sh_starts_it_from_a_file_system_that_executes_nothing() {
+    needs!("zig", "mounts", "setpriv");
     let Some((sandbox, _)) = native("tell") else { return };
     let packed = tell_bundle(Arch::X86_64).expect("compiled");
     sandbox.make_directory("noexec");
     let Some(namespace) = Namespace::Mounts.available() else { return };
+    let shells = ["dash", "mksh", "ksh93", "yash", "zsh"].into_iter().filter(|shell| has(shell));
+    let shells = ["sh", "bash"].into_iter().chain(shells).collect::<Vec<_>>().join(" ");
+    let ash = if has("busybox") { "'busybox ash'" } else { "" };
     let script = "mount -t tmpfs -o noexec,mode=0755 none noexec\n\
         cp \"$1\" noexec/tell; chmod 755 noexec/tell\n\
         run=\"setpriv --reuid $2 --regid $2 --clear-groups\"\n\
         if $run ./noexec/tell exit 9; then exit 3; else [ $? = 126 ]; fi\n\
-        for shell in sh bash dash 'busybox ash' mksh ksh93 yash zsh; do\n\
+        for shell in SHELLS; do\n\
           for start in first second; do\n\
             if $run $shell ./noexec/tell exit 9; then exit 4; else [ $? = 9 ]; fi\n\
             (cd noexec && if $run $shell tell exit 9; then exit 4; else [ $? = 9 ]; fi)\n\
@@ -230,7 +242,8 @@ fn sh_starts_it_from_a_file_system_that_executes_nothing() {
           rm -rf home/.cache\n\
         done\n\
         echo all";
+    let script = script.replace("SHELLS", &format!("{shells} {ash}"));
     let uid = sandbox.uid().to_string();
-    let ran = namespace.run(&sandbox, script, &[packed.as_os_str(), OsStr::new(&uid)]);
+    let ran = namespace.run(&sandbox, &script, &[packed.as_os_str(), OsStr::new(&uid)]);
     assert_eq!(ran.must_succeed(), "all\n");
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use end_to_end::{Outcome, Sandbox, shell};
+use end_to_end::{Outcome, Sandbox, needs, shell};
 
 /// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it: `EPERM`.
 ///
@@ -38,6 +38,7 @@ fn confined(sandbox: &Sandbox, forbidden: &str, way: &str, program: &Path, argum
 
 #[test]
 fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emulator() {
+    needs!("network", "namespaces", "binfmt", "ptrace", "strace", "python3");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&shell(), "bash");
     let log = |outcome: &Outcome| {
@@ -116,6 +117,7 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
 
 #[test]
 fn what_a_container_forbids_leaves_the_other_way() {
+    needs!("network", "namespaces", "binfmt", "ptrace", "strace", "python3");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&shell(), "bash");
     let run = |forbidden: &str, way: &str| {

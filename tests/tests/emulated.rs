@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Sandbox, busybox};
+use end_to_end::{Sandbox, busybox, needs};
 
 const SIGSEGV: i32 = 11;
 const SIGKILL: i32 = 9;
@@ -27,6 +27,7 @@ fn riscv64() -> (Sandbox, PathBuf) {
 
 #[test]
 fn every_target_reports_its_own_cpu_and_the_apps_own_exit_code() {
+    needs!("network");
     for (target, name) in [
         (Arch::Riscv64, "riscv64"),
         (Arch::Aarch64, "aarch64"),
@@ -46,6 +47,7 @@ fn every_target_reports_its_own_cpu_and_the_apps_own_exit_code() {
 
 #[test]
 fn a_signal_that_ends_the_app_ends_the_process_that_the_caller_started() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::S390x] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&busybox(target), "busybox");
@@ -58,6 +60,7 @@ fn a_signal_that_ends_the_app_ends_the_process_that_the_caller_started() {
 
 #[test]
 fn arguments_arrive_byte_for_byte() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let long = vec![b'x'; 100 * 1024];
     let odd: Vec<OsString> = [
@@ -90,6 +93,7 @@ fn arguments_arrive_byte_for_byte() {
 
 #[test]
 fn the_environment_is_the_callers_and_three_variables_more() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let mut command = sandbox.command(&bundle);
     command.arg("env").arg("-0");
@@ -136,6 +140,7 @@ fn lossy(variables: &BTreeSet<Vec<u8>>) -> Vec<String> {
 
 #[test]
 fn working_directory_and_umask_are_the_callers_also_at_the_first_start() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let directory = sandbox.make_directory("somewhere else");
     for start in ["first", "second"] {
@@ -147,6 +152,7 @@ fn working_directory_and_umask_are_the_callers_also_at_the_first_start() {
 
 #[test]
 fn standard_input_is_left_to_the_app_to_its_last_byte() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let bytes: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[number as usize % 2]).collect();
     for start in ["first", "second"] {
@@ -164,6 +170,7 @@ fn standard_input_is_left_to_the_app_to_its_last_byte() {
 
 #[test]
 fn closed_descriptors_stay_closed_and_nothing_else_is_open() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     for start in ["first", "second"] {
         let ran = sandbox.shell("\"$1\" sh -c 'exit 9' <&- >&- 2>&-; echo $?", &[&bundle]);
@@ -204,6 +211,7 @@ fn sleeping(sandbox: &Sandbox, bundle: &Path) -> Sleeping {
 
 #[test]
 fn the_app_is_the_process_that_was_started_and_leaves_no_other() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     for start in ["first", "second"] {
         let child = sleeping(&sandbox, &bundle);
@@ -236,6 +244,7 @@ fn group(id: u32) -> Vec<u32> {
 
 #[test]
 fn the_name_by_which_the_bundle_is_called_is_the_apps_name() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     for (target, link) in [("busybox", "uname"), ("uname", "arch")] {
         symlink(target, sandbox.at(link)).expect("link");
@@ -253,6 +262,7 @@ fn the_name_by_which_the_bundle_is_called_is_the_apps_name() {
 
 #[test]
 fn a_bundle_starts_wherever_it_lies_and_however_it_is_named() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let names: [&[u8]; 7] =
         [b"with space", b"quote's \"name\"", b"\xff\xfe", b"-dash", b"$(exit 3)", b"line\nfeed", b"*"];
@@ -276,6 +286,7 @@ fn a_bundle_starts_wherever_it_lies_and_however_it_is_named() {
 
 #[test]
 fn a_bundle_starts_by_sh_from_a_deleted_directory_and_from_a_file_that_cannot_be_written() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let run = ["sh", "-c", "echo fine"];
     let by_sh = sandbox.run(Path::new("sh"), &["busybox", "uname", "-m"]);
@@ -292,6 +303,7 @@ fn a_bundle_starts_by_sh_from_a_deleted_directory_and_from_a_file_that_cannot_be
 
 #[test]
 fn a_stopped_app_is_stopped_and_goes_on() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let mut child = sleeping(&sandbox, &bundle);
     let kill = |signal: &str| {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, SAYS, Sandbox, pack_by_hand, smallest};
+use end_to_end::{CODE_OF_ENDING, SAYS, Sandbox, needs, pack_by_hand, smallest};
 
 fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
     let packed = sandbox.at("packed");
@@ -19,6 +19,7 @@ fn program(sandbox: &Sandbox, target: Arch) -> PathBuf {
 
 #[test]
 fn it_runs_programs_and_takes_qemus_own_options_and_variables() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let qemu = emulator(&sandbox, Arch::Riscv64);
     let program = program(&sandbox, Arch::Riscv64);
@@ -36,6 +37,7 @@ fn it_runs_programs_and_takes_qemus_own_options_and_variables() {
 
 #[test]
 fn a_cpu_that_is_the_hosts_own_is_emulated_too() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let qemu = emulator(&sandbox, Arch::X86_64);
     let program = program(&sandbox, Arch::X86_64);
@@ -46,6 +48,7 @@ fn a_cpu_that_is_the_hosts_own_is_emulated_too() {
 
 #[test]
 fn the_report_says_how_large_each_hosts_emulator_is() {
+    needs!("network");
     let sandbox = Sandbox::new();
     for target in ["riscv64", "x86_64"] {
         let only = ["--emulator-only", "--target", target, "--hosts", "x86_64,aarch64", "--level", "3"];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, pack_by_hand, smallest, without};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, needs, pack_by_hand, smallest};
 
 /// A bundle of the smallest program for riscv64, which starts at 0x400100.
 fn packed(sandbox: &Sandbox) -> PathBuf {
@@ -23,6 +23,7 @@ fn run(sandbox: &Sandbox, bundle: &PathBuf, options: &str) -> Outcome {
 
 #[test]
 fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = packed(&sandbox);
     let traced = run(&sandbox, &bundle, "-strace");
@@ -39,11 +40,8 @@ fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
 
 #[test]
 fn a_debugger_drives_the_app_through_qemus_port() {
+    needs!("network", "gdb-multiarch");
     let gdb = "gdb-multiarch";
-    if Command::new(gdb).arg("--version").output().is_err() {
-        without(gdb, "it is not installed");
-        return;
-    }
     let sandbox = Sandbox::new();
     let bundle = packed(&sandbox);
     let port = sandbox.at("port");
@@ -72,6 +70,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
 
 #[test]
 fn a_bundle_says_what_its_distributor_owes() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = packed(&sandbox);
     let said = Sandbox::finish(sandbox.command(&bundle).env("UNIBIN_DO", "notices")).must_succeed();

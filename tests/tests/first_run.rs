@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bundle::Arch;
-use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, say, tell_bundle};
+use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle};
 
 /// Machines with next to nothing, and a bundle for each route.
 fn jails() -> Vec<Jail> {
@@ -139,6 +139,7 @@ fn directories_that_are_full_are_passed_over_one_by_one() {
 
 #[test]
 fn directories_that_cannot_be_locked_serve() {
+    needs!("network", "strace", "ptrace");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EINVAL"] {
@@ -257,6 +258,7 @@ impl Random {
 
 #[test]
 fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
+    needs!("network");
     let mut random = Random::new();
     let (mut killed, mut unfinished) = (0, 0);
     for target in [Arch::X86_64, Arch::Riscv64] {
@@ -322,6 +324,7 @@ fn name_of(path: &Path) -> String {
 
 #[test]
 fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();

@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest};
-use end_to_end::{Handmade, Header, Parts, Sandbox, busybox, directory, file, header, link, raw_tar, unibin};
+use end_to_end::{
+    Handmade, Header, Parts, Sandbox, directory, file, header, link, raw_tar, smallest_bundle, unibin,
+};
 
 /// A program that would tell that it ran. The kernel starts it as well as an ELF file.
 const APP: &[u8] = b"#!/bin/sh\necho ran\n";
 
 fn model() -> Parts {
-    Parts::of(&busybox(Arch::X86_64))
+    Parts::of(&smallest_bundle(Arch::X86_64))
 }
 
 /// A member with nothing but a header.

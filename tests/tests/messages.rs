@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Header, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox,
-    directory, documented, file, header, link, literals, of_the_stub, older_qemu, pack_by_hand, raw_tar,
-    says, smallest, translator_row,
+    directory, documented, file, header, link, literals, needs, of_the_stub, older_qemu, pack_by_hand,
+    raw_tar, says, smallest, translator_row,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -138,6 +138,7 @@ fn unattended(sandbox: &Sandbox) -> Outcome {
 
 #[test]
 fn every_message_of_the_launcher_can_be_provoked() {
+    needs!("network", "suid", "mounts", "setpriv", "strace", "ptrace", "namespaces", "bash");
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let (foreign, emulated, _) = with_launcher(Arch::Riscv64);
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
@@ -222,6 +223,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
 
 #[test]
 fn every_message_of_the_stub_can_be_provoked() {
+    needs!("network", "bash");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
@@ -231,7 +233,7 @@ fn every_message_of_the_stub_can_be_provoked() {
     all_provoked(
         "Of the stub",
         &[
-            ("this bundle holds no launcher for CPU '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
+            ("this bundle has no launcher for '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
             ("no usable cache directory (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
@@ -241,6 +243,7 @@ fn every_message_of_the_stub_can_be_provoked() {
 
 #[test]
 fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
+    needs!("network", "older-qemu", "mounts", "setpriv", "strace", "ptrace", "bash");
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let Some(namespace) = Namespace::Mounts.available() else { return };
     let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -319,6 +322,7 @@ fn with_manifest(parts: &Parts, change: impl Fn(&mut [u8])) -> Vec<u8> {
 
 #[test]
 fn every_kind_of_damage_is_told_in_its_own_words() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     let parts = Parts::of(&bundle);
@@ -366,6 +370,7 @@ fn every_kind_of_damage_is_told_in_its_own_words() {
 
 #[test]
 fn every_impossible_file_is_told_in_its_own_words() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let app = || file("app", 0o755, b"#!/bin/sh\n");
     let odd = |name: &[u8], kind: u8, mode: u32, size: u64, target: &[u8]| {

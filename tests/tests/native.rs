@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Parts, Sandbox, busybox, unibin};
+use end_to_end::{Parts, Sandbox, busybox, needs, unibin};
 
 #[test]
 fn a_program_for_this_cpu_runs_natively_out_of_the_cache() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let packed = busybox(Arch::X86_64);
     let holds_emulator = Parts::of(&packed).manifest().blobs().any(|blob| blob.kind == BlobKind::Emulator);
@@ -26,6 +27,7 @@ fn a_program_for_this_cpu_runs_natively_out_of_the_cache() {
 
 #[test]
 fn a_route_that_the_bundle_does_not_have_is_refused() {
+    needs!("network");
     let sandbox = Sandbox::new();
     for (target, route) in [(Arch::Riscv64, "native"), (Arch::X86_64, "emulated")] {
         let bundle = sandbox.copy(&busybox(target), "busybox");
@@ -37,6 +39,7 @@ fn a_route_that_the_bundle_does_not_have_is_refused() {
 
 #[test]
 fn a_bundle_without_this_host_names_the_hosts_that_it_has() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let foreign = end_to_end::bundle_of(Arch::Riscv64, "riscv64", &[]);
     let bundle = sandbox.copy(&foreign, "busybox");
@@ -46,6 +49,7 @@ fn a_bundle_without_this_host_names_the_hosts_that_it_has() {
 
 #[test]
 fn the_users_own_emulator_is_used_in_place_of_the_bundles() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     let with = |path: &Path| {

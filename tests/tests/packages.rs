@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, compile_musl, own, pack, pack_by_hand, say};
+use end_to_end::{Sandbox, compile_musl, needs, own, pack, pack_by_hand, pack_if_there, say};
 
 /// One package.
 struct Row {
@@ -71,23 +71,21 @@ const fn run(entry: &'static str, arguments: &'static [&'static str], prints: &'
     Run { entry, arguments, prints }
 }
 
-const HELLO: Row = Row {
-    package: "hello",
-    options: &[],
-    targets: &ALL,
-    runs: &[run("", &[], "Hello, world!")],
-    waiting: &["-g", MUCH],
-};
-
-const PYTHON3: Row = Row {
-    package: "python3",
-    options: &["--entry", "python3=/usr/bin/python3"],
-    targets: &ALL,
-    runs: &[run("", &["-c", PYTHON], PYTHON_PRINTS)],
-    waiting: &["-c", PYTHON_WAITS],
-};
-
-const OTHERS: [Row; 11] = [
+static ROWS: [Row; 13] = [
+    Row {
+        package: "hello",
+        options: &[],
+        targets: &ALL,
+        runs: &[run("", &[], "Hello, world!")],
+        waiting: &["-g", MUCH],
+    },
+    Row {
+        package: "python3",
+        options: &["--entry", "python3=/usr/bin/python3"],
+        targets: &ALL,
+        runs: &[run("", &["-c", PYTHON], PYTHON_PRINTS)],
+        waiting: &["-c", PYTHON_WAITS],
+    },
     Row {
         // Each converter is a library that the C library loads by its path.
         package: "libc-bin",
@@ -299,7 +297,8 @@ fn two_variants(row: &Row) {
         "--level",
         "3",
     ];
-    let bundle = scene.sandbox.copy(&pack(&[&all, row.options].concat()), row.package);
+    let Some(packed) = pack_if_there(&[&all, row.options].concat()) else { return };
+    let bundle = scene.sandbox.copy(&packed, row.package);
     scene.check(&bundle, Arch::Riscv64, row, "emulated");
     scene.check(&bundle, Arch::X86_64, row, "native");
     let cache = scene.sandbox.cache();
@@ -310,40 +309,72 @@ fn two_variants(row: &Row) {
     assert!(strangers.is_empty(), "{}: of this machine: {strangers:#?}", row.package);
 }
 
-fn on_other_targets(row: &Row) {
+fn on_another_target(row: &Row, target: Arch) {
     let scene = Scene::new();
-    for target in row.targets {
-        let all = ["--deb", row.package, "--target", target.name(), "--hosts", "x86_64", "--level", "3"];
-        let packed = pack(&[&all, row.options].concat());
-        let bundle = scene.sandbox.copy(&packed, format!("{}-{target}", row.package));
-        scene.check(&bundle, *target, row, "emulated");
-    }
+    let all = ["--deb", row.package, "--target", target.name(), "--hosts", "x86_64", "--level", "3"];
+    let Some(packed) = pack_if_there(&[&all, row.options].concat()) else { return };
+    let bundle = scene.sandbox.copy(&packed, format!("{}-{target}", row.package));
+    scene.check(&bundle, target, row, "emulated");
+}
+
+/// The tests of each row, one for each build and CPU, so that they run at the same time.
+macro_rules! tests_of {
+    ($($name:ident: $package:literal on $($target:ident)+;)+) => {
+        /// The packages that have tests, with the CPUs that these run them on.
+        const TESTED: &[(&str, &[Arch])] = &[$(($package, &[$(Arch::$target),+])),+];
+
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn runs_emulated_and_natively_on_nothing_of_this_machine() {
+                needs!("network");
+                two_variants(row($package));
+            }
+
+            #[allow(non_snake_case, reason = "they are named as the CPUs are")]
+            mod runs_on {
+                use super::*;
+
+                $(#[test]
+                fn $target() {
+                    needs!("network");
+                    on_another_target(row($package), Arch::$target);
+                })+
+            }
+        })+
+    };
+}
+
+tests_of! {
+    hello: "hello" on Aarch64 Armv7 I686 Ppc64le S390x;
+    python3: "python3" on Aarch64 Armv7 I686 Ppc64le S390x;
+    libc_bin: "libc-bin" on S390x;
+    coreutils: "coreutils" on Ppc64le;
+    perl: "perl" on I686 S390x;
+    sqlite3: "sqlite3" on S390x;
+    lua: "lua5.4" on Ppc64le;
+    openssl: "openssl" on Aarch64;
+    curl: "curl" on Armv7;
+    gawk: "gawk" on I686;
+    jq: "jq" on S390x;
+    file: "file" on Aarch64;
+    diffutils: "diffutils" on Armv7;
+}
+
+fn row(package: &str) -> &'static Row {
+    ROWS.iter().find(|row| row.package == package).expect("a row of the table")
 }
 
 #[test]
-fn hello_runs_on_all_targets_and_natively() {
-    two_variants(&HELLO);
-    on_other_targets(&HELLO);
-}
-
-#[test]
-fn python_has_its_modules_on_all_targets_and_natively() {
-    two_variants(&PYTHON3);
-    on_other_targets(&PYTHON3);
-}
-
-#[test]
-fn programs_of_debian_run_emulated_and_natively_on_nothing_of_this_machine() {
-    OTHERS.iter().for_each(two_variants);
-}
-
-#[test]
-fn programs_of_debian_run_on_other_targets() {
-    OTHERS.iter().for_each(on_other_targets);
+fn every_row_has_tests_on_its_targets() {
+    let rows: Vec<_> = ROWS.iter().map(|row| (row.package, row.targets)).collect();
+    assert_eq!(rows, TESTED);
 }
 
 #[test]
 fn converters_of_this_machine_are_never_taken() {
+    needs!("network");
     if !Path::new("/usr/lib/x86_64-linux-gnu/gconv").exists() {
         say("NOT RUN as it should be: this machine has no converters to leave alone");
     }
@@ -368,6 +399,7 @@ fn converters_of_this_machine_are_never_taken() {
 
 #[test]
 fn a_program_on_musl_runs_with_the_musl_of_debian() {
+    needs!("network");
     for target in [Arch::Riscv64, Arch::S390x, Arch::Armv7, Arch::X86_64] {
         let Some(program) = compile_musl("root", &[own("root.c")], target, &[]) else { return };
         let sandbox = Sandbox::new();
@@ -381,6 +413,7 @@ fn a_program_on_musl_runs_with_the_musl_of_debian() {
 
 #[test]
 fn a_missing_library_is_named_with_the_package_that_has_it_where_debian_was_asked_before() {
+    needs!("network");
     let Some(program) = compile_musl("root", &[own("root.c")], Arch::Riscv64, &[]) else { return };
     let program = program.to_str().expect("text");
     let options = ["--hosts", "x86_64", "--level", "3"];

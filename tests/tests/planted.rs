@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Report, Sandbox, caller, compile, own, pack, say, tell, tell_bundle, without};
+use end_to_end::{Outcome, Report, Sandbox, caller, compile, has, needs, own, pack, say, tell, tell_bundle};
 
 /// What a planted program would do. The kernel starts it as well as an ELF file.
 const EVIL: &str = "#!/bin/sh\necho evil\nexit 66\n";
@@ -23,8 +23,7 @@ fn neighbour(sandbox: &Sandbox) -> u32 {
 /// A user with a bundle of `target`, and a real cache of his own that shows what a cache looks like. `None`, loudly, where
 /// there can be no second user.
 fn victim(target: Arch) -> Option<(Sandbox, PathBuf)> {
-    if !Sandbox::tester_is_root() {
-        without("root", "only root can be two other users");
+    if !has("root") {
         return None;
     }
     let packed = tell_bundle(target)?;
@@ -93,7 +92,7 @@ fn state(directory: &Path) -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
 #[test]
 fn a_whole_cache_that_is_another_users_is_not_used_wherever_it_lies() {
     for target in [Arch::X86_64, Arch::Riscv64] {
-        let Some((sandbox, bundle)) = victim(target) else { return };
+        let Some((sandbox, bundle)) = victim(target) else { continue };
         let uid = sandbox.uid();
         sandbox.make_directory("home/.cache");
         let places: [(&str, Option<&str>); 5] = [
@@ -138,7 +137,7 @@ fn a_whole_cache_that_is_another_users_is_not_used_wherever_it_lies() {
 #[test]
 fn a_shared_place_that_another_user_took_first_is_passed_over() {
     for target in [Arch::X86_64, Arch::Riscv64] {
-        let Some((sandbox, bundle)) = victim(target) else { return };
+        let Some((sandbox, bundle)) = victim(target) else { continue };
         let place = PathBuf::from(format!("/var/tmp/unibin-{}", sandbox.uid()));
         fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
         let homeless: [(&str, &Path); 1] = [("HOME", Path::new("/nonexistent"))];
@@ -177,7 +176,7 @@ fn put(shape: &str, path: &Path, evil: &Path, owner: u32) {
 #[test]
 fn whatever_stands_in_the_place_of_a_part_of_the_cache_is_neither_executed_nor_waited_for() {
     for target in [Arch::X86_64, Arch::Riscv64] {
-        let Some((sandbox, bundle)) = victim(target) else { return };
+        let Some((sandbox, bundle)) = victim(target) else { continue };
         let other = neighbour(&sandbox);
         let evil = sandbox.write("evil", EVIL.as_bytes());
         chown(&evil, Some(other), Some(other)).expect("chown");
@@ -222,7 +221,7 @@ fn whatever_stands_in_the_place_of_a_part_of_the_cache_is_neither_executed_nor_w
 #[test]
 fn a_slot_that_others_may_write_to_or_own_is_not_used() {
     for target in [Arch::X86_64, Arch::Riscv64] {
-        let Some((sandbox, bundle)) = victim(target) else { return };
+        let Some((sandbox, bundle)) = victim(target) else { continue };
         let cache = sandbox.at("model");
         let variables: [(&str, &Path); 1] = [("UNIBIN_CACHE", &cache)];
         let slots = names(&sandbox)
@@ -325,13 +324,11 @@ fn set_user_id_counts(sandbox: &Sandbox, caller: &Path) -> bool {
 
 #[test]
 fn a_start_with_another_users_rights_is_refused_and_leaves_nothing() {
+    needs!("zig", "suid", "python3");
     let Some((_, program)) = victim(Arch::X86_64).zip(tell(Arch::X86_64)) else { return };
     let sandbox = Sandbox::new();
     let Some(caller) = caller() else { return };
-    if !set_user_id_counts(&sandbox, &caller) {
-        without("suid", "the tests' directory is mounted nosuid");
-        return;
-    }
+    assert!(set_user_id_counts(&sandbox, &caller), "the probe says that it counts");
     let packed = pack(&[program.to_str().expect("text"), "--hosts", "x86_64", "--head", "elf:x86_64"]);
     let bundle = sandbox.copy(&packed, "tell");
     let other = neighbour(&sandbox);
@@ -349,7 +346,7 @@ fn a_start_with_another_users_rights_is_refused_and_leaves_nothing() {
     // File capabilities: struct vfs_ns_cap_data of <linux/capability.h>, revision 2, effective, CAP_NET_RAW.
     let script = "import os, struct, sys\n\
         os.setxattr(sys.argv[1], 'security.capability', struct.pack('<5I', 0x02000001, 1 << 13, 0, 0, 0))";
-    let set = Command::new("/usr/bin/python3").args(["-c", script]).arg(&bundle).output().expect("python3");
+    let set = Command::new("python3").args(["-c", script]).arg(&bundle).output().expect("python3");
     assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     refused("file capabilities");
     let plain = sandbox.copy(&packed, "tell");
@@ -358,13 +355,11 @@ fn a_start_with_another_users_rights_is_refused_and_leaves_nothing() {
 
 #[test]
 fn a_program_with_another_users_rights_cannot_start_it_with_them() {
+    needs!("zig", "suid");
     let Some(caller) = caller() else { return };
     for head in [&[][..], &["--head", "elf:x86_64"]] {
         let Some((sandbox, _)) = victim(Arch::X86_64) else { return };
-        if !set_user_id_counts(&sandbox, &caller) {
-            without("suid", "the tests' directory is mounted nosuid");
-            return;
-        }
+        assert!(set_user_id_counts(&sandbox, &caller), "the probe says that it counts");
         let program = tell(Arch::X86_64).expect("compiled");
         let packed = pack(&[&[program.to_str().expect("text"), "--hosts", "x86_64"], head].concat());
         let bundle = sandbox.copy(&packed, "tell");

@@ -3,15 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, compile, pack};
+use end_to_end::{Sandbox, cargo, compile, pack};
 
 /// The directory of `SQLite`'s source, in the crate that carries it: never built, only read.
 fn sqlite() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let told = Command::new(cargo)
+    let told = cargo()
         .args(["metadata", "--format-version", "1", "--manifest-path"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
         .output()

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use end_to_end::{store, unibin};
+use end_to_end::{needs, store, unibin};
 
 /// The first line of an indented block that packs.
 fn first_command(readme: &str) -> Option<&str> {
@@ -13,6 +13,7 @@ fn first_command(readme: &str) -> Option<&str> {
 
 #[test]
 fn the_first_command_of_the_readme_prints_the_foreign_cpu() {
+    needs!("network");
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).expect("README.md");
     let line = first_command(&readme).expect("the README shows how to pack");

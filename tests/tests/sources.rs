@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use end_to_end::{Outcome, Sandbox, unibin};
+use end_to_end::{Outcome, Sandbox, needs, unibin};
 use sha2::{Digest, Sha256};
 
 #[test]
 fn the_source_of_an_emulator_is_fetched_as_the_notices_name_it() {
+    needs!("network");
     let sandbox = Sandbox::new();
     // Not in the sandbox: forty megabytes are fetched once.
     let directory = end_to_end::store().join("sources");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Outcome, Parts, Sandbox, User, bundle_of, busybox, unibin};
+use end_to_end::{Outcome, Parts, Sandbox, User, bundle_of, busybox, needs, unibin};
 
 /// When a change is found without being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,42 +61,50 @@ fn tamper(part: &str, found: Found, at: impl Fn(&Parts) -> usize) {
 
 #[test]
 fn a_changed_stub_is_found_when_asked() {
+    needs!("network");
     // The last byte of its padding: elsewhere it would be another program, which nobody could check.
     tamper("stub", Found::Asked, |parts| parts.blob_range(BlobKind::Stub).end - 1);
 }
 
 #[test]
 fn a_changed_launcher_is_not_executed() {
+    needs!("network");
     tamper("launcher", Found::Cold, |parts| parts.blob_range(BlobKind::Launcher).end - 600);
 }
 
 #[test]
 fn a_changed_app_is_not_executed() {
+    needs!("network");
     tamper("app", Found::Cold, |parts| parts.blob_range(BlobKind::App).end - 600);
 }
 
 #[test]
 fn a_changed_emulator_is_not_executed() {
+    needs!("network");
     tamper("emulator", Found::Cold, |parts| parts.blob_range(BlobKind::Emulator).end - 600);
 }
 
 #[test]
 fn changed_notices_are_found_when_asked() {
+    needs!("network");
     tamper("notices", Found::Asked, |parts| parts.blob_range(BlobKind::Notices).start + 20);
 }
 
 #[test]
 fn changed_padding_is_found_when_asked() {
+    needs!("network");
     tamper("padding", Found::Asked, |parts| parts.padding().start);
 }
 
 #[test]
 fn a_changed_manifest_is_refused_at_every_start() {
+    needs!("network");
     tamper("manifest", Found::Always, |parts| parts.manifest_range().start + 60);
 }
 
 #[test]
 fn a_changed_footer_is_refused_at_every_start() {
+    needs!("network");
     // The file's length in it, and the digest in it: then it is the manifest that does not match.
     tamper("footer", Found::Always, |parts| parts.footer_range().start + 18);
     tamper("manifest", Found::Always, |parts| parts.footer_range().end - 1);
@@ -104,6 +112,7 @@ fn a_changed_footer_is_refused_at_every_start() {
 
 #[test]
 fn without_its_magic_a_file_is_no_bundle() {
+    needs!("network");
     let parts = Parts::of(&busybox(Arch::Riscv64));
     let sandbox = Sandbox::new();
     for at in parts.footer_range().take(8) {
@@ -118,6 +127,7 @@ fn without_its_magic_a_file_is_no_bundle() {
 
 #[test]
 fn a_file_that_was_cut_off_or_added_to_is_refused_at_every_length() {
+    needs!("network");
     let parts = Parts::of(&busybox(Arch::Riscv64));
     let sandbox = Sandbox::new();
     let bundle = sandbox.write("busybox", &parts.bytes);
@@ -151,10 +161,7 @@ fn a_file_that_was_cut_off_or_added_to_is_refused_at_every_length() {
 #[test]
 fn a_start_with_the_rights_of_another_user_is_refused() {
     // Scripts lose these bits by themselves; a bundle that begins with its launcher does not.
-    if !Sandbox::tester_is_root() {
-        end_to_end::without("root", "only root can give a file to another user");
-        return;
-    }
+    needs!("network", "suid");
     let packed = end_to_end::bundle_of(Arch::Riscv64, "x86_64", &["--head", "elf:x86_64"]);
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&packed, "busybox");
@@ -170,6 +177,7 @@ fn a_start_with_the_rights_of_another_user_is_refused() {
 
 #[test]
 fn what_is_left_of_a_bundle_is_known_by_its_head_of_either_kind() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let inspected = |file: &Path| -> Outcome {
         unibin().arg("inspect").arg(file).output().expect("unibin starts").into()

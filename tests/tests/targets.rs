@@ -1,10 +1,11 @@
 //! Every target of the catalogue really runs: QEMU's own pages promise 33, and here each runs a program.
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, SMALLEST, Sandbox, pack_by_hand, smallest, unibin};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, SMALLEST, Sandbox, needs, pack_by_hand, smallest, unibin};
 
 #[test]
 fn each_of_the_33_targets_runs_a_program_with_the_emulator_of_the_store() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let targets: Vec<Arch> = SMALLEST.iter().map(|smallest| smallest.target).collect();
     assert_eq!(targets, Arch::CATALOGUED, "no target is left out");
@@ -23,6 +24,7 @@ fn each_of_the_33_targets_runs_a_program_with_the_emulator_of_the_store() {
 
 #[test]
 fn an_alpha_bundle_is_as_easy_as_any() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let smallest = smallest(Arch::Alpha);
     let program = sandbox.write("program", &smallest.elf());

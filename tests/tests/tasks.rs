@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Parts, Sandbox, busybox};
+use end_to_end::{Parts, Sandbox, busybox, needs};
 
 fn riscv64() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
@@ -18,6 +18,7 @@ const NONE: [&str; 0] = [];
 
 #[test]
 fn a_value_that_means_nothing_is_refused_before_anything_runs() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     for (name, value) in [("UNIBIN_DO", "dance"), ("UNIBIN_ROUTE", "sideways"), ("UNIBIN_DO", "INFO")] {
         let refused = sandbox.run_with(&[(name, value)], &bundle, &["sh", "-c", "echo ran"]);
@@ -32,6 +33,7 @@ fn a_value_that_means_nothing_is_refused_before_anything_runs() {
 
 #[test]
 fn info_names_app_entries_emulators_and_notices_and_runs_nothing() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let told = sandbox.run_with(&[("UNIBIN_DO", "info")], &bundle, &["sh", "-c", "echo ran"]).must_succeed();
     for line in [
@@ -52,6 +54,7 @@ fn info_names_app_entries_emulators_and_notices_and_runs_nothing() {
 
 #[test]
 fn notices_are_printed_in_full_and_not_at_all_when_they_were_changed() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let parts = Parts::of(&bundle);
     let notices = parts.blob_range(BlobKind::Notices);
@@ -69,6 +72,7 @@ fn notices_are_printed_in_full_and_not_at_all_when_they_were_changed() {
 
 #[test]
 fn extract_gives_the_app_as_it_was_packed_into_a_directory_that_was_not_there() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let extract = |to: &str| sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", to)], &bundle, &NONE);
     sandbox.make_directory("there");
@@ -93,6 +97,7 @@ fn extract_gives_the_app_as_it_was_packed_into_a_directory_that_was_not_there() 
 
 #[test]
 fn an_extraction_that_fails_leaves_no_half_of_a_tree() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let parts = Parts::of(&bundle);
     let app = parts.blob_range(BlobKind::App);
@@ -104,6 +109,7 @@ fn an_extraction_that_fails_leaves_no_half_of_a_tree() {
 
 #[test]
 fn an_entry_that_is_not_there_is_refused_with_the_names_that_are() {
+    needs!("network");
     let (sandbox, bundle) = riscv64();
     let with = |name: &str| sandbox.run_with(&[("UNIBIN_ENTRY", name)], &bundle, &["uname", "-m"]);
     with("nonesuch").must_fail_with(127, &["nonesuch", "busybox", "hint: "]);

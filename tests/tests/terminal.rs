@@ -7,10 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, Terminal, pack, shell, smallest, store, unibin, until, without};
+use end_to_end::{Sandbox, Terminal, attends, needs, pack, shell, smallest, store, unibin, until};
 
 #[test]
 fn an_editor_draws_and_takes_keys() {
+    needs!("network", "tmux");
     let options =
         ["--deb", "nano", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64", "--level", "3"];
     let packed = pack(&options);
@@ -19,10 +20,7 @@ fn an_editor_draws_and_takes_keys() {
         let bundle = sandbox.copy(&packed, "nano");
         let file = sandbox.write("text", b"a line to be seen\n");
         let line = format!("UNIBIN_ROUTE={route} exec {} {}", bundle.display(), file.display());
-        let Some(terminal) = Terminal::open(&sandbox, &line) else {
-            without("tmux", "it is not installed");
-            return;
-        };
+        let terminal = Terminal::open(&sandbox, &line);
         let screen = terminal.shows("the line", |screen| screen.contains("a line to be seen"));
         assert!(screen.contains("GNU nano"), "{route}: {screen}");
         terminal.keys(&["new ", "C-o", "Enter"]);
@@ -35,17 +33,18 @@ fn an_editor_draws_and_takes_keys() {
 
 #[test]
 fn a_shells_jobs_stop_and_go_on_with_its_own_cpus_programs_and_the_hosts() {
+    needs!("network", "tmux");
     let packed = shell();
     for way in ["broker", "binfmt"] {
+        if !attends(way) {
+            continue;
+        }
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&packed, "bash");
         // `sleep` is the tree's; this one is no tree's.
         sandbox.write("native", &fs::read("/usr/bin/sleep").expect("sleep"));
         let line = format!("PS1='ready> ' UNIBIN_CHILDREN={way} exec {} --norc -i", bundle.display());
-        let Some(terminal) = Terminal::open(&sandbox, &line) else {
-            without("tmux", "it is not installed");
-            return;
-        };
+        let terminal = Terminal::open(&sandbox, &line);
         terminal.shows("a prompt", |screen| screen.contains("ready>"));
         // Each program is known by its number, which no other run of this test has.
         let number = |which: u32| format!("{}{:05}", 10 + which, std::process::id() % 100_000);
@@ -108,6 +107,7 @@ fn runs(argument: &str) -> bool {
 
 #[test]
 fn packing_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
+    needs!("network", "script");
     let sandbox = Sandbox::new();
     let smallest = smallest(Arch::Riscv64);
     let program = sandbox.write("program", &smallest.elf());

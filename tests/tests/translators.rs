@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    Namespace, Sandbox, broken_emulator, older_qemu, pack_by_hand, smallest, translator_row, unibin,
+    Namespace, Sandbox, broken_emulator, needs, older_qemu, pack_by_hand, smallest, translator_row, unibin,
 };
 
 /// A row of `emulators.toml` for riscv64 programs on `x86_64`.
@@ -44,6 +44,7 @@ fn told(sandbox: &Sandbox, bundle: &Path, variables: &[(&str, &str)]) -> String 
 
 #[test]
 fn the_first_translator_that_passes_its_probe_runs_and_the_answers_are_remembered() {
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let probe = "probe = [\"-version\"]";
     let older = older_qemu(Arch::Riscv64);
@@ -74,6 +75,7 @@ fn the_first_translator_that_passes_its_probe_runs_and_the_answers_are_remembere
 
 #[test]
 fn where_no_translator_passes_its_probe_that_is_said() {
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let bundle = packed(
         &sandbox,
@@ -90,6 +92,7 @@ fn where_no_translator_passes_its_probe_that_is_said() {
 
 #[test]
 fn arguments_and_variables_of_a_translator_arrive() {
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let more = "arguments = [\"-strace\", \"-0\", \"{argv0}\", \"{program}\", \"{arguments}\"]\n\
                 set = { FROM = \"a file\" }\nunset = [\"GONE\"]";
@@ -103,6 +106,7 @@ fn arguments_and_variables_of_a_translator_arrive() {
 
 #[test]
 fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves() {
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let older = older_qemu(Arch::Riscv64);
     let small = row("small", "1", &older, "pages = 2048\nprobe = [\"-version\"]");
@@ -158,6 +162,7 @@ fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_
 
 #[test]
 fn an_older_qemu_is_known_by_its_file_and_what_it_does_not_serve_is_packed_with_it() {
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let inspected = |target: Arch| {
         let given = format!("x86_64={}", older_qemu(target).display());

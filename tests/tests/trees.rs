@@ -10,10 +10,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile_musl, own, pack, pack_by_hand, unibin};
+use end_to_end::{Outcome, Sandbox, compile_musl, needs, own, pack, pack_by_hand, unibin};
 
 #[test]
 fn variables_and_arguments_of_pack_time_come_before_the_callers() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let busybox = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
     let rules = ["--env", "SET=a=b c", "--unset", "GONE", "--arg", "env", "--arg", "-u", "--arg", "PATH"];
@@ -28,6 +29,7 @@ fn variables_and_arguments_of_pack_time_come_before_the_callers() {
 
 #[test]
 fn an_argument_and_a_variable_can_name_a_file_of_the_tree_natively_too() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let data = sandbox.write("data", b"of the tree\n");
     let data = format!("{}:/usr/share/reads/data", data.to_str().expect("text"));
@@ -66,6 +68,7 @@ fn sysroot(sandbox: &Sandbox) -> Option<PathBuf> {
 
 #[test]
 fn a_trace_adds_what_the_program_opens_and_nothing_else() {
+    needs!("network", "zig");
     let sandbox = Sandbox::new();
     let Some(root) = sysroot(&sandbox) else { return };
     let program = root.join("usr/bin/reads");
@@ -111,6 +114,7 @@ fn large(directory: &Path) {
 
 #[test]
 fn a_large_tree_stays_as_it_was() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let directory = sandbox.make_directory("large");
     large(&directory);
@@ -157,6 +161,7 @@ fn cached(cache: &Path, name: &str) -> PathBuf {
 
 #[test]
 fn a_link_named_like_an_entry_starts_that_entry() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let entries =
         ["--entry", "cat=/usr/bin/cat", "--entry", "echo=/usr/bin/echo", "--entry", "/usr/bin/*sum"];

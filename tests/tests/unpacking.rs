@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Parts, Sandbox, Terminal, pack, pack_by_hand, smallest, unibin, without};
+use end_to_end::{Parts, Sandbox, Terminal, needs, pack, pack_by_hand, smallest, unibin};
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
@@ -28,6 +28,7 @@ fn found(directory: &Path, end: &str) -> Vec<PathBuf> {
 
 #[test]
 fn what_several_builds_have_alike_is_stored_once_and_unpacked_with_each() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let packed = two_builds();
     let parts = Parts::of(&packed);
@@ -85,6 +86,7 @@ fn what_several_builds_have_alike_is_stored_once_and_unpacked_with_each() {
 
 #[test]
 fn builds_without_anything_in_common_share_nothing() {
+    needs!("network");
     let options = ["--deb", "busybox-static", "--target", "riscv64", "--native", "x86_64", "--level", "3"];
     let packed = pack(&[&options[..], &["--hosts", "x86_64", "--exclude", "usr/share/**"]].concat());
     let parts = Parts::of(&packed);
@@ -111,9 +113,12 @@ fn with_zeros(sandbox: &Sandbox, length: u64, at_end: bool) -> PathBuf {
     packed
 }
 
+/// Of the file of zeros.
+const LENGTH: u64 = 40 << 20;
+
 #[test]
 fn zeros_are_unpacked_as_holes() {
-    const LENGTH: u64 = 40 << 20;
+    needs!("network");
     for at_end in [true, false] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&with_zeros(&sandbox, LENGTH, at_end), "app");
@@ -139,14 +144,12 @@ fn zeros_are_unpacked_as_holes() {
 
 #[test]
 fn a_long_first_start_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
+    needs!("network", "tmux");
     // Seconds of hashing for a launcher, and no room in its cache.
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&with_zeros(&sandbox, 640 << 20, true), "app");
     let line = format!("{}; echo told; sleep 60", bundle.display());
-    let Some(terminal) = Terminal::open(&sandbox, &line) else {
-        without("tmux", "it is not installed");
-        return;
-    };
+    let terminal = Terminal::open(&sandbox, &line);
     let screen = terminal.shows("how far it is", |screen| screen.contains(" of 671 MB, "));
     assert!(screen.contains("unibin: unpacking the app: ") && screen.contains(" s left"), "{screen}");
     let screen = terminal.shows("the app's end", |screen| screen.contains("told"));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile_dynamic, own, pack};
+use end_to_end::{Outcome, Sandbox, compile_dynamic, needs, own, pack};
 
 /// `place.c` and its library, in a directory of their own, for one CPU and level. `None`, loudly, without a compiler.
 fn built(directory: &Path, target: Arch, level: u16) -> Option<PathBuf> {
@@ -54,6 +54,7 @@ fn two_variants(sandbox: &Sandbox) -> Option<PathBuf> {
 
 #[test]
 fn a_variant_of_this_cpu_runs_natively_and_maps_nothing_of_the_host() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let Some(bundle) = two_variants(&sandbox) else { return };
     let ran = sandbox.run(&bundle, &[] as &[&str]);
@@ -77,6 +78,7 @@ fn a_variant_of_this_cpu_runs_natively_and_maps_nothing_of_the_host() {
 
 #[test]
 fn a_cache_that_was_moved_is_unpacked_again_where_it_is_now() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let Some(bundle) = two_variants(&sandbox) else { return };
     let first = value(&sandbox.run(&bundle, &[] as &[&str]), "exe");
@@ -91,6 +93,7 @@ fn a_cache_that_was_moved_is_unpacked_again_where_it_is_now() {
 
 #[test]
 fn what_is_extracted_runs_where_it_is() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let Some(bundle) = two_variants(&sandbox) else { return };
     let by_bundle = text(&sandbox.at("by-bundle"));
@@ -138,6 +141,7 @@ fn level_of_this_machine() -> u16 {
 
 #[test]
 fn of_several_levels_the_highest_that_the_cpu_has_runs() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let mut programs = Vec::new();
     for level in [0, 2, 3, 4] {
@@ -168,6 +172,7 @@ fn of_several_levels_the_highest_that_the_cpu_has_runs() {
 
 #[test]
 fn a_library_of_the_users_comes_before_the_packed_one_when_it_is_asked_for() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let Some(bundle) = two_variants(&sandbox) else { return };
     let newer = sandbox.at("newer");
@@ -185,6 +190,7 @@ fn a_library_of_the_users_comes_before_the_packed_one_when_it_is_asked_for() {
 
 #[test]
 fn the_same_cpu_and_level_twice_is_refused() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let Some(program) = built(&sandbox.at("x86_64"), Arch::X86_64, 0) else { return };
     let output = sandbox.at("bundle");

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use end_to_end::cargo;
 
 /// Runs of each command that are counted.
 const RUNS: usize = 200;
@@ -88,11 +89,7 @@ fn fetch() -> Result<()> {
 }
 
 fn build_unibin(workspace: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(workspace)
-        .args(["build", "--quiet", "--release", "-p", "unibin"])
-        .status()?;
+    let status = cargo().args(["build", "--quiet", "--release", "-p", "unibin"]).status()?;
     ensure!(status.success(), "unibin does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     Ok(target.join("release/unibin"))

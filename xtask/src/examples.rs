@@ -6,15 +6,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use end_to_end::cargo;
 
 pub(crate) fn run() -> Result<()> {
     crate::tools::run()?;
     let workspace = crate::workspace();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "unibin"])
-        .current_dir(&workspace)
-        .status();
+    let built = cargo().args(["build", "--quiet", "--package", "unibin"]).status();
     ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
     let target = workspace.join("target");
     for directory in directories()? {

@@ -2,11 +2,14 @@
 //! that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed. docs/fuzzing.md tells more.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use end_to_end::cargo;
 
 /// Counters at every edge and every compared number told to libFuzzer, as `cargo-fuzz` has it.
 const FLAGS: [&str; 8] = [
@@ -61,12 +64,28 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         let known: Vec<&str> = all.iter().map(|target| target.name.as_str()).collect();
         ensure!(known.contains(&wanted.as_str()), "no target `{wanted}`; there are {}", known.join(", "));
     }
-    let chosen =
-        all.iter().filter(|target| options.targets.is_empty() || options.targets.contains(&target.name));
-    for target in chosen {
-        fuzz(&programs, target, &options)?;
-    }
-    Ok(())
+    let chosen: Vec<&Target> = all
+        .iter()
+        .filter(|target| options.targets.is_empty() || options.targets.contains(&target.name))
+        .collect();
+    side_by_side(&chosen, |target| fuzz(&programs, target, &options))
+}
+
+/// A fuzzer takes one processor: as many targets at once as there are. The first fault is what this ends with.
+fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // Nobody begins another one after a fault.
+            fuzz(target).inspect_err(|_| next.store(targets.len(), Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("a fuzzer's thread does not panic"))
+    })
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
@@ -100,12 +119,12 @@ fn build() -> Result<Programs> {
     let workspace = crate::workspace();
     let directory = workspace.join("target/fuzz");
     let triple = crate::rust_src::compiler_triple()?;
-    let cargo = || {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(&workspace).args(["build", "--quiet", "--locked", "--package=fuzz"]);
+    let build = || {
+        let mut command = cargo();
+        command.args(["build", "--quiet", "--locked", "--package=fuzz"]);
         command
     };
-    let guided = cargo()
+    let guided = build()
         .args(["--bin=fuzz", "--features=libfuzzer", "--profile=fuzz", "--target-dir"])
         .arg(&directory)
         // With a target named, the flags below are not for build scripts.
@@ -117,7 +136,7 @@ fn build() -> Result<Programs> {
         guided.success(),
         "the fuzzers do not build; libFuzzer wants a C++ compiler (`c++`, or name one in `CXX`)"
     );
-    let plain = cargo().arg("--bin=corpus").status().context("cannot run cargo")?;
+    let plain = build().arg("--bin=corpus").status().context("cannot run cargo")?;
     ensure!(plain.success(), "`corpus` does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })

@@ -6,14 +6,20 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod docs;
 mod examples;
 mod fuzz;
 mod lab;
 mod launchers;
+mod man;
+mod package;
+mod pip_tool;
 mod rust_src;
+mod test;
 mod tidy;
 mod tools;
 mod verify;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,9 +30,13 @@ use workspace::workspace;
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTION...]
 
-  test [ARGUMENT...]
-            all tests, with what this machine has; ARGUMENTs go to `cargo test`
-  ci        what continuous integration runs: format, tidy, lints, launchers, tests
+  test [--quick] [ARGUMENT...]
+            all tests, with what this machine has; names what it lacks and what did not run;
+            --quick leaves out what needs a network, root or minutes;
+            ARGUMENTs go to `cargo nextest run`, or to `cargo test` where that is not installed
+  ci [--before 'SECONDS NAME']...
+            what continuous integration runs: format, tidy, lints, launchers, tests;
+            --before is a step taken before, for the table of seconds
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers and brokers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
@@ -39,13 +49,17 @@ usage: cargo xtask TASK [OPTION...]
             starting a program of another CPU beside an emulated app, with and without broker
   bench fetch
             bytes that an emulator takes over the network, host by host
-  lab [all|each|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
+  lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
             boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
             --fast runs the same cases without booting, under user-mode emulation
   examples  run every example of examples/ and check what it prints
   fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
             hand bytes of all kinds to what reads bytes of strangers (docs/fuzzing.md);
             --keep adds what was found worth keeping to fuzz/corpus
+  docs      check every relative link of the texts and build the book into target/book
+  man       man pages and shell completions into target/dist
+  package   pack every published crate, build and install from what was packed
+  workflows check .github/workflows
   tidy      the rules of the house that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers and brokers against the rules for them
@@ -65,9 +79,13 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
-        Some((task, rest)) if task == "test" => ci::test(rest),
-        Some((task, [])) if task == "ci" => ci::run(),
+        Some((task, rest)) if task == "test" => test::run(rest),
+        Some((task, rest)) if task == "ci" => ci::run(rest),
         Some((task, [])) if task == "examples" => examples::run(),
+        Some((task, [])) if task == "docs" => docs::run(),
+        Some((task, [])) if task == "man" => man::run(),
+        Some((task, [])) if task == "package" => package::run(),
+        Some((task, [])) if task == "workflows" => workflows::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
         Some((task, [])) if task == "tools" => tools::run(),
         Some((task, [])) if task == "verify" => verify::run(),

@@ -3,19 +3,20 @@
 //! package is gone, the signed index of its suite decides, and the whole package is fetched and checked.
 //! Refuses a pinned program whose digest is another one, whatever an index might say.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use bundle::EmulatorKey;
 use debian::ranged::read_member;
 use debian::{
-    Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, Package, Progress, RangedError,
+    Archive, ArchiveError, ArchiveOptions, Deb, FetchError, Fetcher, FileDigest, Package, Progress,
+    RangedError,
 };
 
 use super::wanted::{Wanted, WantedPackage};
-use super::{Options, Remark};
 use crate::catalogue::{Member, Row};
-use crate::error::{EmulatorError, Failure};
+use crate::error::{EmulatorError, Failure, FailureCause};
+use crate::options::{Options, Remark};
+use crate::qemu_version::upstream;
 use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
 
 /// The largest program that is taken from an unpinned package, in bytes. QEMU's have up to 30 MB.
@@ -48,7 +49,7 @@ pub(super) fn obtain(
     };
     let mut failures = match pinned(wanted, package, options, &*progress) {
         Pinned::Here(fetched) => {
-            let describe = |_, _| wanted.record(package);
+            let describe = |_| wanted.record(package);
             let emulator = options.store.add(key, &mut &*fetched.bytes, Some(wanted.sha256), &describe)?;
             options.watch.remark(&Remark::Fetched { key, bytes: fetched.transferred });
             return Ok(emulator);
@@ -63,7 +64,7 @@ pub(super) fn obtain(
         Ok(found) => keep_found(key, member, row, options, found),
         Err(error) => {
             let place = format!("suite `{}`", row.package.suite);
-            failures.push(failure(place, error.hint(), error));
+            failures.push(failure(place, error));
             Err(failed(key, failures))
         }
     }
@@ -71,7 +72,8 @@ pub(super) fn obtain(
 
 /// A local mirror is read without network too: what it was refused for must not be hidden behind `Offline`.
 fn failed(key: EmulatorKey, failures: Vec<Failure>) -> EmulatorError {
-    let offline = |failure: &Failure| failure.source.downcast_ref().is_some_and(is_offline);
+    let offline =
+        |failure: &Failure| matches!(&failure.source, FailureCause::Archive(error) if is_offline(error));
     if failures.iter().all(offline) {
         EmulatorError::Offline { key }
     } else {
@@ -84,7 +86,7 @@ fn is_offline(error: &ArchiveError) -> bool {
         ArchiveError::Fetch(FetchError::Offline { .. })
         | ArchiveError::Member(RangedError::Fetch(FetchError::Offline { .. })) => true,
         ArchiveError::AllMirrorsFailed { failures, .. } => {
-            failures.iter().all(|(_, error)| is_offline(error))
+            failures.iter().all(|failure| is_offline(&failure.error))
         }
         _ => false,
     }
@@ -110,7 +112,7 @@ fn pinned(
                     error,
                     ArchiveError::Member(_) | ArchiveError::Fetch(FetchError::Mismatch { .. })
                 );
-                failures.push(failure(mirror.to_string(), error.hint(), error));
+                failures.push(failure(mirror.to_string(), error));
             }
         }
     }
@@ -138,7 +140,7 @@ fn pinned_at(
         Err(error) => return Err(ArchiveError::Member(error)),
     }
     let dest = archive_debs(options, &package.sha256.to_string());
-    let expected = (package.size, package.sha256);
+    let expected = FileDigest { size: package.size, sha256: package.sha256 };
     let transferred = if dest.exists() { 0 } else { package.size };
     fetcher.fetch_to_file(url, &dest, Some(expected))?;
     let bytes = program_of(&dest, package.member, package.file, wanted.version)?;
@@ -195,11 +197,11 @@ fn keep_found(
     options: &Options<'_>,
     Found { fetched, package, trust }: Found,
 ) -> Result<Emulator, EmulatorError> {
-    let describe = |digest, size| Record {
+    let describe = |FileDigest { size, sha256: digest }| Record {
         digest,
         size,
         translator: row.translator.clone(),
-        version: upstream_version(&package.version).to_owned(),
+        version: upstream(&package.version).to_owned(),
         source: SourcePackage {
             name: package.source.clone(),
             version: package.source_version.clone(),
@@ -246,12 +248,6 @@ fn archive_debs(options: &Options<'_>, sha256: &str) -> PathBuf {
     cache(options).join("debs").join(format!("{sha256}.deb"))
 }
 
-fn failure(place: String, hint: Option<String>, error: impl Error + Send + Sync + 'static) -> Failure {
-    Failure { place, source: Box::new(error), hint }
-}
-
-/// `10.0.13` of `1:10.0.13+ds-0+deb13u1`: without epoch, revision and the mark of a repacked source.
-pub(crate) fn upstream_version(version: &str) -> &str {
-    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
-    version.split(['+', '-', '~']).next().unwrap_or(version)
+fn failure(place: String, error: ArchiveError) -> Failure {
+    Failure { place, source: FailureCause::Archive(error) }
 }

@@ -14,11 +14,10 @@ use crate::record::{Emulator, Provenance, Record, SourcePackage};
 pub(super) fn obtain(key: EmulatorKey, path: &Path) -> Result<Emulator, EmulatorError> {
     let refused = |fault| EmulatorError::Given { key, path: path.to_owned(), fault };
     elf_check::check(path, key.host).map_err(refused)?;
-    let (digest, size) =
-        digest::of_file(path).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
+    let found = digest::of_file(path).map_err(|error| refused(ElfFault::Unreadable(error.to_string())))?;
     let record = Record {
-        digest,
-        size,
+        digest: found.sha256,
+        size: found.size,
         translator: "qemu-user".into(), // it is called as QEMU is
         version: qemu_version::of_file(path, key.target),
         source: SourcePackage::default(),

@@ -5,10 +5,11 @@
 use std::fs::{self, File};
 
 use bundle::EmulatorKey;
-use debian::{FetchError, Fetcher};
+use debian::{FetchError, Fetcher, FileDigest};
 
-use super::{Options, Remark, Wanted};
-use crate::error::{EmulatorError, Failure};
+use super::wanted::Wanted;
+use crate::error::{EmulatorError, Failure, FailureCause};
+use crate::options::{Options, Remark};
 use crate::record::{Emulator, Record};
 use crate::store::{StoreError, blob_path, record_path};
 
@@ -29,7 +30,7 @@ pub(super) fn obtain(
     let failed = |error: FetchError| match error {
         FetchError::Offline { .. } => EmulatorError::Offline { key },
         error => {
-            let failure = Failure { place: base.to_owned(), hint: error.hint(), source: Box::new(error) };
+            let failure = Failure { place: base.to_owned(), source: FailureCause::Fetch(error) };
             EmulatorError::Fetch { key, failures: vec![failure] }
         }
     };
@@ -58,11 +59,11 @@ pub(super) fn obtain(
 
     let directory = options.store.directory("served")?;
     let dest = directory.join(record.digest.to_string());
-    let expected = (record.size, record.digest);
+    let expected = FileDigest { size: record.size, sha256: record.digest };
     fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
     let unreadable = |source| StoreError::Io { path: dest.clone(), source };
     let mut program = File::open(&dest).map_err(unreadable)?;
-    let describe = |_, _| record.clone();
+    let describe = |_| record.clone();
     let added = options.store.add(key, &mut program, Some(record.digest), &describe);
     // It is in the store now, or it is of no use.
     fs::remove_file(&dest).map_err(unreadable)?;

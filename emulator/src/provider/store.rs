@@ -3,8 +3,9 @@
 
 use bundle::{Digest, EmulatorKey};
 
-use super::{Options, Remark, Wanted};
+use super::wanted::Wanted;
 use crate::error::EmulatorError;
+use crate::options::{Options, Remark};
 use crate::record::{Emulator, Provenance, Record};
 use crate::store::StoreError;
 

@@ -1,5 +1,5 @@
-//! `corpus list`, `corpus unpack TARGET DIR`, `corpus keep TARGET DIR`: between the one file that is kept and the
-//! directory that libFuzzer works on. For `cargo xtask fuzz`.
+//! `corpus list`, `corpus unpack TARGET DIR`, `corpus keep TARGET DIR`: between the one file that is kept and
+//! the directory that libFuzzer works on. For `cargo xtask fuzz`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 use std::path::Path;

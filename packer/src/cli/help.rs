@@ -1,5 +1,6 @@
-//! Texts of `--help` that are not about one option: examples for each command, exit codes, environment. Examples come
-//! before the usage line, since that is what a reader looks for first. Lines fit into 80 columns.
+//! Texts of `--help` that are not about one option: examples for each command, exit codes, environment.
+//! Examples come before the usage line, since that is what a reader looks for first. Lines fit into 80
+//! columns.
 
 /// What a command does, examples, usage, then its options.
 pub(crate) const TEMPLATE: &str =

@@ -1,11 +1,14 @@
-//! Parsers for the values of options: architectures, lists of hosts, `HOST=FILE`. A refused value is answered with what is
-//! expected in its place.
+//! Parsers for the values of options: architectures, lists of hosts, `HOST=FILE`. A refused value is answered
+//! with what is expected in its place.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use bundle::Arch;
+
+/// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
+pub(crate) const DEFAULT_LEVEL: i32 = 19;
 
 /// `--libs`: Debian, and the suite if one was named.
 #[derive(Clone, Debug, PartialEq, Eq)]

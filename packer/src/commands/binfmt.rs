@@ -13,7 +13,7 @@ use emulator::EmulatorError;
 use crate::cli::{BinfmtArgs, BinfmtCommand};
 use crate::emulators::Emulators;
 use crate::emulators::builtin_catalogue;
-use crate::error::{Code, Error};
+use crate::error::{BinfmtError, Error};
 use crate::say;
 
 /// Where everybody mounts it.
@@ -60,12 +60,10 @@ fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
     let targets: Vec<_> = Arch::ALL.iter().copied().filter(wanted).collect();
     if let Some(own) = targets.iter().find(|target| Arch::HOST == Some(**target)) {
         // The emulator itself is one: the kernel would call it to start it.
-        let hint = "handlers are only for programs of other architectures".to_owned();
-        return Err(told(format!("{own} programs run here without an emulator"), hint, Code::Input));
+        return Err(BinfmtError::NativeHere { target: *own }.into());
     }
     if args.emulator.is_some() && targets.len() != 1 {
-        let message = "`--emulator FILE` needs exactly one target".to_owned();
-        return Err(told(message, "name it with `--target ARCH`".to_owned(), Code::Input));
+        return Err(BinfmtError::NotOneTarget.into());
     }
     Ok(targets)
 }
@@ -74,9 +72,10 @@ fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
 fn given(args: &BinfmtArgs, key: EmulatorKey) -> Result<Option<PathBuf>, Error> {
     let Some(path) = &args.emulator else { return Ok(None) };
     let path = path.canonicalize().map_err(|source| Error::io("open", path, source))?;
-    emulator::elf_check::check(&path, key.host).map_err(|fault| {
-        let error = EmulatorError::Given { key, path: path.clone(), fault };
-        Error::told(&error, error.hint(), Code::Input)
+    emulator::elf_check::check(&path, key.host).map_err(|fault| EmulatorError::Given {
+        key,
+        path: path.clone(),
+        fault,
     })?;
     Ok(Some(path))
 }
@@ -87,14 +86,7 @@ fn line(target: Arch, emulator: &Path, flags: &str) -> Result<Vec<u8>, Error> {
     // The kernel takes any byte between the fields.
     let between = b":|;@%".iter().find(|byte| !path.contains(byte));
     let (Some(between), false) = (between, path.iter().any(u8::is_ascii_control)) else {
-        let message =
-            format!("`{}` cannot be registered: binfmt_misc does not accept this path", emulator.display());
-        return Err(told(
-            message,
-            "copy or link the file to a path without control characters and without one of `:|;@%`"
-                .to_owned(),
-            Code::Input,
-        ));
+        return Err(BinfmtError::Path { path: emulator.to_owned() }.into());
     };
     let escaped = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -152,9 +144,8 @@ fn register(args: &BinfmtArgs) -> Result<String, Error> {
     if let Some(there) = targets.iter().find(|target| file(**target).exists()) {
         let state = fs::read_to_string(file(*there)).unwrap_or_default();
         let state: Vec<_> = state.lines().take(3).collect();
-        let message = format!("a handler `{}` is already registered: {}", name(*there), state.join(", "));
-        let hint = format!("remove it first with `unibin binfmt unregister --target {there}`");
-        return Err(told(message, hint, Code::Failure));
+        let (name, state) = (name(*there), state.join(", "));
+        return Err(BinfmtError::Registered { name, state, target: *there }.into());
     }
     let emulators = Emulators::open(&args.archive)?;
     let mut lines = Vec::new();
@@ -192,9 +183,7 @@ fn unregister(args: &BinfmtArgs) -> Result<String, Error> {
         targets.retain(|target| file(*target).exists());
     }
     if let Some(missing) = targets.iter().find(|target| !file(**target).exists()) {
-        let message = format!("no handler `{}` is registered", name(*missing));
-        let hint = format!("`ls {MOUNTED}` lists all handlers; other software may use other names");
-        return Err(told(message, hint, Code::Failure));
+        return Err(BinfmtError::NotRegistered { name: name(*missing), mounted: MOUNTED }.into());
     }
     let mut text = String::new();
     for target in targets {
@@ -205,31 +194,17 @@ fn unregister(args: &BinfmtArgs) -> Result<String, Error> {
     Ok(text)
 }
 
-fn mounted(door: &Path) -> Result<(), Error> {
-    if door.exists() {
-        return Ok(());
-    }
-    let message = format!("binfmt_misc is not mounted on `{MOUNTED}`");
-    let hint = format!(
-        "as root: `mount -t binfmt_misc binfmt_misc {MOUNTED}`; a kernel without it needs `modprobe binfmt_misc` first"
-    );
-    Err(told(message, hint, Code::Failure))
+fn mounted(door: &Path) -> Result<(), BinfmtError> {
+    if door.exists() { Ok(()) } else { Err(BinfmtError::NotMounted { mounted: MOUNTED }) }
 }
 
-fn refused(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
+fn refused(path: &Path, source: io::Error) -> Error {
+    match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            let message =
-                format!("only root may change handlers: cannot write to `{}`: {error}", path.display());
-            let hint = "bundles work without handlers".to_owned();
-            told(message, hint, Code::Failure)
+            BinfmtError::NotRoot { path: path.to_owned(), source }.into()
         }
-        _ => Error::io("write", path, error),
+        _ => Error::io("write", path, source),
     }
-}
-
-fn told(message: String, hint: String, code: Code) -> Error {
-    Error::Told { message, hint: Some(hint), code }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `unibin cache`: what bundles have unpacked on this machine, who uses it, and how it goes again. What a living process uses
-//! is never removed, nor what a run is unpacking now. Looks only into directories of this user.
+//! `unibin cache`: lists and removes what bundles have unpacked on this machine. Never removes what a running
+//! process uses or is just unpacking. Looks only into directories of this user.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,13 +20,13 @@ use crate::json;
 use crate::say;
 use crate::units::size;
 
-/// Directories that every user can write to; a user's own in them carries his number in its name.
+/// Directories that every user can write to; a user's own directories in them have the user ID in their name.
 const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];
 
-/// What is not finished is called so, by the launcher and by the stub, and what is being removed.
+/// How the launcher and the stub name what is not finished; also used for what is being removed.
 const UNFINISHED: &str = ".new-";
 
-/// One CPU's directory of one cache.
+/// The directory of one host in one cache.
 struct Place {
     host: Arch,
     path: PathBuf,
@@ -39,13 +39,13 @@ struct Row {
     what: &'static str,
     path: PathBuf,
     size: u64,
-    /// Days since a file of it was last read, as far as the file system keeps that.
+    /// Days since one of its files was last read, as far as the file system records that.
     days: u64,
-    /// A living process that uses it.
+    /// A running process that uses it.
     used_by: Option<u32>,
 }
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn cache(command: &CacheCommand) -> Result<String, Error> {
     match command {
         CacheCommand::List { directories, list } => list_rows(directories, list.json),
@@ -78,12 +78,13 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
     let (mut text, mut bytes, mut count, mut kept) = (String::new(), 0, 0, 0);
     for place in places(directories)? {
         let lock = File::open(&place.path).map_err(|error| Error::io("open", &place.path, error))?;
-        // First runs hold it while they unpack. Where there are no locks, an unfinished directory is known by its name.
+        // A first run holds it while it unpacks. Where there are no locks, an unfinished directory is
+        // recognised by its name.
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
             say::warning(&format!("`{}` skipped: a bundle is unpacking there now", place.path.display()));
             continue;
         }
-        // Asked again for each place: the answer ages.
+        // Asked again for each directory: the answer becomes outdated.
         let used = in_use::by_processes()?;
         for row in rows_of(&place, &used)? {
             if row.used_by.is_some() || row.what == "unfinished" && !is_left_over(&row) {
@@ -101,7 +102,7 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
     Ok(text)
 }
 
-/// By way of another name, so that nobody ever starts from half of it.
+/// Renames it first, so that nobody ever starts from half of it.
 fn remove_row(place: &Place, row: &Row) -> Result<(), Error> {
     let failed = |error| Error::io("remove", &row.path, error);
     if row.what == "launcher" {
@@ -112,7 +113,8 @@ fn remove_row(place: &Place, row: &Row) -> Result<(), Error> {
     fs::remove_dir_all(&aside).map_err(failed)
 }
 
-/// Whether nobody is at work on an unfinished directory: nobody holds the lock, which is ours, unless a stub does, which takes none.
+/// Whether nobody is still working on an unfinished directory. We hold the lock, so only a stub can be: stubs
+/// take none.
 fn is_left_over(row: &Row) -> bool {
     let name = row.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let Some(of_stub) = name.strip_prefix(".new-launcher-") else { return true };
@@ -120,7 +122,8 @@ fn is_left_over(row: &Row) -> bool {
     !Path::new("/proc").join(pid).exists()
 }
 
-/// Where caches may be, as the launcher has it, less the directories of bundles, which only `--directory` can name.
+/// Where caches may be, as in the launcher, except for directories beside bundles, which only `--directory`
+/// can name.
 fn places(directories: &CacheDirectories) -> Result<Vec<Place>, Error> {
     let uid = in_use::own_uid()?;
     let absolute =
@@ -162,7 +165,7 @@ fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Erro
         } else if name.starts_with("launcher-") {
             "launcher"
         } else if Digest::from_hex(&name).is_none() {
-            // Nothing that a bundle has made.
+            // Not made by a bundle.
             continue;
         } else if path.join("emulator").exists() {
             "emulator"
@@ -177,7 +180,8 @@ fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Erro
     Ok(rows)
 }
 
-/// The bytes of all files at `path`, and when one was last read or made. Whatever disappears meanwhile counts for nothing.
+/// The size of all files at `path`, and when one was last read or created. Whatever disappears meanwhile
+/// counts as nothing.
 fn measure(path: &Path) -> (u64, SystemTime) {
     let Ok(found) = fs::symlink_metadata(path) else { return (0, SystemTime::UNIX_EPOCH) };
     let (mut size, mut last) = (if found.is_file() { found.len() } else { 0 }, last_use(&found));
@@ -190,7 +194,8 @@ fn measure(path: &Path) -> (u64, SystemTime) {
     (size, last)
 }
 
-/// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it is started.
+/// Anyone who looks into a directory reads it, so only its creation counts; a file is read when it is
+/// started.
 fn last_use(found: &Metadata) -> SystemTime {
     let seconds = |time: i64| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time).unwrap_or(0));
     if found.is_file() { seconds(found.atime().max(found.ctime())) } else { seconds(found.ctime()) }

@@ -1,4 +1,4 @@
-//! `unibin emulator`: the store of emulators, by hand.
+//! `unibin emulator`: manages the emulator store.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, SupplyArgs};
 use crate::commands::emulator_source;
 use crate::commands::emulator_transfer;
 use crate::emulators::{Emulator, Emulators};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::json;
 use crate::say;
 use crate::units::size;
@@ -28,11 +28,11 @@ struct FetchedRow {
     host: &'static str,
     target: &'static str,
     emulator: String,
-    /// Bytes that were transferred for it; 0 when it was here already.
+    /// Bytes that were downloaded for it; 0 if it was here already.
     fetched: u64,
 }
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
     let offline = ArchiveArgs { offline: true, ..ArchiveArgs::default() };
     let store = || Emulators::open(&offline);
@@ -59,7 +59,7 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
             }))
         }
         EmulatorCommand::Lock { cells, archive } => {
-            // What is locked now has no say in what will be.
+            // What is locked now must not decide what will be.
             let supply = SupplyArgs { lock: None, locked: false, ..archive.supply.clone() };
             let emulators = Emulators::without_lock(&ArchiveArgs { supply, ..archive.clone() })?;
             let keys = wanted(&emulators, cells)?;
@@ -81,17 +81,17 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
         }
         EmulatorCommand::Remove(cell) => {
             let key = key(*cell)?;
-            if store()?.remove(key)? { Ok(String::new()) } else { Err(not_there(key)) }
+            if store()?.remove(key)? { Ok(String::new()) } else { Err(Error::NotInStore { key }) }
         }
         EmulatorCommand::Path(cell) => {
             let key = key(*cell)?;
-            let path = store()?.path(key)?.ok_or_else(|| not_there(key))?;
+            let path = store()?.path(key)?.ok_or(Error::NotInStore { key })?;
             Ok(format!("{}\n", path.display()))
         }
     }
 }
 
-/// The pairs that are meant. A host that was not listed by name is left out where it has no emulator.
+/// The pairs that are meant. A host that was not listed by name is skipped if it has no emulator.
 fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, Error> {
     let target = cells.target;
     let listed = matches!(cells.hosts, Some(Hosts::Listed(_)));
@@ -136,19 +136,8 @@ fn list(store: &Emulators, json: bool) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The pair; its host is this machine unless it says otherwise.
+/// The pair; its host is this machine's unless one was named.
 fn key(cell: CellArgs) -> Result<EmulatorKey, Error> {
     let host = cell.host.or(Arch::HOST).ok_or(Error::NoHostLeft { target: cell.target })?;
     Ok(EmulatorKey { host, target: cell.target })
-}
-
-fn not_there(key: EmulatorKey) -> Error {
-    Error::Told {
-        message: format!("the store has no emulator {key}"),
-        hint: Some(format!(
-            "fetch it with `unibin emulator fetch --target {} --hosts {}`",
-            key.target, key.host
-        )),
-        code: Code::Failure,
-    }
 }

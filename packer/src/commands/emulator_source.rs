@@ -1,5 +1,5 @@
-//! `unibin emulator source`: the source packages of emulators, each file checked by the digest that the archive's signed
-//! index has for it, into a directory that can be published beside a release.
+//! `unibin emulator source`: downloads the source packages of emulators into a directory that can be
+//! published beside a release. Each file is checked against the digest in the archive's signed index.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,16 +9,16 @@ use std::path::Path;
 use debian::{ArchiveError, FetchError};
 
 use crate::cli::ArchiveArgs;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::packages::suites;
 use crate::progress::Bars;
 use crate::units::size;
 
-/// The suites that emulators come from, in the order in which they are looked through.
+/// The suites that emulators come from, in the order in which they are searched.
 const SUITES: [&str; 3] = ["trixie", "sid", "bookworm"];
 
-/// Fetches each of `wanted`, name and version, into `to`. One that no suite has any more is an error once all others are
-/// there.
+/// Downloads each of `wanted`, name and version, into `to`. One that no suite has any more is an error,
+/// reported after all others were downloaded.
 pub(crate) fn fetch(
     wanted: &BTreeSet<(String, String)>,
     to: &Path,
@@ -36,7 +36,7 @@ pub(crate) fn fetch(
         let bar = bars.bar(suite);
         let archive = suites::open_suite(args, suite, &bar)?;
         let found = archive.sources(|name| missing.iter().any(|(wanted, _)| wanted == name));
-        for source in found.map_err(|error| suites::failed(&error))? {
+        for source in found? {
             let name = (source.name.clone(), source.version.clone());
             if !missing.contains(&name) {
                 continue;
@@ -48,7 +48,7 @@ pub(crate) fn fetch(
                 Ok(()) => drop(missing.remove(&name)),
                 // The index of a mirror may be older than its pool.
                 Err(ArchiveError::Fetch(FetchError::NotFound { .. })) => continue,
-                Err(error) => return Err(suites::failed(&error)),
+                Err(error) => return Err(error.into()),
             }
             let total = source.files.iter().map(|file| file.size).sum();
             let _ = writeln!(text, "{} {} ({})", source.name, source.version, size(total));
@@ -58,11 +58,5 @@ pub(crate) fn fetch(
         return Ok(text);
     }
     let names: Vec<String> = missing.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    Err(Error::Told {
-        message: format!("the archive no longer has these source packages: {}", names.join(", ")),
-        hint: Some(
-            "use `--mirror` with a mirror that keeps old versions; all other sources were fetched".to_owned(),
-        ),
-        code: Code::Failure,
-    })
+    Err(Error::SourcesGone { names })
 }

@@ -1,5 +1,5 @@
-//! `unibin emulator export` and `import`: emulators from one machine's store to another's, as a directory that any web server
-//! can serve, or as one archive of that directory.
+//! `unibin emulator export` and `import`: copy emulators from one machine's store to another's, as a
+//! directory that any web server can serve, or as one archive of that directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -12,15 +12,15 @@ use crate::error::Error;
 use crate::tree::app_tree::{self, App, Node};
 use crate::tree::content::Content;
 use crate::write::compress;
-use crate::write::tarball::{self, Entry};
+use crate::write::tarball::{self, TarEntry};
 
-/// How a Zstandard frame begins (RFC 8878, 3.1.1).
+/// The start of a Zstandard frame (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Emulators are compressed for the way, not for good: a middle level is ten times as fast as that of bundles.
+/// Compressed for transport only: a middle level is ten times as fast as that of bundles.
 const LEVEL: i32 = 9;
 
-/// Copies all emulators of the store to `to`: an archive by its name's end, else a directory.
+/// Copies all emulators of the store to `to`: an archive if its name says so, else a directory.
 pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> {
     let name = to.as_os_str().as_bytes();
     let compressed = name.ends_with(b".tar.zst");
@@ -43,7 +43,7 @@ pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> 
     Ok(lines(&exported))
 }
 
-/// Takes emulators into the store from a directory or an archive.
+/// Adds emulators to the store from a directory or an archive.
 pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error> {
     let failed = |source| Error::io("read", from, source);
     if fs::metadata(from).map_err(failed)?.is_dir() {
@@ -87,16 +87,16 @@ fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
 fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, directory: &Path) -> Result<(), Error> {
     tarball::read(from, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        app_tree::check(path)?;
+        app_tree::tree_path(path)?;
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = match entry {
-            Entry::Directory => fs::create_dir_all(&to),
-            Entry::File { content, .. } => OpenOptions::new()
+            TarEntry::Directory => fs::create_dir_all(&to),
+            TarEntry::File { content, .. } => OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .open(&to)
                 .and_then(|mut file| io::copy(content, &mut file).map(drop)),
-            Entry::Symlink(_) | Entry::HardLink(_) => {
+            TarEntry::Symlink(_) | TarEntry::HardLink(_) => {
                 return Err(Error::tree(path, "an emulator archive must not contain links"));
             }
         };

@@ -12,18 +12,18 @@ use bundle::{Arch, Blob, Manifest};
 
 use crate::atomic_file::NewDirectory;
 use crate::cli::ExtractArgs;
-use crate::commands::verify;
 use crate::error::Error;
 use crate::tree::app_tree;
 use crate::tree::sparse;
 use crate::write::bundle_file::BundleFile;
-use crate::write::tarball::{self, Entry};
+use crate::write::check_bundle;
+use crate::write::tarball::{self, TarEntry};
 
 /// Extracts what was asked for.
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     let bundle = BundleFile::open(&args.file)?;
     // Before the first byte is written: what is damaged is not taken out.
-    verify::check(&bundle)?;
+    check_bundle::check(&bundle)?;
     let manifest = bundle.manifest()?;
     let to = match &args.directory {
         Some(directory) => directory.clone(),
@@ -159,17 +159,17 @@ fn files(
     let mut unpacked = unpacked.take(blob.length());
     tarball::read(&mut unpacked, damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
-        app_tree::check(path)?;
-        if let Entry::File { loader: Some(loader), .. } = &entry {
-            app_tree::check(loader)?;
+        let link = app_tree::tree_path(path)?;
+        if let TarEntry::File { loader: Some(loader), .. } = &entry {
+            app_tree::tree_path(loader)?;
         }
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
             // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic link yet.
-            Entry::Directory if to.is_dir() => Ok(()),
-            Entry::Directory => wrote(fs::create_dir(&to)),
-            Entry::File { executable, content, loader } => wrote((|| {
+            TarEntry::Directory if to.is_dir() => Ok(()),
+            TarEntry::Directory => wrote(fs::create_dir(&to)),
+            TarEntry::File { executable, content, loader } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
                 let file = new_file(&to, mode)?;
                 let length = sparse::copy(content, &file)?;
@@ -182,13 +182,15 @@ fn files(
                 room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
                 file.write_all_at(&field, length)
             })()),
-            Entry::HardLink(target) => {
-                app_tree::check(&target)?;
+            TarEntry::HardLink(target) => {
+                app_tree::tree_path(&target)?;
                 // No symbolic link exists yet, so that this can only lead to a file of the tree.
                 wrote(fs::hard_link(directory.join(std::ffi::OsStr::from_bytes(&target)), &to))
             }
-            Entry::Symlink(target) => {
-                app_tree::check_link(path, &target)?;
+            TarEntry::Symlink(target) => {
+                if !link.may_link_to(&target) {
+                    return Err(Error::tree(path, "it is a link that leads out of the tree"));
+                }
                 symlinks.push((to, target));
                 Ok(())
             }

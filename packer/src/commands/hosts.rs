@@ -1,4 +1,5 @@
-//! `unibin hosts` and `unibin targets`: the table of CPUs, and which pairs an emulator is known for.
+//! `unibin hosts` and `unibin targets`: the table of architectures, and the pairs that an emulator is known
+//! for.
 
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ use crate::json;
 struct HostRow {
     host: &'static str,
     uname: &'static [&'static str],
-    /// Whether `--hosts` means it when it is not given.
+    /// Whether it is one of the default hosts.
     default: bool,
     /// Targets that an emulator is known for.
     emulated: Vec<&'static str>,
@@ -49,7 +50,7 @@ pub(crate) fn hosts(json: bool) -> String {
         let names = names.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "{:<12} {default:<8} emulates {count} targets by {names}", row.host);
     }
-    // The same for most hosts: each limit once, with the hosts that it is about.
+    // Most hosts have the same limits: list each once, with the hosts that it applies to.
     let mut limits: Vec<(&str, Vec<&str>)> = Vec::new();
     for row in &rows {
         for limit in row.supplies.iter().flat_map(|supply| &supply.limits) {
@@ -71,11 +72,11 @@ pub(crate) fn hosts(json: bool) -> String {
 struct TargetRow {
     target: &'static str,
     shape: &'static str,
-    /// Whether the catalogue has emulators for it; without, a translator of the user's own is needed.
+    /// Whether the catalogue has emulators for it; if not, the user must supply one.
     catalogue: bool,
     /// Hosts that run its programs, natively or emulated.
     hosts: Vec<&'static str>,
-    /// Why each other host does not, and what comes nearest.
+    /// Why each other host does not, and the closest alternative.
     missing: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Which slots of caches living processes use: one whose program, mapped files, working directory or arguments lie in it. An
-//! emulated program's own file is told by the arguments of its emulator.
+//! Finds the cache entries that running processes use: through their program, mapped files, working directory
+//! or arguments. The program file of an emulated process is among the arguments of its emulator.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,26 +10,26 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Length of a slot's name: SHA-256 in hexadecimal digits.
+/// Length of an entry's name: SHA-256 in hexadecimal digits.
 const NAME: usize = 64;
 
 fn proc_error(error: io::Error) -> Error {
-    // Without it nobody can tell what is in use.
+    // Without it nobody knows what is in use.
     Error::io("read", Path::new("/proc"), error)
 }
 
-/// This user's number.
+/// This user's ID.
 pub(crate) fn own_uid() -> Result<u32, Error> {
     fs::metadata("/proc/self").map(|found| found.uid()).map_err(proc_error)
 }
 
-/// The names of slots that processes use, each with one of them.
+/// The names of cache entries in use, each with a process that uses it.
 pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
     let mut used = BTreeMap::new();
     for entry in fs::read_dir("/proc").map_err(proc_error)? {
         let entry = entry.map_err(proc_error)?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // A process may end, or not be ours to look at; the one tells nothing, the other is never of this user's cache.
+        // A process may have ended, or belong to somebody else, who never uses this user's cache.
         for told in ["maps", "cmdline"] {
             slots(&fs::read(entry.path().join(told)).unwrap_or_default(), pid, &mut used);
         }
@@ -41,7 +41,7 @@ pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
     Ok(used)
 }
 
-/// Every component of a path in `text` that has the form of a slot's name.
+/// Every component of a path in `text` that has the form of an entry's name.
 fn slots(text: &[u8], pid: u32, used: &mut BTreeMap<String, u32>) {
     for part in text.split(|byte| matches!(byte, b'/' | b'\n' | 0 | b' ')) {
         if part.len() == NAME && part.iter().all(u8::is_ascii_hexdigit) {

@@ -1,5 +1,5 @@
-//! `unibin inspect`: what a bundle holds, or what one ELF file is and which emulators run it. Reads headers only; whether
-//! the bytes are whole is the question of `verify`.
+//! `unibin inspect`: shows what a bundle contains, or what an ELF file is and which emulators run it. Reads
+//! headers only; `verify` checks whether the bytes are intact.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,17 +10,16 @@ use bundle::{Arch, Blob, Manifest, Rule, Rules};
 use serde::Serialize;
 
 use crate::cli::InspectArgs;
-use crate::commands::verify;
+use crate::commands::notices;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
 use crate::json;
-use crate::notices;
 use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
 
-/// Looks at the file and says what it is.
+/// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
     let path = &args.file;
     let found = std::fs::metadata(path).map_err(|source| Error::io("open", path, source))?.file_type();
@@ -65,7 +64,7 @@ struct BundleView {
     blobs: Vec<BlobView>,
 }
 
-/// What a host costs.
+/// What a host adds to the bundle.
 #[derive(Serialize)]
 struct HostView {
     host: &'static str,
@@ -73,9 +72,10 @@ struct HostView {
     launcher: u64,
     /// Stored length of all its emulators in bytes.
     emulators: u64,
-    /// Stored length of its broker in bytes; 0 where it has none, and no program of another CPU can be started by the app.
+    /// Stored length of its broker in bytes; 0 if it has none, and the app cannot start programs of other
+    /// architectures.
     broker: u64,
-    /// Stored length of the apps of its own CPU in bytes.
+    /// Stored length of the apps for its own architecture in bytes.
     native: u64,
 }
 
@@ -103,7 +103,7 @@ struct VariantView {
     target: &'static str,
     /// Stored length of its own blob in bytes.
     stored: u64,
-    /// Stored length of the blob that it shares with other variants in bytes; 0 where there is none.
+    /// Stored length of the blob that it shares with other variants in bytes; 0 if there is none.
     shared: u64,
     loader: String,
     entries: Vec<EntryView>,
@@ -198,7 +198,7 @@ impl BundleView {
             notices: manifest
                 .notices()
                 .map(|row| NoticeView {
-                    part: verify::name(&manifest, &row.subject),
+                    part: bundle_file::blob_name(&manifest, &row.subject),
                     licence: readable(row.licence),
                     source: readable(row.source),
                     origin: readable(row.origin),
@@ -207,7 +207,7 @@ impl BundleView {
             blobs: manifest
                 .blobs()
                 .map(|blob| BlobView {
-                    part: verify::name(&manifest, &blob),
+                    part: bundle_file::blob_name(&manifest, &blob),
                     encoding: blob.encoding.name(),
                     offset: blob.offset(),
                     stored: blob.stored(),
@@ -278,19 +278,19 @@ struct ElfView {
     needed: Vec<String>,
     native: bool,
     emulators: Vec<EmulatorView>,
-    /// Whether only a translator of the user's can run it.
+    /// Whether only an emulator of the user's own can run it.
     #[serde(skip)]
     needs_own: bool,
 }
 
-/// An ELF file for a CPU outside the table.
+/// An ELF file for an architecture outside the table.
 #[derive(Serialize)]
 struct UnknownView {
     file: String,
     format: &'static str,
     /// `e_machine`.
     machine: u16,
-    /// Always null, where a known CPU's file has its name.
+    /// Always null; a file for a known architecture has its name here.
     target: Option<&'static str>,
     emulators: [EmulatorView; 0],
 }

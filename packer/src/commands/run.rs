@@ -32,7 +32,7 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
     say::message(&error);
     ExitCode::from(match error {
         Error::NotFound { .. } => NOT_FOUND,
-        Error::Told { .. } | Error::Temporary(_) => OWN_FAILURE,
+        Error::Emulator(_) | Error::Archive(_) | Error::Temporary(_) => OWN_FAILURE,
         _ => CANNOT_EXECUTE,
     })
 }

@@ -1,134 +1,15 @@
-//! `unibin verify`: every byte of a bundle accounted for. Stub, launchers and blobs match their digests stored and
-//! unpacked, what lies between them is zero. The first damaged part is named; nothing is repaired.
+//! `unibin verify`: checks a bundle against its own digests.
 
-use std::io::{self, Read};
 use std::path::Path;
 
-use bundle::{Arch, Blob, BlobKind, Digest, Manifest, Signatures};
-
 use crate::error::Error;
-use crate::hash::Hashing;
-use crate::notices::once;
 use crate::write::bundle_file::BundleFile;
-use crate::write::compress;
+use crate::write::check_bundle;
 
-/// Checks the bundle at `path` and says that it is whole.
+/// Checks the bundle at `path` and reports that it is intact.
 pub(crate) fn verify(path: &Path) -> Result<String, Error> {
     let bundle = BundleFile::open(path)?;
-    check(&bundle)?;
+    check_bundle::check(&bundle)?;
     let blobs = bundle.manifest()?.blobs().count();
     Ok(format!("{}: whole: {} bytes, {blobs} blobs\n", path.display(), bundle.footer.file_length))
-}
-
-/// Checks all of `bundle`.
-pub(crate) fn check(bundle: &BundleFile) -> Result<(), Error> {
-    check_stored(bundle)?;
-    each_blob(bundle, check_unpacked)
-}
-
-/// Checks every byte of `bundle` as it is stored, and unpacks nothing.
-pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
-    each_blob(bundle, |bundle, part, blob| {
-        let mut stored = Hashing::new(bundle.stored(blob));
-        io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
-        let (_, _, digest) = stored.finish();
-        compare(bundle, part, blob.stored_digest(), digest)
-    })?;
-    let manifest = bundle.manifest()?;
-    check_gaps(bundle, &manifest.blobs().collect::<Vec<_>>())?;
-    check_signatures(bundle)
-}
-
-/// Checks several blobs at once; the first in the file that is damaged is named.
-fn each_blob(
-    bundle: &BundleFile,
-    check: impl Fn(&BundleFile, &str, &Blob<'_>) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let manifest = bundle.manifest()?;
-    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs, |blob| check(bundle, &name(&manifest, &blob), &blob));
-    checked.into_iter().collect()
-}
-
-fn check_unpacked(bundle: &BundleFile, part: &str, blob: &Blob<'_>) -> Result<(), Error> {
-    let damaged = |source: io::Error| Error::damaged(bundle.path(), part, &source);
-    let mut unpacked = Hashing::new(bundle.unpacked(blob).map_err(damaged)?);
-    // One byte more than recorded is read at most: a frame may claim any length.
-    io::copy(&mut unpacked.by_ref().take(blob.length().saturating_add(1)), &mut io::sink())
-        .map_err(damaged)?;
-    let (_, length, digest) = unpacked.finish();
-    if length != blob.length() {
-        let text = format!("it does not unpack to {} bytes", blob.length());
-        return Err(Error::damaged(bundle.path(), part, &text));
-    }
-    compare(bundle, part, blob.digest(), digest)
-}
-
-fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> Result<(), Error> {
-    if expected == found { Ok(()) } else { Err(Error::digest(bundle.path(), part, expected, found)) }
-}
-
-/// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between them.
-fn check_gaps(bundle: &BundleFile, blobs: &[Blob<'_>]) -> Result<(), Error> {
-    let mut free = 0;
-    let starts = blobs.iter().map(Blob::offset).chain([bundle.footer.manifest_offset]);
-    let ends = blobs.iter().map(|blob| blob.offset().saturating_add(blob.stored())).chain([0]);
-    for (start, end) in starts.zip(ends) {
-        let mut gap = bundle.range(free, start.saturating_sub(free));
-        let mut at = free;
-        let mut buffer = [0; 4096];
-        loop {
-            let length = gap.read(&mut buffer).map_err(|source| Error::io("read", bundle.path(), source))?;
-            if length == 0 {
-                break;
-            }
-            if let Some(within) = buffer[..length].iter().position(|byte| *byte != 0) {
-                let text = format!("byte {} is not zero", at + within as u64);
-                return Err(Error::damaged(bundle.path(), "gap between parts", &text));
-            }
-            at += length as u64;
-        }
-        free = end;
-    }
-    Ok(())
-}
-
-fn check_signatures(bundle: &BundleFile) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    let mut range = bundle.range(bundle.footer.signatures_offset(), bundle.footer.signatures_length);
-    range.read_to_end(&mut bytes).map_err(|source| Error::io("read", bundle.path(), source))?;
-    let signatures = Signatures::decode(&bytes);
-    signatures.map(drop).map_err(|error| Error::damaged(bundle.path(), "signatures", &error))
-}
-
-/// What messages call a blob: its kind and what tells it from others of that kind.
-pub(crate) fn name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
-    let whose = match blob.kind {
-        BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
-        BlobKind::Launcher => {
-            manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
-        }
-        BlobKind::Broker => {
-            let host = Arch::HOSTS
-                .into_iter()
-                .find(|host| manifest.broker(*host).is_some_and(|row| row.blob == *blob));
-            host.map(|host| host.name().to_owned())
-        }
-        BlobKind::App => {
-            let of = manifest.variants().filter(|row| row.app == *blob || row.shared == Some(*blob));
-            let targets = once(of.map(|row| row.target.name()));
-            (!targets.is_empty()).then(|| targets.replace(", ", "+"))
-        }
-        // One blob holds all of a host's.
-        BlobKind::Emulator => {
-            let keys: Vec<_> =
-                manifest.translators().filter(|row| row.blob == *blob).map(|row| row.key).collect();
-            let targets = once(keys.iter().map(|key| key.target.name())).replace(", ", "+");
-            keys.first().map(|key| format!("{targets}-on-{}", key.host.name()))
-        }
-    };
-    match whose {
-        Some(whose) => format!("{} {whose}", blob.kind.name()),
-        None => blob.kind.name().to_owned(),
-    }
 }

@@ -1,16 +1,16 @@
-//! What the catalogue that is built in knows of hosts and pairs: for lists, and for words on what is not there.
+//! What the built-in catalogue knows about hosts and pairs: for lists, and to explain what is missing.
 
 use bundle::{Arch, EmulatorKey};
 use emulator::Catalogue;
 use serde::Serialize;
 
-/// Name and version of the emulator that the catalogue has for a pair.
+/// Name and version of the catalogue's emulator for a pair.
 pub(crate) fn emulator(key: EmulatorKey) -> Option<String> {
     let catalogue = Catalogue::embedded().ok()?;
     in_catalogue(&catalogue, key)
 }
 
-/// The emulators of one package, as the catalogue has them.
+/// The emulators of one package in the catalogue.
 #[derive(Debug, Serialize)]
 pub(crate) struct Supply {
     pub(crate) translator: String,
@@ -20,7 +20,7 @@ pub(crate) struct Supply {
     pub(crate) limits: Vec<String>,
 }
 
-/// What the catalogue has for a host, in the order in which it is tried.
+/// The catalogue's emulators for a host, in the order in which they are tried.
 pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
     let catalogue = Catalogue::embedded().unwrap_or_default();
     let supply = |row: &emulator::catalogue::Row| Supply {
@@ -32,7 +32,7 @@ pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
     catalogue.rows(host).map(supply).collect()
 }
 
-/// Why the catalogue has no emulator for a pair, and what comes nearest; `None` where it has one.
+/// Why the catalogue has no emulator for a pair, and the closest alternative; `None` if it has one.
 pub(crate) fn none_for(key: EmulatorKey) -> Option<String> {
     let nothing = Catalogue::embedded().ok()?.find(key).err()?;
     Some(format!("{nothing}: {}", nothing.hint().unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! The lock file of a pack: read before emulators are asked for, written when there were new ones.
+//! The lock file of a pack: read before emulators are looked up, written if there are new ones.
 
 use std::path::{Path, PathBuf};
 
@@ -6,21 +6,21 @@ use emulator::{Catalogue, EmulatorError, Lock, LockError};
 
 use crate::cli::SupplyArgs;
 
-/// Its name where no other is given.
+/// Its default name.
 const NAME: &str = "unibin.lock";
 
-/// A lock file that is there, and what may be done with it.
+/// An existing lock file, and what may be done with it.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     pub(crate) lock: Lock,
     path: PathBuf,
-    /// Whether it is left as it is.
+    /// Whether it must not be changed.
     frozen: bool,
 }
 
 impl LockFile {
-    /// The file that `--lock` names, or the one in the working directory; none is one without rows, and then nothing is
-    /// written. `--locked` wants one, and so does a name.
+    /// The file that `--lock` names, or the one in the working directory. A missing file counts as empty, and
+    /// nothing is written then; but `--locked` requires it to exist, and so does a name.
     pub(crate) fn open(args: &SupplyArgs) -> Result<Option<Self>, LockError> {
         let path = args.lock.clone().unwrap_or_else(|| NAME.into());
         let wanted = args.lock.is_some() || args.locked;
@@ -45,7 +45,7 @@ impl LockFile {
         Ok(Self { lock, path, frozen: false })
     }
 
-    /// Locks these emulators too. The file is written when that changes it.
+    /// Locks these emulators too. Writes the file if that changes it.
     pub(crate) fn add(
         &self,
         found: &[emulator::Emulator],

@@ -1,32 +1,35 @@
-//! Files that several variants of an app have alike, at the same path: documentation, scripts, tables, certificates. They are taken out of
-//! the variants' trees and stored once, in a tree that is unpacked into the same directory.
+//! Files that several variants of an app have in common at the same path: documentation, scripts, tables,
+//! certificates. They are taken out of the variants' trees and stored once, in a tree that is unpacked into
+//! the same directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bundle::Digest;
+
 use crate::error::Error;
-use crate::hash;
-use crate::resolve::gather::Checked;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::{App, Node};
 
-/// Not worth a blob of its own: what would be saved of the unpacked files, in bytes.
+/// The smallest saving that is worth a blob of its own, in bytes of unpacked files.
 const SAVED_MIN: u64 = 64 * 1024;
 
-/// A tree, and the numbers of the variants that it was taken out of.
+/// A tree, and the indexes of the variants that it was taken out of.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SharedTree {
     pub(crate) app: App,
     pub(crate) variants: BTreeSet<usize>,
 }
 
-/// What is known of a file without reading it: its names (the first holds the bytes), whether it may be executed, and its length.
+/// What is known of a file without reading it: its names (the first holds the bytes), whether it is
+/// executable, and its length.
 type Form = (Vec<Vec<u8>>, bool, u64);
 
-/// What tells a file from all others: its form and its digest.
-type Identity = (Form, [u8; 32]);
+/// What distinguishes a file from all others: its form and its digest.
+type Identity = (Form, Digest);
 
-/// Takes out what is alike. A variant shares with one group of others: of all groups the one is formed that saves most, then, among the
-/// variants that are left, the next.
-pub(crate) fn take_out(variants: &mut [(u16, Checked)]) -> Result<Vec<Shared>, Error> {
+/// Takes out what is common. A variant shares with one group of others: the group that saves most is formed
+/// first, then the next among the remaining variants.
+pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<SharedTree>, Error> {
     let mut owners: BTreeMap<Identity, BTreeSet<usize>> = BTreeMap::new();
     for (number, identity) in alike(variants)? {
         owners.entry(identity).or_default().insert(number);
@@ -40,26 +43,26 @@ pub(crate) fn take_out(variants: &mut [(u16, Checked)]) -> Result<Vec<Shared>, E
         let names: BTreeSet<&[u8]> =
             files.iter().flat_map(|((names, ..), _)| names).map(Vec::as_slice).collect();
         let mut app = App::default();
-        for (number, (_, checked)) in
+        for (number, (_, resolved)) in
             variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number))
         {
             if Some(&number) == group.first() {
-                for (path, node) in checked.app.nodes().filter(|(path, _)| names.contains(path)) {
+                for (path, node) in resolved.app.nodes().filter(|(path, _)| names.contains(path)) {
                     app.add(path, node.clone())?;
                 }
             }
-            checked.app.remove(&|path| names.contains(path));
+            resolved.app.remove(&|path| names.contains(path));
         }
-        all.push(Shared { app, variants: group });
+        all.push(SharedTree { app, variants: group });
     }
     Ok(all)
 }
 
-/// The files that may be shared, each with the number of a variant that has it. Programs that are started by name stay where they are, as
-/// does what ends in its loader's path.
-fn alike(variants: &[(u16, Checked)]) -> Result<Vec<(usize, Identity)>, Error> {
+/// The files that may be shared, each with the index of a variant that has it. Programs that are started by
+/// name stay where they are, and so does everything to which its loader's path is appended.
+fn alike(variants: &[(u16, ResolvedApp)]) -> Result<Vec<(usize, Identity)>, Error> {
     let mut by_form: BTreeMap<Form, Vec<usize>> = BTreeMap::new();
-    for (number, (_, Checked { app, entries, .. })) in variants.iter().enumerate() {
+    for (number, (_, ResolvedApp { app, entries, .. })) in variants.iter().enumerate() {
         let started: BTreeSet<&[u8]> =
             entries.iter().filter_map(|entry| app.file(&entry.path)).map(|(holder, _)| holder).collect();
         let mut names: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
@@ -85,7 +88,7 @@ fn alike(variants: &[(u16, Checked)]) -> Result<Vec<(usize, Identity)>, Error> {
         for number in numbers {
             let holder = form.0.first().and_then(|first| variants.get(number)?.1.app.get(first));
             let Some(Node::File { content, .. }) = holder else { continue };
-            let digest = hash::of_content(content).map_err(Error::Temporary)?.0;
+            let digest = content.digest().map_err(Error::Temporary)?;
             alike.push((number, (form.clone(), digest)));
         }
     }
@@ -108,25 +111,26 @@ fn best(owners: &BTreeMap<Identity, BTreeSet<usize>>, left: &BTreeSet<usize>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolve::inventory::Listing;
+    use crate::resolve::inventory::Inventory;
     use bundle::Arch;
 
-    fn variant(files: &[(&str, u8)]) -> (u16, Checked) {
+    fn variant(files: &[(&str, u8)]) -> (u16, ResolvedApp) {
         let mut app = App::default();
         for (path, byte) in files {
             let content = vec![*byte; 40_000].into();
             app.add(path.as_bytes(), Node::File { executable: false, content }).expect("added");
         }
-        let checked = Checked {
+        let resolved = ResolvedApp {
             app,
             entries: Vec::new(),
             target: Arch::Riscv64,
             loader: Vec::new(),
             rules: Vec::new(),
+            found_by_path: false,
             owed: None,
-            listing: Listing::default(),
+            inventory: Inventory::default(),
         };
-        (0, checked)
+        (0, resolved)
     }
 
     fn files(app: &App) -> Vec<String> {
@@ -147,7 +151,7 @@ mod tests {
         assert_eq!(shared.len(), 1);
         assert_eq!(shared[0].variants, BTreeSet::from([0, 1, 2]));
         assert_eq!(files(&shared[0].app), ["share/a", "share/b"]);
-        let left: Vec<_> = variants.iter().map(|(_, checked)| files(&checked.app)).collect();
+        let left: Vec<_> = variants.iter().map(|(_, resolved)| files(&resolved.app)).collect();
         assert_eq!(left, [vec!["bin/x"], vec!["bin/x"], vec!["bin/x"], vec!["other", "share/a"]]);
     }
 
@@ -162,11 +166,11 @@ mod tests {
     #[test]
     fn names_of_one_file_stay_together() {
         let linked = |names: &[&str]| {
-            let (level, mut checked) = variant(&[("a", 1), ("b", 2)]);
+            let (level, mut resolved) = variant(&[("a", 1), ("b", 2)]);
             for name in names {
-                checked.app.add(name.as_bytes(), Node::HardLink(b"a".to_vec())).expect("added");
+                resolved.app.add(name.as_bytes(), Node::HardLink(b"a".to_vec())).expect("added");
             }
-            (level, checked)
+            (level, resolved)
         };
         let mut variants = [linked(&["c"]), linked(&["c"])];
         let shared = take_out(&mut variants).expect("taken out");

@@ -1,6 +1,6 @@
-//! `unibin pack --emulator-only`: one file that is the emulator on every host. For each host it holds that host's emulator
-//! as an app of the host's own CPU, so that a start is a native one: every argument is the emulator's, and so is every
-//! `QEMU_*` variable.
+//! `unibin pack --emulator-only`: one file that is the emulator on every host. It contains each host's
+//! emulator as an app of the host's own architecture, which runs natively: every argument is the emulator's,
+//! and so is every `QEMU_*` variable.
 
 use bundle::Arch;
 use emulator::calling;
@@ -8,35 +8,34 @@ use emulator::calling;
 use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::progress::Bars;
-use crate::request::{Entry, Request};
-use crate::resolve::gather::Checked;
-use crate::resolve::inventory::Listing;
+use crate::request::{Entry, Request, Rule};
+use crate::resolve::inventory::Inventory;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress;
 use crate::write::tarball;
 
-/// The one program in it, `qemu-riscv64`, and no app of its own.
-pub(crate) fn checked(request: &Request) -> Result<Checked, Error> {
-    // The command line asks for it.
-    let target = request.target.ok_or(Error::NoProgram { package: request.output.display().to_string() })?;
+/// The one program in it, such as `qemu-riscv64` for `target`, and no app of its own.
+pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
     let name = format!("qemu-{}", target.qemu_name());
-    Ok(Checked {
+    ResolvedApp {
         app: App::default(),
         entries: vec![Entry::new(name.as_bytes(), name.as_bytes())],
         target,
         loader: Vec::new(),
-        rules: request.rules.clone(),
+        rules: rules.to_vec(),
+        found_by_path: false,
         owed: None,
-        listing: Listing::default(),
-    })
+        inventory: Inventory::default(),
+    }
 }
 
-/// Compresses each host's emulator as that host's app. Of several translators of a host the first is taken.
+/// Compresses each host's emulator as that host's app. If a host has several, the first is used.
 pub(crate) fn parts(
     request: &Request,
-    Checked { entries, rules, .. }: &Checked,
+    ResolvedApp { entries, rules, .. }: &ResolvedApp,
     hosts: Vec<Arch>,
     mut emulators: Vec<Emulator>,
 ) -> Result<Parts, Error> {

@@ -1,5 +1,5 @@
-//! Programs of other CPUs in an app: a hint at `--also-target`, which brings the emulators that the app needs to start them.
-//! Looks at headers only, and decides nothing.
+//! Programs for other architectures in an app: suggests `--also-target`, which adds the emulators that the
+//! app needs to start them. Reads headers only, and decides nothing.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -8,28 +8,29 @@ use bundle::{Arch, EmulatorKey};
 
 use crate::cli::values::Children;
 use crate::elf::{self, Kind};
-use crate::emulators::Plan;
 use crate::emulators::builtin_catalogue;
+use crate::emulators::plan::Plan;
 use crate::error::readable;
 use crate::request::Request;
-use crate::resolve::gather::Checked;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
 
-/// What of an ELF file tells its CPU: `e_flags` of a 32-bit one ends here.
+/// The part of an ELF file that identifies its architecture: `e_flags` of a 32-bit one ends here.
 const HEAD: u64 = 40;
 
-/// Names each CPU whose programs are in the app, and for which an emulator is known but was not asked for.
-pub(crate) fn hint(request: &Request, checked: &Checked, plan: &Plan) {
+/// Warns about each architecture whose programs are in the app, and for which an emulator is known but was
+/// not requested.
+pub(crate) fn hint(request: &Request, resolved: &ResolvedApp, plan: &Plan) {
     if request.children == Children::None {
         return;
     }
     let mut found: BTreeMap<Arch, (String, usize)> = BTreeMap::new();
-    for (path, node) in checked.app.nodes() {
+    for (path, node) in resolved.app.nodes() {
         if let Node::File { executable: true, content } = node
             && let Some(arch) = program(content)
-            && arch != checked.target
+            && arch != resolved.target
         {
             found.entry(arch).or_insert_with(|| (readable(path), 0)).1 += 1;
         }
@@ -47,7 +48,7 @@ pub(crate) fn hint(request: &Request, checked: &Checked, plan: &Plan) {
     }
 }
 
-/// The CPU of a file that is a program; `None` for all else, libraries too.
+/// The architecture of a file that is a program; `None` for everything else, including libraries.
 fn program(content: &Content) -> Option<Arch> {
     let mut head = Vec::new();
     content.reader().take(HEAD).read_to_end(&mut head).ok()?;

@@ -1,4 +1,4 @@
-//! What `pack` says when it is done, for people and as JSON.
+//! The report of `pack`, for people and as JSON.
 
 use std::fmt::Write;
 
@@ -6,40 +6,40 @@ use bundle::{Arch, BlobKind};
 use serde::Serialize;
 
 use crate::cli::values::Head;
-use crate::emulators::Plan;
+use crate::emulators::plan::Plan;
 use crate::error::readable;
 use crate::json;
 use crate::request::Request;
-use crate::resolve::gather::Checked;
-use crate::resolve::inventory::Listing;
+use crate::resolve::inventory::Inventory;
+use crate::resolve::resolved_app::ResolvedApp;
 use crate::units::size;
-use crate::write::assemble::{Packed, PackedEmulator, Parts, Written};
+use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     output: String,
-    /// Whether it is an emulator that was packed.
+    /// Whether an emulator itself was packed.
     #[serde(skip)]
     emulator_only: bool,
     dry_run: bool,
     target: &'static str,
-    /// CPUs, with their levels, that the app was packed for besides.
+    /// Further architectures, with their levels, that the app was packed for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     natives: Vec<NativeRow>,
     head: String,
     entries: Vec<ReportEntry>,
     hosts: Vec<HostRow>,
     skipped: Vec<Skipped>,
-    /// What is in the app.
-    tree: Listing,
+    /// The contents of the app.
+    tree: Inventory,
     /// Length of the file in bytes; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
-    /// Bytes of emulators that came over the network for this pack; absent for a dry run.
+    /// Bytes of emulators that were downloaded for this pack; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetched: Option<u64>,
-    /// Stored length of the app in bytes, for all its CPUs; absent for a dry run.
+    /// Stored length of the app in bytes, for all its architectures; absent for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<u64>,
 }
@@ -47,9 +47,9 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 struct NativeRow {
     target: &'static str,
-    /// Of x86-64; 0 for the baseline.
+    /// Level of x86-64; 0 for the baseline.
     level: u16,
-    tree: Listing,
+    tree: Inventory,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,10 +66,10 @@ struct HostRow {
     /// Stored length of the emulator in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<u64>,
-    /// Emulators for programs of other CPUs that the app starts.
+    /// Emulators for programs of other architectures that the app starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoRow>,
-    /// Stored length of the broker in bytes; absent where there is none.
+    /// Stored length of the broker in bytes; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<u64>,
 }
@@ -89,8 +89,13 @@ struct Skipped {
 
 impl Report {
     /// What is known before anything is written.
-    pub(crate) fn new(request: &Request, checked: &Checked, natives: &[(u16, Checked)], plan: &Plan) -> Self {
-        let Checked { target, entries, listing, .. } = checked;
+    pub(crate) fn new(
+        request: &Request,
+        resolved: &ResolvedApp,
+        natives: &[(u16, ResolvedApp)],
+        plan: &Plan,
+    ) -> Self {
+        let ResolvedApp { target, entries, inventory, .. } = resolved;
         let route = |host: &Arch| {
             if natives.iter().any(|(_, native)| native.target == *host) {
                 return "native".to_owned();
@@ -108,7 +113,7 @@ impl Report {
                 .map(|(level, native)| NativeRow {
                     target: native.target.name(),
                     level: *level,
-                    tree: native.listing.clone(),
+                    tree: native.inventory.clone(),
                 })
                 .collect(),
             head: match request.head {
@@ -135,14 +140,14 @@ impl Report {
                 .iter()
                 .map(|(host, why)| Skipped { host: host.name(), why: why.clone() })
                 .collect(),
-            tree: listing.clone(),
+            tree: inventory.clone(),
             length: None,
             app: None,
             fetched: None,
         }
     }
 
-    /// Adds what writing has shown.
+    /// Adds what is known after writing.
     pub(crate) fn written(&mut self, parts: &Parts, written: &Written, fetched: u64) {
         self.fetched = Some(fetched);
         self.length = Some(written.length);
@@ -156,10 +161,10 @@ impl Report {
             }
             let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
             host.broker = broker.map(|(_, frame)| frame.stored.len());
-            let of_host = |packed: &&Packed| {
+            let of_host = |packed: &&PackedEmulators| {
                 packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
             };
-            if let Some(Packed { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
+            if let Some(PackedEmulators { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
                 let name =
                     |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
                 let (own, others): (Vec<_>, Vec<_>) =
@@ -221,7 +226,7 @@ impl Report {
     }
 }
 
-/// The emulators for programs of other CPUs on a host.
+/// The emulators for programs of other architectures on a host.
 fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
     let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
     cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()

@@ -1,6 +1,6 @@
-//! `--deb PKG`: the file trees of packages and of all that they depend on, laid over each other as dpkg would, in their
-//! own places. Documentation but copyright files, manual pages and translations stay behind; maintainer scripts are never
-//! run, `maintainer_scripts.rs` makes what some of them would have made.
+//! `--deb PKG`: the file trees of packages and their dependencies, merged as dpkg would merge them.
+//! Documentation other than copyright files, manual pages and translations are left out. Maintainer scripts
+//! are never run; `maintainer_scripts.rs` makes what some of them would have made.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -8,15 +8,14 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use bundle::Arch;
-use debian::{Archive, Contents, Deb, DebEntry, DebError, DebKind, Holder, Package, PackageIndex};
+use bundle::{Arch, MERGED, file_name_of};
+use debian::{Archive, Contents, Deb, DebEntry, DebKind, Holder, Package, PackageIndex};
 
 use crate::cli::ArchiveArgs;
-use crate::error::{Code, Error, readable};
+use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
 use crate::packages::maintainer_scripts::{self, Choice};
 use crate::packages::suites;
-use crate::request::last_part;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
@@ -26,91 +25,74 @@ const LEFT_OUT: [&[u8]; 5] =
     [b"usr/share/man", b"usr/share/info", b"usr/share/lintian", b"usr/share/locale", b"usr/share/bug"];
 const DOC: &[u8] = b"usr/share/doc";
 
-/// The directories that are links into `/usr` on merged systems, which all of Debian's are since 12.
-const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
-
-/// The largest copyright file that is put among the notices, in bytes; longer ones are in the tree anyway.
+/// The largest copyright file that is added to the notices, in bytes; longer ones are in the tree anyway.
 const COPYRIGHT_MAX: u64 = 4 << 20;
 
-/// An opened suite of a Debian archive, for one CPU.
-pub(crate) struct Debs<'a> {
+/// An opened suite of a Debian archive, for one architecture.
+pub(crate) struct Suite<'a> {
     archive: Archive<'a>,
     index: PackageIndex,
-    suite: String,
+    name: String,
     target: Arch,
     debian_name: &'static str,
-    /// Where libraries are, once somebody has asked.
+    /// Which packages contain which libraries, once that was asked for.
     contents: OnceCell<Contents>,
 }
 
-/// What packages give.
+/// The files of several packages, merged.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackageTree {
     pub(crate) app: App,
-    /// Which package each file is of.
+    /// The package that each file comes from.
     pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
-    /// Names and versions, in the order in which they were taken.
+    /// Names and versions, in the order in which they were added.
     pub(crate) packages: Vec<String>,
     pub(crate) owed: Owed,
 }
 
-impl<'a> Debs<'a> {
-    /// Opens the archive and reads which packages it has for `target`.
+impl<'a> Suite<'a> {
+    /// Opens the archive and reads its list of packages for `target`.
     pub(crate) fn open(
         args: &ArchiveArgs,
         target: Arch,
         progress: &'a dyn debian::Progress,
     ) -> Result<Self, Error> {
-        let debian_name = target.debian_name().ok_or_else(|| {
-            let message = format!("Debian has no packages for {target}");
-            Error::Told {
-                message,
-                hint: Some("pack a program instead of a package".to_owned()),
-                code: Code::Input,
-            }
-        })?;
-        let (archive, suite) = suites::open(args, debian_name, progress)?;
-        let index = archive.packages(debian_name).map_err(|error| suites::failed(&error))?;
+        let debian_name = target.debian_name().ok_or(Error::NotInDebian { target })?;
+        let (archive, name) = suites::open(args, debian_name, progress)?;
+        let index = archive.packages(debian_name)?;
         if let Some(note) = archive.note() {
             say::warning(&note);
         }
-        Ok(Self { archive, index, suite, target, debian_name, contents: OnceCell::new() })
+        Ok(Self { archive, index, name, target, debian_name, contents: OnceCell::new() })
     }
 
-    /// The packages of these names, and all that they need.
+    /// The packages with these names, and their dependencies.
     pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
         for name in names {
             self.named(name)?;
         }
-        debian::depends::closure(&self.index, names).map_err(|error| Error::told(&error, None, Code::Input))
+        Ok(debian::depends::closure(&self.index, names)?)
     }
 
-    /// The package of this name, or one that provides it.
+    /// The package with this name, or one that provides it.
     pub(crate) fn named(&self, name: &str) -> Result<&Package, Error> {
         let found = self.index.find(name).or_else(|| self.index.providers(name).next());
         found.ok_or_else(|| {
-            let near = self.index.did_you_mean(name);
-            let message =
-                format!("there is no package `{name}` for {} in suite `{}`", self.target, self.suite);
-            let hint = if near.is_empty() {
-                "try another suite with `--suite`; not every package is built for every architecture"
-                    .to_owned()
-            } else {
-                format!("did you mean: {}", near.join(", "))
-            };
-            Error::Told { message, hint: Some(hint), code: Code::Input }
+            let near = self.index.did_you_mean(name).into_iter().map(str::to_owned).collect();
+            let (name, suite) = (name.to_owned(), self.name.clone());
+            Error::NoPackage { name, target: self.target, suite, near }
         })
     }
 
     /// The trees of `packages` as one.
-    pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<Packed, Error> {
+    pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<PackageTree, Error> {
         let mut app = App::default();
         let mut origins = BTreeMap::new();
         let mut choices = Vec::new();
         let mut texts = Vec::new();
         for package in packages {
-            let file = self.archive.download(package).map_err(|error| suites::failed(&error))?;
-            let deb = Deb::open(&file).map_err(|error| suites::refused(&error))?;
+            let file = self.archive.download(package)?;
+            let deb = Deb::open(&file)?;
             let text = unpack(&deb, &package.name, &mut app, &mut origins, spool)?;
             texts.push((*package, text));
             choices.extend(offers(&deb)?);
@@ -119,37 +101,36 @@ impl<'a> Debs<'a> {
         maintainer_scripts::link(&mut app, choices, &mut origins)?;
         maintainer_scripts::certificates(&mut app, &mut origins)?;
         let named = |package: &&Package| format!("{} {}", package.name, package.version);
-        Ok(Packed {
+        Ok(PackageTree {
             app,
             origins,
             packages: packages.iter().map(named).collect(),
-            owed: owed(&texts, &self.suite),
+            owed: owed(&texts, &self.name),
         })
     }
 
-    /// Which packages have libraries and loaders of this file name, and where.
+    /// The packages that contain a library or loader with this file name, and its path.
     pub(crate) fn holders(&self, name: &[u8]) -> Result<&[Holder], Error> {
         if let Some(contents) = self.contents.get() {
             return Ok(contents.holders(name));
         }
         let is_library = |path: &[u8]| {
-            let name = last_part(path);
+            let name = file_name_of(path);
             (path.starts_with(b"usr/lib") || path.starts_with(b"lib"))
                 && name.windows(3).any(|part| part == b".so")
         };
-        let read = self.archive.contents(self.debian_name, is_library);
-        let read = read.map_err(|error| suites::failed(&error))?;
+        let read = self.archive.contents(self.debian_name, is_library)?;
         Ok(self.contents.get_or_init(|| read).holders(name))
     }
 }
 
-/// What the package's script offers to `update-alternatives`.
+/// What the package's script passes to `update-alternatives`.
 fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
-    let script = deb.control_file("postinst").map_err(|error| suites::refused(&error))?;
+    let script = deb.control_file("postinst")?;
     Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
 }
 
-/// Adds the files that a program may need; gives the text of the copyright file.
+/// Adds the files that a program may need; returns the text of the copyright file.
 fn unpack(
     deb: &Deb,
     name: &str,
@@ -160,7 +141,7 @@ fn unpack(
     let label: Rc<str> = name.into();
     let mut copyright = String::new();
     let copyright_path = format!("usr/share/doc/{name}/copyright");
-    deb.entries::<TreeError>(|entry| {
+    deb.entries::<Error>(|entry| {
         let DebEntry { path, kind, mode, size, reader } = entry;
         let Some(path) = in_usr(&path, &kind) else { return Ok(ControlFlow::Continue(())) };
         if is_left_out(&path, kind == DebKind::Dir) {
@@ -187,22 +168,21 @@ fn unpack(
             }
         };
         if let Node::Directory = node {
-            // A directory of one package may be a link of another, which leads to a directory.
+            // A directory of one package may be a link in another, which leads to a directory.
             if app.get(&path).is_none() {
                 app.add(&path, node)?;
             }
         } else {
-            // A later package's file takes the place of an earlier one's, as dpkg allows by `Replaces`.
+            // A later package's file replaces an earlier one's, as dpkg allows with `Replaces`.
             app.put(&path, node)?;
             origins.insert(path, Rc::clone(&label));
         }
         Ok(ControlFlow::Continue(()))
-    })
-    .map_err(|TreeError(error)| error)?;
+    })?;
     Ok(copyright)
 }
 
-/// A package's path where `/usr` is merged; nothing for the links that merge it.
+/// A package's path where `/usr` is merged; `None` for the links that merge it.
 fn in_usr(path: &[u8], kind: &DebKind) -> Option<Vec<u8>> {
     let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
     if !MERGED.contains(&top) {
@@ -222,28 +202,13 @@ fn merge_usr(app: &mut App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Either crate's error on its way through [`Deb::entries`].
-struct TreeError(Error);
-
-impl From<DebError> for TreeError {
-    fn from(error: DebError) -> Self {
-        Self(suites::refused(&error))
-    }
-}
-
-impl From<Error> for TreeError {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
 fn is_left_out(path: &[u8], directory: bool) -> bool {
     let under = |root: &[u8]| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-    // Directories of documentation come into being by the copyright file in them.
-    LEFT_OUT.into_iter().any(under) || (under(DOC) && (directory || last_part(path) != b"copyright"))
+    // Directories of documentation are created by the copyright file in them.
+    LEFT_OUT.into_iter().any(under) || (under(DOC) && (directory || file_name_of(path) != b"copyright"))
 }
 
-/// What is owed for all packages together.
+/// The notices for all packages together.
 fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
     let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
     let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);

@@ -1,6 +1,7 @@
-//! What Debian's maintainer scripts would have made, as far as programs need it, without running any: links of
-//! `update-alternatives`, the bundle of CA certificates, `nsswitch.conf`. Not done: caches of compiled schemas, icons, MIME
-//! types, fonts and Python byte code, registrations, accounts. Programs work without them, slower at most.
+//! What Debian's maintainer scripts would have made, as far as programs need it, without running any: links
+//! of `update-alternatives`, the bundle of CA certificates, `nsswitch.conf`. Not made: caches of compiled
+//! schemas, icons, MIME types, fonts and Python byte code, registrations, accounts. Programs work without
+//! these, at worst more slowly.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,20 +10,20 @@ use std::rc::Rc;
 use crate::error::Error;
 use crate::tree::app_tree::{App, Node};
 
-/// What reports call it.
+/// Its name in reports.
 const ORIGIN: &str = "made here";
 
-/// Where `update-ca-certificates` collects, and what it reads (its manual page).
+/// Where `update-ca-certificates` writes, and what it reads (its manual page).
 const CA_BUNDLE: &[u8] = b"etc/ssl/certs/ca-certificates.crt";
 const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
 
-/// glibc asks the services of this file. The host's would name modules that the app has not; what is named here is part of
-/// glibc itself since 2.34.
+/// glibc asks the services that this file names. The host's would name modules that the app does not have;
+/// those named here are part of glibc itself since 2.34.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n\
                         protocols: files\nservices: files\n";
 
-/// Files that glibc's loader would otherwise take from the host: its cache names the host's libraries, and what the host
-/// preloads is for the host's programs. An empty one names nothing.
+/// Files that glibc's loader would otherwise read from the host: its cache names the host's libraries, and
+/// what the host preloads is for the host's programs. Empty ones name nothing.
 const EMPTY: [&[u8]; 2] = [b"etc/ld.so.cache", b"etc/ld.so.preload"];
 
 /// One `--install` or `--slave` of `update-alternatives`: the link, and the file that it leads to.
@@ -33,7 +34,7 @@ pub(crate) struct Choice {
     pub(crate) priority: i64,
 }
 
-/// Reads what a script offers to `update-alternatives`, where it says so in plain words; nothing is expanded.
+/// Reads what a script passes to `update-alternatives`, if the words are literal; nothing is expanded.
 pub(crate) fn choices(script: &str) -> Vec<Choice> {
     let script = script.replace("\\\n", " ");
     let mut found = Vec::new();
@@ -67,8 +68,8 @@ pub(crate) fn choices(script: &str) -> Vec<Choice> {
     found
 }
 
-/// Makes the links that `choices` offer, the highest priority first, where what they lead to is there and nothing is in
-/// their place.
+/// Makes the links that `choices` offer, highest priority first, if their targets exist and their places are
+/// free.
 pub(crate) fn link(
     app: &mut App,
     mut choices: Vec<Choice>,
@@ -107,7 +108,7 @@ pub(crate) fn certificates(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str
     Ok(())
 }
 
-/// What keeps glibc from reading the host's configuration of its own libraries.
+/// Keeps glibc from reading the host's configuration of its own libraries.
 pub(crate) fn glibc(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str>>) -> Result<(), Error> {
     let nsswitch = (&b"etc/nsswitch.conf"[..], NSSWITCH.as_bytes());
     for (path, text) in EMPTY.map(|path| (path, &b""[..])).into_iter().chain([nsswitch]) {

@@ -1,26 +1,23 @@
-//! Debian archives for whoever needs one: which are asked, which suite is opened, where what comes of it is kept, and what
-//! their errors mean for an exit code.
+//! Opens Debian archives: which mirrors are asked, which suite is opened, where downloads are kept, and what
+//! errors mean for the exit code.
 
 use std::path::PathBuf;
 
-use debian::{Archive, ArchiveError, ArchiveOptions, DebError, FetchError, FetchOptions, MirrorSources};
+use debian::{Archive, ArchiveOptions, FetchOptions, MirrorSources};
 use emulator::Store;
 
 use crate::cli::ArchiveArgs;
-use crate::error::{Code, Error};
+use crate::error::Error;
 
-/// Where `--deb` looks unless `--suite` is given: Debian 13, and for architectures that it has not, unstable.
+/// Where `--deb` looks without `--suite`: Debian 13, and for architectures that it lacks, unstable.
 const SUITES: [&str; 2] = ["trixie", "sid"];
 
-/// The directory that emulators and packages are kept in.
+/// The directory for emulators and packages.
 pub(crate) fn store_root() -> Result<PathBuf, Error> {
-    Store::default_root(|name| std::env::var_os(name)).map_err(|error| {
-        let error = emulator::EmulatorError::from(error);
-        Error::told(&error, error.hint(), Code::Failure)
-    })
+    Ok(Store::default_root(|name| std::env::var_os(name))?)
 }
 
-/// The archives to ask and how.
+/// The archives to ask, and how.
 pub(crate) fn sources(args: &ArchiveArgs) -> (MirrorSources, FetchOptions) {
     let environment = std::env::var("UNIBIN_MIRROR").ok().filter(|mirror| !mirror.is_empty());
     let mirrors = MirrorSources {
@@ -44,10 +41,10 @@ pub(crate) fn open_suite<'a>(
         allow_stale: args.allow_stale,
         ..ArchiveOptions::new(store_root()?.join("archives"), progress)
     };
-    Archive::open(options, suite).map_err(|error| failed(&error))
+    Ok(Archive::open(options, suite)?)
 }
 
-/// Opens the suite that `--suite` names, or the first of Debian's that has packages for `architecture`.
+/// Opens the suite that `--suite` names, or else the first of Debian's that has packages for `architecture`.
 pub(crate) fn open<'a>(
     args: &ArchiveArgs,
     architecture: &str,
@@ -61,41 +58,4 @@ pub(crate) fn open<'a>(
         return Ok((archive, first.to_owned()));
     }
     Ok((open(SUITES[1])?, SUITES[1].to_owned()))
-}
-
-/// Whether an archive's error says that a signature or a digest did not match.
-pub(crate) fn is_forged(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mismatch =
-        |error: &FetchError| matches!(error, FetchError::Mismatch { .. } | FetchError::TooLong { .. });
-    error.downcast_ref().is_some_and(|error| code(error) == Code::Verification)
-        || error.downcast_ref().is_some_and(mismatch)
-}
-
-fn code(error: &ArchiveError) -> Code {
-    match error {
-        ArchiveError::Signature { .. }
-        | ArchiveError::Member(_)
-        | ArchiveError::Fetch(debian::FetchError::Mismatch { .. }) => Code::Verification,
-        ArchiveError::NoArchitecture { .. } | ArchiveError::BadSuite(_) => Code::Input,
-        ArchiveError::AllMirrorsFailed { failures, .. } => {
-            let refused = failures.iter().any(|(_, error)| code(error) == Code::Verification);
-            if refused { Code::Verification } else { Code::Failure }
-        }
-        _ => Code::Failure,
-    }
-}
-
-/// An archive's failure, with what would have worked.
-pub(crate) fn failed(error: &ArchiveError) -> Error {
-    let stale = matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|(_, error)| matches!(error, ArchiveError::Release { source: debian::release::ReleaseError::StaleIndex { .. }, .. })));
-    let stale =
-        stale.then(|| "check this machine's clock, or accept the old index with `--allow-stale`".to_owned());
-    let hint = stale.or_else(|| error.hint());
-    Error::told(error, hint, code(error))
-}
-
-/// A package that cannot be read.
-pub(crate) fn refused(error: &DebError) -> Error {
-    Error::told(error, Some(error.hint().to_owned()), Code::Input)
 }

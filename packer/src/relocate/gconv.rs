@@ -1,37 +1,41 @@
-//! The converters of glibc between charsets (iconv(3)): those of a native tree, or none. They are libraries that the C library loads from
-//! an absolute path, so that a bundled one would load the host's, made for another C library.
+//! Character set converters of glibc (iconv(3)): those of a native tree, or none. They are libraries that the
+//! C library loads from an absolute path, so a bundled C library would load the host's, which were built for
+//! another C library.
 
-use crate::relocate::patch_paths::{NOTHING, find, forget};
+use crate::byte_search;
+use crate::relocate::patch_paths::{NOTHING, forget};
 use crate::request::Rule;
 
-/// How the path ends by which the built-in directory is recognised: of the list of its contents (`GCONV_MODULES_CACHE` of glibc's
-/// `iconv/Makefile`).
+/// End of the path by which the built-in directory is recognised: that of the list of its contents
+/// (`GCONV_MODULES_CACHE` of glibc's `iconv/Makefile`).
 const CACHE: &[u8] = b"/gconv-modules.cache\0";
 
-/// The file in the directory that says which converter there is for what (glibc's `iconv/gconv_conf.c`).
+/// The file in the directory that lists the converters (glibc's `iconv/gconv_conf.c`).
 const TABLE: &[u8] = b"/gconv-modules";
 
 /// The variable that names other directories (glibc's `iconv/gconv_cache.c`).
 const VARIABLE: &[u8] = b"\0GCONV_PATH\0";
 
-/// What it is called in a bundled C library: no other one knows this name, so that programs of the host, which inherit it,
-/// do not look where it points to.
+/// Its name in a bundled C library. No other C library knows this name, so programs of the host that inherit
+/// the variable ignore it.
 const OWN_VARIABLE: &[u8] = b"UNIBIN_GCP";
 
-/// Where a C library looks for converters once it was changed.
+/// Where a C library looks for converters after the change.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Converters {
-    /// In the tree, by the variable that this rule sets.
+    /// In the tree, through the variable that this rule sets.
     OfTheTree(Rule),
     /// Nowhere.
     None,
-    /// Where it did before: it is built in a way that is not known here.
+    /// Where it did before: it was built in a way that is not known here.
     Unknown,
 }
 
-/// Makes a C library look for converters in the tree or nowhere. `has`: whether the tree has a file at this path.
+/// Makes a C library look for converters in the tree or nowhere. `has` tells whether the tree has a file at a
+/// path.
 pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Converters {
-    let (Some(directory), Some(variable)) = (directory(library), find(library, VARIABLE)) else {
+    let (Some(directory), Some(variable)) = (directory(library), byte_search::position(library, VARIABLE))
+    else {
         return Converters::Unknown;
     };
     let is_known = forget(library, &[&directory, &b"\0"[..]].concat());
@@ -45,9 +49,9 @@ pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Co
     if is_known { Converters::None } else { Converters::Unknown }
 }
 
-/// The directory of converters that is built into a C library.
+/// The built-in converter directory of a C library.
 fn directory(library: &[u8]) -> Option<Vec<u8>> {
-    let end = find(library, CACHE)?;
+    let end = byte_search::position(library, CACHE)?;
     let start = library[..end].iter().rposition(|byte| *byte == 0)? + 1;
     let directory = &library[start..end];
     (directory.len() > 1 && directory[0] == b'/').then(|| directory.to_vec())
@@ -76,7 +80,7 @@ mod tests {
     fn without_converters_in_the_tree_there_are_none() {
         let mut library = LIBRARY.to_vec();
         assert_eq!(of_the_tree(&mut library, &|_| false), Converters::None);
-        let left = |text: &[u8]| find(&library, text).is_some();
+        let left = |text: &[u8]| byte_search::position(&library, text).is_some();
         assert!(!left(b"GCONV_PATH") && !left(b"UNIBIN_GCP") && left(b"/usr/lib/a/gconv.so"));
         assert_eq!(library.len(), LIBRARY.len(), "nothing moves");
     }

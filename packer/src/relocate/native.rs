@@ -1,55 +1,90 @@
-//! Makes a tree's programs run natively from wherever the tree is unpacked, on the tree's own loader and libraries and never on
-//! the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to where the launcher writes the loader's path, and
-//! a loader that knows no directory of the host. Nothing is put into the environment that a program of the host would heed.
+//! Makes a tree's programs run natively from wherever the tree is unpacked, with the tree's own loader and
+//! libraries and never with the host's: search paths relative to `$ORIGIN`, a `PT_INTERP` that points to
+//! where the launcher writes the loader's path, and a loader that knows no directory of the host. It sets no
+//! environment variable that programs of the host would heed.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 
-use bundle::Arch;
+use bundle::{Arch, TreePath, file_name_of};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
+use crate::byte_search;
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
 use crate::relocate::gconv::{self, Converters};
-use crate::relocate::patch_paths::{find, forget};
+use crate::relocate::patch_paths::forget;
 use crate::relocate::rpath;
-use crate::request::{Entry, Rule, last_part};
+use crate::request::Rule;
 use crate::say;
-use crate::tree::app_tree::{App, Node, relative};
+use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
-/// What glibc's loader reads of the host besides its directories (ld.so(8), FILES): libraries of another C library.
+/// What glibc's loader reads from the host besides its directories (ld.so(8), FILES): libraries of another C
+/// library.
 const GLIBC_FILES: [&[u8]; 2] = [b"/etc/ld.so.cache", b"/etc/ld.so.preload"];
 
-/// Directories beside a library that it loads plug-ins from by their absolute path, as constants in it: the library's name, the directory's.
-/// The loader takes `$ORIGIN` in such a path too (`_dl_map_object` of glibc's elf/dl-load.c), and that is shorter.
+/// Libraries that load plug-ins from a directory beside them by its absolute path, a constant in the library:
+/// the library's name, the directory's name. The loader accepts `$ORIGIN` in such a path too
+/// (`_dl_map_object` of glibc's elf/dl-load.c), and that is shorter.
 const LOADED_FROM: [(&[u8], &[u8]); 3] = [
     (b"libcrypto.so.", b"ossl-modules"),
     (b"libcrypto.so.", b"engines-3"),
     (b"libcrypto.so.", b"engines-1.1"),
 ];
 
-/// The name of glibc's C library (its `DT_SONAME`), on the CPUs that there are hosts of.
+/// The name of glibc's C library (its `DT_SONAME`) on all hosts.
 const GLIBC: &[u8] = b"libc.so.6";
 
-/// Changes every program of `app` whose loader is the one at `loader`, every library with a search path of its own, the loader
-/// and its C library; gives the rules by which they find what is in the tree. `directories`: where the libraries of the tree are.
+/// The original loader of a tree: its built-in paths are gone once [`prepare`] has changed the tree.
+pub(crate) struct TreeLoader {
+    /// The path in the tree that programs name.
+    path: Vec<u8>,
+    /// The file at that path.
+    file: Vec<u8>,
+    bytes: Vec<u8>,
+    facts: Loader,
+}
+
+impl TreeLoader {
+    /// The loader at `path`; `None` if there is none, as with static programs.
+    pub(crate) fn of(app: &App, path: &[u8]) -> Result<Option<Self>, Error> {
+        let Some((file, Node::File { content, .. })) = app.file(path) else { return Ok(None) };
+        let bytes = content.bytes().map_err(Error::Temporary)?;
+        let facts = Loader::read(&bytes, path);
+        Ok(Some(Self { path: path.to_vec(), file: file.to_vec(), bytes, facts }))
+    }
+
+    /// Arguments that make `program` look for its data in the tree, where absolute paths lead to the host's.
+    pub(crate) fn arguments(&self, app: &App, program: &[u8]) -> Vec<Rule> {
+        let wanted = FAMILIES.iter().flat_map(|family| family.arguments_of(&self.facts, program));
+        let rules = wanted.flat_map(|(before, pattern)| {
+            let found = app.nodes().filter(move |(path, node)| {
+                matches!(node, Node::Directory | Node::File { .. }) && closure::matches(&pattern, path)
+            });
+            found.map(move |(path, _)| Rule::Tree {
+                before: before.as_bytes().to_vec(),
+                after: [b"/", path].concat(),
+            })
+        });
+        rules.collect()
+    }
+}
+
+/// Changes every program of `app` whose loader is `loader`, every library with a search path of its own, the
+/// loader and its C library. Returns the rules by which they find what is in the tree. `directories`: where
+/// the libraries of the tree are.
 pub(crate) fn prepare(
     app: &mut App,
     target: Arch,
-    loader: &[u8],
+    loader: &TreeLoader,
     directories: &BTreeSet<Vec<u8>>,
-    entries: &[&[u8]],
+    programs: &[Vec<u8>],
 ) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::new();
-    let Some((loader_file, Node::File { content, .. })) = app.file(loader) else { return Ok(rules) };
-    let loader_file = loader_file.to_vec();
-    let own = bytes(content)?;
-    let known = Loader::read(&own, loader);
-    let mut changed = vec![(loader_file.clone(), deaf(own, &known), false)];
+    let mut changed = vec![(loader.file.clone(), deaf(loader.bytes.clone(), &loader.facts), false)];
     for (path, node) in app.nodes() {
         let Node::File { content, .. } = node else { continue };
-        if path == loader_file {
+        if path == loader.file {
             continue;
         }
         let found = elf::read(&mut content.reader()).map_err(Error::Temporary)?;
@@ -58,11 +93,13 @@ pub(crate) fn prepare(
             continue;
         }
         let Ok(object) = Object::read(&mut content.reader()) else { continue };
-        // The C library can be started, to tell its version, but is a library.
-        let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader_file));
+        // The C library can be started, to print its version, but is a library.
+        let asks = found.loader.as_deref().is_some_and(|asked| leads(app, asked, &loader.file));
         let program = asks && object.soname.is_none();
         let own = if object.soname.as_deref() == Some(GLIBC) {
-            Some(on_own_converters(app, path, content, &mut rules)?)
+            let (bytes, rule) = on_own_converters(app, path, content)?;
+            rules.extend(rule.filter(|rule| !rules.contains(rule)));
+            Some(bytes)
         } else {
             loading_from_beside(path, content)?
         };
@@ -70,12 +107,14 @@ pub(crate) fn prepare(
             changed.extend(own.map(|own| (path.to_vec(), own, false)));
             continue;
         }
-        let own = own.map_or_else(|| bytes(content), Ok)?;
+        let own = own.map_or_else(|| content.bytes().map_err(Error::Temporary), Ok)?;
         let given = object.runpath.as_ref().or(object.rpath.as_ref());
         let search = search(app, path, given.map_or(&b""[..], Vec::as_slice), directories);
         match rpath::rewritten(own, target, &search, program) {
             Ok(bytes) => changed.push((path.to_vec(), bytes, program)),
-            Err(why) if entries.iter().any(|entry| app.file(entry).is_some_and(|(file, _)| file == path)) => {
+            Err(why)
+                if programs.iter().any(|program| app.file(program).is_some_and(|(file, _)| file == path)) =>
+            {
                 return Err(Error::NotRewritten { path: readable(path), why });
             }
             Err(why) => {
@@ -89,63 +128,43 @@ pub(crate) fn prepare(
     for (path, bytes, program) in changed {
         app.replace(&path, bytes.into());
         if program {
-            app.asks_for(&path, loader);
+            app.asks_for(&path, &loader.path);
         }
     }
     Ok(rules)
 }
 
-/// The bytes of a C library that finds its converters in the tree; the rule that it wants for that goes to `rules`.
-fn on_own_converters(
-    app: &App,
-    path: &[u8],
-    content: &Content,
-    rules: &mut Vec<Rule>,
-) -> Result<Vec<u8>, Error> {
-    let mut own = bytes(content)?;
+/// The bytes of a C library that finds its converters in the tree, and the rule that it needs for that.
+fn on_own_converters(app: &App, path: &[u8], content: &Content) -> Result<(Vec<u8>, Option<Rule>), Error> {
+    let mut own = content.bytes().map_err(Error::Temporary)?;
     let tree = Tree::new(vec![app]);
-    match gconv::of_the_tree(&mut own, &|path| matches!(tree.find_file(path), Ok(Some(_)))) {
-        Converters::OfTheTree(rule) if rules.contains(&rule) => {}
-        Converters::OfTheTree(rule) => rules.push(rule),
-        Converters::None => {}
-        Converters::Unknown => say::warning(&format!(
-            "`{}` may load the host's character set converters (gconv modules) when it runs natively: its path to them could not be found",
-            readable(path)
-        )),
-    }
-    Ok(own)
+    let rule = match gconv::of_the_tree(&mut own, &|path| matches!(tree.find_file(path), Ok(Some(_)))) {
+        Converters::OfTheTree(rule) => Some(rule),
+        Converters::None => None,
+        Converters::Unknown => {
+            say::warning(&format!(
+                "`{}` may load the host's character set converters (gconv modules) when it runs natively: its path to them could not be found",
+                readable(path)
+            ));
+            None
+        }
+    };
+    Ok((own, rule))
 }
 
-/// Arguments that make `entry` look for its data in the tree, where absolute paths are the host's. The loader must be as it came.
-pub(crate) fn arguments(app: &App, loader: &[u8], entry: &Entry) -> Vec<Rule> {
-    let Some((_, Node::File { content, .. })) = app.file(loader) else { return Vec::new() };
-    let Ok(own) = bytes(content) else { return Vec::new() };
-    let known = Loader::read(&own, loader);
-    let mut rules = Vec::new();
-    for (before, pattern) in FAMILIES.iter().flat_map(|family| family.arguments_of(&known, &entry.path)) {
-        let found = app.nodes().filter(|(path, node)| {
-            matches!(node, Node::Directory | Node::File { .. }) && closure::matches(&pattern, path)
-        });
-        rules.extend(found.map(|(path, _)| Rule::Tree {
-            before: before.as_bytes().to_vec(),
-            after: [b"/", path].concat(),
-        }));
-    }
-    rules
-}
-
-/// The bytes of a library that loads plug-ins from an absolute path, made to load them from beside itself; `None` for all others.
+/// The bytes of a library that loads plug-ins from an absolute path, changed to load them from beside itself;
+/// `None` for all others.
 fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>, Error> {
-    let name = last_part(path);
+    let name = file_name_of(path);
     let mut directories = LOADED_FROM.iter().filter(|(library, _)| name.starts_with(library)).peekable();
     if directories.peek().is_none() {
         return Ok(None);
     }
-    let mut bytes = bytes(content)?;
+    let mut bytes = content.bytes().map_err(Error::Temporary)?;
     let beside = path.strip_suffix(name).unwrap_or_default();
     for (_, directory) in directories {
         let (old, new) = ([b"\0/", beside, directory, b"\0"].concat(), [b"\0$ORIGIN/", *directory].concat());
-        let Some(at) = find(&bytes, &old) else { continue };
+        let Some(at) = byte_search::position(&bytes, &old) else { continue };
         if new.len() < old.len() {
             bytes[at..at + old.len()].fill(0);
             bytes[at..at + new.len()].copy_from_slice(&new);
@@ -154,24 +173,19 @@ fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
-/// Whether the loader that a program asks for is the one at `loader`: by a link to it (musl's is one to its `libc.so`), or by its name
-/// where the tree has nothing at that path.
+/// Whether the loader that a program names is the one at `loader`: through a link to it (musl's is a link to
+/// its `libc.so`), or by its name if the tree has nothing at that path.
 fn leads(app: &App, asked: &[u8], loader: &[u8]) -> bool {
     let path = asked.strip_prefix(b"/").unwrap_or(asked);
     match Tree::new(vec![app]).find_file(path) {
         Ok(Some(place)) => place.path == loader,
-        _ => last_part(asked) == last_part(loader),
+        _ => file_name_of(asked) == file_name_of(loader),
     }
 }
 
-fn bytes(content: &Content) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    content.reader().read_to_end(&mut bytes).map_err(Error::Temporary)?;
-    Ok(bytes)
-}
-
-/// A loader that finds nothing in the host's directories: the first part of each path that it knows becomes a name that nothing has. It has
-/// to be a path from the root (`_dl_init_paths` of glibc's elf/dl-load.c), and its length is kept elsewhere.
+/// A loader that finds nothing in the host's directories: in each path that it knows, the first component
+/// becomes a name that nothing has. It must remain an absolute path (`_dl_init_paths` of glibc's
+/// elf/dl-load.c), and its length is stored elsewhere.
 fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     // musl looks beside itself, and is the C library itself.
     if loader.libc == Libc::Musl {
@@ -186,9 +200,10 @@ fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
     bytes
 }
 
-/// `DT_RPATH` for the file at `path`: what it had itself, as far as that lies in the tree, then `directories`.
+/// `DT_RPATH` for the file at `path`: its previous one, as far as it lies in the tree, then `directories`.
 fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>) -> Vec<u8> {
-    let from_origin = |directory: &[u8]| [b"$ORIGIN/", relative(path, directory).as_slice()].concat();
+    let Some(file) = TreePath::new(path) else { return Vec::new() };
+    let from_origin = |directory: &[u8]| [b"$ORIGIN/", file.link_to(directory).as_slice()].concat();
     let mut parts: Vec<Vec<u8>> = Vec::new();
     let mut add = |part: Vec<u8>| {
         if !parts.contains(&part) {
@@ -199,7 +214,7 @@ fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>)
         match part.strip_prefix(b"/") {
             Some(inside) if app.is_directory(inside) => add(from_origin(inside)),
             None if part.starts_with(b"$") => add(part.to_vec()),
-            // On the host, or relative to whatever directory the caller is in.
+            // On the host, or relative to the caller's working directory.
             Some(_) | None => {}
         }
     }

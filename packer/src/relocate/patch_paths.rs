@@ -1,25 +1,24 @@
-//! Paths that are constants in a loader or a library, forgotten: nothing in the file moves.
+//! Overwrites paths that are constants in a loader or library, so that they lead nowhere. Nothing in the file
+//! moves.
 
-/// A byte that is in no name that anybody would make.
+use crate::byte_search;
+
+/// A byte that occurs in no name that anybody would use.
 pub(crate) const NOTHING: u8 = 1;
 
-/// Makes the first part of a path, wherever it stands in `bytes`, a name that nothing has; whether it stood there. It stays a path from
-/// the root, as long as it was. `text`: the path, with what comes before and after it.
+/// Changes the first component of a path, wherever it occurs in `bytes`, to a name that nothing has; returns
+/// whether it occurred. It remains an absolute path of the same length. `text`: the path, with what comes
+/// before and after it.
 pub(crate) fn forget(bytes: &mut [u8], text: &[u8]) -> bool {
     let mut from = 0;
-    while let Some(at) = find(&bytes[from..], text) {
+    while let Some(at) = byte_search::position(&bytes[from..], text) {
         let found = &mut bytes[from + at..from + at + text.len()];
         let part = found.iter_mut().skip_while(|byte| **byte != b'/').skip(1);
         part.take_while(|byte| !matches!(**byte, b'/' | 0)).for_each(|byte| *byte = NOTHING);
-        // What ends one text may begin the next.
+        // The end of one text may be the start of the next.
         from += at + text.len() - 1;
     }
     from > 0
-}
-
-/// Where `text` stands in `bytes` first.
-pub(crate) fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    bytes.windows(text.len()).position(|window| window == text)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Gives a dynamic ELF file another search path for its libraries, by adding to it: a block behind everything that is loaded
-//! holds a longer program header table, the dynamic section with `DT_RPATH`, and the path. What was there keeps its place and its
-//! address, so that nothing has to be understood that points to it. The layouts are those of elf(5).
+//! Gives a dynamic ELF file another search path for its libraries, by appending: a block after everything
+//! that is loaded holds a longer program header table, the dynamic section with `DT_RPATH`, and the path.
+//! What was there keeps its place and address, so nothing that points to it has to be understood. The layouts
+//! are those of elf(5).
 
 use bundle::{Arch, Class, Endian, PATH_MAX};
 
@@ -17,21 +18,22 @@ const DT_STRSZ: u64 = 10;
 const DT_RPATH: u64 = 15;
 const DT_RUNPATH: u64 = 29;
 
-/// The largest page of the hosts' kernels, in bytes: segments start at a multiple of it.
+/// The largest page size of the hosts' kernels, in bytes: segments start at a multiple of it.
 const PAGE_MAX: u64 = 0x1_0000;
 
-/// Zeros that are put into a file at most, in bytes: there is one for each byte that the program has without storing it. Kernels before
-/// 5.18 look for the table at the address that its place in the file implies (`create_elf_tables` of `fs/binfmt_elf.c`).
+/// The most zeros that are put into a file, in bytes: one for each byte that the program has without storing
+/// it. Kernels before 5.18 look for the table at the address that its place in the file implies
+/// (`create_elf_tables` of `fs/binfmt_elf.c`).
 const HOLE_MAX: u64 = 64 << 20;
 
-/// The bytes of a file, and how it writes numbers.
+/// The bytes of a file, and how it encodes numbers.
 struct Image {
     bytes: Vec<u8>,
     wide: bool,
     big: bool,
 }
 
-/// Where a field is in `Elf32_*` and in `Elf64_*`.
+/// The position of a field in `Elf32_*` and in `Elf64_*`.
 type Field = (usize, usize);
 
 const E_PHOFF: Field = (28, 32);
@@ -53,8 +55,8 @@ const SHDR_SIZE: Field = (40, 64);
 
 const OUTSIDE: &str = "its headers point outside the file";
 
-/// `bytes` with `search` as its `DT_RPATH`, in place of every search path that it had. With `placed`, `PT_INTERP` is the `PATH_MAX` bytes
-/// behind the end of the file, which whoever puts the file in its place appends.
+/// `bytes` with `search` as its `DT_RPATH`, in place of all its search paths. With `placed`, `PT_INTERP` is
+/// the `PATH_MAX` bytes after the end of the file, which whoever puts the file in its place appends.
 pub(crate) fn rewritten(
     bytes: Vec<u8>,
     target: Arch,
@@ -82,7 +84,7 @@ impl Image {
         let dynamic = *rows(self, PT_DYNAMIC)?.first().ok_or("it has no dynamic section")?;
         let first = *loads.first().ok_or("it has no loadable segment")?;
 
-        // The same distance between address and place in the file as at its beginning, where the table was.
+        // The same distance between address and place in the file as at its start, where the table was.
         let bias = self.word(first, P_VADDR)?.wrapping_sub(self.word(first, P_OFFSET)?);
         let mut end = 0;
         for load in &loads {
@@ -107,7 +109,7 @@ impl Image {
         let in_strings = (address + search_at as u64)
             .checked_sub(strings)
             .ok_or("its string table is at too high an address")?;
-        // Tools compare with it; the loaders do not.
+        // Tools compare with it; loaders do not.
         for (tag, value) in &mut kept {
             if *tag == DT_STRSZ {
                 *value = in_strings + search.len() as u64 + 1;
@@ -143,7 +145,7 @@ impl Image {
         self.put_word(added, P_ALIGN, PAGE_MAX)?;
         if placed {
             let interpreter = *rows(self, PT_INTERP)?.first().ok_or("it names no loader")?;
-            // p_vaddr stays: there the loader reads the name that libraries know it by.
+            // p_vaddr stays: the loader reads the name there by which libraries know it.
             self.put_word(moved(interpreter), P_OFFSET, start + whole as u64)?;
             self.put_word(moved(interpreter), P_FILESZ, PATH_MAX as u64)?;
         }
@@ -171,7 +173,7 @@ impl Image {
         let (table, size) = (self.offset(0, E_SHOFF)?, self.pick(SHDR_SIZE));
         for number in 0..usize::from(self.half(E_SHNUM)?) {
             let at = table + number * size;
-            // A file may have lost them.
+            // A stripped file may lack them.
             if self.number(at + 4, 4).is_ok_and(|kind| kind == SHT_DYNAMIC) {
                 self.put_word(at, SH_ADDR, address)?;
                 self.put_word(at, SH_OFFSET, offset)?;

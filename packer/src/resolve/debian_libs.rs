@@ -1,87 +1,87 @@
-//! `--libs debian`: libraries that no other source has, out of the packages that have a file of that name. Whole packages
-//! are fetched, but only the files that a loader asks for go into the app.
+//! `--libs debian`: libraries that no other source has, from the packages that contain a file of that name.
+//! Whole packages are fetched, but only the files that a loader asks for are added to the app.
 
 use std::collections::BTreeMap;
 
+use bundle::{directory_of, file_name_of};
 use closure::{Loader, Missing};
 
 use crate::cli::ArchiveArgs;
 use crate::error::Error;
-use crate::notices::Owed;
-use crate::packages::deb::Debs;
-use crate::request::last_part;
-use crate::resolve::complete::Search;
+use crate::packages::deb::Suite;
 use crate::resolve::layers::Layers;
+use crate::resolve::search::Search;
 use crate::tree::app_tree::Node;
 
-/// Fetches what is missing into the pool; `None` when nothing of it could be had.
+/// Fetches what is missing into the pool; returns whether anything was found.
 pub(crate) fn fetch(
     search: &Search<'_>,
     loader: Option<&Loader>,
     missing: &[Missing],
     layers: &mut Layers,
-) -> Result<Option<Owed>, Error> {
-    let (Some(debs), Some(_)) = (search.debs, &search.request.tree.libs) else { return Ok(None) };
+) -> Result<bool, Error> {
+    let (Some(suite), Some(_)) = (search.suite, &search.request.tree.libs) else { return Ok(false) };
     let mut names: Vec<String> = Vec::new();
     for one in missing {
-        let found = holder(debs, loader, &one.name)?;
+        let found = holder(suite, loader, &one.name)?;
         names.extend(found.filter(|name| !names.contains(name)));
-        // The loader comes first: it says in which directories the others are searched for.
+        // The loader comes first: it determines in which directories the others are searched for.
         if one.name.contains(&b'/') && !names.is_empty() {
             break;
         }
     }
     names.retain(|name| !layers.fetched.contains(name));
     if names.is_empty() {
-        return Ok(None);
+        return Ok(false);
     }
-    let packages = names.iter().map(|name| debs.named(name)).collect::<Result<Vec<_>, _>>()?;
-    let packed = debs.tree(&packages, &mut layers.spool)?;
-    for (path, node) in packed.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory)) {
+    let packages = names.iter().map(|name| suite.named(name)).collect::<Result<Vec<_>, _>>()?;
+    let packages = suite.tree(&packages, &mut layers.spool)?;
+    for (path, node) in packages.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory)) {
         layers.pool.put(path, node.clone())?;
     }
-    layers.origins.extend(packed.origins);
+    layers.origins.extend(packages.origins);
     layers.fetched.extend(names);
-    Ok(Some(packed.owed))
+    layers.owe(packages.owed);
+    Ok(true)
 }
 
-/// Which packages have what is missing. What cannot be found out is left out: the names are missing either way.
+/// The packages that contain what is missing. Failures are ignored: the names are reported as missing either
+/// way.
 pub(crate) fn holders(
     search: &Search<'_>,
     loader: Option<&Loader>,
     missing: &[Missing],
 ) -> BTreeMap<Vec<u8>, String> {
     let row =
-        |debs: &Debs<'_>, one: &Missing| Some((one.name.clone(), holder(debs, loader, &one.name).ok()??));
-    let rows = |debs: &Debs<'_>| missing.iter().filter_map(|one| row(debs, one)).collect();
-    if let Some(debs) = search.debs {
-        return rows(debs);
+        |suite: &Suite<'_>, one: &Missing| Some((one.name.clone(), holder(suite, loader, &one.name).ok()??));
+    let rows = |suite: &Suite<'_>| missing.iter().filter_map(|one| row(suite, one)).collect();
+    if let Some(suite) = search.suite {
+        return rows(suite);
     }
-    // Nobody asked Debian now: what it said before is told, and nothing is fetched for an error.
+    // Debian was not asked now: use what is known, and fetch nothing for an error message.
     let args = ArchiveArgs { offline: true, ..search.request.archive.clone() };
-    Debs::open(&args, search.target, &debian::Silent).map_or_else(|_| BTreeMap::new(), |debs| rows(&debs))
+    Suite::open(&args, search.target, &debian::Silent).map_or_else(|_| BTreeMap::new(), |suite| rows(&suite))
 }
 
-/// The package that has `name` where the loader would look: at its path, or in a directory that is built into the loader.
-fn holder(debs: &Debs<'_>, loader: Option<&Loader>, name: &[u8]) -> Result<Option<String>, Error> {
+/// The package that has `name` where the loader would look: at its path, or in a built-in directory of the
+/// loader.
+fn holder(suite: &Suite<'_>, loader: Option<&Loader>, name: &[u8]) -> Result<Option<String>, Error> {
     let path = name.contains(&b'/').then(|| in_usr(name));
     let directories: Vec<Vec<u8>> =
         loader.iter().flat_map(|loader| &loader.directories).map(|directory| in_usr(directory)).collect();
     let fits = |found: &[u8]| {
         let found = in_usr(found);
-        let directory =
-            found.strip_suffix(last_part(&found)).and_then(|directory| directory.strip_suffix(b"/"));
         match &path {
             Some(path) => found == *path,
-            None => directory.is_some_and(|directory| directories.iter().any(|other| other == directory)),
+            None => directories.iter().any(|directory| directory == directory_of(&found)),
         }
     };
-    let holders = debs.holders(last_part(name))?.iter().filter(|holder| fits(&holder.path));
-    let mut names = holders.map(|holder| holder.package.clone()).filter(|name| debs.named(name).is_ok());
+    let holders = suite.holders(file_name_of(name))?.iter().filter(|holder| fits(&holder.path));
+    let mut names = holders.map(|holder| holder.package.clone()).filter(|name| suite.named(name).is_ok());
     Ok(names.next())
 }
 
-/// A path as merged-/usr systems have it, without `/usr` before it, so that both spellings are one.
+/// A path as merged-/usr systems have it, without the leading `/usr`, so that both spellings are the same.
 fn in_usr(path: &[u8]) -> Vec<u8> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     path.strip_prefix(b"usr/").unwrap_or(path).to_vec()

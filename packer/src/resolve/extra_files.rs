@@ -1,17 +1,19 @@
-//! `--add` and `--exclude`: what goes into the tree besides, and what does not.
+//! `--add` and `--exclude`: what is added to the tree, and what is left out.
 
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use bundle::{TreePath, directory_of, join};
+
 use crate::error::{Error, kind_of};
-use crate::request::{Entry, Request, last_part};
+use crate::request::{AppRequest, Entry};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 
-/// Adds what was asked for.
-pub(crate) fn add(request: &Request, layers: &mut Layers, entries: &[Entry]) -> Result<(), Error> {
+/// Adds what was requested.
+pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) -> Result<(), Error> {
     for (source, to) in &request.tree.adds {
         let to = match to {
             Some(to) => to.clone(),
@@ -22,8 +24,8 @@ pub(crate) fn add(request: &Request, layers: &mut Layers, entries: &[Entry]) -> 
     Ok(())
 }
 
-/// What lies in a sysroot keeps its place; anything else goes beside the first program.
-fn default_place(request: &Request, source: &Path, entries: &[Entry]) -> Result<Vec<u8>, Error> {
+/// What lies in a sysroot keeps its place; everything else goes beside the first program.
+fn default_place(request: &AppRequest, source: &Path, entries: &[Entry]) -> Result<Vec<u8>, Error> {
     let real = source.canonicalize().map_err(|error| Error::io("open", source, error))?;
     let inside = request.tree.sysroots.iter().find_map(|root| {
         let rest = real.strip_prefix(root.canonicalize().ok()?).ok()?;
@@ -34,8 +36,7 @@ fn default_place(request: &Request, source: &Path, entries: &[Entry]) -> Result<
     }
     let name = real.file_name().ok_or_else(|| Error::NoFileName { path: source.to_owned() })?;
     let program = entries.first().map_or(&b""[..], |entry| &entry.path);
-    let directory = program.strip_suffix(last_part(program)).unwrap_or_default();
-    Ok([directory, name.as_bytes()].concat())
+    Ok(join(directory_of(program), name.as_bytes()))
 }
 
 fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
@@ -51,7 +52,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
         let mut names = names.by_ref().collect::<Result<Vec<_>, std::io::Error>>().map_err(failed)?;
         names.sort();
         for name in names {
-            copy(&source.join(&name), &[to, b"/", name.as_bytes()].concat(), layers)?;
+            copy(&source.join(&name), &join(to, name.as_bytes()), layers)?;
         }
         return Ok(());
     } else if kind.is_file() {
@@ -65,12 +66,12 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes out what `--exclude` names: whatever fits, and all that is in a directory that fits.
-pub(crate) fn exclude(request: &Request, app: &mut App) {
+/// Removes what `--exclude` names: everything that matches, and everything below a matching directory.
+pub(crate) fn exclude(request: &AppRequest, app: &mut App) {
     for pattern in &request.tree.excludes {
         let fits = |path: &[u8]| {
-            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-            ends.chain([path.len()]).any(|end| closure::matches(pattern, &path[..end]))
+            let directories = TreePath::new(path).into_iter().flat_map(TreePath::ancestors);
+            directories.map(TreePath::bytes).chain([path]).any(|path| closure::matches(pattern, path))
         };
         let before = app.nodes().count();
         app.remove(&fits);

@@ -1,5 +1,5 @@
-//! What is in an app, for people and as JSON: each library with the rule that found it, where it came from and its length;
-//! the packages; how much there is of everything.
+//! The contents of an app, for people and as JSON: each library with the rule that found it, its origin and
+//! length; the packages; the totals.
 
 use std::fmt::Write;
 
@@ -13,23 +13,23 @@ use crate::units::size;
 
 /// An app's contents.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Listing {
+pub(crate) struct Inventory {
     /// Loader and libraries, in the order in which a loader would load them.
-    pub(crate) libraries: Vec<Row>,
+    pub(crate) libraries: Vec<LibraryRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
-    /// Families of plug-ins and data that came along.
+    /// Plug-in sets that were included.
     pub(crate) families: Vec<String>,
-    /// Files of the app, links not counted.
+    /// Number of files in the app, without links.
     pub(crate) files: usize,
-    /// Their length in bytes.
+    /// Their total length in bytes.
     pub(crate) bytes: u64,
 }
 
 /// One library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Row {
-    /// The name that asked for it.
+pub(crate) struct LibraryRow {
+    /// The name that was asked for.
     pub(crate) name: String,
     /// The file in the tree.
     pub(crate) path: String,
@@ -37,13 +37,13 @@ pub(crate) struct Row {
     pub(crate) rule: String,
     /// Who asked first.
     pub(crate) by: String,
-    /// The package or directory that it is from; empty where that is not told.
+    /// The package or directory that it comes from; empty if that is not recorded.
     pub(crate) from: String,
     /// Length in bytes.
     pub(crate) size: u64,
 }
 
-impl Listing {
+impl Inventory {
     /// Adds libraries that were found, each once.
     pub(crate) fn add(&mut self, libraries: &[Library], layers: &Layers) {
         for library in libraries {
@@ -53,7 +53,7 @@ impl Listing {
                 _ => continue,
             };
             let holder = layers.app.file(path).map_or(path.as_slice(), |(holder, _)| holder);
-            let row = Row {
+            let row = LibraryRow {
                 name: readable(&library.name),
                 path: shown(path),
                 rule: library.rule.to_string(),
@@ -77,12 +77,12 @@ impl Listing {
         }
     }
 
-    /// As lines of a report; `all` names each library and package.
+    /// The lines of a report; `all` lists each library and package.
     pub(crate) fn text(&self, all: bool) -> String {
         let mut text = String::new();
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {
-            let Row { path, rule, from, .. } = row;
+            let LibraryRow { path, rule, from, .. } = row;
             let from = if from.is_empty() { String::new() } else { format!("  {from}") };
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }

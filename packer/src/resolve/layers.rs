@@ -1,72 +1,80 @@
-//! Where files of an app may be taken from, as layers of one tree: directories that stand before everything, the app as far as
-//! it is made, sysroots, fetched packages. Crate `closure` looks at them; what it finds is taken into the app here.
+//! The sources of an app's files, as layers of one tree: directories that come before everything, the app as
+//! far as it is built, sysroots, fetched packages. Crate `closure` searches them; what it finds is added to
+//! the app here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use closure::{Directory, Layer, Open, Place, Tree};
+use bundle::join;
+use closure::{Directory, Layer, Place, Tree};
 
 use crate::error::{Error, readable};
+use crate::notices::{Owed, together};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
 
-impl Layer for App {
-    fn node(&self, path: &[u8]) -> io::Result<Option<closure::Node>> {
-        if path.is_empty() {
-            return Ok(Some(closure::Node::Directory));
-        }
-        Ok(self.get(path).map(|node| match node {
-            Node::Directory => closure::Node::Directory,
-            Node::File { .. } | Node::HardLink(_) => closure::Node::File,
-            Node::Symlink(target) => closure::Node::Symlink(target.clone()),
-        }))
-    }
-
-    fn open(&self, path: &[u8]) -> io::Result<Box<dyn Open + '_>> {
-        match self.file(path) {
-            Some((_, Node::File { content, .. })) => Ok(Box::new(content.reader())),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn names(&self, path: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        Ok(App::names(self, path).map(<[u8]>::to_vec).collect())
-    }
-}
-
-/// A directory of this machine, and what reports call it.
+/// A directory of this machine, and its name in reports.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct LabelledDirectory {
     pub(crate) directory: Directory,
     pub(crate) label: String,
 }
 
-/// All layers, the app among them.
+impl LabelledDirectory {
+    /// `path`, whose files will be those of the tree's directory `mount`.
+    pub(crate) fn new(path: &Path, mount: &[u8]) -> Self {
+        Self { directory: Directory::new(path, mount), label: path.display().to_string() }
+    }
+}
+
+/// All layers, including the app.
 #[derive(Debug)]
 pub(crate) struct Layers {
-    /// Directories that win over the app.
-    pub(crate) first: Vec<Source>,
+    /// Directories that take precedence over the app.
+    pub(crate) first: Vec<LabelledDirectory>,
     pub(crate) app: App,
-    /// Directories that are asked when the app has nothing.
-    pub(crate) after: Vec<Source>,
-    /// Files of packages that were fetched for what nothing else has.
+    /// Directories that are searched if the app has no such file.
+    pub(crate) after: Vec<LabelledDirectory>,
+    /// Files of packages that were fetched because no other layer has them.
     pub(crate) pool: App,
-    /// The packages that are in it.
+    /// The packages in the pool.
     pub(crate) fetched: BTreeSet<String>,
-    /// Where each file of the app and the pool came from, as far as that is told: package or directory.
+    /// Where each file of the app and the pool came from, as far as that is recorded: package or directory.
     pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
+    /// The notices for packages.
+    pub(crate) owed: Option<Owed>,
+    /// The program that the user gave by its path: its path in the tree, and that path.
+    pub(crate) given: Option<GivenProgram>,
     pub(crate) spool: Spool,
 }
 
+/// A program that does not come from a root file system or a package.
+#[derive(Debug)]
+pub(crate) struct GivenProgram {
+    /// Its path in the tree.
+    pub(crate) place: Vec<u8>,
+    /// The path as the user gave it.
+    pub(crate) path: PathBuf,
+}
+
 impl Layers {
-    /// Nothing but `app`.
-    pub(crate) fn of(app: App, origins: BTreeMap<Vec<u8>, Rc<str>>) -> Result<Self, Error> {
-        let (first, after, pool) = (Vec::new(), Vec::new(), App::default());
-        Ok(Self { first, app, after, pool, fetched: BTreeSet::new(), origins, spool: Spool::new()? })
+    /// Only `app`.
+    pub(crate) fn of(app: App) -> Result<Self, Error> {
+        Ok(Self {
+            first: Vec::new(),
+            app,
+            after: Vec::new(),
+            pool: App::default(),
+            fetched: BTreeSet::new(),
+            origins: BTreeMap::new(),
+            owed: None,
+            given: None,
+            spool: Spool::new()?,
+        })
     }
 
     /// All of them as one tree.
@@ -81,28 +89,26 @@ impl Layers {
 
     /// What `path` leads to.
     pub(crate) fn find(&self, path: &[u8]) -> Result<Option<Place>, Error> {
-        self.tree().find(path).map_err(|fault| unreadable(&fault))
+        Ok(self.tree().find(path)?)
     }
 
-    /// Where the directory at `path` really lies, as far as it exists; the rest of the path as it is.
+    /// The directory at `path` with links resolved, as far as it exists; the rest of the path unchanged.
     pub(crate) fn real_directory(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut end = path.len();
         loop {
             if let Some(place) = self.find(&path[..end])? {
                 let rest = path[end..].strip_prefix(b"/").unwrap_or(&path[end..]);
-                // Where there is nothing yet, the tree will be one with a merged `/usr`.
+                // If there is nothing yet, the tree will have a merged `/usr`.
                 if place.path.is_empty() && rest.starts_with(b"lib") {
-                    return Ok([b"usr/", rest].concat());
+                    return Ok(join(b"usr", rest));
                 }
-                let parts = [place.path.as_slice(), rest];
-                let parts: Vec<&[u8]> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                return Ok(parts.join(&b'/'));
+                return Ok(if rest.is_empty() { place.path } else { join(&place.path, rest) });
             }
             end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
         }
     }
 
-    /// Sees to it that the app has what lies at `place`: the file, and the links that led to it.
+    /// Makes sure that the app has what is at `place`: the file, and the links that led to it.
     pub(crate) fn take(&mut self, place: &Place) -> Result<(), Error> {
         for (link, target) in &place.links {
             if self.app.get(link).is_none() {
@@ -140,10 +146,24 @@ impl Layers {
         Ok(())
     }
 
+    /// The name of a file of the tree in messages: the program by the path that the user gave, everything
+    /// else by its own path.
+    pub(crate) fn named(&self, path: &[u8]) -> String {
+        match &self.given {
+            Some(given) if given.place == path => given.path.display().to_string(),
+            _ => shown(path),
+        }
+    }
+
+    /// Records the notices for packages that were fetched.
+    pub(crate) fn owe(&mut self, owed: Owed) {
+        self.owed = together(self.owed.take(), Some(owed));
+    }
+
     /// A file of this machine.
-    pub(crate) fn file(&mut self, path: &std::path::Path) -> Result<Node, Error> {
+    pub(crate) fn file(&mut self, path: &Path) -> Result<Node, Error> {
         let failed = |source| Error::io("read", path, source);
-        // An ordinary user's file cannot have them, so that nothing of them could be kept.
+        // An ordinary user's file cannot have them, so they cannot be kept.
         if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
             say::warning(&format!("`{}`: file capabilities are dropped", path.display()));
         }
@@ -153,12 +173,7 @@ impl Layers {
     }
 }
 
-/// A layer that cannot be read.
-pub(crate) fn unreadable(fault: &closure::Fault) -> Error {
-    Error::told(fault, None, crate::error::Code::Failure)
-}
-
-/// A path of the tree as messages show it.
+/// A path of the tree as shown in messages.
 pub(crate) fn shown(path: &[u8]) -> String {
     format!("/{}", readable(path.strip_prefix(b"/").unwrap_or(path)))
 }

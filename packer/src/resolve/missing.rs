@@ -6,22 +6,27 @@ use std::fmt::Write;
 use closure::{Missing, Searched, Unusable};
 
 use crate::error::{Error, readable};
-use crate::request::{Request, Source};
-use crate::resolve::layers::shown;
+use crate::request::{AppRequest, AppSource};
+use crate::resolve::layers::{Layers, shown};
 
-/// How many of those who need one library are named.
+/// How many of the files that need a library are listed.
 const NAMED: usize = 4;
 
-/// The error for everything that is missing; `holders` says which package has a name, where that is known.
-pub(crate) fn error(missing: &[Missing], holders: &BTreeMap<Vec<u8>, String>, request: &Request) -> Error {
+/// The error for everything that is missing; `holders` says which package contains a name, if that is known.
+pub(crate) fn error(
+    missing: &[Missing],
+    holders: &BTreeMap<Vec<u8>, String>,
+    request: &AppRequest,
+    layers: &Layers,
+) -> Error {
     let mut text = String::new();
     for one in missing {
         let _ = write!(text, "\n  {}", readable(&one.name));
-        let by: Vec<String> = one.by.iter().take(NAMED).map(|path| named(path, &request.source)).collect();
+        let by: Vec<String> = one.by.iter().take(NAMED).map(|path| layers.named(path)).collect();
         let more = one.by.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = write!(text, "\n    needed by: {}{more}", by.join(", "));
-        let places: Vec<String> = one.searched.iter().map(place).collect();
+        let places: Vec<String> = one.searched.iter().map(searched_in).collect();
         if !places.is_empty() {
             let _ = write!(text, "\n    looked in: {}", places.join("\n               "));
         }
@@ -32,19 +37,7 @@ pub(crate) fn error(missing: &[Missing], holders: &BTreeMap<Vec<u8>, String>, re
     Error::Missing { count: missing.len(), text, hint: hint(request) }
 }
 
-/// Who needs a library: the program by the path that the user gave, everything else by its path in the tree.
-fn named(path: &[u8], source: &Source) -> String {
-    match source {
-        Source::Program { path: given, name, .. }
-            if path.ends_with(&[b"/", &name[..], b"/", &name[..]].concat()) =>
-        {
-            given.display().to_string()
-        }
-        _ => shown(path),
-    }
-}
-
-fn place(searched: &Searched) -> String {
+fn searched_in(searched: &Searched) -> String {
     let Searched { path, rule, found } = searched;
     let found = match found {
         None => String::new(),
@@ -55,10 +48,10 @@ fn place(searched: &Searched) -> String {
     format!("{} ({rule}){found}", shown(path))
 }
 
-fn hint(request: &Request) -> String {
+fn hint(request: &AppRequest) -> String {
     let tree = &request.tree;
     match &request.source {
-        Source::Debs(_) => "add the package that contains it with another `--deb`".to_owned(),
+        AppSource::Packages { .. } => "add the package that contains it with another `--deb`".to_owned(),
         _ if tree.libs.is_some() => {
             "no package of that suite contains it: provide it with `--library-path DIR`".to_owned()
         }

@@ -1,73 +1,73 @@
-//! Brings in the families of plug-ins and data of crate `closure`'s table: out of the layers, and where an archive is at
-//! hand out of the packages that the table names.
+//! Adds the plug-in sets of crate `closure`'s table: from the layers, and, if there is an archive, from the
+//! packages that the table names.
 
 use closure::{Closure, Family, Object};
 
 use crate::error::Error;
-use crate::notices::{Owed, together};
-use crate::resolve::complete::Search;
-use crate::resolve::inventory::Listing;
-use crate::resolve::layers::{Layers, unreadable};
+use crate::resolve::layers::Layers;
+use crate::resolve::search::Search;
 use crate::tree::app_tree::Node;
 
-/// Takes the files of all families into the app; gives those that are libraries themselves.
+/// What [`add`] has added.
+#[derive(Default)]
+pub(crate) struct Added {
+    /// Sets of which at least one file was found.
+    pub(crate) sets: Vec<&'static Family>,
+    /// Their files that are libraries, which may need others.
+    pub(crate) libraries: Vec<Vec<u8>>,
+}
+
+/// Adds the files of all sets that the programs bring in to the app, except for those in `there` already.
 pub(crate) fn add(
     search: &Search<'_>,
     found: &[Closure],
+    there: &[&'static Family],
     layers: &mut Layers,
-    listing: &mut Listing,
-    owed: &mut Option<Owed>,
-) -> Result<Vec<Vec<u8>>, Error> {
-    let mut plugins = Vec::new();
+) -> Result<Added, Error> {
+    let mut added = Added::default();
     for (one, program) in found.iter().zip(search.programs) {
-        for family in closure::families(one, program) {
-            if listing.families.iter().any(|name| name == family.name) {
+        for set in closure::families(one, program) {
+            if there.contains(&set) || added.sets.contains(&set) {
                 continue;
             }
-            if let Some(fetched) = fetch(search, family, one, layers)? {
-                *owed = together(owed.take(), Some(fetched));
-            }
-            let files = family.files_in(&layers.tree(), one).map_err(|fault| unreadable(&fault))?;
+            fetch(search, set, one, layers)?;
+            let files = set.files_in(&layers.tree(), one)?;
             if files.is_empty() {
                 continue;
             }
-            listing.families.push(family.name.to_owned());
+            added.sets.push(set);
             for path in files {
                 let Some(place) = layers.find(&path)? else { continue };
                 layers.take(&place)?;
                 let Some((_, Node::File { content, .. })) = layers.app.file(&place.path) else { continue };
                 let object = Object::read(&mut content.reader());
                 if object.is_ok_and(|object| object.arch == one.program.arch) {
-                    plugins.push(place.path);
+                    added.libraries.push(place.path);
                 }
             }
         }
     }
-    Ok(plugins)
+    Ok(added)
 }
 
-/// Puts a family's files out of its own packages into the pool, where no layer has any.
-fn fetch(
-    search: &Search<'_>,
-    family: &Family,
-    one: &Closure,
-    layers: &mut Layers,
-) -> Result<Option<Owed>, Error> {
-    let Some(debs) = search.debs.filter(|_| !family.packages.is_empty()) else { return Ok(None) };
-    if !family.files_in(&layers.tree(), one).map_err(|fault| unreadable(&fault))?.is_empty() {
-        return Ok(None);
+/// Adds a set's files from its own packages to the pool, if no layer has any.
+fn fetch(search: &Search<'_>, set: &Family, one: &Closure, layers: &mut Layers) -> Result<(), Error> {
+    let Some(suite) = search.suite.filter(|_| !set.packages.is_empty()) else { return Ok(()) };
+    if !set.files_in(&layers.tree(), one)?.is_empty() {
+        return Ok(());
     }
-    let packages = family.packages.iter().map(|name| debs.named(name)).collect::<Result<Vec<_>, _>>()?;
-    let packed = debs.tree(&packages, &mut layers.spool)?;
-    for (path, node) in packed.app.nodes() {
+    let packages = set.packages.iter().map(|name| suite.named(name)).collect::<Result<Vec<_>, _>>()?;
+    let packages = suite.tree(&packages, &mut layers.spool)?;
+    for (path, node) in packages.app.nodes() {
         if matches!(node, Node::File { .. } | Node::Symlink(_))
-            && family.files.iter().any(|pattern| closure::matches(pattern.as_bytes(), path))
+            && set.files.iter().any(|pattern| closure::matches(pattern.as_bytes(), path))
         {
             layers.pool.put(path, node.clone())?;
-            if let Some(origin) = packed.origins.get(path) {
+            if let Some(origin) = packages.origins.get(path) {
                 layers.origins.insert(path.to_vec(), origin.clone());
             }
         }
     }
-    Ok(Some(packed.owed))
+    layers.owe(packages.owed);
+    Ok(())
 }

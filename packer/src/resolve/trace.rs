@@ -17,7 +17,7 @@ use bundle::{Arch, EmulatorKey, Environment as _};
 use crate::emulators::Emulators;
 use crate::emulators::started::Started;
 use crate::error::{Error, readable};
-use crate::request::{Entry, Request, Rule};
+use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -30,7 +30,7 @@ const NEVER: [&str; 8] = ["dev", "home", "proc", "root", "run", "sys", "tmp", "v
 
 /// Runs the first entry with `args` and adds what it looked for; gives how many files that were.
 pub(crate) fn trace(
-    request: &Request,
+    request: &AppRequest,
     layers: &mut Layers,
     entries: &[Entry],
     target: Arch,

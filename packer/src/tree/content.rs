@@ -1,10 +1,14 @@
-//! Bytes that a bundle will hold, wherever they lie: in memory, or in a range of an open file. A file is opened once
-//! and never again by name, so that what was checked is what is packed.
+//! Bytes that a bundle will contain, wherever they are: in memory, or in a range of an open file. A file is
+//! opened once and never again by name, so that what was checked is what is packed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+use bundle::Digest;
+
+use crate::hash::Hashing;
 
 /// A range of bytes, cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,7 +21,7 @@ pub(crate) enum Content {
         file: Arc<File>,
         /// Where the range starts.
         offset: u64,
-        /// How long it is in bytes.
+        /// Its length in bytes.
         length: u64,
     },
 }
@@ -37,7 +41,21 @@ impl Content {
         }
     }
 
-    /// A reader of its own position; any number may read at once.
+    /// All bytes, in memory.
+    pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Their SHA-256.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut passing = Hashing::new(self.reader());
+        io::copy(&mut passing, &mut io::sink())?;
+        Ok(passing.finish().2)
+    }
+
+    /// A reader with its own position; any number may read at once.
     pub(crate) fn reader(&self) -> Reader {
         Reader { content: self.clone(), position: 0 }
     }
@@ -49,7 +67,8 @@ impl From<Vec<u8>> for Content {
     }
 }
 
-/// Reads a [`Content`]. A file that became shorter is an `UnexpectedEof`, never a silent short read.
+/// Reads a [`Content`]. If a file has become shorter, the error is `UnexpectedEof`, never a silent short
+/// read.
 pub(crate) struct Reader {
     content: Content,
     position: u64,

@@ -1,13 +1,13 @@
-//! Copies a file so that what is only zeros becomes a hole in it: disk images and databases are mostly that.
+//! Copies a file so that ranges of zeros become holes: disk images and databases are mostly zeros.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-/// Holes are looked for in pieces of this size, a multiple of every file system's blocks.
+/// Holes are looked for in pieces of this size, a multiple of every file system's block size.
 const PIECE: usize = 64 * 1024;
 
-/// Copies all of `from` into `to`, an empty file; its length in bytes.
+/// Copies all of `from` into `to`, an empty file; returns the length in bytes.
 pub(crate) fn copy(from: &mut dyn Read, to: &File) -> io::Result<u64> {
     let mut piece = Vec::with_capacity(PIECE);
     let mut end = 0;
@@ -15,7 +15,7 @@ pub(crate) fn copy(from: &mut dyn Read, to: &File) -> io::Result<u64> {
         piece.clear();
         Read::take(&mut *from, PIECE as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
-            // It may end in a hole.
+            // The file may end in a hole.
             to.set_len(end)?;
             return Ok(end);
         }

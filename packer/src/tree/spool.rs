@@ -1,4 +1,5 @@
-//! One nameless file for the bytes of many: a package or a system may hold more files than a process may have open.
+//! One nameless file for the bytes of many: a package or a system may have more files than a process may
+//! open.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,7 +9,7 @@ use crate::atomic_file;
 use crate::error::Error;
 use crate::tree::content::Content;
 
-/// The file, and how far it is filled.
+/// The file, and its length so far.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: Arc<File>,
@@ -21,7 +22,7 @@ impl Spool {
         Ok(Self { file: Arc::new(atomic_file::nameless().map_err(Error::Temporary)?), at: 0 })
     }
 
-    /// Takes all of `from`.
+    /// Appends all of `from`.
     pub(crate) fn append(&mut self, from: &mut dyn Read) -> Result<Content, Error> {
         let mut to = &*self.file;
         let length = io::copy(from, &mut to).and_then(|length| to.flush().map(|()| length));

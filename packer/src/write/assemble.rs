@@ -1,4 +1,4 @@
-//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoders, checks every
+//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder, checks every
 //! digest, and only then gives it its name. Offsets are made here and nowhere else in the packer.
 
 use std::io::{self, BufWriter, Write};
@@ -12,13 +12,13 @@ use bundle::{
 
 use crate::atomic_file::NewFile;
 use crate::cli::values::Head;
-use crate::commands::verify;
 use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::hash;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::write::bundle_file::BundleFile;
+use crate::write::check_bundle;
 use crate::write::compress::Frame;
 use crate::write::header::{self, Placed};
 use crate::write::{read_back, summary};
@@ -29,7 +29,7 @@ pub(crate) struct Parts {
     pub(crate) head: Head,
     pub(crate) hosts: Vec<Arch>,
     pub(crate) variants: Vec<PackedVariant>,
-    pub(crate) emulators: Vec<Packed>,
+    pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
     pub(crate) brokers: Vec<(Arch, Frame)>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct PackedVariant {
 
 /// All emulators of one host in one frame, and what is owed for each.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct PackedEmulators {
     pub(crate) emulators: Vec<PackedEmulator>,
     /// One file where there is one emulator, else a tree.
     pub(crate) encoding: Encoding,
@@ -107,7 +107,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    verify::check_stored(&back)?;
+    check_bundle::check_stored(&back)?;
     read_back::check(&new.file, path)?;
     new.settle().map_err(failed)?;
     Ok(Written {
@@ -187,7 +187,7 @@ impl<W: Write> Writer<W> {
                 self.notices(app, notices, manifest).map_err(failed)?;
             }
         }
-        for Packed { emulators, encoding, frame } in &parts.emulators {
+        for PackedEmulators { emulators, encoding, frame } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
             self.translators(blob, emulators, manifest).map_err(failed)?;
         }

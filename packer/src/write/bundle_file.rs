@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bundle::{Blob, Encoding, Footer, FormatError, Manifest, Source};
+use bundle::{Arch, Blob, BlobKind, Encoding, Footer, FormatError, Manifest, Source};
 
 use crate::error::Error;
 use crate::hash;
+use crate::notices::once;
 use crate::tree::content::{Content, Reader};
 use crate::write::compress;
 use crate::write::header;
@@ -130,4 +131,36 @@ pub(crate) fn is_bundle(content: &Content) -> bool {
         reader.read_exact(&mut footer).ok()
     });
     read.is_some() && !matches!(Footer::decode(&footer, content.len()), Err(FormatError::NoFooter))
+}
+
+/// What messages call a blob: its kind and what tells it from others of that kind.
+pub(crate) fn blob_name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
+    let whose = match blob.kind {
+        BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
+        BlobKind::Launcher => {
+            manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
+        }
+        BlobKind::Broker => {
+            let host = Arch::HOSTS
+                .into_iter()
+                .find(|host| manifest.broker(*host).is_some_and(|row| row.blob == *blob));
+            host.map(|host| host.name().to_owned())
+        }
+        BlobKind::App => {
+            let of = manifest.variants().filter(|row| row.app == *blob || row.shared == Some(*blob));
+            let targets = once(of.map(|row| row.target.name()));
+            (!targets.is_empty()).then(|| targets.replace(", ", "+"))
+        }
+        // One blob holds all of a host's.
+        BlobKind::Emulator => {
+            let keys: Vec<_> =
+                manifest.translators().filter(|row| row.blob == *blob).map(|row| row.key).collect();
+            let targets = once(keys.iter().map(|key| key.target.name())).replace(", ", "+");
+            keys.first().map(|key| format!("{targets}-on-{}", key.host.name()))
+        }
+    };
+    match whose {
+        Some(whose) => format!("{} {whose}", blob.kind.name()),
+        None => blob.kind.name().to_owned(),
+    }
 }

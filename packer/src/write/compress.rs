@@ -14,9 +14,6 @@ use crate::hash::{self, Hashing};
 use crate::progress::{Bar, Watched};
 use crate::tree::content::Content;
 
-/// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
-pub(crate) const DEFAULT_LEVEL: i32 = 19;
-
 /// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
 

@@ -1,7 +1,6 @@
 //! What starts a bundle: the stub's text, the launchers and the brokers, from crate `templates`, which is touched here only.
 //! `UNIBIN_LAUNCHERS=DIR` takes `launcher-HOST` and `broker-HOST` from a directory instead, for trying those that are not committed yet.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
 use crate::cli::values::Head;
-use crate::error::{Code, Error};
+use crate::error::Error;
 
 /// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
 /// no section headers.
@@ -44,13 +43,13 @@ pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
         let path = PathBuf::from(directory).join(format!("launcher-{}", host.name()));
         return fs::read(&path).map_err(|source| Error::io("read", &path, source));
     }
-    templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
+    templates::launcher(host).map(<[u8]>::to_vec).ok_or(Error::NoLauncher { host })
 }
 
 /// The broker for `host`, if there is one.
 pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
     let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") else {
-        return Ok(templates::broker(host).map(Cow::into_owned));
+        return Ok(templates::broker(host).map(<[u8]>::to_vec));
     };
     let path = PathBuf::from(directory).join(format!("broker-{}", host.name()));
     match fs::read(&path) {
@@ -98,5 +97,5 @@ pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
             length: *length,
         })
         .collect();
-    templates::stub(&rows).map_err(|error| Error::told(&error, None, Code::Failure))
+    Ok(templates::stub(&rows)?)
 }

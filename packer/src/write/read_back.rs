@@ -11,8 +11,8 @@ use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
 use launcher::tar::{Kind, TarReader};
 
-use crate::commands::verify;
 use crate::error::{Error, readable};
+use crate::write::bundle_file::blob_name;
 use crate::write::compress;
 
 /// Contents of files are read in pieces of this size.
@@ -32,7 +32,7 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = compress::each(blobs, |blob| {
         unpack(bundle, blob).map_err(|error| {
-            let part = verify::name(&manifest, &blob);
+            let part = blob_name(&manifest, &blob);
             let text = format!("the launcher cannot unpack it: {}", readable(error.text()));
             Error::damaged(path, &part, &text)
         })

@@ -1,5 +1,5 @@
-//! What a bundle says of itself with `UNIBIN_DO=info`: written when it is packed, since a launcher has no room for it. A line
-//! for each of its parts; what only a run knows (its path, the host) the launcher puts before it.
+//! The text of `UNIBIN_DO=info`, written at pack time, since a launcher has no space for it. One line for
+//! each part of the bundle; the launcher adds what only a run knows (its path, the host) before it.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::error::readable;
 pub(crate) fn text(manifest: &Manifest<'_>) -> String {
     let mut lines = String::new();
     let mut line = |line: String| {
-        // Names may come from files: they stay on their line.
+        // Names may come from files: they must stay on their line.
         lines.extend(line.chars().map(|c| if c.is_control() { '?' } else { c }));
         lines.push('\n');
     };

@@ -67,7 +67,7 @@ pub(crate) fn one_of_type(kind: u8, path: &str) -> io::Result<Vec<u8>> {
 }
 
 /// What a bundle's tar stream holds, one entry.
-pub(crate) enum Entry<'a> {
+pub(crate) enum TarEntry<'a> {
     Directory,
     File { executable: bool, content: &'a mut dyn Read, loader: Option<Vec<u8>> },
     Symlink(Vec<u8>),
@@ -79,7 +79,7 @@ pub(crate) enum Entry<'a> {
 pub(crate) fn read(
     from: impl Read,
     damaged: impl Fn(io::Error) -> Error,
-    mut each: impl FnMut(&[u8], Entry<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut tar = tar::Archive::new(from);
     for entry in tar.entries().map_err(&damaged)? {
@@ -88,12 +88,12 @@ pub(crate) fn read(
         let mode = entry.header().mode().map_err(&damaged)?;
         let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
         let entry = match (entry.header().entry_type(), link) {
-            (EntryType::Directory, _) => Entry::Directory,
+            (EntryType::Directory, _) => TarEntry::Directory,
             (EntryType::Regular, loader) => {
-                Entry::File { executable: mode & 0o111 != 0, content: &mut entry, loader }
+                TarEntry::File { executable: mode & 0o111 != 0, content: &mut entry, loader }
             }
-            (EntryType::Symlink, Some(target)) => Entry::Symlink(target),
-            (EntryType::Link, Some(target)) => Entry::HardLink(target),
+            (EntryType::Symlink, Some(target)) => TarEntry::Symlink(target),
+            (EntryType::Link, Some(target)) => TarEntry::HardLink(target),
             (kind, _) => {
                 let text = format!("`{}` is an entry of type {kind:?}", path.escape_ascii());
                 return Err(damaged(io::Error::new(io::ErrorKind::InvalidData, text)));
@@ -154,12 +154,12 @@ mod tests {
         let mut seen = Vec::new();
         read(&bytes()[..], Error::Temporary, |path, entry| {
             let kind = match entry {
-                Entry::Directory => "directory".to_owned(),
-                Entry::File { executable, content, .. } => {
+                TarEntry::Directory => "directory".to_owned(),
+                TarEntry::File { executable, content, .. } => {
                     format!("{executable} {}", io::copy(content, &mut io::sink()).map_err(Error::Temporary)?)
                 }
-                Entry::Symlink(to) => format!("-> {}", to.len()),
-                Entry::HardLink(to) => format!("= {}", to.len()),
+                TarEntry::Symlink(to) => format!("-> {}", to.len()),
+                TarEntry::HardLink(to) => format!("= {}", to.len()),
             };
             seen.push((path.len(), kind));
             Ok(())

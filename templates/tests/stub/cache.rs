@@ -6,7 +6,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::fixture::{Fixture, Shell, TELLS, Told, say, stderr, uid};
+use end_to_end::say;
+
+use crate::fixture::{Fixture, Shell, TELLS, Told, stderr};
 
 /// An ordinary user's id, for tests that run as root.
 const SOMEBODY: u32 = 12_345;
@@ -31,11 +33,8 @@ fn as_somebody(fixture: &Fixture, shell: &Shell, bundle: &Path, cache: &Path) ->
 }
 
 fn root() -> bool {
-    let root = uid() == 0;
-    if !root {
-        say("NOT CHECKED: files of another owner (run as root)");
-    }
-    root
+    // And then be somebody else.
+    end_to_end::have(&["root", "setpriv"])
 }
 
 /// A directory that only its owner, [`SOMEBODY`], may use.

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::fixture::{Fixture, TELLS, Told, find, os, say};
+use end_to_end::{needs, say};
+
+use crate::fixture::{Fixture, TELLS, Told, os};
 
 #[test]
 fn arguments_arrive_unchanged_cold_and_warm() {
@@ -35,7 +37,7 @@ fn arguments_beyond_ascii_arrive_unchanged() {
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
         if shell.name == "yash" {
-            say("NOT CHECKED under yash: it drops arguments that are no text in the locale");
+            say("NOT RUN: under yash: it drops arguments that are no text in the locale");
             continue;
         }
         let output = fixture
@@ -63,7 +65,7 @@ fn a_bundle_may_have_any_name() {
     for shell in &fixture.shells {
         for name in names {
             if shell.name == "yash" && !name.is_ascii() {
-                say("NOT CHECKED under yash: a name that is no text in the locale");
+                say("NOT RUN: under yash: a name that is no text in the locale");
                 continue;
             }
             let bundle = fixture.bundle(os(name), TELLS);
@@ -174,10 +176,7 @@ fn standard_input_is_left_to_the_app() {
 
 #[test]
 fn a_warm_start_forks_nothing() {
-    if find("strace").is_none() {
-        say("NOT CHECKED: forks of a warm start (install strace)");
-        return;
-    }
+    needs!("strace", "ptrace");
     let fixture = Fixture::new();
     // The launcher itself must not fork either: builtins only.
     let bundle = fixture.bundle("app", "#!/bin/sh\nexit 0\n");

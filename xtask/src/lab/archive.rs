@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
-use debian::packages::compare_versions;
+use debian::compare_versions;
 use debian::{
     Archive, ArchiveError, ArchiveOptions, Deb, DebKind, FetchError, Package, PackageIndex, Silent,
 };
@@ -134,7 +134,7 @@ impl Suites {
 
     /// The package that `package` depends on whose name begins with `prefix`.
     fn needed(&mut self, machine: &Machine, package: &Package, prefix: &str) -> Result<Option<Package>> {
-        let groups = debian::depends::relations(&package.depends);
+        let groups = debian::relations(&package.depends);
         let name = groups.iter().flatten().map(|one| &one.name).find(|name| name.starts_with(prefix));
         name.map(|name| self.package(machine.suite, machine.host, name)).transpose()
     }

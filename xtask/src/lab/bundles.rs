@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use debian::digest;
-use end_to_end::{SUITE_BEFORE, alpha_that_starts, lacking, smallest};
+use end_to_end::{SUITE_BEFORE, alpha_that_starts, cargo, lacking, smallest};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
@@ -27,17 +27,10 @@ impl Packer {
     /// Builds `unibin`. What it packs is kept in `directory`. `UNIBIN_LAUNCHERS` names launchers that are not committed yet.
     pub(crate) fn build(directory: &Path) -> Result<Self> {
         let workspace = crate::workspace();
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = cargo();
         command.args(["build", "--quiet", "--release", "--package", "unibin", "--message-format", "short"]);
         let target = workspace.join("target");
-        // What cargo told us about ourselves would make it build some crates once more.
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME") {
-                command.env_remove(name);
-            }
-        }
-        let built = command.arg("--target-dir").arg(&target).current_dir(&workspace).status();
+        let built = command.arg("--target-dir").arg(&target).status();
         ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
         let program = target.join("release/unibin");
         let digest = digest::of(&fs::read(&program)?).to_string();

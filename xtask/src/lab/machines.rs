@@ -81,6 +81,14 @@ pub(crate) fn each(turn: usize) -> Vec<Machine> {
     Arch::HOSTS.into_iter().map(one_of).collect()
 }
 
+/// Three machines, the first with large pages. In twelve turns each machine is among them.
+pub(crate) fn rotating(turn: usize) -> [Machine; 3] {
+    let (large, small): (Vec<Machine>, Vec<Machine>) =
+        MACHINES.into_iter().partition(|machine| machine.page > 4);
+    let half = small.len() / 2;
+    [large[turn % large.len()], small[turn % half], small[half + turn % half]]
+}
+
 /// The machine to boot a kernel of `host` on. 512 MiB everywhere: what runs here runs with that.
 pub(crate) fn board(host: Arch) -> Board {
     let board =
@@ -150,5 +158,17 @@ mod tests {
         for machine in MACHINES {
             assert!(names.contains(&machine.name), "{} never has a turn", machine.name);
         }
+    }
+
+    #[test]
+    fn three_machines_are_three_hosts_or_kernels_and_every_machine_is_among_them() {
+        let mut names = std::collections::BTreeSet::new();
+        for turn in 0..12 {
+            let three = rotating(turn).map(|machine| machine.name);
+            assert!(rotating(turn)[0].page > 4, "{three:?}");
+            assert!(three[1] != three[2], "{three:?}");
+            names.extend(three);
+        }
+        assert_eq!(names.len(), MACHINES.len());
     }
 }

@@ -56,13 +56,17 @@ impl Request {
                 }
                 "all" => request.machines.extend(MACHINES),
                 "each" => request.machines.extend(machines::each(turn()?)),
+                "rotating" => request.machines.extend(machines::rotating(turn()?)),
                 word => {
                     let named = |machine: &&Machine| machine.name == word || machine.host.name() == word;
                     let before = request.machines.len();
                     request.machines.extend(MACHINES.iter().filter(named));
                     if request.machines.len() == before {
                         let names: Vec<&str> = MACHINES.iter().map(|machine| machine.name).collect();
-                        bail!("no machine or host `{word}`; there are: all each {}", names.join(" "));
+                        bail!(
+                            "no machine or host `{word}`; there are: all each rotating {}",
+                            names.join(" ")
+                        );
                     }
                 }
             }

@@ -12,19 +12,6 @@ const KNOWN: &[(&str, &[&str])] = &[
         "launcher",
         &["sys", "sys::beside", "sys::exec", "sys::fd", "sys::fork", "sys::path", "sys::stat", "sys::system"],
     ),
-    ("packer", &["commands::verify", "emulators::notices"]),
-    (
-        "packer",
-        &[
-            "pack::emulator_only",
-            "pack::inventory",
-            "pack::report",
-            "resolve::complete",
-            "resolve::debian_libs",
-            "resolve::gather",
-            "resolve::plugins",
-        ],
-    ),
     ("xtask", &["bench", "bench::children"]),
 ];
 

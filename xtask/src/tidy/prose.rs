@@ -34,7 +34,7 @@ const WIDE: [&str; 10] = [
 const MAX_SUBJECT: usize = 72;
 
 /// The last commit before the rule for subjects.
-const BEFORE_SUBJECTS: &str = "8e28e136e912";
+const BEFORE_SUBJECTS: &str = "4c71d94616cc";
 
 pub(crate) fn the_fields_words_are_used(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();

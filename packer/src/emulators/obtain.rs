@@ -1,0 +1,158 @@
+//! The emulators themselves: checked, fetched if they are not here yet, with the way to call each for an app.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, EmulatorKey, OwnedRule};
+use emulator::calling::{self, Calling};
+use emulator::{EmulatorError, Options, Provenance};
+
+use crate::emulators::lock_file::LockFile;
+use crate::emulators::plan::Plan;
+use crate::emulators::{Emulator, Emulators};
+use crate::error::Error;
+use crate::notices::Owed;
+use crate::packages::suites;
+
+impl Emulators {
+    /// The emulators of a plan, in its order, fetched if they are not here yet.
+    pub(crate) fn obtain(&self, plan: &Plan, target: Arch, calling: Calling) -> Result<Vec<Emulator>, Error> {
+        let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
+        let mut found = self.all(&keys, &plan.given)?;
+        // Rules of the user's own already say where the tree goes.
+        for emulator in found.iter_mut().filter(|emulator| emulator.by_default_rules) {
+            // It is unknown whether programs of other architectures have a loader: a tree is harmless for
+            // those without.
+            let calling = if emulator.key.target == target { calling } else { Calling::Tree };
+            emulator.rules = calling::qemu(emulator.key, calling);
+            emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
+        }
+        Ok(found)
+    }
+
+    /// The emulators for one pair, in the order in which they are tried; at least one.
+    pub(crate) fn of(&self, key: EmulatorKey) -> Result<Vec<Emulator>, Error> {
+        self.all(&[key], &BTreeMap::new())
+    }
+
+    /// The emulators for these pairs, fetched if they are not here yet.
+    pub(crate) fn fetch(&self, keys: &[EmulatorKey]) -> Result<Vec<Emulator>, Error> {
+        self.all(keys, &BTreeMap::new())
+    }
+
+    /// Where emulators are looked for, whatever is given or locked.
+    fn options(&self) -> Options<'_> {
+        let (mirrors, fetch) = suites::sources(&self.archive);
+        Options {
+            mirrors,
+            fetch,
+            allow_stale: self.archive.allow_stale,
+            served: self.archive.supply.emulators.clone(),
+            watch: self,
+            ..Options::new(&self.catalogue, &self.store)
+        }
+    }
+
+    fn all(
+        &self,
+        keys: &[EmulatorKey],
+        given: &BTreeMap<EmulatorKey, PathBuf>,
+    ) -> Result<Vec<Emulator>, Error> {
+        let options = Options {
+            given: given.clone(),
+            lock: self.lock.as_ref().map(|file| &file.lock),
+            only_locked: self.archive.supply.locked,
+            ..self.options()
+        };
+        let own =
+            |key: &EmulatorKey| if given.contains_key(key) { Vec::new() } else { self.translators.of(*key) };
+        // Checked before anything is fetched: whether the user's own may be used.
+        let named = self.archive.supply.translators.is_some();
+        let programs = keys
+            .iter()
+            .flat_map(own)
+            .map(|own| Ok((emulator::obtain_own(own, &options, named)?, Some(own.rules.clone()))));
+        let mut programs = programs.collect::<Result<Vec<_>, Error>>()?.into_iter().peekable();
+        let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
+            _ if own(key).is_empty() => true,
+            Ok(_) => self.translators.need_more(**key),
+            Err(_) => false,
+        };
+        let needed: Vec<EmulatorKey> = keys.iter().filter(needs_more).copied().collect();
+        let found = emulator::obtain_all(&needed, &options)?;
+        if let Some(file) = &self.lock {
+            file.add(&found, &self.catalogue)?;
+        }
+
+        let mut found = found.into_iter().peekable();
+        let mut all: Vec<(emulator::Emulator, Option<Vec<OwnedRule>>)> = Vec::new();
+        for key in keys {
+            while let Some(own) = programs.next_if(|(own, _)| own.key == *key) {
+                all.push(own);
+            }
+            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, None)));
+        }
+        // One text for all of them, so that each licence is in the bundle once.
+        let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
+        let text = emulator::notices::notices(&programs);
+        Ok(all.into_iter().map(|(found, rules)| described(found, rules, &text)).collect())
+    }
+
+    /// Locks the emulators for these pairs as they are now, in the lock file at `path`.
+    pub(crate) fn lock(&self, keys: &[EmulatorKey], path: Option<&Path>) -> Result<(), Error> {
+        let file = LockFile::open_or_new(path).map_err(EmulatorError::from)?;
+        let found = emulator::obtain_all(keys, &self.options())?;
+        Ok(file.add(&found, &self.catalogue)?)
+    }
+
+    /// Name and version of each source package that the emulators for these pairs were built from; with
+    /// `only_own`, without those of what is linked into them. The emulators are fetched if they are not here
+    /// yet.
+    pub(crate) fn sources(
+        &self,
+        keys: &[EmulatorKey],
+        only_own: bool,
+    ) -> Result<BTreeSet<(String, String)>, Error> {
+        let found = self.fetch(keys)?;
+        let sources =
+            found.into_iter().map(|emulator| emulator.source).filter(|source| !source.name.is_empty());
+        Ok(sources
+            .flat_map(|source| {
+                // `name (= version), name (= version)`: deb-src-control(5), "Built-Using".
+                let linked = source.built_using.split(',').filter_map(|one| {
+                    let (name, version) = one.trim().split_once(" (= ")?;
+                    Some((name.to_owned(), version.trim_end_matches(')').to_owned()))
+                });
+                let linked: Vec<_> = if only_own { Vec::new() } else { linked.collect() };
+                linked.into_iter().chain([(source.name, source.version)])
+            })
+            .collect())
+    }
+}
+
+/// `rules` are the user's own.
+fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
+    let record = found.record;
+    let source = match &record.source.name[..] {
+        "" => "not known".to_owned(),
+        name => format!("{name} {}", record.source.version),
+    };
+    // Nothing of this machine may get into a bundle: not the path of a given file, not the mirror.
+    let origin = match &record.provenance {
+        Provenance::Given { .. } => "given as a file".to_owned(),
+        Provenance::Debian { deb, deb_sha256, member, .. } => {
+            format!("Debian archive: {deb}, sha256 {deb_sha256}, file {member}")
+        }
+    };
+    Emulator {
+        source: record.source.clone(),
+        key: found.key,
+        path: found.file,
+        digest: record.digest,
+        translator: record.translator,
+        version: record.version,
+        by_default_rules: rules.is_none(),
+        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static)),
+        owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
+    }
+}

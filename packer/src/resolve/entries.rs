@@ -1,0 +1,134 @@
+//! The programs of an app that are started by name: which they are, and what each is.
+
+use std::path::{Path, PathBuf};
+
+use bundle::{file_name_of, join};
+
+use crate::elf::{self, Elf, Kind, NotElf};
+use crate::error::{Error, readable};
+use crate::request::{Entry, Rule};
+use crate::resolve::layers::Layers;
+use crate::tree::app_tree::Node;
+use crate::tree::content::Content;
+use crate::write::bundle_file;
+
+/// Directories that are searched for programs if no entry is named.
+pub(crate) const PROGRAM_DIRECTORIES: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];
+
+/// How many interpreters in a row are followed, each the interpreter of the one before: as many as the kernel
+/// allows (`exec_binprm` of `fs/exec.c`).
+const INTERPRETERS_MAX: usize = 4;
+
+/// The entries of an app: at least one.
+pub(crate) struct Entries {
+    /// What is started by default.
+    pub(crate) first: Entry,
+    pub(crate) others: Vec<Entry>,
+}
+
+impl Entries {
+    /// The entries that `--entry` names, else the default one.
+    pub(crate) fn of(named: &[Entry], default: Option<Entry>, layers: &Layers) -> Result<Self, Error> {
+        let [first, rest @ ..] = named else {
+            let first = default.ok_or(Error::SysrootWithoutEntry)?;
+            return Ok(Self { first, others: Vec::new() });
+        };
+        let mut entries = Self::expanded(layers, first)?;
+        for entry in rest {
+            let Self { first, others } = Self::expanded(layers, entry)?;
+            entries.others.push(first);
+            entries.others.extend(others);
+        }
+        Ok(entries)
+    }
+
+    /// The entries that one `--entry` means: several if it is a pattern.
+    fn expanded(layers: &Layers, entry: &Entry) -> Result<Self, Error> {
+        if !entry.path.contains(&b'*') || layers.find(&entry.path)?.is_some() {
+            return Ok(Self { first: entry.clone(), others: Vec::new() });
+        }
+        let found = closure::expand(&layers.tree(), &entry.path)?;
+        let mut programs = found.iter().filter(|path| match layers.app.file(path) {
+            Some((_, Node::File { executable, content })) => {
+                *executable && matches!(elf::read(&mut content.reader()), Ok(Ok(_)))
+            }
+            _ => layers.app.get(path).is_none(),
+        });
+        let entry_of = |path: &Vec<u8>| Entry::new(file_name_of(path), path);
+        let first = programs.next().map(entry_of).ok_or_else(|| no_such_entry(layers, &entry.path))?;
+        Ok(Self { first, others: programs.map(entry_of).collect() })
+    }
+}
+
+/// Reads the header of a program; refuses what cannot be started.
+pub(crate) fn startable(program: &Content, path: &Path) -> Result<Elf, Error> {
+    let found = elf::read(&mut program.reader()).map_err(|source| Error::io("read", path, source))?;
+    let elf = match found {
+        Ok(elf) => elf,
+        Err(_) if bundle_file::is_bundle(program) => {
+            return Err(Error::AlreadyABundle { path: path.to_owned() });
+        }
+        Err(found) => return Err(Error::NotAProgram { path: path.to_owned(), found }),
+    };
+    match elf.kind {
+        Kind::Static if bundle_file::is_bundle(program) => {
+            Err(Error::AlreadyABundle { path: path.to_owned() })
+        }
+        Kind::Static | Kind::Dynamic => Ok(elf),
+        kind => Err(Error::NotStartable { path: path.to_owned(), arch: elf.arch, kind }),
+    }
+}
+
+/// The name of a program of the tree in messages.
+pub(crate) fn named(layers: &Layers, path: &[u8]) -> PathBuf {
+    match &layers.given {
+        Some(given) if given.place == path => given.path.clone(),
+        _ => readable(path).into(),
+    }
+}
+
+fn no_such_entry(layers: &Layers, path: &[u8]) -> Error {
+    Error::NoSuchEntry { path: readable(path), programs: layers.app.programs().map(readable).collect() }
+}
+
+/// Adds an entry's program to the app and reads its header. An entry that is a script becomes its interpreter
+/// with the script as argument: no emulator starts scripts.
+pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error> {
+    for _ in 0..INTERPRETERS_MAX {
+        let place = layers.find(&entry.path)?.ok_or_else(|| no_such_entry(layers, &entry.path))?;
+        layers.take(&place)?;
+        let program = layers.app.program(&entry.path).ok_or_else(|| no_such_entry(layers, &entry.path))?;
+        let shown = named(layers, &entry.path);
+        let line = match startable(program, &shown) {
+            Err(Error::NotAProgram { found: NotElf::Script(line), .. }) => line,
+            other => return other,
+        };
+        let mut words = line.splitn(2, [' ', '\t']);
+        let interpreter = words.next().unwrap_or_default().as_bytes().to_vec();
+        let argument = words.next().map(str::trim).filter(|argument| !argument.is_empty());
+        // By its real path: natively nothing else leads into the tree, and the script finds what lies beside
+        // it.
+        let script = Rule::Tree { before: Vec::new(), after: [b"/", entry.path.as_slice()].concat() };
+        let interpreter = interpreter.strip_prefix(b"/").unwrap_or(&interpreter).to_vec();
+        let mut before = vec![script];
+        // `#!/usr/bin/env NAME` means the NAME that a search would find.
+        if let (b"env", Some(name)) = (file_name_of(&interpreter), argument) {
+            let in_directory = |directory: &&[u8]| join(directory, name.as_bytes());
+            let found = PROGRAM_DIRECTORIES
+                .iter()
+                .map(in_directory)
+                .find(|path| matches!(layers.find(path), Ok(Some(_))));
+            entry.path = found.unwrap_or(interpreter);
+        } else {
+            before.extend(argument.map(|text| Rule::Argument(text.as_bytes().to_vec())));
+            before.rotate_right(usize::from(argument.is_some()));
+            entry.path = interpreter;
+        }
+        before.append(&mut entry.rules);
+        entry.rules = before;
+        if layers.find(&entry.path)?.is_none() {
+            return Err(Error::NotAProgram { path: shown, found: NotElf::Script(line) });
+        }
+    }
+    Err(Error::NoSuchEntry { path: readable(&entry.path), programs: Vec::new() })
+}

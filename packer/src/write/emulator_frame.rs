@@ -1,0 +1,94 @@
+//! The emulators of one host, compressed together. That takes long, so the store keeps the result for the
+//! next bundle.
+
+use std::fs::File;
+
+use bundle::{Digest, Encoding};
+
+use crate::emulators::{Emulator, Emulators};
+use crate::error::Error;
+use crate::say;
+use crate::tree::app_tree::{App, Node};
+use crate::tree::content::Content;
+use crate::write::compress::{self, Frame};
+use crate::write::tarball;
+
+/// All emulators of one host in one frame.
+#[derive(Debug)]
+pub(crate) struct EmulatorFrame {
+    pub(crate) frame: Frame,
+    /// One file if there is one emulator, else a tree.
+    pub(crate) encoding: Encoding,
+    /// The path of each emulator in the tree, in their order; empty if the frame is one file.
+    pub(crate) members: Vec<Vec<u8>>,
+}
+
+/// Compresses `of_host`, the emulators of one host, or takes the frame from the store if that was done
+/// before.
+pub(crate) fn compressed(
+    emulators: &Emulators,
+    of_host: &[Emulator],
+    level: i32,
+) -> Result<EmulatorFrame, Error> {
+    let bar = emulators.bars.bar(&of_host.first().map_or_else(String::new, |one| one.key.to_string()));
+    if let [only] = of_host {
+        let compressor = compress::compressor();
+        let frame = kept(emulators, only.digest, &compressor, level, || {
+            let made = compress::shown_frame(&content(only)?, level, &bar);
+            made.map_err(|source| Error::io("read", &only.path, source))
+        })?;
+        if frame.digest != only.digest {
+            return Err(Error::digest(&only.path, "emulator", only.digest, frame.digest));
+        }
+        return Ok(EmulatorFrame { frame, encoding: Encoding::Zstd, members: vec![Vec::new()] });
+    }
+    let mut tree = App::default();
+    let mut members = Vec::new();
+    for emulator in of_host {
+        let name = format!("{}-{}-{}-", emulator.translator, emulator.version, emulator.key.target);
+        let mut name = name.replace('/', "_").into_bytes();
+        // The same name for other bytes would be in the tree twice; the same bytes are stored once.
+        name.extend(emulator.digest.to_hex().iter().take(8));
+        if !members.contains(&name) {
+            tree.add(&name, Node::File { executable: true, content: content(emulator)? })?;
+        }
+        members.push(name);
+    }
+    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+    let digest = tar.digest().map_err(Error::Temporary)?;
+    let compressor = format!("{}-wide", compress::compressor());
+    let frame = kept(emulators, digest, &compressor, level, || {
+        compress::wide_frame(&tar, level, &bar).map_err(Error::Temporary)
+    })?;
+    Ok(EmulatorFrame { frame, encoding: Encoding::TarZstd, members })
+}
+
+fn content(emulator: &Emulator) -> Result<Content, Error> {
+    let content = File::open(&emulator.path).and_then(Content::whole);
+    content.map_err(|source| Error::io("read", &emulator.path, source))
+}
+
+/// The frame of the bytes with this digest, from the store, or made now and kept there.
+fn kept(
+    emulators: &Emulators,
+    digest: Digest,
+    compressor: &str,
+    level: i32,
+    make: impl FnOnce() -> Result<Frame, Error>,
+) -> Result<Frame, Error> {
+    if let Some(bytes) = emulators.compressed(digest, compressor, level)?
+        && let Some(frame) = compress::known_frame(bytes, digest)
+    {
+        return Ok(frame);
+    }
+    let frame = make()?;
+    if frame.digest != digest {
+        return Ok(frame);
+    }
+    let bytes = frame.stored.bytes().map_err(Error::Temporary)?;
+    if let Err(error) = emulators.keep_compressed(digest, compressor, level, &bytes) {
+        // A store that is not writable costs time at the next pack, nothing else.
+        say::warning(&format!("cannot cache the compressed emulator: {error}"));
+    }
+    Ok(frame)
+}
