@@ -323,11 +323,6 @@ impl Arch {
         };
         ours.or_else(other).map(|row| row.arch)
     }
-
-    /// The CPU of a machine whose `uname -m` is `name`.
-    pub fn from_uname(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|arch| arch.uname_names().contains(&name))
-    }
 }
 
 impl fmt::Display for Arch {
@@ -361,7 +356,6 @@ mod tests {
                 assert_eq!(Arch::from_name(name), Some(*arch), "{name}");
             }
             for name in arch.uname_names() {
-                assert_eq!(Arch::from_uname(name), Some(*arch), "{name}");
                 assert_eq!(Arch::from_name(name), Some(*arch), "{name}");
             }
             if let Some(debian) = arch.debian_name() {

@@ -8,8 +8,9 @@ use crate::manifest::{
     BROKER_NATIVE, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW,
     TRANSLATOR_ROW, VARIANT_ROW,
 };
+use crate::rule::Fields;
 use crate::{
-    Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, RuleKind, Rules,
+    Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, Rule, Rules,
 };
 
 /// Why a manifest could not be written.
@@ -36,17 +37,6 @@ impl From<FormatError> for EncodeError {
     fn from(error: FormatError) -> Self {
         Self::Refused(error)
     }
-}
-
-/// A rule to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRule<'a> {
-    /// What it does.
-    pub kind: RuleKind,
-    /// A variable's name or the start of one.
-    pub name: &'a [u8],
-    /// An argument or a variable's value.
-    pub value: &'a [u8],
 }
 
 /// A blob to write.
@@ -97,7 +87,7 @@ pub struct NewVariant<'a> {
     /// The loader's path in the tree; empty for static programs.
     pub loader: &'a [u8],
     /// Rules for every entry of it.
-    pub rules: &'a [NewRule<'a>],
+    pub rules: &'a [Rule<&'a [u8]>],
 }
 
 /// An entry to write.
@@ -110,7 +100,7 @@ pub struct NewEntry<'a> {
     /// Its path in the tree.
     pub path: &'a [u8],
     /// Rules for it alone.
-    pub rules: &'a [NewRule<'a>],
+    pub rules: &'a [Rule<&'a [u8]>],
 }
 
 /// A translator to write.
@@ -127,7 +117,7 @@ pub struct NewTranslator<'a> {
     /// Its version.
     pub version: &'a [u8],
     /// How to call it.
-    pub rules: &'a [NewRule<'a>],
+    pub rules: &'a [Rule<&'a [u8]>],
 }
 
 /// A notice to write.
@@ -309,11 +299,12 @@ impl ManifestBuilder {
         reference(offset, string.len())
     }
 
-    fn rules(&mut self, rules: &[NewRule<'_>]) -> [u8; 8] {
+    fn rules(&mut self, rules: &[Rule<&[u8]>]) -> [u8; 8] {
         let range = Rules { first: self.rules.count, count: u32::try_from(rules.len()).unwrap_or(u32::MAX) };
-        for NewRule { kind, name, value } in rules {
+        for rule in rules {
+            let Fields { kind, name, value, .. } = rule.fields();
             let (name, value) = (self.string(name), self.string(value));
-            let fields: [&[u8]; 4] = [&(*kind as u16).to_le_bytes(), &0u16.to_le_bytes(), &name, &value];
+            let fields: [&[u8]; 4] = [&kind.to_le_bytes(), &0u16.to_le_bytes(), &name, &value];
             self.rules.push(&fields, RULE_ROW);
         }
         reference(crate::bytes::index(range.first), crate::bytes::index(range.count))

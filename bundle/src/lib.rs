@@ -24,6 +24,7 @@ mod digest;
 #[cfg(feature = "encode")]
 mod encode;
 mod error;
+mod execution;
 mod footer;
 mod key;
 mod manifest;
@@ -39,16 +40,17 @@ pub use binfmt::Binfmt;
 pub use blob::{Blob, BlobKind, Encoding};
 pub use digest::{Digest, NotADigest};
 #[cfg(feature = "encode")]
-pub use encode::{
-    EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant,
-};
+pub use encode::{EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant};
 pub use error::{FormatError, Part};
+pub use execution::{AppArguments, Environment, TranslatorArguments};
 pub use footer::Footer;
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
 pub use path::{cut, has};
 pub use rows::{Entry, Launcher, Notice, Translator, Variant};
-pub use rule::{Rule, RuleKind, Rules};
+#[cfg(feature = "encode")]
+pub use rule::OwnedRule;
+pub use rule::{QEMU_RULES, Rule, Rules};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
 pub use tree_path::{LINKS_MAX, MERGED, PATH_MAX, TreePath, components_of, directory_of, file_name_of};

@@ -7,8 +7,8 @@ use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
 use crate::path::has;
 use crate::{
-    Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, RuleKind,
-    Rules, Translator, TreePath, Variant,
+    Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, Rules,
+    Translator, TreePath, Variant,
 };
 
 /// Length of the manifest's header in bytes.
@@ -46,8 +46,8 @@ const ROWS: [usize; 8] =
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
-/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. The launcher
-/// hands it to many functions, and is smaller when that is two words.
+/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. So it is
+/// two words long and `Copy`.
 #[derive(Clone, Copy, Debug)]
 pub struct Manifest<'a>(&'a [u8]);
 
@@ -115,7 +115,9 @@ impl<'a> Manifest<'a> {
 
     fn check_rows(&self) -> Result<(), FormatError> {
         for number in 0..self.rows(Table::Rules) {
-            self.rule(number)?.check()?;
+            if !self.rule(number)?.is_valid() {
+                return Err(FormatError::Name);
+            }
         }
         for number in 0..self.rows(Table::Launchers) {
             self.launcher(number)?;
@@ -144,8 +146,8 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
-    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart from all others:
-    /// every byte of the launcher counts eight times.
+    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart from
+    /// all others, so that launchers do without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
         if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
             return Err(FormatError::Twice);
@@ -208,7 +210,7 @@ impl<'a> Manifest<'a> {
     }
 
     /// The rules of a row, in order.
-    pub fn rules(&self, rules: Rules) -> impl Iterator<Item = Rule<'a>> + use<'a> {
+    pub fn rules(&self, rules: Rules) -> impl Iterator<Item = Rule<&'a [u8]>> + use<'a> {
         self.each(rules.first, Self::rule).take(index(rules.count))
     }
 
@@ -301,17 +303,14 @@ impl<'a> Manifest<'a> {
     }
 
     #[inline(never)]
-    fn rule(&self, number: u32) -> Result<Rule<'a>, FormatError> {
+    fn rule(&self, number: u32) -> Result<Rule<&'a [u8]>, FormatError> {
         let row = self.row::<RULE_ROW>(Table::Rules, number)?;
         if u16_at(row, 2) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
-        let kind = RuleKind::from_id(u16_at(row, 0).ok_or(SHORT)?);
-        Ok(Rule {
-            kind: kind.ok_or(FormatError::UnknownKind(Part::Manifest))?,
-            name: self.string(word(row, 4), word(row, 8))?,
-            value: self.string(word(row, 12), word(row, 16))?,
-        })
+        let name = self.string(word(row, 4), word(row, 8))?;
+        let value = self.string(word(row, 12), word(row, 16))?;
+        Rule::decode(u16_at(row, 0).ok_or(SHORT)?, name, value)
     }
 
     #[inline(never)]

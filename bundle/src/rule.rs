@@ -1,125 +1,196 @@
-//! Argument and environment rules: how the launcher builds what it executes, as data.
+//! Argument and environment rules: how the launcher builds what it executes, as data. What they mean is in `execution.rs`, and
+//! nowhere else.
 
-use crate::FormatError;
 use crate::path::has;
+use crate::{FormatError, Part};
 
-/// What one rule does.
+/// One rule. `S` is how its byte strings are held: borrowed from a manifest, or owned by a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleKind {
-    /// Appends `value` to the arguments.
-    Argument = 1,
+pub enum Rule<S> {
+    /// Appends this to the arguments.
+    Argument(S),
     /// Appends the name by which the bundle was called.
-    Argv0 = 2,
-    /// Appends the path of the program in the unpacked tree.
-    Program = 3,
-    /// Appends the path of the unpacked tree, between `name` and `value` as one argument.
-    Tree = 4,
+    Argv0,
+    /// Of a translator: appends the path of the program in the unpacked tree. Of an app: makes it `argv[0]` where it runs natively.
+    Program,
+    /// Appends the path of the unpacked tree, between these two, as one argument.
+    Tree {
+        /// What stands before the path; may be empty.
+        before: S,
+        /// What stands after it; may be empty.
+        after: S,
+    },
     /// Appends the user's arguments.
-    Rest = 5,
+    Rest,
     /// An argument of the probe: a translator with such rules is executed with them alone, and taken only if it ends with
     /// code 0.
-    Probe = 6,
+    Probe(S),
     /// The largest pages of memory that a translator serves, in bytes, as decimal digits: it is not taken where the kernel's are
     /// larger.
-    Pages = 7,
-    /// Sets variable `name` to `value`.
-    SetVariable = 16,
-    /// Sets variable `name` to `value` unless the caller has set it.
-    DefaultVariable = 17,
-    /// Removes variable `name`.
-    UnsetVariable = 18,
-    /// Removes every variable whose name starts with `name`.
-    UnsetPrefix = 19,
-    /// Sets variable `name` to the path of the unpacked tree, followed by `value`.
-    TreeVariable = 20,
+    Pages(S),
+    /// Sets a variable.
+    SetVariable {
+        /// Its name.
+        name: S,
+        /// Its value.
+        value: S,
+    },
+    /// Sets a variable unless the caller has set it.
+    DefaultVariable {
+        /// Its name.
+        name: S,
+        /// Its value.
+        value: S,
+    },
+    /// Removes the variable of this name.
+    UnsetVariable(S),
+    /// Removes every variable whose name starts with this.
+    UnsetPrefix(S),
+    /// Sets a variable to the path of the unpacked tree, followed by something.
+    TreeVariable {
+        /// Its name.
+        name: S,
+        /// What follows the path; may be empty.
+        after: S,
+    },
 }
 
-impl RuleKind {
-    /// The kind with this number.
-    pub fn from_id(id: u16) -> Option<Self> {
-        Some(match id {
-            1 => Self::Argument,
+/// A rule with strings of its own, for writers.
+#[cfg(feature = "encode")]
+pub type OwnedRule = Rule<alloc::vec::Vec<u8>>;
+
+/// A rule's row, and what its kind is called in texts. Fields that the kind does not use are empty.
+pub(crate) struct Fields<'r> {
+    #[cfg_attr(not(feature = "encode"), allow(dead_code, reason = "readers have no use for it"))]
+    pub(crate) kind: u16,
+    label: &'static str,
+    pub(crate) name: &'r [u8],
+    pub(crate) value: &'r [u8],
+}
+
+/// How QEMU's user-mode emulators are called where nothing else is known: `-0 ARGV0 PROGRAM ARGUMENTS`.
+pub const QEMU_RULES: [Rule<&[u8]>; 4] = [Rule::Argument(b"-0"), Rule::Argv0, Rule::Program, Rule::Rest];
+
+impl<'a> Rule<&'a [u8]> {
+    /// The rule in a row of the manifest.
+    pub(crate) fn decode(kind: u16, name: &'a [u8], value: &'a [u8]) -> Result<Self, FormatError> {
+        let rule = match kind {
+            1 => Self::Argument(value),
             2 => Self::Argv0,
             3 => Self::Program,
-            4 => Self::Tree,
+            4 => Self::Tree { before: name, after: value },
             5 => Self::Rest,
-            6 => Self::Probe,
-            7 => Self::Pages,
-            16 => Self::SetVariable,
-            17 => Self::DefaultVariable,
-            18 => Self::UnsetVariable,
-            19 => Self::UnsetPrefix,
-            20 => Self::TreeVariable,
-            _ => return None,
-        })
-    }
-
-    /// Whether it changes the environment.
-    pub fn is_environment(self) -> bool {
-        self as u16 >= Self::SetVariable as u16
-    }
-
-    /// Whether it changes the arguments of the app's execution.
-    pub fn is_argument(self) -> bool {
-        !self.is_environment() && !matches!(self, Self::Probe | Self::Pages)
-    }
-
-    /// The kind's name in lower case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Argument => "argument",
-            Self::Argv0 => "argv0",
-            Self::Program => "program",
-            Self::Tree => "tree",
-            Self::Rest => "rest",
-            Self::Probe => "probe",
-            Self::Pages => "pages",
-            Self::SetVariable => "set",
-            Self::DefaultVariable => "default",
-            Self::UnsetVariable => "unset",
-            Self::UnsetPrefix => "unset-prefix",
-            Self::TreeVariable => "set-tree",
-        }
-    }
-
-    /// Which of `name` and `value` a rule of this kind uses.
-    fn uses(self) -> (bool, bool) {
-        match self {
-            Self::Argument | Self::Probe | Self::Pages => (false, true),
-            Self::Argv0 | Self::Program | Self::Rest => (false, false),
-            Self::Tree | Self::SetVariable | Self::DefaultVariable | Self::TreeVariable => (true, true),
-            Self::UnsetVariable | Self::UnsetPrefix => (true, false),
+            6 => Self::Probe(value),
+            7 => Self::Pages(value),
+            16 => Self::SetVariable { name, value },
+            17 => Self::DefaultVariable { name, value },
+            18 => Self::UnsetVariable(name),
+            19 => Self::UnsetPrefix(name),
+            20 => Self::TreeVariable { name, after: value },
+            _ => return Err(FormatError::UnknownKind(Part::Manifest)),
+        };
+        let used = rule.fields();
+        if used.name.len() == name.len() && used.value.len() == value.len() {
+            Ok(rule)
+        } else {
+            Err(FormatError::Name)
         }
     }
 }
 
-/// One rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule<'a> {
-    /// What it does.
-    pub kind: RuleKind,
-    /// A variable's name or the start of one, or what stands before the tree's path; empty for other argument rules.
-    pub name: &'a [u8],
-    /// An argument or a variable's value; empty where the kind has none. Bytes, no NUL.
-    pub value: &'a [u8],
-}
+impl<S: AsRef<[u8]>> Rule<S> {
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        let none: &[u8] = b"";
+        let (kind, label, name, value) = match self {
+            Self::Argument(value) => (1, "argument", none, value.as_ref()),
+            Self::Argv0 => (2, "argv0", none, none),
+            Self::Program => (3, "program", none, none),
+            Self::Tree { before, after } => (4, "tree", before.as_ref(), after.as_ref()),
+            Self::Rest => (5, "rest", none, none),
+            Self::Probe(value) => (6, "probe", none, value.as_ref()),
+            Self::Pages(value) => (7, "pages", none, value.as_ref()),
+            Self::SetVariable { name, value } => (16, "set", name.as_ref(), value.as_ref()),
+            Self::DefaultVariable { name, value } => (17, "default", name.as_ref(), value.as_ref()),
+            Self::UnsetVariable(name) => (18, "unset", name.as_ref(), none),
+            Self::UnsetPrefix(name) => (19, "unset-prefix", name.as_ref(), none),
+            Self::TreeVariable { name, after } => (20, "set-tree", name.as_ref(), after.as_ref()),
+        };
+        Fields { kind, label, name, value }
+    }
 
-impl Rule<'_> {
-    /// The number that its value's digits are; the greatest where they are none.
-    pub fn number(&self) -> u64 {
-        self.value.iter().fold(0, |number: u64, digit| match digit {
+    /// Words for people: what the rule is called, then its strings, some of which may be empty.
+    pub fn words(&self) -> (&'static str, [&[u8]; 2]) {
+        let Fields { label, name, value, .. } = self.fields();
+        (label, [name, value])
+    }
+
+    /// Whether a manifest may hold it: no NUL byte, and names of variables are not empty and have no `=`.
+    pub fn is_valid(&self) -> bool {
+        let names_variable = match self {
+            Self::Argument(_)
+            | Self::Argv0
+            | Self::Program
+            | Self::Tree { .. }
+            | Self::Rest
+            | Self::Probe(_)
+            | Self::Pages(_) => false,
+            Self::SetVariable { .. }
+            | Self::DefaultVariable { .. }
+            | Self::UnsetVariable(_)
+            | Self::UnsetPrefix(_)
+            | Self::TreeVariable { .. } => true,
+        };
+        let Fields { name, value, .. } = self.fields();
+        let name_fits = !names_variable || !name.is_empty() && !has(name, b'=');
+        name_fits && !has(name, 0) && !has(value, 0)
+    }
+
+    /// The argument that a rule adds to a translator's probe.
+    pub fn probe(&self) -> Option<&[u8]> {
+        if let Self::Probe(argument) = self { Some(argument.as_ref()) } else { None }
+    }
+
+    /// The largest pages that a translator with this rule serves, in bytes; no limit where its value is not a number.
+    pub fn pages(&self) -> Option<u64> {
+        let Self::Pages(digits) = self else { return None };
+        Some(digits.as_ref().iter().fold(0, |number: u64, digit| match digit {
             b'0'..=b'9' => number.saturating_mul(10).saturating_add(u64::from(digit.wrapping_sub(b'0'))),
             _ => u64::MAX,
-        })
+        }))
     }
 
-    pub(crate) fn check(&self) -> Result<(), FormatError> {
-        let (uses_name, uses_value) = self.kind.uses();
-        let named = uses_name != self.name.is_empty() || self.kind == RuleKind::Tree;
-        let name_fits = named && !(self.kind.is_environment() && has(self.name, b'='));
-        let value_fits = uses_value || self.value.is_empty();
-        let no_nul = !has(self.name, 0) && !has(self.value, 0);
-        if name_fits && value_fits && no_nul { Ok(()) } else { Err(FormatError::Name) }
+    /// The same rule with strings that are held in another way.
+    #[cfg(feature = "encode")]
+    fn map<'s, T>(&'s self, hold: impl Fn(&'s [u8]) -> T) -> Rule<T> {
+        let hold = |string: &'s S| hold(string.as_ref());
+        match self {
+            Self::Argument(value) => Rule::Argument(hold(value)),
+            Self::Argv0 => Rule::Argv0,
+            Self::Program => Rule::Program,
+            Self::Tree { before, after } => Rule::Tree { before: hold(before), after: hold(after) },
+            Self::Rest => Rule::Rest,
+            Self::Probe(value) => Rule::Probe(hold(value)),
+            Self::Pages(value) => Rule::Pages(hold(value)),
+            Self::SetVariable { name, value } => Rule::SetVariable { name: hold(name), value: hold(value) },
+            Self::DefaultVariable { name, value } => {
+                Rule::DefaultVariable { name: hold(name), value: hold(value) }
+            }
+            Self::UnsetVariable(name) => Rule::UnsetVariable(hold(name)),
+            Self::UnsetPrefix(name) => Rule::UnsetPrefix(hold(name)),
+            Self::TreeVariable { name, after } => Rule::TreeVariable { name: hold(name), after: hold(after) },
+        }
+    }
+
+    /// The same rule, borrowing its strings.
+    #[cfg(feature = "encode")]
+    pub fn borrowed(&self) -> Rule<&[u8]> {
+        self.map(|string| string)
+    }
+
+    /// The same rule with strings of its own.
+    #[cfg(feature = "encode")]
+    pub fn owned(&self) -> OwnedRule {
+        self.map(<[u8]>::to_vec)
     }
 }
 
@@ -136,9 +207,10 @@ mod tests {
 
     #[test]
     fn a_number_is_its_digits_and_anything_else_is_no_limit() {
-        let number = |value| Rule { kind: RuleKind::Pages, name: b"", value }.number();
-        assert_eq!(number(b"16384"), 16384);
-        assert_eq!(number(b"16 KiB"), u64::MAX);
-        assert_eq!(number(b"99999999999999999999999"), u64::MAX);
+        let number = |value: &[u8]| Rule::Pages(value).pages();
+        assert_eq!(number(b"16384"), Some(16384));
+        assert_eq!(number(b"16 KiB"), Some(u64::MAX));
+        assert_eq!(number(b"99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(Rule::Argument(b"16384").pages(), None);
     }
 }

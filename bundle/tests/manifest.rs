@@ -2,7 +2,7 @@
 
 use bundle::{
     Arch, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest, ManifestBuilder,
-    NewBlob, NewEntry, NewNotice, NewRule, NewTranslator, NewVariant, Part, RuleKind,
+    NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant, Part, Rule,
 };
 
 const BLOBS_END: u64 = 20_000;
@@ -33,7 +33,7 @@ struct Parts<'a> {
     entry_variant: u32,
     app: u32,
     shared: Option<u32>,
-    rule: NewRule<'a>,
+    rule: Rule<&'a [u8]>,
     member: &'a [u8],
     /// Hosts and blobs of brokers.
     brokers: &'a [(Arch, u32)],
@@ -55,7 +55,7 @@ impl Parts<'_> {
             entry_variant: 0,
             app: 2,
             shared: None,
-            rule: NewRule { kind: RuleKind::SetVariable, name: b"LANG", value: b"C.UTF-8" },
+            rule: Rule::SetVariable { name: b"LANG", value: b"C.UTF-8" },
             member: b"",
             brokers: &[],
             launcher: 1,
@@ -79,7 +79,7 @@ impl Parts<'_> {
             loader: b"",
             rules: &[],
         });
-        let rules = [self.rule.clone()];
+        let rules = [self.rule];
         manifest.entry(&NewEntry {
             variant: self.entry_variant,
             name: b"app",
@@ -92,7 +92,7 @@ impl Parts<'_> {
             member: self.member,
             name: b"qemu-user",
             version: b"10.0",
-            rules: &[NewRule { kind: RuleKind::Program, name: b"", value: b"" }],
+            rules: &[Rule::Program],
         });
         manifest.notice(&NewNotice {
             subject: 3,
@@ -122,13 +122,10 @@ fn a_whole_manifest_reads_back_as_it_was_written() {
     let entry = manifest.entries(&variant).next().expect("one entry");
     assert_eq!((variant.target, entry.name, entry.path), (Arch::Riscv64, &b"app"[..], &b"usr/bin/app"[..]));
     let rule = manifest.rules(entry.rules).next().expect("one rule");
-    assert_eq!((rule.kind, rule.name, rule.value), (RuleKind::SetVariable, &b"LANG"[..], &b"C.UTF-8"[..]));
+    assert_eq!(rule, Rule::SetVariable { name: &b"LANG"[..], value: &b"C.UTF-8"[..] });
     let translator = manifest.translators().next().expect("one translator");
     assert_eq!(translator.key.to_string(), "riscv64-on-x86_64");
-    assert_eq!(
-        manifest.rules(translator.rules).map(|rule| rule.kind).collect::<Vec<_>>(),
-        [RuleKind::Program]
-    );
+    assert_eq!(manifest.rules(translator.rules).collect::<Vec<_>>(), [Rule::Program]);
     assert_eq!(manifest.notices().next().map(|notice| notice.licence), Some(&b"GPL-2.0-only"[..]));
     assert_eq!(variant.shared, None);
     let bytes = Parts { shared: Some(2), ..Parts::good() }.encode().expect("a good manifest");
@@ -191,28 +188,46 @@ fn a_raw_blob_with_two_lengths_and_an_app_that_is_no_tree_are_refused() {
 
 #[test]
 fn a_rule_that_makes_no_sense_is_refused() {
-    let rules = [
-        (RuleKind::SetVariable, &b""[..], &b"x"[..]),
-        (RuleKind::SetVariable, b"A=B", b"x"),
-        (RuleKind::TreeVariable, b"", b"/x"),
-        (RuleKind::TreeVariable, b"A=B", b"/x"),
-        (RuleKind::UnsetVariable, b"A", b"x"),
-        (RuleKind::Argument, b"A", b"x"),
-        (RuleKind::Pages, b"A", b"4096"),
-        (RuleKind::Argument, b"", b"a\0b"),
-        (RuleKind::Tree, b"a\0b", b""),
-        (RuleKind::Tree, b"", b"a\0b"),
+    let rules: [Rule<&[u8]>; 7] = [
+        Rule::SetVariable { name: b"", value: b"x" },
+        Rule::SetVariable { name: b"A=B", value: b"x" },
+        Rule::TreeVariable { name: b"", after: b"/x" },
+        Rule::TreeVariable { name: b"A=B", after: b"/x" },
+        Rule::Argument(b"a\0b"),
+        Rule::Tree { before: b"a\0b", after: b"" },
+        Rule::Tree { before: b"", after: b"a\0b" },
     ];
-    for (kind, name, value) in rules {
-        let parts = Parts { rule: NewRule { kind, name, value }, ..Parts::good() };
-        assert_eq!(parts.refusal(), Some(FormatError::Name), "{kind:?} {name:?} {value:?}");
+    for rule in rules {
+        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), Some(FormatError::Name), "{rule:?}");
     }
-    let empty_argument = NewRule { kind: RuleKind::Argument, name: b"", value: b"" };
-    assert_eq!(Parts { rule: empty_argument, ..Parts::good() }.refusal(), None);
+    assert_eq!(Parts { rule: Rule::Argument(b""), ..Parts::good() }.refusal(), None);
     // What stands before the tree's path and behind it: each may be nothing.
-    for (name, value) in [(&b""[..], &b""[..]), (b"-I", b""), (b"", b"/lib"), (b"--with=", b"/lib")] {
-        let rule = NewRule { kind: RuleKind::Tree, name, value };
-        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), None, "{name:?} {value:?}");
+    for (before, after) in [(&b""[..], &b""[..]), (b"-I", b""), (b"", b"/lib"), (b"--with=", b"/lib")] {
+        let rule = Rule::Tree { before, after };
+        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), None, "{rule:?}");
+    }
+}
+
+/// What no writer can make: a name or a value where the kind of a row has none, and kinds that there are not.
+#[test]
+fn a_rule_with_a_field_that_its_kind_does_not_use_is_refused() {
+    let rule = Rule::SetVariable { name: &b"A"[..], value: b"4096" };
+    let bytes = Parts { rule, ..Parts::good() }.encode().expect("a good manifest");
+    let row = 40 + 6 * 96 + 8 + 28 + 32 + 44;
+    let with_kind = |kind: u16| {
+        let mut bytes = bytes.clone();
+        bytes[row..row + 2].copy_from_slice(&kind.to_le_bytes());
+        Manifest::decode(&bytes, BLOBS_END).err()
+    };
+    let of_both = [4, 16, 17, 20];
+    for kind in of_both {
+        assert_eq!(with_kind(kind), None, "kind {kind} uses both");
+    }
+    for kind in (1..=7).chain(16..=20).filter(|kind| !of_both.contains(kind)) {
+        assert_eq!(with_kind(kind), Some(FormatError::Name), "kind {kind} uses one at most");
+    }
+    for kind in [0, 8, 15, 21, u16::MAX] {
+        assert_eq!(with_kind(kind), Some(FormatError::UnknownKind(Part::Manifest)), "kind {kind}");
     }
 }
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EmulatorKey, RuleKind};
+use bundle::{Arch, Digest, EmulatorKey, OwnedRule, Rule};
 use debian::digest;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use crate::calling::{self, OwnRule};
+use crate::calling;
 use crate::catalogue::{Catalogue, NoEmulator};
 use crate::elf_check::{self, ElfFault};
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
@@ -35,7 +35,7 @@ pub struct Own {
     /// Its version.
     pub version: String,
     /// Its command line and probe.
-    pub rules: Vec<OwnRule>,
+    pub rules: Vec<OwnedRule>,
     program: PathBuf,
     sha256: Option<Digest>,
     licence: Option<String>,
@@ -197,7 +197,7 @@ impl Translators {
 impl Own {
     /// Whether the launcher probes it before use.
     pub fn is_probed(&self) -> bool {
-        self.rules.iter().any(|(kind, ..)| *kind == RuleKind::Probe)
+        self.rules.iter().any(|rule| rule.probe().is_some())
     }
 
     /// Whether the file has its program's digest.
@@ -260,60 +260,52 @@ impl Row {
         })
     }
 
-    fn rules(&self, key: EmulatorKey) -> Result<Vec<OwnRule>, String> {
-        let mut rules = if let Some(words) = &self.arguments {
-            words.iter().map(|word| argument(word)).collect::<Result<Vec<_>, _>>()?
-        } else {
-            let rules = calling::qemu(key, false).into_iter();
-            rules.filter(|(kind, ..)| kind.is_argument()).collect()
+    fn rules(&self, key: EmulatorKey) -> Result<Vec<OwnedRule>, String> {
+        let mut rules = match &self.arguments {
+            Some(words) => words.iter().map(|word| argument(word)).collect::<Result<Vec<_>, _>>()?,
+            None => calling::qemu_arguments(key),
         };
-        let needs = |kind: RuleKind, word: &str| {
-            let there = rules.iter().any(|(other, ..)| *other == kind);
-            if there { Ok(()) } else { Err(format!("`arguments` lacks `{word}`")) }
+        let needs = |rule: &OwnedRule, word: &str| {
+            if rules.contains(rule) { Ok(()) } else { Err(format!("`arguments` lacks `{word}`")) }
         };
-        needs(RuleKind::Program, "{program}")?;
-        needs(RuleKind::Rest, "{arguments}")?;
-        let named =
-            |kind, name: &str, value: &str| (kind, name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        rules.extend(self.unset_prefix.iter().map(|name| named(RuleKind::UnsetPrefix, name, "")));
-        rules.extend(self.unset.iter().map(|name| named(RuleKind::UnsetVariable, name, "")));
-        rules.extend(self.default.iter().map(|(name, value)| named(RuleKind::DefaultVariable, name, value)));
-        rules.extend(self.set.iter().map(|(name, value)| named(RuleKind::SetVariable, name, value)));
-        rules.extend(self.probe.iter().map(|word| named(RuleKind::Probe, "", word)));
+        needs(&Rule::Program, "{program}")?;
+        needs(&Rule::Rest, "{arguments}")?;
+        let bytes = |text: &String| text.as_bytes().to_vec();
+        rules.extend(self.unset_prefix.iter().map(|name| Rule::UnsetPrefix(bytes(name))));
+        rules.extend(self.unset.iter().map(|name| Rule::UnsetVariable(bytes(name))));
+        let default = self.default.iter();
+        rules.extend(
+            default.map(|(name, value)| Rule::DefaultVariable { name: bytes(name), value: bytes(value) }),
+        );
+        let set = self.set.iter();
+        rules.extend(set.map(|(name, value)| Rule::SetVariable { name: bytes(name), value: bytes(value) }));
+        rules.extend(self.probe.iter().map(|word| Rule::Probe(bytes(word))));
         rules.extend(match self.pages {
-            Some(pages) => Some(named(RuleKind::Pages, "", &pages.to_string())),
+            Some(pages) => Some(Rule::Pages(bytes(&pages.to_string()))),
             None => calling::pages(key, &self.name, &self.version),
         });
-        let fits = |(kind, name, value): &OwnRule| {
-            let needs_name = kind.is_environment();
-            !name.contains(&0)
-                && !value.contains(&0)
-                && !name.contains(&b'=')
-                && (!needs_name || !name.is_empty())
-        };
-        if rules.iter().all(fits) {
+        if rules.iter().all(Rule::is_valid) {
             Ok(rules)
         } else {
-            Err("a variable's name is empty or contains `=`, or a value contains a NUL byte".into())
+            Err("a variable's name is empty or has a `=`, or a text holds a NUL byte".into())
         }
     }
 }
 
 /// A word of `arguments`: a placeholder in braces, or a literal.
-fn argument(word: &str) -> Result<OwnRule, String> {
-    let kind = match word {
-        "{argv0}" => RuleKind::Argv0,
-        "{program}" => RuleKind::Program,
-        "{tree}" => RuleKind::Tree,
-        "{arguments}" => RuleKind::Rest,
+fn argument(word: &str) -> Result<OwnedRule, String> {
+    Ok(match word {
+        "{argv0}" => Rule::Argv0,
+        "{program}" => Rule::Program,
+        "{tree}" => Rule::Tree { before: Vec::new(), after: Vec::new() },
+        "{arguments}" => Rule::Rest,
         other if other.contains('{') || other.contains('}') => {
             return Err(format!(
                 "`{other}` is not a placeholder; those are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
             ));
         }
-        literal => return Ok((RuleKind::Argument, Vec::new(), literal.as_bytes().to_vec())),
-    };
-    Ok((kind, Vec::new(), Vec::new()))
+        literal => Rule::Argument(literal.as_bytes().to_vec()),
+    })
 }
 
 #[cfg(test)]
@@ -379,7 +371,6 @@ mod tests {
     #[test]
     fn without_arguments_of_its_own_it_is_called_as_qemu_is() {
         let own = read(ROW).expect("readable").of(PAIR)[0].clone();
-        let kinds: Vec<RuleKind> = own.rules.iter().map(|(kind, ..)| *kind).collect();
-        assert_eq!(kinds, [RuleKind::Argument, RuleKind::Argv0, RuleKind::Program, RuleKind::Rest]);
+        assert_eq!(own.rules, [Rule::Argument(b"-0".to_vec()), Rule::Argv0, Rule::Program, Rule::Rest]);
     }
 }

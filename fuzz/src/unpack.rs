@@ -40,7 +40,7 @@ fn decode(mut frame: &[u8]) -> Option<Vec<u8>> {
         frame = later;
         Some(())
     };
-    let decoder = Decoder::open(&mut fill)?;
+    let mut decoder = Decoder::open(&mut fill)?;
     let (mut all, mut piece) = (Vec::new(), [0; 4093]);
     loop {
         match decoder.read(&mut fill, &mut piece)? {

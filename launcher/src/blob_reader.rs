@@ -1,10 +1,13 @@
 //! A blob's unpacked bytes as a stream that hashes what it gives out. Nothing read from it may be used before
 //! [`BlobReader::finish`] has said that length and digest are right.
 
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use bundle::{Blob, Encoding};
 
 use crate::bundle_file::BundleFile;
-use crate::bytes::{keep, zeroed};
 use crate::error::Error;
 use crate::hash::Sha256;
 use crate::progress::Progress;
@@ -18,7 +21,7 @@ struct Stored<'a> {
     file: &'a BundleFile<'a>,
     offset: u64,
     left: u64,
-    buffer: &'static mut [u8],
+    buffer: Vec<u8>,
     /// The part of `buffer` that has not been given out.
     ready: core::ops::Range<usize>,
 }
@@ -55,7 +58,7 @@ pub struct BlobReader<'a> {
     blob: Blob<'a>,
     stored: Stored<'a>,
     /// Unpacks what is stored; raw bytes need none.
-    zstd: Option<&'static mut Zstd>,
+    zstd: Option<Box<Zstd>>,
     hasher: Sha256,
     left: u64,
     progress: Option<&'static Progress>,
@@ -63,28 +66,21 @@ pub struct BlobReader<'a> {
 
 impl<'a> BlobReader<'a> {
     /// Starts reading `blob` of `file`.
-    pub fn open(file: &'a BundleFile<'a>, blob: Blob<'a>) -> Result<&'a mut Self, Error> {
+    pub fn open(file: &'a BundleFile<'a>, blob: Blob<'a>) -> Result<Self, Error> {
         let mut stored =
-            Stored { file, offset: blob.offset(), left: blob.stored(), buffer: zeroed(PIECE), ready: 0..0 };
+            Stored { file, offset: blob.offset(), left: blob.stored(), buffer: vec![0; PIECE], ready: 0..0 };
         let zstd = match blob.encoding {
             Encoding::Raw => None,
             Encoding::Zstd | Encoding::TarZstd => {
                 Some(Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?)
             }
         };
-        Ok(keep(Self {
-            file,
-            blob,
-            stored,
-            zstd,
-            hasher: Sha256::begin(),
-            left: blob.length(),
-            progress: None,
-        }))
+        Ok(Self { file, blob, stored, zstd, hasher: Sha256::begin(), left: blob.length(), progress: None })
     }
 
     /// Shows from now on how far it is.
-    pub fn shown(&mut self, progress: Option<&'static Progress>) -> &mut Self {
+    #[must_use]
+    pub fn shown(mut self, progress: Option<&'static Progress>) -> Self {
         self.progress = progress;
         self
     }
@@ -120,8 +116,8 @@ impl<'a> BlobReader<'a> {
 
     /// Reads to the end and checks length and digest.
     pub fn finish(&mut self) -> Result<(), Error> {
-        let rest = zeroed(PIECE);
-        while self.read(rest)? != 0 {}
+        let mut rest = vec![0; PIECE];
+        while self.read(&mut rest)? != 0 {}
         let digest_fits = self.hasher.digest() == self.blob.digest();
         if self.left == 0 && digest_fits { Ok(()) } else { Err(self.damaged()) }
     }

@@ -1,7 +1,6 @@
 //! Byte strings: joined, as paths, and with numbers in them, without `core::fmt`.
 //!
-//! They are never freed: a launcher lives for a moment, its allocator takes nothing back, and without the code that frees
-//! them it is a third smaller.
+//! They are never freed: a launcher soon executes another program, and its allocator frees nothing.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -9,8 +8,6 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use bundle::cut;
-
-use crate::sys;
 
 /// Joins byte strings. Not inlined: nearly every message and path is made by it.
 #[inline(never)]
@@ -67,17 +64,21 @@ pub fn list<'a>(parts: impl Iterator<Item = &'a [u8]>, separator: &[u8]) -> &'st
 /// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked names.
 #[inline(never)]
 pub fn c_string(parts: &[&[u8]]) -> &'static CStr {
-    sys::c_str(join(&[join(parts), b"\0"]))
+    c_str(join(&[join(parts), b"\0"]))
 }
 
-/// The same with `?` in place of control codes: a name in a hostile bundle must not steer the terminal.
+/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is left out.
+pub fn c_str(bytes: &[u8]) -> &CStr {
+    CStr::from_bytes_until_nul(bytes).unwrap_or_default()
+}
+
+/// Text with `?` in place of control codes: a name in a hostile bundle must not steer the terminal.
 pub fn printable(text: &[u8]) -> &'static [u8] {
     let safe = |byte: &u8| if *byte == b'\n' || !byte.is_ascii_control() { *byte } else { b'?' };
     text.iter().map(safe).collect::<Vec<_>>().leak()
 }
 
-/// A value behind a pointer, which is never freed either: handed on in a register, where the value itself would be
-/// copied from result to result.
+/// A value behind a pointer, which is never freed either.
 pub fn keep<'a, T: 'a>(value: T) -> &'a mut T {
     Box::leak(Box::new(value))
 }

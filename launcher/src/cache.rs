@@ -2,7 +2,7 @@
 //!
 //! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A candidate is
 //! used only if it, the CPU's directory and the slot are real directories of our user, the first one closed to other writers, the
-//! others closed altogether; then whatever is inside was put there by us.
+//! others closed altogether; so everything inside was written by us.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -118,7 +118,7 @@ impl Cache {
         }
     }
 
-    /// The slot of a blob, filled by `fill` where it is not complete or must not be trusted (`afresh`).
+    /// The slot of a blob. `fill` fills it if it is incomplete, or if an older one must not be trusted (`afresh`).
     pub fn ensure(
         &self,
         digest: &Digest,

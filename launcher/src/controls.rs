@@ -4,9 +4,8 @@ use core::ffi::CStr;
 
 use bundle::cut;
 
-use crate::bytes::keep;
+use crate::bytes::{c_str, keep};
 use crate::error::Error;
-use crate::sys;
 
 /// What to do with the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +36,9 @@ pub enum AllowedRoute {
 }
 
 /// How programs that the app starts are attended to (`UNIBIN_CHILDREN`).
-#[cfg(feature = "children")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Children {
-    /// By whatever works here.
+    /// In the first way that works here.
     Auto,
     /// By a broker.
     Broker,
@@ -58,10 +56,8 @@ pub struct Controls<'a> {
     /// `UNIBIN_ROUTE`
     pub route: AllowedRoute,
     /// `UNIBIN_CHILDREN`; the launcher leaves it to the broker.
-    #[cfg(feature = "children")]
     pub children: Children,
     /// `UNIBIN_DAYS`: what was used within so many days, `UNIBIN_DO=gc` keeps; likewise.
-    #[cfg(feature = "children")]
     pub days: u32,
     /// `UNIBIN_LOG`: set, not empty and not `0`.
     pub log: bool,
@@ -83,57 +79,87 @@ pub struct Controls<'a> {
     pub preload: Option<&'a CStr>,
 }
 
+/// What `UNIBIN_DO=gc` keeps where `UNIBIN_DAYS` is not set.
+const DAYS: u32 = 30;
+
+/// The values as they stand in the environment; an empty one counts as not set.
+#[derive(Clone, Copy, Default)]
+struct Given<'a> {
+    task: Option<&'a CStr>,
+    route: Option<&'a CStr>,
+    children: Option<&'a CStr>,
+    days: Option<&'a CStr>,
+    log: Option<&'a CStr>,
+    verify: Option<&'a CStr>,
+    cache: Option<&'a CStr>,
+    emulator: Option<&'a CStr>,
+    options: Option<&'a CStr>,
+    entry: Option<&'a CStr>,
+    to: Option<&'a CStr>,
+    library_path: Option<&'a CStr>,
+    preload: Option<&'a CStr>,
+}
+
+impl<'a> Given<'a> {
+    fn read(environment: impl Iterator<Item = &'a CStr>) -> Self {
+        let mut given = Self::default();
+        for (name, value) in environment.filter_map(split) {
+            let field = match name {
+                b"DO" => &mut given.task,
+                b"ROUTE" => &mut given.route,
+                b"CHILDREN" => &mut given.children,
+                b"DAYS" => &mut given.days,
+                b"LOG" => &mut given.log,
+                b"VERIFY" => &mut given.verify,
+                b"CACHE" => &mut given.cache,
+                b"EMULATOR" => &mut given.emulator,
+                b"EMULATOR_OPTIONS" => &mut given.options,
+                b"ENTRY" => &mut given.entry,
+                b"TO" => &mut given.to,
+                b"LIBRARY_PATH" => &mut given.library_path,
+                b"PRELOAD" => &mut given.preload,
+                _ => continue,
+            };
+            *field = Some(value);
+        }
+        given
+    }
+}
+
 impl<'a> Controls<'a> {
     /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
     pub fn is_of_this_run(variable: &[u8]) -> bool {
-        let known = NAMES.get(..OF_THIS_RUN).unwrap_or_default();
-        variable.strip_prefix(PREFIX).is_some_and(|name| known.contains(&name))
+        variable.strip_prefix(PREFIX).is_some_and(|name| OF_THIS_RUN.contains(&name))
     }
 
     /// Reads the controls out of an environment. An empty value counts as not set.
     pub fn read(environment: impl Iterator<Item = &'a CStr>) -> Result<&'a Self, Error> {
-        let mut values = [None; NAMES.len()];
-        for variable in environment {
-            if let Some((name, value)) = split(variable)
-                && let Some(at) = NAMES.iter().position(|known| *known == name)
-                && let Some(slot) = values.get_mut(at)
-            {
-                *slot = Some(value);
-            }
-        }
-        let [task, route, emulator, options, entry, to, library_path, preload, _, log, verify, cache, ..] =
-            values;
+        let given = Given::read(environment);
         let is_on = |value: Option<&CStr>| value.is_some_and(|value| value.to_bytes() != b"0");
         // The app may change its working directory before it starts a program from the cache.
-        if let Some(cache) = cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
+        if let Some(cache) = given.cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
             return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a directory"));
         }
+        let tasks = "it takes info, notices, verify, extract, gc or run";
         Ok(keep(Self {
-            task: choice(NAMES[0], task, &TASKS, "it takes info, notices, verify, extract, gc or run")?,
-            route: choice(NAMES[1], route, &ROUTES, "it takes native, emulated or any")?,
-            #[cfg(feature = "children")]
+            task: choice(b"DO", given.task, &TASKS, tasks)?,
+            route: choice(b"ROUTE", given.route, &ROUTES, "it takes native, emulated or any")?,
             children: choice(
                 b"CHILDREN",
-                values[OF_THIS_RUN - 1],
+                given.children,
                 &CHILDREN,
                 "it takes auto, broker, binfmt or none",
             )?,
-            #[cfg(feature = "children")]
-            days: match values[NAMES.len() - 1] {
-                None => 30,
-                Some(days) => days.to_str().ok().and_then(|days| days.parse().ok()).ok_or_else(|| {
-                    Error::bad_control(b"DAYS", days.to_bytes(), "it takes a number of days")
-                })?,
-            },
-            log: is_on(log),
-            verify: is_on(verify),
-            cache,
-            emulator,
-            options,
-            entry: entry.map(CStr::to_bytes),
-            to,
-            library_path,
-            preload,
+            days: given.days.map_or(Ok(DAYS), days)?,
+            log: is_on(given.log),
+            verify: is_on(given.verify),
+            cache: given.cache,
+            emulator: given.emulator,
+            options: given.options,
+            entry: given.entry.map(CStr::to_bytes),
+            to: given.to,
+            library_path: given.library_path,
+            preload: given.preload,
         }))
     }
 }
@@ -141,9 +167,8 @@ impl<'a> Controls<'a> {
 /// What all variables begin with.
 const PREFIX: &[u8] = b"UNIBIN_";
 
-/// The variables without that, in the order in which [`Controls::read`] takes them apart. A table, since comparing with each name in
-/// turn is much code.
-static NAMES: [&[u8]; OF_THIS_RUN + 3 + cfg!(feature = "children") as usize] = [
+/// The variables without that which speak of this run only. The others are meant for every bundle that the app may start.
+const OF_THIS_RUN: [&[u8]; 9] = [
     b"DO",
     b"ROUTE",
     b"EMULATOR",
@@ -153,21 +178,18 @@ static NAMES: [&[u8]; OF_THIS_RUN + 3 + cfg!(feature = "children") as usize] = [
     b"LIBRARY_PATH",
     b"PRELOAD",
     b"CHILDREN",
-    b"LOG",
-    b"VERIFY",
-    b"CACHE",
-    #[cfg(feature = "children")]
-    b"DAYS",
 ];
 
-/// So many of them speak of this run only.
-const OF_THIS_RUN: usize = 9;
+fn days(value: &CStr) -> Result<u32, Error> {
+    let days = value.to_str().ok().and_then(|days| days.parse().ok());
+    days.ok_or_else(|| Error::bad_control(b"DAYS", value.to_bytes(), "it takes a number of days"))
+}
 
 /// Name, without [`PREFIX`], and value of one of our variables with a value; `None` for all others.
 fn split(variable: &CStr) -> Option<(&[u8], &CStr)> {
     let (name, value) = cut(variable.to_bytes_with_nul(), b'=');
     let name = name.strip_prefix(PREFIX)?;
-    let value = sys::c_str(value?);
+    let value = c_str(value?);
     (!value.is_empty()).then_some((name, value))
 }
 
@@ -181,7 +203,6 @@ const TASKS: [(&[u8], Task); 6] = [
 ];
 const ROUTES: [(&[u8], AllowedRoute); 3] =
     [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];
-#[cfg(feature = "children")]
 const CHILDREN: [(&[u8], Children); 4] = [
     (b"auto", Children::Auto),
     (b"broker", Children::Broker),

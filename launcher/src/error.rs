@@ -13,8 +13,8 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 /// Exit code when the program is not found.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
-/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide:
-/// results come back in registers, which makes the launcher a quarter smaller.
+/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide, so
+/// that results come back in registers.
 #[derive(Clone, Copy)]
 pub struct Error(&'static Failure);
 
@@ -108,7 +108,7 @@ impl Error {
         )
     }
 
-    /// Nobody can tell what is in use.
+    /// What is in use cannot be found out.
     #[cfg(feature = "children")]
     pub fn no_processes(errno: Errno) -> Self {
         Self::new(
@@ -195,7 +195,6 @@ impl Error {
     }
 
     /// A translator that the kernel's pages are too large for.
-    #[cfg(feature = "children")]
     pub fn pages_too_large(name: &[u8], pages: &[u8], most: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
@@ -236,7 +235,7 @@ impl Error {
         )
     }
 
-    /// The kernel refuses to execute, for a reason that no other directory mends.
+    /// The kernel refuses to execute, for a reason that is the same in every directory.
     pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
         let hint: &[u8] = match errno {
             Errno::E2BIG => b"\nhint: arguments and environment together are limited by `ulimit -s`",
@@ -267,7 +266,7 @@ impl Error {
     }
 }
 
-/// A system call that fails rules out the directory that it was about; whoever knows better says so.
+/// A failed system call rules out the directory that it was about, unless the caller says otherwise.
 impl From<Errno> for Error {
     #[inline(never)]
     fn from(errno: Errno) -> Self {

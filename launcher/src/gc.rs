@@ -1,7 +1,7 @@
-//! `UNIBIN_DO=gc`: what bundles have unpacked in this user's caches and nobody has used for long goes, by whichever bundle is
-//! asked. What a living process uses stays, and what a run is unpacking now. `unibin cache gc` does the same where unibin is.
+//! `UNIBIN_DO=gc`: removes from this user's caches what has not been used for long, whichever bundle has unpacked it. What a running
+//! process uses stays, and so does what is being unpacked. `unibin cache gc` does the same.
 //!
-//! The broker has it; the launcher has no room.
+//! Only the broker does this, which keeps launchers small.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -110,7 +110,7 @@ fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
     Ok(())
 }
 
-/// By way of another name, so that nobody ever starts from half of it.
+/// Renames it first, so that no run ever starts from half of it.
 fn remove(cache: &Cache, name: &CStr) -> bool {
     let here = cache.dir().at();
     let aside = c_string(&[crate::cache::UNFINISHED, b"removed-", decimal(u64::from(sys::getpid()))]);
@@ -159,7 +159,7 @@ fn used_by_processes() -> Result<Vec<Name>, Error> {
             continue;
         }
         seen_self |= pid == own;
-        // A process may end, or not be ours to look at; the one tells nothing, the other is never of this user's cache.
+        // A process may end meanwhile, or belong to another user: then it cannot use this user's cache.
         for told in [c"maps", c"cmdline"] {
             let path = c_string(&[pid, b"/", told.to_bytes()]);
             if let Ok(file) = sys::openat(proc.at(), path, OFlags::READ, 0) {

@@ -4,28 +4,30 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Manifest, Rule, RuleKind, Rules, Translator, cut, has};
+use bundle::{Arch, Manifest, QEMU_RULES, Rule, Translator, cut, has};
 
 use crate::absolute::absolute;
-use crate::bytes::c_string;
+use crate::attempt::Run;
+use crate::bytes::{c_string, join};
 use crate::controls::Controls;
-use crate::route::{HOST, Route};
-use crate::run::Run;
-use crate::start::Start;
+use crate::route::HOST;
 use crate::sys::Argv;
 
-/// How QEMU's user-mode emulators are called when the bundle has no rules for it: `-0 ARGV0 PROGRAM ARGUMENTS`.
-pub const QEMU_RULES: [Rule<'static>; 4] = [
-    Rule { kind: RuleKind::Argument, name: b"", value: b"-0" },
-    Rule { kind: RuleKind::Argv0, name: b"", value: b"" },
-    Rule { kind: RuleKind::Program, name: b"", value: b"" },
-    Rule { kind: RuleKind::Rest, name: b"", value: b"" },
-];
+/// By what the app is run.
+#[derive(Clone, Copy)]
+pub enum Translation<'t> {
+    /// By the kernel.
+    Native,
+    /// By an emulator of the bundle.
+    By(&'t Translator<'t>),
+    /// By the emulator that `UNIBIN_EMULATOR` names.
+    UsersEmulator,
+}
 
 /// Arguments and environment of one execution.
 pub struct Launch<'a> {
     arguments: Vec<&'a CStr>,
-    environment: Vec<&'a CStr>,
+    environment: Environment<'a>,
 }
 
 /// What the rules' placeholders stand for.
@@ -34,40 +36,15 @@ pub struct Places<'a> {
     pub program: &'a CStr,
     /// The tree's path.
     pub tree: &'a CStr,
-    /// Variables that the way of attending to children needs, `NAME=VALUE`.
-    #[cfg(feature = "children")]
+}
+
+/// What attending to the programs that the app starts adds to its environment; empty where nothing attends to them.
+#[derive(Default)]
+pub struct Attended {
+    /// Variables that the kernel's way of starting emulators needs, `NAME=VALUE`.
     pub variables: Vec<&'static CStr>,
-    /// The tree's directories of programs, which come before the caller's in `PATH`; empty where nothing attends to children.
-    #[cfg(feature = "children")]
+    /// The tree's directories of programs, which come before the caller's in `PATH`.
     pub programs: &'static [u8],
-}
-
-impl<'a> Places<'a> {
-    /// Where a program and its tree are.
-    pub fn new(program: &'a CStr, tree: &'a CStr) -> Self {
-        Self {
-            program,
-            tree,
-            #[cfg(feature = "children")]
-            variables: Vec::new(),
-            #[cfg(feature = "children")]
-            programs: b"",
-        }
-    }
-}
-
-impl<'a> Places<'a> {
-    /// The argument that a rule of kind argument or tree stands for; one of kind argument has no name.
-    fn argument(&self, rule: &Rule<'_>) -> &'a CStr {
-        let tree = if rule.kind == RuleKind::Tree { self.tree.to_bytes() } else { b"" };
-        c_string(&[rule.name, tree, rule.value])
-    }
-
-    /// The variable that a rule stands for that sets one.
-    fn variable(&self, rule: &Rule<'_>) -> &'a CStr {
-        let tree = if rule.kind == RuleKind::TreeVariable { self.tree.to_bytes() } else { b"" };
-        c_string(&[rule.name, b"=", tree, rule.value])
-    }
 }
 
 impl<'a> Launch<'a> {
@@ -78,86 +55,58 @@ impl<'a> Launch<'a> {
 
     /// `envp` for execve(2).
     pub fn environment(&self) -> Argv<'_> {
-        list(&self.environment)
+        list(&self.environment.0)
     }
 
     /// The same as strings.
-    #[cfg(feature = "children")]
-    pub fn environment_strings(&self) -> impl Iterator<Item = &'a CStr> + use<'_, 'a> {
-        self.environment.iter().copied()
+    pub fn environment_strings(self) -> Vec<&'a CStr> {
+        self.environment.0
     }
 
-    /// Builds what the run's route needs to execute its entry. `translator` is the one that is tried now; `None` for the native
-    /// route and for an emulator of the user's.
+    /// Builds what is needed to execute the run's entry.
     pub fn build(
-        &Run { start, controls, manifest, ref route, ref entry, .. }: &Run<'a>,
-        translator: Option<&Translator<'_>>,
+        run: &Run<'a>,
+        translation: Translation<'_>,
         places: &Places<'a>,
+        attended: &Attended,
     ) -> Self {
-        let mut environment = Environment::of(start);
-        let mut rest = Vec::new();
-        let mut argv0 = start.argv0;
-        for rules in [route.variant().rules, entry.rules] {
-            for rule in manifest.rules(rules) {
-                environment.apply(&rule, places);
-                match rule.kind {
-                    RuleKind::Argument | RuleKind::Tree => rest.push(places.argument(&rule)),
-                    // Natively it is found by this alone.
-                    RuleKind::Program => argv0 = places.program,
-                    _ => {}
-                }
-            }
+        let &Run { start, controls, manifest, ref route, ref entry, .. } = run;
+        let tree = places.tree.to_bytes();
+        let mut environment = Environment(start.process.env().to_vec());
+        let mut app = App { arguments: Vec::new(), by_path: false };
+        for rule in manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules)) {
+            rule.change_environment(tree, &mut environment);
         }
-        rest.extend_from_slice(&start.arguments);
+        // An entry that is a script is its interpreter, and the script the first argument.
+        for rule in manifest.rules(entry.rules).chain(manifest.rules(route.variant().rules)) {
+            rule.start_app(tree, &mut app);
+        }
+        app.arguments.extend_from_slice(&start.arguments);
 
-        let mut arguments = Vec::from([start.argv0]);
-        if let Route::Emulated(variant, _) = route {
-            environment.remove_prefix(b"QEMU_");
-            arguments.extend(option_words(controls).map(|word| c_string(&[word])));
-            let mut apply = |rule: &Rule<'_>| {
-                environment.apply(rule, places);
-                match rule.kind {
-                    RuleKind::Argument | RuleKind::Tree => arguments.push(places.argument(rule)),
-                    RuleKind::Argv0 => arguments.push(start.argv0),
-                    RuleKind::Program => arguments.push(places.program),
-                    RuleKind::Rest => arguments.append(&mut rest),
-                    RuleKind::Probe
-                    | RuleKind::Pages
-                    | RuleKind::SetVariable
-                    | RuleKind::DefaultVariable
-                    | RuleKind::UnsetVariable
-                    | RuleKind::UnsetPrefix
-                    | RuleKind::TreeVariable => {}
+        let arguments = match translation {
+            Translation::Native => {
+                let mut arguments = Vec::from([if app.by_path { places.program } else { start.argv0 }]);
+                arguments.append(&mut app.arguments);
+                arguments
+            }
+            Translation::By(_) | Translation::UsersEmulator => {
+                bundle::Environment::unset_prefix(&mut environment, b"QEMU_");
+                let mut call = Call {
+                    arguments: Vec::from([start.argv0]),
+                    argv0: start.argv0,
+                    program: places.program,
+                    rest: app.arguments,
+                };
+                call.arguments.extend(option_words(controls).map(|word| c_string(&[word])));
+                for rule in rules_of(manifest, route.variant().target, translation) {
+                    rule.change_environment(tree, &mut environment);
+                    rule.call_translator(tree, &mut call);
                 }
-            };
-            match rules_of(manifest, variant.target, translator) {
-                Some(rules) => manifest.rules(rules).for_each(|rule| apply(&rule)),
-                None => QEMU_RULES.iter().for_each(apply),
+                call.arguments
             }
-        } else {
-            arguments = Vec::from([argv0]);
-            arguments.append(&mut rest);
-        }
-        environment.remove(&|name| Controls::is_of_this_run(name));
-        for (name, value) in
-            [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
-        {
-            if let Some(value) = value {
-                environment.set(name, value.to_bytes());
-            }
-        }
-        #[cfg(feature = "children")]
-        {
-            for variable in &places.variables {
-                let (name, value) = cut(variable.to_bytes(), b'=');
-                environment.set(name, value.unwrap_or_default());
-            }
-            environment.prepend_to_path(places.programs);
-        }
-        environment.set(b"UNIBIN_FILE", absolute(start.bundle.to_bytes()));
-        environment.set(b"UNIBIN_HOST", HOST.name().as_bytes());
-        environment.set(b"UNIBIN_TARGET", route.variant().target.name().as_bytes());
-        Self { arguments, environment: environment.0 }
+        };
+        environment.finish(run, attended);
+        Self { arguments, environment }
     }
 }
 
@@ -168,58 +117,95 @@ pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8
     options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
 }
 
-/// How an emulator is called: one of the user's like the bundle's own for the same target, this host's before any other's; `None`
-/// where the bundle does not say.
-pub fn rules_of(
-    manifest: &Manifest<'_>,
-    target: bundle::Arch,
-    translator: Option<&Translator<'_>>,
-) -> Option<Rules> {
-    translator.map_or_else(
-        || {
-            let first = |fits: &dyn Fn(&Translator<'_>) -> bool| {
-                manifest.translators().find(|each| each.key.target == target && fits(each))
-            };
-            // The launcher has no room for this host's; where there is a broker, it is the broker that builds the call.
-            let own = if cfg!(feature = "children") { first(&|each| each.key.host == HOST) } else { None };
-            own.or_else(|| first(&|_| true)).map(|translator| translator.rules)
-        },
-        |translator| Some(translator.rules),
-    )
+/// How an emulator for programs of `target` is called: one of the user's like the bundle's own for that target, this host's before
+/// any other's, and as QEMU is where the bundle has none.
+pub fn rules_of<'m>(
+    manifest: &Manifest<'m>,
+    target: Arch,
+    translation: Translation<'_>,
+) -> Vec<Rule<&'m [u8]>> {
+    let rules = match translation {
+        Translation::Native => return Vec::new(),
+        Translation::By(translator) => Some(translator.rules),
+        Translation::UsersEmulator => {
+            let of_target = || manifest.translators().filter(|each| each.key.target == target);
+            let of_host = of_target().find(|each| each.key.host == HOST);
+            of_host.or_else(|| of_target().next()).map(|translator| translator.rules)
+        }
+    };
+    rules.map_or_else(|| QEMU_RULES.to_vec(), |rules| manifest.rules(rules).collect())
+}
+
+/// The arguments that an app's rules give it.
+struct App<'a> {
+    arguments: Vec<&'a CStr>,
+    by_path: bool,
+}
+
+impl bundle::AppArguments for App<'_> {
+    fn argument(&mut self, parts: [&[u8]; 3]) {
+        self.arguments.push(c_string(&parts));
+    }
+
+    fn argv0_is_program(&mut self) {
+        self.by_path = true;
+    }
+}
+
+/// A translator's arguments, and what stands in them for the app.
+struct Call<'a> {
+    arguments: Vec<&'a CStr>,
+    argv0: &'a CStr,
+    program: &'a CStr,
+    rest: Vec<&'a CStr>,
+}
+
+impl bundle::TranslatorArguments for Call<'_> {
+    fn argument(&mut self, parts: [&[u8]; 3]) {
+        self.arguments.push(c_string(&parts));
+    }
+
+    fn argv0(&mut self) {
+        self.arguments.push(self.argv0);
+    }
+
+    fn program(&mut self) {
+        self.arguments.push(self.program);
+    }
+
+    fn rest(&mut self) {
+        self.arguments.append(&mut self.rest);
+    }
 }
 
 /// The app's environment: the caller's, in the caller's order, changed only as documented.
-struct Environment<'a>(Vec<&'a CStr>);
+pub struct Environment<'a>(pub Vec<&'a CStr>);
 
-impl<'a> Environment<'a> {
-    fn of(start: &Start<'a>) -> Self {
-        Self(start.process.env().to_vec())
-    }
+impl Environment<'_> {
+    /// What is done for every app, after its rules.
+    fn finish(&mut self, run: &Run<'_>, attended: &Attended) {
+        use bundle::Environment as _;
 
-    fn apply(&mut self, rule: &Rule<'_>, places: &Places<'a>) {
-        match rule.kind {
-            RuleKind::DefaultVariable if self.has(rule.name) => {}
-            RuleKind::SetVariable | RuleKind::DefaultVariable | RuleKind::TreeVariable => {
-                self.remove_all(&[rule.name]);
-                self.0.push(places.variable(rule));
+        let controls = run.controls;
+        self.remove(&|name| Controls::is_of_this_run(name));
+        for (name, value) in
+            [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
+        {
+            if let Some(value) = value {
+                self.set(name, [value.to_bytes(), b""]);
             }
-            RuleKind::UnsetVariable => self.remove_all(&[rule.name]),
-            RuleKind::UnsetPrefix => self.remove_prefix(rule.name),
-            _ => {}
         }
-    }
-
-    fn has(&self, name: &[u8]) -> bool {
-        self.0.iter().any(|variable| name_of(variable) == name)
-    }
-
-    fn set(&mut self, name: &[u8], value: &[u8]) {
-        self.remove_all(&[name]);
-        self.0.push(c_string(&[name, b"=", value]));
+        for variable in &attended.variables {
+            let (name, value) = cut(variable.to_bytes(), b'=');
+            self.set(name, [value.unwrap_or_default(), b""]);
+        }
+        self.prepend_to_path(attended.programs);
+        self.set(b"UNIBIN_FILE", [absolute(run.start.bundle.to_bytes()), b""]);
+        self.set(b"UNIBIN_HOST", [HOST.name().as_bytes(), b""]);
+        self.set(b"UNIBIN_TARGET", [run.route.variant().target.name().as_bytes(), b""]);
     }
 
     /// Where there is no `PATH`, each libc has directories of its own to look in; so it stays.
-    #[cfg(feature = "children")]
     fn prepend_to_path(&mut self, directories: &[u8]) {
         let path = self.0.iter_mut().find(|variable| name_of(variable) == b"PATH");
         if let (Some(path), false) = (path, directories.is_empty()) {
@@ -228,17 +214,27 @@ impl<'a> Environment<'a> {
         }
     }
 
-    fn remove_all(&mut self, names: &[&[u8]]) {
-        self.remove(&|name| names.contains(&name));
-    }
-
-    fn remove_prefix(&mut self, prefix: &[u8]) {
-        self.remove(&|name| name.starts_with(prefix));
-    }
-
-    /// Takes any condition by reference, so that it is compiled once.
     fn remove(&mut self, goes: &dyn Fn(&[u8]) -> bool) {
         self.0.retain(|variable| !goes(name_of(variable)));
+    }
+}
+
+impl bundle::Environment for Environment<'_> {
+    fn is_set(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|variable| name_of(variable) == name)
+    }
+
+    fn set(&mut self, name: &[u8], value: [&[u8]; 2]) {
+        self.unset(name);
+        self.0.push(c_string(&[name, b"=", join(&value)]));
+    }
+
+    fn unset(&mut self, name: &[u8]) {
+        self.remove(&|other| other == name);
+    }
+
+    fn unset_prefix(&mut self, prefix: &[u8]) {
+        self.remove(&|name| name.starts_with(prefix));
     }
 }
 
@@ -251,4 +247,62 @@ pub fn list<'l>(strings: &[&'l CStr]) -> Argv<'l> {
     let mut list = Argv::new();
     list.extend(strings.iter().copied());
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use bundle::{
+        BlobKind, Digest, EmulatorKey, Encoding, ManifestBuilder, NewBlob, NewEntry, NewTranslator,
+        NewVariant,
+    };
+
+    use super::*;
+
+    /// A manifest with one translator for each of these hosts, whose only rule is an argument that names it.
+    fn manifest(hosts: &[Arch]) -> Vec<u8> {
+        let mut manifest = ManifestBuilder::new();
+        let mut blob = |kind, encoding, offset| {
+            manifest.blob(&NewBlob {
+                kind,
+                encoding,
+                offset,
+                stored: 1,
+                length: 1,
+                stored_digest: Digest([0; 32]),
+                digest: Digest([0; 32]),
+            })
+        };
+        let app = blob(BlobKind::App, Encoding::TarZstd, 0);
+        let emulator = blob(BlobKind::Emulator, Encoding::Zstd, 1);
+        let target = Arch::Alpha;
+        let variant =
+            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
+        manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
+        for host in hosts {
+            manifest.translator(&NewTranslator {
+                key: EmulatorKey { host: *host, target },
+                blob: emulator,
+                member: b"",
+                name: b"emulator",
+                version: b"1",
+                rules: &[Rule::Argument(host.name().as_bytes())],
+            });
+        }
+        manifest.finish(2).expect("the format allows it")
+    }
+
+    #[test]
+    fn an_emulator_of_the_users_is_called_as_this_hosts_own_before_any_other_is() {
+        let other = Arch::HOSTS.into_iter().find(|host| *host != HOST).expect("there are eight");
+        let rules = |hosts: &[Arch], target| {
+            let bytes = manifest(hosts);
+            let manifest = Manifest::decode(&bytes, 2).expect("it decodes");
+            let rules = rules_of(&manifest, target, Translation::UsersEmulator);
+            rules.iter().map(Rule::owned).collect::<Vec<_>>()
+        };
+        let named = |host: Arch| vec![Rule::Argument(host.name().as_bytes().to_vec())];
+        assert_eq!(rules(&[other, HOST], Arch::Alpha), named(HOST));
+        assert_eq!(rules(&[other], Arch::Alpha), named(other), "better than none");
+        assert_eq!(rules(&[other, HOST], Arch::Sparc), QEMU_RULES.map(|rule| rule.owned()), "as QEMU is");
+    }
 }

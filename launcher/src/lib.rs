@@ -3,7 +3,7 @@
 //! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
 //! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`] and
 //! [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and [`cache`] find a
-//! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what is executed; [`memory`] is the last resort;
+//! place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what [`execute`] executes; [`memory`] is the last resort;
 //! [`tasks`] and `gc` are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod absolute;
 #[path = "alloc.rs"] // `mod alloc` would hide the crate of that name
 mod allocator;
+pub mod attempt;
 pub mod blob_reader;
 pub mod bundle_file;
 pub mod bytes;
@@ -20,6 +21,7 @@ pub mod candidates;
 pub mod children;
 pub mod controls;
 pub mod error;
+pub mod execute;
 #[cfg(feature = "children")]
 pub mod gc;
 pub mod hash;
@@ -27,6 +29,7 @@ pub mod launch;
 pub mod log;
 pub mod memory;
 pub mod named;
+pub mod pages;
 pub mod probe;
 pub mod progress;
 pub mod route;

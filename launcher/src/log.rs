@@ -14,7 +14,7 @@ impl Log {
     /// Prints one step. The template is filled here, so that a silent run pays nothing for it.
     pub fn step(self, template: &str, values: &[&[u8]]) {
         if self.on {
-            // Nobody is left to tell when standard error is closed.
+            // If standard error is closed, there is nowhere else to report to.
             let _ = sys::stderr(lines(fill(template, values)));
         }
     }

@@ -1,23 +1,26 @@
 //! The last resort where no directory can be written or executed from: emulator and program live in memory only.
 //! Serves static programs; an app that needs its other files has to have a directory. Nothing is probed here, since nothing
-//! could be remembered: the first translator is taken.
+//! could be remembered: the first translator is taken that serves the kernel's pages.
 
+use core::convert::Infallible;
 use core::ffi::CStr;
 
 use bundle::{Blob, Encoding, Translator};
 
+use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
 use crate::bytes::{c_string, decimal, zeroed};
 use crate::error::Error;
-use crate::launch::{Launch, Places};
+use crate::execute::{execute as execute_path, not_executed};
+use crate::launch::{Attended, Launch, Places, Translation};
+use crate::pages;
 use crate::route::Route;
-use crate::run::Run;
 use crate::sys::{self, Disposition, Fd};
 use crate::tar::{Kind, TarReader};
 use crate::unpack::{PIECE, write_content, write_file};
 
 /// Returns only when nothing was executed.
-pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
+pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
     if !run.route.variant().loader.is_empty() {
         return Err(Error::of_candidate("its program needs its libraries in a directory", &[]));
     }
@@ -26,21 +29,27 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
     let path = path_of(&program);
-    let places = Places::new(path, c"/");
+    let places = Places { program: path, tree: c"/" };
     match &run.route {
-        Route::Native(_) => Ok(execute_fd(run, &program, None, &places, callers_signal)),
-        Route::Emulated(..) if run.controls.emulator.is_some() => {
+        Route::Native(_) => execute_fd(run, &program, Translation::Native, &places, callers_signal),
+        Route::UsersEmulator(_, emulator) => {
             sys::file_size_signal(callers_signal);
-            Ok(run.execute_users_emulator(&places))
+            execute_path(run, emulator, Translation::UsersEmulator, &places, &Attended::default())
         }
         Route::Emulated(_, translators) => {
             let single = |translator: &&Translator<'_>| translator.blob.encoding != Encoding::TarZstd;
             let mut last = Error::of_candidate("its emulator needs a directory", &[]);
             for translator in translators.iter().filter(single) {
+                if let Err(error) = pages::check(run, translator) {
+                    last = error;
+                    continue;
+                }
                 let emulator = file_in_memory(run, translator.blob)?;
-                last = execute_fd(run, &emulator, Some(translator), &places, callers_signal);
+                let translation = Translation::By(translator);
+                let Err(error) = execute_fd(run, &emulator, translation, &places, callers_signal);
+                last = error;
             }
-            Ok(last)
+            Err(last)
         }
     }
 }
@@ -48,21 +57,21 @@ pub fn execute(run: &Run<'_>) -> Result<Error, Error> {
 fn execute_fd(
     run: &Run<'_>,
     fd: &Fd,
-    translator: Option<&Translator<'_>>,
+    translation: Translation<'_>,
     places: &Places<'_>,
     callers_signal: Disposition,
-) -> Error {
-    let launch = Launch::build(run, translator, places);
+) -> Result<Infallible, Error> {
+    let launch = Launch::build(run, translation, places, &Attended::default());
     let ignored = sys::file_size_signal(callers_signal);
     let errno = sys::execveat(fd, &launch.arguments(), &launch.environment());
     sys::file_size_signal(ignored);
-    run.not_executed(errno)
+    Err(not_executed(run, errno))
 }
 
 /// A whole blob; closed by the execution.
 fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
     let fd = sys::memfd_create(c"emulator")?;
-    write_file(BlobReader::open(run.file, blob)?, &fd)?;
+    write_file(&mut BlobReader::open(run.file, blob)?, &fd)?;
     Ok(fd)
 }
 

@@ -1,19 +1,19 @@
-//! Questions whose answer is found by doing. The stub's to a launcher that it has just cut out: do you run here, and are you
-//! what the bundle holds? And ours to a translator: do you work on this machine?
+//! Checks by trying. The stub executes a launcher that it has just cut out, to see whether it runs here and is the one that the
+//! bundle holds. The launcher executes an emulator, to see whether it works on this machine.
 
 use core::ffi::CStr;
 
-use bundle::{Digest, Manifest, RuleKind, Translator};
+use bundle::{Digest, Manifest, Translator};
 
+use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
 use crate::bytes::{c_string, zeroed};
 use crate::cache::Slot;
 use crate::error::Error;
 use crate::hash::Sha256;
-use crate::launch::{Launch, Places};
+use crate::launch::{Attended, Launch, Places, Translation};
 use crate::route::HOST;
-use crate::run::Run;
 use crate::start::Start;
 use crate::sys::{self, Access, Argv, At, Errno, NOT_EXECUTED, OFlags};
 
@@ -47,8 +47,8 @@ pub fn passes(
     let mut arguments = Argv::new();
     arguments.push(run.start.argv0);
     for rule in run.manifest.rules(translator.rules) {
-        if rule.kind == RuleKind::Probe {
-            arguments.push(c_string(&[rule.value]));
+        if let Some(argument) = rule.probe() {
+            arguments.push(c_string(&[argument]));
         }
     }
     if arguments.len() == 1 {
@@ -60,8 +60,8 @@ pub fn passes(
         names.map(|name| sys::faccessat(slot.dir.at(), name, Access::Exists).is_ok());
     let mut works = known_to_work;
     if !known_to_work && !known_to_fail {
-        let environment = Launch::build(run, Some(translator), places);
-        works = match sys::ending(path, &arguments, &environment.environment()) {
+        let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
+        works = match sys::ending(path, &arguments, &launch.environment()) {
             // Whoever started us takes no notice of children, so that neither can we.
             Err(Errno::ECHILD) => return Ok(true),
             Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {

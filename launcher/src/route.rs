@@ -1,6 +1,7 @@
 //! What runs here: which variant, natively or by which emulator. Decided from the manifest alone; nothing is tried yet.
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
 use bundle::{Arch, EmulatorKey, Entry, Manifest, Translator, Variant};
 
@@ -19,14 +20,15 @@ pub const HOST: Arch = match Arch::HOST {
 pub enum Route<'a> {
     /// The variant was built for this CPU.
     Native(Variant<'a>),
-    /// These translators can run the variant, in the order in which they are tried. Empty only where the user named
-    /// an emulator.
+    /// These translators can run the variant, in the order in which they are tried; one at least.
     Emulated(Variant<'a>, Vec<Translator<'a>>),
+    /// The user has named this emulator (`UNIBIN_EMULATOR`).
+    UsersEmulator(Variant<'a>, &'a CStr),
 }
 
 impl<'a> Route<'a> {
     /// Chooses: a native variant where allowed, else the first variant that an emulator for this host runs.
-    pub fn choose(manifest: &Manifest<'a>, controls: &Controls<'_>) -> Result<Self, Error> {
+    pub fn choose(manifest: &Manifest<'a>, controls: &Controls<'a>) -> Result<Self, Error> {
         let native_allowed = controls.route != AllowedRoute::Emulated && controls.emulator.is_none();
         let level = sys::level();
         let runs_here = |variant: &Variant<'_>| variant.target == HOST && variant.level <= level;
@@ -36,10 +38,13 @@ impl<'a> Route<'a> {
         if controls.route != AllowedRoute::Native {
             // No emulator promises more than the baseline.
             for variant in manifest.variants().filter(|variant| variant.level == 0) {
+                if let Some(emulator) = controls.emulator {
+                    return Ok(Self::UsersEmulator(variant, emulator));
+                }
                 let key = EmulatorKey { host: HOST, target: variant.target };
                 let here: Vec<_> =
                     manifest.translators().filter(|translator| translator.key == key).collect();
-                if !here.is_empty() || controls.emulator.is_some() {
+                if !here.is_empty() {
                     return Ok(Self::Emulated(variant, here));
                 }
             }
@@ -50,7 +55,7 @@ impl<'a> Route<'a> {
     /// The variant that runs.
     pub fn variant(&self) -> &Variant<'a> {
         match self {
-            Self::Native(variant) | Self::Emulated(variant, _) => variant,
+            Self::Native(variant) | Self::Emulated(variant, _) | Self::UsersEmulator(variant, _) => variant,
         }
     }
 

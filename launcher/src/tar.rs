@@ -43,7 +43,7 @@ pub struct Member {
 
 /// Reads members one after the other.
 pub struct TarReader<'a> {
-    bytes: &'a mut BlobReader<'a>,
+    bytes: BlobReader<'a>,
     /// Bytes of the current file that have not been read, and the padding behind it.
     left: u64,
     padding: usize,
@@ -54,7 +54,7 @@ pub struct TarReader<'a> {
 
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
-    pub fn new(bytes: &'a mut BlobReader<'a>) -> Self {
+    pub fn new(bytes: BlobReader<'a>) -> Self {
         Self { bytes, left: 0, padding: 0, last_path: b"", directories: Vec::new() }
     }
 
@@ -96,7 +96,7 @@ impl<'a> TarReader<'a> {
     }
 
     /// Checks the digest of the whole stream.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(mut self) -> Result<(), Error> {
         self.bytes.finish()
     }
 

@@ -44,7 +44,7 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
 /// Prints every text of this kind.
 pub fn texts(file: &BundleFile<'_>, manifest: &Manifest<'_>, kind: BlobKind) -> Result<i32, Error> {
     for blob in manifest.blobs().filter(|blob| blob.kind == kind) {
-        let reader = BlobReader::open(file, blob)?;
+        let mut reader = BlobReader::open(file, blob)?;
         let length = usize::try_from(blob.length().min(LONGEST_TEXT)).unwrap_or(0);
         let text = zeroed(length);
         reader.read_exact(text)?;

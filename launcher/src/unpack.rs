@@ -59,7 +59,7 @@ pub fn ensure(
             return Ok(tree.syncfs()?);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        write_file(BlobReader::open(file, blob)?, &out)?;
+        write_file(&mut BlobReader::open(file, blob)?, &out)?;
         Ok(out.fdatasync()?)
     })
 }

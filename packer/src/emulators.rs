@@ -5,14 +5,14 @@ pub(crate) mod builtin_catalogue;
 mod lock_file;
 pub(crate) mod obtain;
 pub(crate) mod plan;
+pub(crate) mod started;
 mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Digest, EmulatorKey};
-use emulator::calling::OwnRule;
+use bundle::{Digest, EmulatorKey, OwnedRule};
 use emulator::{
     Catalogue, EmulatorError, Remark, SourcePackage, Store, Translators, TranslatorsError, Watch,
 };
@@ -33,8 +33,10 @@ pub(crate) struct Emulator {
     pub(crate) digest: Digest,
     pub(crate) translator: String,
     pub(crate) version: String,
-    /// Kind, name and value of each rule.
-    pub(crate) rules: Vec<OwnRule>,
+    /// How it is called.
+    pub(crate) rules: Vec<OwnedRule>,
+    /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another way.
+    by_default_rules: bool,
     pub(crate) owed: Owed,
     pub(crate) source: SourcePackage,
 }

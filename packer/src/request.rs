@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use bundle::{Arch, RuleKind, file_name_of};
+use bundle::{Arch, file_name_of};
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
@@ -79,7 +79,7 @@ pub(crate) struct NativeRequest {
 }
 
 /// Kind, name and value of a rule.
-pub(crate) type Rule = (RuleKind, Vec<u8>, Vec<u8>);
+pub(crate) type Rule = bundle::OwnedRule;
 
 /// Where libraries and data come from.
 #[derive(Clone, Debug)]
@@ -358,7 +358,7 @@ fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
         if name.is_empty() || name.as_bytes().contains(&b'=') {
             return Err(Error::Variable { text: readable(name.as_bytes()) });
         }
-        rules.push((RuleKind::UnsetVariable, name.as_bytes().to_vec(), Vec::new()));
+        rules.push(Rule::UnsetVariable(name.as_bytes().to_vec()));
     }
     for text in &args.env {
         let bytes = text.as_bytes();
@@ -366,16 +366,16 @@ fn start_rules(args: &StartArgs) -> Result<Vec<Rule>, Error> {
         let at = at.ok_or_else(|| Error::Variable { text: readable(bytes) })?;
         let (name, value) = (bytes[..at].to_vec(), &bytes[at + 1..]);
         rules.push(match around_tree(value)? {
-            None => (RuleKind::SetVariable, name, value.to_vec()),
-            Some(([], after)) => (RuleKind::TreeVariable, name, after.to_vec()),
+            None => Rule::SetVariable { name, value: value.to_vec() },
+            Some(([], after)) => Rule::TreeVariable { name, after: after.to_vec() },
             Some(_) => return Err(Error::TreeInside { text: readable(bytes) }),
         });
     }
     for text in &args.arg {
         let bytes = text.as_bytes();
         rules.push(match around_tree(bytes)? {
-            None => (RuleKind::Argument, Vec::new(), bytes.to_vec()),
-            Some((before, after)) => (RuleKind::Tree, before.to_vec(), after.to_vec()),
+            None => Rule::Argument(bytes.to_vec()),
+            Some((before, after)) => Rule::Tree { before: before.to_vec(), after: after.to_vec() },
         });
     }
     Ok(rules)
@@ -431,12 +431,12 @@ mod tests {
             let args = StartArgs { env: texts(env), arg: texts(arg), ..StartArgs::default() };
             start_rules(&args).map_err(|error| error.to_string())
         };
-        let rule = |kind, name: &str, value: &str| (kind, name.into(), value.into());
+        let text = |text: &str| text.as_bytes().to_vec();
         let expected = vec![
-            rule(RuleKind::TreeVariable, "A", "/lib;;"),
-            rule(RuleKind::SetVariable, "B", "tree"),
-            rule(RuleKind::Tree, "--with=", "/etc/a=b"),
-            rule(RuleKind::Argument, "", "{}"),
+            Rule::TreeVariable { name: text("A"), after: text("/lib;;") },
+            Rule::SetVariable { name: text("B"), value: text("tree") },
+            Rule::Tree { before: text("--with="), after: text("/etc/a=b") },
+            Rule::Argument(text("{}")),
         ];
         assert_eq!(rules(&["A={tree}/lib;;", "B=tree"], &["--with={tree}/etc/a=b", "{}"]), Ok(expected));
         for env in ["A=/usr:{tree}", "A={tree}/a:{tree}/b"] {

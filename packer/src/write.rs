@@ -6,5 +6,6 @@ pub(crate) mod check_bundle;
 pub(crate) mod compress;
 pub(crate) mod emulator_frame;
 pub(crate) mod header;
+pub(crate) mod read_back;
 pub(crate) mod summary;
 pub(crate) mod tarball;

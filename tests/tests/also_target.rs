@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 use end_to_end::{
     CODE_OF_ENDING, CODE_OF_STARTING, Outcome, SAYS, Sandbox, alpha_that_starts, attends, busybox, needs,
-    pack_by_hand, smallest, unibin,
+    older_qemu, pack_by_hand, smallest, translator_row, unibin,
 };
 
 /// Debian's static busybox for s390x, as a file of the name that it has in the app.
@@ -128,6 +128,34 @@ fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
             assert_eq!((outcome.code(), outcome.text()), (Some(7), expected), "{way}: {outcome}");
         }
     }
+}
+
+/// The variables that the rules of an emulator make are for the programs that it runs: those of the other CPU have them, and neither
+/// those of the app's own nor the host's.
+#[test]
+fn what_the_rules_of_another_cpus_emulator_set_is_set_for_its_programs_alone() {
+    needs!("network", "ptrace", "older-qemu");
+    let directory = tempfile::tempdir().expect("a directory");
+    let rows = directory.path().join("emulators.toml");
+    let more = "set = { SPEED = \"other\", OTHER = \"yes\" }\nunset = [\"GONE\"]";
+    let other = translator_row(Arch::S390x, "older", "1", &older_qemu(Arch::S390x), more);
+    let own =
+        translator_row(Arch::Riscv64, "older", "1", &older_qemu(Arch::Riscv64), "set = { SPEED = \"app\" }");
+    fs::write(&rows, other + &own).expect("written");
+    let rows = rows.display().to_string();
+    let (sandbox, bundle) = app(&["--also-target", "s390x", "--translators", &rows]);
+    let say = sandbox.write("say", b"echo $SPEED,$OTHER,$GONE").display().to_string();
+    let (own, other) = (format!("/usr/bin/busybox sh {say}"), format!("/usr/bin/busybox-s390x sh {say}"));
+    // By the app, by a program of the other CPU, by one of the host that this starts and by one of the app's CPU; and the app's own value.
+    let script = format!(
+        "{own}; {other}; /usr/bin/busybox-s390x sh -c '/usr/bin/env sh {say}; {own}'; SPEED=mine {other}; exit 7"
+    );
+    let mut command = sandbox.command(&bundle);
+    command.args(["sh", "-c", &script]).env("UNIBIN_CHILDREN", "broker").env("UNIBIN_LOG", "1");
+    let ran = Sandbox::finish(command.env("GONE", "here").env("SPEED", "host"));
+    assert!(ran.errors().contains("children: attended to by a broker"), "{ran}");
+    let expected = "app,,here\nother,yes,\nhost,,here\napp,,here\nmine,yes,\n";
+    assert_eq!((ran.code(), ran.text().as_str()), (Some(7), expected), "{ran}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    Sandbox, broken_emulator, needs, older_qemu, pack_by_hand, smallest, translator_row, unibin,
+    Namespace, Sandbox, broken_emulator, needs, older_qemu, pack_by_hand, smallest, translator_row, unibin,
 };
 
 /// A row of `emulators.toml` for riscv64 programs on `x86_64`.
@@ -20,6 +20,16 @@ fn packed(sandbox: &Sandbox, translators: &str) -> PathBuf {
     let mut arguments: Vec<String> = busybox.map(str::to_owned).to_vec();
     arguments.extend(["--translators".to_owned(), file.display().to_string()]);
     pack_by_hand(&arguments, &output).must_succeed();
+    sandbox.copy(&output, "busybox")
+}
+
+/// The same without a broker: the launcher itself executes what it finds.
+fn packed_without_broker(sandbox: &Sandbox, translators: &str, more: &[&str]) -> PathBuf {
+    let file = sandbox.write("emulators.toml", translators.as_bytes()).display().to_string();
+    let output = sandbox.at("packed");
+    let busybox = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    let options = ["--children", "none", "--translators", &file];
+    pack_by_hand(&[&busybox, &options[..], more].concat(), &output).must_succeed();
     sandbox.copy(&output, "busybox")
 }
 
@@ -113,6 +123,41 @@ fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves
     assert!(told.contains("not using small 1: the emulator `small` does not work with"), "{told}");
     let executed = told.lines().find(|line| line.contains("executing")).expect("something ran");
     assert!(executed.contains("qemu-user-7.2"), "{told}");
+}
+
+#[test]
+fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_from_memory() {
+    let sandbox = Sandbox::new();
+    let older = older_qemu(Arch::Riscv64);
+    let refused =
+        ["the emulator `small` does not work with this kernel's pages of 4096 bytes (at most 2048)"];
+    for (pages, fits) in [("pages = 2048", false), ("pages = 4096", true)] {
+        let rows = "catalogue = false\n".to_owned() + &row("small", "1", &older, pages);
+        let bundle = packed_without_broker(&sandbox, &rows, &[]);
+        let ran = sandbox.run(&bundle, &["uname", "-m"]);
+        if fits {
+            assert_eq!(ran.must_succeed().trim(), "riscv64");
+        } else {
+            ran.must_fail_with(126, &refused);
+        }
+
+        // Where no directory can be written, emulator and program are in memory.
+        let bundle = packed_without_broker(&sandbox, &rows, &["--head", "elf:x86_64"]);
+        let Some(namespace) = Namespace::Mounts.available() else { continue };
+        let script = "for place in /var/tmp /dev/shm /tmp; do mount -t tmpfs -o ro none $place; done\n\
+            cp \"$1\" /run/busybox && chmod 755 /run/busybox && mount --bind /run /run\n\
+            mount -o remount,bind,ro /run\n\
+            unset HOME XDG_CACHE_HOME XDG_RUNTIME_DIR UNIBIN_CACHE\n\
+            UNIBIN_LOG=1 exec setpriv --reuid $2 --regid $2 --clear-groups /run/busybox uname -m";
+        let script = format!("mount -t tmpfs -o mode=0755 none /run\n{script}");
+        let ran = namespace.run(&sandbox, &script, &[bundle.as_os_str(), sandbox.uid().to_string().as_ref()]);
+        assert!(ran.errors().contains("no directory serves: unpacking into memory"), "{ran}");
+        if fits {
+            assert_eq!(ran.must_succeed().trim(), "riscv64");
+        } else {
+            ran.must_fail_with(126, &refused);
+        }
+    }
 }
 
 #[test]

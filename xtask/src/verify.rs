@@ -3,7 +3,7 @@
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
-use crate::launchers::{DIRECTORY, Program, SIZES, SUMS, sha256, sizes};
+use crate::launchers::committed::{DIRECTORY, Program, SIZES, SUMS, sha256, sizes};
 use anyhow::{Context, Result, bail, ensure};
 use bundle::{Arch, Class, Endian};
 use object::Endianness;

@@ -1,19 +1,19 @@
-//! The second way: a `binfmt_misc` that belongs to the app and what it starts, and to nobody else. The kernel then starts the
-//! emulator itself, for every execve, without a process of ours beside the app. Linux 6.7, and user namespaces for everyone.
+//! The second way: a `binfmt_misc` of the app's own, in a user namespace. The kernel then starts the emulator itself for every
+//! execve, and no process of ours is needed beside the app. It takes Linux 6.7 and unprivileged user namespaces.
 //!
-//! The price: in a user namespace with one user, files of all others look like nobody's, and set-user-ID programs have no effect.
+//! The price: in a user namespace with one user, files of all others seem to belong to `nobody`, and set-user-ID bits have no effect.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Rule, RuleKind};
+use bundle::{Arch, Rule, TranslatorArguments};
 
 use crate::bytes::{c_string, decimal, join};
 use crate::error::Error;
 use crate::log::Log;
 use crate::sys::{self, At, Errno, OFlags};
 
-/// Where everybody looks for it, and where no directory has to be made for it.
+/// Where it is usually mounted; this directory need not be made.
 const USUAL: &CStr = c"/proc/sys/fs/binfmt_misc";
 /// The name of a directory beside the emulator, where the usual one is missing: a kernel without the module loaded has none.
 const BESIDE: &[u8] = b"/binfmt_misc";
@@ -24,7 +24,7 @@ const BESIDE: &[u8] = b"/binfmt_misc";
 /// Not `C`: a program's set-user-ID bits would go to the emulator, and count for nothing in a user namespace anyway.
 const FLAGS: &[u8] = b"FPO";
 
-/// What can fail, in the order of the steps; the number of a step is its place. The first stands for all that the parent does.
+/// What can fail, by the number of the step. The first stands for everything that the parent does.
 const STEPS: [&str; 8] = [
     "entering the namespaces: {}",
     "a user namespace: {}",
@@ -83,7 +83,7 @@ fn write(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     sys::openat(At::CWD, path, OFlags::WRITE, 0)?.write_all(bytes)
 }
 
-/// Mounts it where it usually is, else in a directory beside the first emulator; where it is.
+/// Mounts it at the usual place, else in a directory beside the first emulator. Returns where.
 fn mount(emulators: &[(Arch, &CStr)]) -> Result<&'static CStr, Errno> {
     let Err(errno) = sys::mount_binfmt_misc(USUAL) else { return Ok(USUAL) };
     let (Errno::ENOENT, Some((_, emulator))) = (errno, emulators.first()) else { return Err(errno) };
@@ -138,22 +138,38 @@ const VARIABLES: [(&[u8], &[u8]); 7] = [
     (b"-U", b"QEMU_UNSET_ENV="),
 ];
 
-/// The variables that say what an emulator's rules say by arguments, for an app whose tree is `tree`. What no variable says is left out.
-pub fn variables<'r>(rules: impl Iterator<Item = Rule<'r>>, tree: &[u8]) -> Vec<&'static CStr> {
-    let mut variables = Vec::new();
-    let mut variable: Option<&[u8]> = None;
-    for rule in rules {
-        let value = match rule.kind {
-            RuleKind::Argument => rule.value,
-            RuleKind::Tree => tree,
-            _ => continue,
-        };
-        match variable.take() {
-            Some(name) => variables.push(c_string(&[name, value])),
-            None => variable = VARIABLES.iter().find(|(option, _)| *option == value).map(|(_, name)| *name),
+/// Arguments that become variables, where there is one for them; the others are left out, since the kernel gives an emulator only the
+/// program and its arguments. What rules change in the environment is none of them: all emulators get the app's.
+#[derive(Default)]
+struct AsVariables {
+    variables: Vec<&'static CStr>,
+    /// The variable of the option that the last argument was.
+    option: Option<&'static [u8]>,
+}
+
+impl TranslatorArguments for AsVariables {
+    fn argument(&mut self, parts: [&[u8]; 3]) {
+        let argument = join(&parts);
+        if let Some(name) = self.option.take() {
+            self.variables.push(c_string(&[name, argument]));
+        } else {
+            let known = VARIABLES.iter().find(|(option, _)| *option == argument);
+            self.option = known.map(|(_, name)| *name);
         }
     }
-    variables
+
+    fn argv0(&mut self) {}
+
+    fn program(&mut self) {}
+
+    fn rest(&mut self) {}
+}
+
+/// The variables that say what an emulator's rules say by arguments, for an app whose tree is `tree`.
+pub fn variables<'r>(rules: impl Iterator<Item = Rule<&'r [u8]>>, tree: &[u8]) -> Vec<&'static CStr> {
+    let mut found = AsVariables::default();
+    rules.for_each(|rule| rule.call_translator(tree, &mut found));
+    found.variables
 }
 
 #[cfg(test)]
@@ -169,16 +185,15 @@ mod tests {
 
     #[test]
     fn rules_become_variables_where_the_emulator_has_one_for_them() {
-        let rule = |kind, value| Rule { kind, name: b"", value };
-        let rules = [
-            rule(RuleKind::Argument, &b"-cpu"[..]),
-            rule(RuleKind::Argument, b"-L"),
-            rule(RuleKind::Argument, b"-L"),
-            rule(RuleKind::Tree, b""),
-            rule(RuleKind::Argument, b"-strange"),
-            rule(RuleKind::Argument, b"-0"),
-            rule(RuleKind::Argv0, b""),
-            rule(RuleKind::Program, b""),
+        let rules: [Rule<&[u8]>; 8] = [
+            Rule::Argument(b"-cpu"),
+            Rule::Argument(b"-L"),
+            Rule::Argument(b"-L"),
+            Rule::Tree { before: b"", after: b"" },
+            Rule::Argument(b"-strange"),
+            Rule::Argument(b"-0"),
+            Rule::Argv0,
+            Rule::Program,
         ];
         assert_eq!(variables(rules.into_iter(), b"/t"), [c"QEMU_CPU=-L", c"QEMU_LD_PREFIX=/t"]);
     }

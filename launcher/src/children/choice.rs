@@ -4,19 +4,19 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Translator, has};
+use bundle::{Arch, has};
 
 use super::emulators::Emulator;
 use super::exec::Attendant;
 use super::variables::Variables;
 use super::{binfmt, broker};
+use crate::attempt::Run;
 use crate::bytes::{c_string, fill, join, list, zeroed};
 use crate::cache::Cache;
 use crate::controls::Children;
 use crate::error::Error;
-use crate::launch::{Launch, Places, option_words};
-use crate::route::{Route, base_name};
-use crate::run::Run;
+use crate::launch::{Attended, Launch, Places, Translation, option_words};
+use crate::route::base_name;
 use crate::sys::{self, At, OFlags};
 
 /// What the kernel calls this boot of this machine, 36 bytes (random(4)).
@@ -46,17 +46,20 @@ impl Way {
     }
 }
 
-/// Attends to the programs that the app will start, if `UNIBIN_CHILDREN` does not forbid it and this machine allows it. The app runs
-/// in any case.
+/// Attends to the programs that the app will start, unless `UNIBIN_CHILDREN` or this machine forbids it. The app runs in any case.
 pub fn attend<'a>(
     run: &Run<'a>,
     cache: &Cache,
-    translator: Option<&Translator<'a>>,
-    places: &mut Places<'a>,
-) {
+    translation: Translation<'a>,
+    places: &Places<'a>,
+) -> Attended {
+    let mut attended = Attended::default();
     let known = remembered(cache, REMEMBERED);
     let ways: &[Way] = match run.controls.children {
-        Children::None => return run.log.step("children: none, as UNIBIN_CHILDREN says", &[]),
+        Children::None => {
+            run.log.step("children: none, as UNIBIN_CHILDREN says", &[]);
+            return attended;
+        }
         Children::Broker => &[Way::Broker],
         Children::Binfmt => &[Way::Binfmt],
         // Process 1 would have the broker as its child.
@@ -65,21 +68,22 @@ pub fn attend<'a>(
         }
         Children::Auto => &[Way::Broker, Way::Binfmt],
     };
-    if is_emulated(run) {
-        places.programs = programs(run, places.tree.to_bytes());
+    if !matches!(translation, Translation::Native) {
+        attended.programs = programs(run, places.tree.to_bytes());
     }
     let mut why: &[u8] = b"";
     for (number, way) in ways.iter().enumerate() {
         let tried = match way {
-            Way::Broker => by_broker(run, cache, translator, places),
-            Way::Binfmt => by_binfmt(run, cache, translator, places),
+            Way::Broker => by_broker(run, cache, translation, places, &attended),
+            Way::Binfmt => by_binfmt(run, cache, translation, places),
         };
         match tried {
-            Ok(()) => {
+            Ok(variables) => {
                 if number != 0 && run.controls.children == Children::Auto {
                     let _ = remember(cache, REMEMBERED, way.name());
                 }
-                return run.log.step("children: attended to by {}", &[way.name()]);
+                run.log.step("children: attended to by {}", &[way.name()]);
+                return Attended { variables, ..attended };
             }
             Err(error) => {
                 run.log.step("children: not by {}: {}", &[way.name(), error.text()]);
@@ -91,42 +95,41 @@ pub fn attend<'a>(
         "children: none: unless others attend to it, a program that the app starts gets `Exec format error`",
         &[],
     );
-    // Who brings programs along may well start them. Once is enough until the next boot; who cannot tell whether it was is quiet.
-    let may_matter = !places.programs.is_empty() && run.controls.children == Children::Auto;
+    // A bundle that brings other programs may well start them. It warns once per boot; where that cannot be remembered, never.
+    let may_matter = !attended.programs.is_empty() && run.controls.children == Children::Auto;
     if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
         let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());
     }
-    places.programs = b"";
+    Attended::default()
 }
 
 fn by_broker<'a>(
     run: &Run<'a>,
     cache: &Cache,
-    translator: Option<&Translator<'a>>,
+    translation: Translation<'a>,
     places: &Places<'a>,
-) -> Result<(), Error> {
-    let emulators = Emulator::all(run, cache, translator)?;
-    let launch = Launch::build(run, translator, places);
-    let app: Vec<&CStr> = launch.environment_strings().collect();
-    let variables = Variables::compare(&app, run.start.process.env(), places.programs);
+    attended: &Attended,
+) -> Result<Vec<&'static CStr>, Error> {
+    let emulators = Emulator::all(run, cache, translation)?;
+    let environment_by = |emulator: &Emulator<'_>| {
+        Launch::build(run, emulator.translation(), places, attended).environment_strings()
+    };
+    let environments: Vec<_> = emulators.iter().map(environment_by).collect();
+    let variables = Variables::compare(run.start.process.env(), &environments, attended.programs);
+    let tree = places.tree.to_bytes();
     // Natively nothing lies over the host's files.
-    let overlay = if is_emulated(run) { places.tree.to_bytes() } else { b"" };
-    let attendant = Attendant::new(emulators, places.tree.to_bytes(), overlay, options(run), variables);
-    Ok(broker::start(attendant)?)
-}
-
-/// Whether the app itself is a program of another CPU.
-fn is_emulated(run: &Run<'_>) -> bool {
-    matches!(run.route, Route::Emulated(..))
+    let overlay = if matches!(translation, Translation::Native) { b"" } else { tree };
+    broker::start(Attendant::new(emulators, tree, overlay, options(run), variables))?;
+    Ok(Vec::new())
 }
 
 fn by_binfmt<'a>(
     run: &Run<'a>,
     cache: &Cache,
-    translator: Option<&Translator<'a>>,
-    places: &mut Places<'a>,
-) -> Result<(), Error> {
-    let emulators = Emulator::all(run, cache, translator)?;
+    translation: Translation<'a>,
+    places: &Places<'a>,
+) -> Result<Vec<&'static CStr>, Error> {
+    let emulators = Emulator::all(run, cache, translation)?;
     let handlers: Vec<(Arch, &CStr)> =
         emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
     binfmt::enter(&handlers, run.log)?;
@@ -137,8 +140,7 @@ fn by_binfmt<'a>(
     for others in all {
         variables.retain(|variable| others.contains(variable));
     }
-    places.variables = variables;
-    Ok(())
+    Ok(variables)
 }
 
 /// The tree's directories that hold more programs than the one that is being started, so that what is started by its name alone is the

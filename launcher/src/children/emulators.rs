@@ -6,11 +6,12 @@ use core::ffi::CStr;
 
 use bundle::{Arch, Rule, Translator};
 
+use crate::attempt::Run;
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
-use crate::launch::{QEMU_RULES, rules_of};
+use crate::launch::{Translation, rules_of};
+use crate::pages;
 use crate::route::HOST;
-use crate::run::Run;
 use crate::sys::{self, At, Follow, Stat};
 use crate::unpack;
 
@@ -22,7 +23,7 @@ pub struct Emulator<'a> {
     /// Whose programs it runs.
     pub target: Arch,
     /// How it is called.
-    pub rules: Vec<Rule<'a>>,
+    pub rules: Vec<Rule<&'a [u8]>>,
     /// Its file.
     pub path: &'static CStr,
     file: Stat,
@@ -32,14 +33,15 @@ pub struct Emulator<'a> {
 }
 
 impl<'a> Emulator<'a> {
-    /// All that can be had: `first`, which runs the app itself, before those of other targets.
-    pub fn all(run: &Run<'a>, cache: &Cache, first: Option<&Translator<'a>>) -> Result<Vec<Self>, Error> {
+    /// All that can be had: that which runs the app itself before those of other targets.
+    pub fn all(run: &Run<'a>, cache: &Cache, translation: Translation<'a>) -> Result<Vec<Self>, Error> {
+        let first = if let Translation::By(translator) = translation { Some(translator) } else { None };
         let mut all: Vec<Self> = Vec::new();
         if let Some(path) = run.controls.emulator {
             let target = run.route.variant().target;
             let path = crate::bytes::c_string(&[crate::absolute::absolute(path.to_bytes())]);
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
-            let rules = rules(run, target, None);
+            let rules = rules_of(run.manifest, target, Translation::UsersEmulator);
             all.push(Self { target, rules, path, file, links: None, known: Vec::new() });
         }
         let others = run.manifest.translators().filter(|translator| translator.key.host == HOST);
@@ -50,14 +52,25 @@ impl<'a> Emulator<'a> {
             }
             // What runs the app was looked at in this start; the others are as old as they are.
             let seen = first.is_some_and(|first| first.blob.digest() == translator.blob.digest());
+            if first.is_none_or(|first| *first != translator) && pages::limited(run, &translator).is_err() {
+                continue;
+            }
             let afresh = run.controls.verify && !seen;
             let slot = unpack::ensure(cache, run.file, translator.blob, None, false, afresh, run.log)?;
             let path = slot.path_of(crate::named::file_in_slot(&translator));
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
-            let rules = rules(run, target, Some(&translator));
+            let rules = rules_of(run.manifest, target, Translation::By(&translator));
             all.push(Self { target, rules, path, file, links: Some((slot, translator)), known: Vec::new() });
         }
         Ok(all)
+    }
+
+    /// By what it runs the app, or would.
+    pub fn translation(&self) -> Translation<'_> {
+        match &self.links {
+            Some((_, translator)) => Translation::By(translator),
+            None => Translation::UsersEmulator,
+        }
     }
 
     /// Whether a file is this emulator.
@@ -79,9 +92,4 @@ impl<'a> Emulator<'a> {
             _ => self.path,
         }
     }
-}
-
-fn rules<'a>(run: &Run<'a>, target: Arch, translator: Option<&Translator<'_>>) -> Vec<Rule<'a>> {
-    rules_of(run.manifest, target, translator)
-        .map_or_else(|| QEMU_RULES.to_vec(), |rules| run.manifest.rules(rules).collect())
 }

@@ -1,15 +1,15 @@
-//! One execve of a traced thread: what it would execute, and how it is changed so that it does. What the host's kernel runs by
-//! itself is left alone; whatever cannot be told is the kernel's to refuse.
+//! One execve of a traced thread: which file it would execute, and how the call is changed so that an emulator runs it. Calls that the
+//! host's kernel handles by itself are left alone; where something cannot be found out, the kernel gets the call as it is and refuses it.
 
 use alloc::vec::Vec;
 
-use bundle::{PATH_MAX, RuleKind};
+use bundle::{PATH_MAX, TranslatorArguments};
 
 use super::emulators::Emulator;
 use super::place::Place;
 use super::program::{Head, Program};
 use super::scratch::Scratch;
-use super::variables::{Direction, Fate, Variables};
+use super::variables::{Fate, Variables, World};
 use crate::named;
 use crate::route::{HOST, base_name};
 use crate::sys::trace::{ExecCall, Memory, Registers, Thread};
@@ -64,10 +64,44 @@ struct Lists {
 
 impl Lists {
     fn string(&mut self, bytes: &[u8]) -> Word {
+        self.joined(&[bytes])
+    }
+
+    fn joined(&mut self, parts: &[&[u8]]) -> Word {
         let at = self.strings.len();
-        self.strings.extend_from_slice(bytes);
+        for part in parts {
+            self.strings.extend_from_slice(part);
+        }
         self.strings.push(0);
         Word::New(at)
+    }
+}
+
+/// An emulator's arguments in the making, for the call that the lists are of.
+struct EmulatorCall<'l> {
+    list: &'l mut Lists,
+    argv0: Word,
+    program: Word,
+}
+
+impl TranslatorArguments for EmulatorCall<'_> {
+    fn argument(&mut self, parts: [&[u8]; 3]) {
+        let word = self.list.joined(&parts);
+        self.list.argv.push(word);
+    }
+
+    fn argv0(&mut self) {
+        self.list.argv.push(self.argv0);
+    }
+
+    fn program(&mut self) {
+        self.list.argv.push(self.program);
+    }
+
+    fn rest(&mut self) {
+        let Lists { front, given, argv, .. } = &mut *self.list;
+        argv.extend(front.iter().skip(1));
+        argv.extend(given.iter().skip(1).map(|address| Word::At(*address)));
     }
 }
 
@@ -120,14 +154,12 @@ impl<'a> Attendant<'a> {
         self.list.front.clear();
         let choice = self.choose(&call)?;
 
-        let by_emulator = self.runs_emulated();
-        let direction = match (by_emulator, &choice) {
-            (true, Choice::Emulator(_)) => None,
-            (true, _) => Some(Direction::ToHost),
-            (false, Choice::Emulator(_)) => Some(Direction::ToApp),
-            (false, _) => None,
+        let from = self.world_of_caller();
+        let to = match choice {
+            Choice::Emulator(number) => World::Emulator(number),
+            Choice::Path | Choice::Interpreter | Choice::Same => World::Host,
         };
-        let envp = self.environment(&memory, &call, direction)?;
+        let envp = from != to && self.environment(&memory, &call, from, to)?;
         let path = match choice {
             Choice::Same if !envp => return None,
             Choice::Same => None,
@@ -210,11 +242,12 @@ impl<'a> Attendant<'a> {
         Some(Choice::Same)
     }
 
-    /// Whether the calling thread is run by one of our emulators.
-    fn runs_emulated(&mut self) -> bool {
+    /// By which of our emulators the calling thread is run, if by one.
+    fn world_of_caller(&mut self) -> World {
         self.memory.join(&[self.place.process(), b"/exe"]);
         let file = sys::statat(At::CWD, self.memory.c_str(), Follow::Yes);
-        file.is_ok_and(|file| self.emulators.iter().any(|emulator| emulator.is(&file)))
+        let number = file.ok().and_then(|file| self.emulators.iter().position(|emulator| emulator.is(&file)));
+        number.map_or(World::Host, World::Emulator)
     }
 
     fn arguments(&mut self, memory: &Memory, call: &ExecCall) -> Option<()> {
@@ -223,8 +256,8 @@ impl<'a> Attendant<'a> {
 
     /// The list for an emulator, whose path it returns.
     fn call_emulator(&mut self, number: usize) -> Option<Word> {
-        let Self { list, place, .. } = self;
-        let emulator = self.emulators.get_mut(number)?;
+        let Self { list, place, tree, emulators, .. } = self;
+        let emulator = emulators.get_mut(number)?;
         let path =
             if named::is_file_name(&self.name) { emulator.path_called(&self.name) } else { emulator.path };
         let path = list.string(path.to_bytes());
@@ -240,32 +273,15 @@ impl<'a> Attendant<'a> {
             let word = list.string(word);
             list.argv.push(word);
         }
+        let mut call = EmulatorCall { list, argv0, program };
         for rule in &emulator.rules {
-            let word = match rule.kind {
-                RuleKind::Argument => list.string(rule.value),
-                RuleKind::Argv0 => argv0,
-                RuleKind::Program => program,
-                RuleKind::Tree => list.string(self.tree),
-                RuleKind::Rest => {
-                    list.argv.extend(list.front.iter().skip(1));
-                    list.argv.extend(list.given.iter().skip(1).map(|address| Word::At(*address)));
-                    continue;
-                }
-                _ => continue,
-            };
-            list.argv.push(word);
+            rule.call_translator(tree, &mut call);
         }
         Some(path)
     }
 
     /// Builds the environment for the other world; whether there is anything to change.
-    fn environment(
-        &mut self,
-        memory: &Memory,
-        call: &ExecCall,
-        direction: Option<Direction>,
-    ) -> Option<bool> {
-        let Some(direction) = direction else { return Some(false) };
+    fn environment(&mut self, memory: &Memory, call: &ExecCall, from: World, to: World) -> Option<bool> {
         let list = &mut self.list;
         read_list(memory, call, call.envp, &mut list.bytes, &mut list.given)?;
         list.envp.clear();
@@ -275,13 +291,13 @@ impl<'a> Attendant<'a> {
         for at in 0..list.given.len() {
             let address = *list.given.get(at)?;
             read_string(memory, address, STRING_MAX, &mut self.variable)?;
-            for (bit, variable) in self.variables.missing(direction, |_| false).enumerate().take(128) {
+            for (bit, variable) in self.variables.missing(from, to, |_| false).enumerate().take(128) {
                 let name = bundle::cut(variable, b'=').0;
                 if self.variable.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'=')) {
                     names |= 1 << bit;
                 }
             }
-            match self.variables.fate(&self.variable, direction) {
+            match self.variables.fate(&self.variable, from, to) {
                 Fate::Same => list.envp.push(Word::At(address)),
                 Fate::Gone => changed = true,
                 Fate::Without(range) => {
@@ -297,7 +313,7 @@ impl<'a> Attendant<'a> {
                 }
             }
         }
-        for (bit, variable) in self.variables.missing(direction, |_| false).enumerate().take(128) {
+        for (bit, variable) in self.variables.missing(from, to, |_| false).enumerate().take(128) {
             if names >> bit & 1 == 0 {
                 changed = true;
                 let word = list.string(variable);

@@ -1,39 +1,71 @@
 //! The launcher becomes the broker, where the bundle has one for this host. When that fails the app runs all the same, without
-//! programs of other CPUs; only a log tells, since a directory from which nothing can be executed is followed by the next one.
+//! programs of other CPUs; only a log says so, since a directory from which nothing can be executed is followed by the next one.
 
 use alloc::vec::Vec;
 
-use bundle::Translator;
+use bundle::{Launcher, Manifest};
 
 use crate::absolute::absolute;
+use crate::attempt::Run;
+use crate::bundle_file::BundleFile;
 use crate::bytes::c_string;
 use crate::cache::Cache;
-use crate::controls::Task;
+use crate::candidates::candidates;
+use crate::controls::Controls;
 use crate::error::Error;
-use crate::launch::{Places, list};
+use crate::launch::list;
+use crate::log::Log;
 use crate::route::{HOST, Route};
-use crate::run::Run;
+use crate::start::Start;
 use crate::sys;
 use crate::unpack;
 
-/// Returns only when there is no broker or it cannot be executed.
-pub fn attend(run: &Run<'_>, cache: &Cache, _: Option<&Translator<'_>>, _: &mut Places<'_>) {
+/// Becomes the broker that attends to the programs that the app starts. Returns where there is none, or it cannot be executed.
+pub fn become_broker(run: &Run<'_>, cache: &Cache) {
     let Some(broker) = run.manifest.broker(HOST) else { return };
-    // The kernel runs what an app of its own CPU starts, unless it is to start others.
-    if !broker.natively && matches!(run.route, Route::Native(_)) && run.controls.task == Task::Run {
-        return;
+    // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.
+    if broker.natively || !matches!(run.route, Route::Native(_)) {
+        let error = execute(run.start, run.controls, run.log, run.file, broker, cache);
+        run.log.step("children: the broker does not start: {}", &[error.text()]);
     }
-    let failed = |error: Error| run.log.step("children: the broker does not start: {}", &[error.text()]);
-    let slot = match run.ensure(cache, broker.blob, None, false) {
+}
+
+/// Has the broker clean the cache. Returns where there is none, or it cannot be executed from anywhere.
+pub fn clean_by_broker(
+    start: &Start<'_>,
+    controls: &Controls<'_>,
+    log: Log,
+    file: &BundleFile<'_>,
+    manifest: &Manifest<'_>,
+) -> Error {
+    if let Some(broker) = manifest.broker(HOST) {
+        for candidate in candidates(start, controls) {
+            let executed =
+                Cache::open(candidate).map(|cache| execute(start, controls, log, file, broker, &cache));
+            log.step("not using {}: {}", &[candidate, executed.unwrap_or_else(|error| error).text()]);
+        }
+    }
+    Error::no_broker()
+}
+
+/// Executes the broker as the stub executes a launcher; why that failed.
+fn execute(
+    start: &Start<'_>,
+    controls: &Controls<'_>,
+    log: Log,
+    file: &BundleFile<'_>,
+    broker: Launcher<'_>,
+    cache: &Cache,
+) -> Error {
+    let slot = match unpack::ensure(cache, file, broker.blob, None, false, controls.verify, log) {
         Ok(slot) => slot,
-        Err(error) => return failed(error),
+        Err(error) => return error,
     };
-    let start = run.start;
-    // As the stub calls a launcher, whose place says which cache it was found to be executable in.
+    // A launcher's place says which cache it was found to be executable in.
     let place = c_string(&[cache.path(), b"/launcher-broker"]);
     let bundle = c_string(&[absolute(start.bundle.to_bytes())]);
     let mut arguments = Vec::from([place, bundle, start.argv0]);
     arguments.extend_from_slice(&start.arguments);
     let broker = slot.path_of(unpack::FILE.to_bytes());
-    failed(sys::execve(broker, &list(&arguments), &list(start.process.env())).into());
+    sys::execve(broker, &list(&arguments), &list(start.process.env())).into()
 }

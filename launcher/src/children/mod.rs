@@ -1,8 +1,8 @@
-//! Programs that the app starts. A program of the app's own CPU is refused by the host's kernel, unless somebody turns its execve
-//! into one of the emulator.
+//! Programs that the app starts. The host's kernel refuses programs of the app's CPU, unless their execve is turned into one of the
+//! emulator.
 //!
-//! The launcher has no room for that: it only finds the bundle's broker for this host and becomes it. The broker is the same
-//! program with all of this in it; it comes to the same route, and starts the app attended.
+//! The launcher does not do that itself: it executes the bundle's broker for this host. The broker is the same program compiled with
+//! all of this; it chooses the same route and starts the app.
 
 #[cfg(feature = "children")]
 pub mod binfmt;
@@ -12,8 +12,6 @@ pub mod broker;
 pub mod emulators;
 #[cfg(feature = "children")]
 pub mod exec;
-#[cfg(feature = "children")]
-pub mod pages;
 #[cfg(feature = "children")]
 pub mod place;
 #[cfg(feature = "children")]
@@ -31,4 +29,4 @@ mod hand_over;
 #[cfg(feature = "children")]
 pub use choice::attend;
 #[cfg(not(feature = "children"))]
-pub use hand_over::attend;
+pub use hand_over::{become_broker, clean_by_broker};

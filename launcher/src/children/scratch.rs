@@ -1,10 +1,10 @@
-//! Memory that is used again and again. The allocator takes nothing back, and a broker may live for months: whatever it does
-//! for one call is built in buffers that it keeps.
+//! Buffers that are used again for each call. The allocator never frees, and a broker may live for months, so that it must not
+//! allocate for a call.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::sys;
+use crate::bytes::c_str;
 
 /// A buffer for one path. Ends in NUL once it has been filled.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Scratch {
 
     /// The same for a system call.
     pub fn c_str(&self) -> &CStr {
-        sys::c_str(&self.0)
+        c_str(&self.0)
     }
 }
 

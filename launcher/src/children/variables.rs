@@ -1,5 +1,5 @@
 //! The environment on the way between worlds: the app has the variables that its bundle set, programs of the host have the
-//! host's.
+//! host's, and each emulator those that its own rules make.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -7,11 +7,35 @@ use core::ops::Range;
 
 use bundle::cut;
 
-/// A variable that the app has otherwise than the bundle's caller: whole strings, `NAME=VALUE`.
+/// Whose programs a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// The host's, which its kernel starts.
+    Host,
+    /// Those of the emulator with this number.
+    Emulator(usize),
+}
+
+impl World {
+    /// Where its string is in a difference.
+    fn index(self) -> usize {
+        match self {
+            Self::Host => 0,
+            Self::Emulator(number) => number.saturating_add(1),
+        }
+    }
+}
+
+/// A variable that is not the same in all worlds: whole strings, `NAME=VALUE`, at the worlds' indices.
 struct Difference<'a> {
     name: &'a [u8],
-    app: Option<&'a [u8]>,
-    host: Option<&'a [u8]>,
+    strings: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> Difference<'a> {
+    fn of(&self, world: World) -> Option<&'a [u8]> {
+        self.strings.get(world.index()).copied().flatten()
+    }
 }
 
 /// All that differs.
@@ -19,15 +43,6 @@ pub struct Variables<'a> {
     all: Vec<Difference<'a>>,
     /// The tree's directories as they stand in the app's `PATH`, wherever the app has moved them; may be empty.
     programs: &'a [u8],
-}
-
-/// To whom an environment goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From a program of the app to one of the host.
-    ToHost,
-    /// From a program of the host to one of the app.
-    ToApp,
 }
 
 /// What becomes of one string of an environment.
@@ -48,38 +63,38 @@ fn name_of(variable: &[u8]) -> &[u8] {
 }
 
 impl<'a> Variables<'a> {
-    /// Compares what the app is started with and what the bundle was started with. `programs` are the tree's directories that come
-    /// first in the app's `PATH`.
-    pub fn compare(app: &[&'a CStr], host: &[&'a CStr], programs: &'a [u8]) -> Self {
-        let find = |list: &[&'a CStr], name: &[u8]| {
-            list.iter().map(|variable| variable.to_bytes()).find(|variable| name_of(variable) == name)
-        };
-        let mut all = Vec::new();
-        for variable in app.iter().map(|variable| variable.to_bytes()) {
-            let name = name_of(variable);
-            let theirs = find(host, name);
-            if theirs != Some(variable) {
-                all.push(Difference { name, app: Some(variable), host: theirs });
-            }
-        }
-        for variable in host.iter().map(|variable| variable.to_bytes()) {
-            let name = name_of(variable);
-            if find(app, name).is_none() {
-                all.push(Difference { name, app: None, host: Some(variable) });
+    /// Compares what the bundle was started with and what the app is started with by each emulator. `programs` are the tree's
+    /// directories that come first in the app's `PATH`.
+    pub fn compare(host: &[&'a CStr], emulators: &[Vec<&'a CStr>], programs: &'a [u8]) -> Self {
+        let worlds = || core::iter::once(host).chain(emulators.iter().map(Vec::as_slice));
+        let mut all: Vec<Difference<'a>> = Vec::new();
+        // The apps' order first: what a program of the host lacks is added in that.
+        for variable in worlds().skip(1).chain([host]).flatten() {
+            let name = name_of(variable.to_bytes());
+            let of_name = |list: &[&'a CStr]| {
+                list.iter().map(|variable| variable.to_bytes()).find(|variable| name_of(variable) == name)
+            };
+            let strings: Vec<_> = worlds().map(of_name).collect();
+            let differs = strings.iter().any(|string| Some(string) != strings.first());
+            if differs && !all.iter().any(|other| other.name == name) {
+                all.push(Difference { name, strings });
             }
         }
         Self { all, programs }
     }
 
     /// What becomes of a string: one that the program has changed itself stays as it is, but for the tree's directories in `PATH`.
-    pub fn fate(&self, variable: &[u8], direction: Direction) -> Fate<'a> {
-        let (from, to) = ends(direction);
-        match self.all.iter().find(|difference| from(difference) == Some(variable)) {
-            None if direction == Direction::ToHost && name_of(variable) == b"PATH" => {
+    pub fn fate(&self, variable: &[u8], from: World, to: World) -> Fate<'a> {
+        match self.all.iter().find(|difference| difference.of(from) == Some(variable)) {
+            None if to == World::Host && name_of(variable) == b"PATH" => {
                 self.programs_in(variable).map_or(Fate::Same, Fate::Without)
             }
             None => Fate::Same,
-            Some(difference) => to(difference).map_or(Fate::Gone, Fate::Other),
+            Some(difference) => match difference.of(to) {
+                Some(same) if same == variable => Fate::Same,
+                Some(other) => Fate::Other(other),
+                None => Fate::Gone,
+            },
         }
     }
 
@@ -104,25 +119,14 @@ impl<'a> Variables<'a> {
     /// The strings that a world has and the other one has not, unless `has` says that there is one of that name.
     pub fn missing(
         &self,
-        direction: Direction,
+        from: World,
+        to: World,
         has: impl Fn(&[u8]) -> bool,
     ) -> impl Iterator<Item = &'a [u8]> {
-        let (from, to) = ends(direction);
-        self.all.iter().filter_map(move |difference| match (from(difference), to(difference)) {
+        self.all.iter().filter_map(move |difference| match (difference.of(from), difference.of(to)) {
             (None, Some(variable)) if !has(difference.name) => Some(variable),
             _ => None,
         })
-    }
-}
-
-type End<'a> = for<'d> fn(&'d Difference<'a>) -> Option<&'a [u8]>;
-
-fn ends<'a>(direction: Direction) -> (End<'a>, End<'a>) {
-    let app: End<'a> = |difference| difference.app;
-    let host: End<'a> = |difference| difference.host;
-    match direction {
-        Direction::ToHost => (app, host),
-        Direction::ToApp => (host, app),
     }
 }
 
@@ -132,17 +136,19 @@ mod tests {
 
     #[test]
     fn what_the_bundle_changed_is_undone_for_the_host_and_done_again_for_the_app() {
-        let app = [c"A=1", c"NEW=app", c"BOTH=app"];
+        const TO_HOST: (World, World) = (World::Emulator(0), World::Host);
+        const TO_APP: (World, World) = (World::Host, World::Emulator(0));
+        let app = vec![c"A=1", c"NEW=app", c"BOTH=app"];
         let host = [c"A=1", c"BOTH=host", c"OLD=host"];
-        let variables = Variables::compare(&app, &host, b"/t/bin:/t/sbin");
+        let variables = Variables::compare(&host, &[app], b"/t/bin:/t/sbin");
         let host_has =
-            |name: &[u8]| variables.missing(Direction::ToHost, |_| false).any(|v| name_of(v) == name);
-        assert_eq!(variables.fate(b"A=1", Direction::ToHost), Fate::Same);
-        assert_eq!(variables.fate(b"NEW=app", Direction::ToHost), Fate::Gone);
-        assert_eq!(variables.fate(b"NEW=changed", Direction::ToHost), Fate::Same);
-        assert_eq!(variables.fate(b"BOTH=app", Direction::ToHost), Fate::Other(b"BOTH=host"));
-        assert_eq!(variables.fate(b"BOTH=host", Direction::ToApp), Fate::Other(b"BOTH=app"));
-        assert_eq!(variables.fate(b"OLD=host", Direction::ToApp), Fate::Gone);
+            |name: &[u8]| variables.missing(TO_HOST.0, TO_HOST.1, |_| false).any(|v| name_of(v) == name);
+        assert_eq!(variables.fate(b"A=1", TO_HOST.0, TO_HOST.1), Fate::Same);
+        assert_eq!(variables.fate(b"NEW=app", TO_HOST.0, TO_HOST.1), Fate::Gone);
+        assert_eq!(variables.fate(b"NEW=changed", TO_HOST.0, TO_HOST.1), Fate::Same);
+        assert_eq!(variables.fate(b"BOTH=app", TO_HOST.0, TO_HOST.1), Fate::Other(b"BOTH=host"));
+        assert_eq!(variables.fate(b"BOTH=host", TO_APP.0, TO_APP.1), Fate::Other(b"BOTH=app"));
+        assert_eq!(variables.fate(b"OLD=host", TO_APP.0, TO_APP.1), Fate::Gone);
         assert!(host_has(b"OLD") && !host_has(b"NEW"));
         // The tree's directories stay with the app, wherever it has moved them in PATH.
         for (path, without) in [
@@ -154,17 +160,36 @@ mod tests {
             (b"PATH=/t/bin:/t/sbin2:/b", None),
             (b"PATH2=/t/bin:/t/sbin:/b", None),
         ] {
-            let fate = variables.fate(path, Direction::ToHost);
+            let fate = variables.fate(path, TO_HOST.0, TO_HOST.1);
             let Some(without) = without else {
                 assert_eq!(fate, Fate::Same, "{}", path.escape_ascii());
                 continue;
             };
             let Fate::Without(range) = fate else { panic!("{}: {fate:?}", path.escape_ascii()) };
             assert_eq!([&path[..range.start], &path[range.end..]].concat(), without);
-            assert_eq!(variables.fate(path, Direction::ToApp), Fate::Same);
+            assert_eq!(variables.fate(path, TO_APP.0, TO_APP.1), Fate::Same);
         }
-        assert_eq!(variables.missing(Direction::ToHost, |name| name == b"OLD").count(), 0);
-        let app: Vec<_> = variables.missing(Direction::ToApp, |_| false).collect();
+        assert_eq!(variables.missing(TO_HOST.0, TO_HOST.1, |name| name == b"OLD").count(), 0);
+        let app: Vec<_> = variables.missing(TO_APP.0, TO_APP.1, |_| false).collect();
         assert_eq!(app, [b"NEW=app"]);
+    }
+
+    #[test]
+    fn between_emulators_what_the_rules_of_one_set_gives_way_to_those_of_the_other() {
+        let worlds = [vec![c"A=1", c"FAST=app"], vec![c"FAST=other", c"MORE=other"]];
+        let variables = Variables::compare(&[c"A=1"], &worlds, b"");
+        let (app, other) = (World::Emulator(0), World::Emulator(1));
+        assert_eq!(variables.fate(b"FAST=app", app, other), Fate::Other(b"FAST=other"));
+        assert_eq!(variables.fate(b"FAST=mine", app, other), Fate::Same, "the program's own");
+        assert_eq!(variables.fate(b"A=1", app, other), Fate::Gone);
+        let missing = |from, to| variables.missing(from, to, |_| false).collect::<Vec<_>>();
+        assert_eq!(missing(app, other), [b"MORE=other"]);
+        assert_eq!(missing(other, app), [b"A=1"]);
+        assert_eq!(variables.fate(b"FAST=other", other, app), Fate::Other(b"FAST=app"));
+        assert_eq!(variables.fate(b"MORE=other", other, World::Host), Fate::Gone);
+        // A third world that has the same as the first: nothing to change between these two.
+        let worlds = [vec![c"A=1"], vec![c"A=2"], vec![c"A=1"]];
+        let variables = Variables::compare(&[c"A=1"], &worlds, b"");
+        assert_eq!(variables.fate(b"A=1", app, World::Emulator(2)), Fate::Same);
     }
 }

@@ -1,4 +1,4 @@
-//! A process of our own beside the app: forked, never executed, its end told to nobody.
+//! A process of our own beside the app: forked, never executed, without a signal when it ends.
 
 use super::fork::{ended, fork};
 use super::{Errno, Fd, call, exit};

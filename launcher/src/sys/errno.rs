@@ -15,7 +15,7 @@ impl Errno {
         Self((code & 0xfff) as u16)
     }
 
-    /// A number that another process has told.
+    /// A number that another process has sent.
     #[cfg(feature = "children")]
     pub const fn from_number(number: u8) -> Self {
         Self(number as u16)

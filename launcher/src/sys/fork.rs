@@ -1,4 +1,4 @@
-//! Copies of this process, whose end is told to nobody but who waits for them.
+//! Copies of this process. They send no signal when they end.
 
 use super::{Errno, call, uninterrupted};
 use linux_raw_sys::general as raw;

@@ -15,8 +15,6 @@
 )]
 #![allow(clippy::many_single_char_names, reason = "the six arguments of a system call have no other names")]
 
-use core::ffi::CStr;
-
 #[cfg(target_arch = "aarch64")]
 #[path = "aarch64.rs"]
 mod cpu;
@@ -112,7 +110,7 @@ pub fn level() -> u16 {
     0
 }
 
-/// A word for a register, or whatever is in the register: a tenth of the code of a call would go into clearing arguments
+/// A word for a register, or what the register holds already: a tenth of a call's code would clear arguments
 /// that the call does not have.
 type Argument = core::mem::MaybeUninit<usize>;
 
@@ -133,15 +131,6 @@ unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usi
     match value.wrapping_neg() {
         code @ 1..=4095 => Err(Errno::from_code(code)),
         _ => Ok(value),
-    }
-}
-
-/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is left out.
-pub fn c_str(bytes: &[u8]) -> &CStr {
-    match bytes.last() {
-        // SAFETY: there is a NUL within `bytes`, which the result borrows.
-        Some(0) => unsafe { CStr::from_ptr(bytes.as_ptr().cast()) },
-        _ => c"",
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Paths are bytes with a NUL at the end, as the kernel takes them; no path is normalised or checked here.
 
-use super::{At, Errno, Fd, Follow, c_str, call, uninterrupted};
-use crate::bytes::zeroed;
+use super::{At, Errno, Fd, Follow, call, uninterrupted};
+use crate::bytes::{c_str, zeroed};
 use bundle::PATH_MAX;
 use core::ffi::CStr;
 use core::ops::BitOr;
@@ -24,8 +24,6 @@ impl OFlags {
     pub const CREATE: Self = Self(raw::O_CREAT);
     /// With `CREATE`: fail with `EEXIST` if it is there, even as a dangling link.
     pub const EXCLUSIVE: Self = Self(raw::O_EXCL);
-    /// Empty the file.
-    pub const TRUNCATE: Self = Self(raw::O_TRUNC);
     /// Fail with `ENOTDIR` unless it is a directory.
     pub const DIRECTORY: Self = Self(raw::O_DIRECTORY);
     /// Fail with `ELOOP` if the last component is a symbolic link.

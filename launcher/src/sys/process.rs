@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use linux_raw_sys::auxvec as raw;
 
-use super::c_str;
+use crate::bytes::c_str;
 
 /// Arguments, environment and auxiliary vector of this process.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +21,6 @@ impl Process {
     /// For tests: a process with these arguments and this environment and an empty auxiliary vector.
     pub fn new(args: &[&'static CStr], env: &[&'static CStr]) -> Self {
         Self { args: args.to_vec(), env: env.to_vec(), execfn: None, aux: Vec::new() }
-    }
-
-    /// For tests: the same with the path that execve(2) got.
-    #[must_use]
-    pub fn with_execfn(mut self, path: &'static CStr) -> Self {
-        self.execfn = Some(path);
-        self
     }
 
     /// For tests: the same with one more row in the auxiliary vector.

@@ -42,7 +42,7 @@ pub struct Stat {
     /// Time of last reading, likewise, as far as the file system keeps it.
     #[cfg(feature = "children")]
     pub atime: i64,
-    /// Time of last change of whatever is known of it, likewise.
+    /// Time of the last change of its status, likewise.
     #[cfg(feature = "children")]
     pub ctime: i64,
     /// How many names it has.

@@ -197,7 +197,7 @@ impl Thread {
         self.0
     }
 
-    /// Lets it go on. A thread that was killed meanwhile is gone; its end will be told.
+    /// Lets it go on. A thread that was killed in the meantime is gone; its end is reported by [`wait`].
     pub fn resume(self, how: Resume) {
         let (request, signal) = match how {
             Resume::Run(signal) => (ptrace::PTRACE_CONT, signal),

@@ -1,19 +1,21 @@
 //! The literals of a block (RFC 8878, 3.1.1.3.1).
 
-use super::MAX_BLOCK;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::bits::{Backward, bits_at, lowest};
 use super::huffman::Huffman;
-use crate::bytes::zeroed;
+use super::window::MAX_BLOCK;
 
 pub(super) struct Literals {
-    buffer: &'static mut [u8],
+    buffer: Vec<u8>,
     length: usize,
     huffman: Huffman,
 }
 
 impl Literals {
     pub(super) fn new() -> Self {
-        Self { buffer: zeroed(MAX_BLOCK), length: 0, huffman: Huffman::new() }
+        Self { buffer: vec![0; MAX_BLOCK], length: 0, huffman: Huffman::new() }
     }
 
     /// The current block's.

@@ -1,5 +1,5 @@
-//! A Zstandard decoder (RFC 8878) for one frame from a source of bytes, in a seventh of the bytes that a general one takes:
-//! a launcher must be small. Safe code; whatever the input says, it ends, writes nothing outside its own memory and takes
+//! A Zstandard decoder (RFC 8878) for one frame from a source of bytes, a seventh as large as a general one, since a launcher
+//! is to be small. Safe code; whatever the input says, it ends, writes nothing outside its own memory and takes
 //! no more of it than [`MAX_WINDOW`] and some.
 //!
 //! It refuses dictionaries and wider windows. It doesn't check the frame's own checksum: everything that comes out is
@@ -12,16 +12,16 @@ mod literals;
 mod sequences;
 mod window;
 
-use crate::bytes::{keep, zeroed};
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use literals::Literals;
 use sequences::Sequences;
-use window::Window;
+use window::{MAX_BLOCK, Window};
 
 /// A larger window is refused, so that a bundle cannot ask for more memory than small machines have: 64 MiB.
 pub const MAX_WINDOW: u64 = 1 << 26;
-
-/// `Block_Maximum_Size` of RFC 8878, 3.1.1.2.4: no block is longer, packed or unpacked.
-const MAX_BLOCK: usize = 128 * 1024;
 
 /// `Magic_Number` of RFC 8878, 3.1.1.
 const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
@@ -33,7 +33,7 @@ pub type Fill<'f> = &'f mut dyn FnMut(&mut [u8]) -> Option<()>;
 pub struct Decoder {
     window: Window,
     /// A compressed block, and eight bytes behind it that [`bits::bits_at`] may look at.
-    block: &'static mut [u8],
+    block: Vec<u8>,
     literals: Literals,
     sequences: Sequences,
     last_block_seen: bool,
@@ -41,7 +41,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// Reads the frame's header.
-    pub fn open(fill: Fill<'_>) -> Option<&'static mut Self> {
+    pub fn open(fill: Fill<'_>) -> Option<Box<Self>> {
         let mut start = [0; 5];
         fill(&mut start)?;
         let [magic @ .., descriptor] = start;
@@ -68,9 +68,9 @@ impl Decoder {
         if window > MAX_WINDOW {
             return None;
         }
-        Some(keep(Self {
+        Some(Box::new(Self {
             window: Window::new(usize::try_from(window).ok()?),
-            block: zeroed(MAX_BLOCK + size_of::<u64>()),
+            block: vec![0; MAX_BLOCK + size_of::<u64>()],
             literals: Literals::new(),
             sequences: Sequences::new(),
             last_block_seen: false,
@@ -106,9 +106,9 @@ impl Decoder {
             }
             2 => {
                 fill(self.block.get_mut(..size)?)?;
-                let behind_literals = self.literals.decode(self.block, size)?;
+                let behind_literals = self.literals.decode(&self.block, size)?;
                 self.sequences.decode(
-                    self.block,
+                    &self.block,
                     behind_literals..size,
                     self.literals.bytes(),
                     &mut self.window,

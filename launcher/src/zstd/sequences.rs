@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::bits::{Backward, bits_at, lowest};
 use super::fse::Table;
-use super::window::Window;
+use super::window::{MAX_BLOCK, Window};
 
 /// Extra bits of the literal length codes (RFC 8878, table 16); each code begins where the one before ends, at 0.
 const LITERAL_BITS: [u8; 36] = [
@@ -93,7 +93,7 @@ impl Sequences {
             return None;
         }
         // A block writes no more than `MAX_BLOCK`: what is still in the window would be overwritten.
-        let mut room = super::MAX_BLOCK;
+        let mut room = MAX_BLOCK;
         if count != 0 {
             at = self.read_tables(block, at, end)?;
             let mut stream = Backward::new(block, at..end)?;

@@ -14,7 +14,7 @@ fn decode(mut frame: &[u8], piece: usize) -> Option<Vec<u8>> {
         frame = later;
         Some(())
     };
-    let decoder = Decoder::open(&mut fill)?;
+    let mut decoder = Decoder::open(&mut fill)?;
     let mut all = Vec::new();
     let mut out = vec![0; piece];
     loop {

@@ -1,12 +1,15 @@
 //! The last bytes that were decoded: matches are copied out of them, and the reader is given each of them once.
 
-use super::MAX_BLOCK;
-use crate::bytes::zeroed;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// `Block_Maximum_Size` of RFC 8878, 3.1.1.2.4: no block is longer, packed or unpacked.
+pub(super) const MAX_BLOCK: usize = 128 * 1024;
 
 /// A ring as long as a power of two. A block is decoded only when the one before has been given out, so that what is
 /// overwritten is out of reach of matches and wanted by nobody.
 pub(super) struct Window {
-    ring: &'static mut [u8],
+    ring: Vec<u8>,
     /// How far back a match may reach.
     reach: usize,
     /// How many bytes there are to be reached, up to `reach`.
@@ -19,7 +22,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(reach: usize) -> Self {
-        let ring = zeroed(reach.max(MAX_BLOCK).next_power_of_two());
+        let ring = vec![0; reach.max(MAX_BLOCK).next_power_of_two()];
         Self { ring, reach, filled: 0, end: 0, pending: 0 }
     }
 

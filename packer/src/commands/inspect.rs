@@ -146,10 +146,10 @@ struct BlobView {
 }
 
 fn rules(manifest: &Manifest<'_>, rules: Rules) -> Vec<String> {
-    let text = |rule: Rule<'_>| {
-        let parts = [readable(rule.name), readable(rule.value)];
-        let parts = parts.iter().filter(|part| !part.is_empty());
-        parts.fold(rule.kind.name().to_owned(), |text, part| format!("{text} {part}"))
+    let text = |rule: Rule<&[u8]>| {
+        let (kind, parts) = rule.words();
+        let parts = parts.into_iter().filter(|part| !part.is_empty()).map(readable);
+        parts.fold(kind.to_owned(), |text, part| format!("{text} {part}"))
     };
     manifest.rules(rules).map(text).collect()
 }

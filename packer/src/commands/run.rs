@@ -4,16 +4,16 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use bundle::{Arch, EmulatorKey, Rule, RuleKind};
-use emulator::calling::OwnRule;
+use bundle::{Arch, EmulatorKey, Rule};
 
 use crate::cli::RunArgs;
 use crate::elf::{self, Elf, Kind};
+use crate::emulators::started::Started;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::say;
@@ -122,14 +122,11 @@ fn emulated(
 /// Whether the emulator serves this kernel's pages and passes its own probe, as far as it says anything of either.
 fn works(emulator: &Emulator) -> bool {
     let pages = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
-    let fits = |(kind, _, value): &OwnRule| {
-        *kind != RuleKind::Pages || Rule { kind: *kind, name: b"", value }.number() >= pages
-    };
-    if !emulator.rules.iter().all(fits) {
+    if emulator.rules.iter().filter_map(Rule::pages).any(|most| most < pages) {
         return false;
     }
-    let words = emulator.rules.iter().filter(|(kind, ..)| *kind == RuleKind::Probe);
-    let mut words = words.map(|(_, _, word)| OsString::from_vec(word.clone())).peekable();
+    let words = emulator.rules.iter().filter_map(Rule::probe);
+    let mut words = words.map(OsStr::from_bytes).peekable();
     if words.peek().is_none() {
         return true;
     }
@@ -142,30 +139,8 @@ fn works(emulator: &Emulator) -> bool {
 /// The emulator's rules, applied as the launcher applies them.
 fn command(emulator: &Emulator, name: &OsStr, program: &Path, rest: &[OsString]) -> Command {
     let mut command = Command::new(&emulator.path);
-    for (kind, variable, value) in &emulator.rules {
-        let value = || OsString::from_vec(value.clone());
-        let variable = OsStr::from_bytes(variable);
-        match kind {
-            RuleKind::Argument => drop(command.arg(value())),
-            RuleKind::Argv0 => drop(command.arg(name)),
-            RuleKind::Program => drop(command.arg(program)),
-            RuleKind::Tree => drop(command.arg("/")),
-            RuleKind::Rest => drop(command.args(rest)),
-            RuleKind::Probe | RuleKind::Pages => {}
-            RuleKind::DefaultVariable if std::env::var_os(variable).is_some() => {}
-            RuleKind::SetVariable | RuleKind::DefaultVariable => drop(command.env(variable, value())),
-            // The tree is `/`.
-            RuleKind::TreeVariable => {
-                command.env(variable, Path::new("/").join(value()));
-            }
-            RuleKind::UnsetVariable => drop(command.env_remove(variable)),
-            RuleKind::UnsetPrefix => {
-                let named = std::env::vars_os().map(|(name, _)| name);
-                for name in named.filter(|name| name.as_bytes().starts_with(variable.as_bytes())) {
-                    command.env_remove(name);
-                }
-            }
-        }
-    }
+    // What the program opens is this machine's.
+    Started { command: &mut command, argv0: name, program, rest }
+        .by_translator(&emulator.rules, Path::new("/"));
     command
 }

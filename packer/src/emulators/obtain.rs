@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, EmulatorKey, RuleKind};
-use emulator::calling::{self, OwnRule};
+use bundle::{Arch, EmulatorKey, OwnedRule};
+use emulator::calling::{self, Calling};
 use emulator::{EmulatorError, Options, Provenance};
 
 use crate::emulators::lock_file::LockFile;
@@ -14,34 +14,17 @@ use crate::error::Error;
 use crate::notices::Owed;
 use crate::packages::suites;
 
-/// How an app must be called by an emulator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Calling {
-    /// It is static: there is nothing to look for.
-    Static,
-    /// It has a loader and libraries, which are looked for in its tree.
-    Tree,
-    /// As `Tree`, and its `argv[0]` is its path in the tree, by which it finds its data.
-    ByPath,
-}
-
 impl Emulators {
     /// The emulators of a plan, in its order, fetched if they are not here yet.
     pub(crate) fn obtain(&self, plan: &Plan, target: Arch, calling: Calling) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Rules of the user's own already say where the tree goes.
-        for emulator in
-            found.iter_mut().filter(|emulator| emulator.rules == calling::qemu(emulator.key, false))
-        {
+        for emulator in found.iter_mut().filter(|emulator| emulator.by_default_rules) {
             // It is unknown whether programs of other architectures have a loader: a tree is harmless for
             // those without.
             let calling = if emulator.key.target == target { calling } else { Calling::Tree };
-            emulator.rules = calling::qemu(emulator.key, calling != Calling::Static);
-            if calling == Calling::ByPath {
-                let argv0 = |(kind, _, value): &OwnRule| *kind == RuleKind::Argv0 || value == b"-0";
-                emulator.rules.retain(|rule| !argv0(rule));
-            }
+            emulator.rules = calling::qemu(emulator.key, calling);
             emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
@@ -88,7 +71,7 @@ impl Emulators {
         let programs = keys
             .iter()
             .flat_map(own)
-            .map(|own| Ok((emulator::obtain_own(own, &options, named)?, own.rules.clone())));
+            .map(|own| Ok((emulator::obtain_own(own, &options, named)?, Some(own.rules.clone()))));
         let mut programs = programs.collect::<Result<Vec<_>, Error>>()?.into_iter().peekable();
         let needs_more = |key: &&EmulatorKey| match self.catalogue.find(**key) {
             _ if own(key).is_empty() => true,
@@ -102,14 +85,12 @@ impl Emulators {
         }
 
         let mut found = found.into_iter().peekable();
-        let mut all: Vec<(emulator::Emulator, Vec<OwnRule>)> = Vec::new();
+        let mut all: Vec<(emulator::Emulator, Option<Vec<OwnedRule>>)> = Vec::new();
         for key in keys {
             while let Some(own) = programs.next_if(|(own, _)| own.key == *key) {
                 all.push(own);
             }
-            all.extend(
-                found.next_if(|found| found.key == *key).map(|found| (found, calling::qemu(*key, false))),
-            );
+            all.extend(found.next_if(|found| found.key == *key).map(|found| (found, None)));
         }
         // One text for all of them, so that each licence is in the bundle once.
         let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
@@ -149,7 +130,8 @@ impl Emulators {
     }
 }
 
-fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emulator {
+/// `rules` are the user's own.
+fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
     let record = found.record;
     let source = match &record.source.name[..] {
         "" => "not known".to_owned(),
@@ -169,7 +151,8 @@ fn described(found: emulator::Emulator, rules: Vec<OwnRule>, text: &str) -> Emul
         digest: record.digest,
         translator: record.translator,
         version: record.version,
-        rules,
+        by_default_rules: rules.is_none(),
+        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static)),
         owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
     }
 }

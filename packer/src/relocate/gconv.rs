@@ -2,8 +2,6 @@
 //! C library loads from an absolute path, so a bundled C library would load the host's, which were built for
 //! another C library.
 
-use bundle::RuleKind;
-
 use crate::byte_search;
 use crate::relocate::patch_paths::{NOTHING, forget};
 use crate::request::Rule;
@@ -45,7 +43,7 @@ pub(crate) fn of_the_tree(library: &mut [u8], has: &dyn Fn(&[u8]) -> bool) -> Co
     let name = &mut library[variable + 1..][..OWN_VARIABLE.len()];
     if has(&[&directory[1..], TABLE].concat()) {
         name.copy_from_slice(OWN_VARIABLE);
-        return Converters::OfTheTree((RuleKind::TreeVariable, OWN_VARIABLE.to_vec(), directory));
+        return Converters::OfTheTree(Rule::TreeVariable { name: OWN_VARIABLE.to_vec(), after: directory });
     }
     name.fill(NOTHING);
     if is_known { Converters::None } else { Converters::Unknown }
@@ -70,7 +68,7 @@ mod tests {
     fn converters_are_the_trees_by_a_variable_that_no_other_c_library_knows() {
         let mut library = LIBRARY.to_vec();
         let found = of_the_tree(&mut library, &|path| path == b"usr/lib/a/gconv/gconv-modules");
-        let rule = (RuleKind::TreeVariable, b"UNIBIN_GCP".to_vec(), b"/usr/lib/a/gconv".to_vec());
+        let rule = Rule::TreeVariable { name: b"UNIBIN_GCP".to_vec(), after: b"/usr/lib/a/gconv".to_vec() };
         assert_eq!(found, Converters::OfTheTree(rule));
         assert_eq!(
             library,

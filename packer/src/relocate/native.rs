@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bundle::{Arch, RuleKind, TreePath, file_name_of};
+use bundle::{Arch, TreePath, file_name_of};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::byte_search;
@@ -61,7 +61,10 @@ impl TreeLoader {
             let found = app.nodes().filter(move |(path, node)| {
                 matches!(node, Node::Directory | Node::File { .. }) && closure::matches(&pattern, path)
             });
-            found.map(move |(path, _)| (RuleKind::Tree, before.as_bytes().to_vec(), [b"/", path].concat()))
+            found.map(move |(path, _)| Rule::Tree {
+                before: before.as_bytes().to_vec(),
+                after: [b"/", path].concat(),
+            })
         });
         rules.collect()
     }

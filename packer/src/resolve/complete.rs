@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bundle::{Arch, RuleKind, directory_of};
+use bundle::{Arch, directory_of};
 use closure::Family;
 
 use crate::error::Error;
@@ -90,9 +90,9 @@ fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
     search.directory = libraries::mount(search.request, layers, search.programs)?;
     search.preload = libraries::preloads(search.request, layers, &search.directory)?;
     // What the host preloads, and where it looks for libraries, is for its own programs.
-    let mut rules = vec![(RuleKind::UnsetPrefix, b"LD_".to_vec(), Vec::new())];
+    let mut rules = vec![Rule::UnsetPrefix(b"LD_".to_vec())];
     if !search.preload.is_empty() {
-        rules.push((RuleKind::SetVariable, b"LD_PRELOAD".to_vec(), search.preload.join(&b':')));
+        rules.push(Rule::SetVariable { name: b"LD_PRELOAD".to_vec(), value: search.preload.join(&b':') });
     }
     let mut found = libraries::required(&search, layers)?;
     let mut plugin_sets = Vec::new();

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bundle::{RuleKind, file_name_of, join};
+use bundle::{file_name_of, join};
 
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::error::{Error, readable};
-use crate::request::Entry;
+use crate::request::{Entry, Rule};
 use crate::resolve::layers::Layers;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
@@ -108,7 +108,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
         let argument = words.next().map(str::trim).filter(|argument| !argument.is_empty());
         // By its real path: natively nothing else leads into the tree, and the script finds what lies beside
         // it.
-        let script = (RuleKind::Tree, Vec::new(), [b"/", entry.path.as_slice()].concat());
+        let script = Rule::Tree { before: Vec::new(), after: [b"/", entry.path.as_slice()].concat() };
         let interpreter = interpreter.strip_prefix(b"/").unwrap_or(&interpreter).to_vec();
         let mut before = vec![script];
         // `#!/usr/bin/env NAME` means the NAME that a search would find.
@@ -120,7 +120,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
                 .find(|path| matches!(layers.resolve(path), Ok(Some(_))));
             entry.path = found.unwrap_or(interpreter);
         } else {
-            before.extend(argument.map(|text| (RuleKind::Argument, Vec::new(), text.as_bytes().to_vec())));
+            before.extend(argument.map(|text| Rule::Argument(text.as_bytes().to_vec())));
             before.rotate_right(usize::from(argument.is_some()));
             entry.path = interpreter;
         }

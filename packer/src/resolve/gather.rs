@@ -5,14 +5,14 @@ use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::progress::Bars;
 use crate::relocate::native::{self, TreeLoader};
-use crate::request::{AppRequest, Entry};
+use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::base::Base;
 use crate::resolve::complete::{Completed, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 
-use bundle::{Arch, RuleKind};
+use bundle::Arch;
 
 /// Programs for one architecture, with their headers read.
 struct Programs {
@@ -51,7 +51,7 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
         rules.extend(native::prepare(&mut app, target, loader, &directories, &dynamic)?);
     }
     if native && found_by_path {
-        rules.push((RuleKind::Program, Vec::new(), Vec::new()));
+        rules.push(Rule::Program);
     }
     app.unite()?;
     Ok(ResolvedApp { app, entries, target, loader, rules, found_by_path, owed, inventory })

@@ -1,8 +1,8 @@
 //! An app with everything that it needs, ready to be packed.
 
 use bundle::{Arch, Class};
+use emulator::calling::Calling;
 
-use crate::emulators::obtain::Calling;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::resolve::inventory::Inventory;

@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use bundle::{Arch, EmulatorKey, RuleKind};
+use bundle::{Arch, EmulatorKey, Environment as _};
 
 use crate::emulators::Emulators;
+use crate::emulators::started::Started;
 use crate::error::{Error, readable};
 use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::layers::Layers;
@@ -58,9 +59,14 @@ pub(crate) fn trace(
             .arg(&log)
             .arg("-0")
             .arg(OsStr::from_bytes(&entry.name));
-        command.arg(tree.join(OsStr::from_bytes(&entry.path)));
-        start(&mut command, &entry.rules, &tree);
-        start(&mut command, rules, &tree);
+        let program = tree.join(OsStr::from_bytes(&entry.path));
+        command.arg(&program);
+        let argv0 = OsStr::from_bytes(&entry.name);
+        let mut started = Started { command: &mut command, argv0, program: &program, rest: &[] };
+        started.by_app(&entry.rules, &tree);
+        started.by_app(rules, &tree);
+        // As the launcher, whoever emulates.
+        started.unset_prefix(b"QEMU_");
         command.args(args).stdout(Stdio::from(io::stderr()));
         let status = command.status().map_err(|source| Error::io("execute", &emulator.path, source))?;
         let log = fs::read(&log).map_err(|source| Error::io("read", &log, source))?;
@@ -93,33 +99,6 @@ pub(crate) fn trace(
         readable(&entry.name)
     ));
     Ok(added)
-}
-
-/// The variables and arguments that the bundle's rules will give.
-fn start(command: &mut Command, rules: &[Rule], tree: &Path) {
-    let in_tree = |before: &[u8], value: &[u8]| {
-        OsString::from_vec([before, tree.as_os_str().as_bytes(), value].concat())
-    };
-    for (kind, before, after) in rules {
-        let (name, value) = (OsStr::from_bytes(before), OsStr::from_bytes(after));
-        match kind {
-            RuleKind::Tree => drop(command.arg(in_tree(before, after))),
-            RuleKind::TreeVariable => drop(command.env(name, in_tree(b"", after))),
-            RuleKind::Argument => drop(command.arg(value)),
-            RuleKind::SetVariable => drop(command.env(name, value)),
-            RuleKind::UnsetVariable => drop(command.env_remove(name)),
-            RuleKind::UnsetPrefix => unset(command, name),
-            _ => {}
-        }
-    }
-    unset(command, OsStr::new("QEMU_"));
-}
-
-fn unset(command: &mut Command, prefix: &OsStr) {
-    let named = std::env::vars_os().map(|(name, _)| name);
-    for name in named.filter(|name| name.as_bytes().starts_with(prefix.as_bytes())) {
-        command.env_remove(name);
-    }
 }
 
 /// The absolute paths in QEMU's log, as paths of the tree: `1234 openat(AT_FDCWD,"/etc/x",O_RDONLY) = 3`.

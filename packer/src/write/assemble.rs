@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bundle::{
     Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewRule, NewTranslator, NewVariant,
+    NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;
@@ -21,7 +21,7 @@ use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 use crate::write::compress::Frame;
 use crate::write::header::{self, LauncherRange};
-use crate::write::summary;
+use crate::write::{read_back, summary};
 
 /// Everything that goes into a bundle, compressed already.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    check_bundle::whole(&back)?;
+    check_bundle::check_stored(&back)?;
+    read_back::check(&new.file, path)?;
     new.settle().map_err(failed)?;
     Ok(Written {
         length: footer.file_length,
@@ -122,8 +123,8 @@ fn natively(parts: &Parts, host: Arch) -> bool {
     targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
 }
 
-fn new_rules(rules: &[Rule]) -> Vec<NewRule<'_>> {
-    rules.iter().map(|(kind, name, value)| NewRule { kind: *kind, name, value }).collect()
+fn borrowed(rules: &[Rule]) -> Vec<bundle::Rule<&[u8]>> {
+    rules.iter().map(Rule::borrowed).collect()
 }
 
 /// Knows how far the file has grown and which blobs are in it.
@@ -177,10 +178,10 @@ impl<W: Write> Writer<W> {
                 |frame| self.frame(BlobKind::App, Encoding::TarZstd, frame, manifest).map_err(failed);
             let app = frame(app)?;
             let shared = shared.as_deref().map(frame).transpose()?;
-            let (target, level, rules) = (*target, *level, &new_rules(rules));
+            let (target, level, rules) = (*target, *level, &borrowed(rules));
             let variant = manifest.variant(&NewVariant { target, level, app, shared, loader, rules });
             for Entry { name, path, rules } in entries {
-                manifest.entry(&NewEntry { variant, name, path, rules: &new_rules(rules) });
+                manifest.entry(&NewEntry { variant, name, path, rules: &borrowed(rules) });
             }
             if let Some(notices) = notices {
                 self.notices(app, notices, manifest).map_err(failed)?;
@@ -205,7 +206,7 @@ impl<W: Write> Writer<W> {
         manifest: &mut ManifestBuilder,
     ) -> io::Result<()> {
         for PackedEmulator { emulator, member, notices } in emulators {
-            let rules = new_rules(&emulator.rules);
+            let rules = borrowed(&emulator.rules);
             manifest.translator(&NewTranslator {
                 key: emulator.key,
                 blob,

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use bundle::{Blob, Digest, Manifest, Signatures};
+use bundle::{Blob, Digest, Signatures};
 
 use crate::error::Error;
 use crate::hash::Hashing;
@@ -12,22 +12,36 @@ use crate::write::compress;
 
 /// Checks all of `bundle`.
 pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
+    check_stored(bundle)?;
+    each_blob(bundle, check_unpacked)
+}
+
+/// Checks every byte of `bundle` as it is stored, and unpacks nothing.
+pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
+    each_blob(bundle, |bundle, part, blob| {
+        let mut stored = Hashing::new(bundle.stored(blob));
+        io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
+        let (_, _, digest) = stored.finish();
+        compare(bundle, part, blob.stored_digest(), digest)
+    })?;
     let manifest = bundle.manifest()?;
-    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs.clone(), |blob| check_blob(bundle, &manifest, &blob));
-    checked.into_iter().collect::<Result<(), _>>()?;
-    check_gaps(bundle, &blobs)?;
+    check_gaps(bundle, &manifest.blobs().collect::<Vec<_>>())?;
     check_signatures(bundle)
 }
 
-fn check_blob(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> Result<(), Error> {
-    let part = blob_name(manifest, blob);
-    let mut stored = Hashing::new(bundle.stored(blob));
-    io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
-    let (_, _, digest) = stored.finish();
-    compare(bundle, &part, blob.stored_digest(), digest)?;
+/// Checks several blobs at once; the first in the file that is damaged is named.
+fn each_blob(
+    bundle: &BundleFile,
+    check: impl Fn(&BundleFile, &str, &Blob<'_>) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let manifest = bundle.manifest()?;
+    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
+    let checked = compress::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
+    checked.into_iter().collect()
+}
 
-    let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
+fn check_unpacked(bundle: &BundleFile, part: &str, blob: &Blob<'_>) -> Result<(), Error> {
+    let damaged = |source: io::Error| Error::damaged(bundle.path(), part, &source);
     let mut unpacked = Hashing::new(bundle.unpacked(blob).map_err(damaged)?);
     // One byte more than recorded is read at most: a frame may claim any length.
     io::copy(&mut unpacked.by_ref().take(blob.length().saturating_add(1)), &mut io::sink())
@@ -35,9 +49,9 @@ fn check_blob(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> 
     let (_, length, digest) = unpacked.finish();
     if length != blob.length() {
         let text = format!("it does not unpack to {} bytes", blob.length());
-        return Err(Error::damaged(bundle.path(), &part, &text));
+        return Err(Error::damaged(bundle.path(), part, &text));
     }
-    compare(bundle, &part, blob.digest(), digest)
+    compare(bundle, part, blob.digest(), digest)
 }
 
 fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> Result<(), Error> {

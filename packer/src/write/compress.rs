@@ -87,6 +87,15 @@ pub(crate) fn decoder<'a>(stored: impl Read + 'a) -> io::Result<impl Read + 'a> 
     Ok(decoder)
 }
 
+/// A frame with a window of `1 << window` bytes, whatever the launcher takes.
+#[cfg(test)]
+pub(crate) fn frame_with_window(input: &[u8], window: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+    encoder.set_parameter(CParameter::WindowLog(window))?;
+    encoder.write_all(input)?;
+    encoder.finish()
+}
+
 /// Writes through `fill` into a nameless file and gives it back as content.
 pub(crate) fn spool(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Content> {
     let mut file = io::BufWriter::new(atomic_file::nameless()?);

@@ -58,6 +58,14 @@ fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
+/// A stream of one empty file, or of what its type byte says in place of a file.
+#[cfg(test)]
+pub(crate) fn one_of_type(kind: u8, path: &str) -> io::Result<Vec<u8>> {
+    let mut tar = Builder::new(Vec::new());
+    tar.append_data(&mut header(EntryType::new(kind), 0o755, 0), path, io::empty())?;
+    tar.into_inner()
+}
+
 /// What a bundle's tar stream holds, one entry.
 pub(crate) enum TarEntry<'a> {
     Directory,

@@ -11,22 +11,9 @@ use super::modules::{Module, Uses, uses};
 const KNOWN: &[(&str, &[&str])] = &[
     (
         "launcher",
-        &[
-            "bytes",
-            "sys",
-            "sys::beside",
-            "sys::exec",
-            "sys::fd",
-            "sys::fork",
-            "sys::path",
-            "sys::stat",
-            "sys::system",
-        ],
+        &["sys", "sys::beside", "sys::exec", "sys::fd", "sys::fork", "sys::path", "sys::stat", "sys::system"],
     ),
-    ("launcher", &["children::hand_over", "children::pages", "launch", "memory", "probe", "run"]),
-    ("launcher", &["zstd", "zstd::literals", "zstd::sequences", "zstd::window"]),
     ("xtask", &["bench", "bench::children"]),
-    ("xtask", &["launchers", "verify"]),
 ];
 
 /// A set of modules each of which uses, over others, every other.
