@@ -67,7 +67,8 @@ pub fn qemu(key: EmulatorKey, calling: Calling) -> Vec<OwnedRule> {
     rules.map(|rule| rule.owned()).collect()
 }
 
-/// The same as far as they are arguments of a static program: for a translator whose row says nothing of them.
+/// The same as far as they are arguments of a static program: for a translator whose row says nothing of
+/// them.
 pub fn qemu_arguments(key: EmulatorKey) -> Vec<OwnedRule> {
     let apart = APART.into_iter().filter(|_| is_narrow(key));
     apart.chain(QEMU_RULES).map(|rule| rule.owned()).collect()

@@ -41,8 +41,8 @@ pub fn own(source: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source)
 }
 
-/// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`, loudly, without
-/// a compiler where that was allowed.
+/// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`,
+/// loudly, without a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
     build(&format!("{name}-{}", target.name()), sources, &["-target", &triple(target), "-static"])
 }
@@ -52,7 +52,8 @@ pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
     build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")])
 }
 
-/// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold libraries to link to.
+/// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold
+/// libraries to link to.
 pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = format!("{}.{GLIBC_MINOR}", triple(target).replace("musl", "gnu"));
     build(name, sources, &[&["-target", &triple], flags].concat())

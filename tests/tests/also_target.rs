@@ -1,5 +1,5 @@
-//! An app of one CPU that starts programs of another: with the emulators that `--also-target` adds, in both ways of attending to
-//! children; without them it is refused, as ever.
+//! An app of one CPU that starts programs of another: with the emulators that `--also-target` adds, in both
+//! ways of attending to children; without them it is refused, as ever.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -130,8 +130,8 @@ fn a_program_that_runs_natively_starts_those_of_other_cpus_too() {
     }
 }
 
-/// The variables that the rules of an emulator make are for the programs that it runs: those of the other CPU have them, and neither
-/// those of the app's own nor the host's.
+/// The variables that the rules of an emulator make are for the programs that it runs: those of the other CPU
+/// have them, and neither those of the app's own nor the host's.
 #[test]
 fn what_the_rules_of_another_cpus_emulator_set_is_set_for_its_programs_alone() {
     needs!("network", "ptrace", "older-qemu");
@@ -146,7 +146,8 @@ fn what_the_rules_of_another_cpus_emulator_set_is_set_for_its_programs_alone() {
     let (sandbox, bundle) = app(&["--also-target", "s390x", "--translators", &rows]);
     let say = sandbox.write("say", b"echo $SPEED,$OTHER,$GONE").display().to_string();
     let (own, other) = (format!("/usr/bin/busybox sh {say}"), format!("/usr/bin/busybox-s390x sh {say}"));
-    // By the app, by a program of the other CPU, by one of the host that this starts and by one of the app's CPU; and the app's own value.
+    // By the app, by a program of the other CPU, by one of the host that this starts and by one of the app's
+    // CPU; and the app's own value.
     let script = format!(
         "{own}; {other}; /usr/bin/busybox-s390x sh -c '/usr/bin/env sh {say}; {own}'; SPEED=mine {other}; exit 7"
     );

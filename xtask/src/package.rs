@@ -1,8 +1,9 @@
-//! `cargo xtask package`: what would be published is complete. Packs every crate, builds and installs `unibin` from the packed sources
-//! alone, and packs and runs a program with it. Uses no network: the crates of others must be there already, as after any build.
+//! `cargo xtask package`: what would be published is complete. Packs every crate, builds and installs
+//! `unibin` from the packed sources alone, and packs and runs a program with it. Uses no network: the crates
+//! of others must be there already, as after any build.
 //!
-//! Instead of cargo's own verification, which would compile the crates of others anew: the packed sources become a workspace
-//! with this one's profiles and lock file, and its builds share the target directory.
+//! Instead of cargo's own verification, which would compile the crates of others anew: the packed sources
+//! become a workspace with this one's profiles and lock file, and its builds share the target directory.
 
 mod calls;
 mod unpacked;
@@ -30,7 +31,8 @@ pub(crate) fn run() -> Result<()> {
     let workspace = crate::workspace::workspace();
     same_compiler(&workspace)?;
     let packed = pack(&workspace)?;
-    // Inside the target directory and always the same: the paths of sources are in cargo's names for what it has built.
+    // Inside the target directory and always the same: the paths of sources are in cargo's names for what it
+    // has built.
     let unpacked = Unpacked::new(&workspace, &workspace.join("target/packed"), &packed)?;
     unpacked.cargo(&["build", "--offline", "--package=unibin-launcher"]).check()?;
     let away = tempfile::tempdir()?;
@@ -78,7 +80,8 @@ fn pack(workspace: &Path) -> Result<Vec<PathBuf>> {
     Ok(packed)
 }
 
-/// Packs a program for this machine without an emulator, and runs it, far from any checkout. Gives the bundle.
+/// Packs a program for this machine without an emulator, and runs it, far from any checkout. Gives the
+/// bundle.
 fn runs(unibin: &Path, away: &Path) -> Result<Vec<u8>> {
     let here = Arch::from_name(std::env::consts::ARCH).filter(|arch| arch.is_host());
     let here = here.context("this machine's architecture is no host")?;

@@ -1,5 +1,6 @@
-//! `cargo xtask test`: all tests, on any machine. What the machine lacks is found beforehand and named in one list, and what did not
-//! run for it is named in another one at the end. `--quick` leaves out what needs a network, root or minutes.
+//! `cargo xtask test`: all tests, on any machine. What the machine lacks is found beforehand and named in one
+//! list, and what did not run for it is named in another one at the end. `--quick` leaves out what needs a
+//! network, root or minutes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +60,8 @@ fn lacks(quick: bool) -> String {
     without.join(",")
 }
 
-/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it has among all packages.
+/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it
+/// has among all packages.
 fn unibin() -> Result<PathBuf> {
     let built = cargo().args(["build", "--quiet", "--workspace", "--bin", "unibin"]).status();
     ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");

@@ -1,6 +1,6 @@
-//! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory appears by rename once
-//! every digest has been compared; a path or link that leads out of a tree is refused, and links are made last, so that
-//! nothing is ever written through one.
+//! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory
+//! appears by rename once every digest has been compared; a path or link that leads out of a tree is refused,
+//! and links are made last, so that nothing is ever written through one.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -127,7 +127,8 @@ fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<
     copied.map_err(|source| Error::io("write", path, source))
 }
 
-/// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at `destination`.
+/// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at
+/// `destination`.
 fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, destination: &Path) -> Result<(), Error> {
     let destination =
         std::path::absolute(destination).map_err(|source| Error::io("make", destination, source))?;
@@ -167,7 +168,8 @@ fn files(
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
-            // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic link yet.
+            // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic
+            // link yet.
             TarEntry::Directory if to.is_dir() => Ok(()),
             TarEntry::Directory => wrote(fs::create_dir(&to)),
             TarEntry::File { executable, content, loader } => wrote((|| {

@@ -1,7 +1,7 @@
-//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the emulator
-//! (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a source has. Repeated
-//! until a run looks for nothing new, since a program goes another way once it has found what it wanted. This is the one
-//! place where `pack` executes what it packs, and only when asked to.
+//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the
+//! emulator (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a
+//! source has. Repeated until a run looks for nothing new, since a program goes another way once it has found
+//! what it wanted. This is the one place where `pack` executes what it packs, and only when asked to.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

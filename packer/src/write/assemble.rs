@@ -1,5 +1,6 @@
-//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder, checks every
-//! digest, and only then gives it its name. Offsets are made here and nowhere else in the packer.
+//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder,
+//! checks every digest, and only then gives it its name. Offsets are made here and nowhere else in the
+//! packer.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -116,7 +117,8 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
-/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it runs itself.
+/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it
+/// runs itself.
 fn natively(parts: &Parts, host: Arch) -> bool {
     let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);

@@ -1,4 +1,5 @@
-//! The packed crates, unpacked side by side as a workspace: what the registry would hold, in the place of the registry.
+//! The packed crates, unpacked side by side as a workspace: what the registry would hold, in the place of the
+//! registry.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +27,8 @@ impl Unpacked {
         let mut members = String::new();
         let mut patches = String::new();
         for file in packed {
-            // `-m`: packed files are all of one day in 2006, by which cargo would take changed ones for those it has built already.
+            // `-m`: packed files are all of one day in 2006, by which cargo would take changed ones for those
+            // it has built already.
             Command::new("tar").arg("-xzmf").arg(file).arg("-C").arg(directory).check()?;
             let member =
                 file.file_stem().and_then(|stem| stem.to_str()).context("a name that is not UTF-8")?;
