@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, ensure};
 use bundle::Arch;
 use end_to_end::{CODE_OF_ENDING, SAYS, smallest};
 
-use crate::launchers::{DIRECTORY, SUMS, sha256};
+use crate::launchers::committed::{DIRECTORY, SUMS, sha256};
 use crate::workflows::pinned_channel;
 use unpacked::Unpacked;
 
