@@ -1,19 +1,20 @@
-//! Embeds the launchers and brokers: those that are committed, or those that a distribution has built itself and names by
-//! `UNIBIN_BUILD_LAUNCHERS`. Either must agree with the sums beside them.
+//! Embeds the launchers and brokers: those that are committed, or those that a distribution has built itself
+//! and names by `UNIBIN_BUILD_LAUNCHERS`. Either must agree with the sums beside them.
 
-#[path = "build/table.rs"]
-mod table;
+#[path = "build/checked.rs"]
+mod checked;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs};
 
-/// Names a directory with `launcher-HOST` and `broker-HOST` and their `SHA256SUMS`, as `cargo xtask launchers --out DIR` writes it.
+/// Names a directory with `launcher-HOST` and `broker-HOST` and their `SHA256SUMS`, as
+/// `cargo xtask launchers --out DIR` writes it.
 const INSTEAD: &str = "UNIBIN_BUILD_LAUNCHERS";
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=build/table.rs");
+    println!("cargo::rerun-if-changed=build/checked.rs");
     println!("cargo::rerun-if-env-changed={INSTEAD}");
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
@@ -35,9 +36,16 @@ fn embed() -> Result<(), String> {
         Some(directory) => directory,
         None => of("CARGO_MANIFEST_DIR")?.join("launchers"),
     };
-    // Of the directory, which changes when a file is added or taken away; the compiler tells of changes in those that are embedded.
     println!("cargo::rerun-if-changed={}", directory.display());
-    let out = of("OUT_DIR")?.join("launchers.rs");
-    fs::write(&out, table::table(&directory)?)
-        .map_err(|error| format!("cannot write `{}`: {error}", out.display()))
+    let out = of("OUT_DIR")?.join("launchers");
+    let cannot = |error| format!("cannot write `{}`: {error}", out.display());
+    // What an earlier build left would be embedded too.
+    if out.exists() {
+        fs::remove_dir_all(&out).map_err(cannot)?;
+    }
+    fs::create_dir(&out).map_err(cannot)?;
+    for (name, bytes) in checked::checked(&directory)? {
+        fs::write(out.join(name), bytes).map_err(cannot)?;
+    }
+    Ok(())
 }

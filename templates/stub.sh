@@ -2,10 +2,11 @@
 # A unibin bundle: this text, a launcher for each CPU, then the app.
 # Run it like any program. UNIBIN_DO=info shows what is inside.
 ##
-## The first block of every bundle. Lines that begin with `##` and all indentation are left out of bundles; src/stub.rs
-## fills in `@...@`. It must leave no trace in what it starts: names begin with `ub_` and are never exported; umask, traps
-## and PATH change in subshells only; stdin is not read. Nothing is read after `exec`, so no shell ever reaches the binary
-## part. A warm start does not fork. The kernel names the architecture: a 32-bit userland on a 64-bit kernel is common.
+## The first block of every bundle. Lines that begin with `##` and all indentation are left out of bundles;
+## src/stub.rs fills in `@...@`. It must leave no trace in what it starts: names begin with `ub_` and are
+## never exported; umask, traps and PATH change in subshells only; stdin is not read. Nothing is read after
+## `exec`, so no shell ever reaches the binary part. A warm start does not fork. The kernel names the
+## architecture: a 32-bit userland on a 64-bit kernel is common.
 ub_die() {
   printf '%s\n' "unibin: $2" "hint: $3" >&2
   exit "$1"
@@ -15,15 +16,17 @@ ub_x=
 ub_z=-p
 ## Must not inherit a value from a caller's variable of the same name.
 ub_i=
-## ub_z: `-O` if this sh supports it, else a test that no directory passes. Nothing is created in a home or runtime directory
-## that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`). One redirection for all: each costs six calls.
+## ub_z: `-O` if this sh supports it, else a test that no directory passes. Nothing is created in a home or
+## runtime directory that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`). One
+## redirection for all: each costs six calls.
 {
   read -r ub_m </proc/sys/kernel/arch || ub_m=$(uname -m)
   [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
   [ $? -lt 2 ] && ub_z=-O
   test $ub_z "${XDG_RUNTIME_DIR-}" && ub_x=$XDG_RUNTIME_DIR/unibin
 } 2>/dev/null
-## ub_m becomes the launcher's architecture; ub_d: start of its SHA-256; ub_o: its first block; ub_n: its size in bytes.
+## ub_m becomes the launcher's architecture; ub_d: start of its SHA-256; ub_o: its first block; ub_n: its size
+## in bytes.
 case $ub_m in
 @CASES@
 *)
@@ -44,9 +47,10 @@ case $ub_a in
   ub_die 125 "unknown value for UNIBIN_CACHE: '$ub_a'" 'it takes the absolute path of a directory'
   ;;
 esac
-## ub_own TEST PATH [+]: PATH passes TEST, is not a symlink, is ours; without `+`, a directory that others cannot write to
-## Only `ls` shows a mode, and the owner if an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its last part in
-## this shell itself.
+## ub_own TEST PATH [+]: PATH passes TEST, is not a symlink, is ours; without `+`, a directory that others
+## cannot write to
+## Only `ls` shows a mode, and the owner if an old sh lacks `-O`. No `exit` in the pipe: ksh and zsh run its
+## last part in this shell itself.
 ub_own() {
   test "$1" "$2" && [ ! -h "$2" ] || return 1
   [ "$3" ] && test $ub_z "$2" && return
@@ -66,7 +70,8 @@ ub_ok() {
   ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" + &&
     [ -f "$ub_l" ] && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
-## ub_go look|make [ONLY]: find, or create, the launcher in a cache directory, or in ONLY alone; its path becomes ub_l
+## ub_go look|make [ONLY]: find, or create, the launcher in a cache directory, or in ONLY alone; its path
+## becomes ub_l
 ub_go() {
   ub_s=
   ub_v=-p
@@ -81,7 +86,8 @@ ub_go() {
       ;;
     /* | */.unibin-)
       ub_c=$ub_c$ub_s
-      ## `-h` and `-O` are two calls. Where others can create names too (`/tmp`), a single `ls` must answer both.
+      ## `-h` and `-O` are two calls. Where others can create names too (`/tmp`), a single `ls` must answer
+      ## both.
       ub_p=
       [ ! "$ub_s" ] && test $ub_z "${ub_c%/*}" && [ ! -k "${ub_c%/*}" ] && ub_p=+
       ub_q=$ub_c/$ub_m
@@ -103,7 +109,8 @@ ub_go() {
   done
   false
 }
-## The directory that the user names comes before any that is already warm. No shell parses what follows `exec`.
+## The directory that the user names comes before any that is already warm. No shell parses what follows
+## `exec`.
 ub_go look "$ub_a" && exec "$ub_l" "$ub_f" "$0" "$@"
 ## ub_new: copy the launcher out, try it, rename it into the cache
 ## Exits with 0: done, 1: not in this directory, 124 and 125: the bundle is damaged, above 128: a signal.
@@ -116,7 +123,8 @@ ub_new() (
     mkdir "$ub_q"
     ub_own -d "$ub_q" + || exit 1
     ub_ok && exit
-    ## A file of that name that is not ours is never used, and stays. One of ours that a crash left empty is replaced.
+    ## A file of that name that is not ours is never used, and stays. One of ours that a crash left empty is
+    ## replaced.
     if [ -e "$ub_l" ] || [ -h "$ub_l" ]; then
       ub_own -f "$ub_l" + || exit 1
     fi
@@ -137,7 +145,8 @@ ub_new() (
     trap 'rm -rf "$ub_t"; [ -z "$ub_r" ] || exit "$ub_r"' EXIT
     ub_e=$ub_t/launcher
     dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
-    ## Checked before it runs: some shells would run what the kernel refuses (such as an empty file) as a script.
+    ## Checked before it runs: some shells would run what the kernel refuses (such as an empty file) as a
+    ## script.
     case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in
     "$ub_d"*) [ -s "$ub_e" ] || exit 124 ;;
     ## Another run may have removed the directory, if it cannot see our process.

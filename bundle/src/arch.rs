@@ -1,10 +1,11 @@
 //! The one table of CPUs. Every list of CPUs anywhere in the project is made from it or checked against it.
 //!
-//! Facts: ELF values from the gABI and `<elf.h>`, the CPUs of the catalogue from QEMU 11's linux-user configurations and
-//! Debian's `binfmt.d` files for them, uname names from the kernel's `UTS_MACHINE` per architecture.
+//! Facts: ELF values from the gABI and `<elf.h>`, the CPUs of the catalogue from QEMU 11's linux-user
+//! configurations and Debian's `binfmt.d` files for them, uname names from the kernel's `UTS_MACHINE` per
+//! architecture.
 //!
-//! The rows behind those are Linux CPUs that no emulator of the catalogue runs, but others do or did: they are here so that
-//! a file of the user's can name one. Their `qemu` is what QEMU or a fork of it calls them.
+//! The rows behind those are Linux CPUs that no emulator of the catalogue runs, but others do or did: they
+//! are here so that a file of the user's can name one. Their `qemu` is what QEMU or a fork of it calls them.
 
 use core::fmt;
 
@@ -55,8 +56,9 @@ macro_rules! arches {
             /// Every CPU, hosts first.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// All names, one behind the other, and how long each is. Not through the table: the launcher needs the names alone,
-            /// and a reference to a row would keep all of it. Nor as references, which are four times as long as most names.
+            /// All names, one behind the other, and how long each is. Not through the table: the launcher
+            /// needs the names alone, and a reference to a row would keep all of it. Nor as references, which
+            /// are four times as long as most names.
             const NAMES: &'static str = concat!($($name),*);
             #[expect(clippy::cast_possible_truncation, reason = "names are short")]
             const NAME_LENGTHS: &'static [u8] = &[$($name.len() as u8),*];
@@ -276,8 +278,8 @@ impl Arch {
         self.row().debian
     }
 
-    /// The Rust target that its launcher is built with. No libc is linked, so `musl` says nothing but that the program is
-    /// static; armv7 is soft-float, so that it starts on a CPU without VFP too.
+    /// The Rust target that its launcher is built with. No libc is linked, so `musl` says nothing but that
+    /// the program is static; armv7 is soft-float, so that it starts on a CPU without VFP too.
     pub const fn rust_target(self) -> Option<&'static str> {
         self.row().rust
     }

@@ -1,5 +1,6 @@
-//! By which of its first bytes the kernel's `binfmt_misc` knows a program of a CPU: computed from the table of CPUs, the
-//! same bytes as those in the `binfmt.d` files that Debian's `qemu-user` ships. Registers nothing; without memory of its own.
+//! By which of its first bytes the kernel's `binfmt_misc` knows a program of a CPU: computed from the table
+//! of CPUs, the same bytes as those in the `binfmt.d` files that Debian's `qemu-user` ships. Registers
+//! nothing; without memory of its own.
 
 use crate::{Arch, Endian};
 
@@ -8,14 +9,16 @@ const SHORT: usize = 20;
 /// Bytes of a pattern that reaches as far as `e_flags`, of 32-bit files.
 const LONG: usize = 40;
 
-// Offsets in an ELF header (gABI), with `EI_ABIVERSION` behind `EI_OSABI`; `e_flags` is at 36 in 32-bit files only, and only those need it.
+// Offsets in an ELF header (gABI), with `EI_ABIVERSION` behind `EI_OSABI`; `e_flags` is at 36 in 32-bit files
+// only, and only those need it.
 const EI_OSABI: usize = 7;
 const E_TYPE: usize = 16;
 const E_MACHINE: usize = 18;
 const E_VERSION: usize = 20;
 const E_FLAGS: usize = 36;
 
-/// What the first bytes of a program must be under a mask; see Documentation/admin-guide/binfmt-misc.rst of Linux.
+/// What the first bytes of a program must be under a mask; see Documentation/admin-guide/binfmt-misc.rst of
+/// Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binfmt {
     magic: [u8; LONG],
@@ -87,7 +90,8 @@ impl Arch {
         pattern
     }
 
-    /// Masks of `EI_OSABI` and `EI_ABIVERSION`: what toolchains of these CPUs have put there, and Linux does not look at.
+    /// Masks of `EI_OSABI` and `EI_ABIVERSION`: what toolchains of these CPUs have put there, and Linux does
+    /// not look at.
     fn leniency(self) -> [u8; 2] {
         match self {
             Self::Loongarch64 => [0xfc, 0],

@@ -1,4 +1,5 @@
-//! Little-endian fields out of byte slices without a panicking path. Byte arrays, never casts: s390x is big-endian.
+//! Little-endian fields out of byte slices without a panicking path. Byte arrays, never casts: s390x is
+//! big-endian.
 
 /// The `N` bytes at `at`, or `None` where the slice ends before them.
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

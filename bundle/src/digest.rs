@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// A SHA-256 digest (FIPS 180-4). This crate never computes one: the caller hashes, this type compares and prints.
+/// A SHA-256 digest (FIPS 180-4). This crate never computes one: the caller hashes, this type compares and
+/// prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 

@@ -1,4 +1,5 @@
-//! The writer's side of the manifest: rows with owned strings in, bytes out. The only other place that knows an offset.
+//! The writer's side of the manifest: rows with owned strings in, bytes out. The only other place that knows
+//! an offset.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -196,7 +197,8 @@ impl ManifestBuilder {
         self.launcher_row(host, if head { LAUNCHER_HEAD } else { 0 }, blob);
     }
 
-    /// Adds the broker of `host`, at most one for each; `natively` when it attends to apps that run natively too.
+    /// Adds the broker of `host`, at most one for each; `natively` when it attends to apps that run natively
+    /// too.
     pub fn broker(&mut self, host: Arch, natively: bool, blob: u32) {
         self.launcher_row(host, LAUNCHER_BROKER | if natively { BROKER_NATIVE } else { 0 }, blob);
     }
@@ -257,7 +259,8 @@ impl ManifestBuilder {
         self.notices.push(&fields, NOTICE_ROW);
     }
 
-    /// The manifest's bytes, read back by the decoder. `blobs_end` is where the manifest will lie in the file.
+    /// The manifest's bytes, read back by the decoder. `blobs_end` is where the manifest will lie in the
+    /// file.
     pub fn finish(self, blobs_end: u64) -> Result<Vec<u8>, EncodeError> {
         let Self { blobs, launchers, variants, entries, translators, rules, notices, strings } = self;
         let tables = [blobs, launchers, variants, entries, translators, rules, notices];

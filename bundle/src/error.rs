@@ -1,4 +1,5 @@
-//! Why bytes are not a bundle of this version. `Copy` and without allocation, so that the launcher can carry it.
+//! Why bytes are not a bundle of this version. `Copy` and without allocation, so that the launcher can carry
+//! it.
 
 use core::fmt;
 

@@ -1,5 +1,5 @@
-//! What rules do: the one interpreter of them, for the launcher, its broker and the command line alike. It drives what the caller
-//! implements, and holds nothing itself.
+//! What rules do: the one interpreter of them, for the launcher, its broker and the command line alike. It
+//! drives what the caller implements, and holds nothing itself.
 
 use crate::Rule;
 
@@ -61,7 +61,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
         }
     }
 
-    /// What a rule of a variant or an entry adds to the app's arguments; those of translators mean nothing here.
+    /// What a rule of a variant or an entry adds to the app's arguments; those of translators mean nothing
+    /// here.
     pub fn start_app(&self, tree: &[u8], arguments: &mut impl AppArguments) {
         match self {
             Self::Argument(value) => arguments.argument([b"", b"", value.as_ref()]),
@@ -179,7 +180,9 @@ mod tests {
 
     fn told(apply: impl Fn(&Rule<&[u8]>, &mut Told)) -> Vec<String> {
         let mut told = Told::default();
-        RULES.iter().for_each(|rule| apply(rule, &mut told));
+        for rule in &RULES {
+            apply(rule, &mut told);
+        }
         told.0
     }
 

@@ -22,7 +22,8 @@ pub struct Footer {
 impl Footer {
     /// Length in bytes.
     pub const LEN: usize = 88;
-    /// 0x89 shows 7-bit channels, the line feed shows text-mode copies (the idea of PNG's signature, RFC 2083 §12.11).
+    /// 0x89 shows 7-bit channels, the line feed shows text-mode copies (the idea of PNG's signature, RFC 2083
+    /// §12.11).
     pub const MAGIC: [u8; 8] = *b"\x89UNIBIN\n";
     /// The version that this crate reads and writes.
     pub const VERSION: u16 = 1;

@@ -1,5 +1,5 @@
-//! The manifest: a borrowed view, checked once in [`Manifest::decode`], so that reading a row later cannot fail on
-//! anything but a row number that does not exist.
+//! The manifest: a borrowed view, checked once in [`Manifest::decode`], so that reading a row later cannot
+//! fail on anything but a row number that does not exist.
 
 use core::ops::Range;
 
@@ -46,16 +46,16 @@ const ROWS: [usize; 8] =
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
-/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. So it is
-/// two words long and `Copy`.
+/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. So
+/// it is two words long and `Copy`.
 #[derive(Clone, Copy, Debug)]
 pub struct Manifest<'a>(&'a [u8]);
 
 const SHORT: FormatError = FormatError::Length(Part::Manifest);
 
 impl<'a> Manifest<'a> {
-    /// Reads and checks a manifest. `blobs_end` is where the bytes that blobs may lie in end: the manifest's own offset.
-    /// The digest of `bytes` must have been compared with the footer's before.
+    /// Reads and checks a manifest. `blobs_end` is where the bytes that blobs may lie in end: the manifest's
+    /// own offset. The digest of `bytes` must have been compared with the footer's before.
     pub fn decode(bytes: &'a [u8], blobs_end: u64) -> Result<Self, FormatError> {
         let header = bytes.first_chunk::<HEADER>().ok_or(SHORT)?;
         if u32_at(header, 0) != Some(0) || u32_at(header, 36) != Some(0) {
@@ -146,8 +146,8 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
-    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart from
-    /// all others, so that launchers do without it.
+    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart
+    /// from all others, so that launchers do without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
         if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
             return Err(FormatError::Twice);

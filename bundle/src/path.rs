@@ -1,5 +1,5 @@
-//! Two searches in byte strings. Plain loops, each kept once: the standard library's searches are made for long strings
-//! and would be a fiftieth of a launcher.
+//! Two searches in byte strings. Plain loops, each kept once: the standard library's searches are made for
+//! long strings and would be a fiftieth of a launcher.
 
 /// Whether `byte` is among `bytes`.
 #[inline(never)]

@@ -27,7 +27,8 @@ pub struct Variant<'a> {
     pub level: u16,
     /// Its file tree.
     pub app: Blob<'a>,
-    /// The files of its tree that other variants have too: a tree of their own, unpacked into the same directory.
+    /// The files of its tree that other variants have too: a tree of their own, unpacked into the same
+    /// directory.
     pub shared: Option<Blob<'a>>,
     /// The loader's path in the tree; empty for static programs.
     pub loader: &'a [u8],

@@ -1,5 +1,5 @@
-//! Argument and environment rules: how the launcher builds what it executes, as data. What they mean is in `execution.rs`, and
-//! nowhere else.
+//! Argument and environment rules: how the launcher builds what it executes, as data. What they mean is in
+//! `execution.rs`, and nowhere else.
 
 use crate::path::has;
 use crate::{FormatError, Part};
@@ -11,7 +11,8 @@ pub enum Rule<S> {
     Argument(S),
     /// Appends the name by which the bundle was called.
     Argv0,
-    /// Of a translator: appends the path of the program in the unpacked tree. Of an app: makes it `argv[0]` where it runs natively.
+    /// Of a translator: appends the path of the program in the unpacked tree. Of an app: makes it `argv[0]`
+    /// where it runs natively.
     Program,
     /// Appends the path of the unpacked tree, between these two, as one argument.
     Tree {
@@ -22,11 +23,11 @@ pub enum Rule<S> {
     },
     /// Appends the user's arguments.
     Rest,
-    /// An argument of the probe: a translator with such rules is executed with them alone, and taken only if it ends with
-    /// code 0.
+    /// An argument of the probe: a translator with such rules is executed with them alone, and taken only if
+    /// it ends with code 0.
     Probe(S),
-    /// The largest pages of memory that a translator serves, in bytes, as decimal digits: it is not taken where the kernel's are
-    /// larger.
+    /// The largest pages of memory that a translator serves, in bytes, as decimal digits: it is not taken
+    /// where the kernel's are larger.
     Pages(S),
     /// Sets a variable.
     SetVariable {
@@ -150,7 +151,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
         if let Self::Probe(argument) = self { Some(argument.as_ref()) } else { None }
     }
 
-    /// The largest pages that a translator with this rule serves, in bytes; no limit where its value is not a number.
+    /// The largest pages that a translator with this rule serves, in bytes; no limit where its value is not a
+    /// number.
     pub fn pages(&self) -> Option<u64> {
         let Self::Pages(digits) = self else { return None };
         Some(digits.as_ref().iter().fold(0, |number: u64, digit| match digit {

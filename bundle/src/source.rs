@@ -1,4 +1,5 @@
-//! Where the bytes of a bundle come from: a file descriptor in the launcher, a `File` in the packer, a slice in tests.
+//! Where the bytes of a bundle come from: a file descriptor in the launcher, a `File` in the packer, a slice
+//! in tests.
 
 use crate::FormatError;
 

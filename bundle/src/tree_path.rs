@@ -1,8 +1,8 @@
-//! Paths inside an app's tree: relative, and never leading out of it (FORMAT.md, section 6). Also the few questions that
-//! are asked of any path, absolute ones too: its components, its directory, its last name.
+//! Paths inside an app's tree: relative, and never leading out of it (FORMAT.md, section 6). Also the few
+//! questions that are asked of any path, absolute ones too: its components, its directory, its last name.
 //!
-//! The loops are plain: the launcher is built from this file, and the standard library's searches would be a fiftieth of
-//! it. Paths are bytes, as in the kernel. No function panics, whatever the bytes are.
+//! The loops are plain: the launcher is built from this file, and the standard library's searches would be a
+//! fiftieth of it. Paths are bytes, as in the kernel. No function panics, whatever the bytes are.
 
 #[cfg(feature = "encode")]
 use alloc::vec::Vec;
@@ -15,10 +15,12 @@ pub const PATH_MAX: usize = 4096;
 /// How many symbolic links the kernel follows for one path (`MAXSYMLINKS` of its `include/linux/namei.h`).
 pub const LINKS_MAX: usize = 40;
 
-/// The directories that are links into `/usr` where it is merged (Debian's `usrmerge`, systemd's file-hierarchy(7)).
+/// The directories that are links into `/usr` where it is merged (Debian's `usrmerge`, systemd's
+/// file-hierarchy(7)).
 pub const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
 
-/// The directory of any path: what stands before its last slash; empty for a name alone and directly below `/`.
+/// The directory of any path: what stands before its last slash; empty for a name alone and directly below
+/// `/`.
 #[inline(never)]
 pub fn directory_of(path: &[u8]) -> &[u8] {
     let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
@@ -32,8 +34,8 @@ pub fn file_name_of(path: &[u8]) -> &[u8] {
     slash.and_then(|slash| path.get(slash.saturating_add(1)..)).unwrap_or(path)
 }
 
-/// The components of any path without those that mean nothing: empty ones and `.`. Says nothing of a leading slash, and
-/// `..` is a component.
+/// The components of any path without those that mean nothing: empty ones and `.`. Says nothing of a leading
+/// slash, and `..` is a component.
 pub fn components_of(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
     path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."))
 }
@@ -51,7 +53,8 @@ pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }
 
-/// A path in a tree: one or more components, none of them empty, `.` or `..`; no NUL; short enough to be opened.
+/// A path in a tree: one or more components, none of them empty, `.` or `..`; no NUL; short enough to be
+/// opened.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreePath<'a>(&'a [u8]);
 
@@ -103,8 +106,8 @@ impl<'a> TreePath<'a> {
         rest.is_some_and(|rest| directory.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    /// Whether a symbolic link here may hold `target`. `..` is allowed at the start only, where it climbs real
-    /// directories: behind the name of another link it would climb from wherever that one points.
+    /// Whether a symbolic link here may hold `target`. `..` is allowed at the start only, where it climbs
+    /// real directories: behind the name of another link it would climb from wherever that one points.
     pub fn may_link_to(self, target: &[u8]) -> bool {
         if target.is_empty() || target.len() >= PATH_MAX || has(target, 0) || target.first() == Some(&b'/') {
             return false;
@@ -114,8 +117,9 @@ impl<'a> TreePath<'a> {
         up <= above && components_of(target).skip(up).all(|part| part != b"..")
     }
 
-    /// Where a symbolic link here leads by its text alone: no other link on the way is followed, and an absolute target
-    /// starts at the tree's top. `None` where it leaves the tree; the top itself is the empty path.
+    /// Where a symbolic link here leads by its text alone: no other link on the way is followed, and an
+    /// absolute target starts at the tree's top. `None` where it leaves the tree; the top itself is the empty
+    /// path.
     #[cfg(feature = "encode")]
     pub fn follow(self, target: &[u8]) -> Option<Vec<u8>> {
         let mut parts: Vec<&[u8]> =
@@ -130,7 +134,8 @@ impl<'a> TreePath<'a> {
         Some(parts.join(&b'/'))
     }
 
-    /// What a symbolic link here must hold to lead to `inside`, a path of the same tree or the empty path of its top.
+    /// What a symbolic link here must hold to lead to `inside`, a path of the same tree or the empty path of
+    /// its top.
     #[cfg(feature = "encode")]
     pub fn link_to(self, inside: &[u8]) -> Vec<u8> {
         let mut from = components_of(directory_of(self.0)).peekable();
@@ -184,8 +189,8 @@ mod tests {
         assert_eq!(path.file_name(), b"x");
         assert_eq!(path.parent(), Some(tree_path("usr/lib")));
         assert_eq!(tree_path("usr").parent(), None);
-        assert_eq!(Vec::from_iter(path.components()), [&b"usr"[..], b"lib", b"x"]);
-        assert_eq!(Vec::from_iter(path.ancestors()), [tree_path("usr"), tree_path("usr/lib")]);
+        assert_eq!(path.components().collect::<Vec<_>>(), [&b"usr"[..], b"lib", b"x"]);
+        assert_eq!(path.ancestors().collect::<Vec<_>>(), [tree_path("usr"), tree_path("usr/lib")]);
         assert!(path.is_within(b"usr/lib") && path.is_within(b"") && path.is_within(b"usr/lib/x"));
         assert!(!path.is_within(b"usr/li") && !path.is_within(b"usr/lib/x/y"));
     }

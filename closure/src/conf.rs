@@ -1,5 +1,6 @@
-//! The files that name more directories: `/etc/ld.so.conf` with what it includes (ldconfig(8)), and musl's path file. Read
-//! inside the tree only. A real system has a cache made of them; what is found here is what that cache would say.
+//! The files that name further directories: `/etc/ld.so.conf` and its includes (ldconfig(8)), and musl's path
+//! file. They are read inside the tree only. On a real system glibc reads a cache made from them; this gives
+//! the same answer.
 
 use bundle::{directory_of, join, plain};
 
@@ -9,17 +10,17 @@ use crate::tree::{Fault, Tree};
 
 const LD_SO_CONF: &[u8] = b"etc/ld.so.conf";
 
-/// How deep files may include each other, so that a circle ends.
+/// How deeply files may include each other, so that a cycle ends.
 const DEPTH_MAX: usize = 16;
 
-/// The directories that the tree's own files name, in order.
+/// The directories that the tree's configuration files name, in order.
 pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     match loader.libc {
         Libc::Glibc => include(tree, LD_SO_CONF, 0, &mut found)?,
         Libc::Musl => {
-            if let Some(place) = tree.find_file(&loader.path_file)? {
-                let text = tree.read(&place)?;
+            if let Some(resolved) = tree.resolve_file(&loader.path_file)? {
+                let text = tree.read(&resolved)?;
                 let named = text.split(|byte| matches!(byte, b':' | b'\n')).filter(|name| !name.is_empty());
                 found.extend(named.map(plain));
             }
@@ -36,14 +37,14 @@ pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8
 }
 
 fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>) -> Result<(), Fault> {
-    let Some(place) = tree.find_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
-    for line in tree.read(&place)?.split(|byte| *byte == b'\n') {
+    let Some(resolved) = tree.resolve_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
+    for line in tree.read(&resolved)?.split(|byte| *byte == b'\n') {
         let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match words.next() {
             Some(b"include") => {
                 for pattern in words {
-                    // A relative pattern is relative to the file that has it.
+                    // A relative pattern is relative to the including file.
                     let pattern = if pattern.starts_with(b"/") {
                         plain(pattern)
                     } else {
@@ -56,7 +57,8 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
             }
             // `hwcap` lines were for caches of glibc before 2.37.
             Some(b"hwcap") | None => {}
-            // A directory; older files have `=TYPE` behind it, and several on a line with blanks, colons or commas between.
+            // A directory; older files have `=TYPE` behind it, and several on a line with spaces, colons or
+            // commas between.
             Some(_) => {
                 let named = line.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b','));
                 let named = named.map(|name| name.split(|byte| *byte == b'=').next().unwrap_or_default());
@@ -67,7 +69,8 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
     Ok(())
 }
 
-/// The files that a pattern of an `include` names, sorted as glob(3) does it; only its last part may be a pattern.
+/// The files that a pattern of an `include` names, sorted as glob(3) does it; only its last part may be a
+/// pattern.
 fn files(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let directory = directory_of(pattern);
     let names = tree.names(directory)?.into_iter().map(|name| join(directory, &name));

@@ -1,5 +1,5 @@
-//! A directory of this machine as a layer. Nothing is followed: a path is walked by the tree, which knows where links lead, so
-//! that an absolute link cannot lead out of the directory.
+//! A directory of this machine as a layer. Follows no symbolic links itself: the tree does that, so that an
+//! absolute link cannot lead out of the directory.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,9 +7,9 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::tree::{Layer, Node, Open};
+use crate::tree::{Kind, Layer, Open};
 
-/// A directory that is seen at some place of the tree.
+/// A directory mounted at some path of the tree.
 #[derive(Clone, Debug)]
 pub struct Directory {
     root: PathBuf,
@@ -22,7 +22,7 @@ impl Directory {
         Self { root: root.to_owned(), mount: mount.to_vec() }
     }
 
-    /// Where on this machine a path of the tree lies; `None` for what is not below the mount.
+    /// The path on this machine of a path of the tree; `None` outside the mount.
     pub fn path(&self, path: &[u8]) -> Option<PathBuf> {
         let rest = path.strip_prefix(self.mount.as_slice())?;
         let rest = match (self.mount.is_empty(), rest) {
@@ -40,11 +40,11 @@ impl Directory {
 }
 
 impl Layer for Directory {
-    fn node(&self, path: &[u8]) -> io::Result<Option<Node>> {
+    fn kind(&self, path: &[u8]) -> io::Result<Option<Kind>> {
         let Some(real) = self.path(path) else {
-            return Ok(self.leads_to_mount(path).then_some(Node::Directory));
+            return Ok(self.leads_to_mount(path).then_some(Kind::Directory));
         };
-        // The mount itself may be reached by a link of this machine.
+        // The root of the mount may itself be a symbolic link of this machine.
         let found = if path == self.mount { fs::metadata(&real) } else { fs::symlink_metadata(&real) };
         let kind = match found {
             Ok(found) => found.file_type(),
@@ -52,11 +52,11 @@ impl Layer for Directory {
             Err(error) => return Err(error),
         };
         Ok(if kind.is_symlink() {
-            Some(Node::Symlink(fs::read_link(&real)?.into_os_string().into_vec()))
+            Some(Kind::Symlink(fs::read_link(&real)?.into_os_string().into_vec()))
         } else if kind.is_dir() {
-            Some(Node::Directory)
+            Some(Kind::Directory)
         } else {
-            kind.is_file().then_some(Node::File)
+            kind.is_file().then_some(Kind::File)
         })
     }
 

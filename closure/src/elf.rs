@@ -1,5 +1,6 @@
-//! What one ELF file tells a loader, with `object`, which is touched here only: the loader it asks for, what it needs, where
-//! to look, its notes. Takes files of either class and byte order, and refuses what points outside the file.
+//! What the headers of one ELF file say: its loader, the libraries that it needs, where to search for them,
+//! its notes. The only file that uses `object`. Reads both classes and byte orders, and refuses offsets
+//! outside the file.
 
 use bundle::Arch;
 use object::elf;
@@ -10,13 +11,14 @@ use object::{Endianness, elf::FileHeader32, elf::FileHeader64};
 use crate::note::{self, Dlopen};
 use crate::tree::Open;
 
-/// The longest name that is read, in bytes: `PATH_MAX` of `<linux/limits.h>`; search paths may be several of them long.
+/// The longest name that is read, in bytes: `PATH_MAX` of `<linux/limits.h>`; search paths may be several of
+/// them long.
 const NAME_MAX: u64 = 16 * 4096;
 
 /// `DF_1_NODEFLIB` of `<elf.h>`: no built-in directory is searched.
 const DF_1_NODEFLIB: u64 = 0x800;
 
-/// What an ELF file tells a loader.
+/// What an ELF file's headers say to a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// The CPU it was built for.
@@ -33,9 +35,9 @@ pub struct Object {
     pub runpath: Option<Vec<u8>>,
     /// Whether built-in directories are not searched for what it needs.
     pub nodeflib: bool,
-    /// What it says that it may load while it runs.
+    /// What it may load at run time, by its own notes.
     pub dlopen: Vec<Dlopen>,
-    /// The functions and variables that it takes from others, as far as it has a section that lists them.
+    /// The functions and variables that it imports, if it has a section that lists them.
     pub imports: Vec<Vec<u8>>,
 }
 
@@ -46,10 +48,10 @@ impl Object {
     }
 }
 
-/// Why a file is no object that a loader takes.
+/// Why a file is not an object that a loader can load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAnObject {
-    /// No ELF file, or a damaged one.
+    /// Not an ELF file, or a damaged one.
     Other,
     /// An ELF file for a CPU outside the table.
     UnknownCpu,
@@ -144,7 +146,7 @@ fn dynamic<'data, H: FileHeader<Endian = Endianness>>(
     Some(())
 }
 
-/// The string table of a dynamic section: where it begins in the file, and where the segment that holds it ends.
+/// The string table of a dynamic section: its start in the file, and the end of the segment that contains it.
 #[derive(Clone, Copy, Debug)]
 pub struct Strings {
     start: u64,
@@ -152,7 +154,7 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// The table at `address` (`DT_STRTAB`); `None` where no segment that is loaded has it.
+    /// The table at `address` (`DT_STRTAB`); `None` if no loaded segment contains it.
     pub fn at<H: FileHeader<Endian = Endianness>>(
         address: u64,
         segments: &[H::ProgramHeader],
@@ -167,7 +169,7 @@ impl Strings {
         })
     }
 
-    /// The string at `offset`, without its NUL, of at most `longest` bytes; `None` where it cannot be read.
+    /// The string at `offset`, without its NUL, of at most `longest` bytes; `None` if it cannot be read.
     pub fn get<'data>(&self, offset: u64, longest: u64, data: impl ReadRef<'data>) -> Option<Vec<u8>> {
         let at = self.start.checked_add(offset).filter(|at| *at < self.end)?;
         let bytes = data.read_bytes_at(at, longest.min(self.end - at)).ok()?;
@@ -175,7 +177,8 @@ impl Strings {
     }
 }
 
-/// Undefined dynamic symbols. Loaders find them without sections, so a file without sections is no worse.
+/// Undefined dynamic symbols, found by sections. A file without sections is still valid: loaders do not need
+/// them.
 fn imports<'data, H: FileHeader<Endian = Endianness>>(
     header: &H,
     endian: Endianness,

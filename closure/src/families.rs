@@ -1,5 +1,6 @@
-//! What no header names: families of plug-ins and data that libraries look for by themselves, as one table. A row tells by
-//! what a family is recognised, which files it has, and which Debian packages bring them where no dependency does.
+//! Plug-ins and data that no ELF header names, since libraries search for them at run time: a table of
+//! plug-in sets. A row says how a set is recognised, which files it has, and which Debian packages have them
+//! if no dependency does.
 
 use bundle::join;
 
@@ -8,30 +9,32 @@ use crate::loader::Loader;
 use crate::tree::{Fault, Tree};
 use crate::walk::Closure;
 
-/// One family.
+/// A set of plug-ins and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// Libraries that bring it in: patterns over sonames.
+    /// Libraries that need it: patterns over sonames.
     pub libraries: &'static [&'static str],
-    /// Functions that bring it in, taken by the program or one of its libraries other than the C library itself.
+    /// Functions that need it, if the program or one of its libraries imports them; the C library itself does
+    /// not count.
     pub functions: &'static [&'static str],
-    /// Programs that bring it in: patterns over paths of the tree.
+    /// Programs that need it: patterns over paths of the tree.
     pub programs: &'static [&'static str],
-    /// Its files: patterns over paths of the tree; `LIB/` stands for each directory that is built into the loader.
+    /// Its files: patterns over paths of the tree; `LIB/` stands for each of the loader's built-in
+    /// directories.
     pub files: &'static [&'static str],
-    /// Debian packages whose files it needs; what these depend on is not meant.
+    /// Debian packages whose files it needs, without their dependencies.
     pub packages: &'static [&'static str],
-    /// Arguments that make its programs look into the tree and not at absolute paths: what comes before the path, and a pattern
-    /// over directories and files as in [`Self::files`]. For programs that nobody else sends there: they run natively, or ask in a way
-    /// that their emulator does not cover.
+    /// Arguments that make its programs search the tree instead of absolute paths: the text before the path,
+    /// and a pattern over directories and files as in [`Self::files`]. For programs whose paths no emulator
+    /// redirects: those that run natively, and those that use calls which their emulator does not redirect.
     pub arguments: &'static [(&'static str, &'static str)],
-    /// Whether its programs find the files from the path that they are called by.
+    /// Whether its programs find the files relative to their own path.
     pub found_by_path: bool,
 }
 
-/// A row with nothing in it.
+/// An empty row.
 const NONE: Family = Family {
     name: "",
     libraries: &[],
@@ -208,11 +211,11 @@ pub const FAMILIES: &[Family] = &[
     },
 ];
 
-/// Libraries that call their own functions: they bring in no family by that.
+/// Libraries that import the functions of [`Family::functions`] for themselves: they do not count.
 const C_LIBRARIES: [&str; 4] = ["libc.so.*", "ld-linux*", "ld64.so.*", "ld-musl-*"];
 
 impl Family {
-    /// Whether a program with this closure, at one of these paths of the tree, brings the family in.
+    /// Whether a program with this closure, at this path of the tree, needs the set.
     pub fn belongs_to(&self, closure: &Closure, program: &[u8]) -> bool {
         let fits =
             |patterns: &[&str], text: &[u8]| patterns.iter().any(|pattern| matches(pattern.as_bytes(), text));
@@ -227,7 +230,7 @@ impl Family {
                 && objects.flat_map(|object| &object.imports).any(|name| fits(self.functions, name)))
     }
 
-    /// The patterns of [`Self::arguments`] over a tree with this loader, for a program of the family's own.
+    /// The patterns of [`Self::arguments`] for a tree with this loader, if `program` is one of the set's own.
     pub fn arguments_of(&self, loader: &Loader, program: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         if !self.programs.iter().any(|pattern| matches(pattern.as_bytes(), program)) {
             return Vec::new();
@@ -242,7 +245,7 @@ impl Family {
         each.flatten().collect()
     }
 
-    /// The family's files in the tree, sorted.
+    /// The set's files in the tree, sorted.
     pub fn files_in(&self, tree: &Tree<'_>, closure: &Closure) -> Result<Vec<Vec<u8>>, Fault> {
         let mut found = Vec::new();
         for pattern in self.files {
@@ -261,7 +264,7 @@ impl Family {
     }
 }
 
-/// The rows that a program brings in.
+/// The rows that a program needs.
 pub fn families(closure: &Closure, program: &[u8]) -> impl Iterator<Item = &'static Family> {
     FAMILIES.iter().filter(move |family| family.belongs_to(closure, program))
 }

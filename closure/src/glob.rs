@@ -1,19 +1,21 @@
-//! Patterns over paths of the tree, with `fast-glob`, which is touched here only: `*` within one part, `**` over parts.
+//! Patterns over paths of the tree: `*` within one component, `**` over components. The only file that uses
+//! `fast-glob`.
 
 use bundle::{components_of, join};
 
-use crate::tree::{Fault, Node, Tree};
+use crate::tree::{Fault, Kind, Tree};
 
-/// How deep `**` goes: deeper than any tree of an app, shallow enough to end in a circle of links.
+/// How deep `**` goes: deeper than any app's tree, shallow enough to end in a cycle of links.
 const DEPTH_MAX: usize = 24;
 
-/// Whether `path` (relative, without a leading slash) fits `pattern`. A leading slash of the pattern is not looked at.
+/// Whether `path` (relative, without a leading slash) matches `pattern`. A leading slash of the pattern is
+/// ignored.
 pub fn matches(pattern: &[u8], path: &[u8]) -> bool {
     fast_glob::glob_match(pattern.strip_prefix(b"/").unwrap_or(pattern), path)
 }
 
-/// The files and links of the tree that fit `pattern`, sorted, each by the path with the pattern's own directories. Only
-/// directories that the pattern can mean are read.
+/// The files of the tree that match `pattern`, and links to files, sorted; their paths keep the pattern's own
+/// directories. Reads only directories that can contain matches.
 pub fn expand(tree: &Tree<'_>, pattern: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     let parts: Vec<&[u8]> = components_of(pattern).collect();
@@ -31,15 +33,16 @@ fn step(
     found: &mut Vec<Vec<u8>>,
 ) -> Result<(), Fault> {
     let Some((part, after)) = rest.split_first() else {
-        // A link counts when it leads to a file; what is in a directory is asked for by name.
-        if tree.find_file(&here)?.is_some() {
+        // A link to a file counts as a file.
+        if tree.resolve_file(&here)?.is_some() {
             found.push(here);
         }
         return Ok(());
     };
     if *part == b"**" {
-        // Below `**` links to directories are not followed: they lead to what is found at its own place, or in circles.
-        if after.is_empty() && tree.find_file(&here)?.is_some() {
+        // `**` does not follow links to directories: their files are found at their own paths, and links can
+        // form cycles.
+        if after.is_empty() && tree.resolve_file(&here)?.is_some() {
             found.push(here);
             return Ok(());
         }
@@ -49,10 +52,11 @@ fn step(
         if depth < DEPTH_MAX {
             for name in tree.names(&here)? {
                 let next = join(&here, &name);
-                let is_directory = tree.find(&next)?.is_some_and(|place| place.node == Node::Directory);
+                let is_directory =
+                    tree.resolve(&next)?.is_some_and(|resolved| resolved.kind == Kind::Directory);
                 let is_link = is_directory
-                    && matches!(tree.find(&here)?, Some(place)
-                        if matches!(tree.node(&join(&place.path, &name))?, Some((_, Node::Symlink(_)))));
+                    && matches!(tree.resolve(&here)?, Some(resolved)
+                        if matches!(tree.kind(&join(&resolved.path, &name))?, Some((_, Kind::Symlink(_)))));
                 if is_directory && !is_link || !is_directory && after.is_empty() {
                     step(tree, next, rest, depth + 1, found)?;
                 }

@@ -1,7 +1,8 @@
-//! Which files a dynamic program needs: what its loader would open, found by reading alone, for every CPU, glibc and musl.
-//! The files follow the search: a tree of several layers with links followed inside it, what one ELF file says, what its
-//! loader has built in, the directories in the loader's order, and the closure of all of it.
-//! Executes nothing, and never looks outside the layers that it was given.
+//! Finds the files that a dynamic program needs: the ones that its loader would open, for every CPU, with
+//! glibc or musl. The modules follow the search: `tree` (several layers as one tree, links followed inside
+//! it), `elf` (the headers of one file), `loader` (the loader's built-in directories), `search` (the
+//! directories in the loader's order), `walk` (the closure). Executes nothing, and never reads outside the
+//! given layers.
 
 mod conf;
 mod directory;
@@ -23,5 +24,5 @@ pub use glob::{expand, matches};
 pub use loader::{Libc, Loader};
 pub use note::{Dlopen, Priority};
 pub use search::Rule;
-pub use tree::{Fault, Layer, Node, Open, Place, Tree};
+pub use tree::{Fault, Kind, Layer, Open, Resolved, Tree};
 pub use walk::{Closure, Demand, Library, Missing, Searched, Unusable, closure};

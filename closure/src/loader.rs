@@ -1,10 +1,10 @@
-//! What a loader has built in, read from its own bytes: glibc's directories stand in it as strings one after the other, musl's as
-//! one string with colons. So no table of distributions is needed, and a loader that was built for another place is
-//! understood too.
+//! The directories that are built into a loader, read from its own file: glibc's are consecutive strings,
+//! musl's are one string separated by colons. So no table of distributions is needed, and loaders built for
+//! unusual paths work too.
 
 use bundle::{Arch, components_of, file_name_of, plain};
 
-/// Whose rules a loader follows.
+/// Whose search rules a loader follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Libc {
     /// The GNU C library, and what behaves like it.
@@ -13,32 +13,34 @@ pub enum Libc {
     Musl,
 }
 
-/// What a loader has built in.
+/// What is built into a loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loader {
-    /// Whose rules it follows.
+    /// Whose search rules it follows.
     pub libc: Libc,
-    /// The directories that are searched last, in order, without a slash before or behind.
+    /// The directories that are searched last, in order, without leading or trailing slashes.
     pub directories: Vec<Vec<u8>>,
     /// What `$LIB` stands for.
     pub lib: Vec<u8>,
-    /// musl: the file whose directories take the place of the built-in ones.
+    /// musl: the file whose directories replace the built-in ones.
     pub path_file: Vec<u8>,
 }
 
-/// musl's directories where it has no file that names others (`ldso/dynlink.c`).
+/// musl's directories if no file names others (`ldso/dynlink.c`).
 const MUSL_DIRECTORIES: &[u8] = b"/lib:/usr/local/lib:/usr/lib";
 
-/// The directories of a loader that tells nothing, as ld.so(8) has them.
+/// The directories of a loader that names none itself, from ld.so(8).
 const PLAIN_DIRECTORIES: [&[u8]; 2] = [b"lib", b"usr/lib"];
 
 impl Loader {
-    /// Reads `bytes`, the file of the loader that programs call `interpreter` (`/lib/ld-linux-riscv64-lp64d.so.1`).
+    /// Reads `bytes`, the file of the loader that programs call `interpreter`
+    /// (`/lib/ld-linux-riscv64-lp64d.so.1`).
     pub fn read(bytes: &[u8], interpreter: &[u8]) -> Self {
         let name = file_name_of(interpreter);
         if name.starts_with(b"ld-musl-") || contains(bytes, MUSL_DIRECTORIES) {
             let directories = MUSL_DIRECTORIES.split(|byte| *byte == b':').map(plain).collect();
-            // The name of the file is made of the loader's own: `/lib/ld-musl-ARCH.so.1` has `/etc/ld-musl-ARCH.path`.
+            // The name of the file is made of the loader's own: `/lib/ld-musl-ARCH.so.1` has
+            // `/etc/ld-musl-ARCH.path`.
             let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name);
             let path_file = [b"etc/", stem, b".path"].concat();
             return Self { libc: Libc::Musl, directories, lib: b"lib".to_vec(), path_file };
@@ -47,19 +49,20 @@ impl Loader {
         if directories.is_empty() {
             directories = PLAIN_DIRECTORIES.map(<[u8]>::to_vec).to_vec();
         }
-        // glibc's own build makes the first built-in directory `/` and what `$LIB` stands for (`Makeconfig`, `slibdir`).
+        // glibc's own build makes the first built-in directory `/` and what `$LIB` stands for (`Makeconfig`,
+        // `slibdir`).
         let lib = directories.first().cloned().unwrap_or_default();
         Self { libc: Libc::Glibc, directories, lib, path_file: Vec::new() }
     }
 
-    /// A loader of which nothing is known but the CPU: where there is none to read.
+    /// The loader to assume if there is none to read.
     pub fn unknown(_arch: Arch) -> Self {
         let directories = PLAIN_DIRECTORIES.map(<[u8]>::to_vec).to_vec();
         Self { libc: Libc::Glibc, directories, lib: b"lib".to_vec(), path_file: Vec::new() }
     }
 }
 
-/// The longest run of strings that are absolute and end in a slash: `system_dirs` of glibc's `elf/dl-load.c`.
+/// The longest run of absolute paths that end in a slash: `system_dirs` of glibc's `elf/dl-load.c`.
 fn glibc_directories(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut best: Vec<Vec<u8>> = Vec::new();
     let mut run: Vec<Vec<u8>> = Vec::new();

@@ -1,5 +1,6 @@
-//! `.note.dlopen`: what a program says that it may load while it runs, as JSON in an ELF note (the specification is
-//! <https://uapi-group.org/specifications/specs/elf_dlopen_metadata/>). The only file that touches `serde_json`.
+//! `.note.dlopen`: libraries that a program may load at run time, listed as JSON in an ELF note (the
+//! specification is <https://uapi-group.org/specifications/specs/elf_dlopen_metadata/>). The only file that
+//! uses `serde_json`.
 
 use serde::Deserialize;
 
@@ -9,33 +10,33 @@ pub(crate) const OWNER: &[u8] = b"FDO";
 /// The note's type.
 pub(crate) const KIND: u32 = 0x407c_0c0a;
 
-/// How much a program needs what it may load.
+/// How important a library is for a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// It does not work without.
+    /// The program does not work without it.
     Required,
-    /// A feature that most want; what is meant where nothing is said.
+    /// A feature that most users want; the default.
     #[default]
     Recommended,
-    /// A feature that few want.
+    /// A feature that few users want.
     Suggested,
 }
 
-/// One thing that may be loaded: the first of several names that is there.
+/// A library that may be loaded: the first of several names that exists.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Dlopen {
     /// Names as `dlopen(3)` takes them, best first.
     pub soname: Vec<String>,
-    /// What it is for.
+    /// The feature that it is for.
     #[serde(default)]
     pub feature: String,
-    /// How much it is needed.
+    /// How important it is.
     #[serde(default)]
     pub priority: Priority,
 }
 
-/// Reads a note's content; what is no such JSON says nothing.
+/// Reads a note's content; empty if it is not such JSON.
 pub(crate) fn parse(content: &[u8]) -> Vec<Dlopen> {
     let content = content.split(|byte| *byte == 0).next().unwrap_or_default();
     serde_json::from_slice(content).unwrap_or_default()

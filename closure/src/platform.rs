@@ -1,9 +1,9 @@
-//! What CPUs call themselves: `AT_PLATFORM` (getauxval(3)), which `$PLATFORM` in a search path stands for. The names are
-//! those of the kernel's `ELF_PLATFORM` for each CPU and, where it is another, of QEMU's linux-user.
+//! The values of `AT_PLATFORM` (getauxval(3)), which replace `$PLATFORM` in a search path: the kernel's
+//! `ELF_PLATFORM` for each CPU and, if that differs, the one of QEMU's linux-user.
 
 use bundle::Arch;
 
-/// The names that a CPU may have, usual ones first.
+/// The names that a CPU may have, the usual ones first.
 pub(crate) fn platforms(arch: Arch) -> &'static [&'static str] {
     match arch {
         Arch::X86_64 => &["x86_64", "haswell", "xeon_phi"],

@@ -1,5 +1,5 @@
-//! Where a loader looks for a library, in its order: ld.so(8) and `_dl_map_object` of glibc's `elf/dl-load.c`;
-//! `load_library` of musl's `ldso/dynlink.c`.
+//! The directories in which a loader searches for a library, in order: ld.so(8) and `_dl_map_object` of
+//! glibc's `elf/dl-load.c`; `load_library` of musl's `ldso/dynlink.c`.
 
 use std::fmt;
 
@@ -17,11 +17,11 @@ pub enum Rule {
     Interpreter,
     /// The name has a slash: it is the path.
     Path,
-    /// Nobody needs it by name: a plug-in.
+    /// A plug-in: no object needs it by name.
     Plugin,
     /// `DT_RPATH` of the object that needs it, or of one that led to it.
     Rpath,
-    /// A directory that was asked for: `--library-path`.
+    /// A directory that the user named: `--library-path`.
     LibraryPath,
     /// `DT_RUNPATH` of the object that needs it.
     Runpath,
@@ -31,7 +31,7 @@ pub enum Rule {
     PathFile,
     /// A directory that is built into the loader.
     BuiltIn,
-    /// A form of a library for newer CPUs, in `glibc-hwcaps` beside it.
+    /// A build of a library for newer CPUs, in the directory `glibc-hwcaps` beside it.
     Hwcaps,
 }
 
@@ -54,24 +54,25 @@ impl fmt::Display for Rule {
 
 /// An object in the order of loading.
 pub(crate) struct Loaded {
-    /// As the loader names it: the directory that it was found in, and its name there.
+    /// Its path as the loader sees it: the directory in which it was found, and its name there.
     pub(crate) path: Vec<u8>,
     pub(crate) object: Object,
-    /// Who needed it first.
+    /// The object that needs it first, by its number.
     pub(crate) by: Option<usize>,
 }
 
 /// What all searches of one program share.
 pub(crate) struct Search<'a> {
     pub(crate) loader: &'a Loader,
-    /// Directories that were asked for.
+    /// Directories that the user named.
     pub(crate) library_path: &'a [Vec<u8>],
-    /// Directories that the tree's own files name.
+    /// Directories that the tree's configuration files name.
     pub(crate) conf: &'a [Vec<u8>],
 }
 
 impl Search<'_> {
-    /// The directories to search for what `loaded[by]` needs, each with its rule, in order.
+    /// The directories in which the libraries that `loaded[by]` needs are searched, in order, each with its
+    /// rule.
     pub(crate) fn directories(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
         match self.loader.libc {
             Libc::Glibc => self.glibc(loaded, by),
@@ -82,8 +83,8 @@ impl Search<'_> {
     fn glibc(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
         let mut found = Vec::new();
         let Some(asking) = loaded.get(by) else { return found };
-        // RPATH counts only while there is no RUNPATH: in the object itself it ends the matter, on the way to the program
-        // it takes out the one object.
+        // A RUNPATH of the object itself disables every RPATH; a RUNPATH of an object on the way to the
+        // program disables only that object's RPATH.
         if asking.object.runpath.is_none() {
             let mut at = Some(by);
             let mut saw_program = false;
@@ -112,8 +113,8 @@ impl Search<'_> {
         found
     }
 
-    /// musl makes no difference between RPATH and RUNPATH, takes RUNPATH where there are both, and asks every object on
-    /// the way to the program.
+    /// musl treats RPATH and RUNPATH alike, prefers RUNPATH if an object has both, and uses those of every
+    /// object on the way to the program.
     fn musl(&self, loaded: &[Loaded], by: usize) -> Vec<(Vec<u8>, Rule)> {
         let library_path = self.library_path.iter().map(|directory| (directory.clone(), Rule::LibraryPath));
         let mut found: Vec<_> = library_path.collect();
@@ -135,16 +136,16 @@ impl Search<'_> {
 
     fn add(&self, found: &mut Vec<(Vec<u8>, Rule)>, object: &Loaded, text: Option<&[u8]>, rule: Rule) {
         let tokens = self.tokens(object);
-        // glibc takes an empty part for the working directory, which no tree has.
+        // An empty part means the working directory to glibc; a tree has none.
         let parts = text.unwrap_or_default().split(|byte| *byte == b':').filter(|part| !part.is_empty());
         for part in parts {
-            // A relative part is relative to wherever the program is started: nothing of the tree.
+            // A relative part is relative to the working directory, which is not part of the tree.
             let directories = tokens.expand(part).into_iter().filter(|directory| directory.starts_with(b"/"));
             found.extend(directories.map(|directory| (directory, rule)));
         }
     }
 
-    /// The paths that a needed name with a slash may mean; none for names without one.
+    /// The paths that a needed name with a slash may mean; `None` for names without a slash.
     pub(crate) fn direct(&self, asking: &Loaded, name: &[u8]) -> Option<Vec<Vec<u8>>> {
         name.contains(&b'/').then(|| self.tokens(asking).expand(name))
     }

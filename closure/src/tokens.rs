@@ -1,29 +1,29 @@
-//! Dynamic string tokens in search paths: `$ORIGIN`, `$LIB`, `$PLATFORM`, with or without braces (ld.so(8), "Dynamic string
-//! tokens"). musl knows `$ORIGIN` only (`fixup_rpath` in ldso/dynlink.c).
+//! Dynamic string tokens in search paths: `$ORIGIN`, `$LIB`, `$PLATFORM`, with or without braces (ld.so(8),
+//! "Dynamic string tokens"). musl knows `$ORIGIN` only (`fixup_rpath` in ldso/dynlink.c).
 
 use crate::loader::{Libc, Loader};
 
-/// What tokens stand for in one object.
+/// The values of the tokens for one object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokens<'a> {
     /// The directory of the object.
     pub(crate) origin: &'a [u8],
-    /// Whose rules hold.
+    /// The loader whose rules apply.
     pub(crate) loader: &'a Loader,
-    /// What the kernel says of the CPU (`AT_PLATFORM`).
+    /// The kernel's names for the CPU (`AT_PLATFORM`).
     pub(crate) platforms: &'a [&'a str],
 }
 
 impl Tokens<'_> {
-    /// The paths that `text` may mean, several where the CPU may call itself by several names; none where a token is not
-    /// known, as the loaders do it.
+    /// The paths that `text` may mean: several if the CPU has several platform names, none if a token is
+    /// unknown, as in the loaders.
     pub(crate) fn expand(&self, text: &[u8]) -> Vec<Vec<u8>> {
         let mut done = vec![Vec::new()];
         let mut rest = text;
         while let Some((first, after)) = rest.split_first() {
             let (values, next) = match (first, token(rest)) {
                 (b'$', Some((name, next))) => (self.values(name), next),
-                // glibc takes a `$` that starts no token for itself; musl refuses the path.
+                // glibc keeps a `$` that starts no token as it is; musl refuses the path.
                 (b'$', None) if self.loader.libc == Libc::Musl => return Vec::new(),
                 _ => (vec![vec![*first]], after),
             };
@@ -46,7 +46,7 @@ impl Tokens<'_> {
     }
 }
 
-/// The token at the start of `text` and what comes after it.
+/// The token at the start of `text`, and the text after it.
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(b"$")?;
     let names: [&[u8]; 3] = [b"ORIGIN", b"PLATFORM", b"LIB"];

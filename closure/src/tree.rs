@@ -1,19 +1,19 @@
-//! Several layers as one file tree: the first layer that has something at a path wins, directories are merged. Symbolic links,
-//! absolute ones too, are followed inside the tree, as the kernel would after chroot(2); and where a tree has `usr/lib` but
-//! no `lib`, `lib` is read as the link that merged-/usr systems have there.
+//! Several layers as one file tree: the first layer that has a path wins, and directories are merged.
+//! Symbolic links, also absolute ones, are followed inside the tree, as the kernel does after chroot(2). If a
+//! tree has `usr/lib` but no `lib`, `lib` counts as the link that systems with merged /usr have there.
 
 use std::io::{self, Read, Seek};
 
 use bundle::{LINKS_MAX, MERGED, components_of, join};
 
-/// What is at a path of a layer, links not followed.
+/// What a layer has at a path, links not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
+pub enum Kind {
     /// A directory.
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link and what is in it.
+    /// A symbolic link and its target.
     Symlink(Vec<u8>),
 }
 
@@ -22,40 +22,40 @@ pub trait Open: Read + Seek {}
 
 impl<T: Read + Seek> Open for T {}
 
-/// One source of files. Paths are bytes, relative to the tree's top, without empty, `.` or `..` parts; the top is empty.
+/// One source of files. Paths are [`bundle::TreePath`]s as bytes; the empty path is the top of the tree.
 pub trait Layer {
-    /// What is at `path`; nothing for what is neither file, directory nor link.
-    fn node(&self, path: &[u8]) -> io::Result<Option<Node>>;
+    /// What is at `path`; `None` for anything but files, directories and symbolic links.
+    fn kind(&self, path: &[u8]) -> io::Result<Option<Kind>>;
     /// Opens the file at `path`.
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Open + '_>>;
-    /// The names in the directory at `path`; none where no directory is.
+    /// The names in the directory at `path`; none if there is no directory.
     fn names(&self, path: &[u8]) -> io::Result<Vec<Vec<u8>>>;
 }
 
-/// A tree that cannot be read.
+/// A path of the tree that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `/{path}`", path = String::from_utf8_lossy(path))]
 pub struct Fault {
     /// The path in the tree.
     pub path: Vec<u8>,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// Where a path leads.
+/// What a path leads to, all links followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Resolved {
     /// The path without links.
     pub path: Vec<u8>,
-    /// The number of the layer that has it.
+    /// The number of the layer that contains it.
     pub layer: usize,
     /// File or directory.
-    pub node: Node,
-    /// The links on the way, each by its own path and what is in it.
+    pub kind: Kind,
+    /// The links on the way: each link's own path, and its target.
     pub links: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The layers, first before last.
+/// Layers, in the order in which they are asked.
 #[derive(Default)]
 pub struct Tree<'a> {
     layers: Vec<&'a dyn Layer>,
@@ -67,26 +67,26 @@ impl<'a> Tree<'a> {
         Self { layers }
     }
 
-    /// Where `path` leads, links followed; `None` where nothing is. A leading slash makes no difference.
-    pub fn find(&self, path: &[u8]) -> Result<Option<Place>, Fault> {
+    /// What `path` leads to, links followed; `None` if there is nothing. A leading slash makes no difference.
+    pub fn resolve(&self, path: &[u8]) -> Result<Option<Resolved>, Fault> {
         let mut rest: Vec<Vec<u8>> = components_of(path).rev().map(<[u8]>::to_vec).collect();
         let mut here: Vec<Vec<u8>> = Vec::new();
         let mut links = Vec::new();
-        let (mut node, mut layer) = (Node::Directory, 0);
+        let (mut kind, mut layer) = (Kind::Directory, 0);
         while let Some(part) = rest.pop() {
             if part == b".." {
-                // The parent of the top is the top, as after chroot(2).
+                // The parent of the top is the top itself, as after chroot(2).
                 here.pop();
-                node = Node::Directory;
+                kind = Kind::Directory;
                 continue;
             }
-            if node != Node::Directory {
+            if kind != Kind::Directory {
                 return Ok(None);
             }
             here.push(part);
             let at = here.join(&b'/');
-            match self.node(&at)? {
-                Some((found, Node::Symlink(target))) => {
+            match self.kind(&at)? {
+                Some((found, Kind::Symlink(target))) => {
                     here.pop();
                     if links.len() == LINKS_MAX {
                         return Ok(None);
@@ -96,44 +96,46 @@ impl<'a> Tree<'a> {
                     }
                     rest.extend(components_of(&target).rev().map(<[u8]>::to_vec));
                     links.push((at, target));
-                    (node, layer) = (Node::Directory, found);
+                    (kind, layer) = (Kind::Directory, found);
                 }
-                Some((found, other)) => (node, layer) = (other, found),
+                Some((found, other)) => (kind, layer) = (other, found),
                 None => return Ok(None),
             }
         }
-        Ok(Some(Place { path: here.join(&b'/'), layer, node, links }))
+        Ok(Some(Resolved { path: here.join(&b'/'), layer, kind, links }))
     }
 
-    /// As [`Self::find`], files only.
-    pub fn find_file(&self, path: &[u8]) -> Result<Option<Place>, Fault> {
-        Ok(self.find(path)?.filter(|place| place.node == Node::File))
+    /// As [`Self::resolve`], files only.
+    pub fn resolve_file(&self, path: &[u8]) -> Result<Option<Resolved>, Fault> {
+        Ok(self.resolve(path)?.filter(|resolved| resolved.kind == Kind::File))
     }
 
-    /// Opens the file at `place`.
-    pub fn open(&self, place: &Place) -> Result<Box<dyn Open + 'a>, Fault> {
-        let layer = self.layers.get(place.layer).copied();
+    /// Opens the file at `resolved`.
+    pub fn open(&self, resolved: &Resolved) -> Result<Box<dyn Open + 'a>, Fault> {
+        let layer = self.layers.get(resolved.layer).copied();
         let opened =
-            layer.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(|layer| layer.open(&place.path));
-        opened.map_err(|source| Fault { path: place.path.clone(), source })
+            layer.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(|layer| layer.open(&resolved.path));
+        opened.map_err(|source| Fault { path: resolved.path.clone(), source })
     }
 
-    /// The bytes of the file at `place`.
-    pub fn read(&self, place: &Place) -> Result<Vec<u8>, Fault> {
+    /// The bytes of the file at `resolved`.
+    pub fn read(&self, resolved: &Resolved) -> Result<Vec<u8>, Fault> {
         let mut bytes = Vec::new();
-        let read = self.open(place)?.read_to_end(&mut bytes);
-        read.map(|_| bytes).map_err(|source| Fault { path: place.path.clone(), source })
+        let read = self.open(resolved)?.read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|source| Fault { path: resolved.path.clone(), source })
     }
 
-    /// The names in the directory that `path` leads to, of all layers, sorted; none where no directory is.
+    /// The names in the directory that `path` leads to, of all layers, sorted; none if there is no directory.
     pub fn names(&self, path: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
-        let Some(place) = self.find(path)?.filter(|place| place.node == Node::Directory) else {
+        let Some(resolved) = self.resolve(path)?.filter(|resolved| resolved.kind == Kind::Directory) else {
             return Ok(Vec::new());
         };
         let mut names = Vec::new();
         for layer in &self.layers {
             names.extend(
-                layer.names(&place.path).map_err(|source| Fault { path: place.path.clone(), source })?,
+                layer
+                    .names(&resolved.path)
+                    .map_err(|source| Fault { path: resolved.path.clone(), source })?,
             );
         }
         names.sort_unstable();
@@ -141,12 +143,12 @@ impl<'a> Tree<'a> {
         Ok(names)
     }
 
-    /// What is at `path`, whose directories are no links.
-    pub fn node(&self, path: &[u8]) -> Result<Option<(usize, Node)>, Fault> {
+    /// What is at `path`, whose parent directories must not be links.
+    pub fn kind(&self, path: &[u8]) -> Result<Option<(usize, Kind)>, Fault> {
         let fault = |source| Fault { path: path.to_vec(), source };
         for (number, layer) in self.layers.iter().enumerate() {
-            if let Some(node) = layer.node(path).map_err(fault)? {
-                return Ok(Some((number, node)));
+            if let Some(kind) = layer.kind(path).map_err(fault)? {
+                return Ok(Some((number, kind)));
             }
         }
         if !MERGED.contains(&path) {
@@ -154,8 +156,8 @@ impl<'a> Tree<'a> {
         }
         let merged = join(b"usr", path);
         for (number, layer) in self.layers.iter().enumerate() {
-            if layer.node(&merged).map_err(fault)? == Some(Node::Directory) {
-                return Ok(Some((number, Node::Symlink(merged))));
+            if layer.kind(&merged).map_err(fault)? == Some(Kind::Directory) {
+                return Ok(Some((number, Kind::Symlink(merged))));
             }
         }
         Ok(None)

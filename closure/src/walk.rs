@@ -1,4 +1,5 @@
-//! The closure: what the loader would load for a program, breadth first as it does it, and all that is missing.
+//! The closure: the objects that the loader would load for a program, in its breadth-first order, and all
+//! that are missing.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,80 +10,80 @@ use crate::elf::{self, NotAnObject, Object};
 use crate::loader::{Libc, Loader};
 use crate::note::Priority;
 use crate::search::{Loaded, Rule, Search};
-use crate::tree::{Fault, Place, Tree};
+use crate::tree::{Fault, Resolved, Tree};
 
-/// The directory beside libraries that holds forms of them for newer CPUs (ld.so(8), "Hardware capabilities").
+/// The directory beside libraries with builds of them for newer CPUs (ld.so(8), "Hardware capabilities").
 const HWCAPS: &[u8] = b"glibc-hwcaps";
 
-/// Names that musl takes for itself (`reserved` of `ldso/dynlink.c`).
+/// Names that mean musl's loader itself (`reserved` of `ldso/dynlink.c`).
 const MUSL_OWN: [&[u8]; 7] = [b"c", b"pthread", b"rt", b"m", b"dl", b"util", b"xnet"];
 
-/// What a closure is asked for.
+/// What to find the closure of.
 #[derive(Clone, Debug, Default)]
 pub struct Demand<'a> {
     /// The program's path in the tree.
     pub program: &'a [u8],
     /// Loaded before what the program needs: names or paths (`LD_PRELOAD`).
     pub preload: &'a [Vec<u8>],
-    /// Directories to search as `LD_LIBRARY_PATH` would have it.
+    /// Directories to search, as if in `LD_LIBRARY_PATH`.
     pub library_path: &'a [Vec<u8>],
-    /// Where `library_path` counts only what these layers have; all of them where it is empty.
+    /// The layers in which `library_path` is searched; all of them if this is empty.
     pub library_layers: &'a [usize],
-    /// Objects that the program loads while it runs: paths in the tree.
+    /// Objects that the program loads at run time: paths in the tree.
     pub plugins: &'a [Vec<u8>],
-    /// The loader, where the tree has none.
+    /// The loader to assume if the tree has none.
     pub loader: Option<&'a Loader>,
 }
 
 /// One file that is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
-    /// The name that asked for it.
+    /// The name that was asked for.
     pub name: Vec<u8>,
-    /// Where the loader finds it: the directory that was searched, and the name.
+    /// The path by which the loader finds it: the directory that was searched, and the name.
     pub path: Vec<u8>,
-    /// Where that leads.
-    pub place: Place,
-    /// By which rule.
+    /// The file that it leads to.
+    pub resolved: Resolved,
+    /// The rule that finds it.
     pub rule: Rule,
-    /// Who asked first; a path like [`Self::path`].
+    /// The object that needs it first; a path like [`Self::path`].
     pub by: Vec<u8>,
-    /// What it says.
+    /// Its ELF headers.
     pub object: Object,
 }
 
-/// A place that was searched in vain.
+/// A path that was searched without success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Searched {
     /// The directory, or the whole path for names with a slash.
     pub path: Vec<u8>,
-    /// Why it was searched.
+    /// The rule by which it was searched.
     pub rule: Rule,
-    /// What there is of that name, when it cannot be taken.
+    /// The file of that name, if there is one and it is unusable.
     pub found: Option<Unusable>,
 }
 
-/// Why a file of the right name is not taken.
+/// Why a file of the right name is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Built for another CPU.
     OtherCpu(Option<bundle::Arch>),
-    /// No ELF object.
+    /// Not an ELF object.
     NotAnObject,
 }
 
-/// Something that the loader would not find.
+/// A library that the loader would not find.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// The name that was asked for.
     pub name: Vec<u8>,
-    /// Who asks, in the order of loading.
+    /// The objects that need it, in the order of loading.
     pub by: Vec<Vec<u8>>,
-    /// Where the first asker's search went.
+    /// Where it was searched for, for the first of them.
     pub searched: Vec<Searched>,
 }
 
-/// All that a program needs.
+/// Everything that a program needs.
 #[derive(Clone, Debug)]
 pub struct Closure {
     /// What the loader has built in.
@@ -91,16 +92,16 @@ pub struct Closure {
     pub program: Object,
     /// The loader first, then in the order of loading.
     pub libraries: Vec<Library>,
-    /// What was not found; all of it.
+    /// Everything that was not found.
     pub missing: Vec<Missing>,
-    /// Names of `.note.dlopen` that were not found, with the feature that goes without.
+    /// Names in `.note.dlopen` that were not found, with the features that are unavailable without them.
     pub absent: Vec<(String, String)>,
 }
 
-/// Finds what `demand` needs. `None` when the program is no ELF object.
+/// Finds what `demand` needs. `None` if the program is not an ELF object.
 pub fn closure(tree: &Tree<'_>, demand: &Demand<'_>) -> Result<Option<Closure>, Fault> {
-    let Some(place) = tree.find_file(demand.program)? else { return Ok(None) };
-    let Ok(program) = elf::read(&mut *tree.open(&place)?) else { return Ok(None) };
+    let Some(resolved) = tree.resolve_file(demand.program)? else { return Ok(None) };
+    let Ok(program) = elf::read(&mut *tree.open(&resolved)?) else { return Ok(None) };
     let mut missing = Vec::new();
     let mut libraries = Vec::new();
     let loader = loader(tree, demand, &program, &mut libraries, &mut missing)?;
@@ -111,8 +112,8 @@ pub fn closure(tree: &Tree<'_>, demand: &Demand<'_>) -> Result<Option<Closure>, 
         demand,
         search,
         names: HashMap::new(),
-        // A program is searched from where it really lies: the kernel tells the loader no other name of it.
-        loaded: vec![Loaded { path: place.path.clone(), object: program.clone(), by: None }],
+        // `$ORIGIN` of a program is its real directory, links followed: the kernel gives the loader no other.
+        loaded: vec![Loaded { path: resolved.path.clone(), object: program.clone(), by: None }],
         libraries,
         missing,
         absent: Vec::new(),
@@ -133,16 +134,16 @@ fn loader(
     let given = || demand.loader.cloned().unwrap_or_else(|| Loader::unknown(program.arch));
     let Some(interpreter) = &program.interpreter else { return Ok(given()) };
     let path = plain(interpreter);
-    let found = tree.find_file(&path)?;
+    let found = tree.resolve_file(&path)?;
     let unusable = match &found {
         None => None,
-        Some(place) => match elf::read(&mut *tree.open(place)?) {
+        Some(resolved) => match elf::read(&mut *tree.open(resolved)?) {
             Ok(object) if object.arch == program.arch => {
-                let loader = Loader::read(&tree.read(place)?, interpreter);
+                let loader = Loader::read(&tree.read(resolved)?, interpreter);
                 libraries.push(Library {
                     name: interpreter.clone(),
                     path,
-                    place: place.clone(),
+                    resolved: resolved.clone(),
                     rule: Rule::Interpreter,
                     by: demand.program.to_vec(),
                     object,
@@ -166,7 +167,7 @@ struct Walk<'a> {
     tree: &'a Tree<'a>,
     demand: &'a Demand<'a>,
     search: Search<'a>,
-    /// Names that need no search any more: of what is loaded, and of what is missing.
+    /// Names that need no further search: those of loaded objects and of missing ones.
     names: HashMap<Vec<u8>, Name>,
     loaded: Vec<Loaded>,
     libraries: Vec<Library>,
@@ -192,7 +193,7 @@ impl Walk<'_> {
             self.need(name, 0, true)?;
         }
         let mut queue: VecDeque<usize> = (0..self.loaded.len()).collect();
-        // Objects that were preloaded stand behind the program, and what it needs comes before what they need.
+        // Preloaded objects come right after the program, and the program's needs before theirs.
         self.drain(&mut queue)?;
         for plugin in self.demand.plugins {
             let before = self.loaded.len();
@@ -229,7 +230,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Sees to it that `name` is loaded for `loaded[by]`; whether it is. What is not there is written down when it `must`.
+    /// Loads `name` for `loaded[by]`; returns whether it could. Records a missing library if it `must` be
+    /// there.
     fn need(&mut self, name: &[u8], by: usize, must: bool) -> Result<bool, Fault> {
         match self.names.get(name) {
             Some(Name::Loaded) => return Ok(true),
@@ -271,7 +273,7 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    /// Takes what is at `path`, in its plain form and in those for newer CPUs.
+    /// Loads the file at `path`, and its builds for newer CPUs.
     fn candidate(
         &mut self,
         name: &[u8],
@@ -289,12 +291,12 @@ impl Walk<'_> {
         }
         let mut taken = Ok(false);
         for (path, rule) in paths {
-            let Some(place) = self.tree.find_file(&path)? else { continue };
+            let Some(resolved) = self.tree.resolve_file(&path)? else { continue };
             let layers = self.demand.library_layers;
-            if rule == Rule::LibraryPath && !layers.is_empty() && !layers.contains(&place.layer) {
+            if rule == Rule::LibraryPath && !layers.is_empty() && !layers.contains(&resolved.layer) {
                 continue;
             }
-            let object = match elf::read(&mut *self.tree.open(&place)?) {
+            let object = match elf::read(&mut *self.tree.open(&resolved)?) {
                 Ok(object) if object.arch == arch => object,
                 other => {
                     let why = match other {
@@ -309,24 +311,33 @@ impl Walk<'_> {
                 }
             };
             taken = Ok(true);
-            self.take(name, path, place, rule, by, object);
+            self.take(name, path, resolved, rule, by, object);
         }
         Ok(taken)
     }
 
-    fn take(&mut self, name: &[u8], path: Vec<u8>, place: Place, rule: Rule, by: usize, object: Object) {
+    fn take(
+        &mut self,
+        name: &[u8],
+        path: Vec<u8>,
+        resolved: Resolved,
+        rule: Rule,
+        by: usize,
+        object: Object,
+    ) {
         self.names.insert(name.to_vec(), Name::Loaded);
         self.names.extend(object.soname.clone().map(|soname| (soname, Name::Loaded)));
-        if self.libraries.iter().any(|library| library.place.path == place.path && library.path == path) {
+        if self.libraries.iter().any(|library| library.resolved.path == resolved.path && library.path == path)
+        {
             return;
         }
         let asking = self.loaded.get(by).map(|asking| asking.path.clone()).unwrap_or_default();
         self.loaded.push(Loaded { path: path.clone(), object: object.clone(), by: Some(by) });
-        self.libraries.push(Library { name: name.to_vec(), path, place, rule, by: asking, object });
+        self.libraries.push(Library { name: name.to_vec(), path, resolved, rule, by: asking, object });
     }
 }
 
-/// Whether musl's loader is itself what a name means: `libc.so`, `libpthread.so.0`...
+/// Whether a name means musl's loader itself: `libc.so`, `libpthread.so.0`…
 fn is_musl_own(name: &[u8]) -> bool {
     let stem = name.strip_prefix(b"lib").and_then(|rest| rest.split(|byte| *byte == b'.').next());
     stem.is_some_and(|stem| MUSL_OWN.contains(&stem) && name.len() > stem.len() + 3)

@@ -164,7 +164,7 @@ fn a_library_of_another_cpu_is_passed_over_and_named_when_there_is_no_other() {
         .file("usr/lib/libb.so", "INPUT(libb.so.1)");
     let closure = root.closure("bin/app");
     assert_eq!(told(&closure), ["usr/lib/liba.so (built-in directory)", "libb.so is missing"]);
-    let found: Vec<_> = closure.missing[0].searched.iter().filter_map(|place| place.found).collect();
+    let found: Vec<_> = closure.missing[0].searched.iter().filter_map(|resolved| resolved.found).collect();
     assert_eq!(found, [Unusable::OtherCpu(Some(Arch::S390x)), Unusable::NotAnObject]);
 }
 

@@ -9,8 +9,8 @@ use fixture::{Root, library, program, told};
 fn find(root: &Root, path: &str) -> Option<String> {
     let directory = Directory::new(root.path(), b"");
     let layers: Vec<&dyn Layer> = vec![&directory];
-    let place = Tree::new(layers).find(path.as_bytes()).expect("readable")?;
-    Some(String::from_utf8(place.path).expect("text"))
+    let resolved = Tree::new(layers).resolve(path.as_bytes()).expect("readable")?;
+    Some(String::from_utf8(resolved.path).expect("text"))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn the_first_layer_that_has_something_wins_and_directories_are_one() {
     let tree = Tree::new(layers.iter().map(|layer| layer as &dyn Layer).collect());
     assert_eq!(tree.names(b"lib").expect("readable"), [&b"a"[..], b"b", b"deep"]);
     let read =
-        |path: &[u8]| tree.read(&tree.find(path).expect("readable").expect("there")).expect("readable");
+        |path: &[u8]| tree.read(&tree.resolve(path).expect("readable").expect("there")).expect("readable");
     assert_eq!(read(b"lib/a"), b"1");
     assert_eq!(read(b"lib/b"), b"2");
     assert_eq!(read(b"lib/deep/c"), b"3");

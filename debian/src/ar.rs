@@ -1,15 +1,15 @@
-//! The outer container of a `.deb`: a Unix `ar` archive of a few members (ar(5), deb(5)). Only headers are read.
-//! Refuses anything but the plain form that `dpkg-deb` writes.
+//! The outer container of a `.deb`: a Unix `ar` archive of a few members (ar(5), deb(5)). Only headers are
+//! read. Refuses everything but the plain format that `dpkg-deb` writes.
 
 use std::ops::Range;
 
-/// What every archive starts with.
+/// The magic string at the start of every archive.
 pub(crate) const MAGIC: &[u8; 8] = b"!<arch>\n";
 
 /// Length of a member's header in bytes.
 pub(crate) const HEADER: u64 = 60;
 
-/// One member: its name and where its bytes are in the archive.
+/// One member: its name and the range of its bytes in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) name: String,
@@ -17,7 +17,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Reads the header of 60 bytes that stands at `offset`.
+    /// Reads the 60-byte header at `offset`.
     pub(crate) fn parse(header: &[u8], offset: u64) -> Result<Self, &'static str> {
         let header: &[u8; 60] = header.try_into().map_err(|_| "a member's header is truncated")?;
         if header[58..] != *b"`\n" {
@@ -34,7 +34,7 @@ impl Member {
         Ok(Self { name, bytes: start..end })
     }
 
-    /// Where the next member's header is: members start at even offsets.
+    /// The offset of the next member's header: members start at even offsets.
     pub(crate) fn next(&self) -> u64 {
         self.bytes.end.next_multiple_of(2)
     }

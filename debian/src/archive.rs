@@ -1,6 +1,6 @@
-//! A suite of a Debian archive, opened: the first mirror with a table of contents that is signed, fresh and of that
-//! suite; its indexes; its packages; and the record of why each is believed.
-//! Refuses a mirror on the first thing about it that does not hold, and says of every mirror what that was.
+//! An open suite of a Debian archive: the first mirror whose table of contents is signed, fresh and of that
+//! suite; its indexes; its packages; and the record of why each is trusted. Refuses a mirror at the first
+//! check that fails, and reports that check for every mirror.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -28,25 +28,25 @@ use crate::release::{Release, parse_timestamp};
 use crate::signature;
 use crate::sources::{self, Source, SourceFile};
 
-/// The largest `InRelease` that is taken, in bytes; Debian's largest has 200 KB.
+/// The largest accepted `InRelease`, in bytes; Debian's largest has 200 KB.
 const MAX_INRELEASE: u64 = 16 << 20;
 
 /// How to open an archive.
 #[derive(Clone)]
 pub struct ArchiveOptions<'a> {
-    /// Where to ask.
+    /// The mirrors to ask.
     pub mirrors: MirrorSources,
     /// Where fetched files are kept, by their digest.
     pub cache: PathBuf,
-    /// Whose signatures count.
+    /// The keys whose signatures are accepted.
     pub keyring: Keyring,
-    /// Take an index past its `Valid-Until`.
+    /// Accept an index past its `Valid-Until`.
     pub allow_stale: bool,
     /// The time to check validity against.
     pub now: SystemTime,
-    /// How to fetch.
+    /// Options for fetching.
     pub fetch: FetchOptions,
-    /// Who is told how far a transfer is.
+    /// Receives the progress of transfers.
     pub progress: &'a dyn Progress,
 }
 
@@ -65,13 +65,13 @@ impl<'a> ArchiveOptions<'a> {
     }
 }
 
-/// Why a package is believed, for the record.
+/// Why a package is trusted, for the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The mirror's base; left out of records that are to be the same everywhere.
+    /// The mirror's base; absent in records that must be the same on every machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror_url: Option<String>,
-    /// The suite that was asked for.
+    /// The requested suite.
     pub suite: String,
     /// SHA-256 of the `InRelease` file, signature and all.
     #[serde(with = "digest::hex")]
@@ -88,21 +88,21 @@ pub struct Provenance {
     pub deb_sha256: Digest,
 }
 
-/// An opened suite.
+/// An open suite.
 pub struct Archive<'a> {
     options: ArchiveOptions<'a>,
     fetcher: Fetcher<'a>,
     mirror: Mirror,
-    /// The mirrors that come after the one in use, asked for packages that it turns out not to have.
+    /// The mirrors after the one in use: the next to ask for packages that it lacks.
     others: Vec<Mirror>,
     table: Table,
-    /// The same suite's table below its other name, once an index was not as `table` says.
+    /// The same suite's table under its other name, needed once an index does not match `table`.
     table_of_other_name: OnceLock<Option<Table>>,
 }
 
 /// A signed table of contents.
 struct Table {
-    /// The directory below `dists`: the suite's name, as it was asked for.
+    /// The directory below `dists`: the suite's name, as requested.
     suite: String,
     release: Release,
     inrelease_sha256: Digest,
@@ -110,7 +110,7 @@ struct Table {
 }
 
 impl<'a> Archive<'a> {
-    /// Opens `suite` (`trixie`, `sid`…) on the first mirror where everything holds.
+    /// Opens `suite` (`trixie`, `sid`…) on the first mirror that passes every check.
     pub fn open(options: ArchiveOptions<'a>, suite: &str) -> Result<Self, ArchiveError> {
         if !is_suite(suite) {
             return Err(ArchiveError::BadSuite(suite.to_owned()));
@@ -144,7 +144,8 @@ impl<'a> Archive<'a> {
         &self.table.release
     }
 
-    /// What to tell the user when the mirror is between two updates: an index came by the table of the suite's other name.
+    /// A remark for the user if the mirror is between two updates: an index was found through the suite's
+    /// other name.
     pub fn note(&self) -> Option<String> {
         let other = self.table_of_other_name.get()?.as_ref()?;
         let (asked, date) = (&self.table.suite, &self.table.release.date);
@@ -162,7 +163,7 @@ impl<'a> Archive<'a> {
             .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })
     }
 
-    /// Which package of component `main` has which file, for a CPU by Debian's name; of the files whose path is wanted.
+    /// Which packages of component `main` have the wanted files, for a CPU by Debian's name.
     pub fn contents(
         &self,
         architecture: &str,
@@ -180,7 +181,7 @@ impl<'a> Archive<'a> {
             .map_err(|source| ArchiveError::Packages { architecture: "source".to_owned(), source })
     }
 
-    /// Fetches one file of a source package to `dest`, checked, from the first mirror that has it.
+    /// Fetches one file of a source package to `dest` from the first mirror that has it, and checks it.
     pub fn download_source(
         &self,
         source: &Source,
@@ -191,9 +192,9 @@ impl<'a> Archive<'a> {
         self.fetch_from_any(&path, dest, FileDigest { size: file.size, sha256: file.sha256 })
     }
 
-    /// An index of component `main`, checked, by its name below that component's directory. A mirror between two updates can have a
-    /// new table and old indexes: then the suite's other name (`stable` for `trixie`) may still have the table that they
-    /// belong to.
+    /// An index of component `main`, checked, by its path in that component's directory. A mirror between two
+    /// updates can have a new table and old indexes. Then the table under the suite's other name (`stable`
+    /// for `trixie`) may still be the one that they belong to.
     fn index(&self, name: &str, architecture: &str) -> Result<(File, Digest), ArchiveError> {
         match self.index_by(&self.table, name, architecture) {
             Err(ArchiveError::Fetch(error)) if error.is_the_mirrors_fault() => self
@@ -210,7 +211,7 @@ impl<'a> Archive<'a> {
             let other = if self.table.suite == *codename { suite } else { codename };
             let usable = *other != self.table.suite && is_suite(other);
             let table = usable.then(|| vouched(&self.options, &self.fetcher, &self.mirror, other))?.ok()?;
-            // `stable` is another suite after a release.
+            // After a release `stable` is a different suite.
             (table.release.codename == *codename).then_some(table)
         };
         self.table_of_other_name.get_or_init(open).as_ref()
@@ -250,7 +251,7 @@ impl<'a> Archive<'a> {
         Ok((file, sha256))
     }
 
-    /// Fetches a whole package, unless it is in the cache, and checks it; the path is in the cache directory.
+    /// Fetches a whole package, unless it is in the cache, and checks it; returns its path in the cache.
     pub fn download(&self, package: &Package) -> Result<PathBuf, ArchiveError> {
         let dest = self.cached_deb(package);
         self.fetch_from_any(
@@ -261,10 +262,10 @@ impl<'a> Archive<'a> {
         Ok(dest)
     }
 
-    /// Fetches the file at `path` of the archive from the first mirror that has it as it must be.
+    /// Fetches the file at `path` of the archive from the first mirror where it matches `expected`.
     fn fetch_from_any(&self, path: &str, dest: &Path, expected: FileDigest) -> Result<(), ArchiveError> {
         let mut first = None;
-        // Once an index came by it, packages are of it too.
+        // If the other table led to an index, packages belong to that table too.
         let table = self.table_of_other_name.get().and_then(Option::as_ref).unwrap_or(&self.table);
         let others = self.others.iter().flat_map(|other| other.making_up_for(&table.release));
         for mirror in std::iter::once(self.mirror.clone()).chain(others) {
@@ -278,7 +279,7 @@ impl<'a> Archive<'a> {
         Err(first.unwrap_or_else(nowhere).into())
     }
 
-    /// Reads one pinned file of a package: out of the cache, by a few ranged reads, or else out of the whole package.
+    /// Reads one pinned file of a package: from the cache, by a few ranged reads, or from the whole package.
     pub fn member(&self, package: &Package, member: &Member) -> Result<MemberBytes, ArchiveError> {
         let cached = self.cached_deb(package);
         if !cached.exists() {
@@ -308,7 +309,7 @@ impl<'a> Archive<'a> {
         Ok(MemberBytes { bytes, tar_offset: None, fetched })
     }
 
-    /// Why `package`, found in `index`, is believed.
+    /// Why `package`, found in `index`, is trusted.
     pub fn provenance(&self, index: &PackageIndex, package: &Package) -> Provenance {
         let other = self.table_of_other_name.get().and_then(Option::as_ref);
         let table = other.filter(|table| table.release.lists(index.sha256)).unwrap_or(&self.table);
@@ -348,7 +349,7 @@ fn vouched(
     let release = Release::parse(&signed.text).map_err(unusable)?;
     release.check_suite(suite).map_err(unusable)?;
     if !options.allow_stale {
-        // A snapshot is meant to be as old as its timestamp, and must have been valid then.
+        // A snapshot is as old as its timestamp, and must have been valid then.
         let snapshot = parse_timestamp(SNAPSHOT_TIMESTAMP).filter(|_| mirror.origin == Origin::Snapshot);
         release.check_fresh(snapshot.unwrap_or(options.now)).map_err(unusable)?;
     }
@@ -363,18 +364,18 @@ fn vouched(
     })
 }
 
-/// Keeps a checked `InRelease` for runs without network. It is checked again when it is read.
+/// Keeps a checked `InRelease` for offline runs, which check it again.
 fn keep(path: &Path, document: &[u8]) -> Result<(), FetchError> {
     let wrap = |error| FetchError::from_io(path, error);
     let directory = path.parent().unwrap_or(path);
     fs::create_dir_all(directory).map_err(wrap)?;
-    // A name of its own for each writer: two threads may open the same suite.
+    // Each writer uses its own temporary name: two threads may open the same suite.
     let mut temporary = NamedTempFile::new_in(directory).map_err(wrap)?;
     temporary.write_all(document).map_err(wrap)?;
     temporary.persist(path).map(drop).map_err(|error| wrap(error.error))
 }
 
-/// Whether a suite's name stays one directory below `dists`, as the names of Debian's suites do.
+/// Whether a suite's name is a single directory below `dists`, as the names of Debian's suites are.
 fn is_suite(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '+'))

@@ -15,15 +15,15 @@ use crate::signature::SignatureError;
 /// What can go wrong with an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// Bytes could not be had.
+    /// A file could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The table of contents is not signed as it should be.
+    /// The signature of the table of contents was rejected.
     #[error("the signature of `{location}` was rejected")]
     Signature {
         /// URL or path of the `InRelease`.
         location: String,
-        /// Why.
+        /// The reason.
         source: SignatureError,
     },
     /// The table of contents cannot be used.
@@ -31,7 +31,7 @@ pub enum ArchiveError {
     Release {
         /// URL or path of the `InRelease`.
         location: String,
-        /// Why.
+        /// The reason.
         source: ReleaseError,
     },
     /// An index cannot be read.
@@ -39,7 +39,7 @@ pub enum ArchiveError {
     Packages {
         /// Debian's name of the CPU.
         architecture: String,
-        /// Why.
+        /// The reason.
         source: PackagesError,
     },
     /// The index of files cannot be read.
@@ -47,7 +47,7 @@ pub enum ArchiveError {
     Contents {
         /// Debian's name of the CPU.
         architecture: String,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A package cannot be read.
@@ -71,18 +71,18 @@ pub enum ArchiveError {
     NoArchitecture {
         /// The suite.
         suite: String,
-        /// What was asked for.
+        /// What was requested.
         architecture: String,
-        /// What there is, separated by blanks.
+        /// The architectures that it has, separated by spaces.
         available: String,
     },
     /// A text that cannot be a suite's name.
     #[error("`{0}` is not a suite name")]
     BadSuite(String),
-    /// There is no mirror to ask.
+    /// No mirror is configured.
     #[error("no mirror is known for suite `{0}`")]
     NoMirror(String),
-    /// No mirror would do; one line for each, with its reason.
+    /// No mirror is usable; one line for each, with the reason.
     #[error("no mirror has a usable suite `{suite}`:{}", list(failures))]
     AllMirrorsFailed {
         /// The suite.
@@ -97,7 +97,7 @@ pub enum ArchiveError {
 pub struct MirrorFailure {
     /// The mirror.
     pub mirror: Mirror,
-    /// Why.
+    /// The reason.
     pub error: ArchiveError,
 }
 
@@ -114,7 +114,7 @@ fn list(failures: &[MirrorFailure]) -> String {
 }
 
 impl ArchiveError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fetch(error) => error.hint(),
@@ -127,7 +127,7 @@ impl ArchiveError {
             Self::BadSuite(_) => Some("use a name such as `trixie` or `sid`".into()),
             Self::NoMirror(_) => Some("give a mirror, or allow the snapshot archive".into()),
             Self::AllMirrorsFailed { failures, .. } => {
-                // That one mirror lacks the file says less than what another one answered.
+                // A mirror that lacks the file says less than another mirror's error.
                 let lacks = |error: &Self| matches!(error, Self::Fetch(FetchError::NotFound { .. }));
                 let hint = |lacking: bool| {
                     let mut failures = failures.iter().filter(|failure| lacks(&failure.error) == lacking);

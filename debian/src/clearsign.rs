@@ -1,10 +1,12 @@
 //! The frame of a clear-signed document (RFC 9580, 7): exactly one signed text, its headers, its signatures.
-//! Refuses anything before, between or after them, so that nothing outside the signature can ever be read as signed.
+//! Refuses anything before, between or after them, so that nothing outside the signature can ever be read as
+//! signed.
 
-/// A clear-signed document taken apart; whether the signature is good is not known yet.
+/// The parts of a clear-signed document, before its signature is checked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Clearsigned {
-    /// The signed text: dash-escapes undone, blanks at line ends removed (they are not signed), `\n` after each line.
+    /// The signed text: dash escapes undone, trailing whitespace removed (it is not signed), `\n` after each
+    /// line.
     pub(crate) text: String,
 }
 
@@ -13,7 +15,7 @@ const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
 const END: &str = "-----END PGP SIGNATURE-----";
 
 impl Clearsigned {
-    /// Takes `document` apart, or says what does not belong there.
+    /// Parses `document`, or returns what does not belong there.
     pub(crate) fn parse(document: &[u8]) -> Result<Self, &'static str> {
         let document = str::from_utf8(document).map_err(|_| "it is not UTF-8")?;
         let mut lines = document.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
@@ -52,7 +54,7 @@ impl Clearsigned {
         Ok(Self { text })
     }
 
-    /// Whether `other`, what a verifier says it checked, is this text, blanks and line ends aside.
+    /// Whether `other`, the text that a verifier checked, is this text, apart from whitespace at line ends.
     pub(crate) fn is_text(&self, other: &str) -> bool {
         fn lines(text: &str) -> impl Iterator<Item = &str> {
             let text = text.trim_end_matches(['\r', '\n', ' ', '\t']);

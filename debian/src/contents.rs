@@ -1,5 +1,6 @@
-//! The index of files (`Contents-ARCH.gz`): which package has a file of which name. Read as a stream, since it unpacks to a
-//! hundred megabytes and more, of which only what the caller wants is kept. The only file that touches `flate2`.
+//! The index of files (`Contents-ARCH.gz`): which packages have which files. Read as a stream, since it
+//! unpacks to more than a hundred megabytes; only what the caller wants is kept. The only file that uses
+//! `flate2`.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,7 +16,7 @@ pub struct Contents {
 /// A package that has a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The file's path, without a slash before it.
+    /// The file's path, without a leading slash.
     pub path: Vec<u8>,
     /// The package's name.
     pub package: String,
@@ -37,7 +38,7 @@ impl Contents {
             if reader.read_until(b'\n', &mut line)? == 0 {
                 return Ok(contents);
             }
-            // `path blanks section/package,section/package`; a path may hold blanks, the last column does not.
+            // `path  section/package,section/package`: a path may contain spaces, the last column does not.
             let text = line.trim_ascii_end();
             let Some(at) = text.iter().rposition(u8::is_ascii_whitespace) else { continue };
             let path = text[..at].trim_ascii_end();

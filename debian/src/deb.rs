@@ -1,6 +1,6 @@
-//! Reads a `.deb` (deb(5)): its control file and, one by one, the entries of its file tree. The only file that touches
-//! `tar` and `zstd`. Never unpacks: what becomes of an entry is the caller's business. Refuses entries that would leave
-//! the tree or pass through a symlink, device nodes, FIFOs and sparse files.
+//! Reads a `.deb` (deb(5)): its control files and, one by one, the entries of its file tree. The only file
+//! that uses `tar` and `zstd`. Never unpacks: the caller decides what happens to an entry. Refuses entries
+//! that would leave the tree or pass through a symbolic link, device nodes, FIFOs and sparse files.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,10 +13,10 @@ use tar::EntryType;
 use crate::ar::{HEADER, MAGIC, Member};
 use crate::xz;
 
-/// The most that is read of a control file, in bytes; Debian's longest scripts have a tenth of it.
+/// The largest control file that is read, in bytes; Debian's longest scripts are a tenth of that.
 const CONTROL_MAX: u64 = 4 << 20;
 
-/// An opened `.deb`; its bytes were checked by whoever fetched it.
+/// An open `.deb`. Whoever fetched it has checked its bytes.
 #[derive(Debug)]
 pub struct Deb {
     path: PathBuf,
@@ -24,19 +24,19 @@ pub struct Deb {
     data: Member,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DebKind {
     /// A file; its bytes are read from [`DebEntry::reader`].
     File,
     /// A directory.
     Dir,
-    /// A symlink with these bytes in it, which may point anywhere.
+    /// A symbolic link; its target may be anywhere.
     Symlink {
-        /// What it points to, as stored.
+        /// The target, as stored.
         target: Vec<u8>,
     },
-    /// Another name of an earlier file.
+    /// A hard link to an earlier file.
     Hardlink {
         /// That file's path, in the form of [`DebEntry::path`].
         target: Vec<u8>,
@@ -45,9 +45,9 @@ pub enum DebKind {
 
 /// One entry of a package's file tree, in the package's order.
 pub struct DebEntry<'a> {
-    /// Relative to the root of the tree, without `./` before it: `usr/bin/busybox`. Paths are bytes.
+    /// Its path relative to the root of the tree, without a leading `./`: `usr/bin/busybox`. Paths are bytes.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: DebKind,
     /// Permission bits, set-id and sticky bits included (`0o7777`).
     pub mode: u32,
@@ -65,31 +65,31 @@ pub enum DebError {
     Io {
         /// The package file.
         path: PathBuf,
-        /// What the system or a decoder said.
+        /// The error of the system or of a decoder.
         source: io::Error,
     },
-    /// Not a `.deb`, or not of a form that is known here.
+    /// Not a `.deb`, or of an unsupported form.
     #[error("`{path}` is not a Debian package that can be read: {reason}", path = path.display())]
     Form {
         /// The package file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// An entry that must not be unpacked.
+    /// An entry that is unsafe to unpack.
     #[error("`{path}` holds `{entry}`, which is refused: {reason}", path = path.display())]
     Entry {
         /// The package file.
         path: PathBuf,
         /// The entry's path as stored.
         entry: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
 
 impl DebError {
-    /// What would have worked. Its digest is the one that the archive signed: only another file can do better.
+    /// A hint for the user. The file has the digest that the archive signed, so only another file can help.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } | Self::Form { .. } => {
@@ -156,7 +156,8 @@ impl Deb {
         Ok(text)
     }
 
-    /// Calls `visit` with each entry of the file tree, but the root itself, until it says [`ControlFlow::Break`].
+    /// Calls `visit` with each entry of the file tree except the root itself, until it returns
+    /// [`ControlFlow::Break`].
     pub fn entries<E: From<DebError>>(
         &self,
         visit: impl FnMut(DebEntry<'_>) -> Result<ControlFlow<()>, E>,
@@ -164,7 +165,7 @@ impl Deb {
         self.walk(&self.data, visit)
     }
 
-    /// The bytes of the file `path` (`usr/bin/busybox`), or `None` if there is no file of that path. Reads at most
+    /// The bytes of the file `path` (`usr/bin/busybox`), or `None` if there is no such file. Reads at most
     /// `max` bytes and refuses longer files.
     pub fn read(&self, path: &str, max: u64) -> Result<Option<Vec<u8>>, DebError> {
         let mut bytes = None;
@@ -269,7 +270,7 @@ impl Deb {
     }
 }
 
-/// A stored path as one below the tree's root, without `.` parts and doubled slashes; empty for the root itself.
+/// A stored path relative to the tree's root, without `.` and doubled slashes; empty for the root itself.
 fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
     if stored.starts_with(b"/") {
         return Err("its path is absolute");
@@ -291,7 +292,7 @@ fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
     slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))
 }
 
-/// A file's header as [`tar_header`] finds it.
+/// An entry's header, as [`tar_header`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TarHeader {
     pub(crate) path: Vec<u8>,
@@ -300,14 +301,14 @@ pub(crate) struct TarHeader {
     pub(crate) size: u64,
 }
 
-/// Reads 512 bytes as a tar header, or `None` where they are not one: it has no checksum that fits, no `ustar` mark,
-/// or only announces the long name of the header after it.
+/// Reads 512 bytes as a tar header. `None` if they are not one: the checksum does not match, the `ustar`
+/// magic is missing, or it only holds the long name of the next header.
 pub(crate) fn tar_header(bytes: &[u8; 512]) -> Option<TarHeader> {
     if !bytes[257..].starts_with(b"ustar") {
         return None;
     }
     let header = tar::Header::from_byte_slice(bytes);
-    // The sum of all bytes, those of the checksum itself taken as blanks (tar(5)).
+    // The sum of all bytes, with those of the checksum itself counted as spaces (tar(5)).
     let byte = |(at, &byte): (usize, &u8)| if (148..156).contains(&at) { 32 } else { u32::from(byte) };
     if header.cksum().ok()? != bytes.iter().enumerate().map(byte).sum::<u32>() {
         return None;
@@ -378,7 +379,7 @@ mod tests {
         let walked = Deb::open(file.path())
             .expect("a package")
             .entries(|_| Ok::<_, DebError>(ControlFlow::Continue(())));
-        assert!(matches!(walked, Ok(_) | Err(DebError::Entry { .. })), "{walked:?}");
+        assert!(matches!(walked, Ok(()) | Err(DebError::Entry { .. })), "{walked:?}");
         walked.is_err()
     }
 

@@ -1,6 +1,6 @@
-//! Which packages a package needs: `Pre-Depends` and `Depends` (Debian Policy 7), first alternative first, virtual packages
-//! by `Provides`, versions compared where they are named. Recommendations are not followed. Conflicts are not looked at: a
-//! tree of files that one program reads is no installed system.
+//! The packages that a package needs: `Pre-Depends` and `Depends` (Debian Policy 7), with the first
+//! alternative preferred, virtual packages by `Provides`, and version restrictions. Ignores recommendations;
+//! ignores conflicts too, since a tree of files for one program is not an installed system.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +8,23 @@ use crate::packages::{Package, PackageIndex};
 use crate::relation::{Alternative, relations};
 use crate::version::satisfies;
 
-/// Packages that others depend on for the sake of their maintainer scripts, which are never run here: `debconf` asks
-/// questions, `dpkg` and `init-system-helpers` register, `adduser` makes accounts. Taken only when asked for by name.
+/// Packages that others need for their maintainer scripts only, which are never run here: `debconf` asks
+/// questions, `dpkg` and `init-system-helpers` register, `adduser` makes accounts. They are included only if
+/// requested by name.
 const FOR_SCRIPTS: [&str; 8] =
     ["adduser", "cdebconf", "debconf", "debconf-2.0", "dpkg", "init-system-helpers", "install-info", "ucf"];
 
-/// A dependency that nothing in the index meets.
+/// A dependency that no package of the index satisfies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("package `{package}` depends on `{relation}`, which no package of the suite provides")]
 pub struct Unsatisfied {
-    /// Who needs it; empty for what was asked for.
+    /// The package that needs it; empty for a requested package.
     pub package: String,
-    /// What it needs, as its control file has it.
+    /// The dependency, as in the control file.
     pub relation: String,
 }
 
-/// The packages `wanted` and all that they need, each once, what was asked for first.
+/// The `wanted` packages and all that they need, each once, the wanted ones first.
 pub fn closure<'i>(index: &'i PackageIndex, wanted: &[&str]) -> Result<Vec<&'i Package>, Unsatisfied> {
     let mut chosen: Vec<&Package> = Vec::new();
     let mut names = BTreeSet::new();
@@ -56,7 +57,7 @@ pub fn closure<'i>(index: &'i PackageIndex, wanted: &[&str]) -> Result<Vec<&'i P
     Ok(chosen)
 }
 
-/// The package that meets `asked`: the one of that name, else the first provider by name.
+/// The package that satisfies `asked`: the one of that name, else the first provider by name.
 fn meet<'i>(index: &'i PackageIndex, asked: &Alternative) -> Option<&'i Package> {
     let named = index.versions(&asked.name).iter().find(|package| is_met_by(asked, package));
     named.or_else(|| index.providers(&asked.name).find(|package| is_met_by(asked, package)))
@@ -65,7 +66,7 @@ fn meet<'i>(index: &'i PackageIndex, asked: &Alternative) -> Option<&'i Package>
 fn is_met_by(asked: &Alternative, package: &Package) -> bool {
     let fits = |version: Option<&str>| match (&asked.version, version) {
         (None, _) => true,
-        // Policy 7.5: a `Provides` without a version meets no dependency that names one.
+        // Policy 7.5: a `Provides` without a version does not satisfy a dependency with one.
         (Some(_), None) => false,
         (Some((relation, wanted)), Some(version)) => satisfies(version, relation, wanted),
     };

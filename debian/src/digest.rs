@@ -1,5 +1,5 @@
-//! Computes SHA-256 digests over slices, files and streams. The only file that touches `sha2`; the digest itself is
-//! `bundle`'s, which every crate shares.
+//! Computes SHA-256 digests over slices, files and streams. The only file that uses `sha2`; the digest itself
+//! is `bundle`'s, which every crate shares.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
-//! Fetches bytes over HTTP and from local files: whole files that resume and are checked against their pinned size
-//! and SHA-256 before they get their name, parts of files, and small bodies. The only file that touches `ureq`.
-//! Refuses to keep anything that is not what was pinned, and to connect when the network is switched off.
+//! Fetches over HTTP and from local files: whole files, resumed if interrupted and checked against size and
+//! SHA-256 before they get their name; parts of files; small bodies. The only file that uses `ureq`. Refuses
+//! to keep a file that does not match its pin, and to connect if network access is disabled.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -19,16 +19,16 @@ use crate::progress::{Progress, Running};
 mod parts;
 pub use parts::Parts;
 
-/// How to fetch.
+/// Options for fetching.
 #[derive(Debug, Clone)]
 pub struct FetchOptions {
-    /// Never connect; local files are still read.
+    /// Never connect to the network; local files are still read.
     pub offline: bool,
-    /// How often a request that failed for a passing reason is made again.
+    /// How often a request that failed for a temporary reason is retried.
     pub retries: u32,
     /// The pause before the first retry; it doubles with each further one.
     pub pause: Duration,
-    /// The longest wait for a connection, for the head of an answer, and for its next bytes.
+    /// The longest wait for a connection, for the header of a response, and for its next bytes.
     pub patience: Duration,
 }
 
@@ -43,18 +43,18 @@ impl Default for FetchOptions {
     }
 }
 
-/// Fetches, by the same options and over the same kept connections.
+/// Fetches with the same options and over shared connections.
 pub struct Fetcher<'a> {
     agent: ureq::Agent,
     options: FetchOptions,
     progress: &'a dyn Progress,
 }
 
-/// Why one attempt failed, and whether another one may do better.
+/// Why an attempt failed, and whether to retry.
 enum Attempt {
     Final(FetchError),
     Passing(FetchError),
-    /// Nothing came for as long as there was patience: another attempt may take that long again.
+    /// No data arrived before the timeout: another attempt may take as long again.
     Silent(FetchError),
 }
 
@@ -72,12 +72,12 @@ impl From<FetchError> for Attempt {
 }
 
 impl<'a> Fetcher<'a> {
-    /// A fetcher that goes through the proxies that the environment names.
+    /// A fetcher that uses the proxies named by the environment.
     pub fn new(options: FetchOptions, progress: &'a dyn Progress) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("unibin/", env!("CARGO_PKG_VERSION")))
-            // A mirror must not compress on the way: sizes and digests are those of the stored file.
+            // The server must not compress: sizes and digests are those of the stored file.
             .accept_encoding("identity")
             .proxy(ureq::Proxy::try_from_env())
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
@@ -88,14 +88,14 @@ impl<'a> Fetcher<'a> {
         Self { agent: config.new_agent(), options, progress }
     }
 
-    /// Whether the network is switched off.
+    /// Whether network access is disabled.
     pub fn is_offline(&self) -> bool {
         self.options.offline
     }
 
-    /// Fetches `url` into the file `dest`, which appears complete and checked or not at all. What arrives is kept in
-    /// `dest.part`, and with `expected` a later call goes on from there. A `dest` that already is as `expected`
-    /// is left alone, without a request.
+    /// Fetches `url` into the file `dest`, which appears complete and checked or not at all. Received data is
+    /// kept in `dest.part`; with `expected`, a later call resumes from there. Makes no request if `dest`
+    /// already matches `expected`.
     pub fn fetch_to_file(
         &self,
         url: &str,
@@ -123,7 +123,7 @@ impl<'a> Fetcher<'a> {
         let resumed = part.length > 0;
         running.advance(part.length);
         let fetched = match self.complete(&location, url, &mut part, expected, &running) {
-            // The old part may have been of another file, or damaged: once more, from the first byte.
+            // The old part may belong to another file, or be damaged: retry from the first byte.
             Err(FetchError::Mismatch { .. } | FetchError::TooLong { .. }) if resumed => {
                 part.restart()?;
                 self.complete(&location, url, &mut part, expected, &running)?
@@ -134,7 +134,7 @@ impl<'a> Fetcher<'a> {
         Ok(fetched)
     }
 
-    /// The whole of `url`, which must not be longer than `max` bytes. Nothing is verified here.
+    /// All of `url`, at most `max` bytes. Not verified here.
     pub fn fetch_bytes(&self, url: &str, max: u64) -> Result<Vec<u8>, FetchError> {
         match self.locate(url)? {
             Location::File(path) => {
@@ -160,7 +160,7 @@ impl<'a> Fetcher<'a> {
         Ok(location)
     }
 
-    /// Fills `part` to its end and checks it.
+    /// Completes `part` and checks it.
     fn complete(
         &self,
         location: &Location,
@@ -192,7 +192,7 @@ impl<'a> Fetcher<'a> {
         Ok(received)
     }
 
-    /// One request for what `part` still lacks.
+    /// One request for the missing rest of `part`.
     fn append_http(
         &self,
         url: &str,
@@ -211,7 +211,7 @@ impl<'a> Fetcher<'a> {
         match response.status().as_u16() {
             200 => part.restart()?,
             206 if part_start(&response) == Some(part.length) => {}
-            // The range is not there (416), or is another one than we asked for: our part is of no use.
+            // The range does not exist (416), or differs from the requested one: the part is useless.
             206 | 416 => {
                 part.restart()?;
                 let reason = "it sent another part of the file".to_owned();
@@ -243,14 +243,15 @@ impl<'a> Fetcher<'a> {
         request.call().map_err(|error| request_error(url, &error, self.proxy_to(url)))
     }
 
-    /// The proxy that leads to `url`, without the name and password that its own URL may have.
+    /// The proxy used for `url`, without the credentials that its own URL may have.
     fn proxy_to(&self, url: &str) -> Option<String> {
         let proxy = self.agent.config().proxy()?;
         let direct = url.parse().is_ok_and(|uri| proxy.is_no_proxy(&uri));
         (!direct).then(|| format!("{}:{}", proxy.host(), proxy.port()))
     }
 
-    /// Repeats `attempt` while it fails for a passing reason, with growing pauses; after silence once at most.
+    /// Repeats `attempt` while it fails for a temporary reason, with growing pauses; after a timeout only
+    /// once.
     fn retrying<T>(&self, mut attempt: impl FnMut() -> Result<T, Attempt>) -> Result<T, FetchError> {
         let mut pause = self.options.pause;
         let mut left = self.options.retries;
@@ -270,7 +271,7 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-/// Tells of every byte that is read.
+/// Reports every byte that is read.
 struct Counted<'a, R> {
     reader: R,
     running: &'a Running<'a>,
@@ -284,7 +285,7 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// The file `dest.part`, locked against other processes that fetch the same.
+/// The file `dest.part`, locked against other processes that fetch the same file.
 struct Part {
     file: File,
     path: PathBuf,
@@ -305,7 +306,7 @@ impl Part {
             let file =
                 options.read(true).write(true).create(true).truncate(false).open(&path).map_err(wrap)?;
             file.lock().map_err(wrap)?;
-            // Whoever held the lock before us may have renamed the file to its final name meanwhile.
+            // The previous holder of the lock may have renamed the file to its final name.
             let ours = file.metadata().map_err(wrap)?;
             if fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (ours.dev(), ours.ino())) {
                 return Ok(Self { length: ours.len(), file, path });
@@ -361,7 +362,7 @@ impl Part {
     }
 
     fn discard(self) {
-        // Left behind it would only take up room; the next fetch of the same file would reuse it.
+        // A part left behind only takes up space; the next fetch of the same file would reuse it.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -371,7 +372,7 @@ fn is_already_there(dest: &Path, expected: FileDigest) -> bool {
         && digest::of_file(dest).is_ok_and(|found| found == expected)
 }
 
-/// Reads at most `max` bytes; where the length is announced, exactly that many.
+/// Reads at most `max` bytes; exactly the `announced` number, if there is one.
 fn read_body(reader: impl Read, url: &str, max: u64, announced: Option<u64>) -> Result<Vec<u8>, Attempt> {
     let too_long = || Attempt::Final(FetchError::TooLong { location: url.to_owned(), limit: max });
     if announced.is_some_and(|length| length > max) {
@@ -389,7 +390,7 @@ fn read_body(reader: impl Read, url: &str, max: u64, announced: Option<u64>) -> 
     }
 }
 
-/// The first byte that a 206 answer holds (RFC 9110, 14.4: `Content-Range: bytes 5-9/10`).
+/// The first byte in a 206 response (RFC 9110, 14.4: `Content-Range: bytes 5-9/10`).
 fn part_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
     let value = response.headers().get("content-range")?.to_str().ok()?;
     value.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
@@ -418,7 +419,7 @@ fn request_error(url: &str, error: &ureq::Error, proxy: Option<String>) -> Attem
         None => FetchError::Unreachable { location, reason },
     };
     match error {
-        // A name that does not resolve will not do so a second later either.
+        // A name that does not resolve now will not resolve a second later either.
         ureq::Error::HostNotFound => Attempt::Final(failed),
         ureq::Error::Timeout(_) => Attempt::Silent(failed),
         _ => Attempt::Passing(failed),

@@ -1,11 +1,11 @@
-//! What can go wrong while bytes are fetched, each case with the location it happened at.
+//! The errors of fetching, each with its location.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use bundle::Digest;
 
-/// A fetch that failed.
+/// Why a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The server answered 404 or 410, or the file does not exist: another mirror may have it.
@@ -14,7 +14,7 @@ pub enum FetchError {
         /// URL or path.
         location: String,
     },
-    /// Any other HTTP status that is no success.
+    /// Any other HTTP error status.
     #[error("`{location}` answered with HTTP status {status}")]
     Status {
         /// URL.
@@ -27,17 +27,17 @@ pub enum FetchError {
     Unreachable {
         /// URL.
         location: String,
-        /// What the last attempt met.
+        /// The error of the last attempt.
         reason: String,
     },
-    /// The same by way of a proxy, which may be what cannot be reached.
+    /// The same through a proxy, which may itself be unreachable.
     #[error("`{location}` cannot be reached through the proxy `{proxy}`: {reason}")]
     BehindProxy {
         /// URL.
         location: String,
         /// The proxy's host and port.
         proxy: String,
-        /// What the last attempt met.
+        /// The error of the last attempt.
         reason: String,
     },
     /// The connection ended before the body did, at every attempt.
@@ -50,7 +50,7 @@ pub enum FetchError {
         /// Bytes received.
         received: u64,
     },
-    /// The network was needed although it is switched off.
+    /// Network access is needed, but disabled.
     #[error("`{location}` has not been fetched yet, and network access is disabled")]
     Offline {
         /// URL.
@@ -62,15 +62,15 @@ pub enum FetchError {
         /// URL.
         location: String,
     },
-    /// More bytes came than were asked for or are allowed.
+    /// The server sent more bytes than requested or allowed.
     #[error("`{location}` is longer than the expected {limit} bytes")]
     TooLong {
         /// URL or path.
         location: String,
-        /// The pinned size, or the most that the caller takes.
+        /// The pinned size, or the caller's limit.
         limit: u64,
     },
-    /// The bytes are not the ones that were promised.
+    /// The bytes do not match the pinned digest.
     #[error(
         "`{location}` is not the file that was expected\n  expected sha256 {expected}\n  computed sha256 {computed}"
     )]
@@ -93,7 +93,7 @@ pub enum FetchError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Neither an `http`, `https` or `file` URL nor a path.
@@ -105,7 +105,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Offline { .. } => "run once without `--offline`: what is fetched is kept".into(),
@@ -129,7 +129,7 @@ impl FetchError {
         })
     }
 
-    /// Whether the same bytes may well be had from another mirror.
+    /// Whether another mirror may have the same bytes.
     pub(crate) fn is_the_mirrors_fault(&self) -> bool {
         !matches!(self, Self::DiskFull { .. } | Self::Io { .. })
     }

@@ -1,6 +1,7 @@
 //! What one signature of a document turned out to be.
 
-/// The result of checking one signature. The text names the key: its fingerprint, or its key ID where only that is known.
+/// The result of checking one signature. The text names the key: its fingerprint, or its key ID where only
+/// that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
     /// It fits the text, and its key may sign.

@@ -21,7 +21,7 @@ pub struct Keyring {
 pub struct KeyringError {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub source: io::Error,
 }
 

@@ -1,6 +1,7 @@
-//! Debian archives as a verified source of packages. The files follow the trust: a mirror is only a place to ask,
-//! the signature on `InRelease` vouches for the indexes, an index for each package, and a package for its files.
-//! Refuses whatever that chain does not reach, except that the caller may pin a member's digest itself.
+//! Debian archives as a verified source of packages. The modules follow the chain of trust: a mirror is only
+//! a place to ask; the signature of `InRelease` covers the indexes, an index covers each package, and a
+//! package covers its files. Refuses everything outside that chain, except that a caller may pin a member's
+//! digest itself.
 
 mod ar;
 pub mod archive;

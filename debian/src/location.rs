@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::fetch_error::FetchError;
 
-/// Where bytes are.
+/// A URL or a local path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     Http(String),
@@ -37,7 +37,7 @@ impl Location {
     }
 }
 
-/// The path of a `file` URL with `%41` read as `A` (RFC 3986, 2.1); a `%` that starts no such pair stays.
+/// The path of a `file` URL with `%41` decoded as `A` (RFC 3986, 2.1); any other `%` stays.
 fn percent_decoded(path: &str) -> PathBuf {
     let bytes = path.as_bytes();
     let digit = |at: usize| bytes.get(at).and_then(|&c| char::from(c).to_digit(16));

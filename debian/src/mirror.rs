@@ -1,7 +1,7 @@
-//! Which base URLs a Debian archive may be fetched from, and in which order: those given, those of the
-//! environment, the machine's own apt sources, and last the Debian snapshot archive, the only host name in this
-//! code. Nothing is trusted because of where it comes from; this file only says where to ask.
-//! Refuses sources without component `main` and the security archives, which hold no full set of packages.
+//! The base URLs of a Debian archive, in the order in which they are asked: those given, those of the
+//! environment, the machine's own apt sources, and last the Debian snapshot archive, the only host name in
+//! this code. A mirror is only a place to ask, never a reason to trust. Ignores sources without component
+//! `main`, and the security archives, which do not have all packages.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use crate::release::Release;
 use crate::stanza::stanzas;
 
-/// The moment of the snapshot archive that is asked when nothing else answers: after the release of Debian 13.7
+/// The timestamp of the snapshot archive that is used if no mirror answers: after the release of Debian 13.7
 /// (trixie). Renewed by hand, together with the catalogue of emulators.
 pub const SNAPSHOT_TIMESTAMP: &str = "20261101T000000Z";
 
 /// The snapshot archive's base, before the timestamp (<https://snapshot.debian.org/>).
 const SNAPSHOT_BASE: &str = "https://snapshot.debian.org/archive/debian/";
 
-/// Where a mirror's name came from.
+/// Where a mirror's URL comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Named by the caller's argument.
@@ -27,16 +27,17 @@ pub enum Origin {
     Environment,
     /// Found in this file of the machine's apt sources.
     AptSources(PathBuf),
-    /// The Debian snapshot archive, at [`SNAPSHOT_TIMESTAMP`] or where it makes up for another mirror as of that one's table.
+    /// The Debian snapshot archive: at [`SNAPSHOT_TIMESTAMP`], or at the date of another mirror's table, to
+    /// fill its gaps.
     Snapshot,
 }
 
-/// One place that an archive may be fetched from.
+/// A mirror of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
     /// URL (`http`, `https`, `file`) or directory, without a slash at its end; holds `dists/` and `pool/`.
     pub base: String,
-    /// Where the name came from.
+    /// Where the URL comes from.
     pub origin: Origin,
 }
 
@@ -46,8 +47,9 @@ impl Mirror {
         format!("{}/{path}", self.base)
     }
 
-    /// The mirrors to ask for what the table of `release` lists and its own mirror does not have: this one, and of the snapshot archive,
-    /// which has at each moment only what some suite listed then, first that of the table's day.
+    /// The mirrors to ask for files that the table of `release` lists: this one, then the snapshot archive,
+    /// first at the date of the table. At each timestamp the snapshot archive has only what some suite listed
+    /// then.
     pub(crate) fn making_up_for(&self, release: &Release) -> impl Iterator<Item = Self> {
         let timestamp = release.end_of_its_day().filter(|_| self.origin == Origin::Snapshot);
         let of_its_day = timestamp.map(|moment| Self { base: snapshot_base(&moment), ..self.clone() });
@@ -66,12 +68,12 @@ impl fmt::Display for Mirror {
     }
 }
 
-/// What to build the list of mirrors from.
+/// The sources of the list of mirrors.
 #[derive(Debug, Clone)]
 pub struct MirrorSources {
-    /// Asked in this order, and nothing else then: URLs or directories.
+    /// URLs or directories, asked in this order. If there are any, nothing else is asked.
     pub arguments: Vec<String>,
-    /// Asked where there are no arguments, and nothing else then: what the caller found in its environment.
+    /// From the caller's environment; used if there are no arguments, and then alone.
     pub environment: Vec<String>,
     /// The root directory whose `etc/apt` is read (`/` on a real machine); `None` reads no apt sources.
     pub apt_root: Option<PathBuf>,
@@ -86,9 +88,9 @@ impl Default for MirrorSources {
 }
 
 impl MirrorSources {
-    /// All mirrors in the order to try them, each once. Whoever names a mirror means that one: arguments stand alone, and
-    /// so does the environment; only without both are the machine's own sources asked. A given mirror that no scheme
-    /// fits is kept, so that the failure to read it is told to whoever named it.
+    /// All mirrors in the order in which to try them, each once. A named mirror is used alone: arguments
+    /// exclude everything else, and so does the environment; the machine's own sources are used only without
+    /// both. A given mirror with an unknown scheme is kept, so that its user sees the error.
     pub fn mirrors(&self) -> Vec<Mirror> {
         let given = self.arguments.iter().map(|base| (base.clone(), Origin::Argument));
         let environment = self.environment.iter().map(|base| (base.clone(), Origin::Environment));
@@ -108,17 +110,17 @@ impl MirrorSources {
     }
 }
 
-/// The snapshot archive's base at a moment that it writes so.
+/// The snapshot archive's base URL at a timestamp.
 fn snapshot_base(timestamp: &str) -> String {
     format!("{SNAPSHOT_BASE}{timestamp}")
 }
 
-/// The base without slashes at its end; a lone `/` would become empty and is dropped by the caller.
+/// The base without trailing slashes; a lone `/` becomes empty, which the caller drops.
 fn trimmed(base: &str) -> &str {
     base.trim().trim_end_matches('/')
 }
 
-/// One source as apt's files describe it (sources.list(5)), whichever of the two formats it was in.
+/// One source in apt's files (sources.list(5)), in either of the two formats.
 #[derive(Default)]
 struct Source {
     types: Vec<String>,
@@ -142,7 +144,7 @@ impl Source {
     }
 }
 
-/// Security archives are named so: suite `trixie-security` (or `buster/updates`), path `debian-security`.
+/// The names of security archives: suite `trixie-security` (or `buster/updates`), path `debian-security`.
 fn is_security(name: &str) -> bool {
     name.ends_with("-security") || name.ends_with("/updates")
 }
@@ -151,8 +153,9 @@ fn is_fetchable(uri: &str) -> bool {
     ["http://", "https://", "file:"].iter().any(|scheme| uri.starts_with(scheme))
 }
 
-/// Reads `etc/apt/sources.list` and `etc/apt/sources.list.d/*.{list,sources}` under `root`, in apt's own order.
-/// Files that cannot be read count as absent: the machine's apt set-up is a hint, not an input we were given.
+/// Reads `etc/apt/sources.list` and `etc/apt/sources.list.d/*.{list,sources}` under `root`, in apt's own
+/// order. Unreadable files count as absent: the machine's apt configuration is a hint, not input of the
+/// user's.
 fn apt_sources(root: &Path) -> Vec<(String, Origin)> {
     let directory = root.join("etc/apt/sources.list.d");
     let mut files: Vec<PathBuf> =
@@ -175,7 +178,7 @@ fn apt_sources(root: &Path) -> Vec<(String, Origin)> {
     found
 }
 
-/// `deb [ options ] uri suite component…`, or `None` for comments and lines that are not of that form.
+/// `deb [ options ] uri suite component…`, or `None` for comments and other lines.
 fn one_line_source(line: &str) -> Option<Source> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let (kind, rest) = line.split_once(char::is_whitespace)?;
@@ -194,7 +197,7 @@ fn one_line_source(line: &str) -> Option<Source> {
 }
 
 fn deb822_sources(text: &str) -> Vec<Source> {
-    // sources.list(5): a line that starts with `#` is a comment wherever it stands, also between a field's lines.
+    // sources.list(5): a line that starts with `#` is a comment, also between the lines of a field.
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with('#')).collect();
     let words = |value: Option<&str>| -> Vec<String> {
         value.unwrap_or_default().split_whitespace().map(str::to_owned).collect()

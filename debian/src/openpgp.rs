@@ -1,6 +1,6 @@
-//! OpenPGP signatures (RFC 9580). The only file that touches `pgp` (rPGP), which does the arithmetic and leaves the rest
-//! to its caller. So this file decides whether a key may sign: expiry of key and signature, revocation, usage flags, weak
-//! digests, and that a subkey and its primary key vouch for each other.
+//! OpenPGP signatures (RFC 9580). The only file that uses `pgp` (rPGP), which does the arithmetic and leaves
+//! the rest to its caller. So this file decides whether a key may sign: expiry of key and signature,
+//! revocation, usage flags, weak digests, and that a subkey and its primary key vouch for each other.
 
 use std::io::{self, Cursor, Read};
 use std::time::SystemTime;
@@ -44,8 +44,8 @@ pub(crate) struct Checked {
     pub(crate) text: String,
 }
 
-/// Checks every signature of `document` against `certificates`, at the time `now`. `None` where there is no signature that
-/// can be read.
+/// Checks every signature of `document` against `certificates`, at the time `now`. `None` where there is no
+/// signature that can be read.
 pub(crate) fn check(document: &[u8], certificates: &[u8], now: SystemTime) -> Option<Checked> {
     let (message, _) = CleartextSignedMessage::from_armor(document).ok()?;
     let text = message.signed_text();
@@ -134,7 +134,8 @@ fn checked(
     }
 }
 
-/// Whether it is over a digest that nobody can forge today: SHA-1 and MD5 can be, and others were never common.
+/// Whether it is over a digest that nobody can forge today: SHA-1 and MD5 can be, and others were never
+/// common.
 fn is_strong(signature: &Signature) -> bool {
     use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
     matches!(signature.hash_alg(), Some(Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512))
@@ -146,8 +147,8 @@ fn end(start: Option<Timestamp>, seconds: Option<u32>) -> Option<u64> {
     Some(u64::from(start?.as_secs()) + u64::from(seconds))
 }
 
-/// The newest of `signatures`, by which a key says what a key may do, that holds, has not expired and is not over a weak
-/// digest; a revocation counts whatever its digest.
+/// The newest of `signatures`, by which a key says what a key may do, that holds, has not expired and is not
+/// over a weak digest; a revocation counts whatever its digest.
 fn newest<'a>(
     signatures: impl Iterator<Item = &'a Signature>,
     now: u64,

@@ -1,6 +1,6 @@
-//! The index of one architecture's packages (`Packages`), read as a stream into what is needed to fetch and to
-//! attribute a package. Takes only bytes whose digest a signed `Release` names. Refuses file names that leave the
-//! archive and stanzas without a digest.
+//! The index of one architecture's packages (`Packages`), read as a stream; keeps what is needed to fetch a
+//! package and to name its sources. The caller passes only bytes whose digest a signed `Release` names.
+//! Refuses file names that leave the archive and stanzas without a digest.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::stanza::{Stanza, stanzas};
 use crate::version::Version;
 use crate::xz;
 
-/// One binary package, as the index describes it.
+/// A binary package, as the index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// Its name.
@@ -32,11 +32,11 @@ pub struct Package {
     pub size: u64,
     /// SHA-256 of the `.deb`.
     pub sha256: Digest,
-    /// The fields `Pre-Depends` and `Depends`, joined by `, `, as they stand there; may be empty.
+    /// The fields `Pre-Depends` and `Depends`, joined by `, `, verbatim; may be empty.
     pub depends: String,
-    /// The field `Provides` (virtual packages), as it stands there; may be empty.
+    /// The field `Provides` (virtual packages), verbatim; may be empty.
     pub provides: String,
-    /// The field `Built-Using` (what static programs hold of other sources), as it stands there; may be empty.
+    /// The field `Built-Using` (the sources of what is linked into static programs), verbatim; may be empty.
     pub built_using: String,
 }
 
@@ -46,10 +46,10 @@ pub enum PackagesError {
     /// Not xz, or not the syntax of an index.
     #[error("the index of packages cannot be read")]
     Syntax(#[from] io::Error),
-    /// A package's stanza lacks a field or has a value that makes no sense.
+    /// A package's stanza lacks a field, or has an invalid value.
     #[error("the index describes package `{package}` without a usable field `{field}`")]
     Field {
-        /// The package, as far as it has a name.
+        /// The package's name, if it has one.
         package: String,
         /// The field.
         field: &'static str,
@@ -62,7 +62,7 @@ pub struct PackageIndex {
     /// SHA-256 of the index file (`Packages.xz`), as the signed `Release` names it.
     pub sha256: Digest,
     packages: BTreeMap<String, Vec<Package>>,
-    /// Names of the packages that provide a virtual one, in order.
+    /// The names of the packages that provide each virtual package, in order.
     providers: BTreeMap<String, Vec<String>>,
 }
 
@@ -111,13 +111,13 @@ impl PackageIndex {
             .filter_map(|(_, versions)| versions.first())
     }
 
-    /// The packages that say they provide the virtual package `name`, by name, newest first.
+    /// The packages that provide the virtual package `name`, by name, newest first.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = &Package> {
         let names = self.providers.get(name).map_or(&[][..], Vec::as_slice);
         names.iter().flat_map(|name| self.versions(name))
     }
 
-    /// Up to three names that someone who wrote `name` may have meant, nearest first.
+    /// Up to three names that are close to a misspelt `name`, nearest first.
     pub fn did_you_mean(&self, name: &str) -> Vec<&str> {
         let allowed = 1 + name.len() / 4;
         let mut near: Vec<(usize, &str)> = self
@@ -176,13 +176,13 @@ impl Package {
     }
 }
 
-/// Whether a path stays below the directory it is joined to, and reads the same in a URL.
+/// Whether a path stays below the directory to which it is joined, and needs no escapes in a URL.
 pub(crate) fn stays_inside(path: &str) -> bool {
     Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
         && !path.chars().any(|c| c.is_control() || matches!(c, ' ' | '?' | '#' | '%' | '\\'))
 }
 
-/// Levenshtein's distance in bytes.
+/// The Levenshtein distance in bytes.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

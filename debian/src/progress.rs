@@ -1,4 +1,4 @@
-//! How a long transfer tells its caller how far it is. Draws nothing itself.
+//! Progress of long transfers, for the caller to show.
 
 /// Receives the progress of one transfer after another; all numbers are bytes.
 pub trait Progress: Sync {
@@ -6,11 +6,11 @@ pub trait Progress: Sync {
     fn begin(&self, label: &str, total: Option<u64>);
     /// `bytes` more have arrived (or were there already, after a resumed transfer began).
     fn advance(&self, bytes: u64);
-    /// The transfer is over, well or not.
+    /// The transfer has ended, successfully or not.
     fn end(&self);
 }
 
-/// Tells nobody.
+/// Reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
@@ -20,7 +20,7 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
-/// Calls `end` when the transfer's scope is left, by whichever way.
+/// Calls `end` when it goes out of scope.
 pub(crate) struct Running<'a>(&'a dyn Progress);
 
 impl<'a> Running<'a> {

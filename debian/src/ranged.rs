@@ -1,8 +1,9 @@
-//! Reads one file out of a remote `.deb` by a few ranged reads. `dpkg-deb` compresses with several threads, so that
-//! `data.tar.xz` is a row of blocks that decode alone; its entries are in order of their names, links last, so that the
-//! block with the wanted one is found by looking into a few. Neither is promised: whatever looks different ends in
-//! [`RangedError::RangesUnsupported`], and the whole package is to be fetched instead. The package's own digest cannot
-//! be checked this way; the caller pins the member's, and nothing else is returned.
+//! Reads one file of a remote `.deb` by a few ranged reads. `dpkg-deb` compresses with several threads, so
+//! `data.tar.xz` consists of independent blocks; its entries are sorted by name, links last, so the right
+//! block is found by reading a few. Neither is guaranteed: any other layout gives
+//! [`RangedError::RangesUnsupported`], and the caller must fetch the whole package. The package's own digest
+//! cannot be checked this way; the caller pins the member's digest, and nothing that does not match it is
+//! returned.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -21,54 +22,56 @@ use crate::fetch_error::FetchError;
 use crate::xz::BlockDecoder;
 use crate::xz_index::{self, Block, EDGE};
 
-/// Length in bytes of the first and of the last read: the headers, and the index of a stream of some hundred blocks.
+/// Length in bytes of the first and of the last read: the headers, and the index of a stream of some hundred
+/// blocks.
 const EDGE_READ: u64 = 4096;
-/// The least that is fetched of a block at a time, in bytes; a request costs about as long as this many.
+/// The smallest part of a block that is fetched at a time, in bytes: about what arrives in the time that a
+/// request costs.
 const LEAST_READ: u64 = 256 * 1024;
-/// The largest index and the largest decoded block that are taken, in bytes; Debian's blocks decode to 24 MiB.
+/// The largest accepted index and decoded block, in bytes; Debian's blocks decode to 24 MiB.
 const MAX_INDEX: u64 = 1 << 20;
 const MAX_BLOCK: u64 = 512 << 20;
-/// tar's unit of length, in bytes.
+/// The size of a tar block, in bytes.
 const RECORD: u64 = 512;
 
-/// A file inside a package, and what it must be.
+/// A file in a package, with its pinned size and digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its path, without `./` before it: `usr/bin/qemu-riscv64`.
+    /// Its path, without a leading `./`: `usr/bin/qemu-riscv64`.
     pub path: String,
     /// Its length in bytes.
     pub size: u64,
     /// Its SHA-256.
     pub sha256: Digest,
-    /// Where its header is in the decoded `data.tar`, if that is known from an earlier read: then nothing needs to be
-    /// searched. A wrong value costs one read and does no harm.
+    /// The offset of its header in the decoded `data.tar`, if known from an earlier read: that saves the
+    /// search. A wrong value costs one read and does no harm.
     pub tar_offset: Option<u64>,
 }
 
-/// A member as it was read.
+/// A member that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberBytes {
-    /// Its bytes, which are as pinned.
+    /// Its bytes, which match the pin.
     pub bytes: Vec<u8>,
-    /// Where its header is in the decoded `data.tar`, to be kept for [`Member::tar_offset`]; unknown after a read
-    /// of the whole package.
+    /// Where its header is in the decoded `data.tar`, to be kept for [`Member::tar_offset`]; unknown after a
+    /// read of the whole package.
     pub tar_offset: Option<u64>,
-    /// How many bytes were fetched for it.
+    /// How many bytes were fetched to read it.
     pub fetched: u64,
 }
 
 /// A ranged read that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RangedError {
-    /// The package has to be fetched as a whole.
+    /// The package must be fetched as a whole.
     #[error("`{location}` cannot be read in parts: {reason}")]
     RangesUnsupported {
         /// URL or path of the package.
         location: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// The member is there and is not what was pinned.
+    /// The member does not match the pinned digest.
     #[error(
         "`{member}` in `{location}` is not the file that was expected\n  expected sha256 {expected}\n  computed sha256 {computed}"
     )]
@@ -82,7 +85,7 @@ pub enum RangedError {
         /// The digest of what was read.
         computed: Digest,
     },
-    /// The member is there and is not as long as was pinned.
+    /// The member does not have the pinned size.
     #[error("`{member}` in `{location}` has {size} bytes, not the {expected} expected")]
     Size {
         /// URL or path of the package.
@@ -100,7 +103,7 @@ pub enum RangedError {
 }
 
 impl RangedError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::RangesUnsupported { .. } => Some("fetch the whole package".into()),
@@ -123,7 +126,7 @@ impl From<FetchError> for RangedError {
     }
 }
 
-/// Reads `member` out of the package of `size` bytes at `url`.
+/// Reads `member` of the package of `size` bytes at `url`.
 pub fn read_member(
     fetcher: &Fetcher<'_>,
     url: &str,
@@ -154,7 +157,7 @@ pub fn read_member(
     Ok(MemberBytes { bytes, tar_offset: Some(offset), fetched: remote.fetched.into_inner() })
 }
 
-/// The package, as a row of bytes far away.
+/// The remote package.
 struct Remote<'a> {
     parts: Parts<'a>,
     fetched: AtomicU64,
@@ -176,7 +179,7 @@ impl Remote<'_> {
     }
 }
 
-/// The package's decoded `data.tar`, of which as much is here as was asked for.
+/// The package's decoded `data.tar`, of which only the requested parts are fetched.
 struct Tree<'r, 'a> {
     remote: &'r Remote<'a>,
     stream: Range<u64>,
@@ -187,7 +190,7 @@ struct Tree<'r, 'a> {
 
 struct Opened {
     decoder: BlockDecoder,
-    /// How many of the block's stored bytes were fed to the decoder.
+    /// How many of the block's stored bytes the decoder has consumed.
     fed: u64,
 }
 
@@ -227,7 +230,7 @@ impl<'r, 'a> Tree<'r, 'a> {
         self.blocks.last().map_or(0, |block| block.decoded.end)
     }
 
-    /// The header that stands at `offset`, if one does.
+    /// The header at `offset`, if there is one.
     fn header_at(&mut self, offset: u64) -> Result<Option<TarHeader>, RangedError> {
         if !offset.is_multiple_of(RECORD) || offset.checked_add(RECORD).is_none_or(|end| end > self.end()) {
             return Ok(None);
@@ -248,8 +251,8 @@ impl<'r, 'a> Tree<'r, 'a> {
         Ok(None)
     }
 
-    /// Finds the file `path` by the order of the names: first the last block that starts before it, then, entry by
-    /// entry, the place in there.
+    /// Finds the file `path` by the order of names: first the last block that starts before it, then entry by
+    /// entry in that block.
     fn search(&mut self, path: &str) -> Result<(u64, TarHeader), RangedError> {
         let (mut low, mut high) = (0, self.blocks.len());
         let mut from = 0;
@@ -299,7 +302,7 @@ impl<'r, 'a> Tree<'r, 'a> {
             };
             parts.push((number, start..end, opened));
         }
-        // Blocks decode alone, so that they are fetched and decoded at once; a program lies in two or three of them.
+        // Blocks are independent, so they are fetched and decoded in parallel; a program spans two or three.
         let (remote, stream, blocks) = (self.remote, self.stream.start, &self.blocks);
         let decode = |(number, part, opened): &mut (usize, Range<usize>, Opened)| {
             opened.decode(remote, stream, &blocks[*number], part.end)
@@ -329,8 +332,8 @@ impl Opened {
         Ok(Self { decoder: decoder.map_err(|error| remote.undecodable(&error))?, fed: 0 })
     }
 
-    /// Fetches and decodes until the first `length` bytes, at least, of what `block` decodes to are here. `stream` is where
-    /// the stream starts in the package.
+    /// Fetches and decodes until the first `length` bytes, at least, of what `block` decodes to are here.
+    /// `stream` is where the stream starts in the package.
     fn decode(
         &mut self,
         remote: &Remote<'_>,
@@ -343,7 +346,7 @@ impl Opened {
             if self.fed == stored {
                 return Err(remote.unsupported("a block is shorter than its index says"));
             }
-            // As much as what is missing takes at the block's own ratio, and an eighth more.
+            // The missing length at the block's own compression ratio, and an eighth more.
             let missing = (length - self.decoder.output.len()) as u64;
             let decoded = (block.decoded.end - block.decoded.start).max(1);
             let guess = u128::from(missing) * u128::from(stored) / u128::from(decoded) * 9 / 8;
@@ -358,7 +361,7 @@ impl Opened {
     }
 }
 
-/// Where `data.tar.xz` is in the package.
+/// The range of `data.tar.xz` in the package.
 fn find_data(remote: &Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, RangedError> {
     if !head.starts_with(MAGIC) {
         return Err(remote.unsupported("it is not an `ar` archive"));
@@ -380,7 +383,7 @@ fn find_data(remote: &Remote<'_>, head: &[u8], size: u64) -> Result<Range<u64>, 
     Err(remote.unsupported("it has no `data.tar.xz`"))
 }
 
-/// The bytes `range` of a file of which `piece` starts at `start`, if they are all in it.
+/// The bytes `range` of a file, if `piece`, which starts at `start`, contains them all.
 fn within(piece: &[u8], start: u64, range: Range<u64>) -> Option<&[u8]> {
     let from = usize::try_from(range.start.checked_sub(start)?).ok()?;
     let to = usize::try_from(range.end.checked_sub(start)?).ok()?;

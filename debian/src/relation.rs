@@ -1,4 +1,5 @@
-//! The syntax of relations between packages (Debian Policy 7.1): groups that are all needed, alternatives in each.
+//! The syntax of relations between packages (Debian Policy 7.1): groups that are all needed, alternatives in
+//! each.
 
 /// One way to meet a dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub fn relations(field: &str) -> Vec<Vec<Alternative>> {
     groups.filter(|group: &Vec<_>| !group.is_empty()).collect()
 }
 
-/// `name[:arch] [(relation version)] [[arch…]] [<profile…>]`; the last two do not occur in binary packages' indexes.
+/// `name[:arch] [(relation version)] [[arch…]] [<profile…>]`; the last two do not occur in binary packages'
+/// indexes.
 fn alternative(text: &str) -> Option<Alternative> {
     let text = text.split(['[', '<']).next().filter(|_| !text.contains('(')).unwrap_or(text).trim();
     let (name, rest) = text.split_once('(').map_or((text, None), |(name, rest)| (name.trim(), Some(rest)));

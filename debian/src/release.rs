@@ -1,5 +1,5 @@
-//! The `Release` file of a suite: what it is called, how fresh it is, and the size and SHA-256 of every index.
-//! Takes only text that a signature covers. Refuses an index past its `Valid-Until` and one of another suite.
+//! The `Release` file of a suite: its names, its dates, and the size and SHA-256 of every index. The caller
+//! passes only text that a signature covers. Refuses a table past its `Valid-Until` and one of another suite.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,13 +17,13 @@ pub struct Release {
     pub suite: String,
     /// `trixie`, `sid`…
     pub codename: String,
-    /// When it was made, as it says.
+    /// Its date, as written in it.
     pub date: String,
-    /// Until when it may be used; suites that change seldom have none.
+    /// The date until which it is valid; suites that change rarely have none.
     pub valid_until: Option<String>,
     /// Debian names of the CPUs, among them `all`.
     pub architectures: Vec<String>,
-    /// Whether indexes can be fetched by digest, which no update of the mirror disturbs.
+    /// Whether indexes can be fetched by digest, which works during an update of the mirror too.
     pub by_hash: bool,
     files: HashMap<String, FileDigest>,
 }
@@ -34,24 +34,24 @@ pub enum ReleaseError {
     /// Not the syntax of a `Release` file.
     #[error("the signed `Release` file cannot be read")]
     Syntax(#[source] io::Error),
-    /// A field is missing or makes no sense.
+    /// A field is missing or invalid.
     #[error("the signed `Release` file has no usable field `{field}`")]
     Field {
         /// The field's name.
         field: &'static str,
     },
-    /// Its validity has ended.
+    /// It has expired.
     #[error("the index of {date} was valid until {valid_until}")]
     StaleIndex {
         /// When it was made.
         date: String,
-        /// When its validity ended.
+        /// When it expired.
         valid_until: String,
     },
-    /// It is the table of another suite than the one asked for.
+    /// It is the table of a suite that was not requested.
     #[error("asked for suite `{asked}`, the archive signed suite `{suite}` (`{codename}`)")]
     OtherSuite {
-        /// What was asked for.
+        /// What was requested.
         asked: String,
         /// The field `Suite`.
         suite: String,
@@ -61,7 +61,7 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::StaleIndex { .. } => Some(
@@ -113,12 +113,13 @@ impl Release {
         self.files.get(path).copied()
     }
 
-    /// Whether a file of this digest is part of the suite.
+    /// Whether the table lists a file with this digest.
     pub fn lists(&self, sha256: Digest) -> bool {
         self.files.values().any(|listed| listed.sha256 == sha256)
     }
 
-    /// Refuses the table of another suite: the same keys sign all of them, so a mirror could swap one for another.
+    /// Refuses the table of another suite: the same keys sign all of them, so a mirror could swap one for
+    /// another.
     pub fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
         if asked == self.suite || asked == self.codename {
             return Ok(());
@@ -137,15 +138,16 @@ impl Release {
         Err(ReleaseError::StaleIndex { date: self.date.clone(), valid_until: valid_until.clone() })
     }
 
-    /// The end of the day of this table, as the snapshot archive writes moments: what the table lists was in the archive then,
-    /// unless that day is today.
+    /// The end of the day of this table, as a timestamp of the snapshot archive, which has everything that
+    /// the table lists, unless that day is today.
     pub(crate) fn end_of_its_day(&self) -> Option<String> {
         let (year, month, day) = civil_day(&self.date.split_whitespace().collect::<Vec<_>>())?;
         Some(format!("{year:04}{month:02}{day:02}T235959Z"))
     }
 }
 
-/// A date as `Release` files write it: `Sat, 12 Sep 2026 07:55:41 UTC` (Debian wiki, `DebianRepository/Format`).
+/// A date as `Release` files write it: `Sat, 12 Sep 2026 07:55:41 UTC` (Debian wiki,
+/// `DebianRepository/Format`).
 fn parse_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (year, month, day) = civil_day(&words)?;
@@ -168,7 +170,7 @@ fn civil_day(words: &[&str]) -> Option<(u64, u64, u64)> {
     Some((year.parse().ok()?, month, day.parse().ok()?))
 }
 
-/// A moment as the snapshot archive writes it: `20261101T000000Z`.
+/// A timestamp of the snapshot archive: `20261101T000000Z`.
 pub(crate) fn parse_timestamp(text: &str) -> Option<SystemTime> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
     let days = days_since_1970(number(0..4)?, number(4..6)?, number(6..8)?)?;
@@ -180,7 +182,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<SystemTime> {
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     let valid = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
     valid.then_some(())?;
-    // The year starts in March, so that the leap day is its last.
+    // The year starts in March, so that the leap day is its last day.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;
     (365 * year + year / 4 - year / 100 + year / 400 + day_of_year).checked_sub(719_468)

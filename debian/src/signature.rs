@@ -1,6 +1,7 @@
-//! Who signed an `InRelease`. Returns only the text that a signature covers. Refuses a document with any bad signature,
-//! and one without a good signature of a known key that is neither expired nor revoked, over a digest no weaker than
-//! SHA-256. One implementation decides, on every machine alike: `openpgp`, over the library rPGP.
+//! Who signed an `InRelease`. Returns only the text that a signature covers. Refuses a document with any bad
+//! signature, and one without a good signature of a known key that is neither expired nor revoked, over a
+//! digest no weaker than SHA-256. One implementation decides, on every machine alike: `openpgp`, over the
+//! library rPGP.
 
 use std::time::SystemTime;
 
@@ -9,16 +10,17 @@ use crate::finding::Finding;
 use crate::keyring::Keyring;
 use crate::openpgp;
 
-/// A text and who vouches for it.
+/// A text and the keys that signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The signed text, and nothing else of the document.
     pub text: String,
-    /// Fingerprints of the primary keys with a good signature, upper-case hexadecimal, in the document's order.
+    /// Fingerprints of the primary keys with a good signature, upper-case hexadecimal, in the document's
+    /// order.
     pub fingerprints: Vec<String>,
 }
 
-/// A document whose text cannot be trusted.
+/// Why a document's text cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     /// Something stands outside the signed text.
@@ -66,7 +68,7 @@ pub enum SignatureError {
     /// No signature is by a key of the keyring.
     #[error("signed only by keys that are not in the keyring: `{keys}`")]
     UnknownKey {
-        /// Key IDs or fingerprints, separated by blanks.
+        /// Key IDs or fingerprints, separated by spaces.
         keys: String,
     },
     /// There is no signature that could be read.
@@ -75,7 +77,7 @@ pub enum SignatureError {
 }
 
 impl SignatureError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Bad { .. } | Self::Frame { .. } | Self::NoSignature => {
@@ -103,8 +105,9 @@ pub fn verify(document: &[u8], keyring: &Keyring, now: SystemTime) -> Result<Sig
     Ok(Signed { text: framed.text, fingerprints })
 }
 
-/// One good signature is enough (archives sign with the keys of several releases, and not all are known everywhere), but
-/// a bad one refuses the document. Where none is good, the gravest reason is given. A key counts once.
+/// One good signature is enough: archives sign with the keys of several releases, and not every keyring has
+/// them all. A bad one refuses the document. If none is good, the most serious reason is given. A key counts
+/// once.
 fn judge(findings: Vec<Finding>) -> Result<Vec<String>, SignatureError> {
     let (mut good, mut unknown, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for finding in findings {

@@ -1,5 +1,6 @@
-//! The index of source packages (`Sources`), read as a stream into what is needed to fetch some of them. Takes only bytes
-//! whose digest a signed `Release` names. Refuses file names that leave the archive and files without a digest.
+//! The index of source packages (`Sources`), read as a stream; keeps what is needed to fetch some of them.
+//! The caller passes only bytes whose digest a signed `Release` names. Refuses file names that leave the
+//! archive and files without a digest.
 
 use std::io::{BufReader, Read};
 
@@ -9,16 +10,16 @@ use crate::packages::{PackagesError, stays_inside};
 use crate::stanza::{Stanza, stanzas};
 use crate::xz;
 
-/// One source package, as the index describes it.
+/// A source package, as the index describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Its name.
     pub name: String,
     /// Its version, epoch and revision included.
     pub version: String,
-    /// Where its files are, relative to the mirror's base.
+    /// The directory of its files, relative to the mirror's base.
     pub directory: String,
-    /// All that it consists of: the `.dsc`, the upstream tarball, Debian's changes.
+    /// Its files: the `.dsc`, the upstream tarball, Debian's changes.
     pub files: Vec<SourceFile>,
 }
 
@@ -33,7 +34,7 @@ pub struct SourceFile {
     pub sha256: Digest,
 }
 
-/// The source packages of a `Sources.xz` that are wanted by name, every version that is there.
+/// The source packages with wanted names in a `Sources.xz`, in every version.
 pub(crate) fn read_xz(
     reader: impl Read,
     wanted: impl Fn(&str) -> bool,

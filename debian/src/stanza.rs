@@ -1,5 +1,5 @@
 //! Debian's control-file syntax (RFC 822-like paragraphs), read as a stream of stanzas.
-//! The only file that touches `deb822-fast`.
+//! The only file that uses `deb822-fast`.
 
 use std::io::{self, BufRead};
 

@@ -1,4 +1,4 @@
-//! Debian's order of versions (Debian Policy 5.6.12). The only file that touches `debversion`.
+//! Debian's order of versions (Debian Policy 5.6.12). The only file that uses `debversion`.
 
 /// How Debian orders two versions, epochs and revisions included.
 pub fn compare_versions(one: &str, other: &str) -> std::cmp::Ordering {

@@ -1,26 +1,27 @@
-//! xz decoding: a whole stream as a reader, and one block of a stream by itself. The only file that touches
+//! xz decoding: a whole stream as a reader, and one block of a stream by itself. The only file that uses
 //! `liblzma`. Refuses streams that want more than [`MEMORY_LIMIT`] bytes of memory to decode.
 
 use std::io::{self, Read};
 
 use liblzma::stream::{Action, CONCATENATED, Status, Stream};
 
-/// The most memory a decoder may take: `xz -9` needs 65 MiB (xz(1)).
+/// The memory limit of a decoder: `xz -9` needs 65 MiB (xz(1)).
 const MEMORY_LIMIT: u64 = 256 << 20;
 
-/// Decodes all of `reader`, which may hold several streams after one another.
+/// Decodes all of `reader`, which may contain several consecutive streams.
 pub(crate) fn decode<R: Read>(reader: R) -> io::Result<impl Read + use<R>> {
     let stream = Stream::new_stream_decoder(MEMORY_LIMIT, CONCATENATED)?;
     Ok(liblzma::read::XzDecoder::new_stream(reader, stream))
 }
 
-/// Decodes one block whose bytes arrive in pieces. The format (<https://tukaani.org/xz/xz-file-format.txt>) makes
-/// blocks independent of each other, so a decoder that has seen the stream's header takes any of them as the first.
+/// Decodes one block whose bytes arrive in pieces. The format (<https://tukaani.org/xz/xz-file-format.txt>)
+/// makes blocks independent of each other, so a decoder that has seen the stream's header takes any of them
+/// as the first.
 pub(crate) struct BlockDecoder {
     stream: Stream,
-    /// What the block decodes to, as far as its bytes were fed.
+    /// The decoded bytes so far.
     pub(crate) output: Vec<u8>,
-    /// What it will be when complete, as the stream's index says.
+    /// The decoded length when complete, from the stream's index.
     uncompressed: usize,
 }
 
@@ -33,7 +34,7 @@ impl BlockDecoder {
         Ok(decoder)
     }
 
-    /// Takes the block's next bytes; `output` grows by what they decode to.
+    /// Decodes the block's next bytes and appends to `output`.
     pub(crate) fn feed(&mut self, mut input: &[u8]) -> io::Result<()> {
         let mut piece = vec![0; 64 * 1024];
         loop {

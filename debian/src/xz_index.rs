@@ -1,7 +1,7 @@
-//! The index at the end of an xz stream: where each block is and how much it holds, so that one can be decoded
-//! without the others. Format: <https://tukaani.org/xz/xz-file-format.txt>, sections 2.1, 4 and 1.2 (numbers).
-//! Refuses (as not for us) files of several streams or with padding. CRCs are not checked: whoever reads a member
-//! by this index checks the member's SHA-256.
+//! The index at the end of an xz stream: the position and size of each block, so that one can be decoded
+//! without the others. Format: <https://tukaani.org/xz/xz-file-format.txt>, sections 2.1, 4 and 1.2
+//! (numbers). Files with several streams or with padding are unsupported. CRCs are not checked: whoever reads
+//! a member by this index checks the member's SHA-256.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub struct Block {
     pub decoded: Range<u64>,
 }
 
-/// The length in bytes of the index that ends right before `footer`, or why there is none to use.
+/// The length in bytes of the index that ends right before `footer`, or why it cannot be used.
 pub fn index_length(footer: &[u8]) -> Result<u64, &'static str> {
     let footer: &[u8; 12] = footer.try_into().map_err(|_| "the xz footer is truncated")?;
     if footer[10..] != FOOTER_MAGIC {
@@ -85,7 +85,8 @@ impl Numbers<'_> {
 mod tests {
     use super::*;
 
-    // One block of 5 stored bytes (8 with padding) and 300 decoded ones; the index's padding and CRC are zeros.
+    // One block of 5 stored bytes (8 with padding) and 300 decoded ones; the index's padding and CRC are
+    // zeros.
     const INDEX: [u8; 12] = [0, 1, 5, 0xAC, 2, 0, 0, 0, 0, 0, 0, 0];
     const HEADER: [u8; 12] = [0xFD, b'7', b'z', b'X', b'Z', 0, 0, 4, 0, 0, 0, 0];
 

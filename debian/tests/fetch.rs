@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use debian::{FetchError, FetchOptions, Fetcher, FileDigest, Silent, digest};
 
-/// Serves one prepared answer per connection, in order, then refuses connections. Gives its URL and the requests.
+/// Serves one prepared answer per connection, in order, then refuses connections. Gives its URL and the
+/// requests.
 fn serve(answers: Vec<Vec<u8>>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/file.deb", listener.local_addr().expect("an address"));

@@ -1,5 +1,5 @@
-//! Signatures that GnuPG made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where the machine has
-//! no `gpgv`, or no Debian mirror, that says NOT RUN.
+//! Signatures that `GnuPG` made, and a real `InRelease`: `gpgv` must say the same, for the same reason. Where
+//! the machine has no `gpgv`, or no Debian mirror, that says NOT RUN.
 
 use std::fs;
 use std::path::PathBuf;
@@ -37,7 +37,8 @@ fn debian_keys() -> Keys {
     Keys { ring: Keyring::debian(), file }
 }
 
-/// Our answer, with which `gpgv` must agree. Documents with a broken frame are not asked of it: it reads less strictly.
+/// Our answer, with which `gpgv` must agree. Documents with a broken frame are not asked of it: it reads less
+/// strictly.
 fn both(document: &[u8], keyring: &Keys) -> Result<Signed, SignatureError> {
     let answer = verify(document, &keyring.ring, SystemTime::now());
     let ours = match &answer {

@@ -1,6 +1,7 @@
-//! Whether a key may sign, which rPGP leaves to its caller: certificates and signatures made here, each with one thing
-//! wrong. Every refusal stands beside the same document without that one thing, which is accepted. `gpgv` must agree, save
-//! where this crate is stricter; where the machine has none, that comparison says NOT RUN.
+//! Whether a key may sign, which rPGP leaves to its caller: certificates and signatures made here, each with
+//! one thing wrong. Every refusal stands beside the same document without that one thing, which is accepted.
+//! `gpgv` must agree, save where this crate is stricter; where the machine has none, that comparison says NOT
+//! RUN.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! How a translator is called: argument and environment rules as data, for the launcher to follow.
+//! How an emulator is called: argument and environment rules as data, for the launcher to follow.
 
 use bundle::{Class, EmulatorKey, OwnedRule, QEMU_RULES, Rule};
 
@@ -13,31 +13,33 @@ pub enum Calling {
     ByPath,
 }
 
-/// QEMU reads every `QEMU_*` variable at its start and hands it on to the programs that it starts; some count as
-/// set whatever their value (linux-user/main.c, `arg_table`). So none is let through.
+/// QEMU reads every `QEMU_*` variable at startup and passes it on to the programs that it starts; some take
+/// effect whatever their value (linux-user/main.c, `arg_table`). So all are removed.
 const SCRUB: Rule<&[u8]> = Rule::UnsetPrefix(b"QEMU_");
 
 /// `-L TREE`: absolute paths that exist in the tree are looked up there first.
 const LOOK_IN_TREE: [Rule<&[u8]>; 2] = [Rule::Argument(b"-L"), Rule::Tree { before: b"", after: b"" }];
-/// `-B ADDRESS`: where address 0 of a program of 32 bits lies in an emulator of 32 bits.
+/// `-B ADDRESS`: where a 32-bit emulator maps address 0 of a 32-bit program.
 ///
-/// QEMU 7.2 looks for the place by itself (`pgb_find_hole` in linux-user/elfload.c) and may take the gap that the kernel leaves at
-/// random between its own image and its heap, into which both then grow: on armv7 one start in seven of a program at 0x400000, where
-/// those for MIPS usually are, died of it. At 256 MiB nothing of QEMU's is, on either host: its images end below 0x0b000000, and the heap begins at
-/// most 32 MiB behind them (`arch_randomize_brk`). With targets of 64 bits it was never seen, and QEMU 7.2 refuses them the option.
+/// QEMU 7.2 chooses the address itself (`pgb_find_hole` in linux-user/elfload.c) and may choose the random
+/// gap that the kernel leaves between QEMU's image and its heap, into which both then grow: on armv7, one
+/// start in seven of a program at 0x400000, the usual address for MIPS, crashed. At 256 MiB there is nothing
+/// of QEMU's on either host: its images end below 0x0b000000, and the heap begins at most 32 MiB after them
+/// (`arch_randomize_brk`). With 64-bit targets it was never seen, and QEMU 7.2 does not support the option
+/// for them.
 const APART: [Rule<&[u8]>; 2] = [Rule::Argument(b"-B"), Rule::Argument(APART_AT)];
 const APART_AT: &[u8] = b"0x10000000";
 
-/// The same for an emulator that is called by hand: `-B` still counts for more (linux-user/main.c, `parse_args`).
+/// The same for an emulator that is called by hand, which `-B` overrides (linux-user/main.c, `parse_args`).
 pub fn apart_by_variable(key: EmulatorKey) -> Option<OwnedRule> {
     let rule = Rule::DefaultVariable { name: &b"QEMU_GUEST_BASE"[..], value: APART_AT };
     is_narrow(key).then(|| rule.owned())
 }
 
-/// The largest pages of memory that an emulator serves, where that is known of it, in bytes.
+/// The largest memory pages that an emulator supports, in bytes, if there is a known limit.
 ///
-/// QEMU 7.2 runs no program of 32 bits on pages of 64 KiB: it ends with a failed assertion (seen with arm on Linux 6.12 for ppc64le; 10.0
-/// does). Those of 16 KiB it serves.
+/// QEMU 7.2 cannot run 32-bit programs on 64 KiB pages: an assertion fails (seen with arm on Linux 6.12 for
+/// ppc64le; 10.0 can). It supports 16 KiB pages.
 pub fn pages(key: EmulatorKey, translator: &str, version: &str) -> Option<OwnedRule> {
     let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
     let limited = translator.starts_with("qemu")
@@ -46,12 +48,13 @@ pub fn pages(key: EmulatorKey, translator: &str, version: &str) -> Option<OwnedR
     limited.then(|| Rule::Pages(b"16384".to_vec()))
 }
 
-/// Whether both have 32 bits.
+/// Whether host and target both have 32 bits.
 fn is_narrow(EmulatorKey { host, target }: EmulatorKey) -> bool {
     [host, target].iter().all(|cpu| cpu.class() == Class::Elf32)
 }
 
-/// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least: `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
+/// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least:
+/// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
 pub fn qemu(key: EmulatorKey, calling: Calling) -> Vec<OwnedRule> {
     let look_in_tree = LOOK_IN_TREE.into_iter().filter(|_| calling != Calling::Static);
     let apart = APART.into_iter().filter(|_| is_narrow(key));
@@ -64,7 +67,8 @@ pub fn qemu(key: EmulatorKey, calling: Calling) -> Vec<OwnedRule> {
     rules.map(|rule| rule.owned()).collect()
 }
 
-/// The same as far as they are arguments of a static program: for a translator whose row says nothing of them.
+/// The same as far as they are arguments of a static program: for a translator whose row says nothing of
+/// them.
 pub fn qemu_arguments(key: EmulatorKey) -> Vec<OwnedRule> {
     let apart = APART.into_iter().filter(|_| is_narrow(key));
     apart.chain(QEMU_RULES).map(|rule| rule.owned()).collect()

@@ -1,6 +1,6 @@
-//! Which static emulators are known: one row per host and supply, with the pinned package and the pinned digest of
-//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]).
-//! Says of a pair that nothing serves why that is so, and what comes nearest.
+//! The known static emulators: one row per host and package, with the pinned package and the pinned digest of
+//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]). For a pair without
+//! an emulator it gives the reason, and the nearest alternative.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use serde::de::{Deserializer, Error as _};
 use crate::record::SourceFile;
 use crate::{arch_name, toml_file};
 
-/// All rows, hosts in the order of [`Arch`], several rows of one host in the order in which they are tried.
+/// All rows: hosts in the order of [`Arch`], rows of one host in the order in which they are tried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
     rows: Vec<Row>,
-    /// Whether it is empty because the user wants none of it.
+    /// Whether it is empty because the user disabled it.
     left_out: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Row {
     /// The CPU that the programs run on.
     #[serde(with = "arch_name")]
     pub host: Arch,
-    /// What they are, such as `qemu-user`.
+    /// Their kind, such as `qemu-user`.
     pub translator: String,
     /// The translator's own version, such as `10.0.13`.
     pub version: String,
@@ -36,7 +36,7 @@ pub struct Row {
     pub licence: String,
     /// Where the package is.
     pub package: PackageRow,
-    /// What a user should know before relying on it.
+    /// A caveat for users.
     pub limits: Vec<String>,
     /// The program for each target.
     #[serde(deserialize_with = "members")]
@@ -47,7 +47,7 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PackageRow {
-    /// The suite that was asked for it, such as `trixie`.
+    /// The suite that has it, such as `trixie`.
     pub suite: String,
     /// Debian's name of the host, such as `arm64`.
     pub architecture: String,
@@ -61,7 +61,7 @@ pub struct PackageRow {
     pub source_version: String,
     /// `Built-Using` as the package says it: the sources of what is linked in. May be empty.
     pub built_using: String,
-    /// The files of the source package. Empty where the archive has that version of the source no more.
+    /// The files of the source package. Empty if the archive no longer has that version of the source.
     #[serde(default)]
     pub source_files: Vec<SourceFile>,
     /// The `.deb`'s path, relative to a mirror's base.
@@ -84,7 +84,8 @@ pub struct Member {
     /// Its SHA-256.
     #[serde(with = "digest::hex")]
     pub sha256: Digest,
-    /// Where its header lies in the package's unpacked `data.tar`, in bytes. Saves looking for it; is not trusted.
+    /// The offset of its header in the package's unpacked `data.tar`, in bytes. It saves a search, and is not
+    /// trusted.
     pub tar_offset: u64,
 }
 
@@ -98,13 +99,13 @@ struct File {
 /// A catalogue that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
-    /// Not TOML, or not the fields that a row has.
+    /// Not TOML, or unknown fields.
     #[error("the catalogue of emulators cannot be read: {0}")]
     Syntax(String),
-    /// A row for a CPU that has no launcher.
+    /// A row for a CPU that is not a host.
     #[error("the catalogue has a row for {0}, which is no host")]
     NotAHost(Arch),
-    /// Rows that are out of order or there twice.
+    /// Rows out of order, or duplicate rows.
     #[error("the catalogue's rows are not sorted: {0} `{1}` is out of place or there twice")]
     Order(Arch, String),
 }
@@ -112,15 +113,16 @@ pub enum CatalogueError {
 /// No emulator runs programs of the target on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoEmulator {
-    /// The pair that was asked for.
+    /// The requested host and target.
     pub key: EmulatorKey,
-    /// Why there is none.
+    /// The reason.
     pub why: &'static str,
-    /// The hosts that do run such programs.
+    /// The hosts that can run such programs.
     pub nearest: Vec<Arch>,
 }
 
-/// QEMU's `docs/about/removed-features.rst`: 10.0 removed 64-bit targets on 32-bit hosts, 11.0 removed 32-bit hosts.
+/// QEMU's `docs/about/removed-features.rst`: 10.0 removed 64-bit targets on 32-bit hosts, 11.0 removed 32-bit
+/// hosts.
 const WHY_32_BIT: &str = "QEMU 10.0 dropped 64-bit targets on 32-bit hosts, and QEMU 11.0 dropped 32-bit hosts \
                           altogether; the catalogue has no older release built for this host";
 const WHY_NO_HOST: &str = "the catalogue has no emulator built for this host";
@@ -130,12 +132,12 @@ const WHY_NAMED: &str = "the catalogue has no emulator for this target";
 const WHY_NO_TARGET: &str = "the QEMU release for this host does not support this target";
 
 impl Catalogue {
-    /// The catalogue that this program was built with.
+    /// The built-in catalogue.
     pub fn embedded() -> Result<Self, CatalogueError> {
         Self::parse(include_str!("../catalogue.toml"))
     }
 
-    /// None of it, as the user wants.
+    /// An empty catalogue, for users who disabled it.
     pub fn left_out() -> Self {
         Self { rows: Vec::new(), left_out: true }
     }
@@ -203,7 +205,7 @@ impl fmt::Display for NoEmulator {
 impl std::error::Error for NoEmulator {}
 
 impl NoEmulator {
-    /// Why, and what would have worked.
+    /// A hint for the user: the reason, and what would work instead.
     pub fn hint(&self) -> Option<String> {
         let EmulatorKey { host, target } = self.key;
         let can = match &*self.nearest {
@@ -221,7 +223,7 @@ impl NoEmulator {
     }
 }
 
-/// `a` or `an`, by how the CPU's name is said: an `x86_64`, an `s390x`, a `riscv64`.
+/// `a` or `an`, by the pronunciation of the CPU's name: an `x86_64`, an `s390x`, a `riscv64`.
 fn article(arch: Arch) -> &'static str {
     if arch.name().starts_with(['a', 'i', 'x', 's', 'h', 'm']) { "an" } else { "a" }
 }

@@ -1,6 +1,6 @@
-//! Whether a file can serve as an emulator on a host: a program for that CPU that starts without any file beside it.
-//! The only file that touches `object`. Refuses dynamic programs, libraries, object files and other CPUs' programs,
-//! each by name. Reads headers only; that the program emulates anything is not checked here.
+//! Whether a file can be an emulator on a host: a program for that CPU that needs no other file to start. The
+//! only file that uses `object`. Refuses dynamic programs, libraries, object files and other CPUs' programs,
+//! each by name. Reads headers only; whether the program emulates anything is not checked here.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,27 +10,27 @@ use object::elf;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, ReadCache, ReadRef};
 
-/// Why a file is no emulator for a host.
+/// Why a file cannot be an emulator for a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ElfFault {
     /// The file could not be opened or read.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// No ELF file.
+    /// Not an ELF file.
     #[error("it is {0}, not an ELF program")]
     NotElf(&'static str),
     /// An ELF file for another CPU.
     #[error("it was built for {found}, not for {host}")]
     WrongCpu {
-        /// The CPU, or the numbers in its header where the table has no such CPU.
+        /// The CPU, or the numbers in the ELF header if the table has no such CPU.
         found: String,
-        /// The host that it was offered for.
+        /// The host that it should run on.
         host: Arch,
     },
-    /// It needs the loader of the machine where it runs.
+    /// It is dynamically linked: it needs the loader of the machine where it runs.
     #[error("it is dynamically linked: it would need the loader `{0}` and libraries on every machine")]
     Dynamic(String),
-    /// An ELF file that is no program.
+    /// An ELF file that is not a program.
     #[error("it is {0}, not a program")]
     NotProgram(&'static str),
     /// Its headers contradict the file.
@@ -39,7 +39,7 @@ pub enum ElfFault {
 }
 
 impl ElfFault {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Dynamic(_) => {
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// A shared object without a loader is a program if it says so (`DF_1_PIE`) and needs no library.
+/// A shared object without a loader is a program if it is marked as one (`DF_1_PIE`) and needs no library.
 fn is_static_pie<'data, H, R>(
     segments: &[H::ProgramHeader],
     endian: Endianness,

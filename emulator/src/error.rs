@@ -1,4 +1,4 @@
-//! Why an emulator could not be had.
+//! Why an emulator is not available.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use crate::lock::LockError;
 use crate::store::StoreError;
 use crate::translators::TranslatorsError;
 
-/// An emulator that could not be had.
+/// Why an emulator is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// There is none for the pair.
+    /// There is none for this host and target.
     #[error(transparent)]
     None(#[from] NoEmulator),
     /// The catalogue breaks a rule.
@@ -25,61 +25,61 @@ pub enum EmulatorError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file that the user gave is no emulator for that host.
+    /// The user's file is not an emulator for that host.
     #[error("`{path}` cannot be the emulator {key}: {fault}", path = path.display())]
     Given {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         fault: ElfFault,
     },
-    /// The network was needed although it is switched off.
+    /// Network access is needed, but disabled.
     #[error("the emulator {key} is not in the store, and network access is disabled")]
     Offline {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
     },
-    /// The pair must be locked, and is not.
+    /// Only locked emulators are allowed, and this one is not locked.
     #[error("the emulator {key} is not in the lock file")]
     NotLocked {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
     },
-    /// A translator of the user's must be locked or pinned, and is neither.
+    /// Only locked or pinned emulators are allowed, and the user's own is neither.
     #[error("your emulator `{name}` for {key} is neither in the lock file nor pinned")]
     OwnNotLocked {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
-        /// The translator.
+        /// The emulator's name.
         name: String,
     },
-    /// What is offered is not what is locked.
+    /// The emulator found differs from the locked one.
     #[error(
         "the emulator {key} differs from the locked one\n  locked:  {locked}, sha256 {expected}\n  offered: {offered}, \
          sha256 {found}"
     )]
     OtherThanLocked {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The locked version.
         locked: String,
-        /// The version that is offered.
+        /// The version found.
         offered: String,
         /// The locked digest.
         expected: Digest,
-        /// The digest of what is offered.
+        /// The digest of the emulator found.
         found: Digest,
     },
-    /// The locked version can be had nowhere any more.
+    /// The locked version is no longer available anywhere.
     #[error("the locked version {version} of the emulator {key} could not be fetched:{}", list(failures))]
     LockedGone {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The locked version.
         version: String,
-        /// Each place and what went wrong there.
+        /// Each source and its error.
         failures: Vec<Failure>,
     },
     /// The user's own translators cannot be used.
@@ -88,27 +88,27 @@ pub enum EmulatorError {
     /// The lock file cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// No mirror gave the pinned package, or an index that leads to another version.
+    /// No mirror has the pinned package, or an index that leads to another version.
     #[error("the emulator {key} could not be fetched:{}", list(failures))]
     Fetch {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
-        /// Each place and what went wrong there.
+        /// Each source and its error.
         failures: Vec<Failure>,
     },
 }
 
-/// One place that was asked in vain.
+/// A source that could not provide the emulator.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}")]
 pub struct Failure {
-    /// A mirror, or the archive as a whole.
+    /// A mirror, a directory, or the archive as a whole.
     pub place: String,
-    /// What went wrong.
+    /// The error.
     pub source: FailureCause,
 }
 
-/// Why a place could not give an emulator.
+/// Why a source could not provide the emulator.
 #[derive(Debug, thiserror::Error)]
 pub enum FailureCause {
     /// A Debian archive, or the package that it gave.
@@ -120,7 +120,7 @@ pub enum FailureCause {
 }
 
 impl Failure {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match &self.source {
             FailureCause::Archive(error) => error.hint(),
@@ -130,7 +130,7 @@ impl Failure {
 }
 
 impl EmulatorError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::None(nothing) => nothing.hint(),
@@ -155,7 +155,7 @@ impl EmulatorError {
             ),
             Self::Translators(error) => error.hint(),
             Self::Lock(error) => error.hint(),
-            // The last place decides: the ones before it merely lacked the package.
+            // The last source decides: those before it merely lacked the package.
             Self::Fetch { failures, .. } => failures.iter().rev().find_map(Failure::hint),
         }
     }

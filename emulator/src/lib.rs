@@ -1,6 +1,6 @@
-//! Static user-mode emulators: which exist ([`catalogue`]), where they come from ([`provider`]), where they are kept
-//! ([`store`]), how they are called ([`calling`]) and what must be said about them ([`notices`]).
-//! Refuses programs that are not what was pinned or signed, or that do not start without files of the host.
+//! Static user-mode emulators: which ones exist ([`catalogue`]), where they come from ([`provider`]), where
+//! they are kept ([`store`]), how they are called ([`calling`]) and their licence notices ([`notices`]).
+//! Refuses programs that match neither a pin nor a signed index, and programs that need files of the host.
 
 mod arch_name;
 pub mod calling;

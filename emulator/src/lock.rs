@@ -1,6 +1,6 @@
-//! `unibin.lock`: the exact emulator for each pair, so that a later pack, on another machine, with another `unibin`, packs
-//! the same bytes. Names the program's digest and where a Debian archive has it; nothing of this machine.
-//! Refuses to go back to an older version than the locked one.
+//! `unibin.lock`: the exact emulator for each pair, so that a later pack, on another machine or with another
+//! `unibin`, packs the same bytes. Contains the program's digest and its path in a Debian archive, and
+//! nothing about this machine. Refuses to go back to an older version than the locked one.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ use crate::catalogue::Catalogue;
 use crate::record::{Emulator, Provenance, SourcePackage};
 use crate::{store, toml_file};
 
-/// The version of the file's form.
+/// The version of the file format.
 const FORM: u32 = 1;
 
 const HEAD: &str =
     "# The emulators that are packed here. Written by `unibin`; keep it in version control.\n\n";
 
-/// What a lock file holds.
+/// The contents of a lock file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
     emulators: BTreeMap<EmulatorKey, Locked>,
@@ -38,7 +38,7 @@ pub struct Locked {
     host: Arch,
     #[serde(with = "arch_name")]
     target: Arch,
-    /// What it is, such as `qemu-user`.
+    /// Its kind, such as `qemu-user`.
     pub translator: String,
     /// Its version.
     pub version: String,
@@ -51,7 +51,7 @@ pub struct Locked {
     pub sha256: Digest,
     /// What it was built from.
     pub source: SourcePackage,
-    /// Where a Debian archive has it. None for programs that were given as files.
+    /// Its package in a Debian archive; `None` for the user's own files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<LockedPackage>,
 }
@@ -69,12 +69,12 @@ pub struct LockedPackage {
     pub sha256: Digest,
     /// The program's path in it.
     pub member: String,
-    /// Where the program's header lies in the unpacked `data.tar`, where that is known. Saves looking for it.
+    /// The offset of the program's header in the unpacked `data.tar`, if known. It saves a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tar_offset: Option<u64>,
 }
 
-/// The file's form.
+/// The file format.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -86,30 +86,30 @@ struct Page {
 /// A lock file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// There is none, or it cannot be read or written.
+    /// It is missing, or cannot be read or written.
     #[error("cannot {action} the lock file `{path}`", path = path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Not the form of a lock file.
+    /// Not a lock file.
     #[error("the lock file `{path}` cannot be used: {reason}", path = path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// What is offered is older than what is locked.
+    /// The new version is older than the locked one.
     #[error(
         "the emulator {key} is locked at version {locked}, but only the older version {offered} is offered"
     )]
     Downgrade {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The locked version.
         locked: String,
@@ -119,7 +119,7 @@ pub enum LockError {
 }
 
 impl LockError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -182,7 +182,7 @@ impl Lock {
         self.emulators.values()
     }
 
-    /// Locks `emulator`. One that is older than what is locked for the pair is refused.
+    /// Locks `emulator`. Refuses one that is older than the locked one.
     pub fn put(&mut self, emulator: &Emulator, catalogue: &Catalogue) -> Result<(), LockError> {
         let new = Locked::of(emulator, catalogue);
         let key = emulator.key;
@@ -230,12 +230,12 @@ impl Locked {
         }
     }
 
-    /// The pair.
+    /// The host and target.
     pub fn key(&self) -> EmulatorKey {
         EmulatorKey { host: self.host, target: self.target }
     }
 
-    /// The source package's version where there is one: it tells revisions apart.
+    /// The source package's version if there is one, since it distinguishes revisions.
     fn full_version(&self) -> &str {
         if self.source.version.is_empty() { &self.version } else { &self.source.version }
     }

@@ -1,5 +1,5 @@
-//! What a bundle must say about an emulator in it: the licences' texts, Debian's copyright file, and exactly which
-//! sources the program was built from. Same emulators, same bytes. Gives no legal advice.
+//! The notices that a bundle must contain for its emulators: the licence texts, Debian's copyright file, and
+//! the exact sources that each program was built from. Same emulators, same bytes. This is not legal advice.
 
 use std::fmt::{self, Write as _};
 
@@ -17,8 +17,8 @@ const COPYRIGHTS: [(&str, &str); 3] = [
     ("11.1", include_str!("../notices/qemu-11.1-copyright.txt")),
 ];
 
-/// The notices for these emulators: a summary of each, in the order of their keys, then each licence and copyright
-/// text once. Emulators that the user gave as files are named, with what is not known about them.
+/// The notices for these emulators: a summary of each, in the order of their keys, then each licence and
+/// copyright text once. The user's own files are listed too, with what is unknown about them.
 pub fn notices(emulators: &[Emulator]) -> String {
     let mut sorted: Vec<&Emulator> = emulators.iter().collect();
     sorted.sort_by_key(|emulator| emulator.key);
@@ -47,7 +47,7 @@ pub fn notices(emulators: &[Emulator]) -> String {
     text
 }
 
-/// What is known of one emulator, one fact a line.
+/// The facts about one emulator, one per line.
 fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
     let record = &emulator.record;
     writeln!(text, "\n{}: {} {}", emulator.key, record.translator, record.version)?;

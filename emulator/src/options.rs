@@ -1,4 +1,4 @@
-//! How emulators are asked for: from where, under which conditions, and who is told what happens.
+//! How to get emulators: from where, under which conditions, and who receives the events.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,30 +13,30 @@ use crate::store::Store;
 
 /// How to get emulators.
 pub struct Options<'a> {
-    /// What is known.
+    /// The catalogue of known emulators.
     pub catalogue: &'a Catalogue,
-    /// Where they are kept.
+    /// The store that keeps them.
     pub store: &'a Store,
-    /// Files to use for hosts, before everything else.
+    /// The user's files for certain pairs; they come first.
     pub given: BTreeMap<EmulatorKey, PathBuf>,
     /// A directory in the store's layout, or the URL of one, asked before a Debian archive.
     pub served: Option<String>,
-    /// What is locked: for these pairs nothing else will do.
+    /// The lock file: for its pairs nothing else is accepted.
     pub lock: Option<&'a Lock>,
     /// Whether a pair that is not locked is refused.
     pub only_locked: bool,
     /// The Debian archives to ask.
     pub mirrors: MirrorSources,
-    /// How to fetch; `offline` in it means that nothing here connects.
+    /// How to fetch. With `offline` nothing here connects to the network.
     pub fetch: FetchOptions,
-    /// Take an index past its `Valid-Until`.
+    /// Accept an index past its `Valid-Until`.
     pub allow_stale: bool,
-    /// Who is told what happens.
+    /// Receives events.
     pub watch: &'a dyn Watch,
 }
 
 impl<'a> Options<'a> {
-    /// The defaults: this machine's mirrors, nothing given, told to nobody.
+    /// The defaults: this machine's mirrors, no files of the user's, no reporting.
     pub fn new(catalogue: &'a Catalogue, store: &'a Store) -> Self {
         Self {
             catalogue,
@@ -53,15 +53,15 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Is told what happens while emulators are fetched, from several threads.
+/// Receives events while emulators are fetched, from several threads.
 pub trait Watch: Sync {
-    /// Who follows the transfers for `key`.
+    /// The receiver of the transfers' progress for `key`.
     fn progress(&self, key: EmulatorKey) -> Box<dyn Progress + '_>;
-    /// Something that the user should know and that is no failure.
+    /// Something that the user should know, but no failure.
     fn remark(&self, remark: &Remark);
 }
 
-/// Tells nobody.
+/// Reports nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
@@ -73,35 +73,35 @@ impl Watch for Quiet {
     fn remark(&self, _remark: &Remark) {}
 }
 
-/// What happened on the way to an emulator.
+/// An event while an emulator is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// An entry of the store or of a directory could not be used and is fetched anew.
+    /// An entry of the store or of a directory is unusable and is fetched again.
     BadEntry {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
     /// The archive no longer has the pinned version.
     NotThePinned {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The package's version in the catalogue.
         pinned: String,
         /// The package's version in the archive.
         found: String,
     },
-    /// The store has an emulator that the catalogue has left behind, and nothing newer can be had.
+    /// The store has an older emulator than the catalogue, and nothing newer is available.
     Outdated {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// Its version.
         version: String,
     },
     /// An emulator has been fetched.
     Fetched {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// Bytes that were transferred for it.
         bytes: u64,

@@ -1,6 +1,6 @@
-//! Writes the catalogue: follows Debian's signatures to each host's package, reads the whole package, checks every
-//! program in it as an emulator must be, and pins what it found. The text is the same for the same packages.
-//! Which suite serves which host is decided here, by hand; everything else is read.
+//! Writes the catalogue: follows Debian's signatures to each host's package, reads the whole package, checks
+//! that each program in it can be an emulator, and pins them. The same packages give the same text. The suite
+//! for each host is chosen here by hand; everything else is read from the archive.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -25,12 +25,12 @@ use crate::qemu_version::upstream;
 struct Supply {
     host: Arch,
     suite: &'static str,
-    /// Debian's package of QEMU's user-mode emulators: `qemu-user` is static since 9.0.2+ds-7 (its README.Debian),
-    /// before that `qemu-user-static` is.
+    /// Debian's package of QEMU's user-mode emulators: `qemu-user` is static since 9.0.2+ds-7 (its
+    /// README.Debian), before that `qemu-user-static` is.
     package: &'static str,
-    /// What stands behind a CPU's name in a program's file name.
+    /// What follows the CPU's name in a program's file name.
     suffix: &'static str,
-    /// What holds for these emulators beyond [`LIMITS`].
+    /// Limits of these emulators beyond [`LIMITS`].
     limits: &'static [&'static str],
 }
 
@@ -49,7 +49,8 @@ const fn bookworm(host: Arch) -> Supply {
     }
 }
 
-/// Which suite of Debian serves which host. Debian 13 has no `loong64`, and its QEMU no 64-bit targets on 32-bit hosts.
+/// The Debian suite for each host. Debian 13 has no `loong64`, and its QEMU has no 64-bit targets on 32-bit
+/// hosts.
 const SUPPLIES: [Supply; 8] = [
     newest(Arch::X86_64, "trixie"),
     newest(Arch::Aarch64, "trixie"),
@@ -88,23 +89,23 @@ pub struct PinOptions<'a> {
     pub mirrors: MirrorSources,
     /// Where fetched files are kept.
     pub cache: PathBuf,
-    /// How to fetch.
+    /// Options for fetching.
     pub fetch: FetchOptions,
-    /// Take an index past its `Valid-Until`.
+    /// Accept an index past its `Valid-Until`.
     pub allow_stale: bool,
-    /// Who is told how far a transfer is.
+    /// Receives the progress of transfers.
     pub progress: &'a dyn Progress,
 }
 
-/// A row that cannot be written.
+/// Why a row cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
-    /// The archive does not give the package.
+    /// The package cannot be fetched from the archive.
     #[error("cannot pin the emulators for {host}")]
     Archive {
         /// The host.
         host: Arch,
-        /// Why.
+        /// The reason.
         source: ArchiveError,
     },
     /// The suite has no such package for the host.
@@ -128,14 +129,14 @@ pub enum PinError {
     /// A package cannot be read.
     #[error(transparent)]
     Deb(#[from] DebError),
-    /// A program of the package that is no emulator for the host.
+    /// A program of the package cannot be an emulator for the host.
     #[error("`{path}` of the package for {host} cannot be pinned: {fault}")]
     Refused {
         /// The host.
         host: Arch,
         /// The program's path in the package.
         path: String,
-        /// Why not.
+        /// The reason.
         fault: ElfFault,
     },
     /// The cache directory cannot be used.
@@ -143,13 +144,13 @@ pub enum PinError {
     Io {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl PinError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Archive { source, .. } => source.hint(),
@@ -167,7 +168,7 @@ struct Pin {
     tar_offset: u64,
 }
 
-/// The text of `catalogue.toml` for what the archives hold now.
+/// The text of `catalogue.toml` for the current contents of the archives.
 pub fn catalogue(options: &PinOptions<'_>) -> Result<String, PinError> {
     let mut text = String::from(
         "# Static emulators that are known, and their pins. Written by `cargo xtask catalogue`; not edited by hand.\n\
@@ -202,10 +203,11 @@ fn open<'a>(options: &PinOptions<'a>, suite: &str) -> Result<Archive<'a>, Archiv
     Archive::open(archive, suite)
 }
 
-/// The programs of a package that are an emulator, by target.
+/// The emulators in a package, by target.
 fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<Arch, Pin>, PinError> {
     let mut pins = BTreeMap::new();
-    // The root's own header comes first, and `entries` leaves it out. Debian's paths need no second header.
+    // The root's own header comes first, and `entries` omits it. Debian's paths are short enough for one
+    // header.
     let mut tar_offset = RECORD;
     deb.entries(|entry| {
         let here = tar_offset;
@@ -214,7 +216,8 @@ fn pins(deb: &Deb, supply: Supply, options: &PinOptions<'_>) -> Result<BTreeMap<
         let target = path
             .strip_prefix("usr/bin/qemu-")
             .and_then(|name| name.strip_suffix(supply.suffix))
-            // QEMU 7.2 has CPUs that later releases do not: a target is in the catalogue for every host or for none.
+            // QEMU 7.2 has CPUs that later releases lack: the catalogue has a target for every host or for
+            // none.
             .and_then(|name| Arch::CATALOGUED.iter().copied().find(|arch| arch.qemu_name() == name));
         if let (Some(target), DebKind::File) = (target, &entry.kind) {
             let FileDigest { size, sha256 } = checked(entry.reader, &path, supply.host, options)?;

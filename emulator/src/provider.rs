@@ -1,6 +1,6 @@
-//! Where emulators come from, in the order asked: a file that the user gives, the store, a directory or server in the
-//! store's layout, a Debian archive. What comes from the latter two is put into the store first. Refuses to connect when the
-//! network is switched off.
+//! The sources of emulators, in the order in which they are asked: the user's own file, the store, a
+//! directory or server in the store's layout, a Debian archive. Emulators from the latter two are added to
+//! the store first. Refuses to connect if network access is disabled.
 
 mod debian;
 mod file;
@@ -30,7 +30,7 @@ pub use self::own::obtain_own;
 /// How many emulators are fetched at a time: one decompresses while the other waits for the network.
 const AT_A_TIME: usize = 2;
 
-/// The emulator for `key`, checked, from the first place that has it.
+/// The emulator for `key`, checked, from the first source that has it.
 pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, EmulatorError> {
     let locked = options.lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
     if locked.is_none() && options.only_locked {
@@ -51,7 +51,7 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
         found.as_ref().map_err(Clone::clone)?;
     }
     let _turn = options.store.turn(key)?;
-    // Another process may have fetched it while this one waited for its turn.
+    // Another process may have fetched it while this one waited for the lock.
     if let Some(emulator) = store::obtain(key, wanted, options)? {
         return Ok(emulator);
     }
@@ -61,8 +61,8 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
     debian::obtain(key, &found?, options)
 }
 
-/// Copies all emulators of `directory`, which is in the store's layout, into `store`. One that is damaged or not the locked
-/// one ends it.
+/// Copies all emulators of `directory`, which is in the store's layout, into `store`. Stops at one that is
+/// damaged or not the locked one.
 pub fn import(store: &Store, directory: &Path, lock: Option<&Lock>) -> Result<Vec<Emulator>, EmulatorError> {
     let from = Store::to_read(directory);
     let mut imported = Vec::new();
@@ -77,7 +77,7 @@ pub fn import(store: &Store, directory: &Path, lock: Option<&Lock>) -> Result<Ve
     Ok(imported)
 }
 
-/// The emulators for `keys`, in their order, two at a time; the first failure in that order, if there is one.
+/// The emulators for `keys`, in that order, two at a time; or the first failure in that order.
 pub fn obtain_all(keys: &[EmulatorKey], options: &Options<'_>) -> Result<Vec<Emulator>, EmulatorError> {
     let queue = Mutex::new((keys.iter().copied().enumerate(), BTreeMap::new()));
     let lock = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,15 +1,16 @@
-//! The version that a QEMU user-mode emulator says of itself, read out of its file: it is for another host as a rule, and cannot be asked.
+//! The version of a QEMU user-mode emulator, read from its file: most are for another host, and cannot be run
+//! to ask.
 
 use std::fs;
 use std::path::Path;
 
 use bundle::Arch;
 
-/// What is said of an emulator whose version is not known.
+/// The version if it is not known.
 const UNKNOWN: &str = "unknown";
 
-/// The version in the text that `-version` prints (linux-user/main.c, `usage` and `version`): `qemu-TARGET version 7.2.22 (...)`;
-/// `unknown` where there is none.
+/// The version in the text that `-version` prints (linux-user/main.c, `usage` and `version`):
+/// `qemu-TARGET version 7.2.22 (...)`; `unknown` if there is none.
 pub fn of_file(path: &Path, target: Arch) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     of_bytes(&bytes, target).unwrap_or_else(|| UNKNOWN.to_owned())

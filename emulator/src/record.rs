@@ -1,4 +1,4 @@
-//! What is known of one emulator, and the JSON it is kept as. The only file that touches `serde_json`.
+//! The record of one emulator, and its JSON. The only file that uses `serde_json`.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch_name;
 
-/// An emulator that is here and was checked.
+/// An emulator on this machine that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emulator {
-    /// The pair that it serves.
+    /// The host and target that it serves.
     pub key: EmulatorKey,
     /// The program.
     pub file: PathBuf,
-    /// All that is known of it.
+    /// All facts about it.
     pub record: Record,
 }
 
-/// What is known of an emulator apart from where it lies.
+/// All facts about an emulator except the path of its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
@@ -28,7 +28,7 @@ pub struct Record {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// What it is, such as `qemu-user`.
+    /// Its kind, such as `qemu-user`.
     pub translator: String,
     /// Its version.
     pub version: String,
@@ -36,9 +36,10 @@ pub struct Record {
     pub source: SourcePackage,
     /// SPDX expression.
     pub licence: String,
-    /// Where it came from.
+    /// Its origin.
     pub provenance: Provenance,
-    /// The catalogue's pin when it was fetched. Differs from `sha256` when the archive no longer had that version.
+    /// The catalogue's pin when it was fetched. Differs from `sha256` when the archive no longer had that
+    /// version.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_hex")]
     pub pin: Option<Digest>,
 }
@@ -53,7 +54,8 @@ pub struct SourcePackage {
     pub version: String,
     /// The sources of what is linked in, as Debian's field `Built-Using` says it.
     pub built_using: String,
-    /// The files of the source package, as the archive's signed index has them; empty where they are not known.
+    /// The files of the source package, as the archive's signed index has them; empty where they are not
+    /// known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<SourceFile>,
 }
@@ -71,13 +73,13 @@ pub struct SourceFile {
     pub sha256: Digest,
 }
 
-/// Where an emulator came from.
+/// The origin of an emulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 pub enum Provenance {
-    /// The user gave the file.
+    /// A file of the user's.
     Given {
-        /// Its path, as it was given.
+        /// Its path, as the user wrote it.
         path: String,
     },
     /// A program of a Debian package.
@@ -88,17 +90,17 @@ pub enum Provenance {
         /// SHA-256 of the `.deb`.
         #[serde(with = "digest::hex")]
         deb_sha256: Digest,
-        /// Size of the `.deb` in bytes; 0 in records of before it was kept.
+        /// Size of the `.deb` in bytes; 0 in records of versions that did not keep it.
         #[serde(default)]
         deb_size: u64,
         /// The program's path in the package.
         member: String,
-        /// Why its bytes were believed.
+        /// Why its bytes were trusted.
         trust: Trust,
     },
 }
 
-/// Why the bytes of a package's program were believed.
+/// Why the bytes of a package's program were trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "by")]
 pub enum Trust {
@@ -120,7 +122,7 @@ pub enum Trust {
     },
 }
 
-/// A record with the pair that it is about, as it is written.
+/// A record with its pair, as in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -132,7 +134,7 @@ struct Page {
 }
 
 impl Record {
-    /// The record as JSON with a final line end.
+    /// The record as JSON with a final newline.
     pub(crate) fn to_json(&self, key: EmulatorKey) -> Result<Vec<u8>, String> {
         let page = Page { host: key.host, target: key.target, emulator: self.clone() };
         let mut json = serde_json::to_vec_pretty(&page).map_err(|error| error.to_string())?;
@@ -140,7 +142,7 @@ impl Record {
         Ok(json)
     }
 
-    /// Reads a record back; one that is about another pair than `key` is refused.
+    /// Reads a record; refuses one for another pair than `key`.
     pub(crate) fn from_json(json: &[u8], key: EmulatorKey) -> Result<Self, String> {
         let page: Page = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let found = EmulatorKey { host: page.host, target: page.target };

@@ -1,7 +1,8 @@
 //! The store: emulators by content, shared by all packs of a user. `blobs/sha256/DIGEST` are the programs,
-//! `emulators/HOST/TARGET.json` says which one serves a pair and where it came from, `compressed/` keeps what the
-//! packer made of them. Everything appears by rename and is checked when it is written and when it is opened.
-//! Refuses directories that another user could have filled, and programs that are no static ELF for their host.
+//! `emulators/HOST/TARGET.json` is the record of a pair, with the program's digest and origin, and
+//! `compressed/` keeps the packer's compressed copies. Everything appears by rename, and is checked when
+//! written and when opened. Refuses directories that another user could write to, and programs that are not
+//! static ELF files for their host.
 
 mod compressed;
 mod fault;
@@ -27,19 +28,19 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// What is known of a program before it is written; the store adds its digest and size.
+/// Makes the record of a program, once its size and digest are known.
 pub type Describe<'a> = &'a dyn Fn(FileDigest) -> Record;
 
-/// Holds off other processes that want to fetch the same emulator, until it is dropped.
+/// Locks out other processes that want to fetch the same emulator, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
     _lock: Option<File>,
 }
 
 impl Store {
-    /// Where the store is when nobody says otherwise: `$UNIBIN_STORE`, `$XDG_DATA_HOME/unibin`,
-    /// `~/.local/share/unibin`. `variable` looks an environment variable up. Relative values of the latter two do
-    /// not count (XDG Base Directory Specification).
+    /// The default path of the store: `$UNIBIN_STORE`, `$XDG_DATA_HOME/unibin`, `~/.local/share/unibin`.
+    /// `variable` looks an environment variable up. Relative values of the latter two do not count (XDG Base
+    /// Directory Specification).
     pub fn default_root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, StoreError> {
         let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name: &str| path(name).filter(|path| path.is_absolute());
@@ -56,7 +57,7 @@ impl Store {
             Ok(metadata) if !metadata.is_dir() => Err(StoreError::NotADirectory { path: store.root }),
             Ok(metadata) => {
                 let (owner, us) = (metadata.uid(), rustix::process::geteuid().as_raw());
-                // Root may fill every directory of this machine anyhow.
+                // Root can write to every directory anyway.
                 if owner != us && owner != 0 {
                     return Err(StoreError::ForeignOwned { path: store.root, owner, us });
                 }
@@ -70,7 +71,7 @@ impl Store {
         }
     }
 
-    /// A directory in a store's layout that is only read. Whoever names it answers for its owner.
+    /// A directory in the store's layout, to read only. The user who names it is responsible for its owner.
     pub(crate) fn to_read(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
@@ -80,12 +81,12 @@ impl Store {
         &self.root
     }
 
-    /// Where the program with this digest lies, or would lie.
+    /// The path of the program with this digest, whether it exists or not.
     pub fn blob(&self, digest: Digest) -> PathBuf {
         self.root.join(blob_path(digest))
     }
 
-    /// The program that serves `key`, as the record says it; nothing is checked.
+    /// The path of the program for `key`, by its record; not checked.
     pub fn path(&self, key: EmulatorKey) -> Result<Option<PathBuf>, StoreError> {
         Ok(self.record(key)?.map(|record| self.blob(record.digest)))
     }
@@ -114,8 +115,8 @@ impl Store {
         }
     }
 
-    /// Takes a program in for `key`: writes it beside its place, hashes it on the way, checks that it is a static
-    /// program for the host and, where `expected` is given, that it is the expected one; then it gets its name.
+    /// Adds a program for `key`: writes it to a temporary file, hashing it on the way, checks that it is a
+    /// static program for the host and that it matches `expected`, if given, and renames it.
     pub fn add(
         &self,
         key: EmulatorKey,
@@ -139,7 +140,7 @@ impl Store {
         Ok(Emulator { key, file, record })
     }
 
-    /// All pairs that the store serves, in the order of [`Arch`], hosts first; nothing is checked.
+    /// All pairs in the store, in the order of [`Arch`], hosts first; not checked.
     pub fn list(&self) -> Result<Vec<Emulator>, StoreError> {
         let mut found = Vec::new();
         for &host in &Arch::HOSTS {
@@ -153,8 +154,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Copies every emulator, its bytes checked, into `directory` in this same layout, readable for everyone, so that it can
-    /// be served. What is in `directory` already stays.
+    /// Copies every emulator, checked, into `directory` in the same layout, readable for everyone, so that it
+    /// can be served. Existing files in `directory` stay.
     pub fn export_to(&self, directory: &Path) -> Result<Vec<Emulator>, StoreError> {
         let mut exported = Vec::new();
         for Emulator { key, .. } in self.list()? {
@@ -182,7 +183,8 @@ impl Store {
         Ok(exported)
     }
 
-    /// Forgets the emulator for `key`, and its program unless it serves another pair. Says whether there was one.
+    /// Removes the emulator for `key`, and its program unless another pair uses it. Returns whether there was
+    /// one.
     pub fn remove(&self, key: EmulatorKey) -> Result<bool, StoreError> {
         let digest = self.record(key).ok().flatten().map(|record| record.digest);
         let was_there = remove_if_there(&self.record_path(key))?;
@@ -194,8 +196,8 @@ impl Store {
         Ok(was_there)
     }
 
-    /// Waits until no other process fetches the emulator for `key`. A file system without locks gives a turn at
-    /// once: fetching twice is waste, not harm.
+    /// Waits until no other process fetches the emulator for `key`. Does not wait on file systems without
+    /// locks: fetching twice is wasteful, but harmless.
     pub(crate) fn turn(&self, key: EmulatorKey) -> Result<Turn, StoreError> {
         let directory = self.directory("turns")?;
         let path = directory.join(key.to_string());
@@ -220,7 +222,7 @@ impl Store {
         Ok(path)
     }
 
-    /// Lets a program that is here already, checked, serve `key`; `None` where it is not here or damaged.
+    /// Uses a program that is already in the store, checked, for `key`; `None` if it is missing or damaged.
     pub(crate) fn adopt(&self, key: EmulatorKey, record: Record) -> Result<Option<Emulator>, StoreError> {
         let file = self.blob(record.digest);
         match digest::of_file(&file) {
@@ -259,17 +261,17 @@ impl Store {
     }
 }
 
-/// Where a program lies, relative to a store.
+/// The path of a program, relative to the store.
 pub(crate) fn blob_path(digest: Digest) -> PathBuf {
     Path::new("blobs/sha256").join(digest.to_string())
 }
 
-/// Where the record of a pair lies, relative to a store.
+/// The path of a pair's record, relative to the store.
 pub(crate) fn record_path(key: EmulatorKey) -> PathBuf {
     Path::new("emulators").join(key.host.name()).join(format!("{}.json", key.target))
 }
 
-/// Writes `bytes` beside `path` in `directory`, then gives them their name.
+/// Writes `bytes` to a temporary file in `directory`, then renames it to `path`.
 pub(crate) fn write_by_rename(
     directory: &Path,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Files in TOML. The only file that touches `toml`.
+//! TOML files. The only file that uses `toml`.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,6 +1,7 @@
-//! `emulators.toml`: a user's own translators. Each is a program for one pair with templates of how it is called and, if
-//! wanted, of how to find out on the machine whether it works there. They come before the catalogue's.
-//! Refuses words that no template knows, and programs that are no static ELF for their host or have another digest.
+//! `emulators.toml`: a user's own emulators. Each is a program for one pair, with templates for its command
+//! line and, optionally, for a probe that tests on the machine whether it works there. They take precedence
+//! over the catalogue's. Refuses unknown placeholders, and programs that are not static ELF files for their
+//! host or do not match their digest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,23 +18,23 @@ use crate::elf_check::{self, ElfFault};
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
 use crate::{arch_name, toml_file};
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Translators {
     rows: Vec<Own>,
     only: bool,
 }
 
-/// One translator of the user's.
+/// One emulator of the user's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
-    /// The pair.
+    /// The host and target.
     pub key: EmulatorKey,
-    /// What it is, such as `box64`.
+    /// Its kind, such as `box64`.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// How it is called and probed.
+    /// Its command line and probe.
     pub rules: Vec<OwnedRule>,
     program: PathBuf,
     sha256: Option<Digest>,
@@ -86,7 +87,7 @@ fn optional_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>,
     digest::hex::deserialize(from).map(Some)
 }
 
-/// A file of translators, or one of them, that cannot be used.
+/// An error in `emulators.toml`, or in one of its emulators.
 #[derive(Debug, thiserror::Error)]
 pub enum TranslatorsError {
     /// The file cannot be read.
@@ -94,22 +95,22 @@ pub enum TranslatorsError {
     Form {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// A translator's program cannot serve.
+    /// A program cannot be the emulator.
     #[error("`{program}` cannot be the emulator `{name}` for {key}: {fault}", program = program.display())]
     Program {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
-        /// The translator.
+        /// The emulator's name.
         name: String,
         /// Its program.
         program: PathBuf,
-        /// Why not.
+        /// The reason.
         fault: ElfFault,
     },
-    /// A translator's program is not the one that the file names.
+    /// A program does not match its digest in the file.
     #[error(
         "`{program}` does not match the digest in `emulators.toml`\n  expected sha256 {expected}\n  computed sha256 \
          {computed}",
@@ -126,7 +127,7 @@ pub enum TranslatorsError {
 }
 
 impl TranslatorsError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Form { .. } => Some("docs/translators.md describes the file".into()),
@@ -154,18 +155,18 @@ impl Translators {
         }
     }
 
-    /// Whether nothing of the catalogue is to be used beside them.
+    /// Whether the catalogue is disabled.
     pub fn only(&self) -> bool {
         self.only
     }
 
-    /// The catalogue, or nothing where the file says `catalogue = false`.
+    /// The catalogue, or an empty one if the file says `catalogue = false`.
     pub fn beside(&self, catalogue: Catalogue) -> Catalogue {
         if self.only { Catalogue::left_out() } else { catalogue }
     }
 
-    /// The translators for `key`, in the order in which they are tried. What comes after one without a probe could never
-    /// be reached, and is left out.
+    /// The emulators for `key`, in the order in which they are tried. Those after one without a probe could
+    /// never be reached, and are omitted.
     pub fn of(&self, key: EmulatorKey) -> Vec<&Own> {
         let mut found = Vec::new();
         for own in self.rows.iter().filter(|own| own.key == key) {
@@ -177,7 +178,7 @@ impl Translators {
         found
     }
 
-    /// `nothing`, which the catalogue says of a pair, with the hosts among the nearest for which the file has a translator.
+    /// `nothing`, the catalogue's answer for a pair, with the hosts added for which the file has an emulator.
     pub fn besides(&self, mut nothing: NoEmulator) -> NoEmulator {
         let own = self.rows.iter().filter(|own| own.key.target == nothing.key.target);
         nothing.nearest.extend(own.map(|own| own.key.host));
@@ -186,14 +187,15 @@ impl Translators {
         nothing
     }
 
-    /// Whether the catalogue's emulator comes after the user's own for `key`: when each of those may turn out not to work.
+    /// Whether the catalogue's emulator is needed after the user's own for `key`: if each of those has a
+    /// probe, which may fail.
     pub fn need_more(&self, key: EmulatorKey) -> bool {
         self.of(key).iter().all(|own| own.is_probed())
     }
 }
 
 impl Own {
-    /// Whether the launcher tries it before it is taken.
+    /// Whether the launcher probes it before use.
     pub fn is_probed(&self) -> bool {
         self.rules.iter().any(|rule| rule.probe().is_some())
     }
@@ -290,7 +292,7 @@ impl Row {
     }
 }
 
-/// A word of `arguments`: a placeholder in braces, or itself.
+/// A word of `arguments`: a placeholder in braces, or a literal.
 fn argument(word: &str) -> Result<OwnedRule, String> {
     Ok(match word {
         "{argv0}" => Rule::Argv0,
@@ -299,7 +301,7 @@ fn argument(word: &str) -> Result<OwnedRule, String> {
         "{arguments}" => Rule::Rest,
         other if other.contains('{') || other.contains('}') => {
             return Err(format!(
-                "`{other}` is no placeholder; there are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
+                "`{other}` is not a placeholder; those are `{{argv0}}`, `{{program}}`, `{{tree}}` and `{{arguments}}`"
             ));
         }
         literal => Rule::Argument(literal.as_bytes().to_vec()),

@@ -1,5 +1,5 @@
-//! The Debian archive as provider, against the mirror that this machine's apt sources name. Where it cannot be reached, the
-//! tests say that they did not run. Prints how many bytes each emulator took.
+//! The Debian archive as provider, against the mirror that this machine's apt sources name. Where it cannot
+//! be reached, the tests say that they did not run. Prints how many bytes each emulator took.
 
 mod support;
 
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use bundle::{Arch, EmulatorKey};
 use emulator::notices::notices;
 use emulator::{Catalogue, EmulatorError, Provenance, Remark, Store, Trust, obtain, obtain_all};
-use end_to_end::{has, needs};
+use end_to_end::{has, needs, there};
 use support::{Mirror, RISCV64_ON_X86_64, Remarks, directory, first_mirror, offline, only, options};
 
 fn catalogue() -> Catalogue {
@@ -30,7 +30,8 @@ fn six_hosts_are_fetched_in_part_verified_and_then_served_without_any_connection
     assert!(matches!(nothing, EmulatorError::Offline { .. }), "{nothing}");
     assert!(nothing.hint().is_some_and(|hint| hint.contains("unibin emulator fetch")));
 
-    let fetched = obtain_all(&keys, &options(&catalogue, &store, &watch)).expect("the mirror answers");
+    let fetched = there(obtain_all(&keys, &options(&catalogue, &store, &watch)));
+    let Some(fetched) = fetched else { return };
     for (emulator, key) in fetched.iter().zip(keys) {
         let (row, member) = catalogue.find(key).expect("pinned");
         assert_eq!((emulator.key, emulator.record.digest), (key, member.sha256));
@@ -78,7 +79,7 @@ fn a_tampered_store_is_refused_without_network_and_fetched_anew_with_it() {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("changed");
         fs::write(&path, bytes).expect("tampered");
     };
-    let first = obtain(key, &options(&catalogue, &store, &watch)).expect("fetched");
+    let Some(first) = there(obtain(key, &options(&catalogue, &store, &watch))) else { return };
     tamper();
     watch.take();
     let refused = obtain(key, &offline(&catalogue, &store, &watch)).expect_err("damaged");
@@ -112,11 +113,12 @@ fn two_at_once_agree() {
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let (one, two) = (Store::open(dir.path()).expect("a store"), Store::open(dir.path()).expect("a store"));
     let key = EmulatorKey { host: Arch::Aarch64, target: Arch::Armv7 };
-    let get = |store: &Store| obtain(key, &options(&catalogue, store, &watch)).expect("fetched");
+    let get = |store: &Store| there(obtain(key, &options(&catalogue, store, &watch)));
     let (first, second) = std::thread::scope(|scope| {
         let (first, second) = (scope.spawn(|| get(&one)), scope.spawn(|| get(&two)));
         (first.join().expect("no panic"), second.join().expect("no panic"))
     });
+    let (Some(first), Some(second)) = (first, second) else { return };
     assert_eq!(first, second);
     assert_eq!(watch.take().len(), 1, "only one of them fetched");
 }
@@ -159,17 +161,17 @@ fn a_copy_of_a_store_serves_as_directory_and_a_damaged_copy_does_not() {
     let (catalogue, watch) = (catalogue(), Remarks::default());
     let copy = Store::open(dir.path().join("copy")).expect("a store");
     let key = EmulatorKey { host: Arch::Riscv64, target: Arch::X86_64 };
-    let there = obtain(key, &options(&catalogue, &copy, &watch)).expect("fetched");
+    let Some(first) = there(obtain(key, &options(&catalogue, &copy, &watch))) else { return };
     let store = Store::open(dir.path().join("store")).expect("a store");
     let mut options = offline(&catalogue, &store, &watch);
     options.served = Some(copy.root().display().to_string());
-    let whole = support::bytes(&there.file);
-    fs::set_permissions(&there.file, Permissions::from_mode(0o755)).expect("changed");
-    fs::write(&there.file, &whole[1..]).expect("damaged");
+    let whole = support::bytes(&first.file);
+    fs::set_permissions(&first.file, Permissions::from_mode(0o755)).expect("changed");
+    fs::write(&first.file, &whole[1..]).expect("damaged");
     let refused = obtain(key, &options).expect_err("damaged");
     assert!(matches!(refused, EmulatorError::Fetch { .. }), "{refused}");
-    fs::write(&there.file, &whole).expect("restored");
+    fs::write(&first.file, &whole).expect("restored");
     let here = obtain(key, &options).expect("from the directory");
     assert!(here.file.starts_with(store.root()));
-    assert_eq!(here.record, there.record);
+    assert_eq!(here.record, first.record);
 }

@@ -1,6 +1,7 @@
 //! A bare program that makes every kind of system call once: `launcher::sys` on a CPU, real or emulated.
 //!
-//! It works in the current directory, ends with 42 if all is well, and without arguments executes itself again.
+//! It works in the current directory, ends with 42 if all is well, and without arguments executes itself
+//! again.
 #![no_std]
 #![no_main]
 

@@ -1,8 +1,8 @@
 //! The launcher's allocator: a bump through chunks of pages, for a process that soon becomes another one.
 //!
-//! Memory is handed out once and never taken back: it is zero as the kernel made it, and the code that frees is compiled
-//! away, which is a tenth of the launcher. A growing `Vec` at the end grows in place.
-//! One thread only, which is all that a launcher has.
+//! Memory is handed out once and never taken back: it is zero as the kernel made it, and the code that frees
+//! is compiled away, which is a tenth of the launcher. A growing `Vec` at the end grows in place. One thread
+//! only, which is all that a launcher has.
 #![cfg(any(feature = "bare", feature = "rewind", test))]
 #![cfg_attr(all(feature = "rewind", not(test)), allow(dead_code, reason = "fuzzers take a part of it"))]
 #![allow(unsafe_code, reason = "an allocator hands out raw memory; each block states why it is sound")]
@@ -81,7 +81,8 @@ unsafe impl GlobalAlloc for Bump {
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: our caller's promise is the same. The pages are new, and no byte of them is handed out twice.
+        // SAFETY: our caller's promise is the same. The pages are new, and no byte of them is handed out
+        // twice.
         unsafe { self.alloc(layout) }
     }
 
@@ -105,8 +106,9 @@ unsafe impl GlobalAlloc for Bump {
 #[global_allocator]
 static ALLOCATOR: Bump = Bump::new();
 
-/// For fuzzers, which run the launcher's code a million times in one process: what [`Rewinding::once`] allocates comes out
-/// of a [`Bump`] chunk and is gone when it ends, everything else comes from another allocator.
+/// For fuzzers, which run the launcher's code a million times in one process: what [`Rewinding::once`]
+/// allocates comes out of a [`Bump`] chunk and is gone when it ends, everything else comes from another
+/// allocator.
 #[cfg(feature = "rewind")]
 pub struct Rewinding<A> {
     other: A,
@@ -129,8 +131,8 @@ impl<A> Rewinding<A> {
         Self { other, chunk, on: core::sync::atomic::AtomicBool::new(false) }
     }
 
-    /// Runs `work`, then throws away whatever it has allocated. No other thread may allocate meanwhile, and nothing of it may be
-    /// kept: not in the result, not in a static.
+    /// Runs `work`, then throws away whatever it has allocated. No other thread may allocate meanwhile, and
+    /// nothing of it may be kept: not in the result, not in a static.
     pub fn once<R: Copy + 'static>(&self, work: impl FnOnce() -> R) -> R {
         let Ok(mut pages) = sys::Pages::zeroed(Self::ROOM) else { return work() };
         // SAFETY: no allocation is under way, and `on` is still false.

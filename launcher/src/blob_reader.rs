@@ -85,8 +85,8 @@ impl<'a> BlobReader<'a> {
         self
     }
 
-    /// Fills as much of `out` as there is; 0 at the end. More bytes than the manifest says are damage: a small blob
-    /// cannot fill the disk.
+    /// Fills as much of `out` as there is; 0 at the end. More bytes than the manifest says are damage: a
+    /// small blob cannot fill the disk.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let stored = &mut self.stored;
         let read = match &mut self.zstd {

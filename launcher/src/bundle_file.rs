@@ -1,4 +1,5 @@
-//! The launcher's own bundle: one descriptor, its footer and its manifest, checked before anything else is read.
+//! The launcher's own bundle: one descriptor, its footer and its manifest, checked before anything else is
+//! read.
 
 use core::ffi::CStr;
 

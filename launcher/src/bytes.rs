@@ -61,13 +61,15 @@ pub fn list<'a>(parts: impl Iterator<Item = &'a [u8]>, separator: &[u8]) -> &'st
     joined.leak()
 }
 
-/// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked names.
+/// Joins byte strings into a path. None of the parts holds a NUL: they came from C strings or from checked
+/// names.
 #[inline(never)]
 pub fn c_string(parts: &[&[u8]]) -> &'static CStr {
     c_str(join(&[join(parts), b"\0"]))
 }
 
-/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is left out.
+/// A C string out of bytes that end in NUL; an empty one out of others. What follows a NUL before the end is
+/// left out.
 pub fn c_str(bytes: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(bytes).unwrap_or_default()
 }

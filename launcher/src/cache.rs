@@ -1,8 +1,8 @@
 //! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by rename.
 //!
-//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A candidate is
-//! used only if it, the CPU's directory and the slot are real directories of our user, the first one closed to other writers, the
-//! others closed altogether; so everything inside was written by us.
+//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A
+//! candidate is used only if it, the CPU's directory and the slot are real directories of our user, the first
+//! one closed to other writers, the others closed altogether; so everything inside was written by us.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -27,7 +27,8 @@ const UNFINISHED_STUB: &[u8] = b".new-launcher-";
 /// An unfinished directory that no lock protects is left over once it is this old, in seconds.
 const LEFT_OVER_AFTER: i64 = 3600;
 
-/// How long a first run waits for another one that is unpacking, in steps of [`LOCK_STEP_MS`], before it goes on alone.
+/// How long a first run waits for another one that is unpacking, in steps of [`LOCK_STEP_MS`], before it goes
+/// on alone.
 const LOCK_STEPS: u32 = 6000;
 const LOCK_STEP_MS: u32 = 10;
 
@@ -63,8 +64,8 @@ impl Cache {
             }
             other => other?,
         };
-        // A directory that the user made himself is usually open to readers. What counts is that nobody else can put
-        // anything into it; everything below is closed.
+        // A directory that the user made himself is usually open to readers. What counts is that nobody else
+        // can put anything into it; everything below is closed.
         check_ours(&top_dir, candidate, 0o022)?;
 
         let path = join(&[candidate, b"/", HOST.name().as_bytes()]);
@@ -118,7 +119,8 @@ impl Cache {
         }
     }
 
-    /// The slot of a blob. `fill` fills it if it is incomplete, or if an older one must not be trusted (`afresh`).
+    /// The slot of a blob. `fill` fills it if it is incomplete, or if an older one must not be trusted
+    /// (`afresh`).
     pub fn ensure(
         &self,
         digest: &Digest,
@@ -129,8 +131,8 @@ impl Cache {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
         }
-        // Directories and files are ours alone whatever the caller's umask is, and a limit on their size is an error like any
-        // other; the app gets back what was its caller's.
+        // Directories and files are ours alone whatever the caller's umask is, and a limit on their size is
+        // an error like any other; the app gets back what was its caller's.
         let callers_umask = sys::umask(0o077);
         let callers_signal = sys::file_size_signal(Disposition::IGNORED);
         let filled = self.fill(digest, afresh, log, fill);
@@ -177,11 +179,13 @@ impl Cache {
 
         let here = self.dir.at();
         match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
-            // A run that did not see our lock was faster: its slot is as good as ours, and may be in use already.
+            // A run that did not see our lock was faster: its slot is as good as ours, and may be in use
+            // already.
             Err(Errno::EEXIST | Errno::ENOTEMPTY) if as_good.is_some_and(|digest| self.is_ready(digest)) => {
                 Ok(())
             }
-            // One without its marker, or not to be trusted. Not every file system can exchange two names in one step.
+            // One without its marker, or not to be trusted. Not every file system can exchange two names in
+            // one step.
             Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
                 if sys::renameat2(here, temporary, here, slot, Rename::Exchange).is_err() {
                     remove_tree(&self.dir, slot);
@@ -201,7 +205,8 @@ impl Cache {
     fn unfinished(slot: &[u8]) -> &'static CStr {
         let mut random = Digest([0; 32]);
         if sys::fill_random(&mut random.0).is_err() {
-            // Before the kernel's pool is ready; the lock makes a clash unlikely and `mkdirat` makes it harmless.
+            // Before the kernel's pool is ready; the lock makes a clash unlikely and `mkdirat` makes it
+            // harmless.
             let here = u64::from(sys::getpid()).rotate_left(32) ^ sys::monotonic_milliseconds();
             random.0.iter_mut().zip(here.to_le_bytes()).for_each(|(to, from)| *to = from);
         }
@@ -210,8 +215,8 @@ impl Cache {
         c_string(&[UNFINISHED, slot.get(..16).unwrap_or_default(), b"-", nonce])
     }
 
-    /// One first run at a time fills slots. The lock is advisory and its owner's death frees it; on a file system
-    /// without locks, or when the owner takes too long, everybody unpacks for himself and all agree.
+    /// One first run at a time fills slots. The lock is advisory and its owner's death frees it; on a file
+    /// system without locks, or when the owner takes too long, everybody unpacks for himself and all agree.
     fn lock(&self, log: Log) -> Option<Fd> {
         let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
         for step in 0..LOCK_STEPS {
@@ -248,8 +253,8 @@ impl Cache {
     }
 }
 
-/// Whether the process whose number a name begins with is gone. A stub in a container of its own, which looks gone from
-/// here, finds its directory missing and takes the next candidate.
+/// Whether the process whose number a name begins with is gone. A stub in a container of its own, which looks
+/// gone from here, finds its directory missing and takes the next candidate.
 fn has_ended(name: &[u8]) -> bool {
     let pid = name.split(|byte| *byte == b'-').next().unwrap_or_default();
     let is_there = |path| sys::faccessat(At::CWD, path, Access::Exists).is_ok();
@@ -280,8 +285,8 @@ fn make(at: At<'_>, name: &CStr) -> Result<(), Errno> {
     }
 }
 
-/// Makes a candidate, and its parent where that is missing (`~/.cache` of a new user). Not the parent's parent: a home
-/// that is not there is not ours to make.
+/// Makes a candidate, and its parent where that is missing (`~/.cache` of a new user). Not the parent's
+/// parent: a home that is not there is not ours to make.
 fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
     let callers_umask = sys::umask(0o077);
     let path = c_string(&[candidate]);
@@ -301,7 +306,8 @@ pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
-/// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later first run.
+/// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later
+/// first run.
 pub fn remove_tree(at: &Fd, name: &CStr) {
     let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
     if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {

@@ -1,4 +1,5 @@
-//! Where the cache may be, in order. The stub looks through the same list (`templates/stub.sh`); a test holds them together.
+//! Where the cache may be, in order. The stub looks through the same list (`templates/stub.sh`); a test holds
+//! them together.
 
 use core::ffi::CStr;
 

@@ -167,7 +167,8 @@ impl<'a> Controls<'a> {
 /// What all variables begin with.
 const PREFIX: &[u8] = b"UNIBIN_";
 
-/// The variables without that which speak of this run only. The others are meant for every bundle that the app may start.
+/// The variables without that which speak of this run only. The others are meant for every bundle that the
+/// app may start.
 const OF_THIS_RUN: [&[u8]; 9] = [
     b"DO",
     b"ROUTE",

@@ -13,8 +13,8 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 /// Exit code when the program is not found.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
-/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One pointer wide, so
-/// that results come back in registers.
+/// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One
+/// pointer wide, so that results come back in registers.
 #[derive(Clone, Copy)]
 pub struct Error(&'static Failure);
 
@@ -245,7 +245,8 @@ impl Error {
         Self::new(EXIT_CANNOT_EXECUTE, "cannot execute `{}`: {}{}", &[name, errno.text(), hint])
     }
 
-    /// No candidate for the cache works. `tried` is a list of paths, each with its reason; `memory` is the reason of the last resort.
+    /// No candidate for the cache works. `tried` is a list of paths, each with its reason; `memory` is the
+    /// reason of the last resort.
     pub fn no_cache(tried: &[u8], memory: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,

@@ -25,7 +25,8 @@ pub fn execute(
     }
 }
 
-/// What a failed execution means: with these errors another directory may do (noexec), with all others it would be the same.
+/// What a failed execution means: with these errors another directory may do (noexec), with all others it
+/// would be the same.
 pub fn not_executed(run: &Run<'_>, errno: Errno) -> Error {
     match errno {
         Errno::EACCES | Errno::EPERM | Errno::ENOENT => {

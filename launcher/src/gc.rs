@@ -1,5 +1,6 @@
-//! `UNIBIN_DO=gc`: removes from this user's caches what has not been used for long, whichever bundle has unpacked it. What a running
-//! process uses stays, and so does what is being unpacked. `unibin cache gc` does the same.
+//! `UNIBIN_DO=gc`: removes from this user's caches what has not been used for long, whichever bundle has
+//! unpacked it. What a running process uses stays, and so does what is being unpacked. `unibin cache gc` does
+//! the same.
 //!
 //! Only the broker does this, which keeps launchers small.
 
@@ -73,7 +74,8 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
 /// One CPU's directory of one cache: what was used within so many seconds stays.
 fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
     let lock = sys::openat(cache.dir().at(), c".", OFlags::DIRECTORY, 0)?;
-    // First runs hold it while they unpack. Where there are no locks, what is unfinished is known by its name.
+    // First runs hold it while they unpack. Where there are no locks, what is unfinished is known by its
+    // name.
     let locked = match lock.flock(Lock::TryExclusive) {
         Err(Errno::EAGAIN) => {
             return print(join(&[
@@ -124,9 +126,11 @@ fn remove(cache: &Cache, name: &CStr) -> bool {
     moved
 }
 
-/// The bytes of all files at `name`, and when one was last read or made. Whatever disappears meanwhile counts for nothing.
+/// The bytes of all files at `name`, and when one was last read or made. Whatever disappears meanwhile counts
+/// for nothing.
 ///
-/// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it is started.
+/// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it
+/// is started.
 fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
     let Ok(stat) = sys::statat(at.at(), name, Follow::No) else { return (0, 0) };
     if stat.is_file() {
@@ -145,8 +149,8 @@ fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
     sum
 }
 
-/// The names of slots in which a living process has its program, a mapped file or its working directory, or which its arguments
-/// name: an emulated program's own file is told by the arguments of its emulator.
+/// The names of slots in which a living process has its program, a mapped file or its working directory, or
+/// which its arguments name: an emulated program's own file is told by the arguments of its emulator.
 fn used_by_processes() -> Result<Vec<Name>, Error> {
     let proc = sys::openat(At::CWD, c"/proc/", OFlags::DIRECTORY, 0).map_err(Error::no_processes)?;
     let piece = zeroed(PIECE);

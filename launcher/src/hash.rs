@@ -1,5 +1,5 @@
-//! SHA-256 (FIPS 180-4) of bytes that come in pieces. Its heart is that of crate `sha2`; the frame around it is our own, since that of the
-//! crate, which serves any hash function, is three times as long.
+//! SHA-256 (FIPS 180-4) of bytes that come in pieces. Its heart is that of crate `sha2`; the frame around it
+//! is our own, since that of the crate, which serves any hash function, is three times as long.
 
 use bundle::Digest;
 use sha2::block_api::compress256;

@@ -1,5 +1,5 @@
-//! What is executed: path, arguments and environment, built from the manifest's rules. Arguments and variables are
-//! bytes; nothing is parsed, split or quoted.
+//! What is executed: path, arguments and environment, built from the manifest's rules. Arguments and
+//! variables are bytes; nothing is parsed, split or quoted.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -38,7 +38,8 @@ pub struct Places<'a> {
     pub tree: &'a CStr,
 }
 
-/// What attending to the programs that the app starts adds to its environment; empty where nothing attends to them.
+/// What attending to the programs that the app starts adds to its environment; empty where nothing attends to
+/// them.
 #[derive(Default)]
 pub struct Attended {
     /// Variables that the kernel's way of starting emulators needs, `NAME=VALUE`.
@@ -110,15 +111,16 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// The words of `UNIBIN_EMULATOR_OPTIONS`: line by line where there are lines, so that a word can hold a blank.
+/// The words of `UNIBIN_EMULATOR_OPTIONS`: line by line where there are lines, so that a word can hold a
+/// blank.
 pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8]> {
     let options = controls.options.map_or(&b""[..], CStr::to_bytes);
     let end = if has(options, b'\n') { b'\n' } else { b' ' };
     options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
 }
 
-/// How an emulator for programs of `target` is called: one of the user's like the bundle's own for that target, this host's before
-/// any other's, and as QEMU is where the bundle has none.
+/// How an emulator for programs of `target` is called: one of the user's like the bundle's own for that
+/// target, this host's before any other's, and as QEMU is where the bundle has none.
 pub fn rules_of<'m>(
     manifest: &Manifest<'m>,
     target: Arch,

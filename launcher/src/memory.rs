@@ -1,6 +1,6 @@
-//! The last resort where no directory can be written or executed from: emulator and program live in memory only.
-//! Serves static programs; an app that needs its other files has to have a directory. Nothing is probed here, since nothing
-//! could be remembered: the first translator is taken that serves the kernel's pages.
+//! The last resort where no directory can be written or executed from: emulator and program live in memory
+//! only. Serves static programs; an app that needs its other files has to have a directory. Nothing is probed
+//! here, since nothing could be remembered: the first translator is taken that serves the kernel's pages.
 
 use core::convert::Infallible;
 use core::ffi::CStr;
@@ -75,7 +75,8 @@ fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
     Ok(fd)
 }
 
-/// The entry's file out of the app's tree. It stays open in the app, since an emulator opens it by its number.
+/// The entry's file out of the app's tree. It stays open in the app, since an emulator opens it by its
+/// number.
 fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
     let native = matches!(run.route, Route::Native(_));
     let mut members = TarReader::new(BlobReader::open(run.file, run.route.variant().app)?);

@@ -1,5 +1,5 @@
-//! Emulators by the names of the programs that they run: the kernel takes a process's name (`comm`, shown by ps and top) from
-//! the last component of the path that is executed.
+//! Emulators by the names of the programs that they run: the kernel takes a process's name (`comm`, shown by
+//! ps and top) from the last component of the path that is executed.
 
 use core::ffi::CStr;
 
@@ -27,7 +27,8 @@ pub fn file_in_slot(translator: &Translator<'_>) -> &'static [u8] {
     join(inside)
 }
 
-/// A link of that name to the emulator in its slot, made where it is missing; the emulator itself where none can be made.
+/// A link of that name to the emulator in its slot, made where it is missing; the emulator itself where none
+/// can be made.
 pub fn link(slot: &Slot, translator: &Translator<'_>, name: &[u8]) -> &'static CStr {
     // Emulators that share a slot have a directory of links each.
     let directory = &[b"as", translator.member];

@@ -1,5 +1,6 @@
-//! Checks by trying. The stub executes a launcher that it has just cut out, to see whether it runs here and is the one that the
-//! bundle holds. The launcher executes an emulator, to see whether it works on this machine.
+//! Checks by trying. The stub executes a launcher that it has just cut out, to see whether it runs here and
+//! is the one that the bundle holds. The launcher executes an emulator, to see whether it works on this
+//! machine.
 
 use core::ffi::CStr;
 
@@ -35,8 +36,8 @@ pub fn launcher_is_intact(
     }
 }
 
-/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its slot, as a directory
-/// that is named like it, until `UNIBIN_VERIFY=1` fills the slot anew.
+/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its
+/// slot, as a directory that is named like it, until `UNIBIN_VERIFY=1` fills the slot anew.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,

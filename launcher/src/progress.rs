@@ -1,5 +1,5 @@
-//! How far the unpacking of something large is, on a terminal: a first run may take minutes. Nothing is shown of what takes less than
-//! a second, and nothing of it stays.
+//! How far the unpacking of something large is, on a terminal: a first run may take minutes. Nothing is shown
+//! of what takes less than a second, and nothing of it stays.
 
 use core::cell::Cell;
 
@@ -8,7 +8,8 @@ use bundle::Blob;
 use crate::bytes::{decimal, fill, keep};
 use crate::sys;
 
-/// Since when, and when it was last shown, in seconds since 1970. A clock that is set meanwhile makes the numbers wrong, not more.
+/// Since when, and when it was last shown, in seconds since 1970. A clock that is set meanwhile makes the
+/// numbers wrong, not more.
 pub struct Progress {
     since: i64,
     last: Cell<i64>,

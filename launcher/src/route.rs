@@ -1,4 +1,5 @@
-//! What runs here: which variant, natively or by which emulator. Decided from the manifest alone; nothing is tried yet.
+//! What runs here: which variant, natively or by which emulator. Decided from the manifest alone; nothing is
+//! tried yet.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -80,7 +81,8 @@ pub fn names(hosts: &[Arch]) -> &'static [u8] {
     list(inside.map(|arch| arch.name().as_bytes()), b" ")
 }
 
-/// The program to start: by `UNIBIN_ENTRY`, else by the name that the bundle was called by, else the variant's default.
+/// The program to start: by `UNIBIN_ENTRY`, else by the name that the bundle was called by, else the
+/// variant's default.
 pub fn choose_entry<'a>(
     manifest: &Manifest<'a>,
     variant: &Variant<'a>,

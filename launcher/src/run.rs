@@ -1,4 +1,5 @@
-//! The story of one run: open bundle -> footer -> manifest -> route -> cache slot -> unpack what is missing -> execute.
+//! The story of one run: open bundle -> footer -> manifest -> route -> cache slot -> unpack what is missing
+//! -> execute.
 
 use core::convert::Infallible;
 use core::ffi::CStr;
@@ -130,7 +131,8 @@ fn attend(run: &Run<'_>, cache: &Cache, translation: Translation<'_>, places: &P
     children::attend(run, cache, translation, places)
 }
 
-/// Has the programs attended to that the app will start: by a broker, which this launcher becomes. It comes back where there is none.
+/// Has the programs attended to that the app will start: by a broker, which this launcher becomes. It comes
+/// back where there is none.
 #[cfg(not(feature = "children"))]
 fn attend(run: &Run<'_>, cache: &Cache, _: Translation<'_>, _: &Places<'_>) -> Attended {
     children::become_broker(run, cache);

@@ -1,4 +1,5 @@
-//! How this run was started: by the stub with the bundle's path, or because the bundle begins with this launcher.
+//! How this run was started: by the stub with the bundle's path, or because the bundle begins with this
+//! launcher.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -7,7 +8,8 @@ use crate::bytes::keep;
 use crate::error::Error;
 use crate::sys::{self, Access, At, Process};
 
-/// The argument in place of a bundle with which the stub asks a freshly cut out launcher whether it can be executed.
+/// The argument in place of a bundle with which the stub asks a freshly cut out launcher whether it can be
+/// executed.
 const PROBE: &CStr = c"-";
 
 /// What the caller gave.
@@ -27,8 +29,8 @@ pub struct Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// Reads the arguments. From the stub: `[launcher, bundle, argv0, arguments...]` or `[launcher, "-", bundle]`;
-    /// at the head of a bundle: `[argv0, arguments...]`.
+    /// Reads the arguments. From the stub: `[launcher, bundle, argv0, arguments...]` or
+    /// `[launcher, "-", bundle]`; at the head of a bundle: `[argv0, arguments...]`.
     pub fn read(process: &'a Process) -> Result<&'a Self, Error> {
         if process.secure() {
             return Err(Error::secure_start());

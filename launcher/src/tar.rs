@@ -1,5 +1,5 @@
-//! The tar subset of FORMAT.md as a stream of members. It refuses everything that FORMAT.md does not name: devices,
-//! FIFOs, sparse files, PAX headers, absolute or escaping names, names out of order.
+//! The tar subset of FORMAT.md as a stream of members. It refuses everything that FORMAT.md does not name:
+//! devices, FIFOs, sparse files, PAX headers, absolute or escaping names, names out of order.
 
 use alloc::vec::Vec;
 

@@ -22,7 +22,8 @@ use crate::unpack::write_trees;
 /// Files are hashed in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
-/// A text that a bundle prints has at most this many bytes: it is held in memory until its digest is known to be right.
+/// A text that a bundle prints has at most this many bytes: it is held in memory until its digest is known to
+/// be right.
 const LONGEST_TEXT: u64 = 16 * 1024 * 1024;
 
 /// Prints what is inside: what only this run knows, then the packer's own summary.
@@ -66,7 +67,8 @@ pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Err
     Ok(0)
 }
 
-/// Compares every stored and every unpacked byte with the manifest's digests, and the gaps between blobs with zero.
+/// Compares every stored and every unpacked byte with the manifest's digests, and the gaps between blobs with
+/// zero.
 pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let mut free = 0;
     for blob in manifest.blobs() {
@@ -102,8 +104,8 @@ fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'
     }
 }
 
-/// Unpacks each variant's tree into a new directory: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With several
-/// variants each goes into a directory named after its CPU.
+/// Unpacks each variant's tree into a new directory: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With
+/// several variants each goes into a directory named after its CPU.
 pub fn extract(
     start: &Start<'_>,
     controls: &Controls<'_>,

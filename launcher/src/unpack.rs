@@ -29,8 +29,8 @@ fn create_flags() -> OFlags {
     OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW
 }
 
-/// The slot of `blob`, and of what is shared with others, unpacked where it is not there yet. `placed`: files of it may hold their own
-/// path, so that the slot serves at this path only.
+/// The slot of `blob`, and of what is shared with others, unpacked where it is not there yet. `placed`: files
+/// of it may hold their own path, so that the slot serves at this path only.
 pub fn ensure(
     cache: &Cache,
     file: &BundleFile<'_>,
@@ -138,7 +138,8 @@ fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(),
                 let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
                 let end = write_content(&mut members, &out, piece)?;
                 if !loader.is_empty() {
-                    // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let it point: here.
+                    // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let
+                    // it point: here.
                     let path = join(&[place, b"/", loader]);
                     let field = zeroed(PATH_MAX);
                     field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);

@@ -1,5 +1,6 @@
-//! A `binfmt_misc` of one's own, on this machine's kernel. A program and not a test of the harness: who enters a user namespace
-//! must have one thread. `echo` stands for the emulator, so that it shows how the kernel calls one.
+//! A `binfmt_misc` of one's own, on this machine's kernel. A program and not a test of the harness: who
+//! enters a user namespace must have one thread. `echo` stands for the emulator, so that it shows how the
+//! kernel calls one.
 #![allow(clippy::print_stderr, reason = "what ran and what did not belongs in the log")]
 
 use std::ffi::CString;
@@ -104,7 +105,8 @@ fn inside(directory: &Path) {
     // `P`: the program's path, then its argv[0], then the rest.
     let output = Command::new(&program).arg0("called").args(["a b", "c"]).output().expect("it runs now");
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{} called a b c\n", program.display()));
-    // A script whose interpreter is such a program is the kernel's business too, and so is the search along PATH.
+    // A script whose interpreter is such a program is the kernel's business too, and so is the search along
+    // PATH.
     let script = format!("#!{} argument\n", program.display());
     let own = std::env::temp_dir().join(format!("unibin-script-{}", std::process::id()));
     fs::write(&own, script).expect("written");

@@ -35,7 +35,8 @@ pub(crate) struct Emulator {
     pub(crate) version: String,
     /// How it is called.
     pub(crate) rules: Vec<OwnedRule>,
-    /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another way.
+    /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another
+    /// way.
     by_default_rules: bool,
     pub(crate) owed: Owed,
     pub(crate) source: SourcePackage,

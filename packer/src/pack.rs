@@ -41,7 +41,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target)?;
     // Checked before anything is fetched: whether every host has what starts the bundle.
-    header::check(request.head, &plan.hosts)?;
+    header::require(request.head, &plan.hosts)?;
     foreign_programs::hint(&request, &first, &plan);
     let mut report = Report::new(&request, &first, &natives, &plan);
     if request.dry_run {

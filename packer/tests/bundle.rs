@@ -1,4 +1,5 @@
-//! Bundles as they are written: the same bytes for the same inputs, every part covered by a digest, all or nothing.
+//! Bundles as they are written: the same bytes for the same inputs, every part covered by a digest, all or
+//! nothing.
 
 mod scene;
 
@@ -195,7 +196,8 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     assert!(scene.names().iter().all(|name| !name.starts_with('.')), "{:?}", scene.names());
 }
 
-/// Runs `script` as root of a user namespace of its own with mounts of its own; says so when the kernel forbids that.
+/// Runs `script` as root of a user namespace of its own with mounts of its own; says so when the kernel
+/// forbids that.
 fn in_namespace(scene: &Scene, script: &str) -> Option<Run> {
     if !has("namespaces") {
         return None;

@@ -10,7 +10,8 @@ use scene::{AARCH64, Elf, RISCV64, Scene, X86_64, elf, launcher, program};
 const EMULATOR: Elf<'_> =
     Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
 
-/// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators), packed with `options` besides; its report.
+/// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators), packed with `options` besides; its
+/// report.
 fn packed(scene: &Scene, options: &str) -> String {
     scene.write("app", &program(RISCV64));
     scene.write("emulator-x", &elf(EMULATOR));

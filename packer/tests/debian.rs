@@ -1,4 +1,5 @@
-//! A real package and a real emulator from the Debian archive that this machine uses. What was fetched is kept between runs.
+//! A real package and a real emulator from the Debian archive that this machine uses. What was fetched is
+//! kept between runs.
 
 mod scene;
 

@@ -1,4 +1,5 @@
-//! Bundles whose digests are right and whose trees are not: made to write outside the directory that they are extracted to.
+//! Bundles whose digests are right and whose trees are not: made to write outside the directory that they are
+//! extracted to.
 
 mod scene;
 

@@ -1,4 +1,5 @@
-//! Mirrors that are of no use, as the user meets them: nobody answers, or Debian has not signed what is there.
+//! Mirrors that are of no use, as the user meets them: nobody answers, or Debian has not signed what is
+//! there.
 
 mod scene;
 

@@ -1,5 +1,6 @@
-//! What stands between `unibin` and a mirror: a server that knows no ranges, a proxy. The mirror is a directory with a package as
-//! `dpkg-deb` makes them, which a lock file pins, so that nothing but the way there is left to go wrong.
+//! What stands between `unibin` and a mirror: a server that knows no ranges, a proxy. The mirror is a
+//! directory with a package as `dpkg-deb` makes them, which a lock file pins, so that nothing but the way
+//! there is left to go wrong.
 
 mod scene;
 

@@ -1,4 +1,5 @@
-//! What `pack` and the other commands refuse, each with its own message and exit code, and that nothing is left behind.
+//! What `pack` and the other commands refuse, each with its own message and exit code, and that nothing is
+//! left behind.
 
 mod scene;
 
@@ -125,7 +126,8 @@ fn a_cpu_outside_the_catalogue_is_told_as_one_by_every_command() {
     assert_eq!(scene.names(), ["app"]);
 }
 
-/// A file of translators that has none and shuts the catalogue out, since that has an emulator for every pair.
+/// A file of translators that has none and shuts the catalogue out, since that has an emulator for every
+/// pair.
 fn without_catalogue(scene: &Scene) -> String {
     scene.write("none.toml", b"catalogue = false\n").display().to_string()
 }

@@ -1,4 +1,5 @@
-//! Which emulators are taken: lock files, copies of a store as directory, archive and server, translators of one's own.
+//! Which emulators are taken: lock files, copies of a store as directory, archive and server, translators of
+//! one's own.
 
 mod scene;
 

@@ -1,24 +1,28 @@
-//! The launchers and brokers, embedded in debug builds too, so that a test and a release pack the same bytes. Those that
-//! `cargo xtask launchers` built and committed, unless the build was given others (`build.rs`).
+//! The launchers and brokers, embedded in debug builds too, so that a test and a release pack the same bytes.
+//! Those that `cargo xtask launchers` built and committed, unless the build was given others (`build.rs`).
+
+use std::borrow::Cow;
 
 use bundle::Arch;
+use rust_embed::Embed;
+
+/// What the build script has checked.
+#[derive(Embed)]
+#[folder = "$OUT_DIR/launchers"]
+struct Launchers;
 
 /// The prebuilt launcher for `host`; `None` for a CPU that is no host or whose launcher was not built.
-pub fn launcher(host: Arch) -> Option<&'static [u8]> {
+pub fn launcher(host: Arch) -> Option<Cow<'static, [u8]>> {
     program("launcher", host)
 }
 
 /// The prebuilt broker for `host`; `None` for a CPU that is no host or whose broker was not built.
-pub fn broker(host: Arch) -> Option<&'static [u8]> {
+pub fn broker(host: Arch) -> Option<Cow<'static, [u8]>> {
     program("broker", host)
 }
 
-fn program(name: &str, host: Arch) -> Option<&'static [u8]> {
-    embedded(&format!("{name}-{}", host.name()))
-}
-
-fn embedded(name: &str) -> Option<&'static [u8]> {
-    include!(concat!(env!("OUT_DIR"), "/launchers.rs"))
+fn program(name: &str, host: Arch) -> Option<Cow<'static, [u8]>> {
+    Some(Launchers::get(&format!("{name}-{}", host.name()))?.data)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The handlers that Debian's own packages would register: the `binfmt.d` files of its `qemu-user`, fetched once.
+//! The handlers that Debian's own packages would register: the `binfmt.d` files of its `qemu-user`, fetched
+//! once.
 
 use std::fs::{self, File};
 use std::ops::ControlFlow;

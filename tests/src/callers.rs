@@ -1,4 +1,5 @@
-//! Programs that start programs, each with what it takes to make it start one: shells, C libraries, languages, tools.
+//! Programs that start programs, each with what it takes to make it start one: shells, C libraries,
+//! languages, tools.
 
 use std::ffi::OsString;
 use std::fs;
@@ -118,7 +119,8 @@ fn go() -> Option<PathBuf> {
     Some(program)
 }
 
-/// All callers that this machine has, set up in `sandbox`; what it lacks is said loudly, and fails where it must not lack.
+/// All callers that this machine has, set up in `sandbox`; what it lacks is said loudly, and fails where it
+/// must not lack.
 pub fn callers(sandbox: &Sandbox) -> Vec<Caller> {
     let mut all = Vec::new();
     for (name, command, version) in SHELLS.into_iter().chain(PROGRAMS) {

@@ -4,8 +4,9 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// A call of cargo in the workspace, without the variables by which it has told us of the package that runs: crates whose build
-/// scripts look at them (`ring`) would count as changed and be built once more, with all that depends on them.
+/// A call of cargo in the workspace, without the variables by which it has told us of the package that runs:
+/// crates whose build scripts look at them (`ring`) would count as changed and be built once more, with all
+/// that depends on them.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
@@ -17,7 +18,8 @@ pub fn cargo() -> Command {
     command
 }
 
-/// What cargo sets for a program that it runs (The Cargo Book, Environment Variables), and is no one's setting.
+/// What cargo sets for a program that it runs (The Cargo Book, Environment Variables), and is no one's
+/// setting.
 fn is_of_the_package(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || matches!(name, "CARGO" | "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_PRIMARY_PACKAGE")

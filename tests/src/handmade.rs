@@ -1,4 +1,5 @@
-//! Bundles that no `unibin pack` writes, around the real stub and launcher. The only file that touches `zstd`.
+//! Bundles that no `unibin pack` writes, around the real stub and launcher. The only file that touches
+//! `zstd`.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! A machine with next to nothing: a root directory that holds busybox, a bundle and what a test mounts there. No `/proc`, no
-//! `/sys`, no accounts, and no tools but busybox's.
+//! A machine with next to nothing: a root directory that holds busybox, a bundle and what a test mounts
+//! there. No `/proc`, no `/sys`, no accounts, and no tools but busybox's.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -71,8 +71,9 @@ impl Jail {
         self.sandbox.uid()
     }
 
-    /// Runs `script` in the machine as its user, with these variables and `PATH=/bin` only. `mounts` is run before, by
-    /// root, in the machine's root directory, in mounts that end with the run; the user's number is `$uid`.
+    /// Runs `script` in the machine as its user, with these variables and `PATH=/bin` only. `mounts` is run
+    /// before, by root, in the machine's root directory, in mounts that end with the run; the user's number
+    /// is `$uid`.
     pub fn run(&self, mounts: &str, variables: &str, script: &str) -> Outcome {
         let all = format!(
             "cd root; uid=$1\n\

@@ -1,5 +1,6 @@
-//! The harness of the end-to-end tests: it packs real programs with the real `unibin`, runs the bundles as an ordinary
-//! user with an empty environment, and says loudly when this machine cannot show something. It mocks nothing.
+//! The harness of the end-to-end tests: it packs real programs with the real `unibin`, runs the bundles as an
+//! ordinary user with an empty environment, and says loudly when this machine cannot show something. It mocks
+//! nothing.
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod binfmt_d;
@@ -38,6 +39,7 @@ pub use older::older_qemu;
 pub use outcome::Outcome;
 pub use pack::{
     SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, shell, smallest_bundle,
+    there,
 };
 pub use parts::Parts;
 pub use sandbox::{Sandbox, User};

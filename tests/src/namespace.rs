@@ -10,7 +10,8 @@ use crate::sandbox::Sandbox;
 /// How a namespace is made with unshare(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Namespace {
-    /// With a user namespace: the tester is root in it and nowhere else. Since Linux 6.7 it can have a `binfmt_misc` of its own.
+    /// With a user namespace: the tester is root in it and nowhere else. Since Linux 6.7 it can have a
+    /// `binfmt_misc` of its own.
     OwnUsers,
     /// Private mounts only; root can still become other users.
     Mounts,

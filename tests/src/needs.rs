@@ -1,5 +1,6 @@
-//! What a test needs that a machine may lack: one table, found beforehand. A test names its needs first, and where one of them is
-//! lacking it says NOT RUN and passes; where `UNIBIN_TEST_REQUIRE` names it, as in continuous integration, that is a failure.
+//! What a test needs that a machine may lack: one table, found beforehand. A test names its needs first, and
+//! where one of them is lacking it says NOT RUN and passes; where `UNIBIN_TEST_REQUIRE` names it, as in
+//! continuous integration, that is a failure.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -32,8 +33,9 @@ pub struct Need {
 
 #[derive(Clone, Copy, Debug)]
 enum Probe {
-    /// A file of the archive that no other can stand for; gives the reason when the mirror lacks it. Looked for by the tests that need
-    /// it only, and never a failure: a mirror lacks a file of its own index for a while after a point release.
+    /// A file of the archive that no other can stand for; gives the reason when the mirror lacks it. Looked
+    /// for by the tests that need it only, and never a failure: a mirror lacks a file of its own index for a
+    /// while after a point release.
     Archive(fn() -> Result<(), String>),
     /// A program in `PATH`.
     Program(&'static str),
@@ -143,7 +145,8 @@ pub fn have(ids: &[&str]) -> bool {
     true
 }
 
-/// What of these the machine lacks is said; whether it has this one, of several that a test does not need all.
+/// What of these the machine lacks is said; whether it has this one, of several that a test does not need
+/// all.
 pub fn has(id: &str) -> bool {
     have(&[id])
 }
@@ -223,8 +226,8 @@ impl Need {
     }
 }
 
-/// What this machine lacks of the table, with the reason; for whoever starts the tests. What only some packages of the archive tell is
-/// found by the tests.
+/// What this machine lacks of the table, with the reason; for whoever starts the tests. What only some
+/// packages of the archive tell is found by the tests.
 pub fn lacks() -> Vec<(&'static Need, String)> {
     let now = NEEDS.iter().filter(|need| !need.is_of_the_archive());
     now.filter_map(|need| Some((need, lack(need.id).err()?))).collect()

@@ -45,8 +45,8 @@ pub fn shell() -> PathBuf {
     pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat())
 }
 
-/// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`, launchers and inputs, by whichever process
-/// needs it first. It must not be changed.
+/// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`, launchers and inputs,
+/// by whichever process needs it first. It must not be changed.
 pub fn pack(arguments: &[&str]) -> PathBuf {
     packed(arguments).unwrap_or_else(|outcome| panic!("unibin pack {arguments:?}: {outcome}"))
 }
@@ -55,7 +55,8 @@ fn packed(arguments: &[&str]) -> Result<PathBuf, Outcome> {
     let directory = kept().join("bundles");
     fs::create_dir_all(&directory).expect("directory");
     let key = key(arguments);
-    // Whoever runs a bundle must be able to reach it, and the target directory may be closed to others: see `Sandbox`.
+    // Whoever runs a bundle must be able to reach it, and the target directory may be closed to others: see
+    // `Sandbox`.
     let output = directory.join(&key);
     // One for each bundle: two that differ are packed at the same time.
     let lock = File::create(directory.join(format!("{key}.lock"))).expect("lock");
@@ -109,14 +110,14 @@ pub const SUITE_BEFORE: &str = "bookworm";
 /// The suites that serve in its place, in this order. Not every CPU is in each.
 const OTHER_SUITES: [&str; 3] = [SUITE_BEFORE, "forky", "sid"];
 
-/// The line in which `unibin` says that the mirror does not have a package that its own index lists, as it may be for a while after
-/// a point release.
+/// The line in which `unibin` says that the mirror does not have a package that its own index lists, as it
+/// may be for a while after a point release.
 pub fn lacking(told: &str) -> Option<&str> {
     told.lines().find(|line| line.starts_with("error: ") && line.ends_with(".deb` does not exist"))
 }
 
-/// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it. Where the mirror lacks a package, of another suite: what the tests look
-/// at is the same in all.
+/// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it. Where the mirror lacks a package, of another
+/// suite: what the tests look at is the same in all.
 pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
     let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
     let pack = |arguments: &[&OsStr]| -> Outcome {
@@ -145,8 +146,8 @@ pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
     packed
 }
 
-/// As [`pack`]; `None`, loudly, where the mirror lacks a package of its own index in every suite. That is never a failure of a test
-/// whose rule is shown by other packages too.
+/// As [`pack`]; `None`, loudly, where the mirror lacks a package of its own index in every suite. That is
+/// never a failure of a test whose rule is shown by other packages too.
 pub fn pack_if_there(arguments: &[&str]) -> Option<PathBuf> {
     match packed(arguments) {
         Ok(bundle) => Some(bundle),
@@ -157,6 +158,29 @@ pub fn pack_if_there(arguments: &[&str]) -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// What was fetched; `None`, loudly, where the mirror lacks a package of its own index, which is no failure
+/// of a test.
+///
+/// # Panics
+///
+/// When it failed for another reason.
+pub fn there<T, E: std::error::Error>(fetched: Result<T, E>) -> Option<T> {
+    let error = match fetched {
+        Ok(fetched) => return Some(fetched),
+        Err(error) => error,
+    };
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    assert!(told.contains(".deb` does not exist"), "{told}");
+    not_run("mirror-whole", &told);
+    None
 }
 
 /// What lies beside a bundle that was packed of another suite than it should be.

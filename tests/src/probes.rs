@@ -1,4 +1,5 @@
-//! How it is found out what a machine has: each probe does the least that a test would do, and says why that fails.
+//! How it is found out what a machine has: each probe does the least that a test would do, and says why that
+//! fails.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,13 +12,14 @@ use std::{env, io};
 use bundle::Arch;
 use debian::{FetchOptions, Fetcher, MirrorSources, Silent};
 
+use crate::older;
 use crate::sandbox::Sandbox;
 use crate::smallest::{CODE_OF_ENDING, smallest};
 use crate::starters::{CODE_OF_NOT_STARTING, STARTERS};
-use crate::unibin::kept;
-use crate::{older, zig};
+use crate::unibin::{kept, tools};
 
-/// For how long a mirror that was found is taken to be there, and one that was not to be away: each test may be a process of its own.
+/// For how long a mirror that was found is taken to be there, and one that was not to be away: each test may
+/// be a process of its own.
 const KEPT: Duration = Duration::from_mins(10);
 
 /// Somebody who is not root.
@@ -86,7 +88,8 @@ pub(crate) fn root() -> Result<(), String> {
     if Sandbox::tester_is_root() { Ok(()) } else { Err("they run as an ordinary user".to_owned()) }
 }
 
-/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user more (AppArmor).
+/// As the user who runs the tests, and as the one whom root becomes: some machines forbid an ordinary user
+/// more (`AppArmor`).
 fn succeeds_for_all(program: &str, arguments: &[&str]) -> Result<(), String> {
     succeeds(Command::new(program).args(arguments))?;
     if Sandbox::tester_is_root() {
@@ -119,7 +122,8 @@ pub(crate) fn ptrace() -> Result<(), String> {
     if path_of("strace").is_some() {
         return succeeds_for_all("strace", &["-o", "/dev/null", "true"]);
     }
-    // PTRACE_TRACEME is 0 (`linux/ptrace.h`), and ptrace is call 101 on `x86_64` (`arch/x86/entry/syscalls/syscall_64.tbl`).
+    // PTRACE_TRACEME is 0 (`linux/ptrace.h`), and ptrace is call 101 on `x86_64`
+    // (`arch/x86/entry/syscalls/syscall_64.tbl`).
     if path_of("perl").is_some() && Arch::HOST == Some(Arch::X86_64) {
         return succeeds_for_all("perl", &["-e", "exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)"]);
     }
@@ -156,7 +160,8 @@ fn ends_with(elf: &[u8], code: i32) -> Result<(), String> {
     let written =
         fs::write(&file, elf).and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o755)));
     written.map_err(|error| error.to_string())?;
-    // By a shell: another test's child may hold the file open for writing for a moment, and a shell is a later one.
+    // By a shell: another test's child may hold the file open for writing for a moment, and a shell is a
+    // later one.
     let ran = Command::new("sh").args(["-c", "\"$1\" 2>&1", "sh"]).arg(&file).stdout(Stdio::null()).status();
     match ran.map_err(|error| error.to_string())?.code() {
         Some(ended) if ended == code => Ok(()),
@@ -175,7 +180,11 @@ pub(crate) fn executable_tmp() -> Result<(), String> {
 }
 
 pub(crate) fn zig() -> Result<(), String> {
-    if zig::is_installed() { Ok(()) } else { Err("it is not installed".to_owned()) }
+    if !tools().join("ziglang").is_dir() {
+        return Err("it is not installed".to_owned());
+    }
+    // It is started by the interpreter that it comes with.
+    succeeds(Command::new("python3").arg("--version"))
 }
 
 pub(crate) fn sh_is_dash() -> Result<(), String> {

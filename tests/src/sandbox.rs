@@ -1,5 +1,5 @@
-//! A user with an empty home and an empty environment, who has bundles and runs them. When the tests run as root it is
-//! another, unprivileged user: root may do too much to prove anything about permissions.
+//! A user with an empty home and an empty environment, who has bundles and runs them. When the tests run as
+//! root it is another, unprivileged user: root may do too much to prove anything about permissions.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::outcome::Outcome;
 
-/// A user and group number that no account and no other sandbox has: what one user left in `/var/tmp` would serve the
-/// next start of the same user. Every other number, so that a test has a neighbour to be.
+/// A user and group number that no account and no other sandbox has: what one user left in `/var/tmp` would
+/// serve the next start of the same user. Every other number, so that a test has a neighbour to be.
 fn fresh_uid() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     1_000_000_000 + std::process::id() % (1 << 22) * 256 + NEXT.fetch_add(2, Ordering::Relaxed) % 256
@@ -37,7 +37,8 @@ pub struct Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Where a start goes that finds no better place; for a user of this test's alone, so it is ours to remove.
+        // Where a start goes that finds no better place; for a user of this test's alone, so it is ours to
+        // remove.
         if let User::Other(uid) = self.user {
             for shared in ["/var/tmp", "/tmp", "/dev/shm"] {
                 let _ = fs::remove_dir_all(format!("{shared}/unibin-{uid}"));
@@ -122,8 +123,8 @@ impl Sandbox {
         self.write(name, &fs::read(bundle).expect("bundle"))
     }
 
-    /// An executable file of the user's. It is written by another process: a descriptor for writing that a child of
-    /// another test's inherits from this one would keep the file from being executed (`ETXTBSY`).
+    /// An executable file of the user's. It is written by another process: a descriptor for writing that a
+    /// child of another test's inherits from this one would keep the file from being executed (`ETXTBSY`).
     pub fn write(&self, name: impl AsRef<OsStr>, bytes: &[u8]) -> PathBuf {
         let path = self.at(name.as_ref());
         // A new file each time: one that runs cannot be written to.
@@ -137,7 +138,8 @@ impl Sandbox {
         path
     }
 
-    /// `program` as the user: in the sandbox's directory, with `PATH` and `HOME` only, with no standard input.
+    /// `program` as the user: in the sandbox's directory, with `PATH` and `HOME` only, with no standard
+    /// input.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         self.enter(&mut command);

@@ -1,6 +1,7 @@
-//! Programs of the other kind that a CPU's kernel may run, of 32 bits where the CPU has 64: each does nothing but start one
-//! program. The source of each stands above its bytes: execve with the path at 0x400260 and the lists at 0x400200 and
-//! 0x400240, and exit with code 111 when that returns. Numbers of calls are those of the kernel's `unistd.h` or `syscall.tbl`.
+//! Programs of the other kind that a CPU's kernel may run, of 32 bits where the CPU has 64: each does nothing
+//! but start one program. The source of each stands above its bytes: execve with the path at 0x400260 and the
+//! lists at 0x400200 and 0x400240, and exit with code 111 when that returns. Numbers of calls are those of
+//! the kernel's `unistd.h` or `syscall.tbl`.
 
 use bundle::{Arch, Class, Endian};
 
@@ -39,23 +40,24 @@ pub struct Starter {
 /// All of them.
 #[rustfmt::skip] // a row is a line
 pub const STARTERS: &[Starter] = &[
-    // mov $11, %eax; mov $0x400260, %ebx; mov $0x400200, %ecx; mov $0x400240, %edx; int $0x80; mov $1, %eax; mov $111,
-    // %ebx; int $0x80
+    // mov $11, %eax; mov $0x400260, %ebx; mov $0x400200, %ecx; mov $0x400240, %edx; int $0x80; mov $1, %eax;
+    // mov $111, %ebx; int $0x80
     Starter { name: "i386", host: Arch::X86_64, machine: EM_386, flags: 0, bit: 0, code: "b80b000000bb60024000b900024000ba40024000cd80b801000000bb6f000000cd80" },
-    // mov $0x40000208, %eax; mov $0x400260, %edi; mov $0x400200, %esi; mov $0x400240, %edx; syscall; mov $0x4000003c,
-    // %eax; mov $111, %edi; syscall
+    // mov $0x40000208, %eax; mov $0x400260, %edi; mov $0x400200, %esi; mov $0x400240, %edx; syscall; mov
+    // $0x4000003c, %eax; mov $111, %edi; syscall
     Starter { name: "x32", host: Arch::X86_64, machine: EM_X86_64, flags: 0, bit: 0, code: "b808020040bf60024000be00024000ba400240000f05b83c000040bf6f0000000f05" },
-    // mov r0, #0x400000; add r0, r0, #0x260; mov r1, #0x400000; add r1, r1, #0x200; mov r2, #0x400000; add r2, r2, #0x240;
-    // mov r7, #11; svc #0; mov r7, #1; mov r0, #111; svc #0
+    // mov r0, #0x400000; add r0, r0, #0x260; mov r1, #0x400000; add r1, r1, #0x200; mov r2, #0x400000; add
+    // r2, r2, #0x240; mov r7, #11; svc #0; mov r7, #1; mov r0, #111; svc #0
     Starter { name: "arm", host: Arch::Aarch64, machine: EM_ARM, flags: EF_ARM_EABI_VER5, bit: 0, code: "0105a0e3260e80e20115a0e3021c81e20125a0e3242e82e20b70a0e3000000ef0170a0e36f00a0e3000000ef" },
-    // li a7, 221; lui a0, 0x400; addi a0, a0, 0x260; lui a1, 0x400; addi a1, a1, 0x200; lui a2, 0x400; addi a2, a2, 0x240;
-    // ecall; li a7, 93; li a0, 111; ecall
+    // li a7, 221; lui a0, 0x400; addi a0, a0, 0x260; lui a1, 0x400; addi a1, a1, 0x200; lui a2, 0x400; addi
+    // a2, a2, 0x240; ecall; li a7, 93; li a0, 111; ecall
     Starter { name: "riscv32", host: Arch::Riscv64, machine: EM_RISCV, flags: 0, bit: 0, code: "9308d00d3705400013050526b7054000938505203706400013060624730000009308d0051305f00673000000" },
-    // llilh %r2, 0x8040; ahi %r2, 0x260; llilh %r3, 0x40; ahi %r3, 0x200; llilh %r4, 0x40; ahi %r4, 0x240; svc 11; lhi %r2,
-    // 111; svc 1: an address of 31 bits may have the mode's bit above it, as those of return addresses do
+    // llilh %r2, 0x8040; ahi %r2, 0x260; llilh %r3, 0x40; ahi %r3, 0x200; llilh %r4, 0x40; ahi %r4, 0x240;
+    // svc 11; lhi %r2, 111; svc 1: an address of 31 bits may have the mode's bit above it, as those of return
+    // addresses do
     Starter { name: "s390", host: Arch::S390x, machine: EM_S390, flags: 0, bit: 1 << 31, code: "a52e8040a72a0260a53e0040a73a0200a54e0040a74a02400a0ba728006f0a01" },
-    // li 0, 11; lis 3, 0x40; ori 3, 3, 0x260; lis 4, 0x40; ori 4, 4, 0x200; lis 5, 0x40; ori 5, 5, 0x240; sc; li 0, 1; li 3,
-    // 111; sc
+    // li 0, 11; lis 3, 0x40; ori 3, 3, 0x260; lis 4, 0x40; ori 4, 4, 0x200; lis 5, 0x40; ori 5, 5, 0x240; sc;
+    // li 0, 1; li 3, 111; sc
     Starter { name: "ppcle", host: Arch::Ppc64le, machine: EM_PPC, flags: 0, bit: 0, code: "0b0000384000603c600263604000803c000284604000a03c4002a56002000044010000386f00603802000044" },
 ];
 

@@ -1,4 +1,5 @@
-//! The program under test: built once per test process by the cargo that runs the tests, or named by `UNIBIN`.
+//! The program under test: built once per test process by the cargo that runs the tests, or named by
+//! `UNIBIN`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,17 @@ use sha2::{Digest as _, Sha256};
 /// The directory for everything that outlives a test: `<target>/tmp` of cargo.
 pub(crate) fn kept() -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join("target").join("end-to-end");
-    // Cargo tells the target directory to integration tests only, but they all lie in `<target>/<profile>/deps`.
+    // Cargo tells the target directory to integration tests only, but they all lie in
+    // `<target>/<profile>/deps`.
     let found = profile_directory().and_then(|profile| Some(profile.parent()?.join("end-to-end")));
     let directory = found.unwrap_or(directory);
     fs::create_dir_all(&directory).expect("a directory in the target directory");
     directory
+}
+
+/// The directory in which `cargo xtask tools` installs.
+pub(crate) fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
 }
 
 /// `<target>/<profile>`, from where this test lies.
@@ -34,8 +41,8 @@ pub(crate) fn program() -> &'static Path {
     })
 }
 
-/// The digest of its bytes. Each test may be a process of its own and the program has a hundred megabytes, so it is kept with what tells
-/// that the file is the same one.
+/// The digest of its bytes. Each test may be a process of its own and the program has a hundred megabytes, so
+/// it is kept with what tells that the file is the same one.
 pub(crate) fn program_digest() -> String {
     let file = fs::metadata(program()).expect("unibin");
     let now = format!(

@@ -9,7 +9,7 @@ use bundle::Arch;
 use sha2::{Digest, Sha256};
 
 use crate::needs::has;
-use crate::unibin::kept;
+use crate::unibin::{kept, tools};
 
 /// Part of the key of everything that was compiled: another compiler makes other programs.
 const VERSION: &str = "0.17.1";
@@ -36,23 +36,13 @@ fn triple(target: Arch) -> String {
     }
 }
 
-/// The directory in which `cargo xtask tools` installs.
-fn tools() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
-}
-
-/// Whether it is installed, and the interpreter that it comes with.
-pub(crate) fn is_installed() -> bool {
-    tools().join("ziglang").is_dir() && Command::new("python3").arg("--version").output().is_ok()
-}
-
 /// A program of this repository's `tests/programs`.
 pub fn own(source: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source)
 }
 
-/// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`, loudly, without
-/// a compiler where that was allowed.
+/// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`,
+/// loudly, without a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
     build(&format!("{name}-{}", target.name()), sources, &["-target", &triple(target), "-static"])
 }
@@ -62,7 +52,8 @@ pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
     build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")])
 }
 
-/// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold libraries to link to.
+/// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold
+/// libraries to link to.
 pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = format!("{}.{GLIBC_MINOR}", triple(target).replace("musl", "gnu"));
     build(name, sources, &[&["-target", &triple], flags].concat())

@@ -1,4 +1,5 @@
-//! Handlers for `binfmt_misc`: the bytes of the table of CPUs against those that Debian registers, and the kernel itself.
+//! Handlers for `binfmt_misc`: the bytes of the table of CPUs against those that Debian registers, and the
+//! kernel itself.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,7 +30,8 @@ fn foreign_program(sandbox: &Sandbox) -> std::path::PathBuf {
     directory.join("usr/bin/busybox")
 }
 
-/// What is done, step by step, on a machine whose `binfmt_misc` is the script's own: `$1` is `unibin`, `$2` the foreign program, `$3` the store.
+/// What is done, step by step, on a machine whose `binfmt_misc` is the script's own: `$1` is `unibin`, `$2`
+/// the foreign program, `$3` the store.
 const STEPS: &str = r#"
 export UNIBIN_STORE="$3"
 told() { "$@" 2>&1 || echo "code $?"; }

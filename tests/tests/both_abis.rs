@@ -1,5 +1,6 @@
-//! A 32-bit program of the host that starts a program of the app: the broker knows its registers and its lists too. The same on
-//! other CPUs, and with kernels that are told to run x32 programs: `cargo xtask lab --case both-abis`.
+//! A 32-bit program of the host that starts a program of the app: the broker knows its registers and its
+//! lists too. The same on other CPUs, and with kernels that are told to run x32 programs:
+//! `cargo xtask lab --case both-abis`.
 
 use bundle::Arch;
 use end_to_end::{CODE_OF_NOT_STARTING, STARTERS, Sandbox, busybox, needs};

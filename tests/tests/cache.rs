@@ -88,7 +88,8 @@ fn a_relative_directory_is_refused_where_it_was_meant_and_ignored_where_the_stan
     );
 }
 
-/// Runs with a home whose cache `spoil` has made unusable; something else must serve, and the trap stay as it is.
+/// Runs with a home whose cache `spoil` has made unusable; something else must serve, and the trap stay as it
+/// is.
 fn passed_over(spoil: impl Fn(&Sandbox, &Path)) {
     let (sandbox, bundle) = native();
     fs::create_dir(sandbox.home().join(".cache")).expect("directory");
@@ -241,8 +242,8 @@ fn thirty_two_first_starts_at_once_agree() {
     assert_eq!(left.len(), 3, "one slot for the app, one for the emulator, one for the broker: {left:?}");
 }
 
-/// Runs as an unprivileged user in private mounts: the shared directories are empty and closed, `mounts` adds the rest.
-/// `$1` is the bundle, `$2` the user's number, `$3` the home.
+/// Runs as an unprivileged user in private mounts: the shared directories are empty and closed, `mounts` adds
+/// the rest. `$1` is the bundle, `$2` the user's number, `$3` the home.
 fn in_closed_machine(sandbox: &Sandbox, bundle: &Path, mounts: &str, run: &str) -> Option<Outcome> {
     let namespace = Namespace::Mounts.available()?;
     let script = format!(

@@ -1,4 +1,5 @@
-//! `unibin cache`: what a living process uses stays, whatever is asked; what nobody uses goes, and is made again when needed.
+//! `unibin cache`: what a living process uses stays, whatever is asked; what nobody uses goes, and is made
+//! again when needed.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader, Write};
@@ -133,7 +134,8 @@ fn gc_removes_what_was_not_used_for_long_and_keeps_what_was() {
     let before = slots(&sandbox);
     cache(&sandbox, &["gc"]).must_succeed();
     assert_eq!(slots(&sandbox), before, "it was used today");
-    // Nobody can set the time of a file's making back: so a directory of unfinished work stands for what is dead.
+    // Nobody can set the time of a file's making back: so a directory of unfinished work stands for what is
+    // dead.
     let dead = sandbox.make_directory(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
     let old = SystemTime::now() - Duration::from_hours(24 * 40);
     File::open(&dead).expect("directory").set_times(FileTimes::new().set_modified(old)).expect("times");

@@ -1,5 +1,6 @@
-//! A bundle starts from whoever can start a program: shells, C libraries, languages, tools; by whatever path. Which
-//! callers were here, and which of them leave scripts to the kernel, is printed and compared with docs/callers.md.
+//! A bundle starts from whoever can start a program: shells, C libraries, languages, tools; by whatever path.
+//! Which callers were here, and which of them leave scripts to the kernel, is printed and compared with
+//! docs/callers.md.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -93,7 +94,8 @@ fn documented() -> Vec<(String, String)> {
 fn who_leaves_scripts_to_the_kernel_is_as_documented() {
     needs!("zig");
     let Some((sandbox, _)) = native("tell") else { return };
-    // Text without a first line for the kernel: it says ENOEXEC, and some callers then run a shell of their own.
+    // Text without a first line for the kernel: it says ENOEXEC, and some callers then run a shell of their
+    // own.
     let script = sandbox.write("script", b"exit 7\n");
     let documented = documented();
     let (mut kernel, mut others) = (0, Vec::new());

@@ -1,5 +1,6 @@
-//! Programs of the app that start programs: of the app's own CPU, of the host's, through scripts and through each other, as they do
-//! where all are of one CPU; the same without a broker fails first. Nothing is installed, nobody is root.
+//! Programs of the app that start programs: of the app's own CPU, of the host's, through scripts and through
+//! each other, as they do where all are of one CPU; the same without a broker fails first. Nothing is
+//! installed, nobody is root.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,14 +1,15 @@
-//! Programs that start programs where a broker is forbidden, or a private `binfmt_misc`, or both: by being traced already, by
-//! limits of the kernel, and by a container's seccomp filter.
+//! Programs that start programs where a broker is forbidden, or a private `binfmt_misc`, or both: by being
+//! traced already, by limits of the kernel, and by a container's seccomp filter.
 
 use std::path::Path;
 
 use end_to_end::{Outcome, Sandbox, needs, shell};
 
-/// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it: `EPERM`.
+/// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it:
+/// `EPERM`.
 ///
-/// Numbers of `x86_64` (`arch/x86/entry/syscalls/syscall_64.tbl`) and of classic BPF (`linux/bpf_common.h`); `seccomp_data` begins with
-/// the number, its first argument is at 16 (`linux/seccomp.h`).
+/// Numbers of `x86_64` (`arch/x86/entry/syscalls/syscall_64.tbl`) and of classic BPF (`linux/bpf_common.h`);
+/// `seccomp_data` begins with the number, its first argument is at 16 (`linux/seccomp.h`).
 const CONFINED: &str = "
 import ctypes, os, struct, sys
 PTRACE, UNSHARE, CLONE, CLONE3, NEWUSER = 101, 272, 56, 435, 0x10000000

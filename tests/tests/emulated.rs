@@ -1,5 +1,5 @@
-//! A bundle of a foreign CPU is, to whoever starts it, the app itself: exit code, signals, arguments, environment,
-//! descriptors, process.
+//! A bundle of a foreign CPU is, to whoever starts it, the app itself: exit code, signals, arguments,
+//! environment, descriptors, process.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

@@ -1,5 +1,5 @@
-//! What QEMU's own options are good for reaches a bundle by `UNIBIN_EMULATOR_OPTIONS`: its trace, its CPU models, its port
-//! for a debugger; and `UNIBIN_DO=notices` says what is owed.
+//! What QEMU's own options are good for reaches a bundle by `UNIBIN_EMULATOR_OPTIONS`: its trace, its CPU
+//! models, its port for a debugger; and `UNIBIN_DO=notices` says what is owed.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! A bundle passes on what its caller gave and gives back what its app left, on both routes: as if the caller had started
-//! the program, or the emulator with the program, by hand.
+//! A bundle passes on what its caller gave and gives back what its app left, on both routes: as if the caller
+//! had started the program, or the emulator with the program, by hand.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -68,8 +68,8 @@ impl Pair {
         let _ = fs::remove_dir_all(self.sandbox.cache());
     }
 
-    /// What the app inherits from a caller with these settings. Output and errors go to one file, so that what is open
-    /// can be compared, and nothing may be written there.
+    /// What the app inherits from a caller with these settings. Output and errors go to one file, so that
+    /// what is open can be compared, and nothing may be written there.
     fn report(&self, by: By, settings: &[&str], way: &str) -> Report {
         let (file, said) = (self.sandbox.at("report"), self.sandbox.at("said"));
         let _ = fs::remove_file(&file);
@@ -197,7 +197,8 @@ fn descriptors_are_inherited_where_they_stand_and_closed_ones_stay_closed() {
         }
         pair.forget();
         for start in ["first", "second"] {
-            // A bit for each of the three that is closed; what is read or written would else go into our own files.
+            // A bit for each of the three that is closed; what is read or written would else go into our own
+            // files.
             let ended = pair.run(By::Bundle, &["close=0", "close=1", "close=2"], "execv", &["closed"]);
             assert_eq!(ended.code(), Some(7), "{}, {start} start", pair.target);
         }
@@ -421,7 +422,8 @@ fn the_app_is_the_process_that_was_started_and_leaves_none_behind() {
     }
 }
 
-/// A shell waits for its own children, and the one that reads the stub may undo what its caller has set for SIGCHLD.
+/// A shell waits for its own children, and the one that reads the stub may undo what its caller has set for
+/// SIGCHLD.
 #[test]
 fn a_head_that_is_an_elf_file_leaves_even_sigchld_as_it_was() {
     let Some((program, caller)) = tell(Arch::X86_64).zip(caller()) else { return };

@@ -1,5 +1,6 @@
-//! A first start where something is missing, closed, full or forbidden works by the next candidate or says in one line
-//! what to set; one that is killed, or is one of many, leaves nothing that hinders the next, and in the end nothing at all.
+//! A first start where something is missing, closed, full or forbidden works by the next candidate or says in
+//! one line what to set; one that is killed, or is one of many, leaves nothing that hinders the next, and in
+//! the end nothing at all.
 
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,7 +17,8 @@ fn jails() -> Vec<Jail> {
     bundles.filter_map(|bundle| Jail::with(&bundle)).collect()
 }
 
-/// The directory from which a run with `UNIBIN_LOG=1` said that it executed, which must have ended with code 5.
+/// The directory from which a run with `UNIBIN_LOG=1` said that it executed, which must have ended with code
+/// 5.
 #[track_caller]
 fn served_by(ran: &Outcome) -> String {
     assert_eq!(ran.code(), Some(5), "{ran}");
@@ -236,7 +238,8 @@ fn a_full_quota_is_passed_over() {
     }
 }
 
-/// The same numbers again when `UNIBIN_TEST_SEED` gives the seed that a failed run has printed (Vigna's splitmix64).
+/// The same numbers again when `UNIBIN_TEST_SEED` gives the seed that a failed run has printed (Vigna's
+/// splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -277,7 +280,8 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
         for moment in 0..100 {
             let mut child = start();
             std::thread::sleep(Duration::from_micros(random.below(whole)));
-            // Every other time the group, else the process alone: what it has started then goes on for a while.
+            // Every other time the group, else the process alone: what it has started then goes on for a
+            // while.
             let id = if moment % 2 == 0 { format!("-{}", child.id()) } else { child.id().to_string() };
             let sent = Command::new("kill").args(["-KILL", "--", &id]).output().expect("kill");
             let ended = child.wait().expect("ended");
@@ -303,7 +307,8 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
 
 /// What is left after the next runs are a launcher and slots that are whole.
 fn settled(sandbox: &Sandbox, bundle: &Path) {
-    // A stub that was killed alone may leave a child that is still at work: it ends soon, and then its directory is nobody's.
+    // A stub that was killed alone may leave a child that is still at work: it ends soon, and then its
+    // directory is nobody's.
     for _ in 0..100 {
         let left = left_in(sandbox);
         let unfinished = left.iter().filter(|path| name_of(path).starts_with(".new-")).count();

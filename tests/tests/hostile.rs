@@ -1,4 +1,5 @@
-//! Bundles that were made to do harm: refused with the member's name, and nothing is written outside the cache.
+//! Bundles that were made to do harm: refused with the member's name, and nothing is written outside the
+//! cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -236,7 +237,8 @@ fn terminal_codes_in_a_name_do_not_reach_the_terminal() {
 fn random_changes_never_run_anything_else() {
     let honest = Handmade::of(&raw_tar(&[file("app", 0o755, APP)])).bytes(&model());
     let sandbox = Sandbox::new();
-    // Behind stub and launcher, which were tested elsewhere; one sandbox, so that the launcher is cut out once.
+    // Behind stub and launcher, which were tested elsewhere; one sandbox, so that the launcher is cut out
+    // once.
     let start = model().blob_range(bundle::BlobKind::Launcher).end;
     for step in 0..150_usize {
         let at = start + step * 2_654_435_761 % (honest.len() - start);

@@ -1,5 +1,6 @@
-//! Every launcher really runs. On this machine directly; the seven others through the whole chain, stub included, on a
-//! kernel that is told to be of their CPU: a private `binfmt_misc` runs their programs, and the name of the CPU is theirs.
+//! Every launcher really runs. On this machine directly; the seven others through the whole chain, stub
+//! included, on a kernel that is told to be of their CPU: a private `binfmt_misc` runs their programs, and
+//! the name of the CPU is theirs.
 
 use std::ffi::OsString;
 use std::fs;
@@ -35,7 +36,8 @@ fn on_a(cpu: Arch, sandbox: &Sandbox, bundle: &Path, script: &str) -> Option<Out
     Some(namespace.run(sandbox, &script, &[bundle]))
 }
 
-/// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it emulated here.
+/// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it
+/// emulated here.
 fn emulates(host: Arch, target: Arch) {
     let sandbox = Sandbox::of(User::Tester);
     let bundle = sandbox.copy(&bundle_of(target, host.name(), &[]), "busybox");
@@ -69,8 +71,8 @@ fn on_aarch64_it_emulates() {
 #[test]
 fn on_riscv64_it_emulates() {
     needs!("network");
-    // Not aarch64: with the vector extension that this machine's emulator offers, QEMU 10.0's own code for riscv64 runs
-    // aarch64 programs wrongly.
+    // Not aarch64: with the vector extension that this machine's emulator offers, QEMU 10.0's own code for
+    // riscv64 runs aarch64 programs wrongly.
     emulates(Arch::Riscv64, Arch::S390x);
 }
 

@@ -1,5 +1,5 @@
-//! Every message of launcher and stub is in docs/messages.md, with its cause and its cure, and is provoked here: a list that
-//! lacks one fails.
+//! Every message of launcher and stub is in docs/messages.md, with its cause and its cure, and is provoked
+//! here: a list that lacks one fails.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -13,7 +13,8 @@ use end_to_end::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// What cannot be provoked from outside: another message comes before the first, and only `unibin` says the second.
+/// What cannot be provoked from outside: another message comes before the first, and only `unibin` says the
+/// second.
 const NEVER_SEEN: [&str; 2] = ["no emulator", "two manifest rows are for the same thing"];
 
 const NO_ARGUMENTS: [&str; 0] = [];
@@ -82,7 +83,8 @@ fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
 const NO_OTHER: &str = "catalogue = false\n";
 const NO_ARGUMENT: &str = "probe = [\"\"]";
 
-/// A bundle of riscv64 busybox with this translator, of which `more` is said, before those of the catalogue if there are to be any.
+/// A bundle of riscv64 busybox with this translator, of which `more` is said, before those of the catalogue
+/// if there are to be any.
 fn translated(sandbox: &Sandbox, others: &str, name: &str, program: &Path, more: &str) -> PathBuf {
     let row = others.to_owned() + &translator_row(Arch::Riscv64, name, "1", program, more);
     let rows = sandbox.write("emulators.toml", row.as_bytes());

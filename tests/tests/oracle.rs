@@ -1,5 +1,5 @@
-//! What `pack` says that a loader will find is what the target's own loader finds, asked under the emulator with `--list`: the
-//! same files, for programs and plug-ins of real packages, glibc and musl.
+//! What `pack` says that a loader will find is what the target's own loader finds, asked under the emulator
+//! with `--list`: the same files, for programs and plug-ins of real packages, glibc and musl.
 
 use std::collections::BTreeSet;
 use std::fs;

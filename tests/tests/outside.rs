@@ -1,5 +1,6 @@
-//! CPUs that the catalogue has no emulator for: their programs are refused in plain words, and a row of the user's own file is all
-//! that it takes to pack and run them. Shown with the two that QEMU 7.2 of Debian 12 still knows.
+//! CPUs that the catalogue has no emulator for: their programs are refused in plain words, and a row of the
+//! user's own file is all that it takes to pack and run them. Shown with the two that QEMU 7.2 of Debian 12
+//! still knows.
 
 use std::path::{Path, PathBuf};
 

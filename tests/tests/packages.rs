@@ -1,5 +1,6 @@
-//! Programs of Debian, packed by name: each prints what it should on foreign CPUs, and natively on this one without mapping
-//! anything of this machine. A table of packages, what they are asked, and the CPUs besides riscv64 that they are asked on.
+//! Programs of Debian, packed by name: each prints what it should on foreign CPUs, and natively on this one
+//! without mapping anything of this machine. A table of packages, what they are asked, and the CPUs besides
+//! riscv64 that they are asked on.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +20,8 @@ struct Row {
     /// CPUs besides riscv64 and this machine's.
     targets: &'static [Arch],
     runs: &'static [Run],
-    /// Arguments with which it has loaded everything and waits for its input, or for somebody to read its output.
+    /// Arguments with which it has loaded everything and waits for its input, or for somebody to read its
+    /// output.
     waiting: &'static [&'static str],
 }
 
@@ -258,7 +260,8 @@ fn answer(mut stream: std::net::TcpStream) {
     let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
 }
 
-/// The files that `child` has mapped as soon as it is a program of the cache that sleeps; `None` when it has ended before.
+/// The files that `child` has mapped as soon as it is a program of the cache that sleeps; `None` when it has
+/// ended before.
 fn waits(child: &mut Child, cache: &Path) -> Option<Vec<String>> {
     let process = PathBuf::from(format!("/proc/{}", child.id()));
     let mut before = Vec::new();

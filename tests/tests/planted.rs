@@ -1,5 +1,6 @@
-//! What another user has planted where a cache could be is never executed, never followed, never filled: in whatever
-//! shape, also when it is exchanged between a check and the use. A start with another user's rights is refused.
+//! What another user has planted where a cache could be is never executed, never followed, never filled: in
+//! whatever shape, also when it is exchanged between a check and the use. A start with another user's rights
+//! is refused.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,8 +21,8 @@ fn neighbour(sandbox: &Sandbox) -> u32 {
     sandbox.uid() + 1
 }
 
-/// A user with a bundle of `target`, and a real cache of his own that shows what a cache looks like. `None`, loudly, where
-/// there can be no second user.
+/// A user with a bundle of `target`, and a real cache of his own that shows what a cache looks like. `None`,
+/// loudly, where there can be no second user.
 fn victim(target: Arch) -> Option<(Sandbox, PathBuf)> {
     if !has("root") {
         return None;
@@ -35,7 +36,8 @@ fn victim(target: Arch) -> Option<(Sandbox, PathBuf)> {
     Some((sandbox, bundle))
 }
 
-/// A copy of the real cache in which every program is evil, at `to`, everything in it `owner`'s and open to all.
+/// A copy of the real cache in which every program is evil, at `to`, everything in it `owner`'s and open to
+/// all.
 fn plant(sandbox: &Sandbox, to: &Path, owner: u32) {
     let copied =
         Command::new("cp").arg("-a").arg("--").arg(sandbox.at("model")).arg(to).status().expect("cp");
@@ -145,7 +147,8 @@ fn a_shared_place_that_another_user_took_first_is_passed_over() {
         let said = runs_its_own("planted", &sandbox, &bundle, &homeless);
         assert!(said.contains(&format!("executing /tmp/unibin-{}", sandbox.uid())), "{said}");
         fs::remove_dir_all(&place).expect("removed");
-        // A link of the neighbour's to a directory of ours: what is in it is ours, but he can turn the link at any time.
+        // A link of the neighbour's to a directory of ours: what is in it is ours, but he can turn the link
+        // at any time.
         symlink(sandbox.at("model"), &place).expect("link");
         std::os::unix::fs::lchown(&place, Some(neighbour(&sandbox)), None).expect("chown");
         let said = runs_its_own("link", &sandbox, &bundle, &homeless);

@@ -1,5 +1,5 @@
-//! A program of our own, `SQLite` under a set of queries, compiled for foreign CPUs: what it prints and the file that it
-//! writes are those of the same program on this CPU.
+//! A program of our own, `SQLite` under a set of queries, compiled for foreign CPUs: what it prints and the
+//! file that it writes are those of the same program on this CPU.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What is owed is there to be had: the very source package of an emulator, each file as the signed index has it.
+//! What is owed is there to be had: the very source package of an emulator, each file as the signed index has
+//! it.
 
 use std::fs;
 use std::path::Path;

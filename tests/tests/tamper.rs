@@ -1,4 +1,5 @@
-//! A changed byte in any part of a bundle is refused, and the message names the part; with the byte restored it runs.
+//! A changed byte in any part of a bundle is refused, and the message names the part; with the byte restored
+//! it runs.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

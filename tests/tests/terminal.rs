@@ -1,4 +1,5 @@
-//! Programs in a terminal: they draw and take keys there, and a shell's jobs are stopped and go on as they do natively.
+//! Programs in a terminal: they draw and take keys there, and a shell's jobs are stopped and go on as they do
+//! natively.
 
 use std::cell::Cell;
 use std::fs;
@@ -59,7 +60,8 @@ fn a_shells_jobs_stop_and_go_on_with_its_own_cpus_programs_and_the_hosts() {
             let says = |screen: &str, state: &str| {
                 screen.lines().any(|line| line.contains(state) && line.contains(&job))
             };
-            // Typed in two parts, the end is on the screen when it is printed only; each has a number of its own.
+            // Typed in two parts, the end is on the screen when it is printed only; each has a number of its
+            // own.
             let told = |line: &str| {
                 ends.set(ends.get() + 1);
                 let end = ends.get();

@@ -1,4 +1,5 @@
-//! Several translators for one pair: the first that passes its probe runs, and which one that is was asked once.
+//! Several translators for one pair: the first that passes its probe runs, and which one that is was asked
+//! once.
 
 use std::fs;
 use std::path::{Path, PathBuf};

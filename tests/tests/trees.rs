@@ -1,5 +1,5 @@
-//! What goes into an app's tree besides programs and libraries, how it stays as it was, and how an app is started by what was said
-//! when it was packed.
+//! What goes into an app's tree besides programs and libraries, how it stays as it was, and how an app is
+//! started by what was said when it was packed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -51,7 +51,8 @@ fn an_argument_and_a_variable_can_name_a_file_of_the_tree_natively_too() {
     }
 }
 
-/// A root directory of a riscv64 system with a program and two files of its data. `None`, loudly, without a compiler.
+/// A root directory of a riscv64 system with a program and two files of its data. `None`, loudly, without a
+/// compiler.
 fn sysroot(sandbox: &Sandbox) -> Option<PathBuf> {
     let program = compile_musl("reads", &[own("reads.c")], Arch::Riscv64, &[])?;
     let root = sandbox.make_directory("root");
@@ -91,7 +92,8 @@ fn a_trace_adds_what_the_program_opens_and_nothing_else() {
     assert_eq!(sandbox.run(&bundle, &[needed]).code(), Some(1), "it was left out");
 }
 
-/// 600 files: long names, names that are no text, hard and symbolic links, a sparse file, twice the same bytes.
+/// 600 files: long names, names that are no text, hard and symbolic links, a sparse file, twice the same
+/// bytes.
 fn large(directory: &Path) {
     for number in 0..600 {
         let below = directory.join(format!("{}/{}", number % 7, "long".repeat(number % 60 + 1)));

@@ -1,5 +1,5 @@
-//! What comes out of a bundle: what several builds have alike is stored once and unpacked with each; zeros become holes; and who waits at
-//! a terminal sees how far it is.
+//! What comes out of a bundle: what several builds have alike is stored once and unpacked with each; zeros
+//! become holes; and who waits at a terminal sees how far it is.
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};

@@ -1,5 +1,6 @@
-//! One file, several builds: each CPU runs its own, natively, on the loader and the libraries that were packed with it and on
-//! nothing of the host's; levels of a CPU; and libraries that the user puts before the packed ones.
+//! One file, several builds: each CPU runs its own, natively, on the loader and the libraries that were
+//! packed with it and on nothing of the host's; levels of a CPU; and libraries that the user puts before the
+//! packed ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 use end_to_end::{Outcome, Sandbox, compile_dynamic, needs, own, pack};
 
-/// `place.c` and its library, in a directory of their own, for one CPU and level. `None`, loudly, without a compiler.
+/// `place.c` and its library, in a directory of their own, for one CPU and level. `None`, loudly, without a
+/// compiler.
 fn built(directory: &Path, target: Arch, level: u16) -> Option<PathBuf> {
     let library = library(directory, target, "packed")?;
     let flag = format!("-DLEVEL=\"{level}\"");

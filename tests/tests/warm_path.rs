@@ -1,5 +1,5 @@
-//! A start with everything in the cache makes the system calls that docs/warm-path.md lists, and no others: it starts no
-//! process and reads of the bundle only its head and its end.
+//! A start with everything in the cache makes the system calls that docs/warm-path.md lists, and no others:
+//! it starts no process and reads of the bundle only its head and its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Benchmarks against the alternative, interleaved in one run, since only ratios of neighbours mean anything on a machine
-//! that others use too. Nothing here passes or fails.
+//! Benchmarks against the alternative, interleaved in one run, since only ratios of neighbours mean anything
+//! on a machine that others use too. Nothing here passes or fails.
 
 mod children;
 
@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// Warm start of a bundle against executing the same program directly (native) and under the same emulator (emulated).
+/// Warm start of a bundle against executing the same program directly (native) and under the same emulator
+/// (emulated).
 fn start(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
     let workspace = crate::workspace();
@@ -57,7 +58,8 @@ fn start(runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// What `unibin emulator fetch` transfers for riscv64 programs, host by host, out of an empty store, against the packages.
+/// What `unibin emulator fetch` transfers for riscv64 programs, host by host, out of an empty store, against
+/// the packages.
 fn fetch() -> Result<()> {
     let workspace = crate::workspace();
     let unibin = build_unibin(&workspace)?;

@@ -1,5 +1,6 @@
-//! `cargo xtask catalogue`: writes `emulator/catalogue.toml` from what Debian's archives hold now, every package read
-//! whole and believed for its signatures; `--check` only says whether the committed file is that.
+//! `cargo xtask catalogue`: writes `emulator/catalogue.toml` from what Debian's archives hold now, every
+//! package read whole and believed for its signatures; `--check` only says whether the committed file is
+//! that.
 
 use std::fs;
 use std::path::Path;

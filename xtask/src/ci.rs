@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::cargo;
 
-/// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
-pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
+use crate::test::BROKER;
 
 /// Every check of the house. Fails at the first step that does. The table of seconds is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.
@@ -21,6 +20,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 fn all(steps: &mut Steps) -> Result<()> {
     steps.cargo("format", &["fmt", "--all", "--check"])?;
     steps.run("tidy", crate::tidy::run)?;
+    steps.run("links and book", crate::docs::run)?;
+    steps.run("workflows", crate::workflows::run)?;
     steps.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     let broker = [&["clippy"][..], &BROKER, &["--all-targets", "--", "-D", "warnings"]].concat();
     steps.cargo("lints of the broker", &broker)?;
@@ -29,6 +30,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     steps.run("C compiler of the tests", crate::tools::run)?;
     steps.run("tests", || crate::test::run(&[]))?;
     steps.run("examples", crate::examples::run)?;
+    steps.run("packages for the registry", crate::package::run)?;
     steps.run("lab: a broken launcher is seen", || {
         crate::lab::run(&["--self-test".into(), "--fast".into()])
     })?;
@@ -38,8 +40,8 @@ fn all(steps: &mut Steps) -> Result<()> {
     steps.run("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
 }
 
-/// Debian's suites keep the source of a compiler for some weeks only. Where it is gone, the committed launchers can't be compared
-/// with the source; the step after this one checks them all the same.
+/// Debian's suites keep the source of a compiler for some weeks only. Where it is gone, the committed
+/// launchers can't be compared with the source; the step after this one checks them all the same.
 fn launchers() -> Result<()> {
     if let Err(error) = crate::rust_src::library(&crate::workspace()) {
         println!("NOT RUN: the launchers were not compared with their source: {error:#}");

@@ -1,7 +1,8 @@
-//! `cargo xtask docs`: no relative link in a text of the house leads nowhere, and the book of all of them is built into `target/book`.
+//! `cargo xtask docs`: no relative link in a text of the house leads nowhere, and the book of all of them is
+//! built into `target/book`.
 //!
-//! The links are checked here, without network, wherever the texts lie: the book has only some of them. Addresses on the network are
-//! not asked.
+//! The links are checked here, without network, wherever the texts lie: the book has only some of them.
+//! Addresses on the network are not asked.
 
 mod links;
 
@@ -123,8 +124,8 @@ impl Texts {
         docs.filter(|path| !chapters.contains(*path)).map(|path| format!("{SUMMARY}: no `{path}`")).collect()
     }
 
-    /// Writes the chapters to where they lie in the repository, so that links between them hold; links to anything else become
-    /// addresses in the repository on the network.
+    /// Writes the chapters to where they lie in the repository, so that links between them hold; links to
+    /// anything else become addresses in the repository on the network.
     fn lay_out(&self, source: &Path) -> Result<()> {
         if source.exists() {
             fs::remove_dir_all(source).with_context(|| format!("cannot remove `{}`", source.display()))?;

@@ -1,5 +1,5 @@
-//! Runs every example as its reader would, `examples/NAME/run.sh`, with the `unibin` of this checkout and the compiler of the tests.
-//! An example that ends with another code than 0, or that has no README, is an error.
+//! Runs every example as its reader would, `examples/NAME/run.sh`, with the `unibin` of this checkout and the
+//! compiler of the tests. An example that ends with another code than 0, or that has no README, is an error.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ pub(crate) fn run() -> Result<()> {
         let status = Command::new(directory.join("run.sh"))
             .env("UNIBIN", target.join("debug").join("unibin"))
             .env("PYTHONPATH", target.join("tools"))
-            // What the compiler keeps belongs to the target directory, and so does what the tests have fetched already.
+            // What the compiler keeps belongs to the target directory, and so does what the tests have
+            // fetched already.
             .env("ZIG_GLOBAL_CACHE_DIR", target.join("end-to-end").join("zig"))
             .env("UNIBIN_STORE", target.join("end-to-end").join("store"))
             .status()

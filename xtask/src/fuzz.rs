@@ -1,5 +1,6 @@
-//! Runs the targets of crate `fuzz` under libFuzzer, on the pinned stable compiler: what guides libFuzzer are passes of LLVM
-//! that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed. docs/fuzzing.md tells more.
+//! Runs the targets of crate `fuzz` under libFuzzer, on the pinned stable compiler: what guides libFuzzer are
+//! passes of LLVM that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed.
+//! docs/fuzzing.md tells more.
 
 use std::fs;
 use std::num::NonZero;
@@ -71,7 +72,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     side_by_side(&chosen, |target| fuzz(&programs, target, &options))
 }
 
-/// A fuzzer takes one processor: as many targets at once as there are. The first fault is what this ends with.
+/// A fuzzer takes one processor: as many targets at once as there are. The first fault is what this ends
+/// with.
 fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let work = || {

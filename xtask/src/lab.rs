@@ -1,5 +1,6 @@
-//! `cargo xtask lab`: what is claimed of bundles, seen on booted kernels of eight CPUs: Debian's own, on machines of
-//! qemu-system, by a user with nothing installed. `--fast` runs the same cases without booting, under user-mode emulation.
+//! `cargo xtask lab`: what is claimed of bundles, seen on booted kernels of eight CPUs: Debian's own, on
+//! machines of qemu-system, by a user with nothing installed. `--fast` runs the same cases without booting,
+//! under user-mode emulation.
 //!
 //! What cannot be shown is named NOT RUN and is a failure. docs/lab.md has the last full table.
 
@@ -116,7 +117,8 @@ impl Lab {
             Way::Booted => disks::empty(self.directory.join("shared.img"), 512)?,
             Way::Logs => PathBuf::new(),
         };
-        // While a machine runs, which takes one processor most of the time, what the next one needs is fetched and packed.
+        // While a machine runs, which takes one processor most of the time, what the next one needs is
+        // fetched and packed.
         std::thread::scope(|scope| {
             let (sender, ready) = mpsc::sync_channel(0);
             if request.way != Way::Logs {
@@ -278,8 +280,8 @@ impl Lab {
         })
     }
 
-    /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its libraries. Debian
-    /// 12 has one that knows neither today's firmware nor kernel.
+    /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its
+    /// libraries. Debian 12 has one that knows neither today's firmware nor kernel.
     fn qemu(&self, board: &Board) -> Result<Command> {
         if board.program == machines::LOONGARCH {
             let entry = format!("qemu=/usr/bin/{}", board.program);

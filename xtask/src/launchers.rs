@@ -1,7 +1,9 @@
-//! Builds the launchers and the brokers, one static ELF of each per host, byte for byte the same on every machine.
+//! Builds the launchers and the brokers, one static ELF of each per host, byte for byte the same on every
+//! machine.
 //!
 //! `core` and `alloc` are built from source with the pinned stable compiler and linked by its own `rust-lld`:
-//! no cross compiler, no nightly, no installed targets. `RUSTC_BOOTSTRAP` opens the flags for that, here only.
+//! no cross compiler, no nightly, no installed targets. `RUSTC_BOOTSTRAP` opens the flags for that, here
+//! only.
 
 pub(crate) mod committed;
 pub(crate) mod rustc;
@@ -31,8 +33,8 @@ const FLAGS: [&str; 23] = [
     "-Clink-arg=--build-id=none",
     // Nobody unwinds: the tables are dead weight.
     "-Cforce-unwind-tables=no",
-    // The launcher's own code does not panic. Should a library do so, a trap of the CPU ends the process: the texts
-    // and places of panics were a tenth of the launcher.
+    // The launcher's own code does not panic. Should a library do so, a trap of the CPU ends the process: the
+    // texts and places of panics were a tenth of the launcher.
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
     "-Zlocation-detail=none",
@@ -40,20 +42,21 @@ const FLAGS: [&str; 23] = [
     "-Zinline-mir=yes",
     // Functions with the same instructions are kept once; nothing compares their addresses.
     "-Clink-arg=--icf=all",
-    // LLVM's choices for speed even where size is asked for, together a twentieth on ppc64le: what a loop would compute again
-    // is kept in registers that every function then has to save; and little is inlined (the default is 5 at `z`), though
-    // a call can be longer than what it calls.
+    // LLVM's choices for speed even where size is asked for, together a twentieth on ppc64le: what a loop
+    // would compute again is kept in registers that every function then has to save; and little is inlined
+    // (the default is 5 at `z`), though a call can be longer than what it calls.
     "-Cllvm-args=-disable-machine-licm",
     "-Cllvm-args=-inline-threshold=20",
     // Addresses in loops are computed as written, not kept in more registers.
     "-Cllvm-args=-disable-lsr",
     // A load is not repeated on one branch to spare it on another.
     "-Cllvm-args=-enable-load-pre=false",
-    // Not `-enable-gvn-sink`, half a hundredth smaller: it orders values by their addresses in the compiler's memory, so one in
-    // three builds was another one.
-    // Constants apart: merged into one block, all of it is where addresses are changed at a start, and each use adds up an offset.
+    // Not `-enable-gvn-sink`, half a hundredth smaller: it orders values by their addresses in the compiler's
+    // memory, so one in three builds was another one. Constants apart: merged into one block, all of it is
+    // where addresses are changed at a start, and each use adds up an offset.
     "-Cllvm-args=-enable-global-merge=false",
-    // Nobody changes addresses at a start, nor protects them afterwards: the program is static and fixed. Then two segments less.
+    // Nobody changes addresses at a start, nor protects them afterwards: the program is static and fixed.
+    // Then two segments less.
     "-Clink-arg=-znorelro",
     "-Clink-arg=--no-rosegment",
     // Nothing reads section headers when a program is started.

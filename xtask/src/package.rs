@@ -1,9 +1,11 @@
-//! `cargo xtask package`: what would be published is complete. Packs every crate, builds and installs `unibin` from the packed sources
-//! alone, and packs and runs a program with it. Uses no network: the crates of others must be there already, as after any build.
+//! `cargo xtask package`: what would be published is complete. Packs every crate, builds and installs
+//! `unibin` from the packed sources alone, and packs and runs a program with it. Uses no network: the crates
+//! of others must be there already, as after any build.
 //!
-//! Instead of cargo's own verification, which would compile the crates of others anew: the packed sources become a workspace
-//! with this one's profiles and lock file, and its builds share the target directory.
+//! Instead of cargo's own verification, which would compile the crates of others anew: the packed sources
+//! become a workspace with this one's profiles and lock file, and its builds share the target directory.
 
+mod calls;
 mod unpacked;
 
 use std::fmt::Write as _;
@@ -17,18 +19,20 @@ use end_to_end::{CODE_OF_ENDING, SAYS, smallest};
 
 use crate::launchers::committed::{DIRECTORY, SUMS, sha256};
 use crate::workflows::pinned_channel;
+use calls::{Check as _, LAUNCHERS, cargo};
 use unpacked::Unpacked;
 
 /// What the registry takes, in bytes (<https://doc.rust-lang.org/cargo/reference/publishing.html>).
 const LARGEST: u64 = 10 * 1024 * 1024;
-/// Where `templates/build.rs` looks for the launchers of a distribution.
-const LAUNCHERS: &str = "UNIBIN_BUILD_LAUNCHERS";
+/// The crates that say `publish = false`, being of use in this repository only. Cargo would pack them too.
+const UNPUBLISHED: [&str; 3] = ["end-to-end", "fuzz", "xtask"];
 
 pub(crate) fn run() -> Result<()> {
     let workspace = crate::workspace::workspace();
     same_compiler(&workspace)?;
     let packed = pack(&workspace)?;
-    // Inside the target directory and always the same: the paths of sources are in cargo's names for what it has built.
+    // Inside the target directory and always the same: the paths of sources are in cargo's names for what it
+    // has built.
     let unpacked = Unpacked::new(&workspace, &workspace.join("target/packed"), &packed)?;
     unpacked.cargo(&["build", "--offline", "--package=unibin-launcher"]).check()?;
     let away = tempfile::tempdir()?;
@@ -55,28 +59,29 @@ fn same_compiler(workspace: &Path) -> Result<()> {
 /// Packs the crates that are published; gives the files.
 fn pack(workspace: &Path) -> Result<Vec<PathBuf>> {
     let mut command = cargo(workspace);
-    command
-        .args(["package", "--quiet", "--workspace", "--no-verify", "--allow-dirty", "--offline"])
-        .check()?;
+    command.args(["package", "--quiet", "--workspace", "--no-verify", "--allow-dirty", "--offline"]);
+    command.args(UNPUBLISHED.map(|name| format!("--exclude={name}"))).check()?;
     let version = env!("CARGO_PKG_VERSION");
     let mut packed = Vec::new();
     for entry in fs::read_dir(workspace.join("target/package"))? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // The others are for this repository only, and say `publish = false`.
-        if !name.starts_with("unibin") || !name.ends_with(&format!("-{version}.crate")) {
+        // Of an earlier version, or by hand.
+        let ours = !UNPUBLISHED.iter().any(|other| name.starts_with(other));
+        if !ours || !name.ends_with(&format!("-{version}.crate")) {
             continue;
         }
         let length = fs::metadata(&path)?.len();
         ensure!(length <= LARGEST, "`{name}` has {length} bytes, the registry takes {LARGEST}");
-        println!("{:>7} KiB {name}", length.div_ceil(1024));
         packed.push(path);
     }
     packed.sort();
+    println!("{} crates are packed", packed.len());
     Ok(packed)
 }
 
-/// Packs a program for this machine without an emulator, and runs it, far from any checkout. Gives the bundle.
+/// Packs a program for this machine without an emulator, and runs it, far from any checkout. Gives the
+/// bundle.
 fn runs(unibin: &Path, away: &Path) -> Result<Vec<u8>> {
     let here = Arch::from_name(std::env::consts::ARCH).filter(|arch| arch.is_host());
     let here = here.context("this machine's architecture is no host")?;
@@ -134,23 +139,4 @@ fn other_launchers(workspace: &Path, unpacked: &Unpacked, away: &Path, usual: &[
     ensure!(holds(&bundle) && !holds(usual), "`{LAUNCHERS}` does not decide what is embedded");
     println!("unibin, built with the launchers of a distribution, packs them");
     Ok(())
-}
-
-fn cargo(directory: &Path) -> Command {
-    let mut command = end_to_end::cargo();
-    command.current_dir(directory).env_remove(LAUNCHERS);
-    command
-}
-
-/// A command that must succeed.
-trait Check {
-    fn check(&mut self) -> Result<()>;
-}
-
-impl Check for Command {
-    fn check(&mut self) -> Result<()> {
-        let status = self.status().with_context(|| format!("cannot run {self:?}"))?;
-        ensure!(status.success(), "{self:?} failed");
-        Ok(())
-    }
 }

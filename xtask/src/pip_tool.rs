@@ -1,4 +1,5 @@
-//! Tools of the house that are neither cargo's nor Debian's: from `PATH`, else out of a Python package that ships the program itself.
+//! Tools of the house that are neither cargo's nor Debian's: from `PATH`, else out of a Python package that
+//! ships the program itself.
 
 use std::path::PathBuf;
 use std::process::Command;

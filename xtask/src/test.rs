@@ -1,5 +1,6 @@
-//! `cargo xtask test`: all tests, on any machine. What the machine lacks is found beforehand and named in one list, and what did not
-//! run for it is named in another one at the end. `--quick` leaves out what needs a network, root or minutes.
+//! `cargo xtask test`: all tests, on any machine. What the machine lacks is found beforehand and named in one
+//! list, and what did not run for it is named in another one at the end. `--quick` leaves out what needs a
+//! network, root or minutes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use end_to_end::{NEEDS, cargo};
 
-use crate::ci::BROKER;
+/// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
+pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
 /// What `--quick` does without.
 const NOT_QUICK: [&str; 3] = ["minutes", "network", "root"];
@@ -58,7 +60,8 @@ fn lacks(quick: bool) -> String {
     without.join(",")
 }
 
-/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it has among all packages.
+/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it
+/// has among all packages.
 fn unibin() -> Result<PathBuf> {
     let built = cargo().args(["build", "--quiet", "--workspace", "--bin", "unibin"]).status();
     ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");

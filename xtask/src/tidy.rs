@@ -1,6 +1,7 @@
-//! The rules of the house that no compiler checks: each is a function over the tracked files, named for what it holds.
+//! The project's rules that no compiler checks: each is a function over the tracked files, named after the
+//! rule.
 //!
-//! `cargo xtask tidy` prints what breaks a rule, with file and line, and fails.
+//! `cargo xtask tidy` prints every violation, with file and line, and fails if there is one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,16 +17,17 @@ mod modules;
 mod prose;
 mod tokens;
 
-/// A longer file has a room missing.
+/// A longer file should be split.
 const MAX_LINES: usize = 500;
 
-/// Names that say nothing about what is inside.
+/// File names that say nothing about the contents.
 const EMPTY_NAMES: [&str; 6] = ["common", "utils", "helpers", "misc", "core", "types"];
 
-/// Where `unsafe` may stand: the launcher's system calls and its allocator.
+/// Where `unsafe` is allowed: the launcher's system calls and its allocator.
 const UNSAFE_PLACES: [&str; 2] = ["launcher/src/sys/", "launcher/src/alloc.rs"];
 
-/// Crates that one file per crate of ours may name, so that each can be replaced in one place.
+/// Third-party crates that only one file of each of our crates may name, so that each can be replaced in one
+/// place.
 const ONE_FILE: [&str; 17] = [
     "clap",
     "deb822_fast",
@@ -135,7 +137,7 @@ fn a_third_party_crate_is_named_in_one_file(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a line has `name::` or `use name` for the crate, and not for a module of ours of that name.
+/// Whether a line names the crate (`name::`), and not one of our modules of that name.
 fn names_crate(code: &str, name: &str) -> bool {
     let path = format!("{name}::");
     code.match_indices(&path).any(|(at, _)| {

@@ -1,5 +1,5 @@
-//! Installs the C compiler of the end-to-end tests into `target/tools`: `zig cc` out of the Python package `ziglang`,
-//! which compiles for every CPU without anything else. Nothing of it gets into what users run.
+//! Installs the C compiler of the end-to-end tests into `target/tools`: `zig cc` out of the Python package
+//! `ziglang`, which compiles for every CPU without anything else. Nothing of it gets into what users run.
 
 use std::fs;
 use std::path::Path;

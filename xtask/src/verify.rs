@@ -1,5 +1,5 @@
-//! What a committed launcher or broker must be, checked against the file's bytes: the guard against a compiler, linker or
-//! person that slips something in.
+//! What a committed launcher or broker must be, checked against the file's bytes: the guard against a
+//! compiler, linker or person that slips something in.
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
@@ -14,8 +14,8 @@ use object::{Object as _, ObjectSegment as _};
 use std::fs;
 use std::path::Path;
 
-/// The most bytes that a program may have. Each launcher is stored uncompressed in every bundle, since the stub cuts it out with
-/// `dd`; a broker is compressed.
+/// The most bytes that a program may have. Each launcher is stored uncompressed in every bundle, since the
+/// stub cuts it out with `dd`; a broker is compressed.
 const fn budget(program: Program) -> usize {
     match program {
         Program::Launcher => 96 * 1024,
@@ -34,8 +34,8 @@ const NO_MACHINE_PATH: &[u8] = b"/root/proc/";
 /// What the ELF header of a host's programs says beyond the table of CPUs.
 struct Machine {
     host: Arch,
-    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`, loongarch64
-    /// object ABI 1 lp64d.
+    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`,
+    /// loongarch64 object ABI 1 lp64d.
     flags: u32,
     /// Bytes: the largest page of this CPU's kernels, to which every segment is aligned.
     page: u64,
@@ -59,7 +59,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The file up to the last byte that the kernel loads: the linker leaves names of sections behind it that are not there.
+/// The file up to the last byte that the kernel loads: the linker leaves names of sections behind it that are
+/// not there.
 pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
     let file = object::File::parse(linked)?;
     let ends = file.segments().map(|segment| segment.file_range()).map(|(start, length)| start + length);
@@ -67,7 +68,8 @@ pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
     Ok(linked.get(..end).context("it is cut off")?.to_vec())
 }
 
-/// Exactly the eight launchers and the eight brokers, each as its list says and within the rules; how many there are.
+/// Exactly the eight launchers and the eight brokers, each as its list says and within the rules; how many
+/// there are.
 fn check_directory(directory: &Path) -> Result<usize> {
     let names = |program: Program| Arch::HOSTS.map(|host| program.file_name(host));
     let wanted = Program::ALL.map(names).concat();

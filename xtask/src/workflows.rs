@@ -1,4 +1,5 @@
-//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and name the pinned compiler and actions by commit.
+//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and name the pinned compiler
+//! and actions by commit.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +46,8 @@ pub(crate) fn pinned_channel(toolchain: &str) -> Option<&str> {
     line.strip_suffix('"')
 }
 
-/// Lines, with their numbers, that name an action by something that can move, or another compiler than the pinned one.
+/// Lines, with their numbers, that name an action by something that can move, or another compiler than the
+/// pinned one.
 fn faults(text: &str, pinned: &str) -> Vec<(usize, &'static str)> {
     let lines = (1..).zip(text.lines().map(str::trim));
     let fault = |line: &str| {

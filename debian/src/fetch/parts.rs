@@ -1,4 +1,4 @@
-//! Parts of a remote file, read one after another. Nothing is verified here: the reader of the parts does that.
+//! Parts of a remote file, read one after another. Not verified here: that is up to the caller.
 
 use std::fs::File;
 use std::ops::Range;
@@ -17,13 +17,13 @@ pub struct Parts<'f> {
 }
 
 impl Parts<'_> {
-    /// Where they are read from.
+    /// The URL or path of the file.
     pub fn url(&self) -> &str {
         self.url
     }
 
-    /// The bytes of `range`: exactly that many, else an error. `RangesIgnored` when the server sends whole files only.
-    /// Nothing is verified here.
+    /// The bytes of `range`: exactly that many, else an error. `RangesIgnored` when the server sends whole
+    /// files only. Nothing is verified here.
     pub fn fetch(&self, range: Range<u64>) -> Result<Vec<u8>, FetchError> {
         let Self { fetcher, running, .. } = self;
         let url = self.url;
@@ -58,7 +58,7 @@ impl Parts<'_> {
 }
 
 impl Fetcher<'_> {
-    /// Reads parts of `url`, reported as one transfer; nobody knows before how many bytes they come to.
+    /// Reads parts of `url`, reported as one transfer of unknown length.
     pub fn parts<'f>(&'f self, url: &'f str) -> Parts<'f> {
         let running = Running::begin(self.progress, url.rsplit('/').next().unwrap_or(url), None);
         Parts { fetcher: self, url, running }

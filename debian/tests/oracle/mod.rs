@@ -1,5 +1,6 @@
-//! `gpgv` as an oracle: what it finds in a document, by what it reports on its status channel (`doc/DETAILS` in `GnuPG`).
-//! Its exit status is not used: it also fails where a second signature is by a key that is not known.
+//! `gpgv` as an oracle: what it finds in a document, by what it reports on its status channel (`doc/DETAILS`
+//! in `GnuPG`). Its exit status is not used: it also fails where a second signature is by a key that is not
+//! known.
 
 use std::fs;
 use std::process::{Command, Stdio};

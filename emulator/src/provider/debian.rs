@@ -1,7 +1,7 @@
-//! A Debian archive as the source of emulators. First the pinned package: its program is believed for the pinned
-//! digest alone, so no index is asked and a few ranged reads are enough. Where every mirror says that the pinned
+//! A Debian archive as a source of emulators. First the pinned package: its program is trusted by the pinned
+//! digest alone, so it needs no index, and a few ranged reads are enough. If a mirror says that the pinned
 //! package is gone, the signed index of its suite decides, and the whole package is fetched and checked.
-//! Refuses a pinned program whose digest is another one, whatever an index might say.
+//! Refuses a pinned program with another digest, whatever an index says.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ use crate::options::{Options, Remark};
 use crate::qemu_version::upstream;
 use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
 
-/// The largest program that is taken from an unpinned package, in bytes. QEMU's have up to 30 MB.
+/// The largest accepted program of an unpinned package, in bytes. QEMU's have up to 30 MB.
 const MAX_PROGRAM: u64 = 256 << 20;
 
 /// A program's bytes, and how many were transferred for them.
@@ -28,7 +28,7 @@ struct Fetched {
     transferred: u64,
 }
 
-/// What came of asking for the pinned package.
+/// The result of asking for the pinned package.
 enum Pinned {
     Here(Fetched),
     Failed { failures: Vec<Failure>, gone: bool },
@@ -70,7 +70,8 @@ pub(super) fn obtain(
     }
 }
 
-/// A local mirror is read without network too: what it was refused for must not be hidden behind `Offline`.
+/// A local mirror works without network too: the reason why it was refused must not be hidden behind
+/// `Offline`.
 fn failed(key: EmulatorKey, failures: Vec<Failure>) -> EmulatorError {
     let offline =
         |failure: &Failure| matches!(&failure.source, FailureCause::Archive(error) if is_offline(error));
@@ -92,8 +93,8 @@ fn is_offline(error: &ArchiveError) -> bool {
     }
 }
 
-/// Asks each mirror for the pinned program. `gone` when one of them no longer has the package and none gave bytes
-/// that are not the pinned ones.
+/// Asks each mirror for the pinned program. `gone` if one of them no longer has the package and none sent
+/// bytes that differ from the pinned ones.
 fn pinned(
     wanted: &Wanted<'_>,
     package: &WantedPackage<'_>,
@@ -119,7 +120,7 @@ fn pinned(
     Pinned::Failed { failures, gone: gone && !forged }
 }
 
-/// The pinned program from one mirror: in parts, or else out of the whole package.
+/// The pinned program from one mirror: by ranged reads, or else from the whole package.
 fn pinned_at(
     fetcher: &Fetcher<'_>,
     url: &str,
@@ -152,7 +153,7 @@ fn pinned_at(
     Err(ArchiveError::Member(RangedError::Mismatch { location, member, expected, computed }))
 }
 
-/// A program that the suite's index led to.
+/// A program found through the suite's index.
 struct Found {
     fetched: Fetched,
     package: Package,
@@ -243,7 +244,7 @@ fn cache(options: &Options<'_>) -> PathBuf {
     options.store.root().join("archives")
 }
 
-/// The whole package with this digest, where `debian` keeps it too.
+/// The path of the whole package with this digest; the same as in crate `debian`.
 fn archive_debs(options: &Options<'_>, sha256: &str) -> PathBuf {
     cache(options).join("debs").join(format!("{sha256}.deb"))
 }

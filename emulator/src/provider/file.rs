@@ -1,5 +1,5 @@
-//! A file that the user gives for a host. It is used where it lies. Refuses what is no static program for the host;
-//! whether it emulates the target is the user's word.
+//! The user's own file for a pair, used in place. Refuses files that are not static programs for the host;
+//! whether it emulates the target is up to the user.
 
 use std::path::Path;
 

@@ -1,12 +1,13 @@
-//! An emulator of the user's own, from `emulators.toml`. It is used where it lies.
+//! An emulator of the user's own, from `emulators.toml`, used in place.
 
 use crate::error::EmulatorError;
 use crate::options::Options;
 use crate::record::Emulator;
 use crate::translators::Own;
 
-/// The program of `own`, checked. Where only locked emulators are allowed, the lock must have its digest, or its row must
-/// pin it in a file that the user `named`: a pin in a file that was merely found binds nobody but this machine.
+/// The program of `own`, checked. Where only locked emulators are allowed, the lock must have its digest, or
+/// its row must pin it in a file that the user `named`: a pin in a file that was merely found binds nobody
+/// but this machine.
 pub fn obtain_own(own: &Own, options: &Options<'_>, named: bool) -> Result<Emulator, EmulatorError> {
     let found = own.emulator()?;
     let locked = options.lock.and_then(|lock| lock.find(own.key));

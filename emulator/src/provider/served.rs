@@ -1,5 +1,5 @@
-//! A directory or an HTTP server in the store's layout: a copy of a store, as `unibin emulator export` makes one. A directory's
-//! records are believed as the user believes the directory; a server's programs must be those that are locked or pinned.
+//! A directory or an HTTP server in the store's layout, as `unibin emulator export` makes it. A directory's
+//! records are trusted, since the user chose the directory; a server's programs must be locked or pinned.
 //! Either way each program is checked against its digest and copied into the store.
 
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use crate::options::{Options, Remark};
 use crate::record::{Emulator, Record};
 use crate::store::{StoreError, blob_path, record_path};
 
-/// The longest record that is read, in bytes.
+/// The largest record that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
 pub(super) fn obtain(
@@ -65,7 +65,7 @@ pub(super) fn obtain(
     let mut program = File::open(&dest).map_err(unreadable)?;
     let describe = |_| record.clone();
     let added = options.store.add(key, &mut program, Some(record.digest), &describe);
-    // It is in the store now, or it is of no use.
+    // It is in the store now, or useless.
     fs::remove_file(&dest).map_err(unreadable)?;
     let added = added?;
     if is_server {

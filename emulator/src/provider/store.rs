@@ -1,5 +1,5 @@
-//! The store as a provider: what is there, unless it is damaged, another one is locked, or the catalogue has moved on
-//! since it was fetched.
+//! The store as a source: its emulator, unless it is damaged, another one is locked, or the catalogue has
+//! changed since it was fetched.
 
 use bundle::{Digest, EmulatorKey};
 
@@ -25,7 +25,7 @@ pub(super) fn obtain(
     if let Some(emulator) = &found
         && is_wanted(&emulator.record, wanted)
     {
-        // What is said of the same bytes must not depend on which `unibin` fetched them.
+        // The record of the same bytes must not depend on which `unibin` fetched them.
         let same = wanted.filter(|wanted| wanted.sha256 == emulator.record.digest);
         let known = same.and_then(|wanted| Some(wanted.record(wanted.package.as_ref()?)));
         return Ok(found.map(|found| match known {
@@ -49,8 +49,8 @@ pub(super) fn obtain(
     Ok(None)
 }
 
-/// Whether a fetch today would ask for the same thing. What the user put there is never outdated, but may be another one
-/// than is locked.
+/// Whether a fetch today would want the same program. The user's own file is never outdated, but may differ
+/// from the locked one.
 fn is_wanted(record: &Record, wanted: Option<&Wanted<'_>>) -> bool {
     let same = |pin: Digest| pin == record.digest;
     match wanted {

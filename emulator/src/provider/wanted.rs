@@ -1,4 +1,5 @@
-//! What exactly is asked for: the catalogue's pin for a pair, or what the lock file has in its place.
+//! The exact program that is wanted for a pair: the catalogue's pin, or the lock file's entry, which takes
+//! precedence.
 
 use bundle::{Digest, EmulatorKey};
 
@@ -7,7 +8,7 @@ use crate::error::EmulatorError;
 use crate::lock::Locked;
 use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
 
-/// One program, by its digest, and where a Debian archive has it.
+/// One program, by its digest, and its package in a Debian archive.
 pub(crate) struct Wanted<'a> {
     pub(crate) translator: &'a str,
     pub(crate) version: &'a str,
@@ -16,9 +17,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) size: u64,
     pub(crate) sha256: Digest,
     pub(crate) package: Option<WantedPackage<'a>>,
-    /// Whether the lock file says so: then nothing else will do.
+    /// Whether it comes from the lock file: then nothing else is accepted.
     pub(crate) locked: bool,
-    /// What to look for in a signed index where the pinned package is gone. None for what is locked.
+    /// What to look for in a signed index if the pinned package is gone; `None` for locked programs.
     pub(crate) fallback: Option<(&'a Row, &'a Member)>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The record of the program when it comes out of its package.
+    /// The record of the program from its package.
     pub(crate) fn record(&self, package: &WantedPackage<'_>) -> Record {
         Record {
             digest: self.sha256,
@@ -96,7 +97,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// `emulator`, unless something else is locked.
+    /// `emulator`, unless another one is locked.
     pub(crate) fn agree(locked: Option<&Self>, emulator: Emulator) -> Result<Emulator, EmulatorError> {
         match locked {
             Some(locked) if locked.locked && locked.sha256 != emulator.record.digest => {

@@ -1,6 +1,6 @@
-//! What the packer made of a program, kept by the program's digest, the compressor and its level, because level 19
-//! takes seconds for each program. A file is the zstd frame, then one skippable frame (RFC 8878, 3.1.2) that holds
-//! the frame's SHA-256, so that a damaged file is noticed here and `zstd -d` still reads it.
+//! Compressed programs, by the program's digest, the compressor and its level, because level 19 takes seconds
+//! for each program. A file is the zstd frame and one skippable frame (RFC 8878, 3.1.2) with the frame's
+//! SHA-256, so that damage is detected and `zstd -d` can still read the file.
 
 use std::fs;
 use std::io;
@@ -16,9 +16,9 @@ const SKIPPABLE: [u8; 8] = [0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
 const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
 
 impl Store {
-    /// The frame that `compressor` made of the program `digest` at `level`. `compressor` is part of a file's name and
-    /// says all but the level that decides about a frame's bytes, so that a bundle never depends on what was kept. A
-    /// damaged frame is removed and counts as missing.
+    /// The frame that `compressor` made from the program `digest` at `level`. `compressor` is part of the
+    /// file's name, and identifies everything else that affects a frame's bytes, so that a bundle never
+    /// depends on what the store has. A damaged frame is removed and counts as missing.
     pub fn compressed(
         &self,
         digest: Digest,
@@ -43,7 +43,7 @@ impl Store {
         Ok(Some(bytes))
     }
 
-    /// Keeps `frame`, which `compressor` made of the program `digest` at `level`.
+    /// Keeps `frame`, which `compressor` made from the program `digest` at `level`.
     pub fn put_compressed(
         &self,
         digest: Digest,

@@ -1,4 +1,4 @@
-//! What can be wrong with a store, each case with the file it is about.
+//! The errors of a store, each with the file that it is about.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use bundle::{Digest, EmulatorKey};
 
 use crate::elf_check::ElfFault;
 
-/// A store that cannot be used, or a program that it does not take.
+/// An error of the store, or a program that it refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Neither `UNIBIN_STORE`, `XDG_DATA_HOME` nor `HOME` names a directory.
+    /// None of `UNIBIN_STORE`, `XDG_DATA_HOME` and `HOME` names a directory.
     #[error("no directory for the emulator store: none of `UNIBIN_STORE`, `XDG_DATA_HOME` and `HOME` is set")]
     NoRoot,
     /// The store's path is a file.
@@ -52,7 +52,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A program's bytes are not the ones that were stored. [`Store::get`](super::Store::get) has removed it.
@@ -73,7 +73,7 @@ pub enum StoreError {
     BadRecord {
         /// The record.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
     /// A program that is not the expected one.
@@ -81,25 +81,25 @@ pub enum StoreError {
         "the emulator {key} is not the one that was expected\n  expected sha256 {expected}\n  computed sha256 {computed}"
     )]
     Unexpected {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
         /// The pinned digest.
         expected: Digest,
-        /// The digest of what came.
+        /// The digest of the program.
         computed: Digest,
     },
-    /// A program that cannot serve on the host.
+    /// A program that cannot run on the host.
     #[error("this file cannot be the emulator {key}: {fault}")]
     Refused {
-        /// The pair.
+        /// The host and target.
         key: EmulatorKey,
-        /// Why not.
+        /// The reason.
         fault: ElfFault,
     },
 }
 
 impl StoreError {
-    /// What would have worked.
+    /// A hint for the user: what would work instead.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoRoot => "set `UNIBIN_STORE` to a directory".into(),

@@ -1,4 +1,5 @@
-//! What the tests of this crate share: a machine's own mirrors, a watcher that remembers, a server that lacks files.
+//! What the tests of this crate share: a machine's own mirrors, a watcher that remembers, a server that lacks
+//! files.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::print_stdout, reason = "the tests print how many bytes were fetched")]
 
@@ -25,7 +26,8 @@ pub(crate) fn only(base: &str) -> MirrorSources {
     MirrorSources { arguments: vec![base.into()], environment: Vec::new(), apt_root: None, snapshot: false }
 }
 
-/// A directory that outlives the tests' run, so that whole packages are fetched once; the name tells tests apart.
+/// A directory that outlives the tests' run, so that whole packages are fetched once; the name tells tests
+/// apart.
 pub(crate) fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&path).expect("a directory for the test");
@@ -63,8 +65,8 @@ pub(crate) fn offline<'a>(catalogue: &'a Catalogue, store: &'a Store, watch: &'a
     options
 }
 
-/// A mirror on 127.0.0.1 that has no file whose path contains `gone`, and fetches nothing itself: it redirects every
-/// other request to `base`.
+/// A mirror on 127.0.0.1 that has no file whose path contains `gone`, and fetches nothing itself: it
+/// redirects every other request to `base`.
 pub(crate) struct Mirror {
     pub(crate) base: String,
     pub(crate) asked: Arc<AtomicUsize>,

@@ -1,7 +1,9 @@
-//! The second way: a `binfmt_misc` of the app's own, in a user namespace. The kernel then starts the emulator itself for every
-//! execve, and no process of ours is needed beside the app. It takes Linux 6.7 and unprivileged user namespaces.
+//! The second way: a `binfmt_misc` of the app's own, in a user namespace. The kernel then starts the emulator
+//! itself for every execve, and no process of ours is needed beside the app. It takes Linux 6.7 and
+//! unprivileged user namespaces.
 //!
-//! The price: in a user namespace with one user, files of all others seem to belong to `nobody`, and set-user-ID bits have no effect.
+//! The price: in a user namespace with one user, files of all others seem to belong to `nobody`, and
+//! set-user-ID bits have no effect.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -15,13 +17,14 @@ use crate::sys::{self, At, Errno, OFlags};
 
 /// Where it is usually mounted; this directory need not be made.
 const USUAL: &CStr = c"/proc/sys/fs/binfmt_misc";
-/// The name of a directory beside the emulator, where the usual one is missing: a kernel without the module loaded has none.
+/// The name of a directory beside the emulator, where the usual one is missing: a kernel without the module
+/// loaded has none.
 const BESIDE: &[u8] = b"/binfmt_misc";
 
-/// What the handlers are registered with, as Debian's are:
-/// `F`: the emulator is opened now, so that it is found whatever root a program has.
-/// `P`: a program's `argv[0]` is kept. `O`: the program is opened by the kernel, so that it need not be readable.
-/// Not `C`: a program's set-user-ID bits would go to the emulator, and count for nothing in a user namespace anyway.
+/// What the handlers are registered with, as Debian's are: `F`: the emulator is opened now, so that it is
+/// found whatever root a program has. `P`: a program's `argv[0]` is kept. `O`: the program is opened by the
+/// kernel, so that it need not be readable. Not `C`: a program's set-user-ID bits would go to the emulator,
+/// and count for nothing in a user namespace anyway.
 const FLAGS: &[u8] = b"FPO";
 
 /// What can fail, by the number of the step. The first stands for everything that the parent does.
@@ -36,8 +39,8 @@ const STEPS: [&str; 8] = [
     "the working directory: {}",
 ];
 
-/// Enters a user namespace in which the kernel starts `emulators` for programs of their targets. Where that fails, this process is as
-/// it was.
+/// Enters a user namespace in which the kernel starts `emulators` for programs of their targets. Where that
+/// fails, this process is as it was.
 pub fn enter(emulators: &[(Arch, &CStr)], log: Log) -> Result<(), Error> {
     let failed = |(step, errno): (u8, Errno)| {
         let step = STEPS.get(usize::from(step)).or(STEPS.first()).copied().unwrap_or_default();
@@ -127,7 +130,8 @@ fn escaped(bytes: &[u8]) -> &'static [u8] {
     escaped.leak()
 }
 
-/// Options of QEMU that it takes from the environment too: the kernel hands an emulator no arguments but the program's.
+/// Options of QEMU that it takes from the environment too: the kernel hands an emulator no arguments but the
+/// program's.
 const VARIABLES: [(&[u8], &[u8]); 7] = [
     (b"-L", b"QEMU_LD_PREFIX="),
     (b"-cpu", b"QEMU_CPU="),
@@ -138,8 +142,9 @@ const VARIABLES: [(&[u8], &[u8]); 7] = [
     (b"-U", b"QEMU_UNSET_ENV="),
 ];
 
-/// Arguments that become variables, where there is one for them; the others are left out, since the kernel gives an emulator only the
-/// program and its arguments. What rules change in the environment is none of them: all emulators get the app's.
+/// Arguments that become variables, where there is one for them; the others are left out, since the kernel
+/// gives an emulator only the program and its arguments. What rules change in the environment is none of
+/// them: all emulators get the app's.
 #[derive(Default)]
 struct AsVariables {
     variables: Vec<&'static CStr>,

@@ -1,5 +1,6 @@
-//! The broker: a process that traces the app and all its descendants. Each of them stops at execve until the broker has looked at the
-//! call. The broker ends with the last of them. If it is killed they go on, but every later execve fails with `ENOSYS`.
+//! The broker: a process that traces the app and all its descendants. Each of them stops at execve until the
+//! broker has looked at the call. The broker ends with the last of them. If it is killed they go on, but
+//! every later execve fails with `ENOSYS`.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;

@@ -1,5 +1,5 @@
-//! Which way of attending to children works on this machine: found by trying, remembered until the next boot, tried again when
-//! it fails. A way that fails leaves no trace.
+//! Which way of attending to children works on this machine: found by trying, remembered until the next boot,
+//! tried again when it fails. A way that fails leaves no trace.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -46,7 +46,8 @@ impl Way {
     }
 }
 
-/// Attends to the programs that the app will start, unless `UNIBIN_CHILDREN` or this machine forbids it. The app runs in any case.
+/// Attends to the programs that the app will start, unless `UNIBIN_CHILDREN` or this machine forbids it. The
+/// app runs in any case.
 pub fn attend<'a>(
     run: &Run<'a>,
     cache: &Cache,
@@ -95,7 +96,8 @@ pub fn attend<'a>(
         "children: none: unless others attend to it, a program that the app starts gets `Exec format error`",
         &[],
     );
-    // A bundle that brings other programs may well start them. It warns once per boot; where that cannot be remembered, never.
+    // A bundle that brings other programs may well start them. It warns once per boot; where that cannot be
+    // remembered, never.
     let may_matter = !attended.programs.is_empty() && run.controls.children == Children::Auto;
     if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
         let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());
@@ -143,8 +145,9 @@ fn by_binfmt<'a>(
     Ok(variables)
 }
 
-/// The tree's directories that hold more programs than the one that is being started, so that what is started by its name alone is the
-/// tree's before it is the host's. No symbolic links: what they lead to is among them, or not the tree's.
+/// The tree's directories that hold more programs than the one that is being started, so that what is started
+/// by its name alone is the tree's before it is the host's. No symbolic links: what they lead to is among
+/// them, or not the tree's.
 fn programs(run: &Run<'_>, tree: &[u8]) -> &'static [u8] {
     // In `PATH` no colon can be part of a directory's name.
     if has(tree, b':') {

@@ -1,5 +1,5 @@
-//! The emulators that a program of the app may need, one for each target of the bundle that has one for this host, unpacked before
-//! the app starts.
+//! The emulators that a program of the app may need, one for each target of the bundle that has one for this
+//! host, unpacked before the app starts.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -15,7 +15,8 @@ use crate::route::HOST;
 use crate::sys::{self, At, Follow, Stat};
 use crate::unpack;
 
-/// How many names of programs are kept; more programs than this in one run show the emulator's name instead of theirs.
+/// How many names of programs are kept; more programs than this in one run show the emulator's name instead
+/// of theirs.
 const NAMES: usize = 256;
 
 /// One that is ready to be executed.

@@ -1,5 +1,6 @@
-//! One execve of a traced thread: which file it would execute, and how the call is changed so that an emulator runs it. Calls that the
-//! host's kernel handles by itself are left alone; where something cannot be found out, the kernel gets the call as it is and refuses it.
+//! One execve of a traced thread: which file it would execute, and how the call is changed so that an
+//! emulator runs it. Calls that the host's kernel handles by itself are left alone; where something cannot be
+//! found out, the kernel gets the call as it is and refuses it.
 
 use alloc::vec::Vec;
 
@@ -17,11 +18,13 @@ use crate::sys::{self, At, Follow};
 
 /// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
 const DEPTH: u32 = 5;
-/// What a thread may keep below its stack's end (the `ELFv2` ABI of ppc64le, the largest of all: 288 bytes), with room to spare.
+/// What a thread may keep below its stack's end (the `ELFv2` ABI of ppc64le, the largest of all: 288 bytes),
+/// with room to spare.
 const RED_ZONE: u64 = 512;
 /// More than execve(2) takes as one string (`MAX_ARG_STRLEN`).
 const STRING_MAX: usize = 128 * 1024 + 1;
-/// The kernel refuses longer lists by their size (`_STK_LIM / 4 * 3` at most, with two bytes for each string).
+/// The kernel refuses longer lists by their size (`_STK_LIM / 4 * 3` at most, with two bytes for each
+/// string).
 const LIST_MAX: usize = 2 * 1024 * 1024;
 /// Strings are read in pieces that do not cross a page of the smallest size.
 const PIECE: u64 = 4096;
@@ -118,7 +121,8 @@ enum Choice {
 }
 
 impl<'a> Attendant<'a> {
-    /// For an app whose tree lies at `tree`, and over the host's files at `overlay`: at the same place, or not at all.
+    /// For an app whose tree lies at `tree`, and over the host's files at `overlay`: at the same place, or
+    /// not at all.
     pub fn new(
         emulators: Vec<Emulator<'a>>,
         tree: &'a [u8],
@@ -142,7 +146,8 @@ impl<'a> Attendant<'a> {
         }
     }
 
-    /// Changes the call that `thread` is stopped at where it has to be. Its registers before, if it has been changed.
+    /// Changes the call that `thread` is stopped at where it has to be. Its registers before, if it has been
+    /// changed.
     pub fn attend(&mut self, thread: Thread) -> Option<Registers> {
         let before = thread.registers().ok()?;
         let call = thread.exec_call(&before)?;
@@ -184,7 +189,8 @@ impl<'a> Attendant<'a> {
         Some(before)
     }
 
-    /// Finds the file that will run, through scripts to their interpreters. `None` when the call is one of our own.
+    /// Finds the file that will run, through scripts to their interpreters. `None` when the call is one of
+    /// our own.
     fn choose(&mut self, call: &ExecCall) -> Option<Choice> {
         let Self { place, head, list, .. } = self;
         place.find(self.overlay, call.dir, &self.path, call.flags)?;

@@ -1,5 +1,6 @@
-//! The launcher becomes the broker, where the bundle has one for this host. When that fails the app runs all the same, without
-//! programs of other CPUs; only a log says so, since a directory from which nothing can be executed is followed by the next one.
+//! The launcher becomes the broker, where the bundle has one for this host. When that fails the app runs all
+//! the same, without programs of other CPUs; only a log says so, since a directory from which nothing can be
+//! executed is followed by the next one.
 
 use alloc::vec::Vec;
 
@@ -20,7 +21,8 @@ use crate::start::Start;
 use crate::sys;
 use crate::unpack;
 
-/// Becomes the broker that attends to the programs that the app starts. Returns where there is none, or it cannot be executed.
+/// Becomes the broker that attends to the programs that the app starts. Returns where there is none, or it
+/// cannot be executed.
 pub fn become_broker(run: &Run<'_>, cache: &Cache) {
     let Some(broker) = run.manifest.broker(HOST) else { return };
     // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.

@@ -1,8 +1,8 @@
-//! Programs that the app starts. The host's kernel refuses programs of the app's CPU, unless their execve is turned into one of the
-//! emulator.
+//! Programs that the app starts. The host's kernel refuses programs of the app's CPU, unless their execve is
+//! turned into one of the emulator.
 //!
-//! The launcher does not do that itself: it executes the bundle's broker for this host. The broker is the same program compiled with
-//! all of this; it chooses the same route and starts the app.
+//! The launcher does not do that itself: it executes the bundle's broker for this host. The broker is the
+//! same program compiled with all of this; it chooses the same route and starts the app.
 
 #[cfg(feature = "children")]
 pub mod binfmt;

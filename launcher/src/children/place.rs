@@ -1,5 +1,5 @@
-//! Where the file of an execve lies, as the thread that calls it sees it: from its working directory, its root and its descriptors;
-//! and the tree's file where the tree has one of that path.
+//! Where the file of an execve lies, as the thread that calls it sees it: from its working directory, its
+//! root and its descriptors; and the tree's file where the tree has one of that path.
 
 use bundle::PATH_MAX;
 

@@ -1,4 +1,5 @@
-//! What a file is to an execve: a program of some CPU, a script with its interpreter, or something that is the kernel's business.
+//! What a file is to an execve: a program of some CPU, a script with its interpreter, or something that is
+//! the kernel's business.
 
 use core::ops::Range;
 
@@ -33,7 +34,8 @@ impl Head {
         Self { bytes: [0; LINE], length: 0 }
     }
 
-    /// Reads a file that may be executed; one that may not, or is being written, is left to the kernel, which will say so.
+    /// Reads a file that may be executed; one that may not, or is being written, is left to the kernel, which
+    /// will say so.
     pub fn read(&mut self, path: &Scratch) -> Program {
         self.length = 0;
         let may_execute = sys::faccessat(At::CWD, path.c_str(), Access::Execute).is_ok();
@@ -69,8 +71,9 @@ impl Head {
         }
     }
 
-    /// The kernel's rules (`load_script` of `fs/binfmt_script.c`): blanks around the interpreter are skipped, what follows
-    /// is one argument, and a line that does not end must not be cut within the interpreter's name.
+    /// The kernel's rules (`load_script` of `fs/binfmt_script.c`): blanks around the interpreter are skipped,
+    /// what follows is one argument, and a line that does not end must not be cut within the interpreter's
+    /// name.
     fn script(&self) -> Program {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let bytes = self.get(0..self.length);

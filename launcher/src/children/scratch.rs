@@ -1,5 +1,5 @@
-//! Buffers that are used again for each call. The allocator never frees, and a broker may live for months, so that it must not
-//! allocate for a call.
+//! Buffers that are used again for each call. The allocator never frees, and a broker may live for months, so
+//! that it must not allocate for a call.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;

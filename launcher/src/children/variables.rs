@@ -1,5 +1,5 @@
-//! The environment on the way between worlds: the app has the variables that its bundle set, programs of the host have the
-//! host's, and each emulator those that its own rules make.
+//! The environment on the way between worlds: the app has the variables that its bundle set, programs of the
+//! host have the host's, and each emulator those that its own rules make.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -41,7 +41,8 @@ impl<'a> Difference<'a> {
 /// All that differs.
 pub struct Variables<'a> {
     all: Vec<Difference<'a>>,
-    /// The tree's directories as they stand in the app's `PATH`, wherever the app has moved them; may be empty.
+    /// The tree's directories as they stand in the app's `PATH`, wherever the app has moved them; may be
+    /// empty.
     programs: &'a [u8],
 }
 
@@ -63,8 +64,8 @@ fn name_of(variable: &[u8]) -> &[u8] {
 }
 
 impl<'a> Variables<'a> {
-    /// Compares what the bundle was started with and what the app is started with by each emulator. `programs` are the tree's
-    /// directories that come first in the app's `PATH`.
+    /// Compares what the bundle was started with and what the app is started with by each emulator.
+    /// `programs` are the tree's directories that come first in the app's `PATH`.
     pub fn compare(host: &[&'a CStr], emulators: &[Vec<&'a CStr>], programs: &'a [u8]) -> Self {
         let worlds = || core::iter::once(host).chain(emulators.iter().map(Vec::as_slice));
         let mut all: Vec<Difference<'a>> = Vec::new();
@@ -83,7 +84,8 @@ impl<'a> Variables<'a> {
         Self { all, programs }
     }
 
-    /// What becomes of a string: one that the program has changed itself stays as it is, but for the tree's directories in `PATH`.
+    /// What becomes of a string: one that the program has changed itself stays as it is, but for the tree's
+    /// directories in `PATH`.
     pub fn fate(&self, variable: &[u8], from: World, to: World) -> Fate<'a> {
         match self.all.iter().find(|difference| difference.of(from) == Some(variable)) {
             None if to == World::Host && name_of(variable) == b"PATH" => {
@@ -116,7 +118,8 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// The strings that a world has and the other one has not, unless `has` says that there is one of that name.
+    /// The strings that a world has and the other one has not, unless `has` says that there is one of that
+    /// name.
     pub fn missing(
         &self,
         from: World,

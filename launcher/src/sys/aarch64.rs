@@ -8,8 +8,9 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// Where a stopped thread's call stands: of a 64-bit program (arch/arm64/include/uapi/asm/ptrace.h, `user_pt_regs`), and of
-/// a 32-bit one. The kernel reads the arguments from there after the stop (arch/arm64/kernel/syscall.c).
+/// Where a stopped thread's call stands: of a 64-bit program (arch/arm64/include/uapi/asm/ptrace.h,
+/// `user_pt_regs`), and of a 32-bit one. The kernel reads the arguments from there after the stop
+/// (arch/arm64/kernel/syscall.c).
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {

@@ -13,9 +13,9 @@ pub fn pipe() -> Result<(Fd, Fd), Errno> {
     Ok((Fd::own(ends[0] as usize), Fd::own(ends[1] as usize)))
 }
 
-/// Starts `work` in a process that is neither our child nor our parent, has a session of its own, takes no signal but
-/// SIGKILL, stands in the root and has nothing open but `kept`. Who adopts orphans himself (process 1, a subreaper) has it as
-/// a child, which he sees only when he waits for children of every kind.
+/// Starts `work` in a process that is neither our child nor our parent, has a session of its own, takes no
+/// signal but SIGKILL, stands in the root and has nothing open but `kept`. Who adopts orphans himself
+/// (process 1, a subreaper) has it as a child, which he sees only when he waits for children of every kind.
 pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     let adopts = super::getpid() == 1 || is_subreaper();
     let callers_mask = block_signals(u64::MAX);

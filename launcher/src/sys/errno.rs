@@ -40,7 +40,8 @@ macro_rules! errnos {
 
             const CODES: &'static [u16] = &[$(raw::$name as u16),*];
             const NAMES: &'static [u8] = concat!($(stringify!($name), "\n"),*).as_bytes();
-            // One string and not one for each number: pointers to them would take more room than the code that looks.
+            // One string and not one for each number: pointers to them would take more room than the code
+            // that looks.
             const TEXTS: &'static [u8] = concat!($($text, "\n"),*).as_bytes();
         }
     };

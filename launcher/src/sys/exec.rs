@@ -85,8 +85,8 @@ pub fn execve(path: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
     failure(unsafe { call(raw::__NR_execve, arguments) })
 }
 
-/// Becomes the program that `file` is. Returns only on failure. Linux 3.19. A file in memory must have been kept
-/// across exec if it is a script.
+/// Becomes the program that `file` is. Returns only on failure. Linux 3.19. A file in memory must have been
+/// kept across exec if it is a script.
 pub fn execveat(file: &Fd, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
     let path = c"".as_ptr() as usize;
     let arguments = [file.argument(), path, argv.argument(), envp.argument(), raw::AT_EMPTY_PATH as usize];
@@ -94,9 +94,9 @@ pub fn execveat(file: &Fd, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
     failure(unsafe { call(raw::__NR_execveat, arguments) })
 }
 
-/// Executes a program in a child whose standard streams lead nowhere, waits for it, and gives its status as wait(2) does:
-/// 0 when it ended with code 0. [`NOT_EXECUTED`] when it did not start. `ECHILD` when the caller's caller ignores its
-/// children.
+/// Executes a program in a child whose standard streams lead nowhere, waits for it, and gives its status as
+/// wait(2) does: 0 when it ended with code 0. [`NOT_EXECUTED`] when it did not start. `ECHILD` when the
+/// caller's caller ignores its children.
 pub fn ending(path: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Result<u32, Errno> {
     // No signal at its end, so that the program that we become has none waiting.
     let Some(pid) = fork()? else {

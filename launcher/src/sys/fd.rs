@@ -147,7 +147,8 @@ impl Fd {
         uninterrupted(|| unsafe { call(raw::__NR_syncfs, [self.argument()]) }).map(drop)
     }
 
-    /// Locks the open file against other openers (flock(2)); the lock dies with the last copy of the descriptor.
+    /// Locks the open file against other openers (flock(2)); the lock dies with the last copy of the
+    /// descriptor.
     pub fn flock(&self, lock: Lock) -> Result<(), Errno> {
         let operation = match lock {
             Lock::Exclusive => raw::LOCK_EX,
@@ -160,8 +161,9 @@ impl Fd {
         uninterrupted(|| unsafe { call(raw::__NR_flock, [self.argument(), operation as usize]) }).map(drop)
     }
 
-    /// Whether somebody has the file open for writing: execve(2) is refused then (`ETXTBSY`). Only of files of our user can this be
-    /// asked, by a lease that such a writer stands in the way of (fcntl(2), `F_SETLEASE`).
+    /// Whether somebody has the file open for writing: execve(2) is refused then (`ETXTBSY`). Only of files
+    /// of our user can this be asked, by a lease that such a writer stands in the way of (fcntl(2),
+    /// `F_SETLEASE`).
     #[cfg(feature = "children")]
     pub fn is_being_written(&self) -> bool {
         let lease = |kind: u32| {
@@ -182,8 +184,8 @@ impl Fd {
         super::word::set_mtime(self.argument(), None, seconds, 0)
     }
 
-    /// A copy that stays open in a program that is executed, and is none of the three standard streams there: one that
-    /// the caller has closed must be closed for the program too.
+    /// A copy that stays open in a program that is executed, and is none of the three standard streams there:
+    /// one that the caller has closed must be closed for the program too.
     pub fn keep_across_exec(&self) -> Result<Self, Errno> {
         // SAFETY: no pointers; F_DUPFD takes the lowest number by value, and its copy has no FD_CLOEXEC.
         unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_DUPFD as usize, 3]) }.map(Self::own)
@@ -234,8 +236,8 @@ pub fn stderr_is_terminal() -> bool {
     unsafe { call(raw::__NR_ioctl, arguments) }.is_ok()
 }
 
-/// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17. It may be executed, which has to
-/// be said since Linux 6.3 (sysctl `vm.memfd_noexec`) and is unknown before.
+/// A file in memory without a name; `name` shows in `/proc/self/fd` only. Linux 3.17. It may be executed,
+/// which has to be said since Linux 6.3 (sysctl `vm.memfd_noexec`) and is unknown before.
 pub fn memfd_create(name: &CStr) -> Result<Fd, Errno> {
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.

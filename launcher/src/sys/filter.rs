@@ -1,4 +1,5 @@
-//! The filter on system calls that stops a traced thread at execve and execveat, and at nothing else (seccomp(2)).
+//! The filter on system calls that stops a traced thread at execve and execveat, and at nothing else
+//! (seccomp(2)).
 
 use super::{Errno, call, trace};
 use alloc::vec::Vec;
@@ -42,8 +43,8 @@ fn give(operand: u32) -> Instruction {
     Instruction { code: (ptrace::BPF_RET | ptrace::BPF_K) as u16, if_true: 0, if_false: 0, operand }
 }
 
-/// From here on this thread, and all that comes of it, stops for its tracer when it executes a program; without a tracer the
-/// call fails with `ENOSYS`. There is no way back.
+/// From here on this thread, and all that comes of it, stops for its tracer when it executes a program;
+/// without a tracer the call fails with `ENOSYS`. There is no way back.
 pub fn stop_at_exec() -> Result<(), Errno> {
     let mut instructions = Vec::with_capacity(24);
     instructions.push(load(ARCH));
@@ -65,7 +66,8 @@ pub fn stop_at_exec() -> Result<(), Errno> {
         // SAFETY: `program` says where how many instructions are; the kernel copies them.
         unsafe { call(raw::__NR_seccomp, arguments) }.map(drop)
     };
-    // Before Linux 5.16 a filter would slow the whole program down with a guard against speculation; the flag is of 4.17.
+    // Before Linux 5.16 a filter would slow the whole program down with a guard against speculation; the flag
+    // is of 4.17.
     let allow_speculation = 4;
     match install(allow_speculation) {
         Err(Errno::EINVAL) => install(0),

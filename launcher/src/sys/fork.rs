@@ -3,8 +3,8 @@
 use super::{Errno, call, uninterrupted};
 use linux_raw_sys::general as raw;
 
-/// A copy of this process, whose end sends no signal and shows in no wait(2) but one for "clone children". Its number;
-/// `None` in the copy.
+/// A copy of this process, whose end sends no signal and shows in no wait(2) but one for "clone children".
+/// Its number; `None` in the copy.
 pub(super) fn fork() -> Result<Option<u32>, Errno> {
     // s390x takes the stack first, and neither is given (clone(2)).
     // SAFETY: nothing is shared: the child has a copy of all memory, and no other thread runs.

@@ -1,7 +1,7 @@
 //! `i686`: number in eax, arguments in ebx ecx edx esi edi ebp, result in eax (syscall(2)).
 //!
-//! The compiler keeps esi and ebp for itself and inline assembly may not name them, so the arguments travel in
-//! memory and the registers are saved around the call. `int 0x80` works on every kernel and needs no vDSO.
+//! The compiler keeps esi and ebp for itself and inline assembly may not name them, so the arguments travel
+//! in memory and the registers are saved around the call. `int 0x80` works on every kernel and needs no vDSO.
 
 use core::arch::asm;
 

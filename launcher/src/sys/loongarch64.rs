@@ -8,8 +8,8 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// Where a stopped thread's call stands (arch/loongarch/include/uapi/asm/ptrace.h, `user_pt_regs`): the first argument in
-/// `orig_a0`, which a tracer can set.
+/// Where a stopped thread's call stands (arch/loongarch/include/uapi/asm/ptrace.h, `user_pt_regs`): the first
+/// argument in `orig_a0`, which a tracer can set.
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[Layout {
     audit: 0xc000_0102,

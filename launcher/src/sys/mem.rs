@@ -1,7 +1,7 @@
 //! The four functions that compiled code calls to copy, move, fill and compare memory (C11 7.24).
 //!
-//! compiler-builtins has them too, faster for unaligned moves and four times as long. A word at a time is enough here: what a
-//! launcher copies is unpacked once.
+//! compiler-builtins has them too, faster for unaligned moves and four times as long. A word at a time is
+//! enough here: what a launcher copies is unpacked once.
 
 use core::ffi::{c_int, c_void};
 
@@ -15,14 +15,16 @@ fn plain_loop() {
 }
 
 /// # Safety
-/// C11 7.24.2.1, but the ranges may overlap if `to` is below `from`: every word is read before it is overwritten.
+/// C11 7.24.2.1, but the ranges may overlap if `to` is below `from`: every word is read before it is
+/// overwritten.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void {
     let (bytes, source) = (to.cast::<u8>(), from.cast::<u8>());
     let mut at = 0;
     while at < length {
         plain_loop();
-        // SAFETY: `at` and, in the first case, the word at it lie within `length`, which the caller vouches for.
+        // SAFETY: `at` and, in the first case, the word at it lie within `length`, which the caller vouches
+        // for.
         unsafe {
             if length - at >= WORD {
                 let word = source.add(at).cast::<usize>().read_unaligned();

@@ -2,7 +2,8 @@
 //!
 //! The CPU files hold the instructions, `word64.rs`/`word32.rs` the calls whose arguments depend on the word
 //! size. Nothing here decides anything: no path is made up, no error is swallowed, and no call is retried
-//! except after `EINTR`. Numbers, constants and layouts come from `linux-raw-sys`, used in this directory alone.
+//! except after `EINTR`. Numbers, constants and layouts come from `linux-raw-sys`, used in this directory
+//! alone.
 #![allow(
     unsafe_code,
     reason = "the one directory that talks to the kernel; each block states why it is sound"
@@ -117,8 +118,8 @@ type Argument = core::mem::MaybeUninit<usize>;
 /// Calls the kernel with up to six arguments; what the missing ones are is left to chance.
 ///
 /// # Safety
-/// There must be as many arguments as call `number` has, each what it asks for: pointers valid for the lengths given with them, and
-/// memory that the kernel writes must be the caller's to write.
+/// There must be as many arguments as call `number` has, each what it asks for: pointers valid for the
+/// lengths given with them, and memory that the kernel writes must be the caller's to write.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "out of line it would pass an array of six words through memory")]
 unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usize, Errno> {

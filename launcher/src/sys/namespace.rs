@@ -1,4 +1,5 @@
-//! Namespaces: what a copy of this process prepares in its own, this process then enters, all of it or nothing.
+//! Namespaces: what a copy of this process prepares in its own, this process then enters, all of it or
+//! nothing.
 //!
 //! Nothing here changes the calling process but [`enter_those_of`], in its last step.
 
@@ -13,7 +14,8 @@ pub fn unshare_users() -> Result<(), Errno> {
     unshare(raw::CLONE_NEWUSER)
 }
 
-/// Mounts of this process's own. What the machine mounts later is seen, what is mounted here is seen by nobody else.
+/// Mounts of this process's own. What the machine mounts later is seen, what is mounted here is seen by
+/// nobody else.
 pub fn unshare_mounts() -> Result<(), Errno> {
     unshare(raw::CLONE_NEWNS)
 }
@@ -44,9 +46,10 @@ pub fn effective_ids() -> (u32, u32) {
     (geteuid(), group)
 }
 
-/// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands in `directory`
-/// again: entering mounts leads to their root. Where anything fails, this process is as it was; `prepare` says what failed by a
-/// number of its own, which comes back with the error, or 0 for what is done here.
+/// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands
+/// in `directory` again: entering mounts leads to their root. Where anything fails, this process is as it
+/// was; `prepare` says what failed by a number of its own, which comes back with the error, or 0 for what is
+/// done here.
 pub fn enter_those_of(
     prepare: impl FnOnce() -> Result<(), (u8, Errno)>,
     directory: &CStr,

@@ -1,5 +1,5 @@
-//! `ppc64le`: number in r0, arguments in r3 to r8, result in r3, and the summary overflow bit of cr0 says that
-//! it is an error, which is then positive (syscall(2)). ELFv2.
+//! `ppc64le`: number in r0, arguments in r3 to r8, result in r3, and the summary overflow bit of cr0 says
+//! that it is an error, which is then positive (syscall(2)). ELFv2.
 //!
 //! The kernel overwrites r0, r3 to r13 but r13 (the thread pointer), cr0, ctr and xer
 //! (Documentation/arch/powerpc/syscall64-abi.rst). `_start` gets no TOC pointer and makes its own.
@@ -10,10 +10,11 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// Where a stopped thread's call stands (arch/powerpc/include/uapi/asm/ptrace.h, `pt_regs`). After the stop the kernel copies
-/// `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`); both are set. And of a 32-bit
-/// program, where a kernel is built to run them: the same in narrower words (arch/powerpc/kernel/ptrace/ptrace-view.c,
-/// `gpr32_get`), and no sign of its byte order for filters (include/uapi/linux/audit.h).
+/// Where a stopped thread's call stands (arch/powerpc/include/uapi/asm/ptrace.h, `pt_regs`). After the stop
+/// the kernel copies `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`);
+/// both are set. And of a 32-bit program, where a kernel is built to run them: the same in narrower words
+/// (arch/powerpc/kernel/ptrace/ptrace-view.c, `gpr32_get`), and no sign of its byte order for filters
+/// (include/uapi/linux/audit.h).
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {

@@ -1,7 +1,8 @@
 //! `riscv64`: number in a7, arguments in a0 to a5, result in a0 (syscall(2)).
 //!
-//! The kernel keeps every other register but may clear the vector registers (Documentation/arch/riscv/vector.rst).
-//! Without the V extension in our own code there is nothing to declare.
+//! The kernel keeps every other register but may clear the vector registers
+//! (Documentation/arch/riscv/vector.rst). Without the V extension in our own code there is nothing to
+//! declare.
 
 use core::arch::asm;
 
@@ -9,10 +10,11 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// Where a stopped thread's call stands (arch/riscv/include/uapi/asm/ptrace.h, `user_regs_struct`). The kernel takes the first
-/// argument from `orig_a0`, which no tracer can set before Linux 6.16 (arch/riscv/kernel/traps.c): so the first
-/// argument stays what it is, and an execve becomes an execveat, whose path is the second. And of a 32-bit program
-/// (arch/riscv/include/asm/compat.h, `compat_user_regs_struct`), which filters may be told to be a 64-bit one
+/// Where a stopped thread's call stands (arch/riscv/include/uapi/asm/ptrace.h, `user_regs_struct`). The
+/// kernel takes the first argument from `orig_a0`, which no tracer can set before Linux 6.16
+/// (arch/riscv/kernel/traps.c): so the first argument stays what it is, and an execve becomes an execveat,
+/// whose path is the second. And of a 32-bit program (arch/riscv/include/asm/compat.h,
+/// `compat_user_regs_struct`), which filters may be told to be a 64-bit one
 /// (arch/riscv/include/asm/syscall.h): the numbers are the same.
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[

@@ -9,10 +9,10 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// Where a stopped thread's call stands (arch/s390/include/uapi/asm/ptrace.h, `s390_regs`): the first argument in `orig_gpr2`,
-/// while r2 holds the number (arch/s390/kernel/syscall.c). And of a 31-bit program, which kernels before Linux 6.19 may
-/// run (arch/s390/include/asm/compat.h, `s390_compat_regs`, a multiple of eight bytes): the highest bit of an address is the
-/// mode's, and the kernel clears it.
+/// Where a stopped thread's call stands (arch/s390/include/uapi/asm/ptrace.h, `s390_regs`): the first
+/// argument in `orig_gpr2`, while r2 holds the number (arch/s390/kernel/syscall.c). And of a 31-bit program,
+/// which kernels before Linux 6.19 may run (arch/s390/include/asm/compat.h, `s390_compat_regs`, a multiple of
+/// eight bytes): the highest bit of an address is the mode's, and the kernel clears it.
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {

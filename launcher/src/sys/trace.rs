@@ -1,7 +1,8 @@
-//! Tracing other threads with ptrace(2): seizing, waiting, registers, and the one kind of call that a filter stops at.
+//! Tracing other threads with ptrace(2): seizing, waiting, registers, and the one kind of call that a filter
+//! stops at.
 //!
-//! A thread is seized, never stopped by it. Registers are an array of words whose meaning is a [`Layout`]: one for each kind of
-//! programs that a CPU's kernels run.
+//! A thread is seized, never stopped by it. Registers are an array of words whose meaning is a [`Layout`]:
+//! one for each kind of programs that a CPU's kernels run.
 
 use super::{At, Errno, Fd, OFlags, call, cpu, openat, uninterrupted};
 use alloc::vec::Vec;
@@ -18,7 +19,8 @@ pub struct Layout {
     pub(super) execveat: u32,
     /// Bytes of a word.
     pub(super) word: u8,
-    /// How many words `NT_PRSTATUS` has. By that and by the number, the kinds of programs of one CPU are told apart.
+    /// How many words `NT_PRSTATUS` has. By that and by the number, the kinds of programs of one CPU are told
+    /// apart.
     pub(super) length: u8,
     /// Bytes of a pointer in memory.
     pub(super) pointer: u8,
@@ -232,8 +234,8 @@ impl Thread {
         ptrace(ptrace::PTRACE_SETREGSET, self.0, kind, (&raw const buffer) as usize).map(drop)
     }
 
-    /// The first argument of the call that it is stopped at, which not every CPU keeps in the registers that a tracer
-    /// sees. Linux 5.3.
+    /// The first argument of the call that it is stopped at, which not every CPU keeps in the registers that
+    /// a tracer sees. Linux 5.3.
     fn first_argument(self) -> Option<u64> {
         // `struct ptrace_syscall_info`: op and padding, arch, ip, sp, number, arguments.
         let mut info = [0u64; 12];
@@ -316,8 +318,8 @@ impl Registers {
         self.set(layout, to_envp, envp);
     }
 
-    /// Undoes [`Self::set_exec`] once the call has failed: the kernel keeps the registers of arguments, all but the one that
-    /// the result is in.
+    /// Undoes [`Self::set_exec`] once the call has failed: the kernel keeps the registers of arguments, all
+    /// but the one that the result is in.
     pub fn restore(&mut self, before: &Self) {
         // Where the number was, there may be the result now.
         let Some(layout) = before.layout().filter(|_| self.length == before.length) else { return };
@@ -334,7 +336,8 @@ impl Registers {
 pub struct Memory(Fd);
 
 impl Memory {
-    /// `path` is `/proc/NUMBER/mem` of a thread that we trace. It makes a stack longer where that is written to.
+    /// `path` is `/proc/NUMBER/mem` of a thread that we trace. It makes a stack longer where that is written
+    /// to.
     pub fn open(path: &CStr) -> Result<Self, Errno> {
         openat(At::CWD, path, OFlags::READ_WRITE, 0).map(Self)
     }
@@ -363,8 +366,8 @@ pub(super) fn traced_calls() -> Vec<(u32, Vec<u32>)> {
     all
 }
 
-/// Allows any process of ours to trace this one, or nobody but those who may anyway: Yama, where the kernel has it, allows
-/// ancestors only (Documentation/admin-guide/LSM/Yama.rst).
+/// Allows any process of ours to trace this one, or nobody but those who may anyway: Yama, where the kernel
+/// has it, allows ancestors only (Documentation/admin-guide/LSM/Yama.rst).
 pub fn allow_tracers(any: bool) {
     let who = if any { usize::MAX } else { 0 };
     let arguments = [linux_raw_sys::prctl::PR_SET_PTRACER as usize, who, 0, 0, 0];
@@ -376,7 +379,8 @@ pub fn allow_tracers(any: bool) {
 mod tests {
     use super::*;
 
-    /// What the kernel gives of a thread of a kind: each word another one, with the highest bit that a word of 4 bytes has.
+    /// What the kernel gives of a thread of a kind: each word another one, with the highest bit that a word
+    /// of 4 bytes has.
     fn given(layout: &Layout, number: u32) -> Registers {
         let mut bytes = Vec::new();
         for at in 0..layout.length {

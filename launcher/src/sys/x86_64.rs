@@ -9,8 +9,9 @@ use super::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 
-/// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf `0x8000_0001` ecx, and of the register state
-/// that the kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2, CPUID).
+/// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf `0x8000_0001` ecx, and of
+/// the register state that the kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2,
+/// CPUID).
 const LEVELS: [(u16, [u32; 4]); 3] = [
     // SSE3 SSSE3 CMPXCHG16B SSE4.1 SSE4.2 POPCNT; LAHF
     (2, [1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23, 0, 1, 0]),
@@ -41,9 +42,10 @@ pub(super) fn level() -> u16 {
     highest
 }
 
-/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of `arch/x86/include/asm/user_64.h`), of one
-/// of the ABI x32, which differs in its numbers (`__X32_SYSCALL_BIT`, `arch/x86/entry/syscalls/syscall_64.tbl`) and in
-/// pointers of 4 bytes, and of a 32-bit one (`user_regs_struct32`).
+/// Where a stopped thread's call stands: of a 64-bit program (`user_regs_struct` of
+/// `arch/x86/include/asm/user_64.h`), of one of the ABI x32, which differs in its numbers
+/// (`__X32_SYSCALL_BIT`, `arch/x86/entry/syscalls/syscall_64.tbl`) and in pointers of 4 bytes, and of a
+/// 32-bit one (`user_regs_struct32`).
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {

@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-/// At least 57 bits from bit `position` on, the first one lowest; none where fewer than eight bytes follow, which is why
-/// buffers have that many behind them.
+/// At least 57 bits from bit `position` on, the first one lowest; none where fewer than eight bytes follow,
+/// which is why buffers have that many behind them.
 pub(super) fn bits_at(bytes: &[u8], position: usize) -> u64 {
     let word = bytes.get(position / 8..).and_then(<[u8]>::first_chunk);
     word.map_or(0, |word| u64::from_le_bytes(*word)) >> (position % 8)
@@ -16,7 +16,8 @@ pub(super) fn lowest(bits: u64, count: u32) -> usize {
 
 /// A stream that is read from its end (RFC 8878, 4.1): the highest set bit of its last byte says where.
 ///
-/// Reading past its start gives any bits, and [`Backward::left`] tells: a decoder looks at that as often as it likes.
+/// Reading past its start gives any bits, and [`Backward::left`] tells: a decoder looks at that as often as
+/// it likes.
 #[derive(Clone, Copy)]
 pub(super) struct Backward<'b> {
     bytes: &'b [u8],

@@ -1,4 +1,5 @@
-//! Finite state entropy (RFC 8878, 4.1): tables of states, from the distributions that a stream or the RFC gives.
+//! Finite state entropy (RFC 8878, 4.1): tables of states, from the distributions that a stream or the RFC
+//! gives.
 
 use super::bits::{Backward, bits_at, lowest};
 
@@ -38,7 +39,8 @@ impl Table {
         (self.log, self.set) = (0, true);
     }
 
-    /// Reads a distribution from bit `position` of `bytes` (RFC 8878, 4.1.1) and builds its table; the bit behind it.
+    /// Reads a distribution from bit `position` of `bytes` (RFC 8878, 4.1.1) and builds its table; the bit
+    /// behind it.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],

@@ -23,7 +23,8 @@ impl Literals {
         self.buffer.get(..self.length).unwrap_or_default()
     }
 
-    /// Decodes the literals that `block` begins with; the byte behind them. `block` goes on behind its `size`.
+    /// Decodes the literals that `block` begins with; the byte behind them. `block` goes on behind its
+    /// `size`.
     pub(super) fn decode(&mut self, block: &[u8], size: usize) -> Option<usize> {
         let header = bits_at(block, 0);
         let format = lowest(header >> 2, 2);

@@ -1,9 +1,9 @@
-//! A Zstandard decoder (RFC 8878) for one frame from a source of bytes, a seventh as large as a general one, since a launcher
-//! is to be small. Safe code; whatever the input says, it ends, writes nothing outside its own memory and takes
-//! no more of it than [`MAX_WINDOW`] and some.
+//! A Zstandard decoder (RFC 8878) for one frame from a source of bytes, a seventh as large as a general one,
+//! since a launcher is to be small. Safe code; whatever the input says, it ends, writes nothing outside its
+//! own memory and takes no more of it than [`MAX_WINDOW`] and some.
 //!
-//! It refuses dictionaries and wider windows. It doesn't check the frame's own checksum: everything that comes out is
-//! compared with a SHA-256.
+//! It refuses dictionaries and wider windows. It doesn't check the frame's own checksum: everything that
+//! comes out is compared with a SHA-256.
 
 mod bits;
 mod fse;

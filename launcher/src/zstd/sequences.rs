@@ -6,7 +6,8 @@ use super::bits::{Backward, bits_at, lowest};
 use super::fse::Table;
 use super::window::{MAX_BLOCK, Window};
 
-/// Extra bits of the literal length codes (RFC 8878, table 16); each code begins where the one before ends, at 0.
+/// Extra bits of the literal length codes (RFC 8878, table 16); each code begins where the one before ends,
+/// at 0.
 const LITERAL_BITS: [u8; 36] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13,
     14, 15, 16,
@@ -19,7 +20,8 @@ const MATCH_BITS: [u8; 53] = [
 /// `Offset_Code` may be anything that an offset of 31 bits needs.
 const OFFSET_CODES: usize = 32;
 
-/// Where the codes of lengths begin. Added up when a frame is opened, since the tables would be longer than the addition.
+/// Where the codes of lengths begin. Added up when a frame is opened, since the tables would be longer than
+/// the addition.
 fn bases<const CODES: usize>(mut base: u32, bits: &[u8; CODES]) -> [u32; CODES] {
     bits.map(|bits| {
         let this = base;
@@ -40,7 +42,8 @@ const MATCH_COUNTS: [i8; 53] = [
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1,
 ];
 
-/// What a kind of code is made of: the RFC's distribution and its accuracy, the greatest accuracy, how many codes.
+/// What a kind of code is made of: the RFC's distribution and its accuracy, the greatest accuracy, how many
+/// codes.
 struct Alphabet {
     counts: &'static [i8],
     log: u32,
@@ -168,8 +171,8 @@ fn value(code: u8, bases: &[u32], bits: &[u8], stream: &mut Backward<'_>) -> Opt
     Some(usize::try_from(*bases.get(code)?).ok()? + extra)
 }
 
-/// The offset that a value means: up to 3 it is one of the last three, shifted by one where no literals are before it
-/// (RFC 8878, 3.1.2.5).
+/// The offset that a value means: up to 3 it is one of the last three, shifted by one where no literals are
+/// before it (RFC 8878, 3.1.2.5).
 fn resolve(recent: &mut [usize; 3], value: usize, no_literals: bool) -> Option<usize> {
     let [first, second, third] = *recent;
     let offset = match (value, no_literals) {

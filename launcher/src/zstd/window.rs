@@ -1,4 +1,5 @@
-//! The last bytes that were decoded: matches are copied out of them, and the reader is given each of them once.
+//! The last bytes that were decoded: matches are copied out of them, and the reader is given each of them
+//! once.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -6,8 +7,8 @@ use alloc::vec::Vec;
 /// `Block_Maximum_Size` of RFC 8878, 3.1.1.2.4: no block is longer, packed or unpacked.
 pub(super) const MAX_BLOCK: usize = 128 * 1024;
 
-/// A ring as long as a power of two. A block is decoded only when the one before has been given out, so that what is
-/// overwritten is out of reach of matches and wanted by nobody.
+/// A ring as long as a power of two. A block is decoded only when the one before has been given out, so that
+/// what is overwritten is out of reach of matches and wanted by nobody.
 pub(super) struct Window {
     ring: Vec<u8>,
     /// How far back a match may reach.
@@ -58,8 +59,8 @@ impl Window {
         Some(())
     }
 
-    /// Appends `length` bytes, at most [`MAX_BLOCK`], each the one that stands `offset` before it. `None` where there
-    /// are not as many.
+    /// Appends `length` bytes, at most [`MAX_BLOCK`], each the one that stands `offset` before it. `None`
+    /// where there are not as many.
     pub(super) fn repeat(&mut self, offset: usize, length: usize) -> Option<()> {
         if offset == 0 || offset > self.filled {
             return None;

@@ -1,5 +1,6 @@
-//! `unibin binfmt`: handlers of the kernel's `binfmt_misc` for everybody on a machine, where the user is root. Bundles need none of
-//! it. All that is asked for is looked at before the first handler is written; a handler that is there is never replaced.
+//! `unibin binfmt`: handlers of the kernel's `binfmt_misc` for everybody on a machine, where the user is
+//! root. Bundles need none of it. All that is asked for is looked at before the first handler is written; a
+//! handler that is there is never replaced.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -45,7 +46,8 @@ fn is_compatible(target: Arch) -> bool {
     COMPATIBLE.iter().any(|(host, other)| Arch::HOST == Some(*host) && *other == target)
 }
 
-/// The CPUs that are meant: those that were named, else all whose programs need an emulator here and have one.
+/// The CPUs that are meant: those that were named, else all whose programs need an emulator here and have
+/// one.
 fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
     let wanted = |target: &Arch| {
         let key = Arch::HOST.map(|host| EmulatorKey { host, target: *target });

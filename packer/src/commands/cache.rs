@@ -27,7 +27,7 @@ const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];
 const UNFINISHED: &str = ".new-";
 
 /// The directory of one host in one cache.
-struct Place {
+struct HostCache {
     host: Arch,
     path: PathBuf,
 }
@@ -57,8 +57,8 @@ pub(crate) fn cache(command: &CacheCommand) -> Result<String, Error> {
 fn list_rows(directories: &CacheDirectories, as_json: bool) -> Result<String, Error> {
     let used = in_use::by_processes()?;
     let mut rows = Vec::new();
-    for place in places(directories)? {
-        rows.extend(rows_of(&place, &used)?);
+    for host_cache in host_caches(directories)? {
+        rows.extend(rows_of(&host_cache, &used)?);
     }
     if as_json {
         return Ok(json::text(&rows));
@@ -76,21 +76,25 @@ fn list_rows(directories: &CacheDirectories, as_json: bool) -> Result<String, Er
 
 fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result<String, Error> {
     let (mut text, mut bytes, mut count, mut kept) = (String::new(), 0, 0, 0);
-    for place in places(directories)? {
-        let lock = File::open(&place.path).map_err(|error| Error::io("open", &place.path, error))?;
+    for host_cache in host_caches(directories)? {
+        let lock =
+            File::open(&host_cache.path).map_err(|error| Error::io("open", &host_cache.path, error))?;
         // A first run holds it while it unpacks. Where there are no locks, an unfinished directory is
         // recognised by its name.
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
-            say::warning(&format!("`{}` skipped: a bundle is unpacking there now", place.path.display()));
+            say::warning(&format!(
+                "`{}` skipped: a bundle is unpacking there now",
+                host_cache.path.display()
+            ));
             continue;
         }
         // Asked again for each directory: the answer becomes outdated.
         let used = in_use::by_processes()?;
-        for row in rows_of(&place, &used)? {
+        for row in rows_of(&host_cache, &used)? {
             if row.used_by.is_some() || row.what == "unfinished" && !is_left_over(&row) {
                 kept += 1;
             } else if row.what == "unfinished" || goes(&row) {
-                remove_row(&place, &row)?;
+                remove_row(&host_cache, &row)?;
                 let _ =
                     writeln!(text, "removed {:<10} {:>10}  {}", row.what, size(row.size), row.path.display());
                 bytes += row.size;
@@ -103,12 +107,12 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
 }
 
 /// Renames it first, so that nobody ever starts from half of it.
-fn remove_row(place: &Place, row: &Row) -> Result<(), Error> {
+fn remove_row(host_cache: &HostCache, row: &Row) -> Result<(), Error> {
     let failed = |error| Error::io("remove", &row.path, error);
     if row.what == "launcher" {
         return fs::remove_file(&row.path).map_err(failed);
     }
-    let aside = place.path.join(format!("{UNFINISHED}removed-{}", std::process::id()));
+    let aside = host_cache.path.join(format!("{UNFINISHED}removed-{}", std::process::id()));
     fs::rename(&row.path, &aside).map_err(failed)?;
     fs::remove_dir_all(&aside).map_err(failed)
 }
@@ -124,7 +128,7 @@ fn is_left_over(row: &Row) -> bool {
 
 /// Where caches may be, as in the launcher, except for directories beside bundles, which only `--directory`
 /// can name.
-fn places(directories: &CacheDirectories) -> Result<Vec<Place>, Error> {
+fn host_caches(directories: &CacheDirectories) -> Result<Vec<HostCache>, Error> {
     let uid = in_use::own_uid()?;
     let absolute =
         |name| env::var_os(name).filter(|value: &OsString| Path::new(value).is_absolute()).map(PathBuf::from);
@@ -141,22 +145,22 @@ fn places(directories: &CacheDirectories) -> Result<Vec<Place>, Error> {
     candidates.dedup();
     let ours =
         |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
-    let mut places: Vec<Place> = Vec::new();
+    let mut host_caches: Vec<HostCache> = Vec::new();
     for candidate in candidates.iter().filter(|candidate| ours(candidate)) {
         for host in Arch::HOSTS {
             let path = candidate.join(host.name());
-            if ours(&path) && places.iter().all(|place| place.path != path) {
-                places.push(Place { host, path });
+            if ours(&path) && host_caches.iter().all(|other| other.path != path) {
+                host_caches.push(HostCache { host, path });
             }
         }
     }
-    Ok(places)
+    Ok(host_caches)
 }
 
-fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Error> {
-    let unreadable = |error| Error::io("read", &place.path, error);
+fn rows_of(host_cache: &HostCache, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Error> {
+    let unreadable = |error| Error::io("read", &host_cache.path, error);
     let mut rows = Vec::new();
-    for entry in fs::read_dir(&place.path).map_err(unreadable)? {
+    for entry in fs::read_dir(&host_cache.path).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().as_bytes();
         let name = String::from_utf8_lossy(name).into_owned();
@@ -174,7 +178,14 @@ fn rows_of(place: &Place, used: &BTreeMap<String, u32>) -> Result<Vec<Row>, Erro
         };
         let (size, read) = measure(&path);
         let days = SystemTime::now().duration_since(read).unwrap_or_default().as_secs() / 86_400;
-        rows.push(Row { host: place.host.name(), what, path, size, days, used_by: used.get(&name).copied() });
+        rows.push(Row {
+            host: host_cache.host.name(),
+            what,
+            path,
+            size,
+            days,
+            used_by: used.get(&name).copied(),
+        });
     }
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(rows)

@@ -1,6 +1,6 @@
-//! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory appears by rename once
-//! every digest has been compared; a path or link that leads out of a tree is refused, and links are made last, so that
-//! nothing is ever written through one.
+//! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory
+//! appears by rename once every digest has been compared; a path or link that leads out of a tree is refused,
+//! and links are made last, so that nothing is ever written through one.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -23,7 +23,7 @@ use crate::write::tarball::{self, TarEntry};
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     let bundle = BundleFile::open(&args.file)?;
     // Before the first byte is written: what is damaged is not taken out.
-    check_bundle::check(&bundle)?;
+    check_bundle::whole(&bundle)?;
     let manifest = bundle.manifest()?;
     let to = match &args.directory {
         Some(directory) => directory.clone(),
@@ -41,9 +41,9 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
                 level => format!("app-{}-v{level}", variant.target),
             }),
         };
-        let place = to.join(directory.strip_prefix(new.path()).unwrap_or(Path::new("")));
+        let destination = to.join(directory.strip_prefix(new.path()).unwrap_or(Path::new("")));
         let blobs: Vec<Blob<'_>> = [Some(variant.app), variant.shared].into_iter().flatten().collect();
-        tree(&bundle, &blobs, &directory, &place)?;
+        tree(&bundle, &blobs, &directory, &destination)?;
     }
     if apart {
         emulators(&bundle, &manifest, new.path())?;
@@ -127,15 +127,17 @@ fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<
     copied.map_err(|source| Error::io("write", path, source))
 }
 
-/// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at `place`.
-fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, place: &Path) -> Result<(), Error> {
-    let place = std::path::absolute(place).map_err(|source| Error::io("make", place, source))?;
+/// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at
+/// `destination`.
+fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, destination: &Path) -> Result<(), Error> {
+    let destination =
+        std::path::absolute(destination).map_err(|source| Error::io("make", destination, source))?;
     if !directory.is_dir() {
         make_directory(directory)?;
     }
     let mut symlinks = Vec::new();
     for blob in blobs {
-        files(bundle, blob, directory, &place, &mut symlinks)?;
+        files(bundle, blob, directory, &destination, &mut symlinks)?;
     }
     for (path, target) in symlinks {
         symlink(std::ffi::OsStr::from_bytes(&target), &path)
@@ -150,7 +152,7 @@ fn files(
     bundle: &BundleFile,
     blob: &Blob<'_>,
     directory: &Path,
-    place: &Path,
+    destination: &Path,
     symlinks: &mut Vec<(PathBuf, Vec<u8>)>,
 ) -> Result<(), Error> {
     let part = format!("{} tree", blob.kind.name());
@@ -166,7 +168,8 @@ fn files(
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
-            // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic link yet.
+            // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic
+            // link yet.
             TarEntry::Directory if to.is_dir() => Ok(()),
             TarEntry::Directory => wrote(fs::create_dir(&to)),
             TarEntry::File { executable, content, loader } => wrote((|| {
@@ -175,7 +178,7 @@ fn files(
                 let length = sparse::copy(content, &file)?;
                 // As a launcher does (FORMAT.md, section 6).
                 let Some(loader) = loader else { return Ok(()) };
-                let path = place.join(std::ffi::OsStr::from_bytes(&loader));
+                let path = destination.join(std::ffi::OsStr::from_bytes(&loader));
                 let mut field = [0; bundle::PATH_MAX];
                 let path = path.as_os_str().as_bytes();
                 let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);

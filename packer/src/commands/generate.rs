@@ -1,5 +1,5 @@
-//! `unibin generate`: man pages and shell completions out of the command line's own definition, for packagers.
-//! The only file that touches `clap_mangen` and `clap_complete`.
+//! `unibin generate`: man pages and shell completions out of the command line's own definition, for
+//! packagers. The only file that touches `clap_mangen` and `clap_complete`.
 
 use std::fs;
 use std::io;
@@ -64,8 +64,8 @@ fn with_help(option: Arg) -> Arg {
     }
 }
 
-/// The texts around a command's help, which `clap_mangen` would leave out or run together: a line such as `Examples:` becomes a
-/// heading, and lines stay lines.
+/// The texts around a command's help, which `clap_mangen` would leave out or run together: a line such as
+/// `Examples:` becomes a heading, and lines stay lines.
 fn as_it_stands(text: &str) -> String {
     let mut roff = Roff::default();
     for line in text.lines() {

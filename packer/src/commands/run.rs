@@ -1,5 +1,5 @@
-//! `unibin run PROGRAM ARGS…`: a program of any CPU, with an emulator from the store, as if it were native: same process,
-//! same arguments, same exit status. Programs of this machine's CPU are executed directly.
+//! `unibin run PROGRAM ARGS…`: a program of any CPU, with an emulator from the store, as if it were native:
+//! same process, same arguments, same exit status. Programs of this machine's CPU are executed directly.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -74,7 +74,8 @@ fn not_found(name: &OsStr) -> Error {
     Error::NotFound { program: name.to_string_lossy().into_owned() }
 }
 
-/// What the ELF header says; `None` when it is no ELF program, so that the kernel shall decide (a script, say).
+/// What the ELF header says; `None` when it is no ELF program, so that the kernel shall decide (a script,
+/// say).
 fn look(program: &Path) -> Result<Option<Elf>, Error> {
     let failed = |source: io::Error| Error::io("read", program, source);
     let kind = program.metadata().map_err(failed)?.file_type();
@@ -119,7 +120,8 @@ fn emulated(
     Ok(command(emulator, name, program, rest))
 }
 
-/// Whether the emulator serves this kernel's pages and passes its own probe, as far as it says anything of either.
+/// Whether the emulator serves this kernel's pages and passes its own probe, as far as it says anything of
+/// either.
 fn works(emulator: &Emulator) -> bool {
     let pages = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
     if emulator.rules.iter().filter_map(Rule::pages).any(|most| most < pages) {

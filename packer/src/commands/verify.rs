@@ -9,7 +9,7 @@ use crate::write::check_bundle;
 /// Checks the bundle at `path` and reports that it is intact.
 pub(crate) fn verify(path: &Path) -> Result<String, Error> {
     let bundle = BundleFile::open(path)?;
-    check_bundle::check(&bundle)?;
+    check_bundle::whole(&bundle)?;
     let blobs = bundle.manifest()?.blobs().count();
     Ok(format!("{}: whole: {} bytes, {blobs} blobs\n", path.display(), bundle.footer.file_length))
 }

@@ -1,4 +1,5 @@
-//! Commands that are started as the launcher starts what is in a bundle: by the same rules, which crate `bundle` interprets.
+//! Commands that are started as the launcher starts what is in a bundle: by the same rules, which crate
+//! `bundle` interprets.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};

@@ -138,7 +138,7 @@ pub(crate) fn prepare(
 fn on_own_converters(app: &App, path: &[u8], content: &Content) -> Result<(Vec<u8>, Option<Rule>), Error> {
     let mut own = content.bytes().map_err(Error::Temporary)?;
     let tree = Tree::new(vec![app]);
-    let rule = match gconv::of_the_tree(&mut own, &|path| matches!(tree.find_file(path), Ok(Some(_)))) {
+    let rule = match gconv::of_the_tree(&mut own, &|path| matches!(tree.resolve_file(path), Ok(Some(_)))) {
         Converters::OfTheTree(rule) => Some(rule),
         Converters::None => None,
         Converters::Unknown => {
@@ -177,7 +177,7 @@ fn loading_from_beside(path: &[u8], content: &Content) -> Result<Option<Vec<u8>>
 /// its `libc.so`), or by its name if the tree has nothing at that path.
 fn leads(app: &App, asked: &[u8], loader: &[u8]) -> bool {
     let path = asked.strip_prefix(b"/").unwrap_or(asked);
-    match Tree::new(vec![app]).find_file(path) {
+    match Tree::new(vec![app]).resolve_file(path) {
         Ok(Some(place)) => place.path == loader,
         _ => file_name_of(asked) == file_name_of(loader),
     }

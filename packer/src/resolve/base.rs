@@ -80,7 +80,7 @@ fn one_program(
         let rest = real.strip_prefix(root.canonicalize().ok()?).ok()?;
         Some(rest.as_os_str().as_bytes().to_vec())
     });
-    let place = match (elf.kind, inside) {
+    let tree_path = match (elf.kind, inside) {
         (_, Some(inside)) => inside,
         (Kind::Dynamic, None) => {
             // The directories that its `$ORIGIN/..` can mean are included, as far as something in them is
@@ -97,10 +97,10 @@ fn one_program(
         }
         _ => name.to_vec(),
     };
-    layers.app.add(&place, Node::File { executable: true, content })?;
-    layers.origins.insert(place.clone(), path.display().to_string().into());
-    layers.given = Some(GivenProgram { place: place.clone(), path: path.to_owned() });
-    Ok((layers, Entry::new(name, &place)))
+    layers.app.add(&tree_path, Node::File { executable: true, content })?;
+    layers.origins.insert(tree_path.clone(), path.display().to_string().into());
+    layers.given = Some(GivenProgram { tree_path: tree_path.clone(), path: path.to_owned() });
+    Ok((layers, Entry::new(name, &tree_path)))
 }
 
 /// How many directories the search paths of a program climb up from its own directory.

@@ -112,7 +112,7 @@ fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
     let mut directories = BTreeSet::new();
     for one in &found {
         inventory.add(&one.libraries, layers);
-        let found = one.libraries.iter().map(|library| directory_of(&library.place.path));
+        let found = one.libraries.iter().map(|library| directory_of(&library.resolved.path));
         directories.extend(found.filter(|directory| !directory.is_empty()).map(<[u8]>::to_vec));
         directories.extend(one.loader.directories.iter().cloned());
     }

@@ -44,7 +44,7 @@ impl Entries {
 
     /// The entries that one `--entry` means: several if it is a pattern.
     fn expanded(layers: &Layers, entry: &Entry) -> Result<Self, Error> {
-        if !entry.path.contains(&b'*') || layers.find(&entry.path)?.is_some() {
+        if !entry.path.contains(&b'*') || layers.resolve(&entry.path)?.is_some() {
             return Ok(Self { first: entry.clone(), others: Vec::new() });
         }
         let found = closure::expand(&layers.tree(), &entry.path)?;
@@ -82,7 +82,7 @@ pub(crate) fn startable(program: &Content, path: &Path) -> Result<Elf, Error> {
 /// The name of a program of the tree in messages.
 pub(crate) fn named(layers: &Layers, path: &[u8]) -> PathBuf {
     match &layers.given {
-        Some(given) if given.place == path => given.path.clone(),
+        Some(given) if given.tree_path == path => given.path.clone(),
         _ => readable(path).into(),
     }
 }
@@ -95,8 +95,8 @@ fn no_such_entry(layers: &Layers, path: &[u8]) -> Error {
 /// with the script as argument: no emulator starts scripts.
 pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error> {
     for _ in 0..INTERPRETERS_MAX {
-        let place = layers.find(&entry.path)?.ok_or_else(|| no_such_entry(layers, &entry.path))?;
-        layers.take(&place)?;
+        let found = layers.resolve(&entry.path)?.ok_or_else(|| no_such_entry(layers, &entry.path))?;
+        layers.take(&found)?;
         let program = layers.app.program(&entry.path).ok_or_else(|| no_such_entry(layers, &entry.path))?;
         let shown = named(layers, &entry.path);
         let line = match startable(program, &shown) {
@@ -117,7 +117,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
             let found = PROGRAM_DIRECTORIES
                 .iter()
                 .map(in_directory)
-                .find(|path| matches!(layers.find(path), Ok(Some(_))));
+                .find(|path| matches!(layers.resolve(path), Ok(Some(_))));
             entry.path = found.unwrap_or(interpreter);
         } else {
             before.extend(argument.map(|text| Rule::Argument(text.as_bytes().to_vec())));
@@ -126,7 +126,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
         }
         before.append(&mut entry.rules);
         entry.rules = before;
-        if layers.find(&entry.path)?.is_none() {
+        if layers.resolve(&entry.path)?.is_none() {
             return Err(Error::NotAProgram { path: shown, found: NotElf::Script(line) });
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) 
     for (source, to) in &request.tree.adds {
         let to = match to {
             Some(to) => to.clone(),
-            None => default_place(request, source, entries)?,
+            None => default_destination(request, source, entries)?,
         };
         copy(source, &to, layers)?;
     }
@@ -25,7 +25,7 @@ pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) 
 }
 
 /// What lies in a sysroot keeps its place; everything else goes beside the first program.
-fn default_place(request: &AppRequest, source: &Path, entries: &[Entry]) -> Result<Vec<u8>, Error> {
+fn default_destination(request: &AppRequest, source: &Path, entries: &[Entry]) -> Result<Vec<u8>, Error> {
     let real = source.canonicalize().map_err(|error| Error::io("open", source, error))?;
     let inside = request.tree.sysroots.iter().find_map(|root| {
         let rest = real.strip_prefix(root.canonicalize().ok()?).ok()?;

@@ -47,7 +47,7 @@ impl Inventory {
     /// Adds libraries that were found, each once.
     pub(crate) fn add(&mut self, libraries: &[Library], layers: &Layers) {
         for library in libraries {
-            let path = &library.place.path;
+            let path = &library.resolved.path;
             let size = match layers.app.file(path) {
                 Some((_, Node::File { content, .. })) => content.len(),
                 _ => continue,

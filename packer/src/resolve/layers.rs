@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bundle::join;
-use closure::{Directory, Layer, Place, Tree};
+use closure::{Directory, Layer, Resolved, Tree};
 
 use crate::error::{Error, readable};
 use crate::notices::{Owed, together};
@@ -56,7 +56,7 @@ pub(crate) struct Layers {
 #[derive(Debug)]
 pub(crate) struct GivenProgram {
     /// Its path in the tree.
-    pub(crate) place: Vec<u8>,
+    pub(crate) tree_path: Vec<u8>,
     /// The path as the user gave it.
     pub(crate) path: PathBuf,
 }
@@ -88,45 +88,45 @@ impl Layers {
     }
 
     /// What `path` leads to.
-    pub(crate) fn find(&self, path: &[u8]) -> Result<Option<Place>, Error> {
-        Ok(self.tree().find(path)?)
+    pub(crate) fn resolve(&self, path: &[u8]) -> Result<Option<Resolved>, Error> {
+        Ok(self.tree().resolve(path)?)
     }
 
     /// The directory at `path` with links resolved, as far as it exists; the rest of the path unchanged.
     pub(crate) fn real_directory(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut end = path.len();
         loop {
-            if let Some(place) = self.find(&path[..end])? {
+            if let Some(resolved) = self.resolve(&path[..end])? {
                 let rest = path[end..].strip_prefix(b"/").unwrap_or(&path[end..]);
                 // If there is nothing yet, the tree will have a merged `/usr`.
-                if place.path.is_empty() && rest.starts_with(b"lib") {
+                if resolved.path.is_empty() && rest.starts_with(b"lib") {
                     return Ok(join(b"usr", rest));
                 }
-                return Ok(if rest.is_empty() { place.path } else { join(&place.path, rest) });
+                return Ok(if rest.is_empty() { resolved.path } else { join(&resolved.path, rest) });
             }
             end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
         }
     }
 
-    /// Makes sure that the app has what is at `place`: the file, and the links that led to it.
-    pub(crate) fn take(&mut self, place: &Place) -> Result<(), Error> {
-        for (link, target) in &place.links {
+    /// Makes sure that the app has what is at `resolved`: the file, and the links that led to it.
+    pub(crate) fn take(&mut self, resolved: &Resolved) -> Result<(), Error> {
+        for (link, target) in &resolved.links {
             if self.app.get(link).is_none() {
                 self.app.add(link, Node::Symlink(target.clone()))?;
             }
         }
-        if place.node == closure::Node::Directory {
-            return if self.app.get(&place.path).is_none() && !place.path.is_empty() {
-                self.app.add(&place.path, Node::Directory)
+        if resolved.kind == closure::Kind::Directory {
+            return if self.app.get(&resolved.path).is_none() && !resolved.path.is_empty() {
+                self.app.add(&resolved.path, Node::Directory)
             } else {
                 Ok(())
             };
         }
         let (first, after) = (self.first.len(), self.after.len());
-        let (node, label) = match place.layer {
+        let (node, label) = match resolved.layer {
             layer if layer == first => return Ok(()),
             layer if layer > first + after => {
-                let Some((holder, node)) = self.pool.file(&place.path) else { return Ok(()) };
+                let Some((holder, node)) = self.pool.file(&resolved.path) else { return Ok(()) };
                 let label = self.origins.get(holder).cloned();
                 (node.clone(), label)
             }
@@ -134,14 +134,14 @@ impl Layers {
                 let source =
                     if layer < first { self.first.get(layer) } else { self.after.get(layer - first - 1) };
                 let Some(source) = source else { return Ok(()) };
-                let (label, path) = (Rc::from(source.label.as_str()), source.directory.path(&place.path));
+                let (label, path) = (Rc::from(source.label.as_str()), source.directory.path(&resolved.path));
                 let Some(path) = path else { return Ok(()) };
                 (self.file(&path)?, Some(label))
             }
         };
-        self.app.put(&place.path, node)?;
+        self.app.put(&resolved.path, node)?;
         if let Some(label) = label {
-            self.origins.insert(place.path.clone(), label);
+            self.origins.insert(resolved.path.clone(), label);
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Layers {
     /// else by its own path.
     pub(crate) fn named(&self, path: &[u8]) -> String {
         match &self.given {
-            Some(given) if given.place == path => given.path.display().to_string(),
+            Some(given) if given.tree_path == path => given.path.display().to_string(),
             _ => shown(path),
         }
     }

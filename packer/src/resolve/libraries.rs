@@ -98,9 +98,9 @@ pub(crate) fn preloads(
         }
         if path.is_file() {
             let node = layers.file(path)?;
-            let place = join(directory, name);
-            layers.app.put(&place, node)?;
-            layers.origins.insert(place, path.display().to_string().into());
+            let tree_path = join(directory, name);
+            layers.app.put(&tree_path, node)?;
+            layers.origins.insert(tree_path, path.display().to_string().into());
         }
         names.push(name.to_vec());
     }
@@ -158,10 +158,10 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
     let mut loader: Option<Vec<u8>> = None;
     for one in found {
         for library in &one.libraries {
-            layers.take(&library.place)?;
+            layers.take(&library.resolved)?;
             match library.rule {
                 closure::Rule::Interpreter => {
-                    let path = &library.place.path;
+                    let path = &library.resolved.path;
                     if let Some(first) = loader.replace(path.clone()).filter(|first| first != path) {
                         return Err(Error::TwoLoaders { first: readable(&first), second: readable(path) });
                     }
@@ -170,8 +170,8 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
                 // directory that is searched anyway has the same effect.
                 closure::Rule::Conf => {
                     let link = join(&search.directory, file_name_of(&library.path));
-                    if layers.find(&link)?.is_none() {
-                        let target = [b"/", library.place.path.as_slice()].concat();
+                    if layers.resolve(&link)?.is_none() {
+                        let target = [b"/", library.resolved.path.as_slice()].concat();
                         layers.app.add(&link, Node::Symlink(target))?;
                     }
                 }

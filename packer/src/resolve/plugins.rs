@@ -37,12 +37,12 @@ pub(crate) fn add(
             }
             added.sets.push(set);
             for path in files {
-                let Some(place) = layers.find(&path)? else { continue };
-                layers.take(&place)?;
-                let Some((_, Node::File { content, .. })) = layers.app.file(&place.path) else { continue };
+                let Some(resolved) = layers.resolve(&path)? else { continue };
+                layers.take(&resolved)?;
+                let Some((_, Node::File { content, .. })) = layers.app.file(&resolved.path) else { continue };
                 let object = Object::read(&mut content.reader());
                 if object.is_ok_and(|object| object.arch == one.program.arch) {
-                    added.libraries.push(place.path);
+                    added.libraries.push(resolved.path);
                 }
             }
         }

@@ -1,7 +1,7 @@
-//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the emulator
-//! (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a source has. Repeated
-//! until a run looks for nothing new, since a program goes another way once it has found what it wanted. This is the one
-//! place where `pack` executes what it packs, and only when asked to.
+//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the
+//! emulator (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a
+//! source has. Repeated until a run looks for nothing new, since a program goes another way once it has found
+//! what it wanted. This is the one place where `pack` executes what it packs, and only when asked to.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -79,9 +79,9 @@ pub(crate) fn trace(
             if NEVER.into_iter().any(never) {
                 continue;
             }
-            let Some(place) = layers.find(&path)? else { continue };
-            if place.node == closure::Node::File && layers.app.file(&place.path).is_none() {
-                layers.take(&place)?;
+            let Some(found) = layers.resolve(&path)? else { continue };
+            if found.kind == closure::Kind::File && layers.app.file(&found.path).is_none() {
+                layers.take(&found)?;
                 added += 1;
             }
         }
@@ -119,16 +119,16 @@ fn paths(log: &[u8], tree: &[u8]) -> BTreeSet<Vec<u8>> {
 fn write(app: &App, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     for (path, node) in app.nodes() {
-        let place = to.join(OsStr::from_bytes(path));
+        let path = to.join(OsStr::from_bytes(path));
         match node {
-            Node::Directory => fs::create_dir(place)?,
-            Node::Symlink(target) => symlink(OsStr::from_bytes(target), place)?,
-            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), place)?,
+            Node::Directory => fs::create_dir(path)?,
+            Node::Symlink(target) => symlink(OsStr::from_bytes(target), path)?,
+            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), path)?,
             Node::File { executable, content } => {
-                let mut file = File::create_new(&place)?;
+                let mut file = File::create_new(&path)?;
                 io::copy(&mut content.reader(), &mut file)?;
                 let mode = if *executable { 0o755 } else { 0o644 };
-                fs::set_permissions(place, fs::Permissions::from_mode(mode))?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
             }
         }
     }

@@ -180,7 +180,7 @@ impl App {
         if directory.is_empty() {
             return path;
         }
-        match Tree::new(vec![self]).find(directory) {
+        match Tree::new(vec![self]).resolve(directory) {
             Ok(Some(directory)) => {
                 let real = join(&directory.path, name);
                 if self.nodes.contains_key(&real) { real } else { path }
@@ -288,14 +288,14 @@ fn follow(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
 
 /// The view that crate `closure` has: one layer among others, or a tree by itself.
 impl Layer for App {
-    fn node(&self, path: &[u8]) -> io::Result<Option<closure::Node>> {
+    fn kind(&self, path: &[u8]) -> io::Result<Option<closure::Kind>> {
         if path.is_empty() {
-            return Ok(Some(closure::Node::Directory));
+            return Ok(Some(closure::Kind::Directory));
         }
         Ok(self.get(path).map(|node| match node {
-            Node::Directory => closure::Node::Directory,
-            Node::File { .. } | Node::HardLink(_) => closure::Node::File,
-            Node::Symlink(target) => closure::Node::Symlink(target.clone()),
+            Node::Directory => closure::Kind::Directory,
+            Node::File { .. } | Node::HardLink(_) => closure::Kind::File,
+            Node::Symlink(target) => closure::Kind::Symlink(target.clone()),
         }))
     }
 

@@ -1,5 +1,6 @@
-//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder, checks every
-//! digest, and only then gives it its name. Offsets are made here and nowhere else in the packer.
+//! Writes a bundle from front to back into a file without a name, reads it back with the launcher's decoder,
+//! checks every digest, and only then gives it its name. Offsets are made here and nowhere else in the
+//! packer.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::request::{Entry, Rule};
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 use crate::write::compress::Frame;
-use crate::write::header::{self, Placed};
+use crate::write::header::{self, LauncherRange};
 use crate::write::{read_back, summary};
 
 /// Everything that goes into a bundle, compressed already.
@@ -116,7 +117,8 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
-/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it runs itself.
+/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it
+/// runs itself.
 fn natively(parts: &Parts, host: Arch) -> bool {
     let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
@@ -154,7 +156,7 @@ impl<W: Write> Writer<W> {
         let mut placed = Vec::new();
         for (host, bytes) in &launchers {
             let length = bytes.len() as u64;
-            placed.push(Placed { host: *host, digest: hash::of(bytes), offset, length });
+            placed.push(LauncherRange { host: *host, digest: hash::of(bytes), offset, length });
             offset += length.next_multiple_of(LAUNCHER_ALIGN);
         }
         self.raw(BlobKind::Stub, &header::stub(&placed)?, manifest).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! A bundle on disk, read with the launcher's own decoder. The manifest's digest is compared before anything is believed.
+//! A bundle on disk, read with the launcher's own decoder. The manifest's digest is compared before anything
+//! is believed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

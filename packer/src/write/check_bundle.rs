@@ -1,5 +1,5 @@
-//! Every byte of a bundle accounted for: blobs match their digests stored and unpacked, what lies between them is zero. The first damaged
-//! part is named; nothing is repaired.
+//! Every byte of a bundle accounted for: blobs match their digests stored and unpacked, what lies between
+//! them is zero. The first damaged part is named; nothing is repaired.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ use crate::write::bundle_file::{BundleFile, blob_name};
 use crate::write::compress;
 
 /// Checks all of `bundle`.
-pub(crate) fn check(bundle: &BundleFile) -> Result<(), Error> {
+pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
     check_stored(bundle)?;
     each_blob(bundle, check_unpacked)
 }
@@ -58,7 +58,8 @@ fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> 
     if expected == found { Ok(()) } else { Err(Error::digest(bundle.path(), part, expected, found)) }
 }
 
-/// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between them.
+/// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between
+/// them.
 fn check_gaps(bundle: &BundleFile, blobs: &[Blob<'_>]) -> Result<(), Error> {
     let mut free = 0;
     let starts = blobs.iter().map(Blob::offset).chain([bundle.footer.manifest_offset]);

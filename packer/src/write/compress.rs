@@ -1,5 +1,6 @@
-//! Zstandard, touched here only. One frame per blob, single-threaded, content size recorded, no checksum (the manifest
-//! has digests): its bytes depend on the input and the level alone. Several blobs are compressed at once instead.
+//! Zstandard, touched here only. One frame per blob, single-threaded, content size recorded, no checksum (the
+//! manifest has digests): its bytes depend on the input and the level alone. Several blobs are compressed at
+//! once instead.
 
 use std::io::{self, Read, Seek, Write};
 use std::num::NonZero;
@@ -14,7 +15,8 @@ use crate::hash::{self, Hashing};
 use crate::progress::{Bar, Watched};
 use crate::tree::content::Content;
 
-/// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use 1 << 27.
+/// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use
+/// 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
 
 /// To be raised with every change of the parameters in [`frame`], so that frames made before are not reused.
@@ -48,8 +50,8 @@ pub(crate) fn shown_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<
     frame_with(input, level, false, Some(bar))
 }
 
-/// Compresses `input`, whose parts resemble each other from afar: with a window over all of it, as far as the launcher
-/// can follow. Emulators of one host in one frame take about two thirds of what they take apart.
+/// Compresses `input`, whose parts resemble each other from afar: with a window over all of it, as far as the
+/// launcher can follow. Emulators of one host in one frame take about two thirds of what they take apart.
 pub(crate) fn wide_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
     frame_with(input, level, true, Some(bar))
 }

@@ -1,6 +1,8 @@
-//! What starts a bundle: the stub's text, the launchers and the brokers, from crate `templates`, which is touched here only.
-//! `UNIBIN_LAUNCHERS=DIR` takes `launcher-HOST` and `broker-HOST` from a directory instead, for trying those that are not committed yet.
+//! What starts a bundle: the stub's text, the launchers and the brokers, from crate `templates`, which is
+//! touched here only. `UNIBIN_LAUNCHERS=DIR` takes `launcher-HOST` and `broker-HOST` from a directory
+//! instead, for trying those that are not committed yet.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -11,8 +13,8 @@ use templates::StubLauncher;
 use crate::cli::values::Head;
 use crate::error::Error;
 
-/// Where a launcher says how it was started: what stands there once before and after patching. Found by itself: a launcher has
-/// no section headers.
+/// Where a launcher says how it was started: what stands there once before and after patching. Found by
+/// itself: a launcher has no section headers.
 const MARK_SH: &[u8; 16] = b"unibin-head:sh\0\0";
 const MARK_ELF: &[u8; 16] = b"unibin-head:elf\0";
 
@@ -25,8 +27,9 @@ const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
 /// No head is longer, in bytes: a launcher has this room on every CPU.
 pub(crate) const LONGEST: usize = 64 * 1024;
 
-/// Whether a file with this start begins as a bundle: with the stub, or with a launcher that knows that it is a head. Other programs that
-/// hold the mark, such as this one, have section headers (`e_shoff` of the ELF header).
+/// Whether a file with this start begins as a bundle: with the stub, or with a launcher that knows that it is
+/// a head. Other programs that hold the mark, such as this one, have section headers (`e_shoff` of the ELF
+/// header).
 pub(crate) fn is_start(start: &[u8]) -> bool {
     let sections = match start {
         [0x7f, b'E', b'L', b'F', 2, ..] => start.get(40..48),
@@ -43,13 +46,13 @@ pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
         let path = PathBuf::from(directory).join(format!("launcher-{}", host.name()));
         return fs::read(&path).map_err(|source| Error::io("read", &path, source));
     }
-    templates::launcher(host).map(<[u8]>::to_vec).ok_or(Error::NoLauncher { host })
+    templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
 }
 
 /// The broker for `host`, if there is one.
 pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
     let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") else {
-        return Ok(templates::broker(host).map(<[u8]>::to_vec));
+        return Ok(templates::broker(host).map(Cow::into_owned));
     };
     let path = PathBuf::from(directory).join(format!("broker-{}", host.name()));
     match fs::read(&path) {
@@ -71,7 +74,7 @@ pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
 }
 
 /// Whether there is what `head` starts with, for every host.
-pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
+pub(crate) fn require(head: Head, hosts: &[Arch]) -> Result<(), Error> {
     match head {
         Head::Elf(host) => head_launcher(host).map(drop),
         Head::Sh => hosts.iter().try_for_each(|host| launcher(*host).map(drop)),
@@ -79,7 +82,7 @@ pub(crate) fn check(head: Head, hosts: &[Arch]) -> Result<(), Error> {
 }
 
 /// Where a launcher lies.
-pub(crate) struct Placed {
+pub(crate) struct LauncherRange {
     pub(crate) host: Arch,
     pub(crate) digest: Digest,
     pub(crate) offset: u64,
@@ -87,10 +90,10 @@ pub(crate) struct Placed {
 }
 
 /// The stub's text for launchers that lie so.
-pub(crate) fn stub(launchers: &[Placed]) -> Result<Vec<u8>, Error> {
+pub(crate) fn stub(launchers: &[LauncherRange]) -> Result<Vec<u8>, Error> {
     let rows: Vec<_> = launchers
         .iter()
-        .map(|Placed { host, digest, offset, length }| StubLauncher {
+        .map(|LauncherRange { host, digest, offset, length }| StubLauncher {
             host: *host,
             digest: *digest,
             offset: *offset,

@@ -1,5 +1,5 @@
-//! What was written, unpacked by the launcher's own decoders before it gets its name: so that no bundle is published which its
-//! launcher cannot unpack. The one file that names crate `launcher`.
+//! What was written, unpacked by the launcher's own decoders before it gets its name: so that no bundle is
+//! published which its launcher cannot unpack. The one file that names crate `launcher`.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -18,8 +18,8 @@ use crate::write::compress;
 /// Contents of files are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
-/// Unpacks every blob of the bundle in `file`, which messages call `path`, and compares length and digest. Nothing is kept but names
-/// and the decoder's window.
+/// Unpacks every blob of the bundle in `file`, which messages call `path`, and compares length and digest.
+/// Nothing is kept but names and the decoder's window.
 pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     // It has no name yet.
     let link = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();

@@ -1,5 +1,6 @@
-//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K` records for
-//! names over 100 bytes, entry types `0`, `1`, `2`, `5`, every field that could differ between machines fixed.
+//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K`
+//! records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, every field that could differ between
+//! machines fixed.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -74,8 +75,8 @@ pub(crate) enum TarEntry<'a> {
     HardLink(Vec<u8>),
 }
 
-/// Reads a tar stream entry by entry. What cannot be read, and kinds that [`write`] does not write, are what `damaged` makes
-/// of them.
+/// Reads a tar stream entry by entry. What cannot be read, and kinds that [`write`] does not write, are what
+/// `damaged` makes of them.
 pub(crate) fn read(
     from: impl Read,
     damaged: impl Fn(io::Error) -> Error,

@@ -1,5 +1,5 @@
-//! Servers on 127.0.0.1, each in threads that end with the test: one for the files of a directory, one that is a proxy. Both remember
-//! what they were asked.
+//! Servers on 127.0.0.1, each in threads that end with the test: one for the files of a directory, one that
+//! is a proxy. Both remember what they were asked.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};

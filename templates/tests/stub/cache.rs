@@ -1,4 +1,5 @@
-//! Where launchers are put and which are trusted: planted files, directories that cannot execute, races and kills.
+//! Where launchers are put and which are trusted: planted files, directories that cannot execute, races and
+//! kills.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -119,7 +120,8 @@ fn a_shared_place_must_be_ours_and_closed() {
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
         let none = Path::new("/proc/nothing");
-        // Open to the writing of others: refused, with a launcher inside that would pass. Of another owner: refused.
+        // Open to the writing of others: refused, with a launcher inside that would pass. Of another owner:
+        // refused.
         for (owner, mode) in
             [(SOMEBODY, 0o770), (SOMEBODY, 0o702), (SOMEBODY, 0o1777), (0, 0o700), (0, 0o777)]
         {
@@ -224,7 +226,8 @@ fn a_relative_cache_is_refused_before_anything_is_made() {
     }
 }
 
-/// A directory of another user looked ours when the caller's environment had a variable of the stub's own name.
+/// A directory of another user looked ours when the caller's environment had a variable of the stub's own
+/// name.
 #[test]
 fn a_variable_of_the_stubs_own_name_says_nothing() {
     let fixture = Fixture::new();
@@ -286,7 +289,8 @@ fn a_first_start_that_was_killed_does_not_hinder_the_next() {
     }
 }
 
-/// Whether who runs the tests has this signal ignored, as a shell does for what it starts with `&`: no shell can trap it then.
+/// Whether who runs the tests has this signal ignored, as a shell does for what it starts with `&`: no shell
+/// can trap it then.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").expect("our status");
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line").trim();

@@ -1,5 +1,6 @@
-//! A directory of its own for each test, bundles in it, and the shells that start them. The launchers are sh scripts: what
-//! they are given by the stub, the kernel tells through `/proc`. Digests come from `sha2`, directories from `tempfile`.
+//! A directory of its own for each test, bundles in it, and the shells that start them. The launchers are sh
+//! scripts: what they are given by the stub, the kernel tells through `/proc`. Digests come from `sha2`,
+//! directories from `tempfile`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -69,7 +70,8 @@ impl Fixture {
         path
     }
 
-    /// The stub for `launcher` on the CPU of this machine, with the shared places moved into the fixture's directory.
+    /// The stub for `launcher` on the CPU of this machine, with the shared places moved into the fixture's
+    /// directory.
     pub(crate) fn text(&self, launcher: &[u8]) -> String {
         let rendered = stub(&[StubLauncher {
             host: Arch::HOST.expect("the tests run on a host"),

@@ -1,4 +1,5 @@
-//! What the stub refuses and in which words, directories that cannot execute or are full, and its text as `shellcheck` sees it.
+//! What the stub refuses and in which words, directories that cannot execute or are full, and its text as
+//! `shellcheck` sees it.
 
 use std::fs;
 use std::path::Path;
@@ -135,8 +136,8 @@ fn the_rendered_text_pleases_shellcheck() {
     let fixture = Fixture::new();
     let text = fixture.at("stub.sh");
     fs::write(&text, fixture.text(TELLS.as_bytes())).expect("text");
-    // `ls` is the only tool that tells a mode everywhere, and the mode's pattern is meant as one; `ub_2` takes what
-    // `ls` says besides; the trap's number is filled in when it is set.
+    // `ls` is the only tool that tells a mode everywhere, and the mode's pattern is meant as one; `ub_2`
+    // takes what `ls` says besides; the trap's number is filled in when it is set.
     let exclude = "--exclude=SC2012,SC2254,SC2034,SC2064";
     let output = Command::new("shellcheck")
         .args(["--shell=sh", "--color=never", exclude])

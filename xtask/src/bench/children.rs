@@ -1,5 +1,6 @@
-//! What it costs that an app's programs are attended to: once at the start, for each program that is executed, and for what a
-//! program does otherwise; against naming the emulator by hand, and against proot, which watches every call.
+//! What it costs that an app's programs are attended to: once at the start, for each program that is
+//! executed, and for what a program does otherwise; against naming the emulator by hand, and against proot,
+//! which watches every call.
 
 use std::ffi::OsString;
 use std::fs;
@@ -77,7 +78,8 @@ fn ways(bundle: &Path, cache: &Path) -> Result<Vec<&'static str>> {
     Ok(ways)
 }
 
-/// The same executions under `proot -q`, which runs every program of the app by the emulator and watches all that it does.
+/// The same executions under `proot -q`, which runs every program of the app by the emulator and watches all
+/// that it does.
 fn proot(direct: &Case, cache: &Path, runs: usize) -> Result<()> {
     if !Command::new("proot")
         .arg("--version")

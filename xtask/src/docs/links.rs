@@ -1,4 +1,5 @@
-//! A Markdown text's relative links and the anchors of its headings. The only file that touches `pulldown-cmark`.
+//! A Markdown text's relative links and the anchors of its headings. The only file that touches
+//! `pulldown-cmark`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,5 +1,6 @@
-//! Kernels, their modules, busybox and firmware out of Debian's archive, by the project's own provider: signature, index,
-//! digest. What a machine needs of a package is kept below `target/lab/debian`; the package itself, of 100 MB, is not.
+//! Kernels, their modules, busybox and firmware out of Debian's archive, by the project's own provider:
+//! signature, index, digest. What a machine needs of a package is kept below `target/lab/debian`; the package
+//! itself, of 100 MB, is not.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -81,7 +82,8 @@ impl Suites {
             let newest = self.package(machine.suite, machine.host, machine.kernel)?;
             let image = self.needed(machine, &newest, "linux-image-")?.context("it depends on no kernel")?;
             let mut made = self.keep_kernel(machine, &image, &kept);
-            // A mirror may lack the newest for a while after a point release. The older one is kept under its own name.
+            // A mirror may lack the newest for a while after a point release. The older one is kept under its
+            // own name.
             for older in self.older_kernels(machine, &image)? {
                 let Err(error) = &made else { break };
                 if !lacks_a_file(error) {

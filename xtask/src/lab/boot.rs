@@ -1,5 +1,5 @@
-//! Boots a machine with qemu-system: no network, no KVM, two processors, its serial line to us, and a time limit. The child
-//! is killed when the limit has passed, when it has gone silent, and whenever we end.
+//! Boots a machine with qemu-system: no network, no KVM, two processors, its serial line to us, and a time
+//! limit. The child is killed when the limit has passed, when it has gone silent, and whenever we end.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,5 @@
-//! The bundles that the cases run, packed of Debian's packages by the `unibin` of this tree, and kept by its digest.
+//! The bundles that the cases run, packed of Debian's packages by the `unibin` of this tree, and kept by its
+//! digest.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +25,8 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// Builds `unibin`. What it packs is kept in `directory`. `UNIBIN_LAUNCHERS` names launchers that are not committed yet.
+    /// Builds `unibin`. What it packs is kept in `directory`. `UNIBIN_LAUNCHERS` names launchers that are not
+    /// committed yet.
     pub(crate) fn build(directory: &Path) -> Result<Self> {
         let workspace = crate::workspace();
         let mut command = cargo();
@@ -130,7 +132,8 @@ impl Packer {
         }
     }
 
-    /// How `pages` is packed with the catalogue's emulator as one of the user's own, which does not serve every kernel's pages.
+    /// How `pages` is packed with the catalogue's emulator as one of the user's own, which does not serve
+    /// every kernel's pages.
     fn limited(&self, host: Arch, pages: &Path, programs: &Path) -> Result<String> {
         let emulator = self.emulator(host, Arch::X86_64)?;
         let rows = format!(
@@ -176,7 +179,8 @@ fn alpha(host: Arch, programs: &Path) -> Result<String> {
     ))
 }
 
-/// The bundles that there can be for a host, by the names that the cases have for them, and how each is packed.
+/// The bundles that there can be for a host, by the names that the cases have for them, and how each is
+/// packed.
 fn wanted(host: Arch, pages: &Path) -> Vec<(String, String)> {
     let (own, other) = (host.name(), emulated_on(host).name());
     let natives = Arch::HOSTS.iter().filter(|host| **host != Arch::Riscv64);

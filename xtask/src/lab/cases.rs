@@ -1,5 +1,6 @@
-//! What is run on every machine: a table of name, script and the exact output that is expected. A script runs as root in
-//! mounts of its own, with the words of `guest/case-head`; what it is about is run by `user`, uid 1000 with nothing installed.
+//! What is run on every machine: a table of name, script and the exact output that is expected. A script runs
+//! as root in mounts of its own, with the words of `guest/case-head`; what it is about is run by `user`, uid
+//! 1000 with nothing installed.
 //!
 //! A new case is a new row. `@HOST@` is the machine's CPU by our name, `@UNAME@` by the kernel's.
 
@@ -26,7 +27,8 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// Where it can be shown.
     pub(crate) needs: Needs,
-    /// The CPU whose programs it runs; on a host of that CPU there is nothing to emulate and the case is left out.
+    /// The CPU whose programs it runs; on a host of that CPU there is nothing to emulate and the case is left
+    /// out.
     pub(crate) target: Option<Arch>,
     /// What is run.
     pub(crate) script: &'static str,
@@ -37,8 +39,8 @@ pub(crate) struct Case {
 impl Case {
     /// Whether this machine has something to show; on one that is emulated itself, `booted` is false.
     pub(crate) fn applies(&self, machine: &Machine, booted: bool) -> bool {
-        // User-mode emulation offers the vector extension, and with that QEMU 10.0's own code for riscv64 runs aarch64
-        // programs wrongly.
+        // User-mode emulation offers the vector extension, and with that QEMU 10.0's own code for riscv64
+        // runs aarch64 programs wrongly.
         if (machine.host, self.target) == (Arch::Riscv64, Some(Arch::Aarch64)) && !booted {
             return false;
         }
@@ -95,8 +97,8 @@ pub(crate) fn emulated_on(host: Arch) -> Arch {
     if host == Arch::Riscv64 { Arch::S390x } else { Arch::Riscv64 }
 }
 
-/// What `guest/pages.c` can do under the emulator that a bundle has for this machine. QEMU has no page smaller than the
-/// host's to give: it copies what does not fit, and protects what it can.
+/// What `guest/pages.c` can do under the emulator that a bundle has for this machine. QEMU has no page
+/// smaller than the host's to give: it copies what does not fit, and protects what it can.
 fn pages_on(machine: &Machine) -> String {
     let lines = [
         ("a file from its second page", true),
@@ -134,7 +136,8 @@ left /home/user
     Case { name, needs: Needs::Cpu, target: Some(target), script: SCRIPT, expected: EXPECTED }
 }
 
-/// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who attends to them.
+/// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who
+/// attends to them.
 const CHILDREN: &str = r#"
 with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
 told /bundles/@TARGET@/busybox
@@ -190,8 +193,8 @@ left /home/user
     },
     of_the_kernel(
         "both-abis",
-        // Each program starts one of the app's: by itself, by the app without a broker, and with one. What the kernel does not run, the
-        // helper `as` cannot become: 102.
+        // Each program starts one of the app's: by itself, by the app without a broker, and with one. What
+        // the kernel does not run, the helper `as` cannot become: 102.
         r#"
 with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
 told /bundles/@TARGET@/busybox
@@ -214,8 +217,9 @@ done
     ),
     of_the_kernel(
         "alpha",
-        // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own. Many times, since where the
-        // emulator's heap lies is up to chance: on a host of 32 bits it was in the program's way at one start in seven.
+        // An Alpha program becomes a riscv32 program, which says so and ends with a code of its own. Many
+        // times, since where the emulator's heap lies is up to chance: on a host of 32 bits it was in the
+        // program's way at one start in seven.
         r#"
 number=0
 while [ "$number" -lt 20 ]; do
@@ -405,7 +409,8 @@ ls /home/user/.cache/unibin >&2
         script: "told /bundles/pages/pages\n",
         expected: "@PAGES@exit 0\n",
     },
-    // The bundle `limited` has the same emulator, of which it says that it serves pages of 8192 bytes at most.
+    // The bundle `limited` has the same emulator, of which it says that it serves pages of 8192 bytes at
+    // most.
     Case {
         name: "large-pages",
         needs: Needs::Kernel,
@@ -423,8 +428,8 @@ said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
         expected: "exit 0\n@SAYS@: pages of @BYTES@ bytes\nexit @LIMITED@\n\
                    @SAYS@: does not work with this kernel's pages of @BYTES@ bytes (at most 8192)\n",
     },
-    // With the scopes 2 and 3 no user can trace: the other way serves, where there is one. Last: the highest scope stays until the
-    // machine is switched off.
+    // With the scopes 2 and 3 no user can trace: the other way serves, where there is one. Last: the highest
+    // scope stays until the machine is switched off.
     of_the_kernel(
         "yama",
         r#"

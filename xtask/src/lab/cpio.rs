@@ -1,5 +1,6 @@
-//! The archive that a kernel unpacks as its first root (Linux: Documentation/driver-api/early-userspace/buffer-format.rst):
-//! `cpio` in the form `newc`, written in memory. Owners are root, times are zero.
+//! The archive that a kernel unpacks as its first root (Linux:
+//! Documentation/driver-api/early-userspace/buffer-format.rst): `cpio` in the form `newc`, written in memory.
+//! Owners are root, times are zero.
 
 /// An archive that is being written.
 #[derive(Default)]

@@ -1,5 +1,6 @@
-//! Disks of the booted machines: one with the bundles on it, one that goes from machine to machine. ext4 without what old or
-//! small kernels would need more modules for. Machines know them by their labels: in which order a board shows its disks is its own affair.
+//! Disks of the booted machines: one with the bundles on it, one that goes from machine to machine. ext4
+//! without what old or small kernels would need more modules for. Machines know them by their labels: in
+//! which order a board shows its disks is its own affair.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

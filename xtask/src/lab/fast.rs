@@ -1,6 +1,6 @@
-//! The same cases without booting: the machine is a directory, its programs run by a private `binfmt_misc`, the kernel's name of
-//! the CPU is covered. What is shown is the CPU's code; the kernel is this machine's. Needs root, for the cases' own mounts
-//! and users.
+//! The same cases without booting: the machine is a directory, its programs run by a private `binfmt_misc`,
+//! the kernel's name of the CPU is covered. What is shown is the CPU's code; the kernel is this machine's.
+//! Needs root, for the cases' own mounts and users.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,8 +29,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) shared: &'a Path,
 }
 
-/// A user namespace where every user's number is its own, made by root and kept by a process that ends with us; then mounts
-/// and processes of its own in it.
+/// A user namespace where every user's number is its own, made by root and kept by a process that ends with
+/// us; then mounts and processes of its own in it.
 const NAMESPACES: &str = r#"
 mkfifo "$1/hold"
 unshare --user cat "$1/hold" &

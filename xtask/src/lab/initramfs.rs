@@ -1,5 +1,5 @@
-//! The first root of a booted machine, and the directory tree of an emulated one: busybox, the helper `as`, the words of the
-//! cases and the cases themselves. Nothing else is installed.
+//! The first root of a booted machine, and the directory tree of an emulated one: busybox, the helper `as`,
+//! the words of the cases and the cases themselves. Nothing else is installed.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -83,7 +83,8 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
     Ok(tree)
 }
 
-/// The names that busybox has on every CPU that the lab knows: asked of nobody, since a foreign one cannot answer here.
+/// The names that busybox has on every CPU that the lab knows: asked of nobody, since a foreign one cannot
+/// answer here.
 fn busybox_names() -> Result<Vec<&'static str>> {
     let names = include_str!("guest/busybox-names").split_whitespace().collect::<Vec<_>>();
     ensure!(names.contains(&"sh"), "no names of busybox");

@@ -1,5 +1,6 @@
-//! The machines of the lab: which kernel of Debian's boots on which machine of qemu-system's. Named HOST[-PAGES]-SUITE: the
-//! same CPU comes with several page sizes, and with the newest and the oldest kernel that the archive has.
+//! The machines of the lab: which kernel of Debian's boots on which machine of qemu-system's. Named
+//! HOST[-PAGES]-SUITE: the same CPU comes with several page sizes, and with the newest and the oldest kernel
+//! that the archive has.
 
 use bundle::Arch;
 
@@ -49,9 +50,10 @@ const fn machine(
 /// The suite with the oldest kernels, of Linux 6.1.
 pub(crate) const OLDEST: &str = "bookworm";
 
-/// All of them, the newest kernel of a CPU first. `sid` has the newest of all but i686, whose last one is of 2023.
-/// loongarch64 has no other; riscv64 came with trixie. s390x has trixie's: on Linux 7.2.13 of sid any new directory on ext4 is an
-/// oops in `ext4_mb_new_blocks` under QEMU 7.2, where it adds a per-CPU offset (root's `mkdir`, with nothing of ours started).
+/// All of them, the newest kernel of a CPU first. `sid` has the newest of all but i686, whose last one is of
+/// 2023. loongarch64 has no other; riscv64 came with trixie. s390x has trixie's: on Linux 7.2.13 of sid any
+/// new directory on ext4 is an oops in `ext4_mb_new_blocks` under QEMU 7.2, where it adds a per-CPU offset
+/// (root's `mkdir`, with nothing of ours started).
 pub(crate) const MACHINES: [Machine; 16] = [
     machine("x86_64-sid", Arch::X86_64, "sid", "linux-image-amd64", 4),
     machine("i686-bookworm", Arch::I686, "bookworm", "linux-image-686", 4),

@@ -1,5 +1,6 @@
-//! Which modules of a kernel the lab loads: those for disks, ext4 and the private handlers of foreign programs, and what they
-//! depend on, as their own `.modinfo` says. A wanted one that there is no file of is built in, or missed when it is used.
+//! Which modules of a kernel the lab loads: those for disks, ext4 and the private handlers of foreign
+//! programs, and what they depend on, as their own `.modinfo` says. A wanted one that there is no file of is
+//! built in, or missed when it is used.
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,4 +1,5 @@
-//! What a console said, case by case, and the table of all machines. A case whose end was not seen has failed.
+//! What a console said, case by case, and the table of all machines. A case whose end was not seen has
+//! failed.
 
 use std::fmt::Write as _;
 
@@ -112,7 +113,8 @@ pub(crate) fn pages(console: &str) -> Vec<(String, String)> {
     pairs.map(|(what, works)| (what.to_owned(), works.to_owned())).collect()
 }
 
-/// The table of [`pages`]: one column for each page size, and each QEMU that is inside bundles for these machines.
+/// The table of [`pages`]: one column for each page size, and each QEMU that is inside bundles for these
+/// machines.
 pub(crate) fn table_of_pages(rows: &[Row]) -> String {
     let rows: Vec<&Row> = rows.iter().filter(|row| !row.pages.is_empty()).collect();
     let Some(first) = rows.first() else { return String::new() };

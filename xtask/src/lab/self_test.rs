@@ -1,5 +1,5 @@
-//! Whether the lab would see it: a launcher that is broken on purpose, by one wrong system call number on one CPU, must turn
-//! its machine red, and the whole one must be green again.
+//! Whether the lab would see it: a launcher that is broken on purpose, by one wrong system call number on one
+//! CPU, must turn its machine red, and the whole one must be green again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use bundle::Arch;
 /// The CPU whose launcher is broken.
 pub(crate) const HOST: Arch = Arch::Riscv64;
 
-/// `li a7, 221`, which is `execve` on riscv64 (Linux: include/uapi/asm-generic/unistd.h), as the compiler writes it.
+/// `li a7, 221`, which is `execve` on riscv64 (Linux: include/uapi/asm-generic/unistd.h), as the compiler
+/// writes it.
 const EXECVE: [u8; 4] = [0x93, 0x08, 0xd0, 0x0d];
 /// `li a7, 222`: `mmap`.
 const MMAP: [u8; 4] = [0x93, 0x08, 0xe0, 0x0d];

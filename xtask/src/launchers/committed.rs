@@ -59,7 +59,8 @@ pub(super) fn write_sums(directory: &Path) -> Result<()> {
     fs::write(directory.join(SUMS), sums).with_context(|| format!("cannot write `{SUMS}`"))
 }
 
-/// The size in bytes of each program in `directory`: a row for each host, a column for each program, and the largest of each.
+/// The size in bytes of each program in `directory`: a row for each host, a column for each program, and the
+/// largest of each.
 pub(crate) fn sizes(directory: &Path) -> Result<String> {
     let [launcher, broker] = Program::ALL.map(Program::name);
     let mut table = format!("{:<12} {launcher:>8} {broker:>8}\n", "host");

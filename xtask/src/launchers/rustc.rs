@@ -1,8 +1,10 @@
-//! rustc as cargo calls it for a launcher (`RUSTC_WRAPPER`): without what cargo tells it of this machine's directories.
+//! rustc as cargo calls it for a launcher (`RUSTC_WRAPPER`): without what cargo tells it of this machine's
+//! directories.
 //!
-//! Cargo's `-C metadata` is a hash of, among others, the flags and the path of rust-src. It ends up in every symbol's name, and
-//! the order of symbols decides the order of constants: the same source gave other bytes in another directory. And the
-//! flags cannot name the directories to forget, since they are hashed: so they are added here.
+//! Cargo's `-C metadata` is a hash of, among others, the flags and the path of rust-src. It ends up in every
+//! symbol's name, and the order of symbols decides the order of constants: the same source gave other bytes
+//! in another directory. And the flags cannot name the directories to forget, since they are hashed: so they
+//! are added here.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};

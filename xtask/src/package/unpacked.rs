@@ -1,4 +1,5 @@
-//! The packed crates, unpacked side by side as a workspace: what the registry would hold, in the place of the registry.
+//! The packed crates, unpacked side by side as a workspace: what the registry would hold, in the place of the
+//! registry.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Check as _;
+use super::calls::{Check as _, cargo};
 
 /// A workspace of unpacked crates.
 pub(super) struct Unpacked {
@@ -26,7 +27,9 @@ impl Unpacked {
         let mut members = String::new();
         let mut patches = String::new();
         for file in packed {
-            Command::new("tar").arg("-xzf").arg(file).arg("-C").arg(directory).check()?;
+            // `-m`: packed files are all of one day in 2006, by which cargo would take changed ones for those
+            // it has built already.
+            Command::new("tar").arg("-xzmf").arg(file).arg("-C").arg(directory).check()?;
             let member =
                 file.file_stem().and_then(|stem| stem.to_str()).context("a name that is not UTF-8")?;
             let name = member.rsplit_once('-').map_or(member, |(name, _)| name);
@@ -49,7 +52,7 @@ impl Unpacked {
 
     /// Cargo in this workspace, with the target directory of the checkout.
     pub(super) fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut command = super::cargo(&self.directory);
+        let mut command = cargo(&self.directory);
         command.args(arguments).arg("--quiet").arg("--target-dir").arg(&self.target);
         command
     }

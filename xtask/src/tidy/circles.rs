@@ -1,12 +1,13 @@
-//! No module uses one that uses it, directly or over others: whoever reads a file can stop where its uses end.
+//! No module uses one that uses it, directly or over others: whoever reads a file can stop where its uses
+//! end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::files::File;
 use super::modules::{Module, Uses, uses};
 
-/// Circles that are still there, each with its crate and its modules. One that is smaller passes; a new one, a larger one
-/// and one that is gone do not, so that the list can only shrink.
+/// Circles that are still there, each with its crate and its modules. One that is smaller passes; a new one,
+/// a larger one and one that is gone do not, so that the list can only shrink.
 const KNOWN: &[(&str, &[&str])] = &[
     (
         "launcher",

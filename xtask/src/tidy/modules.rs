@@ -1,6 +1,6 @@
-//! Which modules of a crate use which, read from its sources. A module is a file. A declaration (`mod x;`) uses nothing,
-//! and neither does a re-export that the file itself makes no use of; a name taken through a re-export is a use of the
-//! file that defines it.
+//! Which modules of a crate use which, read from its sources. A module is a file. A declaration (`mod x;`)
+//! uses nothing, and neither does a re-export that the file itself makes no use of; a name taken through a
+//! re-export is a use of the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

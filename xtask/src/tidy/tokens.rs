@@ -1,5 +1,5 @@
-//! Rust source as words and signs: without comments, literals and what only tests compile. No parser, but enough to
-//! see which paths a file names.
+//! Rust source as words and signs: without comments, literals and what only tests compile. No parser, but
+//! enough to see which paths a file names.
 
 /// A word, a lone sign, or `::`.
 pub(crate) type Token<'a> = &'a str;
@@ -83,7 +83,8 @@ fn literal(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// `tokens` without the items under `#[cfg(test)]` and `#[test]`; also the modules in files of their own that they declare.
+/// `tokens` without the items under `#[cfg(test)]` and `#[test]`; also the modules in files of their own that
+/// they declare.
 pub(crate) fn without_tests<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, Vec<&'a str>) {
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut at = 0;

@@ -1,5 +1,5 @@
-//! The build script's work, apart so that a test can call it: a directory of launchers becomes the source text of a `match` from
-//! file name to bytes. Refuses a file that its `SHA256SUMS` does not list, or lists with another sum.
+//! The build script's check, apart so that a test can call it: the launchers and brokers of a directory. Refuses
+//! a file that its `SHA256SUMS` does not list, or lists with another sum.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,30 +11,28 @@ use sha2::{Digest as _, Sha256};
 /// The list of sums, in the format of sha256sum(1).
 const SUMS: &str = "SHA256SUMS";
 
-/// An expression that matches `name` against the launchers and brokers in `directory`.
-pub(crate) fn table(directory: &Path) -> Result<String, String> {
+/// The launchers and brokers in `directory`, by file name.
+pub(crate) fn checked(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let sums = sums(directory)?;
     for name in names(directory)? {
         if !sums.contains_key(&name) {
             return Err(format!("`{}` is not listed in `{SUMS}`", directory.join(name).display()));
         }
     }
-    let mut table = "match name {\n".to_owned();
-    for (name, wanted) in &sums {
-        let path = directory.join(name);
+    let mut programs = BTreeMap::new();
+    for (name, wanted) in sums {
+        let path = directory.join(&name);
         let bytes = fs::read(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
         let sum = Sha256::digest(&bytes).iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
             hex
         });
-        if sum != *wanted {
+        if sum != wanted {
             return Err(format!("`{}` has another SHA-256 sum than `{SUMS}` says", path.display()));
         }
-        let path = path.to_str().ok_or_else(|| format!("`{}` is not UTF-8", path.display()))?;
-        let _ = writeln!(table, "    {name:?} => Some(include_bytes!({path:?})),");
+        programs.insert(name, bytes);
     }
-    table.push_str("    _ => None,\n}\n");
-    Ok(table)
+    Ok(programs)
 }
 
 /// What the list says: names and sums.
