@@ -8,15 +8,17 @@
 pub(crate) mod committed;
 pub(crate) mod rustc;
 
-use crate::rust_src;
-use anyhow::{Context, Result, bail, ensure};
-use bundle::Arch;
-use committed::{DIRECTORY, Program, SIZES, sizes, write_sums};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use bundle::Arch;
+use end_to_end::cargo;
+
+use crate::rust_src;
+use committed::{DIRECTORY, Program, SIZES, sizes, write_sums};
 
 /// The toolchain's own linker. rustc looks for it beside itself: a path here would be one of this machine's.
 const LINKER: &str = "rust-lld";
@@ -85,12 +87,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     fs::create_dir_all(&out).with_context(|| format!("cannot make `{}`", out.display()))?;
     let mut differing = Vec::new();
-    for host in hosts {
-        let triple = host.rust_target().with_context(|| format!("no Rust target for {host}"))?;
-        for program in Program::ALL {
-            let built = build.program(program, triple)?;
+    let hosts: Vec<(Arch, &str)> = hosts
+        .map(|host| Ok((host, host.rust_target().with_context(|| format!("no Rust target for {host}"))?)))
+        .collect::<Result<_>>()?;
+    for program in Program::ALL {
+        build.program(program, hosts.iter().map(|(_, triple)| *triple))?;
+        for (host, triple) in &hosts {
+            let built = build.built(program, triple)?;
             println!("{:8} {host:12} {:6} bytes", program.name(), built.len());
-            let name = program.file_name(host);
+            let name = program.file_name(*host);
             let path = out.join(&name);
             fs::write(&path, &built).with_context(|| format!("cannot write `{}`", path.display()))?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
@@ -159,14 +164,14 @@ impl Build {
         })
     }
 
-    /// The bytes of a program for `triple`.
-    fn program(&self, program: Program, triple: &str) -> Result<Vec<u8>> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .current_dir(&self.workspace)
+    /// Builds a program for all triples in one call: one target's last step, which takes one processor, runs
+    /// beside the next one's first.
+    fn program<'t>(&self, program: Program, triples: impl Iterator<Item = &'t str>) -> Result<()> {
+        let status = cargo()
             .args(["build", "--quiet", "--locked", "--package=unibin-launcher"])
             .args(["--bin", program.name(), "--features", program.features()])
-            .args(["--profile=launcher", "--target", triple])
+            .arg("--profile=launcher")
+            .args(triples.flat_map(|triple| ["--target", triple]))
             .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=optimize_for_size"])
             .arg("--target-dir")
             .arg(&self.target)
@@ -179,8 +184,13 @@ impl Build {
             .env(rustc::REMAP, self.remap()?)
             .status()
             .context("cannot run cargo")?;
+        ensure!(status.success(), "the {}s do not build", program.name());
+        Ok(())
+    }
+
+    /// The bytes of a program that was built for `triple`.
+    fn built(&self, program: Program, triple: &str) -> Result<Vec<u8>> {
         let name = program.name();
-        ensure!(status.success(), "the {name} for `{triple}` does not build");
         let path = self.target.join(triple).join("launcher").join(name);
         let linked = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no {name}", path.display()))
