@@ -128,7 +128,7 @@ fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves
 
 #[test]
 fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_from_memory() {
-    needs!("network");
+    needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let older = older_qemu(Arch::Riscv64);
     let refused =
