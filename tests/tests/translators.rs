@@ -128,6 +128,7 @@ fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves
 
 #[test]
 fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_from_memory() {
+    needs!("network");
     let sandbox = Sandbox::new();
     let older = older_qemu(Arch::Riscv64);
     let refused =
@@ -145,13 +146,13 @@ fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_
         // Where no directory can be written, emulator and program are in memory.
         let bundle = packed_without_broker(&sandbox, &rows, &["--head", "elf:x86_64"]);
         let Some(namespace) = Namespace::Mounts.available() else { continue };
-        let script = "for place in /var/tmp /dev/shm /tmp; do mount -t tmpfs -o ro none $place; done\n\
+        let script = "mount -t tmpfs -o mode=0755 none /run\n\
             cp \"$1\" /run/busybox && chmod 755 /run/busybox && mount --bind /run /run\n\
             mount -o remount,bind,ro /run\n\
+            for place in /var/tmp /dev/shm /tmp; do mount -t tmpfs -o ro none $place; done\n\
             unset HOME XDG_CACHE_HOME XDG_RUNTIME_DIR UNIBIN_CACHE\n\
             UNIBIN_LOG=1 exec setpriv --reuid $2 --regid $2 --clear-groups /run/busybox uname -m";
-        let script = format!("mount -t tmpfs -o mode=0755 none /run\n{script}");
-        let ran = namespace.run(&sandbox, &script, &[bundle.as_os_str(), sandbox.uid().to_string().as_ref()]);
+        let ran = namespace.run(&sandbox, script, &[bundle.as_os_str(), sandbox.uid().to_string().as_ref()]);
         assert!(ran.errors().contains("no directory serves: unpacking into memory"), "{ran}");
         if fits {
             assert_eq!(ran.must_succeed().trim(), "riscv64");
