@@ -1,5 +1,5 @@
-//! The build script's check, apart so that a test can call it: the launchers and brokers of a directory. Refuses
-//! a file that its `SHA256SUMS` does not list, or lists with another sum.
+//! The build script's check, apart so that a test can call it: the launchers and brokers of a directory.
+//! Refuses a file that its `SHA256SUMS` does not list, or lists with another sum.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

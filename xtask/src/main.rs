@@ -35,7 +35,7 @@ usage: cargo xtask TASK [OPTION...]
             --quick leaves out what needs a network, root or minutes;
             ARGUMENTs go to `cargo nextest run`, or to `cargo test` where that is not installed
   ci [--before 'SECONDS NAME']...
-            what continuous integration runs: format, tidy, lints, launchers, tests;
+            what continuous integration runs;
             --before is a step taken before, for the table of seconds
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers and brokers into templates/launchers (or DIR);
@@ -46,21 +46,22 @@ usage: cargo xtask TASK [OPTION...]
   bench start [--runs N]
             warm start of a bundle against direct execution, interleaved
   bench children [--runs N]
-            starting a program of another CPU beside an emulated app, with and without broker
+            starting a program of another architecture beside an emulated app, with and without broker
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
-            boot Debian's kernels of eight CPUs and run bundles there: docs/lab.md;
+            boot Debian's kernels for eight architectures and run bundles there: docs/lab.md;
+            `each` is one machine of each host, `rotating` three machines, one with large pages;
             --fast runs the same cases without booting, under user-mode emulation
   examples  run every example of examples/ and check what it prints
   fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
-            hand bytes of all kinds to what reads bytes of strangers (docs/fuzzing.md);
-            --keep adds what was found worth keeping to fuzz/corpus
+            fuzz the parsers of untrusted input (docs/fuzzing.md);
+            --keep adds inputs that reach new code to fuzz/corpus
   docs      check every relative link of the texts and build the book into target/book
-  man       man pages and shell completions into target/dist
+  man       write man pages and shell completions into target/dist
   package   pack every published crate, build and install from what was packed
   workflows check .github/workflows
-  tidy      the rules of the house that no compiler checks
+  tidy      check the project's rules that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
   verify    check the committed launchers and brokers against the rules for them
 ";
