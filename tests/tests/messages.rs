@@ -34,7 +34,8 @@ fn what_is_documented_is_what_the_source_says() {
         all.into_iter().filter(|text| text.contains(' ')).collect::<Vec<_>>()
     };
     let directories = || {
-        let files = ["cache", "memory", "probe", "run"].map(|name| format!("launcher/src/{name}.rs"));
+        let files =
+            ["cache", "execute", "memory", "probe", "run"].map(|name| format!("launcher/src/{name}.rs"));
         files.iter().flat_map(|path| literals(path, "of_candidate(")).collect::<Vec<_>>()
     };
     for (heading, said) in [
