@@ -84,7 +84,7 @@ fn a_handler_is_registered_runs_programs_and_is_taken_away() {
     assert_eq!(said("runs"), "a b c\ncode 7\n", "{told}");
     assert_eq!(said("name"), "by name\n", "argv[0] is kept: {told}");
     assert_eq!(said("script"), "script x\n", "{told}");
-    holds("known", &["the kernel has it: enabled", "interpreter /", "flags: POF"]);
+    holds("known", &["registered: enabled", "interpreter /", "flags: POF"]);
     holds("twice", &["already registered", "unibin binfmt unregister --target riscv64", "code 1"]);
     holds("unregister", &["qemu-riscv64: gone"]);
     holds("refused again", &["code 126"]);

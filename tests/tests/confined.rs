@@ -88,7 +88,7 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
     assert_eq!(first.text(), "up\n", "{first}");
     let errors = first.errors();
     for part in [
-        "unibin: nothing of this bundle attends",
+        "unibin: child programs for riscv64 cannot run here",
         "\nunibin:   by a broker: ",
         "\nunibin:   by a private",
         "hint: ",
@@ -141,7 +141,7 @@ fn what_a_container_forbids_leaves_the_other_way() {
     ] {
         let ran = run(forbidden, way);
         assert_eq!(ran.text(), said, "{forbidden}, {way}: {ran}");
-        let explained = ran.errors().contains("unibin: nothing of this bundle attends");
+        let explained = ran.errors().contains("unibin: child programs for riscv64 cannot run here");
         assert_eq!(explained, forbidden == "ptrace namespaces", "{forbidden}, {way}: {ran}");
     }
     // Once.

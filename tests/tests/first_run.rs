@@ -63,7 +63,8 @@ fn without_a_home_or_with_one_that_is_not_ours_the_shared_places_serve() {
 fn where_no_directory_is_left_one_line_says_what_to_set() {
     for jail in jails() {
         let ran = jail.run("rm -r tmp var; mount -o remount,bind,ro .", "HOME=/home", RUN);
-        let said = ran.must_fail_with(125, &["no directory", "/home/.cache/unibin", "/tmp/unibin-"]);
+        let said =
+            ran.must_fail_with(125, &["no usable cache directory", "/home/.cache/unibin", "/tmp/unibin-"]);
         let hints: Vec<&str> = said.lines().filter(|line| line.contains("hint: ")).collect();
         assert!(hints.len() == 1 && hints[0].contains("set UNIBIN_CACHE to a directory"), "{said}");
         // And doing what it says helps.
@@ -203,7 +204,7 @@ fn a_limit_on_the_size_of_files_is_told_and_kept_for_the_app() {
                 assert!(*size == 65_000, "{target}: {size} bytes are enough?");
                 continue;
             }
-            refused.must_fail_with(125, &["no directory", "hint: "]);
+            refused.must_fail_with(125, &["no usable cache directory", "hint: "]);
             let left: Vec<PathBuf> = left_in(&sandbox).into_iter().filter(|path| path.is_dir()).collect();
             assert!(left.iter().all(|path| path.join("complete").exists()), "{target}, {size}: {left:?}");
         }

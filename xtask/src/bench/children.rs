@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Case, Samples, build_unibin, direct_case, interleaved, pack_busybox, report};
+use super::pairs::{Case, Samples, build_unibin, direct_case, interleaved, pack_busybox, report};
 
 /// Programs executed in one run.
 const EXECUTIONS: u32 = 50;
