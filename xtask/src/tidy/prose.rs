@@ -22,7 +22,7 @@ const MAX_COLUMNS: usize = 110;
 const MAX_SUBJECT: usize = 72;
 
 /// The last commit before the rule for subjects.
-const BEFORE_SUBJECTS: &str = "cd05f4e";
+const BEFORE_SUBJECTS: &str = "3dae958";
 
 pub(crate) fn the_fields_words_are_used(files: &[File]) -> Vec<String> {
     let mut found = Vec::new();

@@ -126,7 +126,7 @@ fn segments_that_large_pages_cannot_hold_are_refused() {
 
 #[test]
 fn a_launcher_over_the_size_budget_is_refused() {
-    assert!(refusal(|b| b.resize(budget(Program::Launcher) + 1, 0)).contains("65537 bytes"));
+    assert!(refusal(|b| b.resize(budget(Program::Launcher) + 1, 0)).contains("98305 bytes"));
 }
 
 #[test]
