@@ -115,8 +115,7 @@ mod tests {
     use super::*;
 
     fn files(files: &[(&str, &str)]) -> Vec<File> {
-        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
-        files.iter().map(file).collect()
+        files.iter().map(|(path, text)| File::of(path, text)).collect()
     }
 
     #[test]

@@ -13,6 +13,12 @@ pub(crate) struct File {
 }
 
 impl File {
+    /// One that is not on disk.
+    #[cfg(test)]
+    pub(crate) fn of(path: &str, text: &str) -> Self {
+        Self { path: path.to_owned(), text: text.to_owned() }
+    }
+
     pub(crate) fn is_rust(&self) -> bool {
         self.ends_in(&["rs"])
     }

@@ -220,10 +220,8 @@ mod tests {
     use super::*;
 
     fn names(files: &[(&str, &str)]) -> Vec<String> {
-        let files: Vec<File> = files
-            .iter()
-            .map(|(path, text)| File { path: format!("a/src/{path}"), text: (*text).to_owned() })
-            .collect();
+        let files: Vec<File> =
+            files.iter().map(|(path, text)| File::of(&format!("a/src/{path}"), text)).collect();
         let all = uses(&files, "a/src/");
         let one = |(module, used): (&Module, &BTreeSet<Module>)| {
             used.iter().map(|used| format!("{} {}", module.join("::"), used.join("::"))).collect::<Vec<_>>()

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> Vec<File> {
-        vec![File { path: path.to_owned(), text: text.to_owned() }]
+        vec![File::of(path, text)]
     }
 
     #[test]
