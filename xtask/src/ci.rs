@@ -1,5 +1,5 @@
-//! What continuous integration runs, step by step, and the table of what each step took: seconds, and seconds of
-//! the processor. Where the second is less than the first times the processors, something waited.
+//! What continuous integration runs, step by step, and the table of what each step took: seconds, and seconds
+//! of the processor. Where the second is less than the first times the processors, something waited.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -119,13 +119,13 @@ impl Steps {
     }
 }
 
-/// What the processes that this one has waited for have used, and theirs: `cutime` and `cstime` of
+/// What this process and those that it has waited for have used: `utime`, `stime`, `cutime` and `cstime` of
 /// proc_pid_stat(5), in hundredths of a second on every Linux.
 fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The second field is the program's name in brackets, which may hold anything.
     let after_name = stat.rsplit_once(')')?.1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let ticks: u64 = fields.get(13..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
     Some(Duration::from_millis(ticks * 10))
 }
