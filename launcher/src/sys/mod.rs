@@ -50,6 +50,7 @@ mod word;
 
 #[cfg(feature = "children")]
 mod beside;
+mod call;
 mod dir;
 #[cfg(feature = "bare")]
 mod entry;
@@ -72,6 +73,8 @@ mod stat;
 mod system;
 #[cfg(feature = "children")]
 pub mod trace;
+
+use call::{Argument, call, uninterrupted};
 
 #[cfg(feature = "children")]
 pub use beside::{beside, pipe, set_name};
@@ -109,40 +112,6 @@ pub fn level() -> u16 {
     return cpu::level();
     #[cfg(not(target_arch = "x86_64"))]
     0
-}
-
-/// A word for a register, or what the register holds already: a tenth of a call's code would clear arguments
-/// that the call does not have.
-type Argument = core::mem::MaybeUninit<usize>;
-
-/// Calls the kernel with up to six arguments; what the missing ones are is left to chance.
-///
-/// # Safety
-/// There must be as many arguments as call `number` has, each what it asks for: pointers valid for the
-/// lengths given with them, and memory that the kernel writes must be the caller's to write.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "out of line it would pass an array of six words through memory")]
-unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usize, Errno> {
-    // Not a loop: one would be compiled as such.
-    let argument = |at: usize| arguments.get(at).map_or(Argument::uninit(), |word| Argument::new(*word));
-    let all = [argument(0), argument(1), argument(2), argument(3), argument(4), argument(5)];
-    // SAFETY: passed on from our caller.
-    let value = unsafe { cpu::syscall(number as usize, all) };
-    // -4095..=-1 are errors on every CPU (include/linux/err.h, `MAX_ERRNO`).
-    match value.wrapping_neg() {
-        code @ 1..=4095 => Err(Errno::from_code(code)),
-        _ => Ok(value),
-    }
-}
-
-/// Repeats `attempt` while a signal interrupts it.
-fn uninterrupted<T>(mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match attempt() {
-            Err(Errno::EINTR) => {}
-            done => return done,
-        }
-    }
 }
 
 #[cfg(test)]

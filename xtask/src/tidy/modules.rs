@@ -85,7 +85,10 @@ fn source(module: &Module, tokens: &[Token<'_>], modules: &BTreeSet<Module>) -> 
             at = end;
             continue;
         }
-        words.insert(tokens[at]);
+        // `mod x;` names a module; a function `x` that comes out of it may never be named.
+        if at == 0 || tokens[at - 1] != "mod" {
+            words.insert(tokens[at]);
+        }
         // A path in the code: only its start can be a module's name.
         let starts = at == 0 || !matches!(tokens[at - 1], "::" | ".");
         if starts && tokens.get(at + 1) == Some(&"::") {
@@ -246,7 +249,7 @@ mod tests {
     #[test]
     fn neither_declarations_nor_exports_nor_tests_are_uses_and_exports_are_seen_through() {
         let files = [
-            ("lib.rs", "mod b; mod c; pub use b::B; pub use c::{C, used}; fn f() { used() }"),
+            ("lib.rs", "mod b; mod c; pub use b::{B, b}; pub use c::{C, used}; fn f() { used() }"),
             ("b.rs", "use crate::C; // use crate::d::D\n#[cfg(test)] mod tests { use crate::e::E; }"),
             ("c.rs", "const TEXT: &str = \"crate::b::B\"; use std::b;"),
             ("e.rs", "#[cfg(test)] mod more; use other::c::C;"),
