@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
-
 use crate::digest::{self, FileDigest};
 use crate::fetch_error::FetchError;
 use crate::location::Location;
@@ -80,12 +78,15 @@ impl<'a> Fetcher<'a> {
             // The server must not compress: sizes and digests are those of the stored file.
             .accept_encoding("identity")
             .proxy(ureq::Proxy::try_from_env())
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .timeout_connect(Some(options.patience))
             .timeout_recv_response(Some(options.patience))
-            .timeout_per_read(Some(options.patience))
-            .build();
-        Self { agent: config.new_agent(), options, progress }
+            .timeout_per_read(Some(options.patience));
+        #[cfg(feature = "https")]
+        let config = {
+            use ureq::tls::{RootCerts, TlsConfig};
+            config.tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        };
+        Self { agent: config.build().new_agent(), options, progress }
     }
 
     /// Whether network access is disabled.
@@ -412,6 +413,7 @@ fn request_error(url: &str, error: &ureq::Error, proxy: Option<String>) -> Attem
     }
     let reason = match error {
         ureq::Error::HostNotFound => "no such host".to_owned(),
+        ureq::Error::TlsRequired => "built without the feature `https`".to_owned(),
         other => other.to_string(),
     };
     let failed = match proxy {
@@ -420,7 +422,7 @@ fn request_error(url: &str, error: &ureq::Error, proxy: Option<String>) -> Attem
     };
     match error {
         // A name that does not resolve now will not resolve a second later either.
-        ureq::Error::HostNotFound => Attempt::Final(failed),
+        ureq::Error::HostNotFound | ureq::Error::TlsRequired => Attempt::Final(failed),
         ureq::Error::Timeout(_) => Attempt::Silent(failed),
         _ => Attempt::Passing(failed),
     }

@@ -2,7 +2,9 @@
 //! of the processor. Where the second is less than the first times the processors, something waited.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Seek as _};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -30,16 +32,57 @@ fn all(steps: &mut Steps) -> Result<()> {
     steps.run("launchers are what the source gives", launchers)?;
     steps.run("launchers keep their rules", crate::verify::run)?;
     steps.run("C compiler of the tests", crate::tools::run)?;
+    // All sixteen take half an hour or more; these are three of them, other ones with each commit. A booted
+    // machine takes one processor, and the tests leave one idle at times.
+    let lab = Beside::start("lab: three machines", &["lab", "rotating"])?;
+    let others = beside_the_lab(steps);
+    // What it has found is told, whatever became of the others.
+    let lab = steps.run("lab: three machines (the rest)", || lab.end());
+    others.and(lab)?;
+    steps.run("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
+}
+
+fn beside_the_lab(steps: &mut Steps) -> Result<()> {
     steps.run("tests", || crate::test::run(&[]))?;
     steps.run("examples", crate::examples::run)?;
     steps.run("packages for the registry", crate::package::run)?;
     steps.run("lab: a broken launcher is seen", || {
         crate::lab::run(&["--self-test".into(), "--fast".into()])
     })?;
-    // All sixteen take half an hour or more; these are three of them, other ones with each commit.
-    steps.run("lab: three machines", || crate::lab::run(&["rotating".into()]))?;
-    steps.run("fuzzers, briefly", || crate::fuzz::run(&[]))?;
-    steps.run("benchmark: it runs", || crate::bench::run(&["start".into(), "--runs".into(), "20".into()]))
+    steps.run("fuzzers, briefly", || crate::fuzz::run(&[]))
+}
+
+/// A task that runs beside the steps, in a process of its own whose output is kept until it ends.
+struct Beside {
+    task: &'static str,
+    process: Child,
+    output: File,
+    begin: Instant,
+}
+
+impl Beside {
+    fn start(task: &'static str, arguments: &[&str]) -> Result<Self> {
+        println!("== {task}: from here on, beside the next steps");
+        let output = tempfile::tempfile().context("cannot make a temporary file")?;
+        let process = Command::new(std::env::current_exe().context("where is this program?")?)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?)
+            .spawn()
+            .context("cannot run this program again")?;
+        Ok(Self { task, process, output, begin: Instant::now() })
+    }
+
+    /// Waits for the end.
+    fn end(mut self) -> Result<()> {
+        let status = self.process.wait().context("cannot wait for it")?;
+        self.output.rewind()?;
+        io::copy(&mut self.output, &mut io::stdout())?;
+        println!("{}: {} s from its start", self.task, self.begin.elapsed().as_secs());
+        ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
 }
 
 /// Debian's suites keep the source of a compiler for some weeks only. Where it is gone, the committed

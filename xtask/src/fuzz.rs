@@ -2,6 +2,8 @@
 //! passes of LLVM that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed.
 //! docs/fuzzing.md tells more.
 
+pub(crate) mod rustc;
+
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -11,19 +13,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use end_to_end::cargo;
-
-/// Counters at every edge and every compared number told to libFuzzer, as `cargo-fuzz` has it.
-const FLAGS: [&str; 8] = [
-    "--cfg=fuzzing",
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-    "-Ccodegen-units=1",
-    // The linker would take what only libFuzzer looks for to be of no use to anybody.
-    "-Clink-dead-code",
-];
 
 /// How long each target runs when nothing is said.
 const SECONDS: u64 = 10;
@@ -129,9 +118,9 @@ fn build() -> Result<Programs> {
     let guided = build()
         .args(["--bin=fuzz", "--features=libfuzzer", "--profile=fuzz", "--target-dir"])
         .arg(&directory)
-        // With a target named, the flags below are not for build scripts.
         .args(["--target", &triple])
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
+        .env("RUSTC_WRAPPER", std::env::current_exe().context("where am I?")?)
+        .env(rustc::TRIPLE, &triple)
         .status()
         .context("cannot run cargo")?;
     ensure!(

@@ -67,7 +67,7 @@ usage: cargo xtask TASK [OPTION...]
 ";
 
 fn main() -> ExitCode {
-    if let Some(compiled) = launchers::rustc::stand_in() {
+    if let Some(compiled) = launchers::rustc::stand_in().or_else(fuzz::rustc::stand_in) {
         return compiled.unwrap_or_else(|error| {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE

@@ -1,0 +1,71 @@
+//! rustc as cargo calls it for the fuzzers (`RUSTC_WRAPPER`): with what guides libFuzzer, for the crates whose
+//! paths it shall find. All others are compiled as in a release, which takes a quarter of the time.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+/// Set for the wrapper's runs only: the triple of what is fuzzed. What cargo compiles for another target, or
+/// names none for, are build scripts and macros.
+pub(super) const TRIPLE: &str = "XTASK_FUZZ_TRIPLE";
+
+/// Counters at every edge and every compared number told to libFuzzer, as `cargo-fuzz` has it.
+const GUIDED: [&str; 6] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+];
+
+/// The linker would take what only libFuzzer looks for to be of no use to anybody.
+const LINKED: &str = "-Clink-dead-code";
+
+/// Crates of others that read what a stranger wrote: their paths count like ours.
+const READERS: [&str; 12] = [
+    "deb822_fast",
+    "debversion",
+    "flate2",
+    "object",
+    "pgp",
+    "serde_json",
+    "tar",
+    "toml",
+    "toml_parser",
+    "winnow",
+    "zlib_rs",
+    "zstd",
+];
+
+/// Runs the compiler if this process is cargo's wrapper.
+pub(crate) fn stand_in() -> Option<Result<ExitCode>> {
+    let triple = std::env::var(TRIPLE).ok()?;
+    Some(compile(&triple))
+}
+
+fn compile(triple: &str) -> Result<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let compiler = arguments.next().context("cargo names no compiler")?;
+    let arguments: Vec<_> = arguments.collect();
+    let mut command = Command::new(&compiler);
+    command.args(&arguments);
+    let behind = |option: &str| arguments.iter().skip_while(|word| *word != option).nth(1);
+    if behind("--target").is_some_and(|target| target == OsStr::new(triple)) {
+        command.arg("--cfg=fuzzing");
+        if std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() {
+            command.arg(LINKED);
+        }
+        let directory = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let is_ours = directory.is_some_and(|directory| directory.starts_with(crate::workspace()));
+        let is_reader =
+            behind("--crate-name").is_some_and(|name| READERS.iter().any(|reader| name == reader));
+        if is_ours || is_reader {
+            command.args(GUIDED);
+        }
+    }
+    let status = command.status().with_context(|| format!("cannot run `{}`", compiler.display()))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
