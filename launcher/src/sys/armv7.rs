@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use super::Argument;
+use super::call::Argument;
 
 /// `offset` as arguments after three others: r3 is odd and stays empty.
 pub(super) fn fourth(offset: u64) -> [usize; 3] {

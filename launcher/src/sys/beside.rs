@@ -1,7 +1,8 @@
 //! A process of our own beside the app: forked, never executed, without a signal when it ends.
 
+use super::call::call;
 use super::fork::{ended, fork};
-use super::{Errno, Fd, call, exit};
+use super::{Errno, Fd, exit};
 use linux_raw_sys::{general as raw, prctl};
 
 /// The two ends of a pipe: reading, writing.

@@ -2,7 +2,8 @@
 //!
 //! `.` and `..` are left out. The order is the file system's; sort if it matters.
 
-use super::{Errno, Fd, call};
+use super::call::call;
+use super::{Errno, Fd};
 use crate::bytes::{c_string, zeroed};
 use bundle::cut;
 use core::ffi::CStr;

@@ -2,8 +2,9 @@
 //!
 //! The lists are checked by construction: [`Argv`] is always terminated and keeps what it points to alive.
 
+use super::call::call;
 use super::fork::{ended, fork};
-use super::{At, Errno, Fd, OFlags, call, openat};
+use super::{At, Errno, Fd, OFlags, openat};
 use alloc::ffi::CString;
 use alloc::vec;
 use alloc::vec::Vec;

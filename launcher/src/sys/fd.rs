@@ -2,7 +2,8 @@
 //!
 //! Every descriptor made here is closed on exec; `keep_across_exec` is the one way to hand it on.
 
-use super::{Errno, call, uninterrupted};
+use super::Errno;
+use super::call::{call, uninterrupted};
 use core::ffi::CStr;
 use core::marker::PhantomData;
 use linux_raw_sys::general as raw;

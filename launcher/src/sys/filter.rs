@@ -1,7 +1,8 @@
 //! The filter on system calls that stops a traced thread at execve and execveat, and at nothing else
 //! (seccomp(2)).
 
-use super::{Errno, call, trace};
+use super::call::call;
+use super::{Errno, trace};
 use alloc::vec::Vec;
 use linux_raw_sys::{general as raw, prctl, ptrace};
 

@@ -1,6 +1,7 @@
 //! Copies of this process. They send no signal when they end.
 
-use super::{Errno, call, uninterrupted};
+use super::Errno;
+use super::call::{call, uninterrupted};
 use linux_raw_sys::general as raw;
 
 /// A copy of this process, whose end sends no signal and shows in no wait(2) but one for "clone children".

@@ -4,7 +4,7 @@
 
 use core::arch::asm;
 
-use super::Argument;
+use super::call::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 

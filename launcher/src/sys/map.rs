@@ -2,7 +2,8 @@
 //!
 //! Nothing here is ever mapped writable and executable.
 
-use super::{Errno, Fd, call, word};
+use super::call::call;
+use super::{Errno, Fd, word};
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use core::slice;

@@ -74,8 +74,6 @@ mod system;
 #[cfg(feature = "children")]
 pub mod trace;
 
-use call::{Argument, call, uninterrupted};
-
 #[cfg(feature = "children")]
 pub use beside::{beside, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};

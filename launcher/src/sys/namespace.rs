@@ -4,8 +4,9 @@
 //! Nothing here changes the calling process but [`enter_those_of`], in its last step.
 
 use super::beside::pipe;
+use super::call::call;
 use super::fork::{ended, fork};
-use super::{Errno, call, exit, geteuid, word};
+use super::{Errno, exit, geteuid, word};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 

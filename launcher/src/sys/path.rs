@@ -2,7 +2,8 @@
 //!
 //! Paths are bytes with a NUL at the end, as the kernel takes them; no path is normalised or checked here.
 
-use super::{At, Errno, Fd, Follow, call, uninterrupted};
+use super::call::{call, uninterrupted};
+use super::{At, Errno, Fd, Follow};
 use crate::bytes::{c_str, zeroed};
 use bundle::PATH_MAX;
 use core::ffi::CStr;

@@ -2,7 +2,7 @@
 //! file than `ulimit -f` allows. While it is ignored, write(2) says `EFBIG` instead, and the next directory
 //! can be tried.
 
-use super::call;
+use super::call::call;
 use linux_raw_sys::general as raw;
 
 /// What a signal does: its default or nothing. Nothing else survives an execution, and the launcher handles

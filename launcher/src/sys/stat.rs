@@ -2,7 +2,8 @@
 //!
 //! statx(2) has one layout on every CPU. Kernels before 4.11 lack it; there the old call is asked instead.
 
-use super::{At, Errno, Fd, call, word};
+use super::call::call;
+use super::{At, Errno, Fd, word};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 

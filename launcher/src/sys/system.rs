@@ -1,6 +1,7 @@
 //! The machine and the clock: who we are, which kernel this is, what time it is, randomness.
 
-use super::{Errno, call, uninterrupted, word};
+use super::call::{call, uninterrupted};
+use super::{Errno, word};
 use linux_raw_sys::general as raw;
 
 /// Length of a field of `struct new_utsname` (include/uapi/linux/utsname.h, `__NEW_UTS_LEN` + 1).

@@ -4,7 +4,8 @@
 //! A thread is seized, never stopped by it. Registers are an array of words whose meaning is a [`Layout`]:
 //! one for each kind of programs that a CPU's kernels run.
 
-use super::{At, Errno, Fd, OFlags, call, cpu, openat, uninterrupted};
+use super::call::{call, uninterrupted};
+use super::{At, Errno, Fd, OFlags, cpu, openat};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use linux_raw_sys::{elf_uapi, general as raw, ptrace};

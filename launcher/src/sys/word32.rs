@@ -3,8 +3,9 @@
 //! Two registers hold a file offset. Times are asked for in 64 bits first, which Linux has since 5.1, then in
 //! 32 bits; a time that does not fit is `EOVERFLOW`, never a wrong one.
 
+use super::call::call;
 use super::stat::{Stat, split_device};
-use super::{Errno, call, cpu};
+use super::{Errno, cpu};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 

@@ -2,8 +2,9 @@
 //!
 //! One register holds a file offset, `struct timespec` has two words.
 
+use super::Errno;
+use super::call::call;
 use super::stat::{Stat, split_device};
-use super::{Errno, call};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 

@@ -5,7 +5,7 @@
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
-use super::Argument;
+use super::call::Argument;
 #[cfg(feature = "children")]
 use super::trace::Layout;
 

@@ -1,5 +1,5 @@
-//! rustc as cargo calls it for the fuzzers (`RUSTC_WRAPPER`): with what guides libFuzzer, for the crates whose
-//! paths it shall find. All others are compiled as in a release, which takes a quarter of the time.
+//! rustc as cargo calls it for the fuzzers (`RUSTC_WRAPPER`): with what guides libFuzzer, for the crates
+//! whose paths it shall find. All others are compiled as for a release, which takes a fraction of the time.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
