@@ -4,8 +4,9 @@
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 
-use debian::{Archive, ArchiveOptions, Deb, DebError, DebKind, Silent};
+use debian::{DebError, DebKind};
 
+use crate::fetched::deb;
 use crate::unibin::kept;
 
 /// One line of such a file.
@@ -37,13 +38,9 @@ pub(crate) fn fetched() -> Result<String, String> {
     lock.lock().expect("locked");
     let file = directory.join("lines");
     if !file.exists() {
-        let archive = Archive::open(ArchiveOptions::new(directory.clone(), &Silent), "trixie");
-        let archive = archive.map_err(|error| error.to_string())?;
-        let index = archive.packages("amd64").map_err(|error| error.to_string())?;
-        let package = index.find("qemu-user").expect("a package of Debian 13");
-        let package = archive.download(package).map_err(|error| error.to_string())?;
+        let package = deb(&directory, "trixie", "amd64", "qemu-user")?;
         let mut lines = String::new();
-        let read = Deb::open(&package).expect("a package").entries(|entry| -> Result<_, DebError> {
+        let read = package.entries(|entry| -> Result<_, DebError> {
             let path = entry.path.strip_prefix(b"usr/share/qemu/binfmt.d/");
             if path.is_some() && matches!(entry.kind, DebKind::File) {
                 entry.reader.read_to_string(&mut lines).expect("text");

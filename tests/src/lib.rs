@@ -6,9 +6,11 @@
 mod binfmt_d;
 mod callers;
 mod cargo;
+mod fetched;
 mod handmade;
 mod jail;
 mod messages;
+mod musl;
 mod namespace;
 mod needs;
 mod older;

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use bundle::Arch;
-use debian::{Archive, ArchiveOptions, Deb, Silent};
 
+use crate::fetched::deb;
 use crate::unibin::kept;
 
 /// The largest emulator of that package has 20 MB.
@@ -25,12 +25,8 @@ pub(crate) fn fetched(target: Arch) -> Result<PathBuf, String> {
     let name = format!("qemu-{}-static", target.qemu_name());
     let file = directory.join(&name);
     if !file.exists() {
-        let options = ArchiveOptions::new(directory.clone(), &Silent);
-        let archive = Archive::open(options, "bookworm").map_err(|error| error.to_string())?;
-        let index = archive.packages("amd64").map_err(|error| error.to_string())?;
-        let package = index.find("qemu-user-static").expect("a package of Debian 12");
-        let package = archive.download(package).map_err(|error| error.to_string())?;
-        let program = Deb::open(&package).and_then(|deb| deb.read(&format!("usr/bin/{name}"), MOST));
+        let package = deb(&directory, "bookworm", "amd64", "qemu-user-static")?;
+        let program = package.read(&format!("usr/bin/{name}"), MOST);
         let unfinished = directory.join("new");
         fs::write(&unfinished, program.expect("readable").expect("a program")).expect("written");
         fs::rename(unfinished, &file).expect("renamed");

@@ -1,6 +1,7 @@
 //! C programs for foreign CPUs, and for this machine's two C libraries, compiled by the pinned `ziglang` that
 //! `cargo xtask tools` installs, and kept by the content of their sources.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::process::Command;
 use bundle::Arch;
 use sha2::{Digest, Sha256};
 
+use crate::musl::Musl;
 use crate::needs::has;
 use crate::unibin::{kept, tools};
 
@@ -44,29 +46,56 @@ pub fn own(source: &str) -> PathBuf {
 /// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`,
 /// loudly, without a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
-    build(&format!("{name}-{}", target.name()), sources, &["-target", &triple(target), "-static"])
+    let name = format!("{name}-{}", target.name());
+    build(&name, sources, &["-target", &triple(target), "-static"], || {
+        let musl = Musl::of(target)?;
+        let lib = |file: &str| musl.lib.join(file).into_os_string();
+        Some(Linked {
+            // What the compiler puts in for what a CPU lacks is its own.
+            flags: ["-nostdlib", "-rtlib=compiler-rt", "-nostdlibinc", "-isystem"]
+                .map(OsString::from)
+                .into_iter()
+                .chain([musl.include.clone().into_os_string()])
+                .collect(),
+            before: vec![lib("crt1.o"), lib("crti.o")],
+            behind: vec![lib("libc.a"), lib("crtn.o")],
+        })
+    })
 }
 
 /// The same for this machine's CPU, linked to its glibc.
 pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
-    build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")])
+    build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")], || None)
 }
 
 /// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold
 /// libraries to link to.
 pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = format!("{}.{GLIBC_MINOR}", triple(target).replace("musl", "gnu"));
-    build(name, sources, &[&["-target", &triple], flags].concat())
+    build(name, sources, &[&["-target", &triple], flags].concat(), || None)
 }
 
 /// The same for musl.
 pub fn compile_musl(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = triple(target);
     let all = [&["-target", triple.as_str(), "-dynamic"], flags].concat();
-    build(&format!("{name}-musl-{}", target.name()), sources, &all)
+    build(&format!("{name}-musl-{}", target.name()), sources, &all, || None)
 }
 
-fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
+/// What a program is linked with in place of what the compiler would link by itself.
+struct Linked {
+    flags: Vec<OsString>,
+    /// Before and behind the program's own.
+    before: Vec<OsString>,
+    behind: Vec<OsString>,
+}
+
+fn build(
+    name: &str,
+    sources: &[PathBuf],
+    flags: &[&str],
+    linked: impl FnOnce() -> Option<Linked>,
+) -> Option<PathBuf> {
     let mut hasher = Sha256::new();
     hasher.update(format!("{VERSION} {FLAGS:?} {flags:?}"));
     for source in sources {
@@ -93,7 +122,10 @@ fn build(name: &str, sources: &[PathBuf], flags: &[&str]) -> Option<PathBuf> {
     for directory in sources.iter().filter_map(|source| source.parent()) {
         command.arg("-I").arg(directory);
     }
-    let compiled = command.arg("-o").arg(&unfinished).args(sources).status().expect("python3 starts");
+    let linked = linked().unwrap_or(Linked { flags: Vec::new(), before: Vec::new(), behind: Vec::new() });
+    command.args(linked.flags).arg("-o").arg(&unfinished);
+    let compiled = command.args(linked.before).args(sources).args(linked.behind).status();
+    let compiled = compiled.expect("python3 starts");
     assert!(compiled.success(), "`{name}` does not compile");
     fs::rename(&unfinished, &output).expect("renamed");
     Some(output)

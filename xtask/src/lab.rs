@@ -276,7 +276,7 @@ impl Lab {
         let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
         Ok(Programs {
             busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
-            r#as: compile::compile(compile::AS, host, &self.directory.join("programs"))?,
+            r#as: compile::compile("as", host)?,
         })
     }
 

@@ -14,7 +14,7 @@ use end_to_end::{SUITE_BEFORE, alpha_that_starts, cargo, lacking, smallest};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
-use super::compile::{PAGES, compile};
+use super::compile::compile;
 
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
@@ -64,7 +64,7 @@ impl Packer {
     /// A directory with the bundles for `host` that scripts name: `/bundles/NAME/PROGRAM`.
     pub(crate) fn all_for(&self, host: Arch, scripts: &str) -> Result<PathBuf> {
         let programs = self.directory.join("programs");
-        let pages = compile(PAGES, Arch::X86_64, &programs)?;
+        let pages = compile("pages", Arch::X86_64)?;
         let mut wanted = wanted(host, &pages);
         wanted.push(("alpha".to_owned(), alpha(host, &programs)?));
         let limited = "limited".to_owned();
