@@ -47,6 +47,9 @@ fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
     let bytes = fs::read(scene.at("w/bundle")).expect("a bundle");
 
     add(&scene, b"two");
+    pack(&scene, &["--locked"]).ok();
+    assert_eq!(fs::read(scene.at("w/bundle")).expect("a bundle"), bytes, "the store still has its bytes");
+    fs::remove_file(blob(&scene.at("store"), b"one")).expect("removed");
     pack(&scene, &[]).refused(1, &["the locked version unknown", "riscv64-on-x86_64"]);
     let given = scene.write("given", &emulator(b"two"));
     let given = format!("x86_64={}", given.display());

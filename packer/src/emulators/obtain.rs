@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::{Arch, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
-use emulator::{EmulatorError, Options, Provenance};
+use emulator::{EmulatorError, Options, Provenance, Trust};
 
 use crate::emulators::lock_file::LockFile;
 use crate::emulators::plan::Plan;
@@ -140,8 +140,9 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
     // Nothing of this machine may get into a bundle: not the path of a given file, not the mirror.
     let origin = match &record.provenance {
         Provenance::Given { .. } => "given as a file".to_owned(),
-        Provenance::Debian { deb, deb_sha256, member, .. } => {
-            format!("Debian archive: {deb}, sha256 {deb_sha256}, file {member}")
+        Provenance::Debian { deb, deb_sha256, member, trust, .. } => {
+            let who = if *trust == Trust::Lock { "according to the lock file" } else { "Debian archive" };
+            format!("{who}: {deb}, sha256 {deb_sha256}, file {member}")
         }
     };
     Emulator {
