@@ -311,6 +311,9 @@ pub(crate) struct ExtractArgs {
     pub(crate) file: PathBuf,
     /// Directory to create; it must not exist [default: the bundle's name with `.extracted`]
     pub(crate) directory: Option<PathBuf>,
+    /// Make it run as DIRECTORY at this path, such as in an image; it does not run elsewhere then
+    #[arg(long, value_name = "PATH")]
+    pub(crate) at: Option<PathBuf>,
     /// Unpack the emulators too: the app goes to DIRECTORY/app-TARGET, they to DIRECTORY/emulators
     #[arg(long)]
     pub(crate) emulators: bool,

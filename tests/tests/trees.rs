@@ -185,3 +185,32 @@ fn a_link_named_like_an_entry_starts_that_entry() {
     let inspected = Outcome::from(inspected).must_succeed();
     assert!(inspected.contains("sha512sum") && inspected.contains("usr/bin/echo"), "{inspected}");
 }
+
+#[test]
+fn a_script_is_an_entry_however_it_came_and_its_interpreter_is_found_through_the_links_of_the_tree() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    // Debian has it in `/usr/bin`; `/bin` is a link.
+    let script = sandbox.write("tells", b"#!/bin/busybox sh\necho \"told $1 by ${0##*/}\"\n");
+    let script = script.to_str().expect("text").to_owned();
+    let (hosts, riscv64) = (["--hosts", "x86_64", "--level", "1"], ["--target", "riscv64"]);
+    let run = |bundle: &Path| sandbox.run(&sandbox.copy(bundle, "tells"), &["it"]).must_succeed();
+
+    let add = format!("{script}:/usr/share/x/tells");
+    let added = ["--deb", "busybox-static", "--add", &add, "--entry", "tells=/usr/share/x/tells"];
+    assert_eq!(run(&pack(&[&added[..], &riscv64, &hosts].concat())), "told it by tells\n");
+
+    // The interpreter from a root directory, or added by itself.
+    let busybox = pack(&[&["--deb", "busybox-static"][..], &riscv64, &hosts].concat());
+    let root = sandbox.at("root");
+    let extract = unibin().arg("extract").arg(busybox).arg(&root).output().expect("unibin starts");
+    assert!(extract.status.success(), "{extract:?}");
+    let from_root = pack(&[&[&script[..], "--sysroot", root.to_str().expect("text")][..], &hosts].concat());
+    assert_eq!(run(&from_root), "told it by tells\n");
+    let interpreter = format!("{}:/bin/busybox", root.join("usr/bin/busybox").display());
+    let with_it = pack(&[&[&script[..], "--add", &interpreter][..], &hosts].concat());
+    assert_eq!(run(&with_it), "told it by tells\n");
+
+    let alone = pack_by_hand(&[&script[..], "--hosts", "x86_64"], &sandbox.at("alone"));
+    assert!(alone.errors().contains("is a script for `/bin/busybox sh`, not a program"), "{alone}");
+}
