@@ -181,6 +181,9 @@ fn a_server_gives_what_is_locked_and_nothing_else() {
     let offline = ["pack", "app", "--hosts", "x86_64", "--offline", "--locked", "-o", "again"];
     to.run(offline).ok();
     assert_eq!(fs::read(to.at("w/bundle")).expect("one"), fs::read(to.at("w/again")).expect("two"));
+    // What the lock file alone vouches for is nothing without it.
+    fs::remove_file(to.at("w/unibin.lock")).expect("removed");
+    self::pack(&to, &[]).refused(1, &["network access is disabled"]);
 }
 
 #[test]
