@@ -10,7 +10,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile_musl, needs, own, pack, pack_by_hand, unibin};
+use end_to_end::{
+    Outcome, Sandbox, compile_musl, lacking, needs, own, pack, pack_by_hand, pack_if_there, say, unibin,
+};
 
 #[test]
 fn variables_and_arguments_of_pack_time_come_before_the_callers() {
@@ -80,14 +82,21 @@ fn a_trace_adds_what_the_program_opens_and_nothing_else() {
         let output = sandbox.at("packed");
         // What stands behind `--` is the traced program's.
         let pack = unibin().args(["pack", "-o"]).arg(&output).args(all).args(more).output();
-        Outcome::from(pack.expect("unibin starts")).must_succeed();
-        sandbox.copy(&output, "bundle")
+        let packed = Outcome::from(pack.expect("unibin starts"));
+        if let Some(lacking) = lacking(&packed.errors()) {
+            say(&format!("NOT RUN as it should be: {lacking}"));
+            return None;
+        }
+        packed.must_succeed();
+        Some(sandbox.copy(&output, "bundle"))
     };
-    assert_eq!(sandbox.run(&packed(&[]), &[needed]).code(), Some(1), "without its data it fails");
-    let bundle = packed(&["--trace", "--", needed]);
+    let Some(bundle) = packed(&[]) else { return };
+    assert_eq!(sandbox.run(&bundle, &[needed]).code(), Some(1), "without its data it fails");
+    let Some(bundle) = packed(&["--trace", "--", needed]) else { return };
     assert_eq!(sandbox.run(&bundle, &[needed]).must_succeed(), "what it needs\n");
     assert_eq!(sandbox.run(&bundle, &["/usr/share/reads/other"]).code(), Some(1));
-    let bundle = packed(&["--add", &format!("{root}/usr/share/reads"), "--exclude", "usr/share/**/real"]);
+    let add = format!("{root}/usr/share/reads");
+    let Some(bundle) = packed(&["--add", &add, "--exclude", "usr/share/**/real"]) else { return };
     assert_eq!(sandbox.run(&bundle, &["/usr/share/reads/other"]).must_succeed(), "what nobody needs\n");
     assert_eq!(sandbox.run(&bundle, &[needed]).code(), Some(1), "it was left out");
 }
@@ -168,7 +177,8 @@ fn a_link_named_like_an_entry_starts_that_entry() {
     let entries =
         ["--entry", "cat=/usr/bin/cat", "--entry", "echo=/usr/bin/echo", "--entry", "/usr/bin/*sum"];
     let coreutils = ["--deb", "coreutils", "--target", "aarch64", "--hosts", "x86_64", "--level", "3"];
-    let bundle = sandbox.copy(&pack(&[&coreutils[..], &entries].concat()), "tools");
+    let Some(packed) = pack_if_there(&[&coreutils[..], &entries].concat()) else { return };
+    let bundle = sandbox.copy(&packed, "tools");
     let text = sandbox.write("text", b"abc");
     let text = text.to_str().expect("text");
     assert_eq!(sandbox.run(&bundle, &[text]).must_succeed(), "abc", "the first entry is the default");
