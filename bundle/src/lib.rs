@@ -31,6 +31,7 @@ mod manifest;
 mod path;
 mod rows;
 mod rule;
+mod shown;
 mod signature;
 mod source;
 mod tree_path;
@@ -51,6 +52,7 @@ pub use rows::{Entry, Launcher, Notice, Translator, Variant};
 #[cfg(feature = "encode")]
 pub use rule::OwnedRule;
 pub use rule::{QEMU_RULES, Rule, Rules};
+pub use shown::{Kind, Shown, is_printable, show};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
 pub use tree_path::{LINKS_MAX, MERGED, PATH_MAX, TreePath, components_of, directory_of, file_name_of};

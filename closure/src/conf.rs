@@ -2,6 +2,8 @@
 //! file. They are read inside the tree only. On a real system glibc reads a cache made from them; this gives
 //! the same answer.
 
+use std::collections::BTreeSet;
+
 use bundle::{directory_of, join, plain};
 
 use crate::glob::matches;
@@ -10,14 +12,28 @@ use crate::tree::{Fault, Tree};
 
 const LD_SO_CONF: &[u8] = b"etc/ld.so.conf";
 
-/// How deeply files may include each other, so that a cycle ends.
+/// How deeply files may include each other.
 const DEPTH_MAX: usize = 16;
+
+/// What is read so far.
+#[derive(Default)]
+struct Included {
+    /// The directories, in order.
+    directories: Vec<Vec<u8>>,
+    /// The files, by their paths without links. Each is read once: again it names nothing new, and files that
+    /// include each other several times would not end.
+    files: BTreeSet<Vec<u8>>,
+}
 
 /// The directories that the tree's configuration files name, in order.
 pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     match loader.libc {
-        Libc::Glibc => include(tree, LD_SO_CONF, 0, &mut found)?,
+        Libc::Glibc => {
+            let mut included = Included::default();
+            include(tree, LD_SO_CONF, 0, &mut included)?;
+            found = included.directories;
+        }
         Libc::Musl => {
             if let Some(resolved) = tree.resolve_file(&loader.path_file)? {
                 let text = tree.read(&resolved)?;
@@ -36,8 +52,11 @@ pub(crate) fn directories(tree: &Tree<'_>, loader: &Loader) -> Result<Vec<Vec<u8
     Ok(found)
 }
 
-fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>) -> Result<(), Fault> {
+fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Included) -> Result<(), Fault> {
     let Some(resolved) = tree.resolve_file(path)?.filter(|_| depth < DEPTH_MAX) else { return Ok(()) };
+    if !found.files.insert(resolved.path.clone()) {
+        return Ok(());
+    }
     for line in tree.read(&resolved)?.split(|byte| *byte == b'\n') {
         let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -62,7 +81,7 @@ fn include(tree: &Tree<'_>, path: &[u8], depth: usize, found: &mut Vec<Vec<u8>>)
             Some(_) => {
                 let named = line.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b':' | b','));
                 let named = named.map(|name| name.split(|byte| *byte == b'=').next().unwrap_or_default());
-                found.extend(named.filter(|name| name.starts_with(b"/")).map(plain));
+                found.directories.extend(named.filter(|name| name.starts_with(b"/")).map(plain));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Seek};
 
-use bundle::{LINKS_MAX, MERGED, components_of, join};
+use bundle::{LINKS_MAX, MERGED, components_of, directory_of, file_name_of, join};
 
 /// What a layer has at a path, links not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub trait Layer {
 
 /// A path of the tree that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read `/{path}`", path = String::from_utf8_lossy(path))]
+#[error("cannot read `/{path}`", path = bundle::Shown(path))]
 pub struct Fault {
     /// The path in the tree.
     pub path: Vec<u8>,
@@ -59,24 +59,60 @@ pub struct Resolved {
 #[derive(Default)]
 pub struct Tree<'a> {
     layers: Vec<&'a dyn Layer>,
+    /// Whether it is as [`Tree::exactly`] makes it.
+    exact: bool,
+}
+
+/// What a walk does where nothing is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It ends: there is nothing at the path.
+    Nothing,
+    /// It goes on: a directory will be made there.
+    Directory,
 }
 
 impl<'a> Tree<'a> {
     /// A tree of these layers.
     pub fn new(layers: Vec<&'a dyn Layer>) -> Self {
-        Self { layers }
+        Self { layers, exact: false }
+    }
+
+    /// A tree that will be packed: it has the links of this layer and no others, not those of a merged `/usr`
+    /// either, and a link that climbs above the top leads nowhere.
+    pub fn exactly(layer: &'a dyn Layer) -> Self {
+        Self { layers: vec![layer], exact: true }
+    }
+
+    /// Where a file with this path lies, whether or not it exists: the links among its directories resolved,
+    /// its last name not. `None` if something above it is not a directory, or for the top itself.
+    pub fn place(&self, path: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let name = file_name_of(path);
+        if matches!(name, b"" | b"." | b"..") {
+            return Ok(None);
+        }
+        let above = self.walk(directory_of(path), Missing::Directory)?;
+        let above = above.filter(|above| above.kind == Kind::Directory);
+        Ok(above.map(|above| join(&above.path, name)))
     }
 
     /// What `path` leads to, links followed; `None` if there is nothing. A leading slash makes no difference.
     pub fn resolve(&self, path: &[u8]) -> Result<Option<Resolved>, Fault> {
+        self.walk(path, Missing::Nothing)
+    }
+
+    fn walk(&self, path: &[u8], missing: Missing) -> Result<Option<Resolved>, Fault> {
         let mut rest: Vec<Vec<u8>> = components_of(path).rev().map(<[u8]>::to_vec).collect();
         let mut here: Vec<Vec<u8>> = Vec::new();
         let mut links = Vec::new();
         let (mut kind, mut layer) = (Kind::Directory, 0);
         while let Some(part) = rest.pop() {
             if part == b".." {
-                // The parent of the top is the top itself, as after chroot(2).
-                here.pop();
+                // The parent of the top is the top itself, as after chroot(2); but a packed tree lies in a
+                // directory of others.
+                if here.pop().is_none() && self.exact {
+                    return Ok(None);
+                }
                 kind = Kind::Directory;
                 continue;
             }
@@ -99,6 +135,7 @@ impl<'a> Tree<'a> {
                     (kind, layer) = (Kind::Directory, found);
                 }
                 Some((found, other)) => (kind, layer) = (other, found),
+                None if missing == Missing::Directory => {}
                 None => return Ok(None),
             }
         }
@@ -151,7 +188,7 @@ impl<'a> Tree<'a> {
                 return Ok(Some((number, kind)));
             }
         }
-        if !MERGED.contains(&path) {
+        if self.exact || !MERGED.contains(&path) {
             return Ok(None);
         }
         let merged = join(b"usr", path);

@@ -118,6 +118,20 @@ fn nodeflib_takes_built_in_directories_out_and_leaves_those_of_ld_so_conf() {
 }
 
 #[test]
+fn files_of_ld_so_conf_that_include_each_other_several_times_are_read_once() {
+    let all = "include /etc/ld.so.conf /etc/also/ld.so.conf\ninclude *.conf /etc/*.conf /etc/ld.*\n";
+    let root = Root::new()
+        .elf("bin/app", &program().needs("liba.so").needs("libb.so"))
+        .file("etc/ld.so.conf", &format!("{all}/opt/one\n"))
+        .file("etc/other.conf", &format!("{all}/opt/two\n"))
+        .link("etc/also", ".")
+        .elf("opt/one/liba.so", &library(LIB))
+        .elf("opt/two/libb.so", &library(LIB));
+    let found = told(&root.closure("bin/app"));
+    assert_eq!(found, ["opt/one/liba.so (ld.so.conf)", "opt/two/libb.so (ld.so.conf)"]);
+}
+
+#[test]
 fn ld_so_conf_and_what_it_includes_are_read_inside_the_root_only() {
     let root = Root::new()
         .elf("bin/app", &program().needs("liba.so").needs("libb.so").needs("libc.so"))

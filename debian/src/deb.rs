@@ -265,7 +265,7 @@ impl Deb {
     }
 
     fn entry(&self, stored: &[u8], reason: &'static str) -> DebError {
-        let entry = String::from_utf8_lossy(stored).into_owned();
+        let entry = bundle::Shown(stored).to_string();
         DebError::Entry { path: self.path.clone(), entry, reason }
     }
 }

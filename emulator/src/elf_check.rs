@@ -110,7 +110,7 @@ where
     let segments = header.program_headers(endian, data)?;
     for segment in segments {
         if let Some(loader) = segment.interpreter(endian, data)? {
-            return Err(ElfFault::Dynamic(String::from_utf8_lossy(loader).into_owned()));
+            return Err(ElfFault::Dynamic(bundle::Shown(loader).to_string()));
         }
     }
     match header.e_type(endian) {

@@ -1,6 +1,7 @@
 //! `unibin.lock`: the exact emulator for each pair, so that a later pack, on another machine or with another
 //! `unibin`, packs the same bytes. Contains the program's digest and its path in a Debian archive, and
-//! nothing about this machine. Refuses to go back to an older version than the locked one.
+//! nothing about this machine. It narrows what is trusted and never widens it: refuses paths that leave the
+//! archive, entries that contradict the catalogue, and to go back to an older version than the locked one.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,14 +9,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EmulatorKey};
+use bundle::{Arch, Digest, EmulatorKey, TreePath};
 use debian::compare_versions;
 use debian::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::arch_name;
-use crate::catalogue::Catalogue;
-use crate::record::{Emulator, Provenance, SourcePackage};
+use crate::catalogue::{Catalogue, Member, Row};
+use crate::record::{Emulator, Provenance, Record, SourcePackage};
 use crate::{store, toml_file};
 
 /// The version of the file format.
@@ -116,6 +117,36 @@ pub enum LockError {
         /// The version that would replace it.
         offered: String,
     },
+    /// An entry says something else of a known program, package or version than what vouches for it.
+    #[error(
+        "the lock file's entry for {key} contradicts {authority}: {fact}\n  locked: {locked}\n  known:  {known}"
+    )]
+    Contradicts {
+        /// The host and target.
+        key: EmulatorKey,
+        /// What it contradicts: the catalogue or the archive's signed index.
+        authority: &'static str,
+        /// Which fact.
+        fact: &'static str,
+        /// What the lock file says.
+        locked: String,
+        /// What is known.
+        known: String,
+    },
+}
+
+/// The catalogue, as what vouches for an emulator.
+const CATALOGUE: &str = "the catalogue";
+/// A signed index, likewise.
+pub(crate) const INDEX: &str = "the archive's signed index";
+
+/// Who vouches for a locked emulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The catalogue has this very program.
+    Catalogued,
+    /// Nobody else, as far as the catalogue goes.
+    OnlyLocked,
 }
 
 impl LockError {
@@ -130,6 +161,9 @@ impl LockError {
             Self::Downgrade { .. } => {
                 "use a newer mirror, or remove its table from the lock file first".into()
             }
+            Self::Contradicts { key: EmulatorKey { host, target }, .. } => format!(
+                "do not trust this lock file; `unibin emulator lock --target {target} --hosts {host}` writes the entry anew"
+            ),
         })
     }
 }
@@ -152,6 +186,7 @@ impl Lock {
         let mut lock = Self::default();
         for locked in page.emulator {
             let key = locked.key();
+            locked.check().map_err(|reason| form(format!("its table for {key} {reason}")))?;
             if lock.emulators.insert(key, locked).is_some() {
                 return Err(form(format!("it has two tables for {key}")));
             }
@@ -235,6 +270,123 @@ impl Locked {
         EmulatorKey { host: self.host, target: self.target }
     }
 
+    /// Whether its texts and paths are such that they can be printed, joined to a mirror, and looked up.
+    fn check(&self) -> Result<(), String> {
+        let Self { translator, version, licence, source, package, .. } = self;
+        for text in [translator, version, licence, &source.name, &source.version, &source.built_using] {
+            if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+                return Err(format!("has a text that is not plain: `{}`", text.escape_debug()));
+            }
+        }
+        let Some(LockedPackage { file, member, .. }) = package else { return Ok(()) };
+        for path in [file, member] {
+            let is_plain = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '?' | '#' | '%'));
+            if !is_plain || TreePath::new(path.as_bytes()).is_none() {
+                return Err(format!("has a path that is none in an archive: `{}`", path.escape_debug()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who vouches for it. Refuses what the catalogue knows to be otherwise: other facts about a program that
+    /// it has, another program in a package that it has, or another program under a version that it has.
+    pub(crate) fn standing(&self, catalogue: &Catalogue) -> Result<Standing, LockError> {
+        let key = self.key();
+        for row in catalogue.all() {
+            for (target, member) in &row.members {
+                let known = EmulatorKey { host: row.host, target: *target };
+                if member.sha256 == self.sha256 && known == key {
+                    self.agrees(row, member)?;
+                    return Ok(Standing::Catalogued);
+                }
+                if member.sha256 == self.sha256 {
+                    return Err(self.contradicts(CATALOGUE, "host and target", &key, &known));
+                }
+            }
+        }
+        let Some(package) = &self.package else { return Ok(Standing::OnlyLocked) };
+        let same_package =
+            |row: &&Row| row.package.file == package.file || row.package.sha256 == package.sha256;
+        if let Some(row) = catalogue.all().iter().find(same_package) {
+            let known = row.members.get(&key.target).filter(|_| row.host == key.host);
+            let known =
+                known.map_or_else(|| "no program for this pair".into(), |known| known.sha256.to_string());
+            return Err(self.contradicts(CATALOGUE, "the program of its package", &self.sha256, &known));
+        }
+        Ok(Standing::OnlyLocked)
+    }
+
+    /// Refuses to give a version that the catalogue has to a program that is not the catalogue's. For entries
+    /// that no signed index vouches for: a rebuilt package may have the same version of QEMU.
+    pub(crate) fn has_its_own_version(&self, catalogue: &Catalogue) -> Result<(), LockError> {
+        let key = self.key();
+        let same = |row: &&Row| row.translator == self.translator && row.version == self.version;
+        let known = catalogue.rows(key.host).filter(same).find_map(|row| row.members.get(&key.target));
+        match known {
+            Some(known) if known.sha256 != self.sha256 => {
+                let fact = "the program of that version";
+                Err(self.contradicts(CATALOGUE, fact, &self.sha256, &known.sha256))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether every fact of it is the catalogue's.
+    fn agrees(&self, row: &Row, member: &Member) -> Result<(), LockError> {
+        let Some(package) = &self.package else { return Ok(()) };
+        let facts = [
+            ("translator", &self.translator, &row.translator),
+            ("version", &self.version, &row.version),
+            ("licence", &self.licence, &row.licence),
+            ("source package", &self.source.name, &row.package.source),
+            ("version of its source", &self.source.version, &row.package.source_version),
+            ("package", &package.file, &row.package.file),
+            ("path in the package", &package.member, &member.path),
+        ];
+        for (fact, locked, known) in facts {
+            self.same(CATALOGUE, fact, locked, known)?;
+        }
+        self.same(CATALOGUE, "size", &self.size, &member.size)?;
+        self.same(CATALOGUE, "size of its package", &package.size, &row.package.size)?;
+        self.same(CATALOGUE, "sha256 of its package", &package.sha256, &row.package.sha256)
+    }
+
+    /// Whether its facts are those of `record`, which a signed index vouches for.
+    pub(crate) fn agrees_with_index(&self, record: &Record) -> Result<(), LockError> {
+        let Some(package) = &self.package else { return Ok(()) };
+        self.same(INDEX, "translator", &self.translator, &record.translator)?;
+        self.same(INDEX, "version", &self.version, &record.version)?;
+        self.same(INDEX, "size", &self.size, &record.size)?;
+        self.same(INDEX, "source package", &self.source.name, &record.source.name)?;
+        self.same(INDEX, "version of its source", &self.source.version, &record.source.version)?;
+        let Provenance::Debian { deb, deb_sha256, member, .. } = &record.provenance else { return Ok(()) };
+        self.same(INDEX, "package", &package.file, deb)?;
+        self.same(INDEX, "sha256 of its package", &package.sha256, deb_sha256)?;
+        self.same(INDEX, "path in the package", &package.member, member)
+    }
+
+    /// Refuses `locked` where `authority` has another value.
+    pub(crate) fn same<T: PartialEq + ToString>(
+        &self,
+        authority: &'static str,
+        fact: &'static str,
+        locked: &T,
+        known: &T,
+    ) -> Result<(), LockError> {
+        if locked == known { Ok(()) } else { Err(self.contradicts(authority, fact, locked, known)) }
+    }
+
+    fn contradicts(
+        &self,
+        authority: &'static str,
+        fact: &'static str,
+        locked: &dyn ToString,
+        known: &dyn ToString,
+    ) -> LockError {
+        let (locked, known) = (locked.to_string(), known.to_string());
+        LockError::Contradicts { key: self.key(), authority, fact, locked, known }
+    }
+
     /// The source package's version if there is one, since it distinguishes revisions.
     fn full_version(&self) -> &str {
         if self.source.version.is_empty() { &self.version } else { &self.source.version }
@@ -244,7 +396,7 @@ impl Locked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Record, Trust};
+    use crate::record::Trust;
 
     fn emulator(version: &str) -> Emulator {
         let digest = digest::of(version.as_bytes());

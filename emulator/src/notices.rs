@@ -71,8 +71,10 @@ fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
             }
             writeln!(text, "  package:      {deb}, sha256 {deb_sha256}")?;
             writeln!(text, "  file in it:   {member}")?;
-            if let Trust::Index { suite, .. } = trust {
-                writeln!(text, "  suite:        {suite}")?;
+            match trust {
+                Trust::Index { suite, .. } => writeln!(text, "  suite:        {suite}")?,
+                Trust::Lock => writeln!(text, "  known from:   a lock file alone")?,
+                Trust::Pin => {}
             }
             Ok(())
         }

@@ -99,6 +99,13 @@ pub enum Remark {
         /// Its version.
         version: String,
     },
+    /// Neither the catalogue nor a signed index has the program that the lock file names.
+    OnlyLocked {
+        /// The host and target.
+        key: EmulatorKey,
+        /// The version that the lock file gives it.
+        version: String,
+    },
     /// An emulator has been fetched.
     Fetched {
         /// The host and target.
@@ -117,6 +124,9 @@ impl fmt::Display for Remark {
             }
             Self::Outdated { key, version } => {
                 write!(f, "{key}: the store's version {version} is used; the catalogue names another one")
+            }
+            Self::OnlyLocked { key, version } => {
+                write!(f, "{key}: nothing but the lock file says that this program is version {version}")
             }
             Self::Fetched { key, bytes } => write!(f, "{key}: {bytes} bytes fetched"),
         }

@@ -19,6 +19,7 @@ use std::thread;
 use bundle::EmulatorKey;
 
 use self::wanted::Wanted;
+use crate::catalogue::Catalogue;
 use crate::error::EmulatorError;
 use crate::lock::Lock;
 use crate::options::Options;
@@ -32,7 +33,8 @@ const AT_A_TIME: usize = 2;
 
 /// The emulator for `key`, checked, from the first source that has it.
 pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, EmulatorError> {
-    let locked = options.lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
+    let locked = options.lock.and_then(|lock| lock.find(key));
+    let locked = locked.map(|locked| Wanted::locked(locked, options.catalogue)).transpose()?;
     if locked.is_none() && options.only_locked {
         return Err(EmulatorError::NotLocked { key });
     }
@@ -63,13 +65,19 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
 
 /// Copies all emulators of `directory`, which is in the store's layout, into `store`. Stops at one that is
 /// damaged or not the locked one.
-pub fn import(store: &Store, directory: &Path, lock: Option<&Lock>) -> Result<Vec<Emulator>, EmulatorError> {
+pub fn import(
+    store: &Store,
+    directory: &Path,
+    lock: Option<&Lock>,
+    catalogue: &Catalogue,
+) -> Result<Vec<Emulator>, EmulatorError> {
     let from = Store::to_read(directory);
     let mut imported = Vec::new();
     for Emulator { key, .. } in from.list()? {
         let missing = || StoreError::read(&directory.join(record_path(key)), io::ErrorKind::NotFound.into());
         let found = from.look(key)?.ok_or_else(missing)?;
-        let locked = lock.and_then(|lock| lock.find(key)).map(Wanted::locked);
+        let locked = lock.and_then(|lock| lock.find(key));
+        let locked = locked.map(|locked| Wanted::locked(locked, catalogue)).transpose()?;
         let found = Wanted::agree(locked.as_ref(), found)?;
         let mut program = File::open(&found.file).map_err(|error| StoreError::read(&found.file, error))?;
         imported.push(store.add(key, &mut program, Some(found.record.digest), &|_| found.record.clone())?);

@@ -106,6 +106,8 @@ pub enum Provenance {
 pub enum Trust {
     /// Their digest is the catalogue's.
     Pin,
+    /// Their digest is in a lock file, and nothing else vouches for them. Never in a store's record.
+    Lock,
     /// A signed index of the suite names the package's digest.
     #[serde(rename_all = "kebab-case")]
     Index {

@@ -124,6 +124,19 @@ impl Store {
         expected: Option<Digest>,
         describe: Describe<'_>,
     ) -> Result<Emulator, StoreError> {
+        let added = self.add_unnamed(key, program, expected, describe)?;
+        self.write_record(key, &added.record)?;
+        Ok(added)
+    }
+
+    /// As [`Self::add`], but the pair's record is left alone: only who knows the digest finds the program.
+    pub(crate) fn add_unnamed(
+        &self,
+        key: EmulatorKey,
+        program: &mut dyn Read,
+        expected: Option<Digest>,
+        describe: Describe<'_>,
+    ) -> Result<Emulator, StoreError> {
         let blobs = self.directory("blobs/sha256")?;
         let mut temporary =
             NamedTempFile::new_in(&blobs).map_err(|error| StoreError::write(&blobs, error))?;
@@ -135,9 +148,7 @@ impl Store {
         elf_check::check(temporary.path(), key.host).map_err(|fault| StoreError::Refused { key, fault })?;
         let file = self.blob(found.sha256);
         persist(temporary, &file, 0o555)?;
-        let record = describe(found);
-        self.write_record(key, &record)?;
-        Ok(Emulator { key, file, record })
+        Ok(Emulator { key, file, record: describe(found) })
     }
 
     /// All pairs in the store, in the order of [`Arch`], hosts first; not checked.
@@ -224,10 +235,20 @@ impl Store {
 
     /// Uses a program that is already in the store, checked, for `key`; `None` if it is missing or damaged.
     pub(crate) fn adopt(&self, key: EmulatorKey, record: Record) -> Result<Option<Emulator>, StoreError> {
+        let found = self.unnamed(key, record)?;
+        if let Some(found) = &found {
+            self.write_record(key, &found.record)?;
+        }
+        Ok(found)
+    }
+
+    /// The program that `record` describes, checked, whether or not the store has a record of it; `None` if
+    /// it is missing or damaged.
+    pub(crate) fn unnamed(&self, key: EmulatorKey, record: Record) -> Result<Option<Emulator>, StoreError> {
         let file = self.blob(record.digest);
         match digest::of_file(&file) {
             Ok(found) if found.sha256 == record.digest => {
-                self.write_record(key, &record)?;
+                elf_check::check(&file, key.host).map_err(|fault| StoreError::Refused { key, fault })?;
                 Ok(Some(Emulator { key, file, record }))
             }
             Ok(_) => Ok(None),

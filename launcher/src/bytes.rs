@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::cut;
+use bundle::{Kind, cut, show};
 
 /// Joins byte strings. Not inlined: nearly every message and path is made by it.
 #[inline(never)]
@@ -74,10 +74,22 @@ pub fn c_str(bytes: &[u8]) -> &CStr {
     CStr::from_bytes_until_nul(bytes).unwrap_or_default()
 }
 
-/// Text with `?` in place of control codes: a name in a hostile bundle must not steer the terminal.
+/// A text of lines as it is shown: nothing in it steers the terminal. Names in it must have been shown by
+/// [`name`] before, or they could make lines of their own.
 pub fn printable(text: &[u8]) -> &'static [u8] {
-    let safe = |byte: &u8| if *byte == b'\n' || !byte.is_ascii_control() { *byte } else { b'?' };
-    text.iter().map(safe).collect::<Vec<_>>().leak()
+    shown(text, Kind::Lines)
+}
+
+/// A name or a path as it is shown: on one line.
+pub fn name(name: &[u8]) -> &'static [u8] {
+    shown(name, Kind::Name)
+}
+
+#[inline(never)]
+fn shown(text: &[u8], kind: Kind) -> &'static [u8] {
+    let mut all = Vec::with_capacity(text.len());
+    show(text, kind, &mut |piece| all.extend_from_slice(piece));
+    all.leak()
 }
 
 /// A value behind a pointer, which is never freed either.
@@ -109,11 +121,12 @@ pub fn decimal(mut number: u64) -> &'static [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal, printable};
+    use super::{decimal, name, printable};
 
     #[test]
-    fn control_codes_do_not_reach_the_terminal() {
-        assert_eq!(printable(b"a\x1b[2J\x07b\nc\xff\x7f"), b"a?[2J?b\nc\xff?");
+    fn control_codes_do_not_reach_the_terminal_and_names_make_no_lines() {
+        assert_eq!(printable(b"a\x1b[2J\nc"), b"a\\x1b[2J\nc");
+        assert_eq!(name(b"a\x1b[2J\nc"), b"a\\x1b[2J\\nc");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::{fill, keep, lines};
+use crate::bytes::{fill, keep, lines, name};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -82,8 +82,12 @@ impl Error {
     }
 
     /// The variable `UNIBIN_` and `name` has a value that means nothing.
-    pub fn bad_control(name: &[u8], value: &[u8], hint: &'static str) -> Self {
-        Self::new(EXIT_OURS, "unknown value for UNIBIN_{}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
+    pub fn bad_control(variable: &[u8], value: &[u8], hint: &'static str) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "unknown value for UNIBIN_{}: `{}`\nhint: {}",
+            &[variable, name(value), hint.as_bytes()],
+        )
     }
 
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
@@ -125,13 +129,13 @@ impl Error {
             EXIT_OURS,
             "cannot read the bundle `{}`: {}\n\
              hint: it must be readable, not only executable",
-            &[path, errno.text()],
+            &[name(path), errno.text()],
         )
     }
 
     /// The bundle is not a regular file.
     pub fn not_a_file(path: &[u8]) -> Self {
-        Self::new(EXIT_OURS, "`{}` is not a regular file", &[path])
+        Self::new(EXIT_OURS, "`{}` is not a regular file", &[name(path)])
     }
 
     /// The bytes are not a bundle of this version.
@@ -150,7 +154,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "the bundle `{}` is damaged in its {}: {}{}",
-            &[path, part, error.text().as_bytes(), COPY_AGAIN],
+            &[name(path), part, error.text().as_bytes(), COPY_AGAIN],
         )
     }
 
@@ -159,7 +163,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "the bundle `{}` is damaged: the checksum of its {} does not match{}",
-            &[path, part, COPY_AGAIN],
+            &[name(path), part, COPY_AGAIN],
         )
     }
 
@@ -169,7 +173,7 @@ impl Error {
             EXIT_OURS,
             "the bundle `{}` holds an invalid file: `{}`: {}\n\
              hint: it was not written by unibin, or it was modified",
-            &[path, member, why.as_bytes()],
+            &[name(path), name(member), why.as_bytes()],
         )
     }
 
@@ -185,22 +189,22 @@ impl Error {
     }
 
     /// No translator passed its probe; the last one is named.
-    pub fn none_works(name: &[u8]) -> Self {
+    pub fn none_works(emulator: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
             "the emulator `{}` does not work on this machine, and no other is inside\n\
              hint: give an emulator with UNIBIN_EMULATOR=FILE",
-            &[name],
+            &[name(emulator)],
         )
     }
 
     /// A translator that the kernel's pages are too large for.
-    pub fn pages_too_large(name: &[u8], pages: &[u8], most: &[u8]) -> Self {
+    pub fn pages_too_large(emulator: &[u8], pages: &[u8], most: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
             "the emulator `{}` does not work with this kernel's pages of {} bytes (at most {})\n\
              hint: boot a kernel with smaller pages, or give a newer emulator with UNIBIN_EMULATOR=FILE",
-            &[name, pages, most],
+            &[name(emulator), pages, name(most)],
         )
     }
 
@@ -210,17 +214,17 @@ impl Error {
             EXIT_CANNOT_EXECUTE,
             "UNIBIN_ROUTE asks for the route `{}`, which this bundle does not have on {}\n\
              hint: unset UNIBIN_ROUTE, or see UNIBIN_DO=info",
-            &[route, host],
+            &[name(route), host],
         )
     }
 
     /// `UNIBIN_ENTRY` names no program of the bundle.
-    pub fn no_entry(name: &[u8], inside: &[u8]) -> Self {
+    pub fn no_entry(entry: &[u8], inside: &[u8]) -> Self {
         Self::new(
             EXIT_NOT_FOUND,
             "this bundle has no entry named `{}` (it has: {})\n\
              hint: set UNIBIN_ENTRY to one of these, or unset it",
-            &[name, inside],
+            &[name(entry), name(inside)],
         )
     }
 
@@ -231,18 +235,18 @@ impl Error {
             code,
             "cannot execute UNIBIN_EMULATOR `{}`: {}\n\
              hint: it must be the path of an emulator built for this CPU",
-            &[path, errno.text()],
+            &[name(path), errno.text()],
         )
     }
 
     /// The kernel refuses to execute, for a reason that is the same in every directory.
-    pub fn cannot_execute(name: &[u8], errno: Errno) -> Self {
+    pub fn cannot_execute(program: &[u8], errno: Errno) -> Self {
         let hint: &[u8] = match errno {
             Errno::E2BIG => b"\nhint: arguments and environment together are limited by `ulimit -s`",
             Errno::ENOEXEC => b"\nhint: this kernel does not run the program inside for this CPU",
             _ => b"",
         };
-        Self::new(EXIT_CANNOT_EXECUTE, "cannot execute `{}`: {}{}", &[name, errno.text(), hint])
+        Self::new(EXIT_CANNOT_EXECUTE, "cannot execute `{}`: {}{}", &[name(program), errno.text(), hint])
     }
 
     /// No candidate for the cache works. `tried` is a list of paths, each with its reason; `memory` is the
@@ -262,7 +266,7 @@ impl Error {
             EXIT_OURS,
             "cannot write `{}`: {}\n\
              hint: name a directory that does not exist yet with UNIBIN_TO=DIR",
-            &[path, why],
+            &[name(path), name(why)],
         )
     }
 }

@@ -1,6 +1,8 @@
 //! `UNIBIN_LOG=1`: one line per step on standard error.
 
-use crate::bytes::{fill, lines};
+use alloc::vec::Vec;
+
+use crate::bytes::{fill, lines, name};
 use crate::sys;
 
 /// Whether steps are printed.
@@ -15,7 +17,8 @@ impl Log {
     pub fn step(self, template: &str, values: &[&[u8]]) {
         if self.on {
             // If standard error is closed, there is nowhere else to report to.
-            let _ = sys::stderr(lines(fill(template, values)));
+            let values: Vec<&[u8]> = values.iter().map(|value| name(value)).collect();
+            let _ = sys::stderr(lines(fill(template, &values)));
         }
     }
 }

@@ -8,7 +8,7 @@ use bundle::{BlobKind, Translator};
 
 use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{fill, join};
+use crate::bytes::{fill, join, name};
 use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::controls::{Controls, Task};
@@ -49,7 +49,7 @@ fn run(process: &Process) -> Result<i32, Error> {
         #[cfg(feature = "children")]
         Task::Gc => return crate::gc::gc(start, controls),
         Task::Info => return tasks::info(file, &manifest),
-        Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices),
+        Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices, b""),
         Task::Verify => return tasks::verify(file, &manifest),
         Task::Extract => return tasks::extract(start, controls, file, &manifest),
     }
@@ -75,7 +75,7 @@ fn launch(run: &Run<'_>) -> Error {
             return error;
         }
         run.log.step("not using {}: {}", &[candidate, error.text()]);
-        tried = fill("{}\n  {}: {}", &[tried, candidate, error.text()]);
+        tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
     }
     let Err(error) = memory::execute(run);
     if !error.next_candidate_may_do() {

@@ -2,6 +2,7 @@
 //! `extract`.
 //! None of them executes anything of it.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use bundle::{Blob, BlobKind, Manifest, Variant};
@@ -9,7 +10,7 @@ use bundle::{Blob, BlobKind, Manifest, Variant};
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, decimal, join, printable, zeroed};
+use crate::bytes::{c_string, decimal, join, name, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
@@ -30,27 +31,34 @@ const LONGEST_TEXT: u64 = 16 * 1024 * 1024;
 pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     print(join(&[
         b"bundle: ",
-        file.name(),
+        name(file.name()),
         b"\nsize: ",
         decimal(file.footer().file_length),
         b" bytes\nmanifest: sha256 ",
         &file.footer().manifest_digest.to_hex(),
         b"\nthis host: ",
         HOST.name().as_bytes(),
-        b"\n",
+        b"\nits packer's summary:\n",
     ]))?;
-    texts(file, manifest, BlobKind::Summary)
+    // Set off, so that no line of it looks like one of ours.
+    texts(file, manifest, BlobKind::Summary, b"  ")
 }
 
-/// Prints every text of this kind.
-pub fn texts(file: &BundleFile<'_>, manifest: &Manifest<'_>, kind: BlobKind) -> Result<i32, Error> {
+/// Prints every text of this kind, with `margin` before each line.
+pub fn texts(
+    file: &BundleFile<'_>,
+    manifest: &Manifest<'_>,
+    kind: BlobKind,
+    margin: &[u8],
+) -> Result<i32, Error> {
     for blob in manifest.blobs().filter(|blob| blob.kind == kind) {
         let mut reader = BlobReader::open(file, blob)?;
         let length = usize::try_from(blob.length().min(LONGEST_TEXT)).unwrap_or(0);
         let text = zeroed(length);
         reader.read_exact(text)?;
         reader.finish()?;
-        print(text)?;
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        print(&lines.flat_map(|line| [margin, line]).flatten().copied().collect::<Vec<_>>())?;
     }
     Ok(0)
 }
@@ -63,7 +71,7 @@ pub fn print(text: &[u8]) -> Result<(), Error> {
 /// Checks every byte of the bundle and says so.
 pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     check_blobs(file, manifest)?;
-    print(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))?;
+    print(join(&[b"unibin: every byte of `", name(file.name()), b"` is as it was packed\n"]))?;
     Ok(0)
 }
 
@@ -130,7 +138,7 @@ pub fn extract(
         }
         return Err(if error.next_candidate_may_do() { failed(error.text()) } else { error });
     }
-    print(join(&[b"unibin: extracted into ", to.to_bytes(), b"\n"]))?;
+    print(join(&[b"unibin: extracted into ", name(to.to_bytes()), b"\n"]))?;
     Ok(0)
 }
 

@@ -161,6 +161,13 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
     #[arg(help_heading = FORMAT, hide_short_help = true)]
     pub(crate) children: Children,
+    /// CPU model that emulators show to the app, in QEMU's words, such as `max` or `cortex-a53`
+    ///
+    /// Without it they choose. For aarch64 programs whose code can do without pointer authentication (as all
+    /// of Debian's can) it is `max,pauth=off`, which is about twice as fast.
+    #[arg(long, value_name = "MODEL", conflicts_with = "emulator_only")]
+    #[arg(help_heading = FORMAT, hide_short_help = true)]
+    pub(crate) cpu: Option<OsString>,
     /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`)
     ///
     /// A bundle that begins with a shell script starts on all its hosts, but needs /bin/sh. With `elf:HOST`
@@ -311,6 +318,9 @@ pub(crate) struct ExtractArgs {
     pub(crate) file: PathBuf,
     /// Directory to create; it must not exist [default: the bundle's name with `.extracted`]
     pub(crate) directory: Option<PathBuf>,
+    /// Make it run as DIRECTORY at this path, such as in an image; it does not run elsewhere then
+    #[arg(long, value_name = "PATH")]
+    pub(crate) at: Option<PathBuf>,
     /// Unpack the emulators too: the app goes to DIRECTORY/app-TARGET, they to DIRECTORY/emulators
     #[arg(long)]
     pub(crate) emulators: bool,

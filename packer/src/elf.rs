@@ -91,7 +91,7 @@ impl fmt::Display for NotElf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("an empty file"),
-            Self::Script(line) => write!(f, "a script for `{line}`"),
+            Self::Script(line) => write!(f, "a script for `{}`", bundle::Shown(line.as_bytes())),
             Self::Text => f.write_str("a text file"),
             Self::MachO => f.write_str("a macOS program (Mach-O)"),
             Self::Windows => f.write_str("a Windows program (PE)"),

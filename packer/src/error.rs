@@ -6,10 +6,11 @@ mod code;
 use std::error::Error as StdError;
 use std::fs::FileType;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EmulatorKey, EncodeError};
+use bundle::{Arch, Digest, EmulatorKey, EncodeError, Shown};
 use debian::release::ReleaseError;
 use debian::{ArchiveError, DebError};
 use emulator::{EmulatorError, StoreError};
@@ -18,34 +19,39 @@ use thiserror::Error;
 use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
+use crate::units::size;
 
 /// A command's failure.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`", shown(path))]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("cannot make a temporary file in `{}`", std::env::temp_dir().display())]
+    #[error("cannot make a temporary file in `{}`", shown(&std::env::temp_dir()))]
     Temporary(#[source] io::Error),
-    #[error("`{}` is {found}, not a file", path.display())]
+    #[error("{} would be written, but only {} are free in `{}`", size(*bytes), size(*free), shown(path))]
+    NoSpace { path: PathBuf, bytes: u64, free: u64 },
+    #[error("`{}` is {found}, not a file", shown(path))]
     NotAFile { path: PathBuf, found: &'static str },
-    #[error("`{}` has no file name", path.display())]
+    #[error("`--at {}` is not an absolute path", shown(path))]
+    NotAbsolute { path: PathBuf },
+    #[error("`{}` has no file name", shown(path))]
     NoFileName { path: PathBuf },
-    #[error("`{}` is {found}, not a program", path.display())]
+    #[error("`{}` is {found}, not a program", shown(path))]
     NotAProgram { path: PathBuf, found: NotElf },
-    #[error("`{}` is already a bundle", path.display())]
+    #[error("`{}` is already a bundle", shown(path))]
     AlreadyABundle { path: PathBuf },
-    #[error("`{}` is a {} {kind}, not an executable program", path.display(), arch.name())]
+    #[error("`{}` is a {} {kind}, not an executable program", shown(path), arch.name())]
     NotStartable { path: PathBuf, arch: Arch, kind: Kind },
-    #[error("`{}` was built for {}, not for {}", path.display(), found.name(), wanted.name())]
+    #[error("`{}` was built for {}, not for {}", shown(path), found.name(), wanted.name())]
     OtherCpu { path: PathBuf, found: Arch, wanted: Arch },
     #[error(
-        "`{}` is dynamically linked: it needs the loader `{loader}`{}", path.display(),
+        "`{}` is dynamically linked: it needs the loader `{loader}`{}", shown(path),
         if needed.is_empty() { String::new() } else { format!(" and {}", needed.join(", ")) }
     )]
     Dynamic { path: PathBuf, loader: String, needed: Vec<String> },
     #[error("{} the program needs {} not found:{text}", if *count == 1 { "a library".to_owned() } else { format!("{count} libraries") }, if *count == 1 { "was" } else { "were" })]
     Missing { count: usize, text: String, hint: String },
-    #[error("`{}` is {found}, not a directory", path.display())]
+    #[error("`{}` is {found}, not a directory", shown(path))]
     NotADirectory { path: PathBuf, found: &'static str },
     #[error("`--sysroot` alone does not say which program to start")]
     SysrootWithoutEntry,
@@ -71,9 +77,9 @@ pub(crate) enum Error {
     EntryName { name: String },
     #[error("two entries are named `{name}`")]
     SameEntry { name: String },
-    #[error("the output `{}` is {found}", path.display())]
+    #[error("the output `{}` is {found}", shown(path))]
     OutputNotAFile { path: PathBuf, found: &'static str },
-    #[error("the output `{}` is the program itself", path.display())]
+    #[error("the output `{}` is the program itself", shown(path))]
     OutputIsProgram { path: PathBuf },
     #[error("`--emulator {host}=FILE`: {host} is not among the hosts of this bundle")]
     EmulatorForOtherHost { host: Arch },
@@ -93,18 +99,18 @@ pub(crate) enum Error {
     NoHeadMark { host: Arch },
     #[error("cannot write the manifest")]
     Manifest(#[source] EncodeError),
-    #[error("`{}` is not a bundle", path.display())]
+    #[error("`{}` is not a bundle", shown(path))]
     NotABundle { path: PathBuf },
-    #[error("`{}` is damaged: it begins like a bundle but does not end like one", path.display())]
+    #[error("`{}` is damaged: it begins like a bundle but does not end like one", shown(path))]
     CutOff { path: PathBuf },
-    #[error("`{}` is damaged: {part}: {what}", path.display())]
+    #[error("`{}` is damaged: {part}: {what}", shown(path))]
     Damaged { path: PathBuf, part: String, what: String },
     #[error(
         "`{}` is damaged: the digest of its {part} does not match\n  expected: {expected}\n  computed: {found}",
-        path.display()
+        shown(path)
     )]
     Digest { path: PathBuf, part: String, expected: Digest, found: Digest },
-    #[error("`{}` is not executable", path.display())]
+    #[error("`{}` is not executable", shown(path))]
     NotExecutable { path: PathBuf },
     #[error("`{program}` was not found")]
     NotFound { program: String },
@@ -176,6 +182,7 @@ impl Error {
         match self {
             Self::Io { .. }
             | Self::Temporary(_)
+            | Self::NoSpace { .. }
             | Self::NoLauncher { .. }
             | Self::NoHeadMark { .. }
             | Self::SourcesGone { .. }
@@ -200,6 +207,7 @@ impl Error {
             Self::Temporary(source) if is_full(source) => {
                 "free some space there, or set TMPDIR to a directory with free space"
             }
+            Self::NoSpace { .. } => "free some space there, or choose another location",
             Self::Temporary(_) => "set TMPDIR to a writable directory",
             Self::NotAFile { .. } | Self::NoFileName { .. } => "give the path of an ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
@@ -217,6 +225,7 @@ impl Error {
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
+            Self::NotAbsolute { .. } => "the kernel looks for a program's loader by an absolute path only",
             Self::SysrootWithoutEntry => {
                 "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
             }
@@ -271,7 +280,7 @@ impl Error {
                 "a name without `/` is looked up in PATH; for a file in this directory use `./NAME`"
             }
             Self::NotExecutable { path } => {
-                let path = path.display();
+                let path = shown(path);
                 return Some(format!(
                     "`chmod +x {path}` makes it executable, unless its file system is mounted `noexec`"
                 ));
@@ -387,9 +396,14 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// Bytes as shown in messages.
+/// A name as shown in messages and lists: on one line, by the rule of crate `bundle`.
 pub(crate) fn readable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    Shown(bytes).to_string()
+}
+
+/// A path, likewise.
+pub(crate) fn shown(path: &Path) -> String {
+    readable(path.as_os_str().as_bytes())
 }
 
 /// What something is that is not a regular file.

@@ -6,23 +6,32 @@ use serde::Serialize;
 pub(crate) fn text(value: &impl Serialize) -> String {
     // The printed types have string keys and no fallible serializer, so there can be no error.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    // RFC 8259 leaves DEL and C1 as they are, but a terminal obeys them. They can only occur in strings.
-    for c in '\u{7f}'..='\u{9f}' {
-        if text.contains(c) {
-            text = text.replace(c, &format!("\\u{:04x}", u32::from(c)));
-        }
+    // RFC 8259 leaves all but C0 as it is, but a terminal obeys more. It can only occur in strings.
+    if text.contains(steers) {
+        let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+        text = text.chars().map(escaped).collect();
     }
     text.push('\n');
     text
+}
+
+/// Whether a character must not be printed as it is. All of these have four hexadecimal digits.
+fn steers(c: char) -> bool {
+    c != '\n' && !bundle::is_printable(c)
+}
+
+/// A name in JSON, where it is escaped when it is written.
+pub(crate) fn name(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_control_character_is_escaped_and_reads_back() {
-        let value = "\x1b\u{9b}\x7f\u{9f}\u{a0}\t";
+        let value = "\x1b\u{9b}\x7f\u{9f}\u{a0}\t\u{202e}\u{2028}\n";
         let text = super::text(&value);
-        assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+        assert!(!text.trim_end().contains(|c| c == '\n' || super::steers(c)), "{text:?}");
         assert_eq!(serde_json::from_str::<String>(&text).ok().as_deref(), Some(value));
     }
 }

@@ -6,6 +6,7 @@
 //! one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
+mod bounds;
 mod byte_search;
 mod cli;
 mod commands;

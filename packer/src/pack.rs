@@ -1,6 +1,7 @@
 //! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
 //! executes what it packs.
 
+pub(crate) mod cpu_model;
 pub(crate) mod dedup;
 pub(crate) mod emulator_only;
 pub(crate) mod foreign_programs;
@@ -47,7 +48,8 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let obtained = emulators.obtain(&plan, first.target, first.calling())?;
+    let cpu = cpu_model::of(&request, &first)?;
+    let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &first, plan.hosts, obtained)?
     } else {

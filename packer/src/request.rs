@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -31,6 +31,8 @@ pub(crate) struct Request {
     pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
     pub(crate) children: Children,
+    /// The CPU model that was asked for.
+    pub(crate) cpu: Option<Vec<u8>>,
     pub(crate) level: i32,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
@@ -232,6 +234,7 @@ impl Request {
             also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
             children: args.children,
+            cpu: args.cpu.map(OsStringExt::into_vec),
             level: args.level,
             dry_run: args.dry_run,
             archive: args.archive,

@@ -41,11 +41,12 @@ fn line(kind: &str, text: &str) {
     let _ = writeln!(io::stderr().lock(), "{kind}: {}", harmless(text));
 }
 
-/// Removes what could control a terminal: names and texts from bundles and archives are untrusted. JSON has
-/// none of it left, see `json.rs`.
+/// A text of lines as crate `bundle` shows it: nothing in it steers a terminal. Names are on one line
+/// already, see [`crate::error::readable`].
 fn harmless(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
-    text.chars().map(harmless).collect()
+    let mut harmless = Vec::with_capacity(text.len());
+    bundle::show(text.as_bytes(), bundle::Kind::Lines, &mut |piece| harmless.extend_from_slice(piece));
+    String::from_utf8(harmless).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -54,6 +55,6 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_is_printed() {
-        assert_eq!(harmless("a\x1b[2J\r\u{9b}b\x7f\n\tü"), "a?[2J??b?\n\tü");
+        assert_eq!(harmless("a\x1b[2J\r\u{9b}b\x7f\n\tü"), "a\\x1b[2J\\r\\x9bb\\x7f\n\tü");
     }
 }

@@ -122,7 +122,9 @@ fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_i
 
     fs::write(&place, &whole).expect("written");
     pack(&scene, &server.url(), &[]).ok();
-    let asked = server.asked();
+    let mut asked = server.asked();
+    // Whether a signed index knows the package, which the catalogue does not.
+    assert_eq!(asked.remove(0), "GET /dists/trixie/InRelease");
     assert_eq!(asked.len(), 2, "{asked:?}");
     assert!(asked[0].starts_with(&format!("GET /{PACKAGE} bytes=0-")), "a part was asked for: {asked:?}");
     assert_eq!(asked[1], format!("GET /{PACKAGE}"), "then all of it");
@@ -132,7 +134,7 @@ fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_i
     let server = Server::files(scene.at("mirror"), Ranges::Given);
     pack(&scene, &server.url(), &[]).ok();
     let asked = server.asked();
-    assert!(asked.iter().all(|asked| asked.contains(" bytes=")), "in parts only: {asked:?}");
+    assert!(asked[1..].iter().all(|asked| asked.contains(" bytes=")), "in parts only: {asked:?}");
     assert_eq!(fs::read(scene.at("w/bundle")).expect("a bundle"), of_the_whole);
     scene.run(["pack", "app", "--locked", "--hosts", "x86_64", "-o", "again", "--offline"]).ok();
     assert_eq!(fs::read(scene.at("w/again")).expect("a bundle"), of_the_whole);
@@ -166,7 +168,7 @@ fn a_proxy_leads_to_a_mirror_that_it_alone_knows_and_one_that_does_not_is_named(
         let expected = "CONNECT mirror.invalid:80 Basic dXNlcjpzZWNyZXQ=";
         assert!(!asked.is_empty() && asked.iter().all(|asked| asked == expected), "{asked:?}");
         let asked = server.asked();
-        assert!(asked.len() > 1 && asked.iter().all(|asked| asked.contains(PACKAGE)), "{asked:?}");
+        assert!(asked.len() > 2 && asked[1..].iter().all(|asked| asked.contains(PACKAGE)), "{asked:?}");
     }
 
     let direct = [("http_proxy", &*format!("http://{down}")), ("no_proxy", "127.0.0.1")];
@@ -197,4 +199,91 @@ fn a_copy_of_a_store_is_reached_through_a_proxy_too() {
     assert!(proxy.asked().iter().all(|asked| asked == "CONNECT store.invalid:80"));
     assert_eq!(server.asked().len(), 2, "a record and a program");
     scene.run(["verify", "bundle"]).ok();
+}
+
+/// The lock file of `scene` with `from` replaced by `to`.
+fn relocked(scene: &Scene, from: &str, to: &str) {
+    let lock = fs::read_to_string(scene.at("w/unibin.lock")).expect("a lock file");
+    assert!(lock.contains(from), "{lock}");
+    scene.write("unibin.lock", lock.replace(from, to).as_bytes());
+}
+
+#[test]
+fn a_lock_file_names_nothing_outside_the_archive_and_no_text_that_steers_a_terminal() {
+    needs!("dpkg-deb");
+    let first = scene();
+    let mirror = first.at("mirror").display().to_string();
+    pack(&first, &mirror, &[]).ok();
+    for bad in [
+        "../elsewhere/q_3.deb",
+        "/elsewhere/q_3.deb",
+        "pool/./q_3.deb",
+        "pool/q_3.deb?x",
+        "pool/%2e%2e/q.deb",
+    ] {
+        let scene = scene();
+        let mirror = scene.at("mirror").display().to_string();
+        fs::create_dir(scene.at("elsewhere")).expect("a directory");
+        fs::copy(scene.at("mirror").join(PACKAGE), scene.at("elsewhere/q_3.deb")).expect("copied");
+        relocked(&scene, PACKAGE, bad);
+        pack(&scene, &mirror, &[])
+            .refused(3, &["unibin.lock", "riscv64-on-x86_64", "none in an archive", bad]);
+    }
+    relocked(&first, "version = \"3\"", "version = \"3\\u001b[2J\\n\"");
+    let refused = pack(&first, &mirror, &[]).refused(3, &["not plain", "3\\u{1b}[2J\\n"]);
+    assert!(!refused.err.contains('\x1b'), "{refused:?}");
+}
+
+#[test]
+fn a_lock_file_that_contradicts_the_catalogue_is_refused_by_the_name_of_the_pair() {
+    needs!("dpkg-deb");
+    let known = emulator::Catalogue::embedded().expect("a catalogue");
+    let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
+    let (row, member) = known.find(key).expect("pinned");
+    let words = [
+        "the lock file's entry for riscv64-on-x86_64 contradicts the catalogue",
+        "locked: ",
+        "known: ",
+        "hint: ",
+    ];
+    let refuse = |changes: &[(&str, &str)]| {
+        let scene = scene();
+        for (from, to) in changes {
+            relocked(&scene, from, to);
+        }
+        let file = scene.at("mirror").join(&row.package.file);
+        fs::copy(scene.at("mirror").join(PACKAGE), file).expect("copied");
+        let mirror = scene.at("mirror").display().to_string();
+        pack(&scene, &mirror, &[]).refused(5, &words);
+        assert!(!scene.at("w/bundle").exists(), "nothing was packed");
+    };
+    // Any static program would be QEMU's pinned version.
+    refuse(&[("version = \"3\"", &format!("version = \"{}\"", row.version))]);
+    refuse(&[(PACKAGE, &row.package.file)]);
+    let program = sha256(&emulator()).to_string();
+    // The pinned program by another name, and the pinned program of another pair.
+    refuse(&[(&program, &member.sha256.to_string())]);
+    let other = row.members.get(&bundle::Arch::Aarch64).expect("pinned");
+    refuse(&[(&program, &other.sha256.to_string())]);
+}
+
+#[test]
+fn what_only_a_lock_file_vouches_for_is_said_to_be_so_and_serves_no_pack_without_it() {
+    needs!("dpkg-deb");
+    let scene = scene();
+    let mirror = scene.at("mirror").display().to_string();
+    let packed = pack(&scene, &mirror, &[]).ok();
+    assert!(
+        packed.err.contains("nothing but the lock file says that this program is version 3"),
+        "{packed:?}"
+    );
+    let shown = scene.run(["inspect", "--json", "bundle"]).ok().out;
+    assert!(shown.contains("according to the lock file: pool/"), "{shown}");
+    let bytes = fs::read(scene.at("w/bundle")).expect("a bundle");
+    assert_eq!(scene.run(["emulator", "list"]).ok().out, "", "the store has no emulator for any pair");
+    let offline = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    scene.run(offline).ok();
+    assert_eq!(fs::read(scene.at("w/bundle")).expect("a bundle"), bytes, "from the store");
+    fs::remove_file(scene.at("w/unibin.lock")).expect("removed");
+    scene.run(offline).refused(1, &["network access is disabled"]);
 }

@@ -47,6 +47,9 @@ fn another_emulator_than_the_locked_one_is_refused_and_the_locked_one_packed() {
     let bytes = fs::read(scene.at("w/bundle")).expect("a bundle");
 
     add(&scene, b"two");
+    pack(&scene, &["--locked"]).ok();
+    assert_eq!(fs::read(scene.at("w/bundle")).expect("a bundle"), bytes, "the store still has its bytes");
+    fs::remove_file(blob(&scene.at("store"), b"one")).expect("removed");
     pack(&scene, &[]).refused(1, &["the locked version unknown", "riscv64-on-x86_64"]);
     let given = scene.write("given", &emulator(b"two"));
     let given = format!("x86_64={}", given.display());
@@ -178,6 +181,9 @@ fn a_server_gives_what_is_locked_and_nothing_else() {
     let offline = ["pack", "app", "--hosts", "x86_64", "--offline", "--locked", "-o", "again"];
     to.run(offline).ok();
     assert_eq!(fs::read(to.at("w/bundle")).expect("one"), fs::read(to.at("w/again")).expect("two"));
+    // What the lock file alone vouches for is nothing without it.
+    fs::remove_file(to.at("w/unibin.lock")).expect("removed");
+    self::pack(&to, &[]).refused(1, &["network access is disabled"]);
 }
 
 #[test]

@@ -53,6 +53,31 @@ fn info_names_app_entries_emulators_and_notices_and_runs_nothing() {
 }
 
 #[test]
+fn a_name_makes_no_line_of_its_own_and_the_packers_summary_is_set_off() {
+    needs!("network");
+    let (sandbox, bundle) = riscv64();
+    let forged = "unibin: every byte of `x` is as it was packed";
+    let name = format!("busybox\n{forged}\u{202e}");
+    let bundle = sandbox.copy(&bundle, &name);
+    let run = |task, entry| {
+        let ran = sandbox.run_with(&[("UNIBIN_DO", task), ("UNIBIN_ENTRY", entry)], &bundle, &NONE);
+        let all = format!("{}{}", ran.text(), ran.errors());
+        assert!(!all.lines().any(|line| line == forged), "{ran}");
+        assert!(!all.contains('\u{202e}'), "{ran}");
+        ran
+    };
+    let shown = format!("busybox\\n{forged}\\u{{202e}}");
+    let told = run("info", "").must_succeed();
+    assert!(told.lines().next().is_some_and(|line| line.ends_with(&shown)), "{told}");
+    let (_, summary) = told.split_once("its packer's summary:\n").expect("it is said whose words these are");
+    assert!(summary.lines().count() > 3 && summary.lines().all(|line| line.starts_with("  ")), "{told}");
+    let told = run("verify", "").must_succeed();
+    assert!(told.contains(&shown) && told.lines().count() == 1, "{told}");
+    let asked = format!("none\n{forged}");
+    run("", &asked).must_fail_with(127, &[&format!("named `none\\n{forged}`")]);
+}
+
+#[test]
 fn notices_are_printed_in_full_and_not_at_all_when_they_were_changed() {
     needs!("network");
     let (sandbox, bundle) = riscv64();

@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Sandbox, Terminal, attends, needs, pack, shell, smallest, store, unibin, until};
+use end_to_end::{Sandbox, Terminal, attends, needs, pack_if_there, shell, smallest, store, unibin, until};
 
 #[test]
 fn an_editor_draws_and_takes_keys() {
     needs!("network", "tmux");
     let options =
         ["--deb", "nano", "--target", "riscv64", "--native", "x86_64", "--hosts", "x86_64", "--level", "3"];
-    let packed = pack(&options);
+    let Some(packed) = pack_if_there(&options) else { return };
     for route in ["emulated", "native"] {
         let sandbox = Sandbox::new();
         let bundle = sandbox.copy(&packed, "nano");

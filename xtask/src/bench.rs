@@ -4,6 +4,7 @@
 mod children;
 mod fetch;
 mod pairs;
+mod pauth;
 mod start;
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ["fetch"] => fetch::run(),
         ["children"] => children::run(RUNS / 10),
         ["children", "--runs", runs] => children::run(runs.parse().context("`--runs` wants a number")?),
-        _ => bail!("usage: cargo xtask bench start [--runs N] | children [--runs N] | fetch"),
+        ["pauth"] => pauth::run(RUNS / 10),
+        ["pauth", "--runs", runs] => pauth::run(runs.parse().context("`--runs` wants a number")?),
+        _ => bail!(
+            "usage: cargo xtask bench start [--runs N] | children [--runs N] | pauth [--runs N] | fetch"
+        ),
     }
 }

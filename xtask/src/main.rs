@@ -47,6 +47,8 @@ usage: cargo xtask TASK [OPTION...]
             warm start of a bundle against direct execution, interleaved
   bench children [--runs N]
             starting a program of another architecture beside an emulated app, with and without broker
+  bench pauth [--runs N]
+            an aarch64 program with and without pointer authentication
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]

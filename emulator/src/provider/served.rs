@@ -47,7 +47,7 @@ pub(super) fn obtain(
             return Ok(None);
         }
     };
-    if let Some(wanted) = wanted.filter(|wanted| wanted.locked && wanted.sha256 != record.digest) {
+    if let Some(wanted) = wanted.filter(|wanted| wanted.locked.is_some() && wanted.sha256 != record.digest) {
         return Err(wanted.other_than_locked(key, record.version, record.digest));
     }
     let is_server = base.starts_with("http://") || base.starts_with("https://");
@@ -63,11 +63,21 @@ pub(super) fn obtain(
     fetcher.fetch_to_file(&at(&blob_path(record.digest)), &dest, Some(expected)).map_err(failed)?;
     let unreadable = |source| StoreError::Io { path: dest.clone(), source };
     let mut program = File::open(&dest).map_err(unreadable)?;
-    let describe = |_| record.clone();
-    let added = options.store.add(key, &mut program, Some(record.digest), &describe);
+    // The user chose the directory; a server says what it likes, and only the lock file is left to believe.
+    let by_lock = wanted.filter(|wanted| is_server && wanted.only_locked);
+    let added = match by_lock {
+        Some(wanted) => {
+            let describe = |_| wanted.record_by_lock();
+            options.store.add_unnamed(key, &mut program, Some(record.digest), &describe)
+        }
+        None => options.store.add(key, &mut program, Some(record.digest), &|_| record.clone()),
+    };
     // It is in the store now, or useless.
     fs::remove_file(&dest).map_err(unreadable)?;
     let added = added?;
+    if let Some(wanted) = by_lock {
+        wanted.by_its_lock_alone(key, options)?;
+    }
     if is_server {
         options.watch.remark(&Remark::Fetched { key, bytes: added.record.size });
     }

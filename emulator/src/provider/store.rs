@@ -6,7 +6,7 @@ use bundle::{Digest, EmulatorKey};
 use super::wanted::Wanted;
 use crate::error::EmulatorError;
 use crate::options::{Options, Remark};
-use crate::record::{Emulator, Provenance, Record};
+use crate::record::{Emulator, Provenance, Record, Trust};
 use crate::store::StoreError;
 
 pub(super) fn obtain(
@@ -22,6 +22,9 @@ pub(super) fn obtain(
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(wanted) = wanted.filter(|wanted| wanted.only_locked) {
+        return only_locked(key, wanted, found, options);
+    }
     if let Some(emulator) = &found
         && is_wanted(&emulator.record, wanted)
     {
@@ -40,7 +43,7 @@ pub(super) fn obtain(
     {
         return Ok(Some(emulator));
     }
-    let locked = wanted.is_some_and(|wanted| wanted.locked);
+    let locked = wanted.is_some_and(|wanted| wanted.locked.is_some());
     if let Some(emulator) = found.filter(|_| options.fetch.offline && !locked) {
         let version = emulator.record.version.clone();
         options.watch.remark(&Remark::Outdated { key, version });
@@ -49,13 +52,38 @@ pub(super) fn obtain(
     Ok(None)
 }
 
+/// A program that the catalogue does not have: the pair's own, if it is the locked one and what vouches for
+/// it agrees, or one that is kept for lock files alone.
+fn only_locked(
+    key: EmulatorKey,
+    wanted: &Wanted<'_>,
+    found: Option<Emulator>,
+    options: &Options<'_>,
+) -> Result<Option<Emulator>, EmulatorError> {
+    if let Some(found) = found.filter(|found| found.record.digest == wanted.sha256) {
+        if let (Some(locked), Provenance::Debian { trust: Trust::Index { .. }, .. }) =
+            (wanted.locked, &found.record.provenance)
+        {
+            locked.agrees_with_index(&found.record)?;
+        }
+        // The same bytes for the same lock file, whatever a store knows besides.
+        let record = if wanted.package.is_some() { wanted.record_by_lock() } else { found.record };
+        return Ok(Some(Emulator { record, ..found }));
+    }
+    let kept = options.store.unnamed(key, wanted.record_by_lock())?;
+    if kept.is_some() {
+        wanted.by_its_lock_alone(key, options)?;
+    }
+    Ok(kept)
+}
+
 /// Whether a fetch today would want the same program. The user's own file is never outdated, but may differ
 /// from the locked one.
 fn is_wanted(record: &Record, wanted: Option<&Wanted<'_>>) -> bool {
     let same = |pin: Digest| pin == record.digest;
     match wanted {
         None => true,
-        Some(wanted) if wanted.locked => same(wanted.sha256),
+        Some(wanted) if wanted.locked.is_some() => same(wanted.sha256),
         Some(wanted) => {
             same(wanted.sha256)
                 || Some(wanted.sha256) == record.pin

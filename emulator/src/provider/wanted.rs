@@ -3,9 +3,10 @@
 
 use bundle::{Digest, EmulatorKey};
 
-use crate::catalogue::{Member, Row};
+use crate::catalogue::{Catalogue, Member, Row};
 use crate::error::EmulatorError;
-use crate::lock::Locked;
+use crate::lock::{LockError, Locked, Standing};
+use crate::options::{Options, Remark};
 use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
 
 /// One program, by its digest, and its package in a Debian archive.
@@ -17,8 +18,11 @@ pub(crate) struct Wanted<'a> {
     pub(crate) size: u64,
     pub(crate) sha256: Digest,
     pub(crate) package: Option<WantedPackage<'a>>,
-    /// Whether it comes from the lock file: then nothing else is accepted.
-    pub(crate) locked: bool,
+    /// The lock file's entry, if it comes from there: then nothing else is accepted.
+    pub(crate) locked: Option<&'a Locked>,
+    /// Whether nothing but a lock file vouches for it. The store's record of the pair must not name it then:
+    /// later packs without that lock file would use it.
+    pub(crate) only_locked: bool,
     /// What to look for in a signed index if the pinned package is gone; `None` for locked programs.
     pub(crate) fallback: Option<(&'a Row, &'a Member)>,
 }
@@ -29,6 +33,18 @@ pub(crate) struct WantedPackage<'a> {
     pub(crate) sha256: Digest,
     pub(crate) member: &'a str,
     pub(crate) tar_offset: Option<u64>,
+}
+
+impl WantedPackage<'_> {
+    fn provenance(&self, trust: Trust) -> Provenance {
+        Provenance::Debian {
+            deb: self.file.to_owned(),
+            deb_sha256: self.sha256,
+            deb_size: self.size,
+            member: self.member.to_owned(),
+            trust,
+        }
+    }
 }
 
 impl<'a> Wanted<'a> {
@@ -52,13 +68,16 @@ impl<'a> Wanted<'a> {
                 member: &member.path,
                 tar_offset: Some(member.tar_offset),
             }),
-            locked: false,
+            locked: None,
+            only_locked: false,
             fallback: Some((row, member)),
         }
     }
 
-    pub(crate) fn locked(locked: &'a Locked) -> Self {
-        Self {
+    /// What the lock file says, unless that contradicts the catalogue.
+    pub(crate) fn locked(locked: &'a Locked, catalogue: &Catalogue) -> Result<Self, LockError> {
+        let standing = locked.standing(catalogue)?;
+        Ok(Self {
             translator: &locked.translator,
             version: &locked.version,
             licence: &locked.licence,
@@ -72,13 +91,38 @@ impl<'a> Wanted<'a> {
                 member: &package.member,
                 tar_offset: package.tar_offset,
             }),
-            locked: true,
+            locked: Some(locked),
+            only_locked: standing == Standing::OnlyLocked,
             fallback: None,
+        })
+    }
+
+    /// The record of a program that nothing but the lock file vouches for.
+    pub(crate) fn record_by_lock(&self) -> Record {
+        let given = || Provenance::Given { path: "unibin.lock".to_owned() };
+        self.record_of(self.package.as_ref().map_or_else(given, |package| package.provenance(Trust::Lock)))
+    }
+
+    /// Reports that nothing but the lock file vouches for the program, and refuses to call it by a version
+    /// whose program is known.
+    pub(crate) fn by_its_lock_alone(
+        &self,
+        key: EmulatorKey,
+        options: &Options<'_>,
+    ) -> Result<(), EmulatorError> {
+        if let Some(locked) = self.locked.filter(|_| self.package.is_some()) {
+            locked.has_its_own_version(options.catalogue)?;
         }
+        options.watch.remark(&Remark::OnlyLocked { key, version: self.version.to_owned() });
+        Ok(())
     }
 
     /// The record of the program from its package.
     pub(crate) fn record(&self, package: &WantedPackage<'_>) -> Record {
+        Record { pin: Some(self.sha256), ..self.record_of(package.provenance(Trust::Pin)) }
+    }
+
+    fn record_of(&self, provenance: Provenance) -> Record {
         Record {
             digest: self.sha256,
             size: self.size,
@@ -86,21 +130,15 @@ impl<'a> Wanted<'a> {
             version: self.version.to_owned(),
             source: self.source.clone(),
             licence: self.licence.to_owned(),
-            provenance: Provenance::Debian {
-                deb: package.file.to_owned(),
-                deb_sha256: package.sha256,
-                deb_size: package.size,
-                member: package.member.to_owned(),
-                trust: Trust::Pin,
-            },
-            pin: Some(self.sha256),
+            provenance,
+            pin: None,
         }
     }
 
     /// `emulator`, unless another one is locked.
     pub(crate) fn agree(locked: Option<&Self>, emulator: Emulator) -> Result<Emulator, EmulatorError> {
         match locked {
-            Some(locked) if locked.locked && locked.sha256 != emulator.record.digest => {
+            Some(locked) if locked.locked.is_some() && locked.sha256 != emulator.record.digest => {
                 let Record { version, digest, .. } = emulator.record;
                 Err(locked.other_than_locked(emulator.key, version, digest))
             }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::{CacheCommand, CacheDirectories};
 use crate::commands::in_use;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::json;
 use crate::say;
 use crate::units::size;
@@ -67,7 +67,7 @@ fn list_rows(directories: &CacheDirectories, as_json: bool) -> Result<String, Er
     for row in &rows {
         let user = row.used_by.map(|pid| format!("  in use by process {pid}")).unwrap_or_default();
         let (what, bytes) = (row.what, size(row.size));
-        let _ = writeln!(text, "{what:<10} {bytes:>10} {:>4} days  {}{user}", row.days, row.path.display());
+        let _ = writeln!(text, "{what:<10} {bytes:>10} {:>4} days  {}{user}", row.days, shown(&row.path));
     }
     let all = rows.iter().map(|row| row.size).sum();
     let _ = writeln!(text, "{} in {} entries", size(all), rows.len());
@@ -82,10 +82,7 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
         // A first run holds it while it unpacks. Where there are no locks, an unfinished directory is
         // recognised by its name.
         if matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)) {
-            say::warning(&format!(
-                "`{}` skipped: a bundle is unpacking there now",
-                host_cache.path.display()
-            ));
+            say::warning(&format!("`{}` skipped: a bundle is unpacking there now", shown(&host_cache.path)));
             continue;
         }
         // Asked again for each directory: the answer becomes outdated.
@@ -96,7 +93,7 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
             } else if row.what == "unfinished" || goes(&row) {
                 remove_row(&host_cache, &row)?;
                 let _ =
-                    writeln!(text, "removed {:<10} {:>10}  {}", row.what, size(row.size), row.path.display());
+                    writeln!(text, "removed {:<10} {:>10}  {}", row.what, size(row.size), shown(&row.path));
                 bytes += row.size;
                 count += 1;
             }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::atomic_file::NewFile;
+use crate::bounds::{Bounded, check_free, too_much, unpacked_max};
 use crate::emulators::Emulators;
 use crate::error::Error;
 use crate::tree::app_tree::{self, App, Node};
@@ -55,10 +56,12 @@ pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error
     let whole = io::Cursor::new(start.clone()).chain(file);
     let directory = tempfile::tempdir().map_err(Error::Temporary)?;
     let damaged = |source| Error::damaged(from, "archive of emulators", &source);
+    let stored = fs::metadata(from).map_err(failed)?.len();
     if start == ZSTD {
-        unpack(compress::decoder(whole).map_err(failed)?, damaged, directory.path())?;
+        let unpacked = Bounded::unpacked(compress::decoder(whole).map_err(failed)?, stored);
+        unpack(unpacked, stored, damaged, directory.path())?;
     } else {
-        unpack(whole, damaged, directory.path())?;
+        unpack(whole, stored, damaged, directory.path())?;
     }
     Ok(lines(&emulators.import(directory.path())?))
 }
@@ -83,19 +86,28 @@ fn files(root: &Path, below: &Path) -> io::Result<Vec<(Vec<u8>, Content)>> {
     Ok(found)
 }
 
-/// Directories and files only; a path that leads out of the archive is refused.
-fn unpack(from: impl Read, damaged: impl Fn(io::Error) -> Error, directory: &Path) -> Result<(), Error> {
-    tarball::read(from, damaged, |path, entry| {
+/// Directories and files only; a path that leads out of the archive is refused, and a file for which there is
+/// no space.
+fn unpack(
+    from: impl Read,
+    stored: u64,
+    damaged: impl Fn(io::Error) -> Error,
+    directory: &Path,
+) -> Result<(), Error> {
+    tarball::read(from, &damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         app_tree::tree_path(path)?;
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = match entry {
             TarEntry::Directory => fs::create_dir_all(&to),
-            TarEntry::File { content, .. } => OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&to)
-                .and_then(|mut file| io::copy(content, &mut file).map(drop)),
+            TarEntry::File { content, size, .. } => {
+                if size > unpacked_max(stored) {
+                    return Err(damaged(too_much()));
+                }
+                check_free(directory, size)?;
+                let file = OpenOptions::new().write(true).create_new(true).open(&to);
+                file.and_then(|mut file| io::copy(content, &mut file).map(drop))
+            }
             TarEntry::Symlink(_) | TarEntry::HardLink(_) => {
                 return Err(Error::tree(path, "an emulator archive must not contain links"));
             }

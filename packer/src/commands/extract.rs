@@ -1,6 +1,7 @@
 //! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory
-//! appears by rename once every digest has been compared; a path or link that leads out of a tree is refused,
-//! and links are made last, so that nothing is ever written through one.
+//! appears by rename once every digest has been compared; its trees are read by the launcher's own reader,
+//! and links are made last, so that nothing is ever written through one. Refuses to begin without enough
+//! space.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -8,16 +9,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Blob, Manifest};
+use bundle::{Arch, Blob, Manifest, Variant};
 
 use crate::atomic_file::NewDirectory;
+use crate::bounds::check_free;
 use crate::cli::ExtractArgs;
 use crate::error::Error;
-use crate::tree::app_tree;
 use crate::tree::sparse;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
-use crate::write::tarball::{self, TarEntry};
+use crate::write::read_back;
+use crate::write::tarball::TarEntry;
 
 /// Extracts what was asked for.
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
@@ -29,9 +31,18 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
         Some(directory) => directory.clone(),
         None => default_directory(&args.file)?,
     };
+    let apart = args.emulators || args.all;
+    let wanted = |blob: &Blob<'_>| apart || manifest.variants().take(1).any(|first| holds(&first, blob));
+    let lengths = manifest.blobs().filter(wanted).map(|blob| blob.length());
+    check_free(&to, lengths.fold(0, u64::saturating_add))?;
+    // Where the kernel will look for the loader.
+    let place = match &args.at {
+        Some(at) if !at.is_absolute() => return Err(Error::NotAbsolute { path: at.clone() }),
+        Some(at) => at.clone(),
+        None => std::path::absolute(&to).map_err(|source| Error::io("make", &to, source))?,
+    };
     let new = NewDirectory::beside(&to).map_err(|source| Error::io("make", &to, source))?;
 
-    let apart = args.emulators || args.all;
     for (number, variant) in manifest.variants().enumerate() {
         let directory = match (apart, number) {
             (false, 0) => new.path().to_owned(),
@@ -41,7 +52,7 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
                 level => format!("app-{}-v{level}", variant.target),
             }),
         };
-        let destination = to.join(directory.strip_prefix(new.path()).unwrap_or(Path::new("")));
+        let destination = place.join(directory.strip_prefix(new.path()).unwrap_or(Path::new("")));
         let blobs: Vec<Blob<'_>> = [Some(variant.app), variant.shared].into_iter().flatten().collect();
         tree(&bundle, &blobs, &directory, &destination)?;
     }
@@ -53,6 +64,11 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     }
     new.settle().map_err(|source| Error::io("make", &to, source))?;
     Ok(format!("{}\n", to.display()))
+}
+
+/// Whether `blob` is a part of the variant's tree.
+fn holds(variant: &Variant<'_>, blob: &Blob<'_>) -> bool {
+    variant.app == *blob || variant.shared == Some(*blob)
 }
 
 /// As a bundle's own `UNIBIN_DO=extract` has it.
@@ -130,14 +146,12 @@ fn file(bundle: &BundleFile, blob: &Blob<'_>, path: &Path, mode: u32) -> Result<
 /// Unpacks the blobs of a tree into `directory`, which may exist already when it is empty and will be at
 /// `destination`.
 fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, destination: &Path) -> Result<(), Error> {
-    let destination =
-        std::path::absolute(destination).map_err(|source| Error::io("make", destination, source))?;
     if !directory.is_dir() {
         make_directory(directory)?;
     }
     let mut symlinks = Vec::new();
     for blob in blobs {
-        files(bundle, blob, directory, &destination, &mut symlinks)?;
+        symlinks.extend(files(bundle, blob, directory, destination)?);
     }
     for (path, target) in symlinks {
         symlink(std::ffi::OsStr::from_bytes(&target), &path)
@@ -147,24 +161,19 @@ fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, destination: 
         .map_err(|source| Error::io("write", directory, source))
 }
 
-/// Unpacks a blob of a tree, all but the symbolic links, which are `symlinks` that are still to be made.
+/// A symbolic link that is still to be made, and where it leads.
+type Link = (PathBuf, Vec<u8>);
+
+/// Unpacks a blob of a tree, all but the symbolic links, which it returns.
 fn files(
     bundle: &BundleFile,
     blob: &Blob<'_>,
     directory: &Path,
     destination: &Path,
-    symlinks: &mut Vec<(PathBuf, Vec<u8>)>,
-) -> Result<(), Error> {
+) -> Result<Vec<Link>, Error> {
     let part = format!("{} tree", blob.kind.name());
-    let damaged = |source: io::Error| Error::damaged(bundle.path(), &part, &source);
-    let unpacked = bundle.unpacked(blob).map_err(damaged)?;
-    let mut unpacked = unpacked.take(blob.length());
-    tarball::read(&mut unpacked, damaged, |path, entry| {
-        let path = path.strip_suffix(b"/").unwrap_or(path);
-        let link = app_tree::tree_path(path)?;
-        if let TarEntry::File { loader: Some(loader), .. } = &entry {
-            app_tree::tree_path(loader)?;
-        }
+    let mut symlinks = Vec::new();
+    read_back::members(bundle.file(), bundle.path(), &part, blob, |path, entry| {
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
@@ -172,7 +181,7 @@ fn files(
             // link yet.
             TarEntry::Directory if to.is_dir() => Ok(()),
             TarEntry::Directory => wrote(fs::create_dir(&to)),
-            TarEntry::File { executable, content, loader } => wrote((|| {
+            TarEntry::File { executable, content, loader, .. } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
                 let file = new_file(&to, mode)?;
                 let length = sparse::copy(content, &file)?;
@@ -186,17 +195,14 @@ fn files(
                 file.write_all_at(&field, length)
             })()),
             TarEntry::HardLink(target) => {
-                app_tree::tree_path(&target)?;
                 // No symbolic link exists yet, so that this can only lead to a file of the tree.
                 wrote(fs::hard_link(directory.join(std::ffi::OsStr::from_bytes(&target)), &to))
             }
             TarEntry::Symlink(target) => {
-                if !link.may_link_to(&target) {
-                    return Err(Error::tree(path, "it is a link that leads out of the tree"));
-                }
                 symlinks.push((to, target));
                 Ok(())
             }
         }
-    })
+    })?;
+    Ok(symlinks)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bundle::{Arch, Blob, Manifest, Rule, Rules};
@@ -39,7 +40,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
     }
     let elf = elf::read(&mut content.reader()).map_err(|source| Error::io("read", path, source))?;
     if let Err(NotElf::Cpu { machine, class, data }) = elf {
-        let file = path.display().to_string();
+        let file = json::name(path.as_os_str().as_bytes());
         let view =
             UnknownView { file, format: elf::shape(class, data), machine, target: None, emulators: [] };
         return Ok(if args.list.json { json::text(&view) } else { view.text() });
@@ -148,7 +149,7 @@ struct BlobView {
 fn rules(manifest: &Manifest<'_>, rules: Rules) -> Vec<String> {
     let text = |rule: Rule<&[u8]>| {
         let (kind, parts) = rule.words();
-        let parts = parts.into_iter().filter(|part| !part.is_empty()).map(readable);
+        let parts = parts.into_iter().filter(|part| !part.is_empty()).map(json::name);
         parts.fold(kind.to_owned(), |text, part| format!("{text} {part}"))
     };
     manifest.rules(rules).map(text).collect()
@@ -160,14 +161,14 @@ impl BundleView {
         let head = manifest.launchers().find(|launcher| launcher.head);
         let entries = |variant: &bundle::Variant<'_>| {
             let row = |entry: bundle::Entry<'_>| EntryView {
-                name: readable(entry.name),
-                path: readable(entry.path),
+                name: json::name(entry.name),
+                path: json::name(entry.path),
                 rules: rules(&manifest, entry.rules),
             };
             manifest.entries(variant).map(row).collect()
         };
         Ok(Self {
-            file: bundle.path().display().to_string(),
+            file: json::name(bundle.path().as_os_str().as_bytes()),
             version: bundle::Footer::VERSION,
             length: bundle.footer.file_length,
             manifest_digest: bundle.footer.manifest_digest.to_string(),
@@ -180,7 +181,7 @@ impl BundleView {
                     target: variant.target.name(),
                     stored: variant.app.stored(),
                     shared: variant.shared.map_or(0, |shared| shared.stored()),
-                    loader: readable(variant.loader),
+                    loader: json::name(variant.loader),
                     entries: entries(&variant),
                     rules: rules(&manifest, variant.rules),
                 })
@@ -190,8 +191,8 @@ impl BundleView {
                 .map(|row| TranslatorView {
                     host: row.key.host.name(),
                     target: row.key.target.name(),
-                    name: readable(row.name),
-                    version: readable(row.version),
+                    name: json::name(row.name),
+                    version: json::name(row.version),
                     rules: rules(&manifest, row.rules),
                 })
                 .collect(),
@@ -199,9 +200,9 @@ impl BundleView {
                 .notices()
                 .map(|row| NoticeView {
                     part: bundle_file::blob_name(&manifest, &row.subject),
-                    licence: readable(row.licence),
-                    source: readable(row.source),
-                    origin: readable(row.origin),
+                    licence: json::name(row.licence),
+                    source: json::name(row.source),
+                    origin: json::name(row.origin),
                 })
                 .collect(),
             blobs: manifest
@@ -220,9 +221,10 @@ impl BundleView {
     }
 
     fn text(&self) -> String {
+        let shown = |name: &String| readable(name.as_bytes());
         let mut text = format!(
             "{}: bundle, format {}, {} ({} bytes), head {}\nmanifest sha256:{}\n",
-            self.file,
+            shown(&self.file),
             self.version,
             size(self.length),
             self.length,
@@ -231,7 +233,8 @@ impl BundleView {
         );
         for variant in &self.variants {
             for entry in &variant.entries {
-                let _ = writeln!(text, "entry     {:<14} {:<10} {}", entry.name, variant.target, entry.path);
+                let (name, path) = (shown(&entry.name), shown(&entry.path));
+                let _ = writeln!(text, "entry     {name:<14} {:<10} {path}", variant.target);
             }
         }
         for HostView { host, launcher, emulators, broker, native } in &self.hosts {
@@ -240,10 +243,12 @@ impl BundleView {
                 rows.partition(|row| self.variants.iter().any(|variant| variant.target == row.target));
             let rows: Vec<String> = rows
                 .iter()
-                .map(|row| format!("{} {} ({})", row.name, row.version, row.rules.join("; ")))
+                .map(|row| {
+                    readable(format!("{} {} ({})", row.name, row.version, row.rules.join("; ")).as_bytes())
+                })
                 .collect();
             let others = others.iter().fold(String::new(), |also, row| {
-                also + &format!("; for {} {} {}", row.target, row.name, row.version)
+                also + &format!("; for {} {} {}", row.target, shown(&row.name), shown(&row.version))
             });
             let route = match &rows[..] {
                 _ if *native > 0 => "native".to_owned(),
@@ -255,13 +260,19 @@ impl BundleView {
             let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }
         for notice in &self.notices {
-            let _ = writeln!(text, "notice    {}: {}, source {}", notice.part, notice.licence, notice.source);
+            let (licence, source) = (shown(&notice.licence), shown(&notice.source));
+            let _ = writeln!(text, "notice    {}: {licence}, source {source}", shown(&notice.part));
         }
         for blob in &self.blobs {
             let _ = writeln!(
                 text,
                 "blob      {:<28} {:<9} {:>10} {:>10} of {:>10}  sha256:{}",
-                blob.part, blob.encoding, blob.offset, blob.stored, blob.length, blob.digest
+                shown(&blob.part),
+                blob.encoding,
+                blob.offset,
+                blob.stored,
+                blob.length,
+                blob.digest
             );
         }
         text
@@ -298,6 +309,7 @@ struct UnknownView {
 impl UnknownView {
     fn text(&self) -> String {
         let Self { file, format, machine, .. } = self;
+        let file = readable(file.as_bytes());
         format!(
             "{file}: {format}, unknown architecture (e_machine {machine})\n  no emulator is known for it\n"
         )
@@ -318,12 +330,12 @@ impl ElfView {
         });
         let startable = matches!(elf.kind, Kind::Static | Kind::Dynamic);
         Self {
-            file: path.display().to_string(),
+            file: json::name(path.as_os_str().as_bytes()),
             format: elf::shape(elf.arch.class() as u8, elf.arch.endian() as u8),
             kind: elf.kind.to_string(),
             target: elf.arch.name(),
-            loader: elf.loader.as_deref().map(readable),
-            needed: elf.needed.iter().map(|name| readable(name)).collect(),
+            loader: elf.loader.as_deref().map(json::name),
+            needed: elf.needed.iter().map(|name| json::name(name)).collect(),
             native: startable && Arch::HOST == Some(elf.arch),
             emulators: if startable { emulators.collect() } else { Vec::new() },
             needs_own: startable && !elf.arch.is_catalogued(),
@@ -331,13 +343,14 @@ impl ElfView {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}: {} {}, {}", self.file, self.format, self.kind, self.target);
+        let mut text =
+            format!("{}: {} {}, {}", readable(self.file.as_bytes()), self.format, self.kind, self.target);
         if let Some(loader) = &self.loader {
-            let _ = write!(text, ", loader {loader}");
+            let _ = write!(text, ", loader {}", readable(loader.as_bytes()));
         }
         text.push('\n');
         if !self.needed.is_empty() {
-            let _ = writeln!(text, "  needs {}", self.needed.join(", "));
+            let _ = writeln!(text, "  needs {}", readable(self.needed.join(", ").as_bytes()));
         }
         for row in &self.emulators {
             let _ = writeln!(text, "  runs on {:<12} by {}", row.host, row.emulator);

@@ -28,7 +28,7 @@ pub(crate) fn of_bundle(bundle: &BundleFile) -> Result<String, Error> {
             .unpacked(&blob)
             .and_then(|blob_bytes| blob_bytes.take(blob.length()).read_to_end(&mut bytes));
         unpacked.map_err(|source| Error::damaged(bundle.path(), "notices", &source))?;
-        text += &readable(&bytes);
+        text += &String::from_utf8_lossy(&bytes);
         text += "\n";
     }
     Ok(text)

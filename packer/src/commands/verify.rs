@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 
@@ -11,5 +11,5 @@ pub(crate) fn verify(path: &Path) -> Result<String, Error> {
     let bundle = BundleFile::open(path)?;
     check_bundle::whole(&bundle)?;
     let blobs = bundle.manifest()?.blobs().count();
-    Ok(format!("{}: whole: {} bytes, {blobs} blobs\n", path.display(), bundle.footer.file_length))
+    Ok(format!("{}: whole: {} bytes, {blobs} blobs\n", shown(path), bundle.footer.file_length))
 }

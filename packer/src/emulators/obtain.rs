@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::{Arch, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
-use emulator::{EmulatorError, Options, Provenance};
+use emulator::{EmulatorError, Options, Provenance, Trust};
 
 use crate::emulators::lock_file::LockFile;
 use crate::emulators::plan::Plan;
@@ -16,15 +16,23 @@ use crate::packages::suites;
 
 impl Emulators {
     /// The emulators of a plan, in its order, fetched if they are not here yet.
-    pub(crate) fn obtain(&self, plan: &Plan, target: Arch, calling: Calling) -> Result<Vec<Emulator>, Error> {
+    pub(crate) fn obtain(
+        &self,
+        plan: &Plan,
+        target: Arch,
+        calling: Calling,
+        cpu: Option<&[u8]>,
+    ) -> Result<Vec<Emulator>, Error> {
         let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Rules of the user's own already say where the tree goes.
         for emulator in found.iter_mut().filter(|emulator| emulator.by_default_rules) {
             // It is unknown whether programs of other architectures have a loader: a tree is harmless for
             // those without.
-            let calling = if emulator.key.target == target { calling } else { Calling::Tree };
-            emulator.rules = calling::qemu(emulator.key, calling);
+            // The same goes for its CPU: the model is for the app.
+            let (calling, cpu) =
+                if emulator.key.target == target { (calling, cpu) } else { (Calling::Tree, None) };
+            emulator.rules = calling::qemu(emulator.key, calling, cpu);
             emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
@@ -140,8 +148,9 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
     // Nothing of this machine may get into a bundle: not the path of a given file, not the mirror.
     let origin = match &record.provenance {
         Provenance::Given { .. } => "given as a file".to_owned(),
-        Provenance::Debian { deb, deb_sha256, member, .. } => {
-            format!("Debian archive: {deb}, sha256 {deb_sha256}, file {member}")
+        Provenance::Debian { deb, deb_sha256, member, trust, .. } => {
+            let who = if *trust == Trust::Lock { "according to the lock file" } else { "Debian archive" };
+            format!("{who}: {deb}, sha256 {deb_sha256}, file {member}")
         }
     };
     Emulator {
@@ -152,7 +161,7 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
         translator: record.translator,
         version: record.version,
         by_default_rules: rules.is_none(),
-        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static)),
+        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None)),
         owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
     }
 }

@@ -54,7 +54,7 @@ impl Emulators {
     /// Copies all emulators of `directory` into the store; returns which.
     pub(crate) fn import(&self, directory: &Path) -> Result<Vec<String>, Error> {
         let lock = self.lock.as_ref().map(|file| &file.lock);
-        let imported = emulator::import(&self.store, directory, lock)?;
+        let imported = emulator::import(&self.store, directory, lock, &self.catalogue)?;
         Ok(imported.iter().map(line).collect())
     }
 

@@ -41,7 +41,7 @@ impl From<&EmulatorError> for Code {
             | EmulatorError::NotLocked { .. }
             | EmulatorError::OwnNotLocked { .. }
             | EmulatorError::OtherThanLocked { .. }
-            | EmulatorError::Lock(LockError::Downgrade { .. })
+            | EmulatorError::Lock(LockError::Downgrade { .. } | LockError::Contradicts { .. })
             | EmulatorError::Translators(TranslatorsError::Digest { .. }) => Self::Verification,
             EmulatorError::Given { .. }
             | EmulatorError::Store(StoreError::Refused { .. })

@@ -8,13 +8,13 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use bundle::{Arch, MERGED, file_name_of};
+use bundle::{Arch, MERGED, file_name_of, join};
 use debian::{Archive, Contents, Deb, DebEntry, DebKind, Holder, Package, PackageIndex};
 
 use crate::cli::ArchiveArgs;
 use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
-use crate::packages::maintainer_scripts::{self, Choice};
+use crate::packages::maintainer_scripts::{self, Choice, Made};
 use crate::packages::suites;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -86,24 +86,22 @@ impl<'a> Suite<'a> {
 
     /// The trees of `packages` as one.
     pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<PackageTree, Error> {
-        let mut app = App::default();
-        let mut origins = BTreeMap::new();
+        let mut files = Files::merged()?;
         let mut choices = Vec::new();
         let mut texts = Vec::new();
         for package in packages {
             let file = self.archive.download(package)?;
             let deb = Deb::open(&file)?;
-            let text = unpack(&deb, &package.name, &mut app, &mut origins, spool)?;
-            texts.push((*package, text));
+            texts.push((*package, files.unpack(&deb, &package.name, spool)?));
             choices.extend(offers(&deb)?);
         }
-        merge_usr(&mut app)?;
-        maintainer_scripts::link(&mut app, choices, &mut origins)?;
-        maintainer_scripts::certificates(&mut app, &mut origins)?;
+        files.made(maintainer_scripts::links(&files.app, choices)?)?;
+        files.made(maintainer_scripts::certificates(&files.app)?)?;
+        files.drop_unused_links();
         let named = |package: &&Package| format!("{} {}", package.name, package.version);
         Ok(PackageTree {
-            app,
-            origins,
+            app: files.app,
+            origins: files.origins,
             packages: packages.iter().map(named).collect(),
             owed: owed(&texts, &self.name),
         })
@@ -130,76 +128,79 @@ fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
     Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
 }
 
-/// Adds the files that a program may need; returns the text of the copyright file.
-fn unpack(
-    deb: &Deb,
-    name: &str,
-    app: &mut App,
-    origins: &mut BTreeMap<Vec<u8>, Rc<str>>,
-    spool: &mut Spool,
-) -> Result<String, Error> {
-    let label: Rc<str> = name.into();
-    let mut copyright = String::new();
-    let copyright_path = format!("usr/share/doc/{name}/copyright");
-    deb.entries::<Error>(|entry| {
-        let DebEntry { path, kind, mode, size, reader } = entry;
-        let Some(path) = in_usr(&path, &kind) else { return Ok(ControlFlow::Continue(())) };
-        if is_left_out(&path, kind == DebKind::Dir) {
-            return Ok(ControlFlow::Continue(()));
+/// The files of packages, as far as they are unpacked.
+struct Files {
+    app: App,
+    origins: BTreeMap<Vec<u8>, Rc<str>>,
+}
+
+impl Files {
+    /// Nothing but the links that Debian's `base-files` has, so that all packages meet in one `/usr`.
+    fn merged() -> Result<Self, Error> {
+        let mut app = App::default();
+        for name in MERGED {
+            app.add(name, Node::Symlink(join(b"usr", name)))?;
         }
-        let node = match kind {
-            DebKind::Dir => Node::Directory,
-            DebKind::Symlink { target } => Node::Symlink(target),
-            DebKind::Hardlink { target } => Node::HardLink(in_usr(&target, &DebKind::File).unwrap_or(target)),
-            DebKind::File => {
-                if mode & 0o7000 != 0 {
-                    say::warning(&format!(
-                        "`{}`: set-user-ID and set-group-ID bits are dropped",
-                        readable(&path)
-                    ));
-                }
-                let content = spool.append(reader)?;
-                if path == copyright_path.as_bytes() && size <= COPYRIGHT_MAX {
-                    let mut text = Vec::new();
-                    content.reader().read_to_end(&mut text).map_err(Error::Temporary)?;
-                    copyright = readable(&text);
-                }
-                Node::File { executable: mode & 0o111 != 0, content }
+        Ok(Self { app, origins: BTreeMap::new() })
+    }
+
+    /// Removes those of the links that lead nowhere.
+    fn drop_unused_links(&mut self) {
+        for name in MERGED {
+            if !self.app.is_directory(name) {
+                self.app.remove(&|path| path == name);
             }
-        };
-        if let Node::Directory = node {
-            // A directory of one package may be a link in another, which leads to a directory.
-            if app.get(&path).is_none() {
-                app.add(&path, node)?;
+        }
+    }
+
+    /// Adds the files that a program may need; returns the text of the copyright file.
+    fn unpack(&mut self, deb: &Deb, name: &str, spool: &mut Spool) -> Result<String, Error> {
+        let label: Rc<str> = name.into();
+        let mut copyright = String::new();
+        let copyright_path = format!("usr/share/doc/{name}/copyright");
+        deb.entries::<Error>(|entry| {
+            let DebEntry { path, kind, mode, size, reader } = entry;
+            if is_left_out(&self.app.real(&path)?, kind == DebKind::Dir) {
+                return Ok(ControlFlow::Continue(()));
             }
-        } else {
+            let node = match kind {
+                DebKind::Dir => Node::Directory,
+                DebKind::Symlink { target } => Node::Symlink(target),
+                DebKind::Hardlink { target } => Node::HardLink(target),
+                DebKind::File => {
+                    if mode & 0o7000 != 0 {
+                        say::warning(&format!(
+                            "`{}`: set-user-ID and set-group-ID bits are dropped",
+                            readable(&path)
+                        ));
+                    }
+                    let content = spool.append(reader)?;
+                    if path == copyright_path.as_bytes() && size <= COPYRIGHT_MAX {
+                        let mut text = Vec::new();
+                        content.reader().read_to_end(&mut text).map_err(Error::Temporary)?;
+                        copyright = String::from_utf8_lossy(&text).into_owned();
+                    }
+                    Node::File { executable: mode & 0o111 != 0, content }
+                }
+            };
             // A later package's file replaces an earlier one's, as dpkg allows with `Replaces`.
-            app.put(&path, node)?;
-            origins.insert(path, Rc::clone(&label));
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(copyright)
-}
-
-/// A package's path where `/usr` is merged; `None` for the links that merge it.
-fn in_usr(path: &[u8], kind: &DebKind) -> Option<Vec<u8>> {
-    let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
-    if !MERGED.contains(&top) {
-        return Some(path.to_vec());
+            let is_directory = matches!(node, Node::Directory);
+            let place = self.app.place(&path, node)?;
+            if !is_directory {
+                self.origins.insert(place, Rc::clone(&label));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(copyright)
     }
-    (top != path || *kind == DebKind::Dir).then(|| [b"usr/", path].concat())
-}
 
-/// The links that Debian's `base-files` has.
-fn merge_usr(app: &mut App) -> Result<(), Error> {
-    for name in MERGED {
-        let merged = [b"usr/", name].concat();
-        if matches!(app.get(&merged), Some(Node::Directory)) && app.get(name).is_none() {
-            app.add(name, Node::Symlink(merged))?;
+    fn made(&mut self, made: Vec<Made>) -> Result<(), Error> {
+        for Made { path, node } in made {
+            let place = self.app.place(&path, node)?;
+            self.origins.insert(place, maintainer_scripts::ORIGIN.into());
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn is_left_out(path: &[u8], directory: bool) -> bool {
@@ -246,15 +247,24 @@ mod tests {
     }
 
     #[test]
-    fn files_outside_usr_lie_in_it_and_the_links_that_merge_it_are_made_here() {
-        assert_eq!(in_usr(b"lib/x/liba.so", &DebKind::File).as_deref(), Some(&b"usr/lib/x/liba.so"[..]));
-        assert_eq!(in_usr(b"lib64", &DebKind::Symlink { target: b"usr/lib64".to_vec() }), None);
-        assert_eq!(in_usr(b"library/x", &DebKind::File).as_deref(), Some(&b"library/x"[..]));
-        let mut app = App::default();
-        app.add(b"usr/lib64/ld.so", Node::File { executable: true, content: b"x".to_vec().into() })
-            .expect("added");
-        merge_usr(&mut app).expect("merged");
-        assert!(matches!(app.get(b"lib64"), Some(Node::Symlink(to)) if to == b"usr/lib64"));
-        assert!(app.get(b"lib").is_none());
+    fn files_outside_usr_lie_in_it_and_links_that_merge_nothing_are_left_out() {
+        let file = || Node::File { executable: true, content: b"x".to_vec().into() };
+        let mut files = Files::merged().expect("links");
+        let mut place = |path: &[u8], node| files.app.place(path, node).expect("placed");
+        assert_eq!(place(b"lib/x/liba.so", file()), b"usr/lib/x/liba.so");
+        assert_eq!(
+            place(b"lib/x/liba.so.1", Node::HardLink(b"lib/x/liba.so".to_vec())),
+            b"usr/lib/x/liba.so.1"
+        );
+        // What `base-files` has, as a package of unmerged times and of ours.
+        assert_eq!(place(b"lib", Node::Directory), b"lib");
+        assert_eq!(place(b"lib", Node::Symlink(b"usr/lib".to_vec())), b"lib");
+        // An alternative of a package whose author thinks of `/lib` (cpp).
+        assert_eq!(place(b"lib/cpp", Node::Symlink(b"/etc/alternatives/cpp".to_vec())), b"usr/lib/cpp");
+        assert_eq!(place(b"library/x", file()), b"library/x");
+        assert_eq!(files.app.file(b"lib/x/liba.so.1").expect("a file").0, b"usr/lib/x/liba.so");
+        files.drop_unused_links();
+        assert!(matches!(files.app.get(b"lib"), Some(Node::Symlink(to)) if to == b"usr/lib"));
+        assert!(files.app.get(b"lib64").is_none());
     }
 }

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::rc::Rc;
 
 use crate::error::Error;
 use crate::tree::app_tree::{App, Node};
 
 /// Its name in reports.
-const ORIGIN: &str = "made here";
+pub(crate) const ORIGIN: &str = "made here";
 
 /// Where `update-ca-certificates` writes, and what it reads (its manual page).
 const CA_BUNDLE: &[u8] = b"etc/ssl/certs/ca-certificates.crt";
@@ -32,6 +31,18 @@ pub(crate) struct Choice {
     pub(crate) link: Vec<u8>,
     pub(crate) target: Vec<u8>,
     pub(crate) priority: i64,
+}
+
+/// Something to place in the tree.
+pub(crate) struct Made {
+    pub(crate) path: Vec<u8>,
+    pub(crate) node: Node,
+}
+
+impl Made {
+    fn file(path: &[u8], bytes: Vec<u8>) -> Self {
+        Self { path: path.to_vec(), node: Node::File { executable: false, content: bytes.into() } }
+    }
 }
 
 /// Reads what a script passes to `update-alternatives`, if the words are literal; nothing is expanded.
@@ -68,27 +79,23 @@ pub(crate) fn choices(script: &str) -> Vec<Choice> {
     found
 }
 
-/// Makes the links that `choices` offer, highest priority first, if their targets exist and their places are
-/// free.
-pub(crate) fn link(
-    app: &mut App,
-    mut choices: Vec<Choice>,
-    origins: &mut BTreeMap<Vec<u8>, Rc<str>>,
-) -> Result<(), Error> {
+/// The links that `choices` offer, highest priority first, if their targets exist and their places are free.
+pub(crate) fn links(app: &App, mut choices: Vec<Choice>) -> Result<Vec<Made>, Error> {
     choices.sort_by_key(|choice| std::cmp::Reverse(choice.priority));
+    let mut made: BTreeMap<Vec<u8>, Node> = BTreeMap::new();
     for Choice { link, target, .. } in choices {
-        if app.file(&target).is_some() && app.get(&link).is_none() {
-            app.add(&link, Node::Symlink([b"/", target.as_slice()].concat()))?;
-            origins.insert(link, ORIGIN.into());
+        let place = app.real(&link)?;
+        if app.file(&target).is_some() && app.get(&place).is_none() {
+            made.entry(place).or_insert_with(|| Node::Symlink([b"/", target.as_slice()].concat()));
         }
     }
-    Ok(())
+    Ok(made.into_iter().map(|(path, node)| Made { path, node }).collect())
 }
 
-/// Collects the CA certificates into the one file that programs read.
-pub(crate) fn certificates(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str>>) -> Result<(), Error> {
-    if app.get(CA_BUNDLE).is_some() {
-        return Ok(());
+/// The CA certificates in the one file that programs read, if there are any.
+pub(crate) fn certificates(app: &App) -> Result<Vec<Made>, Error> {
+    if app.file(CA_BUNDLE).is_some() {
+        return Ok(Vec::new());
     }
     let mut bundle = Vec::new();
     for (path, node) in app.nodes() {
@@ -100,24 +107,16 @@ pub(crate) fn certificates(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str
             }
         }
     }
-    if bundle.is_empty() {
-        return Ok(());
-    }
-    app.add(CA_BUNDLE, Node::File { executable: false, content: bundle.into() })?;
-    origins.insert(CA_BUNDLE.to_vec(), ORIGIN.into());
-    Ok(())
+    Ok(if bundle.is_empty() { Vec::new() } else { vec![Made::file(CA_BUNDLE, bundle)] })
 }
 
-/// Keeps glibc from reading the host's configuration of its own libraries.
-pub(crate) fn glibc(app: &mut App, origins: &mut BTreeMap<Vec<u8>, Rc<str>>) -> Result<(), Error> {
+/// What keeps glibc from reading the host's configuration of its own libraries.
+pub(crate) fn glibc(app: &App) -> Vec<Made> {
     let nsswitch = (&b"etc/nsswitch.conf"[..], NSSWITCH.as_bytes());
-    for (path, text) in EMPTY.map(|path| (path, &b""[..])).into_iter().chain([nsswitch]) {
-        if app.get(path).is_none() {
-            app.add(path, Node::File { executable: false, content: text.to_vec().into() })?;
-            origins.insert(path.to_vec(), ORIGIN.into());
-        }
-    }
-    Ok(())
+    let all = EMPTY.map(|path| (path, &b""[..])).into_iter().chain([nsswitch]);
+    all.filter(|(path, _)| app.get(path).is_none())
+        .map(|(path, text)| Made::file(path, text.to_vec()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -157,8 +156,11 @@ update-alternatives --install /usr/bin/awk awk /usr/bin/gawk 10 \\
             choice(b"usr/bin/awk", b"usr/bin/none", 50),
             choice(b"usr/bin/vi", b"usr/bin/gawk", 1),
         ];
-        link(&mut app, offers, &mut BTreeMap::new()).expect("linked");
-        assert!(matches!(app.get(b"usr/bin/awk"), Some(Node::Symlink(to)) if to == b"/usr/bin/gawk"));
-        assert!(matches!(app.get(b"usr/bin/vi"), Some(Node::File { .. })));
+        let made = links(&app, offers).expect("links");
+        let made: Vec<_> = made.iter().map(|made| (&made.path[..], &made.node)).collect();
+        assert!(
+            matches!(made[..], [(b"usr/bin/awk", Node::Symlink(to))] if to == b"/usr/bin/gawk"),
+            "{made:?}"
+        );
     }
 }

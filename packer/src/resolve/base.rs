@@ -9,7 +9,7 @@ use bundle::{components_of, directory_of, file_name_of, join};
 use closure::Object;
 use debian::Progress;
 
-use crate::elf::Kind;
+use crate::elf::{Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::packages::deb::Suite;
 use crate::request::{AppRequest, AppSource, Entry};
@@ -73,14 +73,18 @@ fn one_program(
 ) -> Result<(Layers, Entry), Error> {
     let failed = |source| Error::io("read", path, source);
     let content = file.try_clone().and_then(Content::whole).map_err(failed)?;
-    let elf = startable(&content, path)?;
+    let kind = match startable(&content, path) {
+        // Its interpreter may be in the tree: what an entry is decides.
+        Err(Error::NotAProgram { found: NotElf::Script(_), .. }) => Kind::Static,
+        elf => elf?.kind,
+    };
     let mut layers = Layers::of(App::default())?;
     let real = path.canonicalize().map_err(failed)?;
     let inside = request.tree.sysroots.iter().find_map(|root| {
         let rest = real.strip_prefix(root.canonicalize().ok()?).ok()?;
         Some(rest.as_os_str().as_bytes().to_vec())
     });
-    let tree_path = match (elf.kind, inside) {
+    let tree_path = match (kind, inside) {
         (_, Some(inside)) => inside,
         (Kind::Dynamic, None) => {
             // The directories that its `$ORIGIN/..` can mean are included, as far as something in them is

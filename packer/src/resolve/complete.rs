@@ -70,7 +70,7 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     };
     let Linked { loader, mut rules, mut directories, plugin_sets, mut inventory } = linked;
     inventory.families = plugin_sets.iter().map(|set| set.name.to_owned()).collect();
-    extra_files::add(request, &mut layers, entries)?;
+    extra_files::add_others(request, &mut layers, entries)?;
     rules.extend(request.rules.iter().cloned());
     if let Some(args) = &request.tree.trace {
         let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;

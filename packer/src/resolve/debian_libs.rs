@@ -37,7 +37,7 @@ pub(crate) fn fetch(
     let packages = names.iter().map(|name| suite.named(name)).collect::<Result<Vec<_>, _>>()?;
     let packages = suite.tree(&packages, &mut layers.spool)?;
     for (path, node) in packages.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory)) {
-        layers.pool.put(path, node.clone())?;
+        layers.pool.place(path, node.clone())?;
     }
     layers.origins.extend(packages.origins);
     layers.fetched.extend(names);

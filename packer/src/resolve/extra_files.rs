@@ -6,20 +6,22 @@ use std::path::Path;
 
 use bundle::{TreePath, directory_of, join};
 
-use crate::error::{Error, kind_of};
+use crate::error::{Error, kind_of, shown};
 use crate::request::{AppRequest, Entry};
 use crate::resolve::layers::Layers;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 
-/// Adds what was requested.
-pub(crate) fn add(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) -> Result<(), Error> {
-    for (source, to) in &request.tree.adds {
-        let to = match to {
-            Some(to) => to.clone(),
-            None => default_destination(request, source, entries)?,
-        };
-        copy(source, &to, layers)?;
+/// Adds what was requested with its place in the tree, before the entries are looked at: it may be one.
+pub(crate) fn add_placed(request: &AppRequest, layers: &mut Layers) -> Result<(), Error> {
+    let placed = request.tree.adds.iter().filter_map(|(source, to)| Some((source, to.as_ref()?)));
+    placed.into_iter().try_for_each(|(source, to)| copy(source, to, layers))
+}
+
+/// Adds the rest, whose place depends on the entries.
+pub(crate) fn add_others(request: &AppRequest, layers: &mut Layers, entries: &[Entry]) -> Result<(), Error> {
+    for (source, _) in request.tree.adds.iter().filter(|(_, to)| to.is_none()) {
+        copy(source, &default_destination(request, source, entries)?, layers)?;
     }
     Ok(())
 }
@@ -45,9 +47,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
     let node = if kind.is_symlink() {
         Node::Symlink(fs::read_link(source).map_err(failed)?.into_os_string().into_vec())
     } else if kind.is_dir() {
-        if layers.app.get(to).is_none() {
-            layers.app.add(to, Node::Directory)?;
-        }
+        layers.app.place(to, Node::Directory)?;
         let mut names = fs::read_dir(source).map_err(failed)?.map(|entry| Ok(entry?.file_name()));
         let mut names = names.by_ref().collect::<Result<Vec<_>, std::io::Error>>().map_err(failed)?;
         names.sort();
@@ -58,11 +58,11 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
     } else if kind.is_file() {
         layers.file(source)?
     } else {
-        say::warning(&format!("`{}` is {}: skipped", source.display(), kind_of(kind)));
+        say::warning(&format!("`{}` is {}: skipped", shown(source), kind_of(kind)));
         return Ok(());
     };
-    layers.app.put(to, node)?;
-    layers.origins.insert(to.to_vec(), source.display().to_string().into());
+    let place = layers.app.place(to, node)?;
+    layers.origins.insert(place, source.display().to_string().into());
     Ok(())
 }
 

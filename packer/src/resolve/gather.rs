@@ -9,6 +9,7 @@ use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::base::Base;
 use crate::resolve::complete::{Completed, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
+use crate::resolve::extra_files;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 
@@ -27,6 +28,7 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
     let Base { mut layers, default, packages, suite } = Base::of(request, &bar)?;
+    extra_files::add_placed(request, &mut layers)?;
     let entries = Entries::of(&request.entries, default, &layers)?;
     let Programs { mut entries, target, dynamic } = programs(entries, request.target, &mut layers)?;
     let suite = match (suite, request.libs_archive()) {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use bundle::join;
 use closure::{Directory, Layer, Resolved, Tree};
 
-use crate::error::{Error, readable};
+use crate::error::{self, Error, readable};
 use crate::notices::{Owed, together};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -112,15 +112,14 @@ impl Layers {
     pub(crate) fn take(&mut self, resolved: &Resolved) -> Result<(), Error> {
         for (link, target) in &resolved.links {
             if self.app.get(link).is_none() {
-                self.app.add(link, Node::Symlink(target.clone()))?;
+                self.app.place(link, Node::Symlink(target.clone()))?;
             }
         }
         if resolved.kind == closure::Kind::Directory {
-            return if self.app.get(&resolved.path).is_none() && !resolved.path.is_empty() {
-                self.app.add(&resolved.path, Node::Directory)
-            } else {
-                Ok(())
-            };
+            if !resolved.path.is_empty() {
+                self.app.place(&resolved.path, Node::Directory)?;
+            }
+            return Ok(());
         }
         let (first, after) = (self.first.len(), self.after.len());
         let (node, label) = match resolved.layer {
@@ -139,9 +138,9 @@ impl Layers {
                 (self.file(&path)?, Some(label))
             }
         };
-        self.app.put(&resolved.path, node)?;
+        let place = self.app.place(&resolved.path, node)?;
         if let Some(label) = label {
-            self.origins.insert(resolved.path.clone(), label);
+            self.origins.insert(place, label);
         }
         Ok(())
     }
@@ -165,7 +164,7 @@ impl Layers {
         let failed = |source| Error::io("read", path, source);
         // An ordinary user's file cannot have them, so they cannot be kept.
         if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
-            say::warning(&format!("`{}`: file capabilities are dropped", path.display()));
+            say::warning(&format!("`{}`: file capabilities are dropped", error::shown(path)));
         }
         let executable = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o111 != 0;
         let content = self.spool.append(&mut File::open(path).map_err(failed)?)?;

@@ -99,7 +99,7 @@ pub(crate) fn preloads(
         if path.is_file() {
             let node = layers.file(path)?;
             let tree_path = join(directory, name);
-            layers.app.put(&tree_path, node)?;
+            let tree_path = layers.app.place(&tree_path, node)?;
             layers.origins.insert(tree_path, path.display().to_string().into());
         }
         names.push(name.to_vec());
@@ -172,14 +172,17 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
                     let link = join(&search.directory, file_name_of(&library.path));
                     if layers.resolve(&link)?.is_none() {
                         let target = [b"/", library.resolved.path.as_slice()].concat();
-                        layers.app.add(&link, Node::Symlink(target))?;
+                        layers.app.place(&link, Node::Symlink(target))?;
                     }
                 }
                 _ => {}
             }
         }
         if one.loader.libc == Libc::Glibc {
-            maintainer_scripts::glibc(&mut layers.app, &mut layers.origins)?;
+            for made in maintainer_scripts::glibc(&layers.app) {
+                let place = layers.app.place(&made.path, made.node)?;
+                layers.origins.insert(place, maintainer_scripts::ORIGIN.into());
+            }
         }
         for (names, feature) in &one.absent {
             let feature = if feature.is_empty() { String::new() } else { format!(", for `{feature}`,") };

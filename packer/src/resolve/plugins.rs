@@ -62,7 +62,7 @@ fn fetch(search: &Search<'_>, set: &Family, one: &Closure, layers: &mut Layers) 
         if matches!(node, Node::File { .. } | Node::Symlink(_))
             && set.files.iter().any(|pattern| closure::matches(pattern.as_bytes(), path))
         {
-            layers.pool.put(path, node.clone())?;
+            layers.pool.place(path, node.clone())?;
             if let Some(origin) = packages.origins.get(path) {
                 layers.origins.insert(path.to_vec(), origin.clone());
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use bundle::{Digest, LINKS_MAX, TreePath, directory_of, file_name_of, join};
-use closure::{Layer, Open, Tree};
+use closure::{Layer, Open, Resolved, Tree};
 
 use crate::error::{Error, readable};
 use crate::tree::content::Content;
@@ -62,12 +62,36 @@ impl App {
         }
     }
 
-    /// Adds `node` at `path` in place of what is there, unless that is a directory.
-    pub(crate) fn put(&mut self, path: &[u8], node: Node) -> Result<(), Error> {
-        if !matches!(self.nodes.get(path), None | Some(Node::Directory)) {
-            self.remove(&|found| found == path);
+    /// Where a file with this path lies: the links among its directories resolved, as they will be at run
+    /// time.
+    pub(crate) fn real(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let path = tree_path(path)?.bytes();
+        // A tree in memory is always readable.
+        let place = Tree::exactly(self).place(path).ok().flatten();
+        place.ok_or_else(|| Error::tree(path, "something above it is not a directory"))
+    }
+
+    /// Puts `node` where `path` leads, in place of a file or a link that is there; returns where that is.
+    /// What is a directory stays one, also if it is one through a link: neither replaces the other, as with
+    /// dpkg(1).
+    pub(crate) fn place(&mut self, path: &[u8], node: Node) -> Result<Vec<u8>, Error> {
+        let path = self.real(path)?;
+        let node = match node {
+            Node::HardLink(target) => Node::HardLink(self.real(&target)?),
+            node => node,
+        };
+        let stays = match (self.nodes.get(&path), &node) {
+            (Some(Node::Directory), Node::Symlink(_)) => true,
+            (Some(_), Node::Directory) => self.is_directory(&path),
+            _ => false,
+        };
+        if !stays {
+            if !matches!(self.nodes.get(&path), None | Some(Node::Directory)) {
+                self.remove(&|found| found == path);
+            }
+            self.add(&path, node)?;
         }
-        self.add(path, node)
+        Ok(path)
     }
 
     /// Removes everything for which `goes` is true; a file that keeps some of its names keeps its bytes under
@@ -118,14 +142,13 @@ impl App {
 
     /// Whether `path` leads to a directory.
     pub(crate) fn is_directory(&self, path: &[u8]) -> bool {
-        let path = path.strip_suffix(b"/").unwrap_or(path);
-        match self.nodes.get(path) {
-            Some(Node::Directory) => true,
-            Some(Node::Symlink(target)) => {
-                follow(path, target).is_some_and(|to| matches!(self.nodes.get(&to), Some(Node::Directory)))
-            }
-            _ => false,
-        }
+        self.leads_to(path).is_some_and(|found| found.kind == closure::Kind::Directory)
+    }
+
+    /// What `path` leads to, all links followed inside the tree.
+    fn leads_to(&self, path: &[u8]) -> Option<Resolved> {
+        // A tree in memory is always readable.
+        Tree::exactly(self).resolve(path).ok().flatten()
     }
 
     /// The node at `path`, without following links.
@@ -262,14 +285,13 @@ impl App {
 
     /// The file at `path`, with links followed inside the tree.
     pub(crate) fn file<'a>(&'a self, path: &[u8]) -> Option<(&'a [u8], &'a Node)> {
-        let mut path = path.to_vec();
+        let mut path = self.leads_to(path)?.path;
         for _ in 0..LINKS_MAX {
             let (found, node) = self.nodes.get_key_value(&path)?;
             path = match node {
                 Node::File { .. } => return Some((found, node)),
-                Node::Directory => return None,
                 Node::HardLink(target) => target.clone(),
-                Node::Symlink(target) => follow(&path, target)?,
+                Node::Directory | Node::Symlink(_) => return None,
             };
         }
         None
@@ -279,11 +301,6 @@ impl App {
 /// `path`, if it stays in the tree.
 pub(crate) fn tree_path(path: &[u8]) -> Result<TreePath<'_>, Error> {
     TreePath::new(path).ok_or_else(|| Error::tree(path, "it is not a path inside the tree"))
-}
-
-/// Where a symbolic link at `path` leads, by its text alone; `None` if it leaves the tree.
-fn follow(path: &[u8], target: &[u8]) -> Option<Vec<u8>> {
-    TreePath::new(path)?.follow(target)
 }
 
 /// The view that crate `closure` has: one layer among others, or a tree by itself.

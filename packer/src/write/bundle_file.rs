@@ -90,6 +90,11 @@ impl BundleFile {
         &self.path
     }
 
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The manifest's rows.
     pub(crate) fn manifest(&self) -> Result<Manifest<'_>, Error> {
         Manifest::decode(&self.manifest, self.footer.manifest_offset)

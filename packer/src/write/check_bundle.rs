@@ -1,24 +1,33 @@
 //! Every byte of a bundle accounted for: blobs match their digests stored and unpacked, what lies between
 //! them is zero. The first damaged part is named; nothing is repaired.
 
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 
 use bundle::{Blob, Digest, Signatures};
 
+use crate::bounds::unpacked_max;
 use crate::error::Error;
 use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
-use crate::write::compress;
+use crate::write::{compress, read_back};
 
-/// Checks all of `bundle`.
+/// Checks all of `bundle`; its trees as a launcher checks them.
 pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
     check_stored(bundle)?;
-    each_blob(bundle, check_unpacked)
+    read_back::check(bundle.file(), bundle.path())
 }
 
 /// Checks every byte of `bundle` as it is stored, and unpacks nothing.
 pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
     each_blob(bundle, |bundle, part, blob| {
+        let most = unpacked_max(blob.stored());
+        if blob.length() > most {
+            let (stored, length) = (blob.stored(), blob.length());
+            let text = format!(
+                "its {stored} bytes claim to unpack to {length}, but no more than {most} are believed"
+            );
+            return Err(Error::damaged(bundle.path(), part, &text));
+        }
         let mut stored = Hashing::new(bundle.stored(blob));
         io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
         let (_, _, digest) = stored.finish();
@@ -38,20 +47,6 @@ fn each_blob(
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = compress::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
     checked.into_iter().collect()
-}
-
-fn check_unpacked(bundle: &BundleFile, part: &str, blob: &Blob<'_>) -> Result<(), Error> {
-    let damaged = |source: io::Error| Error::damaged(bundle.path(), part, &source);
-    let mut unpacked = Hashing::new(bundle.unpacked(blob).map_err(damaged)?);
-    // One byte more than recorded is read at most: a frame may claim any length.
-    io::copy(&mut unpacked.by_ref().take(blob.length().saturating_add(1)), &mut io::sink())
-        .map_err(damaged)?;
-    let (_, length, digest) = unpacked.finish();
-    if length != blob.length() {
-        let text = format!("it does not unpack to {} bytes", blob.length());
-        return Err(Error::damaged(bundle.path(), part, &text));
-    }
-    compare(bundle, part, blob.digest(), digest)
 }
 
 fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> Result<(), Error> {

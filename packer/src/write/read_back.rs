@@ -1,8 +1,10 @@
-//! What was written, unpacked by the launcher's own decoders before it gets its name: so that no bundle is
-//! published which its launcher cannot unpack. The one file that names crate `launcher`.
+//! Bundles read by the launcher's own decoders: what was written, before it gets its name, and what `verify`
+//! and `extract` are given. So all readers give one answer about a tree: what a launcher refuses, `unibin`
+//! refuses. The one file that names crate `launcher`.
 
 use std::ffi::CString;
 use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
@@ -14,26 +16,74 @@ use launcher::tar::{Kind, TarReader};
 use crate::error::{Error, readable};
 use crate::write::bundle_file::blob_name;
 use crate::write::compress;
+use crate::write::tarball::TarEntry;
 
 /// Contents of files are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
+/// Hands every member of a tree's blob to `each`, as a launcher sees them, and compares length and digest.
+pub(crate) fn members(
+    file: &File,
+    path: &Path,
+    part: &str,
+    blob: &Blob<'_>,
+    mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let damaged = |error: launcher::error::Error| {
+        Error::damaged(path, part, &format!("the launcher cannot unpack it: {}", told(error)))
+    };
+    let link = link_to(file);
+    let bundle = BundleFile::open(&link).map_err(damaged)?;
+    let mut members = TarReader::new(BlobReader::open(bundle, *blob).map_err(damaged)?);
+    while let Some(member) = members.next_member().map_err(damaged)? {
+        let entry = match member.kind {
+            Kind::Directory => TarEntry::Directory,
+            Kind::Symlink(target) => TarEntry::Symlink(target.to_vec()),
+            Kind::Hardlink(target) => TarEntry::HardLink(target.to_vec()),
+            Kind::File { size, executable, loader } => TarEntry::File {
+                executable,
+                size,
+                content: &mut Contents(&mut members),
+                loader: Some(loader.to_vec()).filter(|loader| !loader.is_empty()),
+            },
+        };
+        each(member.path, entry)?;
+    }
+    members.finish().map_err(damaged)
+}
+
+/// The contents of the file that the reader stands at.
+struct Contents<'m, 'b>(&'m mut TarReader<'b>);
+
+impl Read for Contents<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.content(buffer).map_err(|error| io::Error::other(told(error)))
+    }
+}
+
+/// What is wrong, without the launcher's hint.
+fn told(error: launcher::error::Error) -> String {
+    readable(error.text().split(|byte| *byte == b'\n').next().unwrap_or_default())
+}
+
+/// A name for a file that has none.
+fn link_to(file: &File) -> CString {
+    CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
+}
+
 /// Unpacks every blob of the bundle in `file`, which messages call `path`, and compares length and digest.
 /// Nothing is kept but names and the decoder's window.
 pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
-    // It has no name yet.
-    let link = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
-    let told = |error: launcher::error::Error| error.text().to_vec();
-    let unreadable = |text: Vec<u8>| {
-        Error::damaged(path, "bundle", &format!("the launcher cannot read it: {}", readable(&text)))
-    };
+    let link = link_to(file);
+    let unreadable =
+        |text: String| Error::damaged(path, "bundle", &format!("the launcher cannot read it: {text}"));
     let bundle = BundleFile::open(&link).map_err(told).map_err(unreadable)?;
     let manifest = bundle.manifest().map_err(told).map_err(unreadable)?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = compress::each(blobs, |blob| {
         unpack(bundle, blob).map_err(|error| {
             let part = blob_name(&manifest, &blob);
-            let text = format!("the launcher cannot unpack it: {}", readable(error.text()));
+            let text = format!("the launcher cannot unpack it: {}", told(error));
             Error::damaged(path, &part, &text)
         })
     });

@@ -11,8 +11,7 @@ use crate::error::readable;
 pub(crate) fn text(manifest: &Manifest<'_>) -> String {
     let mut lines = String::new();
     let mut line = |line: String| {
-        // Names may come from files: they must stay on their line.
-        lines.extend(line.chars().map(|c| if c.is_control() { '?' } else { c }));
+        lines.push_str(&line);
         lines.push('\n');
     };
     let hosts: Vec<_> = manifest.launchers().map(|launcher| launcher.host.name()).collect();

@@ -67,15 +67,16 @@ pub(crate) fn one_of_type(kind: u8, path: &str) -> io::Result<Vec<u8>> {
     tar.into_inner()
 }
 
-/// What a bundle's tar stream holds, one entry.
+/// What a tar stream holds, one entry.
 pub(crate) enum TarEntry<'a> {
     Directory,
-    File { executable: bool, content: &'a mut dyn Read, loader: Option<Vec<u8>> },
+    File { executable: bool, size: u64, content: &'a mut dyn Read, loader: Option<Vec<u8>> },
     Symlink(Vec<u8>),
     HardLink(Vec<u8>),
 }
 
-/// Reads a tar stream entry by entry. What cannot be read, and kinds that [`write`] does not write, are what
+/// Reads a tar stream that people may have made by other tools, entry by entry; trees of bundles have a
+/// stricter reader, `read_back.rs`. What cannot be read, and kinds that [`write`] does not write, are what
 /// `damaged` makes of them.
 pub(crate) fn read(
     from: impl Read,
@@ -91,7 +92,8 @@ pub(crate) fn read(
         let entry = match (entry.header().entry_type(), link) {
             (EntryType::Directory, _) => TarEntry::Directory,
             (EntryType::Regular, loader) => {
-                TarEntry::File { executable: mode & 0o111 != 0, content: &mut entry, loader }
+                let size = entry.size();
+                TarEntry::File { executable: mode & 0o111 != 0, size, content: &mut entry, loader }
             }
             (EntryType::Symlink, Some(target)) => TarEntry::Symlink(target),
             (EntryType::Link, Some(target)) => TarEntry::HardLink(target),

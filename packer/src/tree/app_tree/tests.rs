@@ -27,6 +27,33 @@ fn nothing_can_lie_under_a_link_or_twice_at_one_place() {
 }
 
 #[test]
+fn a_name_lies_where_the_links_of_the_tree_lead_and_directories_stay() {
+    let mut app = App::default();
+    app.add(b"lib", Node::Symlink(b"usr/lib".to_vec())).expect("a link");
+    app.add(b"usr/bin", Node::Symlink(b"/lib/./bin".to_vec())).expect("a link");
+    app.add(b"loop", Node::Symlink(b"loop".to_vec())).expect("a link");
+    app.add(b"file", file(b"x")).expect("a file");
+    assert_eq!(app.place(b"usr/bin/x/sh", file(b"y")).expect("placed"), b"usr/lib/bin/x/sh");
+    assert_eq!(
+        app.place(b"lib/sh", Node::HardLink(b"lib/bin/x/sh".to_vec())).expect("placed"),
+        b"usr/lib/sh"
+    );
+    for path in [&b"lib/sh"[..], b"usr/bin/x/../../sh", b"lib/bin/x/sh"] {
+        assert_eq!(app.file(path).expect("a file").0, b"usr/lib/bin/x/sh");
+    }
+    // A directory where a link leads to one, and a link where a directory is: both stay what they are.
+    app.place(b"lib", Node::Directory).expect("left alone");
+    app.place(b"usr/lib", Node::Symlink(b"../other".to_vec())).expect("left alone");
+    assert!(matches!(app.get(b"lib"), Some(Node::Symlink(_))) && app.is_directory(b"lib"));
+    assert!(matches!(app.get(b"usr/lib"), Some(Node::Directory)));
+    assert_eq!(app.place(b"lib/sh", file(b"z")).expect("replaced"), b"usr/lib/sh");
+    assert!(matches!(app.get(b"usr/lib/sh"), Some(Node::File { .. })));
+    for bad in [&b"file/x"[..], b"loop/x", b"a/../b", b"/a"] {
+        assert!(app.place(bad, file(b"x")).is_err(), "{}", bad.escape_ascii());
+    }
+}
+
+#[test]
 fn the_first_name_of_a_file_holds_its_bytes_whatever_order_they_came_in() {
     let mut app = App::default();
     app.add(b"usr/bin/z", file(b"x")).expect("added");
@@ -75,7 +102,7 @@ fn a_file_stays_under_the_names_that_are_not_taken_out() {
     let left: Vec<_> = app.nodes().map(|(path, _)| path).collect();
     assert_eq!(left, [&b"b"[..], b"b/3", b"b/4"]);
     assert_eq!(app.program(b"b/4").map(Content::len), Some(1));
-    app.put(b"b/3", file(b"yy")).expect("replaced");
+    app.place(b"b/3", file(b"yy")).expect("replaced");
     assert_eq!(app.program(b"b/4").map(Content::len), Some(1), "the other name keeps the old bytes");
     assert_eq!(app.names(b"b").collect::<Vec<_>>(), [b"3", b"4"]);
     assert_eq!(app.names(b"").collect::<Vec<_>>(), [b"b"]);
