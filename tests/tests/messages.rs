@@ -232,12 +232,14 @@ fn every_message_of_the_stub_can_be_provoked() {
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
     let parts = Parts::of(&bundle);
     let damaged = sandbox.write("damaged", &parts.changed(parts.blob_range(BlobKind::Launcher).start + 5000));
+    let piped = sandbox.shell("sh < \"$1\"", &[&bundle]);
     let relative = sandbox.run_with(&[("UNIBIN_CACHE", "here")], &bundle, &["true"]);
     all_provoked(
         "Of the stub",
         &[
             ("this bundle has no launcher for '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
+            ("a bundle cannot run from a pipe", piped),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
             ("no usable cache directory (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
         ],
