@@ -49,6 +49,11 @@ fn ours(directory: &[u8]) -> Option<&[u8]> {
     (stat.is_dir() && stat.uid == sys::geteuid()).then_some(directory)
 }
 
+/// Whether this candidate is where the stub has started this launcher from.
+pub fn is_launchers(start: &Start<'_>, candidate: &[u8]) -> bool {
+    start.launcher.and_then(cache_of_launcher).is_some_and(|cache| absolute(cache) == candidate)
+}
+
 /// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.
 fn cache_of_launcher(launcher: &CStr) -> Option<&[u8]> {
     let path = launcher.to_bytes();

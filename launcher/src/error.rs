@@ -86,6 +86,11 @@ impl Error {
         Self::new(EXIT_OURS, "unknown value for UNIBIN_{}: `{}`\nhint: {}", &[name, value, hint.as_bytes()])
     }
 
+    /// Another start has been unpacking for a while. No end: this one waits for it.
+    pub fn waiting(path: &[u8]) -> Self {
+        Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}`", &[path])
+    }
+
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
     #[cfg(not(feature = "children"))]
     pub fn no_broker() -> Self {

@@ -40,6 +40,7 @@ pub mod sys;
 pub mod tar;
 pub mod tasks;
 pub mod unpack;
+pub mod way;
 pub mod zstd;
 
 #[cfg(feature = "rewind")]

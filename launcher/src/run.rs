@@ -10,7 +10,7 @@ use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
 use crate::bytes::{fill, join};
 use crate::cache::{Cache, Slot};
-use crate::candidates::candidates;
+use crate::candidates::{candidates, is_launchers};
 use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::execute::execute;
@@ -18,7 +18,7 @@ use crate::launch::{Attended, Places, Translation};
 use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
-use crate::sys::{self, At, Follow, Process};
+use crate::sys::{self, Process};
 use crate::{children, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
@@ -86,20 +86,21 @@ fn launch(run: &Run<'_>) -> Error {
 
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
-    let cache = Cache::open(candidate)?;
+    let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
     let app = run.ensure_app(&cache)?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
-    sys::statat(At::CWD, program, Follow::Yes)?;
 
     match &run.route {
         Route::Native(_) => {
             let attended = attend(run, &cache, Translation::Native, &places);
+            app.hold();
             execute(run, program, Translation::Native, &places, &attended)
         }
         Route::UsersEmulator(_, emulator) => {
             let attended = attend(run, &cache, Translation::UsersEmulator, &places);
+            app.hold();
             execute(run, emulator, Translation::UsersEmulator, &places, &attended)
         }
         Route::Emulated(_, translators) => {
@@ -109,7 +110,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = error;
                     continue;
                 }
-                let slot = run.ensure(&cache, translator.blob)?;
+                let slot = run.ensure(&cache, translator.blob, named::file_in_slot(translator))?;
                 let link = named_link(run, &slot, translator);
                 if !probe::passes(run, &slot, link, translator, &places)? {
                     last = Error::none_works(translator.name);
@@ -117,6 +118,8 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                 }
                 let translation = Translation::By(translator);
                 let attended = attend(run, &cache, translation, &places);
+                app.hold();
+                slot.hold();
                 let Err(error) = execute(run, link, translation, &places, &attended);
                 last = error;
             }

@@ -14,6 +14,7 @@ use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
 use crate::hash::Sha256;
+use crate::progress::Progress;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
@@ -154,7 +155,7 @@ fn extract_variant(
 ) -> Result<(), Error> {
     let blobs = [Some(variant.app), variant.shared];
     if !several {
-        return write_trees(file, blobs, directory, place);
+        return write_trees(file, blobs, directory, place, Progress::start(directory));
     }
     let mut name = c_string(&[variant.target.name().as_bytes()]);
     if variant.level != 0 {
@@ -162,5 +163,5 @@ fn extract_variant(
     }
     sys::mkdirat(directory.at(), name, 0o755)?;
     let tree = sys::openat(directory.at(), name, OFlags::DIRECTORY, 0)?;
-    write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]))
+    write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]), Progress::start(&tree))
 }

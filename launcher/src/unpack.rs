@@ -54,12 +54,12 @@ pub fn ensure(
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = join(&[place, b"/", &digest.to_hex(), b"/", TREE.to_bytes()]);
-            write_trees(file, [Some(blob), shared], &tree, place)?;
+            write_trees(file, [Some(blob), shared], &tree, place, Progress::start(dir))?;
             // One call for all files: after a power cut the slot is whole or not there.
             return Ok(tree.syncfs()?);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        write_file(&mut BlobReader::open(file, blob)?, &out)?;
+        write_file(&mut BlobReader::open(file, blob)?.shown(Progress::start(dir)), &out)?;
         Ok(out.fdatasync()?)
     })
 }
@@ -70,14 +70,12 @@ pub fn write_trees(
     blobs: [Option<Blob<'_>>; 2],
     tree: &Fd,
     place: &[u8],
+    progress: &'static Progress,
 ) -> Result<(), Error> {
-    let progress = Progress::start();
     let written = blobs.into_iter().flatten().try_for_each(|blob| {
         write_tree(TarReader::new(BlobReader::open(file, blob)?.shown(progress)), tree, place)
     });
-    if let Some(progress) = progress {
-        progress.end();
-    }
+    progress.end();
     written
 }
 

@@ -328,3 +328,83 @@ fn an_elf_head_runs_without_a_shell() {
         assert!(executed_from(&ran).starts_with(sandbox.cache()));
     }
 }
+
+/// Holds the lock that a first run takes while it unpacks, as one does that was stopped.
+fn locked(sandbox: &Sandbox) -> fs::File {
+    let directory = sandbox.make_directory(sandbox.cache().join("x86_64"));
+    for path in [sandbox.home().join(".cache"), sandbox.cache(), directory.clone()] {
+        sandbox.give(&path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");
+    }
+    let lock = fs::File::open(directory).expect("directory");
+    lock.lock().expect("nobody has it");
+    lock
+}
+
+#[test]
+fn a_start_that_waits_says_for_what_and_goes_on_beside_a_stopped_one() {
+    needs!("network", "minutes");
+    let (sandbox, bundle) = native();
+    let lock = locked(&sandbox);
+    let ran = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN);
+    assert_eq!(ran.must_succeed(), "ran\n");
+    let errors = ran.errors();
+    assert!(errors.contains("unibin: waiting for another start that unpacks into `"), "{errors}");
+    assert!(errors.contains("not waiting any longer: nothing happens there"), "{errors}");
+    drop(lock);
+    assert_eq!(directories(&sandbox.cache()).len(), 1);
+}
+
+#[test]
+fn starts_wait_as_long_as_another_goes_on_and_take_what_it_has_made() {
+    needs!("network", "minutes");
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let host = sandbox.cache().join("x86_64");
+    let slot = host.join(&directories(&sandbox.cache())[0]);
+    let aside = sandbox.at("aside");
+    fs::rename(&slot, &aside).expect("aside");
+    let lock = locked(&sandbox);
+    let unfinished = sandbox.make_directory(host.join(".new-0123456789abcdef-0011223344556677"));
+    let start = || {
+        let mut command = sandbox.command(&bundle);
+        command.args(RUN).env("UNIBIN_LOG", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("started")
+    };
+    let children: Vec<Child> = (0..20).map(|_| start()).collect();
+    // Longer than a run waits for one that shows no sign of life.
+    for second in 0..45 {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000 + second);
+        let times = fs::FileTimes::new().set_modified(time);
+        fs::File::open(&unfinished).expect("directory").set_times(times).expect("times");
+    }
+    fs::rename(&aside, &slot).expect("finished");
+    for child in children {
+        let ran = Outcome::from(child.wait_with_output().expect("ended"));
+        assert_eq!(ran.must_succeed(), "ran\n");
+        assert!(!ran.errors().contains("unpacking the app"), "{ran}");
+    }
+    drop(lock);
+}
+
+#[test]
+fn an_entry_that_lost_its_program_is_made_anew() {
+    needs!("network");
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&busybox(target), "busybox");
+        sandbox.run(&bundle, &RUN).must_succeed();
+        let host = sandbox.cache().join("x86_64");
+        for slot in directories(&sandbox.cache()) {
+            for file in ["tree/usr/bin/busybox", "emulator"] {
+                let path = host.join(&slot).join(file);
+                if fs::remove_file(&path).is_ok() {
+                    let ran = sandbox.run(&bundle, &RUN);
+                    assert_eq!((ran.must_succeed().as_str(), ran.errors().as_str()), ("ran\n", ""), "{target}");
+                    assert!(path.exists(), "{target}: {}", path.display());
+                }
+            }
+        }
+    }
+}

@@ -110,6 +110,7 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
     Ok(Stat {
         mode: answer.st_mode,
         uid: answer.st_uid,
+        gid: answer.st_gid,
         size: answer.st_size as u64,
         ino: answer.st_ino,
         dev: split_device(answer.st_dev),
