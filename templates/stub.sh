@@ -11,7 +11,14 @@
 ## No redirection here opens a file that may be missing: a shell skips what it belongs to. So nothing goes to
 ## /dev/null, which root would create where it is missing. Of what forks nothing but builtins, `2>&-` takes
 ## the messages; elsewhere a pipe does.
+## ub_g: this shell knows how it ends. Where it does not, as when it cannot fork, it says what it can.
+ub_g=
+trap '[ "$ub_g" ] || {
+printf "%s\n" "unibin: the shell cannot start a process or has no memory" "hint: ulimit -a shows the limits" >&2
+exit 125
+}' EXIT
 ub_die() {
+  ub_g=1
   printf '%s\n' "unibin: $2" "hint: $3" >&2
   exit "$1"
 }
@@ -23,6 +30,7 @@ esac
 ub_h=
 ub_x=
 ub_z=-p
+ub_b=
 ## Must not inherit a value from a caller's variable of the same name.
 ub_i=
 ub_m=
@@ -37,6 +45,8 @@ ub_0=/usr/bin:/bin:/run/current-system/sw/bin:/run/current-system/profile/bin:/s
   [ $? -lt 2 ] && ub_z=-O
   test $ub_z "${XDG_RUNTIME_DIR-}" && ub_x=$XDG_RUNTIME_DIR/unibin
 } 2>&-
+## In a Slurm job, a directory of the node's own.
+[ "${SLURM_JOB_ID-}" ] && ub_b=${SLURM_TMPDIR:+$SLURM_TMPDIR/unibin}
 [ -r /proc/sys/kernel/arch ] && read -r ub_m </proc/sys/kernel/arch
 ## ub_cpu NAME: ub_m becomes the launcher's architecture; ub_d: start of its SHA-256; ub_o: its first block;
 ## ub_n: its size in bytes.
@@ -175,11 +185,34 @@ ub_see() {
 ub_ok() {
   ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
+## ub_try: make the launcher in ub_c; ub_y gets the reason why that fails
+ub_try() {
+  ub_e=$(ub_new 2>&1)
+  case $? in
+  0 | 1) ub_see && return ;;
+  124)
+    ub_die 125 "'$ub_f' is damaged: its launcher for $ub_m fails its checksum" 'copy the file again'
+    ;;
+  125)
+    ub_g=1
+    printf '%s\n' "unibin: ${ub_e#*unibin: }" >&2
+    exit 125
+    ;;
+  *)
+    ub_g=$?
+    exit $ub_g
+    ;;
+  esac
+  ub_y="$ub_y
+unibin:   $ub_c: ${ub_e##*
+}"
+  false
+}
 ## ub_go look|make [ONLY]: find, or create, the launcher in a cache directory, or in ONLY alone; its path
 ## becomes ub_l
 ub_go() {
   ub_s=
-  for ub_c in "$ub_a" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" all \
+  for ub_c in "$ub_a" "$ub_b" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" all \
     "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
     [ -z "$2" ] || [ "$ub_c" = "$2" ] || break
     case $ub_c in
@@ -191,21 +224,7 @@ ub_go() {
       ub_c=$ub_c$ub_s
       ub_see && return
       if [ "$1" = make ]; then
-        ub_e=$(ub_new 2>&1)
-        case $? in
-        0 | 1) ub_see && return ;;
-        124)
-          ub_die 125 "'$ub_f' is damaged: its launcher for $ub_m fails its checksum" 'copy the file again'
-          ;;
-        125)
-          printf '%s\n' "unibin: ${ub_e#*unibin: }" >&2
-          exit 125
-          ;;
-        *) exit $? ;;
-        esac
-        ub_y="$ub_y
-unibin:   $ub_c: ${ub_e##*
-}"
+        ub_try && return
       fi
       ;;
     esac
@@ -214,17 +233,26 @@ unibin:   $ub_c: ${ub_e##*
 }
 ## The directory that the user names comes before any that is already warm. No shell parses what follows
 ## `exec`.
-ub_go look "$ub_a" && exec "$ub_l" "$ub_f" "$0" "$@"
+ub_go look "$ub_a" && ub_g=1 && exec "$ub_l" "$ub_f" "$0" "$@"
 ## ub_not: why this directory does not serve, as the last line that ub_new prints
 ub_not() {
   printf '\n%s\n' "$1"
   exit 1
 }
+## ub_net DIRECTORY: refuses what is slow for all nodes of a cluster at once: NFS, Lustre, GPFS, SMB, Ceph, AFS,
+## BeeGFS (statfs(2))
+ub_net() {
+  [ "$ub_v" ] && case $(stat -f -c %t "$1") in
+  6969 | bd00bd0 | 47504653 | ff534d42 | fe534d42 | c36400 | 5346414f | 19830326)
+    ub_not 'it is on a network file system'
+    ;;
+  esac
+}
 ## ub_new: copy the launcher out, try it, rename it into the cache; prints why it cannot, or what the launcher
 ## says
 ## Exits with 0: done, 1: not in this directory, 124 and 125: the bundle is damaged, above 128: a signal.
 ub_new() (
-  [ "${BASH_VERSION-}" ] && unset -f chmod dd echo mkdir mv rm sha256sum
+  [ "${BASH_VERSION-}" ] && unset -f chmod dd stat echo mkdir mv rm sha256sum
   PATH=$ub_0
   umask 077
   ub_5='it is, or is in, a directory that not only you can write to'
@@ -239,6 +267,7 @@ ub_new() (
     done
     ub_way "$ub_1" || ub_not "$ub_5"
     ub_c=$ub_r
+    ub_net "$ub_r/"
     while [ "$ub_6" ]; do
       ub_c=$ub_c/${ub_6%%/*}
       case $ub_6 in
@@ -252,6 +281,9 @@ ub_new() (
     ub_way "${ub_c%/*}" || exit 1
     ub_c=$ub_r/${ub_c##*/}
   fi
+  case $ub_c in
+  */.unibin-*) ub_net "${ub_c%/*}/" ;;
+  esac
   ub_p=
   mkdir -m 700 "$ub_c"
   ub_own -d "$ub_c" || {
@@ -300,10 +332,33 @@ ub_new() (
   *) exit 1 ;;
   esac
 )
-{ [ "$ub_a" ] && ub_go make "$ub_a"; } || ub_go look || {
+## ub_old, ub_any: where somebody else has taken our names in all shared directories, one that nobody knew
+ub_old() {
+  for ub_c in /var/tmp/unibin-"$ub_s".?????? /tmp/unibin-"$ub_s".?????? /dev/shm/unibin-"$ub_s".??????; do
+    ub_see && return
+  done
+  false
+}
+ub_any() {
+  for ub_1 in /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
+    ub_c=$(PATH=$ub_0; exec mktemp -d "$ub_1$ub_s.XXXXXX" 2>&1) || continue
+    ub_try && return
+    (PATH=$ub_0; exec rmdir "$ub_c" 2>&-)
+  done
+  false
+}
+## ub_v: network file systems come last, unless one was named.
+ub_v=
+ub_y=
+{ [ "$ub_a" ] && ub_go make "$ub_a"; } || ub_go look || ub_old || {
+  ub_v=1
+  ub_go make
+} || {
+  ub_v=
   ub_y=
   ub_go make
-} ||
-  ub_die 125 "no usable cache directory (tried:$ub_y)" \
+} || ub_any ||
+  ub_die 125 "no usable cache directory:$ub_y" \
     'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
+ub_g=1
 exec "$ub_l" "$ub_f" "$0" "$@"

@@ -32,14 +32,14 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The slot of a blob that needs no other one, with this file of it. It is filled where it is not there
-    /// yet, and filled anew where it has lost the file.
-    pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, file: &[u8]) -> Result<Slot, Error> {
-        let ensure = |afresh| unpack::ensure(cache, self.file, blob, None, false, afresh, self.log);
-        self.whole(ensure(self.controls.verify)?, &[file], ensure)
+    /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case (`afresh`).
+    pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, afresh: bool) -> Result<Slot, Error> {
+        let afresh = afresh || self.controls.verify;
+        unpack::ensure(cache, self.file, blob, None, false, afresh, self.log)
     }
 
-    /// The slot of the app's tree, likewise, with the program and its loader.
+    /// The slot of the app's tree. Cleaners of temporary directories take single files away: where the
+    /// program or its loader is lost, all of it is made anew.
     pub fn ensure_app(&self, cache: &Cache) -> Result<Slot, Error> {
         let variant = self.route.variant();
         let placed = !variant.loader.is_empty();
@@ -47,29 +47,16 @@ impl Run<'_> {
             |afresh| unpack::ensure(cache, self.file, variant.app, variant.shared, placed, afresh, self.log);
         let file = |path| join(&[unpack::TREE.to_bytes(), b"/", path]);
         let files = [file(self.entry.path), file(variant.loader)];
-        let files = files.get(..1 + usize::from(placed)).unwrap_or_default();
-        self.whole(ensure(self.controls.verify)?, files, ensure)
-    }
-
-    /// Cleaners of temporary directories take single files away: what the start needs is looked for.
-    fn whole(
-        &self,
-        slot: Slot,
-        files: &[&[u8]],
-        ensure: impl Fn(bool) -> Result<Slot, Error>,
-    ) -> Result<Slot, Error> {
         let lost = |slot: &Slot| {
             let gone =
-                |file: &&[u8]| sys::statat(At::CWD, slot.path_of(file), Follow::Yes) == Err(Errno::ENOENT);
-            files.iter().copied().find(|file| gone(&file))
+                |file: &[u8]| sys::statat(At::CWD, slot.path_of(file), Follow::Yes) == Err(Errno::ENOENT);
+            files.iter().take(1 + usize::from(placed)).copied().find(|file| gone(file))
         };
+        let slot = ensure(self.controls.verify)?;
         let Some(file) = lost(&slot) else { return Ok(slot) };
         self.log.step("{} has lost {}: it is made anew", &[slot.path, file]);
         drop(slot);
         let slot = ensure(true)?;
-        match lost(&slot) {
-            Some(_) => Err(Errno::ENOENT.into()),
-            None => Ok(slot),
-        }
+        if lost(&slot).is_some() { Err(Errno::ENOENT.into()) } else { Ok(slot) }
     }
 }

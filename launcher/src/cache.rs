@@ -28,6 +28,12 @@ const UNFINISHED_STUB: &[u8] = b".new-launcher-";
 /// An unfinished directory that no lock protects is left over once it is this old, in seconds.
 const LEFT_OVER_AFTER: i64 = 3600;
 
+/// Directories whose files a cleaner removes when they are old.
+const TEMPORARY: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
+
+/// Seconds.
+const REFRESHED_AFTER: i64 = 24 * 3600;
+
 /// While another run unpacks, a first run looks for what it needs in steps that grow from the first to the
 /// second of these, in milliseconds.
 const SHORTEST_STEP_MS: u32 = 10;
@@ -46,6 +52,9 @@ pub struct Cache {
     path: &'static [u8],
     /// Our user.
     us: u32,
+    /// In a directory for temporary files, whose cleaner passes over what is locked: the candidate, with a
+    /// shared lock (systemd-tmpfiles(8), tmpfiles.d(5)).
+    temporary: Option<Fd>,
 }
 
 /// One unpacked blob.
@@ -92,11 +101,28 @@ impl Cache {
         let path = join(&[candidate, b"/", HOST.name().as_bytes()]);
         let dir = open_or_make(&top_dir, HOST.name().as_bytes())?;
         check_ours(&dir, path, 0o077, us)?;
-        Ok(Self { dir, path, us })
+        let temporary = TEMPORARY.contains(&bundle::directory_of(candidate)).then(|| {
+            let top = sys::openat(top_dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+            top.flock(Lock::TryShared).is_ok().then_some(top)
+        });
+        Ok(Self { dir, path, us, temporary: temporary.flatten() })
+    }
+
+    /// The program that is executed next, and what it starts, will hold what must not be cleaned away.
+    pub fn hold(&self) {
+        let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
+    }
+
+    /// Once a day, gives all files of a slot in a directory for temporary files a new time of change: cleaners
+    /// remove what has not been touched for ten or thirty days, and most files of an app are hardly ever read.
+    fn refresh(&self, slot: &Fd, marker: &Fd, changed: i64) {
+        let now = sys::unix_seconds();
+        if changed.saturating_add(REFRESHED_AFTER) < now && marker.set_mtime(now).is_ok() {
+            touch(slot);
+        }
     }
 
     /// The directory of a CPU in a candidate, if it is there and ours alone.
-    #[cfg(feature = "children")]
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
         let us = sys::geteuid();
         let candidate = way::trimmed(candidate);
@@ -105,7 +131,7 @@ impl Cache {
         let path = join(&[candidate, b"/", host.name().as_bytes()]);
         let dir = open_dir(top.at(), c_string(&[host.name().as_bytes()])).ok()?;
         check_ours(&dir, path, 0o077, us).ok()?;
-        Some(Self { dir, path, us })
+        Some(Self { dir, path, us, temporary: None })
     }
 
     /// The directory, by which nothing can be read but what is in it.
@@ -132,12 +158,19 @@ impl Cache {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
-        match marker.flock(Lock::TryShared) {
+        let locked = match marker.flock(Lock::TryShared) {
             // Somebody is about to remove it, and may have done so before it was locked.
-            Err(Errno::EAGAIN) => Ok(None),
-            Ok(()) if marker.stat()?.nlink == 0 => Ok(None),
-            locked => Ok(Some(Slot { dir, path, lock: locked.is_ok().then_some(marker) })),
+            Err(Errno::EAGAIN) => return Ok(None),
+            other => other.is_ok(),
+        };
+        let stat = marker.stat()?;
+        if stat.nlink == 0 {
+            return Ok(None);
         }
+        if self.temporary.is_some() {
+            self.refresh(&dir, &marker, stat.mtime);
+        }
+        Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
     }
 
     /// A slot for whoever wants to remove it: `None` if it is in use. Nobody can begin to use it while the
@@ -367,6 +400,21 @@ fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
             open_dir(at.at(), name)
         }
         other => other,
+    }
+}
+
+/// Sets the times of change of all files below a directory to what they are, which is a change of status.
+fn touch(dir: &Fd) {
+    let Ok(dir) = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+    let names: Vec<_> = names(&dir).collect();
+    for name in names {
+        let Ok(stat) = sys::statat(dir.at(), name, Follow::No) else { continue };
+        let _ = sys::set_mtime(dir.at(), name, stat.mtime, Follow::No);
+        if stat.is_dir()
+            && let Ok(below) = open_dir(dir.at(), name)
+        {
+            touch(&below);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod bytes;
 pub mod cache;
 pub mod candidates;
 pub mod children;
+pub mod compare;
 pub mod controls;
 pub mod error;
 pub mod execute;

@@ -18,8 +18,8 @@ use crate::launch::{Attended, Places, Translation};
 use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
-use crate::sys::{self, Process};
-use crate::{children, memory, named, pages, probe, tasks, unpack};
+use crate::sys::{self, Errno, Process};
+use crate::{children, compare, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -50,15 +50,22 @@ fn run(process: &Process) -> Result<i32, Error> {
         Task::Gc => return crate::gc::gc(start, controls),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices),
-        Task::Verify => return tasks::verify(file, &manifest),
+        Task::Verify => tasks::verify(file, &manifest)?,
         Task::Extract => return tasks::extract(start, controls, file, &manifest),
     }
     if controls.verify {
         tasks::check_blobs(file, &manifest)?;
     }
-    let route = Route::choose(&manifest, controls)?;
+    let route = match Route::choose(&manifest, controls) {
+        // A bundle can be verified where it does not run.
+        Err(_) if controls.task == Task::Verify => return Ok(0),
+        other => other?,
+    };
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
+    if controls.task == Task::Verify {
+        return compare::with_caches(&run).map(|()| 0);
+    }
     // A broker was a launcher before, which has logged it.
     if !cfg!(feature = "children") {
         log_route(&run);
@@ -96,11 +103,13 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
         Route::Native(_) => {
             let attended = attend(run, &cache, Translation::Native, &places);
             app.hold();
+            cache.hold();
             execute(run, program, Translation::Native, &places, &attended)
         }
         Route::UsersEmulator(_, emulator) => {
             let attended = attend(run, &cache, Translation::UsersEmulator, &places);
             app.hold();
+            cache.hold();
             execute(run, emulator, Translation::UsersEmulator, &places, &attended)
         }
         Route::Emulated(_, translators) => {
@@ -110,8 +119,13 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = error;
                     continue;
                 }
-                let slot = run.ensure(&cache, translator.blob, named::file_in_slot(translator))?;
-                let link = named_link(run, &slot, translator);
+                let mut slot = run.ensure(&cache, translator.blob, false)?;
+                let mut found = named_link(run, &slot, translator);
+                if found.is_none() {
+                    slot = run.ensure(&cache, translator.blob, true)?;
+                    found = named_link(run, &slot, translator);
+                }
+                let link = found.ok_or(Errno::ENOENT)?;
                 if !probe::passes(run, &slot, link, translator, &places)? {
                     last = Error::none_works(translator.name);
                     continue;
@@ -119,6 +133,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                 let translation = Translation::By(translator);
                 let attended = attend(run, &cache, translation, &places);
                 app.hold();
+                cache.hold();
                 slot.hold();
                 let Err(error) = execute(run, link, translation, &places, &attended);
                 last = error;
@@ -143,7 +158,7 @@ fn attend(run: &Run<'_>, cache: &Cache, _: Translation<'_>, _: &Places<'_>) -> A
 }
 
 /// The emulator's path by which its process has the app's name.
-fn named_link(run: &Run<'_>, slot: &Slot, translator: &Translator<'_>) -> &'static CStr {
+fn named_link(run: &Run<'_>, slot: &Slot, translator: &Translator<'_>) -> Option<&'static CStr> {
     let called = base_name(run.start.argv0.to_bytes());
     named::link(slot, translator, if named::is_file_name(called) { called } else { run.entry.name })
 }

@@ -62,10 +62,9 @@ pub fn print(text: &[u8]) -> Result<(), Error> {
 }
 
 /// Checks every byte of the bundle and says so.
-pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     check_blobs(file, manifest)?;
-    print(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))?;
-    Ok(0)
+    print(join(&[b"unibin: every byte of `", file.name(), b"` is as it was packed\n"]))
 }
 
 /// Compares every stored and every unpacked byte with the manifest's digests, and the gaps between blobs with

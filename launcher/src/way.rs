@@ -14,9 +14,8 @@ const LINKS: u32 = 40;
 
 /// Directories that are the system's on every Linux (FHS 3.0), whoever seems to own them: in a user
 /// namespace root may have no number.
-const SYSTEM: [&[u8]; 9] = [
-    b"/home", b"/tmp", b"/var", b"/var/home", b"/var/tmp", b"/dev", b"/dev/shm", b"/run", b"/run/user",
-];
+const SYSTEM: [&[u8]; 9] =
+    [b"/home", b"/tmp", b"/var", b"/var/home", b"/var/tmp", b"/dev", b"/dev/shm", b"/run", b"/run/user"];
 
 /// Whoever can be trusted with a directory above ours.
 struct Owners {

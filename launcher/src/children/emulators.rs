@@ -90,7 +90,7 @@ impl<'a> Emulator<'a> {
         }
         match &self.links {
             Some((slot, translator)) if self.known.len() < NAMES => {
-                let path = crate::named::link(slot, translator, name);
+                let path = crate::named::link(slot, translator, name).unwrap_or(self.path);
                 self.known.push((crate::bytes::join(&[name]), path));
                 path
             }

@@ -42,8 +42,8 @@ pub fn clean_by_broker(
 ) -> Error {
     if let Some(broker) = manifest.broker(HOST) {
         for candidate in candidates(start, controls) {
-            let executed =
-                Cache::open(candidate, is_launchers(start, candidate)).map(|cache| execute(start, controls, log, file, broker, &cache));
+            let executed = Cache::open(candidate, is_launchers(start, candidate))
+                .map(|cache| execute(start, controls, log, file, broker, &cache));
             log.step("not using {}: {}", &[candidate, executed.unwrap_or_else(|error| error).text()]);
         }
     }

@@ -411,3 +411,71 @@ fn no_tool_comes_from_the_callers_path_or_functions() {
         assert_eq!(Fixture::names(&cache).len(), 1, "{}", shell.name);
     }
 }
+
+#[test]
+fn a_directory_of_the_nodes_own_comes_before_one_on_a_network() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let [home, node] = ["h", "n"].map(|name| fixture.directory(&format!("{name}-{}", shell.name)));
+        fixture.directory("vt");
+        let shared = fixture.at(format!("vt/unibin-{}", fs::metadata(&home).expect("ours").uid()));
+        let start = |slurm: &[(&str, &Path)]| {
+            let mut command = fixture.start(shell, &bundle, Path::new(""));
+            command.env("HOME", &home).envs(slurm.iter().copied());
+            Told::from(&command.output().expect("starts"), shell.name).launcher
+        };
+        Fixture::write(&bundle, &fixture.text(TELLS.as_bytes()), TELLS.as_bytes());
+        let slurm = [("SLURM_TMPDIR", node.as_path()), ("SLURM_JOB_ID", Path::new("7"))];
+        assert!(start(&slurm).starts_with(node.join("unibin")), "{}", shell.name);
+        assert!(start(&slurm[..1]).starts_with(&home), "{}: no job", shell.name);
+        fs::remove_dir_all(home.join(".cache")).expect("removed");
+        // The home's file system stands for NFS, whose number is 6969.
+        let kind = Command::new("stat").args(["-f", "-c", "%t"]).arg(&home).output().expect("stat");
+        let kind = String::from_utf8(kind.stdout).expect("text");
+        let text = fixture.text(TELLS.as_bytes()).replace("\n6969 |", &format!("\n{} |", kind.trim()));
+        Fixture::write(&bundle, &text, TELLS.as_bytes());
+        assert!(start(&[]).starts_with(&shared), "{}", shell.name);
+        assert!(!home.join(".cache").exists(), "{}", shell.name);
+        fs::remove_dir_all(&shared).expect("removed");
+        // Better than none.
+        let none = text.replace(&format!("{}/", fixture.dir().display()), "/proc/");
+        Fixture::write(&bundle, &none.replace("\"${ub_f%/*}/.unibin-\"", "/proc/.unibin-"), TELLS.as_bytes());
+        assert!(start(&[]).starts_with(&home), "{}", shell.name);
+    }
+}
+
+#[test]
+fn where_another_user_has_taken_every_name_one_is_made_that_nobody_knew() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        for name in ["vt", "tmp", "shm"] {
+            let place = fixture.directory(name);
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o1777)).expect("chmod");
+            fixture.directory(&format!("{name}/unibin-{SOMEBODY}"));
+        }
+        let none = Path::new("/proc/nothing");
+        let mut launchers = Vec::new();
+        for _ in ["cold", "warm"] {
+            launchers.push(Told::from(&as_somebody(&fixture, shell, &bundle, none), shell.name).launcher);
+        }
+        assert_eq!(launchers[0], launchers[1], "{}: found again", shell.name);
+        let expected = fixture.at(format!("vt/unibin-{SOMEBODY}."));
+        assert!(launchers[0].display().to_string().starts_with(&expected.display().to_string()));
+        fs::remove_dir_all(fixture.at("vt")).expect("removed");
+        // Without any room the message names what stands in the way.
+        for name in ["vt", "tmp", "shm"] {
+            fixture.directory(&format!("{name}/unibin-{SOMEBODY}"));
+            fs::set_permissions(fixture.at(name), fs::Permissions::from_mode(0o755)).expect("chmod");
+        }
+        let output = as_somebody(&fixture, shell, &bundle, none);
+        assert_eq!(output.status.code(), Some(125), "{}", shell.name);
+        let why =
+            format!("/vt/unibin-{SOMEBODY}: it is, or is in, a directory that not only you can write to\n");
+        assert!(stderr(&output).contains(&why), "{}: {}", shell.name, stderr(&output));
+    }
+}

@@ -55,7 +55,7 @@ fn without_any_directory_the_message_names_them_and_the_way_out() {
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(125), "{}: {message}", shell.name);
         assert!(
-            message.starts_with("unibin: no usable cache directory (tried:\nunibin:   /proc/none: ")
+            message.starts_with("unibin: no usable cache directory:\nunibin:   /proc/none: ")
                 && message.contains("\nunibin:   /proc/.unibin-"),
             "{}: {message}",
             shell.name
@@ -154,4 +154,26 @@ fn the_rendered_text_pleases_shellcheck() {
         .output()
         .expect("shellcheck");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_shell_that_cannot_fork_says_so() {
+    needs!("root", "setpriv", "bash");
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    // Nobody else has this number; bash and mksh try again for half a minute, ksh93 for ever.
+    let user = (2_000_000_000 + std::process::id()).to_string();
+    for shell in
+        fixture.shells.iter().filter(|shell| !["bash", "ksh93", "mksh", "posh"].contains(&shell.name))
+    {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
+        command.args(["bash", "-c", "ulimit -u 1; exec \"$@\"", "bash"]).arg(&shell.path).arg(&bundle);
+        let output = command.env_clear().env("PATH", "/usr/bin:/bin").output().expect("setpriv");
+        let said = stderr(&output);
+        let ours =
+            "unibin: the shell cannot start a process or has no memory\nhint: ulimit -a shows the limits\n";
+        assert!(said.ends_with(ours), "{}: {said}", shell.name);
+        assert_eq!(output.status.code(), Some(125), "{}: {said}", shell.name);
+    }
 }
