@@ -32,7 +32,8 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case (`afresh`).
+    /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case
+    /// (`afresh`).
     pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, afresh: bool) -> Result<Slot, Error> {
         let afresh = afresh || self.controls.verify;
         unpack::ensure(cache, self.file, blob, None, false, afresh, self.log)

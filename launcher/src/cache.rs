@@ -113,15 +113,6 @@ impl Cache {
         let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
     }
 
-    /// Once a day, gives all files of a slot in a directory for temporary files a new time of change: cleaners
-    /// remove what has not been touched for ten or thirty days, and most files of an app are hardly ever read.
-    fn refresh(&self, slot: &Fd, marker: &Fd, changed: i64) {
-        let now = sys::unix_seconds();
-        if changed.saturating_add(REFRESHED_AFTER) < now && marker.set_mtime(now).is_ok() {
-            touch(slot);
-        }
-    }
-
     /// The directory of a CPU in a candidate, if it is there and ours alone.
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
         let us = sys::geteuid();
@@ -168,7 +159,7 @@ impl Cache {
             return Ok(None);
         }
         if self.temporary.is_some() {
-            self.refresh(&dir, &marker, stat.mtime);
+            refresh(&dir, &marker, stat.mtime);
         }
         Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
     }
@@ -400,6 +391,15 @@ fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
             open_dir(at.at(), name)
         }
         other => other,
+    }
+}
+
+/// Once a day, gives all files of a slot in a directory for temporary files a new time of change: cleaners
+/// remove what has not been touched for ten or thirty days, and most files of an app are hardly ever read.
+fn refresh(slot: &Fd, marker: &Fd, changed: i64) {
+    let now = sys::unix_seconds();
+    if changed.saturating_add(REFRESHED_AFTER) < now && marker.set_mtime(now).is_ok() {
+        touch(slot);
     }
 }
 

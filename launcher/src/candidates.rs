@@ -35,7 +35,7 @@ pub fn candidates<'a>(
 /// The numbers of those that nobody has named and that may be on any file system.
 const PRIVATE: core::ops::Range<usize> = 3..7;
 
-/// `f_type` of NFS, Lustre, GPFS, SMB, Ceph, AFS and BeeGFS (statfs(2), and their sources).
+/// `f_type` of NFS, Lustre, GPFS, SMB, Ceph, AFS and `BeeGFS` (statfs(2), and their sources).
 const NETWORK: [u32; 8] =
     [0x6969, 0x0bd0_0bd0, 0x4750_4653, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x5346_414f, 0x1983_0326];
 

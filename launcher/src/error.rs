@@ -260,7 +260,8 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "no usable cache directory (it must be writable and not mounted noexec):{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec",
+             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec; \
+             in a container, mount one (`--tmpfs /tmp:exec`)",
             &[tried, memory],
         )
     }

@@ -333,7 +333,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
 }
 
 /// What cannot run from memory: a dynamic program, and an emulator that shares its blob with others.
-fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome); 2] {
+fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome); 3] {
     let hello = sandbox.at("hello");
     pack_by_hand(&["--deb", "hello", "--target", "x86_64", "--hosts", "x86_64", "--level", "1"], &hello)
         .must_succeed();
@@ -347,7 +347,12 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let text = |path: &Path| path.to_str().expect("text").to_owned();
     let read_only =
         namespace.run(sandbox, script, &[text(launcher), text(&several), sandbox.uid().to_string()]);
+    let single = sandbox.copy(&busybox(Arch::Riscv64), "single");
+    let without_proc = format!("mount -t tmpfs -o ro none /proc\n{script}");
+    let arguments = [text(launcher), text(&single), sandbox.uid().to_string()];
+    let without_proc = namespace.run(sandbox, &without_proc, &arguments);
     [
+        ("its emulator needs /proc to open a program in memory", without_proc),
         ("its program needs its libraries in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
         ("its emulator needs a directory", read_only),
     ]
