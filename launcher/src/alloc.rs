@@ -34,6 +34,19 @@ impl Bump {
     }
 }
 
+/// A null pointer would end the program by a trap of the CPU, which says nothing.
+#[cfg(all(feature = "bare", not(test)))]
+fn no_memory() -> *mut u8 {
+    // If standard error is closed, the exit code still says it.
+    let _ = sys::stderr(crate::error::NO_MEMORY);
+    sys::exit(crate::error::EXIT_OURS)
+}
+
+#[cfg(not(all(feature = "bare", not(test))))]
+fn no_memory() -> *mut u8 {
+    ptr::null_mut()
+}
+
 impl Default for Bump {
     fn default() -> Self {
         Self::new()
@@ -47,7 +60,7 @@ impl Chunk {
             // Pages are aligned for anything up to 4 KiB; ask for the slack that more would need.
             let Some(wanted) = size.checked_add(align) else { return ptr::null_mut() };
             let length = wanted.max(CHUNK);
-            let Ok(start) = sys::leak_pages(length) else { return ptr::null_mut() };
+            let Ok(start) = sys::leak_pages(length) else { return no_memory() };
             // What was left of the old chunk is lost, at most CHUNK: a big request does not waste much.
             (self.next, self.left) = (start.as_ptr(), length);
             padding = self.next.align_offset(align);

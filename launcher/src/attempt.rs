@@ -3,12 +3,14 @@
 use bundle::{Blob, Entry, Manifest};
 
 use crate::bundle_file::BundleFile;
+use crate::bytes::join;
 use crate::cache::{Cache, Slot};
 use crate::controls::Controls;
 use crate::error::Error;
 use crate::log::Log;
 use crate::route::Route;
 use crate::start::Start;
+use crate::sys::{self, At, Errno, Follow};
 use crate::unpack;
 
 /// One run of the app.
@@ -30,15 +32,32 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The slot of a blob that needs no other one, filled where it is not there yet.
-    pub fn ensure(&self, cache: &Cache, blob: Blob<'_>) -> Result<Slot, Error> {
-        unpack::ensure(cache, self.file, blob, None, false, self.controls.verify, self.log)
+    /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case
+    /// (`afresh`).
+    pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, afresh: bool) -> Result<Slot, Error> {
+        let afresh = afresh || self.controls.verify;
+        unpack::ensure(cache, self.file, blob, None, false, afresh, self.log)
     }
 
-    /// The slot of the app's tree.
+    /// The slot of the app's tree. Cleaners of temporary directories take single files away: where the
+    /// program or its loader is lost, all of it is made anew.
     pub fn ensure_app(&self, cache: &Cache) -> Result<Slot, Error> {
         let variant = self.route.variant();
         let placed = !variant.loader.is_empty();
-        unpack::ensure(cache, self.file, variant.app, variant.shared, placed, self.controls.verify, self.log)
+        let ensure =
+            |afresh| unpack::ensure(cache, self.file, variant.app, variant.shared, placed, afresh, self.log);
+        let file = |path| join(&[unpack::TREE.to_bytes(), b"/", path]);
+        let files = [file(self.entry.path), file(variant.loader)];
+        let lost = |slot: &Slot| {
+            let gone =
+                |file: &[u8]| sys::statat(At::CWD, slot.path_of(file), Follow::Yes) == Err(Errno::ENOENT);
+            files.iter().take(1 + usize::from(placed)).copied().find(|file| gone(file))
+        };
+        let slot = ensure(self.controls.verify)?;
+        let Some(file) = lost(&slot) else { return Ok(slot) };
+        self.log.step("{} has lost {}: it is made anew", &[slot.path, file]);
+        drop(slot);
+        let slot = ensure(true)?;
+        if lost(&slot).is_some() { Err(Errno::ENOENT.into()) } else { Ok(slot) }
     }
 }

@@ -80,8 +80,8 @@ impl<'a> BlobReader<'a> {
 
     /// Shows from now on how far it is.
     #[must_use]
-    pub fn shown(mut self, progress: Option<&'static Progress>) -> Self {
-        self.progress = progress;
+    pub fn shown(mut self, progress: &'static Progress) -> Self {
+        self.progress = Some(progress);
         self
     }
 

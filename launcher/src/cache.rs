@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::log::Log;
 use crate::route::HOST;
 use crate::sys::{self, Access, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
+use crate::way;
 
 /// Says that a slot is whole: mere existence says nothing.
 const MARKER: &CStr = c"complete";
@@ -27,15 +28,33 @@ const UNFINISHED_STUB: &[u8] = b".new-launcher-";
 /// An unfinished directory that no lock protects is left over once it is this old, in seconds.
 const LEFT_OVER_AFTER: i64 = 3600;
 
-/// How long a first run waits for another one that is unpacking, in steps of [`LOCK_STEP_MS`], before it goes
-/// on alone.
-const LOCK_STEPS: u32 = 6000;
-const LOCK_STEP_MS: u32 = 10;
+/// Directories whose files a cleaner removes when they are old.
+const TEMPORARY: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
+
+/// Seconds.
+const REFRESHED_AFTER: i64 = 24 * 3600;
+
+/// While another run unpacks, a first run looks for what it needs in steps that grow from the first to the
+/// second of these, in milliseconds.
+const SHORTEST_STEP_MS: u32 = 10;
+const LONGEST_STEP_MS: u32 = 1000;
+
+/// When a run that waits says so, in milliseconds.
+const TOLD_AFTER_MS: u64 = 2000;
+
+/// A run that unpacks shows every second that it goes on. A run that waits goes on beside one that has not
+/// done so for this many milliseconds: it was stopped, or its disk hangs.
+const STALLED_AFTER_MS: u64 = 15_000;
 
 /// One CPU's directory in a candidate, checked.
 pub struct Cache {
     dir: Fd,
     path: &'static [u8],
+    /// Our user.
+    us: u32,
+    /// In a directory for temporary files, whose cleaner passes over what is locked: the candidate, with a
+    /// shared lock (systemd-tmpfiles(8), tmpfiles.d(5)).
+    temporary: Option<Fd>,
 }
 
 /// One unpacked blob.
@@ -44,6 +63,9 @@ pub struct Slot {
     pub dir: Fd,
     /// Its path.
     pub path: &'static [u8],
+    /// Its marker, with a shared lock: as long as one copy of this descriptor is open, nobody removes the
+    /// slot. `None` where files cannot be locked.
+    lock: Option<Fd>,
 }
 
 impl Slot {
@@ -51,45 +73,56 @@ impl Slot {
     pub fn path_of(&self, name: &[u8]) -> &'static CStr {
         c_string(&[self.path, b"/", name])
     }
+
+    /// The program that is executed next, and what it starts, will hold the slot. Where so few descriptors
+    /// are allowed that it might miss one, `/proc` alone shows what it uses.
+    pub fn hold(&self) {
+        let _ = self.lock.as_ref().map(Fd::hold_across_exec);
+    }
 }
 
 impl Cache {
-    /// Opens a candidate, making its directories where they are missing.
-    pub fn open(candidate: &[u8]) -> Result<Self, Error> {
-        let top = c_string(&[candidate]);
-        let top_dir = match open_dir(At::CWD, top) {
-            Err(Errno::ENOENT) => {
-                make_with_parent(candidate)?;
-                open_dir(At::CWD, top)?
-            }
-            other => other?,
+    /// Opens a candidate, making its directories where they are missing, but not its parent's parent: a home
+    /// that is not there is not ours to make. `checked`: this launcher was executed from there, so whoever
+    /// could exchange a directory above has done it already.
+    pub fn open(candidate: &[u8], checked: bool) -> Result<Self, Error> {
+        let candidate = way::trimmed(candidate);
+        let top_dir = if checked {
+            open_dir(At::CWD, c_string(&[candidate]))?
+        } else {
+            let parent = way::open(bundle::directory_of(candidate))?;
+            open_or_make(&parent, bundle::file_name_of(candidate))?
         };
+        let us = sys::geteuid();
         // A directory that the user made himself is usually open to readers. What counts is that nobody else
         // can put anything into it; everything below is closed.
-        check_ours(&top_dir, candidate, 0o022)?;
+        check_ours(&top_dir, candidate, 0o022, us)?;
 
         let path = join(&[candidate, b"/", HOST.name().as_bytes()]);
-        let name = c_string(&[HOST.name().as_bytes()]);
-        let dir = match open_dir(top_dir.at(), name) {
-            Err(Errno::ENOENT) => {
-                make(top_dir.at(), name)?;
-                open_dir(top_dir.at(), name)?
-            }
-            other => other?,
-        };
-        check_ours(&dir, path, 0o077)?;
-        Ok(Self { dir, path })
+        let dir = open_or_make(&top_dir, HOST.name().as_bytes())?;
+        check_ours(&dir, path, 0o077, us)?;
+        let temporary = TEMPORARY.contains(&bundle::directory_of(candidate)).then(|| {
+            let top = sys::openat(top_dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+            top.flock(Lock::TryShared).is_ok().then_some(top)
+        });
+        Ok(Self { dir, path, us, temporary: temporary.flatten() })
+    }
+
+    /// The program that is executed next, and what it starts, will hold what must not be cleaned away.
+    pub fn hold(&self) {
+        let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
     }
 
     /// The directory of a CPU in a candidate, if it is there and ours alone.
-    #[cfg(feature = "children")]
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
+        let us = sys::geteuid();
+        let candidate = way::trimmed(candidate);
         let top = open_dir(At::CWD, c_string(&[candidate])).ok()?;
-        check_ours(&top, candidate, 0o022).ok()?;
+        check_ours(&top, candidate, 0o022, us).ok()?;
         let path = join(&[candidate, b"/", host.name().as_bytes()]);
         let dir = open_dir(top.at(), c_string(&[host.name().as_bytes()])).ok()?;
-        check_ours(&dir, path, 0o077).ok()?;
-        Some(Self { dir, path })
+        check_ours(&dir, path, 0o077, us).ok()?;
+        Some(Self { dir, path, us, temporary: None })
     }
 
     /// The directory, by which nothing can be read but what is in it.
@@ -111,11 +144,40 @@ impl Cache {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
-        check_ours(&dir, path, 0o077)?;
-        match sys::faccessat(dir.at(), MARKER, Access::Exists) {
-            Ok(()) => Ok(Some(Slot { dir, path })),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(errno.into()),
+        check_ours(&dir, path, 0o077, self.us)?;
+        let marker = match sys::openat(dir.at(), MARKER, marker_flags(), 0) {
+            Err(Errno::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        let locked = match marker.flock(Lock::TryShared) {
+            // Somebody is about to remove it, and may have done so before it was locked.
+            Err(Errno::EAGAIN) => return Ok(None),
+            other => other.is_ok(),
+        };
+        let stat = marker.stat()?;
+        if stat.nlink == 0 {
+            return Ok(None);
+        }
+        if self.temporary.is_some() {
+            refresh(&dir, &marker, stat.mtime);
+        }
+        Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
+    }
+
+    /// A slot for whoever wants to remove it: `None` if it is in use. Nobody can begin to use it while the
+    /// descriptor is open.
+    #[cfg(feature = "children")]
+    pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
+        let dir = open_dir(self.dir.at(), name).ok();
+        let marker = dir.and_then(|dir| sys::openat(dir.at(), MARKER, marker_flags(), 0).ok());
+        match marker.as_ref().map(|marker| marker.flock(Lock::TryExclusive)) {
+            Some(Err(Errno::EAGAIN)) => None,
+            // Whoever opened the marker before it was locked sees that it is gone.
+            Some(Ok(())) => {
+                let marker_path = c_string(&[name.to_bytes(), b"/", MARKER.to_bytes()]);
+                sys::unlinkat(self.dir.at(), marker_path).is_ok().then_some(marker)
+            }
+            _ => Some(marker),
         }
     }
 
@@ -148,7 +210,7 @@ impl Cache {
         log: Log,
         fill: impl FnOnce(&Fd) -> Result<(), Error>,
     ) -> Result<Slot, Error> {
-        let lock = self.lock(log);
+        let lock = self.lock(digest, afresh, log);
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
         }
@@ -156,7 +218,7 @@ impl Cache {
 
         let slot = c_string(&[&digest.to_hex()]);
         let temporary = Self::unfinished(slot.to_bytes());
-        make(self.dir.at(), temporary)?;
+        way::make(self.dir.at(), temporary)?;
         let filled = self.fill_and_publish(temporary, slot, (!afresh).then_some(digest), fill);
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
         remove_tree(&self.dir, temporary);
@@ -215,23 +277,53 @@ impl Cache {
         c_string(&[UNFINISHED, slot.get(..16).unwrap_or_default(), b"-", nonce])
     }
 
-    /// One first run at a time fills slots. The lock is advisory and its owner's death frees it; on a file
-    /// system without locks, or when the owner takes too long, everybody unpacks for himself and all agree.
-    fn lock(&self, log: Log) -> Option<Fd> {
+    /// One first run at a time fills slots. The lock is advisory and its owner's death frees it. `None` as
+    /// soon as another run has filled this slot; where there are no locks, or the owner does not go on,
+    /// everybody unpacks for himself and all agree.
+    fn lock(&self, digest: &Digest, afresh: bool, log: Log) -> Option<Fd> {
         let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
-        for step in 0..LOCK_STEPS {
+        let begin = sys::monotonic_milliseconds();
+        let (mut shown, mut shown_at) = (None, begin);
+        let (mut step, mut told) = (SHORTEST_STEP_MS, false);
+        loop {
             match dir.flock(Lock::TryExclusive) {
                 Ok(()) => return Some(dir),
-                Err(Errno::EAGAIN | Errno::EINTR) => {
-                    if step == 0 {
-                        log.step("waiting: another run is unpacking in {}", &[self.path]);
-                    }
-                    sys::sleep_milliseconds(LOCK_STEP_MS);
-                }
+                Err(Errno::EAGAIN) => {}
                 Err(_) => return None,
             }
+            if !afresh && self.is_ready(digest) {
+                return None;
+            }
+            let now = sys::monotonic_milliseconds();
+            let shows = self.last_sign_of_life();
+            if shows != shown {
+                (shown, shown_at) = (shows, now);
+            }
+            if step == SHORTEST_STEP_MS {
+                log.step("waiting: another run is unpacking in {}", &[self.path]);
+            }
+            if !told && now.saturating_sub(begin) >= TOLD_AFTER_MS {
+                told = true;
+                // If standard error is closed, it waits all the same.
+                let _ = sys::stderr(Error::waiting(self.path).lines());
+            }
+            // Not all of a hundred at the same moment.
+            let jitter = u32::from(random_byte()).saturating_mul(step) / 512;
+            if now.saturating_sub(shown_at) >= STALLED_AFTER_MS.saturating_add(u64::from(jitter) * 8) {
+                log.step("not waiting any longer: nothing happens there", &[]);
+                return None;
+            }
+            sys::sleep_milliseconds(step.saturating_add(jitter));
+            step = step.saturating_mul(2).min(LONGEST_STEP_MS);
         }
-        None
+    }
+
+    /// When a run that unpacks last showed that it goes on, by the time of its unfinished directory.
+    fn last_sign_of_life(&self) -> Option<i64> {
+        let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+        let unfinished = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED));
+        let time = |name| sys::statat(dir.at(), name, Follow::No).ok().map(|stat| stat.mtime);
+        unfinished.filter_map(time).max()
     }
 
     /// Removes what killed runs left behind.
@@ -266,10 +358,23 @@ fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
     sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
 }
 
-/// Refuses a directory that another user owns, or that has one of the mode bits `open`.
-fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
+/// A marker is read by nobody; it must not be waited for where somebody put a FIFO.
+fn marker_flags() -> OFlags {
+    OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK
+}
+
+fn random_byte() -> u8 {
+    let mut byte = [0];
+    match sys::fill_random(&mut byte) {
+        Ok(()) => byte[0],
+        Err(_) => sys::getpid().to_le_bytes()[0],
+    }
+}
+
+/// Refuses a directory that another user than `us` owns, or that has one of the mode bits `open`.
+fn check_ours(dir: &Fd, path: &[u8], open: u32, us: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
-    let ours = stat.is_dir() && stat.uid == sys::geteuid() && stat.permissions() & open == 0;
+    let ours = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
     if ours {
         Ok(())
     } else {
@@ -277,28 +382,40 @@ fn check_ours(dir: &Fd, path: &[u8], open: u32) -> Result<(), Error> {
     }
 }
 
-/// Makes a directory for us alone; one that is there already is for the caller to check.
-fn make(at: At<'_>, name: &CStr) -> Result<(), Errno> {
-    match sys::mkdirat(at, name, 0o700) {
-        Err(Errno::EEXIST) => Ok(()),
+/// A directory of ours, made where it is missing.
+fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
+    let name = c_string(&[name]);
+    match open_dir(at.at(), name) {
+        Err(Errno::ENOENT) => {
+            way::make(at.at(), name)?;
+            open_dir(at.at(), name)
+        }
         other => other,
     }
 }
 
-/// Makes a candidate, and its parent where that is missing (`~/.cache` of a new user). Not the parent's
-/// parent: a home that is not there is not ours to make.
-fn make_with_parent(candidate: &[u8]) -> Result<(), Errno> {
-    let callers_umask = sys::umask(0o077);
-    let path = c_string(&[candidate]);
-    let made = match make(At::CWD, path) {
-        Err(Errno::ENOENT) => {
-            let parent = bundle::directory_of(candidate);
-            make(At::CWD, c_string(&[parent])).and_then(|()| make(At::CWD, path))
+/// Once a day, gives all files of a slot in a directory for temporary files a new time of change: cleaners
+/// remove what has not been touched for ten or thirty days, and most files of an app are hardly ever read.
+fn refresh(slot: &Fd, marker: &Fd, changed: i64) {
+    let now = sys::unix_seconds();
+    if changed.saturating_add(REFRESHED_AFTER) < now && marker.set_mtime(now).is_ok() {
+        touch(slot);
+    }
+}
+
+/// Sets the times of change of all files below a directory to what they are, which is a change of status.
+fn touch(dir: &Fd) {
+    let Ok(dir) = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+    let names: Vec<_> = names(&dir).collect();
+    for name in names {
+        let Ok(stat) = sys::statat(dir.at(), name, Follow::No) else { continue };
+        let _ = sys::set_mtime(dir.at(), name, stat.mtime, Follow::No);
+        if stat.is_dir()
+            && let Ok(below) = open_dir(dir.at(), name)
+        {
+            touch(&below);
         }
-        other => other,
-    };
-    sys::umask(callers_umask);
-    made
+    }
 }
 
 /// The names in a directory, as far as it can be read.

@@ -20,7 +20,34 @@ pub fn candidates<'a>(
     start: &'a Start<'a>,
     controls: &'a Controls<'a>,
 ) -> impl Iterator<Item = &'a [u8]> + 'a {
-    (0..6 + SHARED.len()).filter_map(move |number| candidate(number, start, controls))
+    let all = move |last: bool| {
+        let wanted = move |(number, candidate): &(usize, &[u8])| {
+            PRIVATE.contains(number) && on_network(candidate) == last
+        };
+        let of = move |number| Some((number, candidate(number, start, controls)?));
+        let numbers = 0..7 + SHARED.len();
+        numbers.filter_map(of).filter(move |row| wanted(row) || (!last && !PRIVATE.contains(&row.0)))
+    };
+    // Slow for all nodes of a cluster at once, and often without locks.
+    all(false).chain(all(true)).map(|(_, candidate)| candidate)
+}
+
+/// The numbers of those that nobody has named and that may be on any file system.
+const PRIVATE: core::ops::Range<usize> = 3..7;
+
+/// `f_type` of NFS, Lustre, GPFS, SMB, Ceph, AFS and `BeeGFS` (statfs(2), and their sources).
+const NETWORK: [u32; 8] =
+    [0x6969, 0x0bd0_0bd0, 0x4750_4653, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400, 0x5346_414f, 0x1983_0326];
+
+/// Whether a directory, or the nearest one above that is there, is on a network's file system.
+fn on_network(mut directory: &[u8]) -> bool {
+    loop {
+        match sys::file_system(c_string(&[directory, b"/"])) {
+            Ok(kind) => return NETWORK.contains(&kind),
+            Err(_) if directory.is_empty() => return false,
+            Err(_) => directory = directory_of(directory),
+        }
+    }
 }
 
 /// One place in the list, which may be empty.
@@ -33,20 +60,27 @@ fn candidate<'a>(number: usize, start: &Start<'a>, controls: &Controls<'a>) -> O
         // The stub has already found a directory from which this launcher could be executed.
         0 => return cache_of_launcher(start.launcher?).map(absolute),
         1 => return Some(controls.cache?.to_bytes()),
-        2 => (variable(b"XDG_CACHE_HOME")?, b"/unibin"),
+        // In a Slurm job, a directory of the node's own.
+        2 => (start.process.var(b"SLURM_JOB_ID").and_then(|_| variable(b"SLURM_TMPDIR"))?, b"/unibin"),
+        3 => (variable(b"XDG_CACHE_HOME")?, b"/unibin"),
         // After sudo these may still be another user's.
-        3 => (ours(variable(b"HOME")?)?, b"/.cache/unibin"),
-        4 => (ours(variable(b"XDG_RUNTIME_DIR")?)?, b"/unibin"),
-        5 => (directory_of(absolute(start.bundle.to_bytes())), b"/.unibin-"),
-        _ => (SHARED.get(number.checked_sub(6)?)?, b"/unibin-"),
+        4 => (ours(variable(b"HOME")?)?, b"/.cache/unibin"),
+        5 => (ours(variable(b"XDG_RUNTIME_DIR")?)?, b"/unibin"),
+        6 => (directory_of(absolute(start.bundle.to_bytes())), b"/.unibin-"),
+        _ => (SHARED.get(number.checked_sub(7)?)?, b"/unibin-"),
     };
-    Some(join(&[directory, name, if number < 5 { b"" } else { uid() }]))
+    Some(join(&[directory, name, if number < 6 { b"" } else { uid() }]))
 }
 
 /// The directory, if it is there and our user's.
 fn ours(directory: &[u8]) -> Option<&[u8]> {
     let stat = sys::statat(At::CWD, c_string(&[directory]), Follow::Yes).ok()?;
     (stat.is_dir() && stat.uid == sys::geteuid()).then_some(directory)
+}
+
+/// Whether this candidate is where the stub has started this launcher from.
+pub fn is_launchers(start: &Start<'_>, candidate: &[u8]) -> bool {
+    start.launcher.and_then(cache_of_launcher).is_some_and(|cache| absolute(cache) == candidate)
 }
 
 /// `<candidate>` of `<candidate>/<CPU>/launcher-<digest>`, as the stub lays it out.

@@ -13,6 +13,10 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 /// Exit code when the program is not found.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
+/// What the allocator says before it ends the program: there is no memory to build a message in.
+pub const NO_MEMORY: &[u8] =
+    b"unibin: there is not enough memory\nunibin: hint: see `ulimit -v`, `ulimit -d` and the machine's free memory\n";
+
 /// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One
 /// pointer wide, so that results come back in registers.
 #[derive(Clone, Copy)]
@@ -88,6 +92,11 @@ impl Error {
             "unknown value for UNIBIN_{}: `{}`\nhint: {}",
             &[variable, name(value), hint.as_bytes()],
         )
+    }
+
+    /// Another start has been unpacking for a while. No end: this one waits for it.
+    pub fn waiting(path: &[u8]) -> Self {
+        Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}`", &[path])
     }
 
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
@@ -255,8 +264,19 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "no usable cache directory (it must be writable and not mounted noexec):{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec",
+             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec; \
+             in a container, mount one (`--tmpfs /tmp:exec`)",
             &[tried, memory],
+        )
+    }
+
+    /// What an earlier start has unpacked is no longer what the bundle holds.
+    pub fn changed(entry: &[u8], file: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "the cache entry `{}` is damaged: `{}` is missing or was changed\n\
+             hint: a start with UNIBIN_VERIFY=1 makes it anew",
+            &[entry, file],
         )
     }
 

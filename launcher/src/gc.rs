@@ -21,6 +21,11 @@ use crate::tasks::print;
 /// Seconds.
 const DAY: i64 = 24 * 3600;
 
+/// A launcher that was used within so many seconds stays in any case: between its check by a stub and its
+/// execution nothing shows that it is about to run. File systems note the first use of a day only
+/// (`relatime`, mount(8)).
+const LAUNCHERS_KEPT: i64 = 2 * DAY;
+
 /// Length of a slot's name: SHA-256 in hexadecimal digits.
 const NAME: usize = 64;
 
@@ -42,7 +47,10 @@ struct Sum {
 pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
     let mut sum = Sum::default();
     let mut seen: Vec<Stat> = Vec::new();
-    for candidate in candidates(start, controls) {
+    // One that is named is meant alone.
+    let named = controls.cache.map(CStr::to_bytes);
+    let asked = candidates(start, controls);
+    for candidate in asked.filter(|candidate| named.is_none_or(|named| named == *candidate)) {
         for cache in Arch::HOSTS.into_iter().filter_map(|host| Cache::existing(candidate, host)) {
             // The same directory by several names: what the stub found, UNIBIN_CACHE, a link.
             let stat = cache.dir().stat()?;
@@ -102,9 +110,18 @@ fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
             continue;
         }
         let (size, last_use) = measure(cache.dir(), name);
-        if last_use.saturating_add(used_within) > now {
+        let kept = if is_slot { used_within } else { used_within.max(LAUNCHERS_KEPT) };
+        if last_use.saturating_add(kept) > now {
             sum.young += 1;
-        } else if remove(cache, name) {
+            continue;
+        }
+        let Some(lock) = cache.unused(name) else {
+            sum.in_use += 1;
+            continue;
+        };
+        let removed = remove(cache, name);
+        drop(lock);
+        if removed {
             sum.removed += 1;
             sum.bytes += size;
         }

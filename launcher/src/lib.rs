@@ -20,6 +20,8 @@ pub mod bytes;
 pub mod cache;
 pub mod candidates;
 pub mod children;
+#[cfg(not(feature = "children"))]
+pub mod compare;
 pub mod controls;
 pub mod error;
 pub mod execute;
@@ -40,6 +42,7 @@ pub mod sys;
 pub mod tar;
 pub mod tasks;
 pub mod unpack;
+pub mod way;
 pub mod zstd;
 
 #[cfg(feature = "rewind")]

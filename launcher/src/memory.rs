@@ -15,7 +15,7 @@ use crate::execute::{execute as execute_path, not_executed};
 use crate::launch::{Attended, Launch, Places, Translation};
 use crate::pages;
 use crate::route::Route;
-use crate::sys::{self, Disposition, Fd};
+use crate::sys::{self, Access, At, Disposition, Fd};
 use crate::tar::{Kind, TarReader};
 use crate::unpack::{PIECE, write_content, write_file};
 
@@ -25,6 +25,10 @@ pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
         return Err(Error::of_candidate("its program needs its libraries in a directory", &[]));
     }
     run.log.step("no directory serves: unpacking into memory", &[]);
+    let native = matches!(run.route, Route::Native(_));
+    if !native && sys::faccessat(At::CWD, c"/proc/self/fd", Access::Exists).is_err() {
+        return Err(Error::of_candidate("its emulator needs /proc to open a program in memory", &[]));
+    }
     // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;

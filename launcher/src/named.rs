@@ -28,20 +28,23 @@ pub fn file_in_slot(translator: &Translator<'_>) -> &'static [u8] {
 }
 
 /// A link of that name to the emulator in its slot, made where it is missing; the emulator itself where none
-/// can be made.
-pub fn link(slot: &Slot, translator: &Translator<'_>, name: &[u8]) -> &'static CStr {
+/// can be made. `None` where the slot has lost the emulator.
+pub fn link(slot: &Slot, translator: &Translator<'_>, name: &[u8]) -> Option<&'static CStr> {
     // Emulators that share a slot have a directory of links each.
     let directory = &[b"as", translator.member];
     let link = slot.path_of(join(&[directory[0], directory[1], b"/", name]));
     if sys::statat(At::CWD, link, Follow::Yes).is_ok() {
-        return link;
+        return Some(link);
     }
     let inside = file_in_slot(translator);
+    if sys::statat(At::CWD, slot.path_of(inside), Follow::Yes) == Err(Errno::ENOENT) {
+        return None;
+    }
     let target = c_string(&[b"../", inside]);
     let _ = sys::mkdirat(slot.dir.at(), c_string(directory), 0o700);
-    match sys::symlinkat(target, At::CWD, link) {
+    Some(match sys::symlinkat(target, At::CWD, link) {
         Ok(()) | Err(Errno::EEXIST) => link,
         // Only the process's name is lost.
         Err(_) => slot.path_of(inside),
-    }
+    })
 }

@@ -63,8 +63,9 @@ pub fn passes(
     if !known_to_work && !known_to_fail {
         let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
         works = match sys::ending(path, &arguments, &launch.environment()) {
-            // Whoever started us takes no notice of children, so that neither can we.
-            Err(Errno::ECHILD) => return Ok(true),
+            // Whoever started us takes no notice of children, so that neither can we; or there can be no
+            // other process (`ulimit -u`), and what the app itself needs is for it to say.
+            Err(Errno::ECHILD | Errno::EAGAIN | Errno::ENOMEM) => return Ok(true),
             Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {
                 return Err(Error::of_candidate("cannot execute there", &[]));
             }

@@ -6,13 +6,17 @@ use core::cell::Cell;
 use bundle::Blob;
 
 use crate::bytes::{decimal, fill, keep};
-use crate::sys;
+use crate::sys::{self, Fd, OFlags};
 
 /// Since when, and when it was last shown, in seconds since 1970. A clock that is set meanwhile makes the
 /// numbers wrong, not more.
 pub struct Progress {
     since: i64,
     last: Cell<i64>,
+    /// Whether somebody at a terminal sees it.
+    seen: bool,
+    /// Its time is set each second: runs that wait for this one see that it goes on.
+    sign: Option<Fd>,
 }
 
 /// Bytes in a megabyte.
@@ -23,16 +27,21 @@ const LINE: &str = "\runibin: unpacking the {}: {} of {} MB, {} MB/s, {} s left\
 const NO_LINE: &[u8] = b"\r\x1b[K";
 
 impl Progress {
-    /// Begins now, where somebody can see it.
-    pub fn start() -> Option<&'static Self> {
+    /// Begins now, with what is unpacked into this directory.
+    pub fn start(into: &Fd) -> &'static Self {
         let now = sys::unix_seconds();
-        sys::stderr_is_terminal().then(|| &*keep(Self { since: now, last: Cell::new(now) }))
+        let sign = sys::openat(into.at(), c".", OFlags::DIRECTORY, 0).ok();
+        keep(Self { since: now, last: Cell::new(now), seen: sys::stderr_is_terminal(), sign })
     }
 
     /// Shows, at most once a second, that `left` bytes of a blob are left.
     pub fn show(&self, blob: Blob<'_>, left: u64) {
         let now = sys::unix_seconds();
         if now == self.last.replace(now) {
+            return;
+        }
+        let _ = self.sign.as_ref().map(|sign| sign.set_mtime(now));
+        if !self.seen {
             return;
         }
         let done = blob.length().saturating_sub(left);
@@ -45,7 +54,7 @@ impl Progress {
 
     /// Takes away what was shown.
     pub fn end(&self) {
-        if self.last.get() != self.since {
+        if self.seen && self.last.get() != self.since {
             let _ = sys::stderr(NO_LINE);
         }
     }

@@ -10,7 +10,9 @@ use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
 use crate::bytes::{fill, join, name};
 use crate::cache::{Cache, Slot};
-use crate::candidates::candidates;
+use crate::candidates::{candidates, is_launchers};
+#[cfg(not(feature = "children"))]
+use crate::compare;
 use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::execute::execute;
@@ -18,7 +20,7 @@ use crate::launch::{Attended, Places, Translation};
 use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
-use crate::sys::{self, At, Follow, Process};
+use crate::sys::{self, Errno, Process};
 use crate::{children, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
@@ -50,15 +52,25 @@ fn run(process: &Process) -> Result<i32, Error> {
         Task::Gc => return crate::gc::gc(start, controls),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices, b""),
-        Task::Verify => return tasks::verify(file, &manifest),
+        Task::Verify => tasks::verify(file, &manifest)?,
         Task::Extract => return tasks::extract(start, controls, file, &manifest),
     }
     if controls.verify {
         tasks::check_blobs(file, &manifest)?;
     }
-    let route = Route::choose(&manifest, controls)?;
+    let route = match Route::choose(&manifest, controls) {
+        // A bundle can be verified where it does not run.
+        Err(_) if controls.task == Task::Verify => return Ok(0),
+        other => other?,
+    };
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
+    if controls.task == Task::Verify {
+        // No launcher becomes a broker for this task.
+        #[cfg(not(feature = "children"))]
+        compare::with_caches(&run)?;
+        return Ok(0);
+    }
     // A broker was a launcher before, which has logged it.
     if !cfg!(feature = "children") {
         log_route(&run);
@@ -86,20 +98,23 @@ fn launch(run: &Run<'_>) -> Error {
 
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
-    let cache = Cache::open(candidate)?;
+    let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
     let app = run.ensure_app(&cache)?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
-    sys::statat(At::CWD, program, Follow::Yes)?;
 
     match &run.route {
         Route::Native(_) => {
             let attended = attend(run, &cache, Translation::Native, &places);
+            app.hold();
+            cache.hold();
             execute(run, program, Translation::Native, &places, &attended)
         }
         Route::UsersEmulator(_, emulator) => {
             let attended = attend(run, &cache, Translation::UsersEmulator, &places);
+            app.hold();
+            cache.hold();
             execute(run, emulator, Translation::UsersEmulator, &places, &attended)
         }
         Route::Emulated(_, translators) => {
@@ -109,14 +124,22 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = error;
                     continue;
                 }
-                let slot = run.ensure(&cache, translator.blob)?;
-                let link = named_link(run, &slot, translator);
+                let mut slot = run.ensure(&cache, translator.blob, false)?;
+                let mut found = named_link(run, &slot, translator);
+                if found.is_none() {
+                    slot = run.ensure(&cache, translator.blob, true)?;
+                    found = named_link(run, &slot, translator);
+                }
+                let link = found.ok_or(Errno::ENOENT)?;
                 if !probe::passes(run, &slot, link, translator, &places)? {
                     last = Error::none_works(translator.name);
                     continue;
                 }
                 let translation = Translation::By(translator);
                 let attended = attend(run, &cache, translation, &places);
+                app.hold();
+                cache.hold();
+                slot.hold();
                 let Err(error) = execute(run, link, translation, &places, &attended);
                 last = error;
             }
@@ -140,7 +163,7 @@ fn attend(run: &Run<'_>, cache: &Cache, _: Translation<'_>, _: &Places<'_>) -> A
 }
 
 /// The emulator's path by which its process has the app's name.
-fn named_link(run: &Run<'_>, slot: &Slot, translator: &Translator<'_>) -> &'static CStr {
+fn named_link(run: &Run<'_>, slot: &Slot, translator: &Translator<'_>) -> Option<&'static CStr> {
     let called = base_name(run.start.argv0.to_bytes());
     named::link(slot, translator, if named::is_file_name(called) { called } else { run.entry.name })
 }

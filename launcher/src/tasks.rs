@@ -15,6 +15,7 @@ use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
 use crate::hash::Sha256;
+use crate::progress::Progress;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
@@ -69,10 +70,9 @@ pub fn print(text: &[u8]) -> Result<(), Error> {
 }
 
 /// Checks every byte of the bundle and says so.
-pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     check_blobs(file, manifest)?;
-    print(join(&[b"unibin: every byte of `", name(file.name()), b"` is as it was packed\n"]))?;
-    Ok(0)
+    print(join(&[b"unibin: every byte of `", name(file.name()), b"` is as it was packed\n"]))
 }
 
 /// Compares every stored and every unpacked byte with the manifest's digests, and the gaps between blobs with
@@ -162,7 +162,7 @@ fn extract_variant(
 ) -> Result<(), Error> {
     let blobs = [Some(variant.app), variant.shared];
     if !several {
-        return write_trees(file, blobs, directory, place);
+        return write_trees(file, blobs, directory, place, Progress::start(directory));
     }
     let mut name = c_string(&[variant.target.name().as_bytes()]);
     if variant.level != 0 {
@@ -170,5 +170,5 @@ fn extract_variant(
     }
     sys::mkdirat(directory.at(), name, 0o755)?;
     let tree = sys::openat(directory.at(), name, OFlags::DIRECTORY, 0)?;
-    write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]))
+    write_trees(file, blobs, &tree, join(&[place, b"/", name.to_bytes()]), Progress::start(&tree))
 }

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use bundle::{Blob, Encoding, PATH_MAX};
+use bundle::{Blob, Digest, Encoding, PATH_MAX};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -40,28 +40,38 @@ pub fn ensure(
     afresh: bool,
     log: Log,
 ) -> Result<Slot, Error> {
-    let mut digest = blob.digest();
-    let place = absolute(cache.path());
-    if placed || shared.is_some() {
-        let shared = shared.map(|shared| shared.digest().0);
-        // A tree that knows its place is another one elsewhere: a home can be mounted here and there.
-        let place = if placed { place } else { b"" };
-        digest = Sha256::of(join(&[&digest.0, shared.as_ref().map_or(b"", |digest| digest), place]));
-    }
+    let digest = slot_name(cache, blob, shared, placed);
     cache.ensure(&digest, afresh, log, |dir| {
         log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
         if blob.encoding == Encoding::TarZstd {
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
-            let place = join(&[place, b"/", &digest.to_hex(), b"/", TREE.to_bytes()]);
-            write_trees(file, [Some(blob), shared], &tree, place)?;
+            let place = place_of(cache, &digest);
+            write_trees(file, [Some(blob), shared], &tree, place, Progress::start(dir))?;
             // One call for all files: after a power cut the slot is whole or not there.
             return Ok(tree.syncfs()?);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        write_file(&mut BlobReader::open(file, blob)?, &out)?;
+        write_file(&mut BlobReader::open(file, blob)?.shown(Progress::start(dir)), &out)?;
         Ok(out.fdatasync()?)
     })
+}
+
+/// What names the slot of `blob`, as [`ensure`] takes it.
+pub fn slot_name(cache: &Cache, blob: Blob<'_>, shared: Option<Blob<'_>>, placed: bool) -> Digest {
+    let digest = blob.digest();
+    if !placed && shared.is_none() {
+        return digest;
+    }
+    let shared = shared.map(|shared| shared.digest().0);
+    // A tree that knows its place is another one elsewhere: a home can be mounted here and there.
+    let place = if placed { absolute(cache.path()) } else { b"" };
+    Sha256::of(join(&[&digest.0, shared.as_ref().map_or(b"", |digest| digest), place]))
+}
+
+/// Where the tree of a slot is.
+pub fn place_of(cache: &Cache, name: &Digest) -> &'static [u8] {
+    join(&[absolute(cache.path()), b"/", &name.to_hex(), b"/", TREE.to_bytes()])
 }
 
 /// The trees of these blobs into one directory, which will be at `place`.
@@ -70,14 +80,12 @@ pub fn write_trees(
     blobs: [Option<Blob<'_>>; 2],
     tree: &Fd,
     place: &[u8],
+    progress: &'static Progress,
 ) -> Result<(), Error> {
-    let progress = Progress::start();
     let written = blobs.into_iter().flatten().try_for_each(|blob| {
         write_tree(TarReader::new(BlobReader::open(file, blob)?.shown(progress)), tree, place)
     });
-    if let Some(progress) = progress {
-        progress.end();
-    }
+    progress.end();
     written
 }
 

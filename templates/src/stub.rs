@@ -5,7 +5,7 @@
 use bundle::{Arch, Digest, LAUNCHER_ALIGN};
 
 /// Size of the stub region in every bundle, in bytes: the text, padded with newlines.
-pub const STUB_LEN: usize = 4096;
+pub const STUB_LEN: usize = 8192;
 
 const TEMPLATE: &str = include_str!("../stub.sh");
 

@@ -61,7 +61,13 @@ impl Sandbox {
 
     /// This user's.
     pub fn of(user: User) -> Self {
-        let directory = tempfile::Builder::new().prefix("unibin-test-").tempdir().expect("directory");
+        Self::inside(user, &std::env::temp_dir())
+    }
+
+    /// This user's, in this directory.
+    pub fn inside(user: User, parent: &Path) -> Self {
+        let directory = tempfile::Builder::new().prefix("unibin-test-").tempdir_in(parent);
+        let directory = directory.expect("directory");
         let sandbox = Self { directory, user };
         fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         sandbox.give(sandbox.path());

@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -327,4 +329,157 @@ fn an_elf_head_runs_without_a_shell() {
         let ran = sandbox.run_with(&[("UNIBIN_LOG", "1"), ("PATH", "")], &bundle, &RUN);
         assert!(executed_from(&ran).starts_with(sandbox.cache()));
     }
+}
+
+/// Holds the lock that a first run takes while it unpacks, as one does that was stopped.
+fn locked(sandbox: &Sandbox) -> fs::File {
+    let directory = sandbox.make_directory(sandbox.cache().join("x86_64"));
+    for path in [sandbox.home().join(".cache"), sandbox.cache(), directory.clone()] {
+        sandbox.give(&path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");
+    }
+    let lock = fs::File::open(directory).expect("directory");
+    lock.lock().expect("nobody has it");
+    lock
+}
+
+#[test]
+fn a_start_that_waits_says_for_what_and_goes_on_beside_a_stopped_one() {
+    needs!("network", "minutes");
+    let (sandbox, bundle) = native();
+    let lock = locked(&sandbox);
+    let ran = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &RUN);
+    assert_eq!(ran.must_succeed(), "ran\n");
+    let errors = ran.errors();
+    assert!(errors.contains("unibin: waiting for another start that unpacks into `"), "{errors}");
+    assert!(errors.contains("not waiting any longer: nothing happens there"), "{errors}");
+    drop(lock);
+    assert_eq!(directories(&sandbox.cache()).len(), 1);
+}
+
+#[test]
+fn starts_wait_as_long_as_another_goes_on_and_take_what_it_has_made() {
+    needs!("network", "minutes");
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let host = sandbox.cache().join("x86_64");
+    let slot = host.join(&directories(&sandbox.cache())[0]);
+    let aside = sandbox.at("aside");
+    fs::rename(&slot, &aside).expect("aside");
+    let lock = locked(&sandbox);
+    let unfinished = sandbox.make_directory(host.join(".new-0123456789abcdef-0011223344556677"));
+    let start = || {
+        let mut command = sandbox.command(&bundle);
+        command.args(RUN).env("UNIBIN_LOG", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("started")
+    };
+    let children: Vec<Child> = (0..20).map(|_| start()).collect();
+    // Longer than a run waits for one that shows no sign of life.
+    for second in 0..45 {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000 + second);
+        let times = fs::FileTimes::new().set_modified(time);
+        fs::File::open(&unfinished).expect("directory").set_times(times).expect("times");
+    }
+    fs::rename(&aside, &slot).expect("finished");
+    for child in children {
+        let ran = Outcome::from(child.wait_with_output().expect("ended"));
+        assert_eq!(ran.must_succeed(), "ran\n");
+        assert!(!ran.errors().contains("unpacking the app"), "{ran}");
+    }
+    drop(lock);
+}
+
+#[test]
+fn an_entry_that_lost_its_program_is_made_anew() {
+    needs!("network");
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&busybox(target), "busybox");
+        sandbox.run(&bundle, &RUN).must_succeed();
+        let host = sandbox.cache().join("x86_64");
+        for slot in directories(&sandbox.cache()) {
+            for file in ["tree/usr/bin/busybox", "emulator"] {
+                let path = host.join(&slot).join(file);
+                if fs::remove_file(&path).is_ok() {
+                    let ran = sandbox.run(&bundle, &RUN);
+                    assert_eq!(
+                        (ran.must_succeed().as_str(), ran.errors().as_str()),
+                        ("ran\n", ""),
+                        "{target}"
+                    );
+                    assert!(path.exists(), "{target}: {}", path.display());
+                }
+            }
+        }
+    }
+}
+
+/// However little memory there is, the launcher ends with a message and not by a signal.
+#[test]
+fn without_memory_a_launcher_says_so_and_dies_of_nothing() {
+    needs!("network", "bash");
+    let (sandbox, bundle) = native();
+    sandbox.run(&bundle, &RUN).must_succeed();
+    let names = Sandbox::tree(&sandbox.cache());
+    let launcher = names.iter().find(|name| name.to_string_lossy().contains("launcher-")).expect("one");
+    let launcher = sandbox.cache().join(launcher);
+    let mut told = 0;
+    for limit in ["-v 300", "-v 400", "-v 600", "-v 1000", "-d 100", "-d 300", "-d 1000"] {
+        let mut command = sandbox.command("bash");
+        command.args(["-c", &format!("ulimit {limit}; exec \"$@\""), "bash"]).arg(&launcher).arg(&bundle);
+        let ran = Sandbox::finish(command.arg("busybox").args(RUN).env("UNIBIN_VERIFY", "1"));
+        // The kernel itself kills what it cannot load.
+        if ran.errors().contains("not enough memory") {
+            ran.must_fail_with(125, &["not enough memory", "hint: "]);
+            told += 1;
+        }
+        assert!(!matches!(ran.status.signal(), Some(4 | 5 | 6 | 11)) || limit == "-v 300", "{limit}: {ran}");
+    }
+    assert!(told > 1, "some of these limits were too low");
+}
+
+/// What systemd-tmpfiles looks at: a lock on the directory while an app runs, and the times of its files.
+#[test]
+fn a_cache_in_a_temporary_directory_is_kept_from_cleaners() {
+    needs!("network", "root");
+    let (sandbox, bundle) = native();
+    fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
+    let start = |script: &str| {
+        let mut command = sandbox.command(&bundle);
+        command.args(["sh", "-c", script]).env("HOME", "/nonexistent").env_remove("XDG_RUNTIME_DIR");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().expect("started")
+    };
+    let mut app = start("echo ran; read line");
+    let mut line = String::new();
+    BufReader::new(app.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert_eq!(line, "ran\n");
+    let cache = PathBuf::from(format!("/var/tmp/unibin-{}", sandbox.uid()));
+    let directory = fs::File::open(&cache).expect("the cache");
+    assert!(directory.try_lock().is_err(), "a cleaner passes it over");
+    drop(app.stdin.take());
+    app.wait().expect("ended");
+    assert!(directory.try_lock().is_ok());
+    directory.unlock().expect("ours");
+
+    let slot = cache.join("x86_64").join(&directories(&cache)[0]);
+    let program = slot.join("tree/usr/bin/busybox");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(48);
+    let mark = |path: &Path| {
+        let file = fs::File::open(path).expect("a file");
+        file.set_times(fs::FileTimes::new().set_modified(old)).expect("times");
+    };
+    mark(&program);
+    let changed = |path: &Path| {
+        let stat = fs::metadata(path).expect("there");
+        (stat.mtime(), (stat.ctime(), stat.ctime_nsec()))
+    };
+    let before = changed(&program);
+    start("true").wait().expect("ended");
+    assert_eq!(changed(&program), before, "not more than once a day");
+    mark(&slot.join("complete"));
+    start("true").wait().expect("ended");
+    let after = changed(&program);
+    assert!(after.0 == before.0 && after.1 > before.1, "{before:?} {after:?}");
 }

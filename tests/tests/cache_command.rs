@@ -5,6 +5,7 @@ use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
@@ -96,14 +97,15 @@ fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
 
     let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
     // App, emulator and the broker, which does the work itself.
-    assert!(told.contains(" 3 in use, 0 used within 0 days"), "{told}");
+    assert!(told.contains(" 3 in use, 1 used within 0 days"), "{told}");
     assert_eq!(slots(&sandbox).len(), 3, "{told}");
     writeln!(input, "go on").expect("it still runs");
     assert!(app.wait().expect("ended").success());
 
     // By the other bundle, whose broker is the same one: app, emulator and launcher go.
     let told = bundle_gc(&sandbox, &other, "0").must_succeed();
-    assert!(told.contains(" 3 entries removed, 1 in use"), "{told}");
+    // The launcher of today stays: nobody can see that a stub is about to execute it.
+    assert!(told.contains(" 2 entries removed, 1 in use, 1 used within 0 days"), "{told}");
     assert_eq!(slots(&sandbox).len(), 1, "{told}");
     assert_eq!(sandbox.run(&bundle, &["echo", "again"]).must_succeed(), "again\n");
 }
@@ -163,4 +165,88 @@ fn a_cache_of_somebody_else_is_not_looked_into_and_a_missing_one_is_told() {
     let asked = Outcome::from(asked);
     asked.must_succeed();
     assert_eq!(slots(&sandbox).len(), 1, "it stays: {asked}");
+}
+
+/// Starts bundles while `UNIBIN_DO=gc` removes whatever it can, again and again.
+#[test]
+fn no_start_is_lost_beside_a_gc_that_never_rests() {
+    needs!("network", "minutes");
+    let sandbox = Sandbox::new();
+    sandbox.make_directory("native");
+    let emulated = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    let native = sandbox.copy(&busybox(Arch::X86_64), "native/busybox");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let gc = scope.spawn(|| {
+            let mut removed = 0;
+            while !done.load(Ordering::Relaxed) {
+                let told = bundle_gc(&sandbox, &emulated, "0").must_succeed();
+                removed += usize::from(!told.contains(" 0 entries removed"));
+            }
+            removed
+        });
+        let start = |bundle: &Path, number: usize| {
+            let ran = sandbox.run(bundle, &["sh", "-c", &format!("echo {number}")]);
+            (ran.text() != format!("{number}\n")).then(|| ran.to_string())
+        };
+        let lost: Vec<String> =
+            (0..200).filter_map(|n| start(if n % 4 == 0 { &emulated } else { &native }, n)).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(gc.join().expect("it ends") > 10, "something was removed beside them");
+        assert!(lost.is_empty(), "{} of 200: {}", lost.len(), lost[0]);
+    });
+}
+
+/// What a process holds by its descriptors counts, also where nothing else shows that it uses the entry.
+#[test]
+fn an_entry_is_in_use_as_long_as_its_lock_is_held() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let held: Vec<File> = slots(&sandbox)
+        .iter()
+        .map(|slot| {
+            let marker = File::open(slot.join("complete")).expect("a marker");
+            marker.lock_shared().expect("locked");
+            marker
+        })
+        .collect();
+    let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
+    assert!(told.contains(" 0 entries removed, 3 in use"), "{told}");
+    drop(held);
+    let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
+    assert!(told.contains(" 2 entries removed, 1 in use"), "{told}");
+}
+
+#[test]
+fn an_app_and_what_it_starts_hold_their_entries_and_nothing_shows_below_256() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let bundle = sandbox.copy(&busybox(target), "busybox");
+        let ran = sandbox.run(&bundle, &["sh", "-c", "ls -l /proc/self/fd"]);
+        let listed = ran.must_succeed();
+        let held = listed.lines().filter(|line| line.ends_with("/complete")).count();
+        assert_eq!(held, if target == Arch::X86_64 { 1 } else { 2 }, "{target}: {listed}");
+        let numbers = listed.lines().filter(|line| line.ends_with("/complete")).map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words[words.iter().position(|word| *word == "->").expect("a link") - 1].parse::<u32>()
+        });
+        assert!(numbers.into_iter().all(|number| number.is_ok_and(|n| n >= 256)), "{listed}");
+    }
+}
+
+#[test]
+fn a_gc_of_one_cache_leaves_the_others_alone() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let before = slots(&sandbox).len();
+    let named = sandbox.make_directory("named");
+    let set = [("UNIBIN_CACHE", named.to_str().expect("text")), ("UNIBIN_DO", "gc"), ("UNIBIN_DAYS", "0")];
+    let nothing: [&str; 0] = [];
+    sandbox.run_with(&set, &bundle, &nothing).must_succeed();
+    assert_eq!(slots(&sandbox).len(), before);
 }

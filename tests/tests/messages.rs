@@ -2,8 +2,10 @@
 //! here: a list that lacks one fails.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
@@ -34,8 +36,8 @@ fn what_is_documented_is_what_the_source_says() {
         all.into_iter().filter(|text| text.contains(' ')).collect::<Vec<_>>()
     };
     let directories = || {
-        let files =
-            ["cache", "execute", "memory", "probe", "run"].map(|name| format!("launcher/src/{name}.rs"));
+        let files = ["cache", "execute", "memory", "probe", "run", "way"]
+            .map(|name| format!("launcher/src/{name}.rs"));
         files.iter().flat_map(|path| literals(path, "of_candidate(")).collect::<Vec<_>>()
     };
     for (heading, said) in [
@@ -126,6 +128,35 @@ fn without_processes(sandbox: &Sandbox, bundle: &Path) -> Option<Outcome> {
     Some(namespace.run(sandbox, script, &[bundle, user]))
 }
 
+/// `UNIBIN_DO=verify` of a bundle whose cache has lost a file.
+fn verified_without_its_program() -> Outcome {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let verify = || sandbox.run_with(&[("UNIBIN_DO", "verify")], &bundle, &NO_ARGUMENTS);
+    assert!(verify().must_succeed().contains("so is what is unpacked in"));
+    let all = Sandbox::tree(&sandbox.cache());
+    let file = all.iter().find(|path| path.ends_with("usr/bin/busybox")).expect("the program");
+    fs::remove_file(sandbox.cache().join(file)).expect("removed");
+    verify()
+}
+
+/// While somebody else has the lock of a first run.
+fn waiting(sandbox: &Sandbox, bundle: &Path) -> Outcome {
+    let lock = fs::File::open(sandbox.cache().join("x86_64")).expect("the cache");
+    lock.lock().expect("nobody has it");
+    let mut command = sandbox.command(bundle);
+    command.arg("true").env("UNIBIN_VERIFY", "1").stderr(Stdio::piped());
+    let mut child = command.spawn().expect("started");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line");
+    drop(lock);
+    let mut ended = child.wait_with_output().expect("ended");
+    ended.stderr = line.into_bytes();
+    ended.into()
+}
+
 /// A bundle with a second program, traced already and where there are no user namespaces.
 fn unattended(sandbox: &Sandbox) -> Outcome {
     let smallest = smallest(Arch::Riscv64);
@@ -161,6 +192,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
     let small_pages = translated(&apart, NO_OTHER, "older", &broken_emulator(&apart), "pages = 1024");
     let exists = text(&sandbox.make_directory("exists"));
     let there = sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", &exists)], &bundle, &NO_ARGUMENTS);
+    let lost = verified_without_its_program();
     let nobody = sandbox.copy(&launcher, "privileged");
     chown(&nobody, Some(sandbox.uid()), Some(sandbox.uid())).expect("chown");
     fs::set_permissions(&nobody, fs::Permissions::from_mode(0o4755)).expect("chmod");
@@ -179,6 +211,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 other.run(&nobody, &["x"]),
             ),
             ("unknown value for UNIBIN_{}: {}", with("UNIBIN_DO", "dance")),
+            ("waiting for another start that unpacks into {}", waiting(&sandbox, &bundle)),
             (
                 "cannot clean the cache: this bundle has no working broker for this CPU",
                 with("UNIBIN_DO", "gc"),
@@ -219,6 +252,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "no usable cache directory (it must be writable and not mounted noexec):{}",
                 nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
+            ("the cache entry {} is damaged: {} is missing or was changed", lost),
             ("cannot write {}: {}", there),
         ],
     );
@@ -232,14 +266,16 @@ fn every_message_of_the_stub_can_be_provoked() {
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
     let parts = Parts::of(&bundle);
     let damaged = sandbox.write("damaged", &parts.changed(parts.blob_range(BlobKind::Launcher).start + 5000));
+    let piped = sandbox.shell("sh < \"$1\"", &[&bundle]);
     let relative = sandbox.run_with(&[("UNIBIN_CACHE", "here")], &bundle, &["true"]);
     all_provoked(
         "Of the stub",
         &[
             ("this bundle has no launcher for '{}' (it has: {})", sandbox.run(&elsewhere, &["true"])),
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
+            ("a bundle cannot run from a pipe", piped),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
-            ("no usable cache directory (tried:{})", nowhere(&sandbox, &bundle, &["true"])),
+            ("no usable cache directory:{}", nowhere(&sandbox, &bundle, &["true"])),
         ],
     );
 }
@@ -253,9 +289,13 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
 
     let open = sandbox.make_directory("open");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
-    let variables = [("UNIBIN_CACHE", text(&open)), ("UNIBIN_LOG", "1".to_owned())];
-    let mut shared = sandbox.command(&launcher);
-    let shared = Sandbox::finish(shared.arg(&bundle).args(["busybox", "true"]).envs(variables));
+    let with_cache = |cache: &Path| {
+        let variables = [("UNIBIN_CACHE", text(cache)), ("UNIBIN_LOG", "1".to_owned())];
+        let mut command = sandbox.command(&launcher);
+        Sandbox::finish(command.arg(&bundle).args(["busybox", "true"]).envs(variables))
+    };
+    let shared = with_cache(&open);
+    let below = with_cache(&open.join("deep"));
 
     // A file system without execution, and a launcher that lies elsewhere.
     let without_execution = |bundle: &Path| {
@@ -282,6 +322,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
     let mut provoked = vec![
         ("{} is not a directory that only you can write to", shared),
+        ("others than you can exchange what is in {}", below),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
         ("a cache entry disappeared while it was being made", gone),
@@ -292,7 +333,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
 }
 
 /// What cannot run from memory: a dynamic program, and an emulator that shares its blob with others.
-fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome); 2] {
+fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome); 3] {
     let hello = sandbox.at("hello");
     pack_by_hand(&["--deb", "hello", "--target", "x86_64", "--hosts", "x86_64", "--level", "1"], &hello)
         .must_succeed();
@@ -306,7 +347,12 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let text = |path: &Path| path.to_str().expect("text").to_owned();
     let read_only =
         namespace.run(sandbox, script, &[text(launcher), text(&several), sandbox.uid().to_string()]);
+    let single = sandbox.copy(&busybox(Arch::Riscv64), "single");
+    let without_proc = format!("mount -t tmpfs -o ro none /proc\n{script}");
+    let arguments = [text(launcher), text(&single), sandbox.uid().to_string()];
+    let without_proc = namespace.run(sandbox, &without_proc, &arguments);
     [
+        ("its emulator needs /proc to open a program in memory", without_proc),
         ("its program needs its libraries in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
         ("its emulator needs a directory", read_only),
     ]

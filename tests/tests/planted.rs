@@ -392,3 +392,47 @@ fn a_set_user_id_bit_on_a_script_counts_for_nothing() {
     let user = sandbox.uid();
     assert_eq!(Report::of(&ran.text()).all("user"), [format!("{user} {user} group {user} {user}")]);
 }
+
+/// A directory above the cache is another user's: what he does there must not decide what runs.
+#[test]
+fn a_cache_below_a_directory_of_another_user_is_never_used() {
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { continue };
+        let other = neighbour(&sandbox);
+        let theirs = sandbox.make_directory("theirs");
+        chown(&theirs, Some(other), Some(other)).expect("chown");
+        // Real directories of ours, and a link that leads to them: he can exchange either.
+        let moved = theirs.join("cache");
+        let copied = Command::new("cp").arg("-a").arg(sandbox.at("model")).arg(&moved).status();
+        assert!(copied.expect("cp").success());
+        let link = theirs.join("link");
+        symlink(sandbox.path(), &link).expect("link");
+        let named = |path: &str| theirs.join(path);
+        for (variable, value) in [
+            ("UNIBIN_CACHE", named("cache")),
+            ("UNIBIN_CACHE", named("cache/")),
+            ("UNIBIN_CACHE", named("cache/.")),
+            ("UNIBIN_CACHE", named("link/model")),
+            ("UNIBIN_CACHE", named("link/model/.")),
+            ("XDG_CACHE_HOME", theirs.clone()),
+            ("XDG_RUNTIME_DIR", named("link/home")),
+            ("HOME", named("link/home")),
+        ] {
+            let said = runs_its_own(&value.display().to_string(), &sandbox, &bundle, &[(variable, &value)]);
+            assert!(!said.contains(&format!("executing {}", theirs.display())), "{variable}: {said}");
+            assert!(!said.contains("executing /model"), "{variable}: {said}");
+        }
+        // Without a stub it is the launcher that has to see it.
+        let launcher = names(&sandbox).into_iter().find(|name| name.to_string_lossy().contains("launcher-"));
+        let launcher = sandbox.copy(&sandbox.at("model/x86_64").join(launcher.expect("one")), "launcher");
+        for value in ["cache", "link/model/.", "cache/new"] {
+            let mut command = sandbox.command(&launcher);
+            command.arg(&bundle).args(["tell", "exit", "5"]).env("UNIBIN_LOG", "1");
+            let ran = Sandbox::finish(command.env("UNIBIN_CACHE", named(value)));
+            assert_eq!(ran.code(), Some(5), "{value}: {ran}");
+            assert!(!ran.errors().contains(&format!("executing {}", theirs.display())), "{value}: {ran}");
+            assert!(ran.errors().contains("others than you can exchange what is in "), "{value}: {ran}");
+        }
+        assert!(!moved.join("new").exists());
+    }
+}

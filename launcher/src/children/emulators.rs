@@ -58,6 +58,10 @@ impl<'a> Emulator<'a> {
             }
             let afresh = run.controls.verify && !seen;
             let slot = unpack::ensure(cache, run.file, translator.blob, None, false, afresh, run.log)?;
+            // What runs the app is held for it already.
+            if !seen {
+                slot.hold();
+            }
             let path = slot.path_of(crate::named::file_in_slot(&translator));
             let file = sys::statat(At::CWD, path, Follow::Yes)?;
             let rules = rules_of(run.manifest, target, Translation::By(&translator));
@@ -86,7 +90,7 @@ impl<'a> Emulator<'a> {
         }
         match &self.links {
             Some((slot, translator)) if self.known.len() < NAMES => {
-                let path = crate::named::link(slot, translator, name);
+                let path = crate::named::link(slot, translator, name).unwrap_or(self.path);
                 self.known.push((crate::bytes::join(&[name]), path));
                 path
             }

@@ -11,14 +11,14 @@ use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
 use crate::bytes::c_string;
 use crate::cache::Cache;
-use crate::candidates::candidates;
+use crate::candidates::{candidates, is_launchers};
 use crate::controls::Controls;
 use crate::error::Error;
 use crate::launch::list;
 use crate::log::Log;
 use crate::route::{HOST, Route};
 use crate::start::Start;
-use crate::sys;
+use crate::sys::{self, Errno};
 use crate::unpack;
 
 /// Becomes the broker that attends to the programs that the app starts. Returns where there is none, or it
@@ -42,8 +42,8 @@ pub fn clean_by_broker(
 ) -> Error {
     if let Some(broker) = manifest.broker(HOST) {
         for candidate in candidates(start, controls) {
-            let executed =
-                Cache::open(candidate).map(|cache| execute(start, controls, log, file, broker, &cache));
+            let executed = Cache::open(candidate, is_launchers(start, candidate))
+                .map(|cache| execute(start, controls, log, file, broker, &cache));
             log.step("not using {}: {}", &[candidate, executed.unwrap_or_else(|error| error).text()]);
         }
     }
@@ -59,7 +59,8 @@ fn execute(
     broker: Launcher<'_>,
     cache: &Cache,
 ) -> Error {
-    let slot = match unpack::ensure(cache, file, broker.blob, None, false, controls.verify, log) {
+    let ensure = |afresh| unpack::ensure(cache, file, broker.blob, None, false, afresh, log);
+    let slot = match ensure(controls.verify) {
         Ok(slot) => slot,
         Err(error) => return error,
     };
@@ -69,5 +70,11 @@ fn execute(
     let mut arguments = Vec::from([place, bundle, start.argv0]);
     arguments.extend_from_slice(&start.arguments);
     let broker = slot.path_of(unpack::FILE.to_bytes());
-    sys::execve(broker, &list(&arguments), &list(start.process.env())).into()
+    let become_it = || sys::execve(broker, &list(&arguments), &list(start.process.env()));
+    let mut errno = become_it();
+    // Cleaners of temporary directories take single files away.
+    if errno == Errno::ENOENT && ensure(true).is_ok() {
+        errno = become_it();
+    }
+    errno.into()
 }

@@ -32,6 +32,10 @@ impl At<'_> {
     }
 }
 
+/// The first number of descriptors that are held for others to see. Above what shells take for themselves
+/// (10 and up, bash 255).
+const HELD_FROM: usize = 256;
+
 /// What flock(2) is asked for. `Try` forms fail with `EAGAIN` instead of waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
@@ -188,8 +192,20 @@ impl Fd {
     /// A copy that stays open in a program that is executed, and is none of the three standard streams there:
     /// one that the caller has closed must be closed for the program too.
     pub fn keep_across_exec(&self) -> Result<Self, Errno> {
+        self.copy_from(3)
+    }
+
+    /// The same with a number that no program expects to be its own or free. `EINVAL` where that many files
+    /// are not allowed (`ulimit -n`).
+    pub fn hold_across_exec(&self) -> Result<(), Errno> {
+        self.copy_from(HELD_FROM).map(|copy| {
+            copy.leak();
+        })
+    }
+
+    fn copy_from(&self, lowest: usize) -> Result<Self, Errno> {
         // SAFETY: no pointers; F_DUPFD takes the lowest number by value, and its copy has no FD_CLOEXEC.
-        unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_DUPFD as usize, 3]) }.map(Self::own)
+        unsafe { call(raw::__NR_fcntl, [self.argument(), raw::F_DUPFD as usize, lowest]) }.map(Self::own)
     }
 }
 

@@ -103,6 +103,7 @@ pub use system::{
     Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask, uname_machine,
     unix_seconds,
 };
+pub use word::file_system;
 
 /// The highest level of this CPU beyond its baseline that it and the kernel provide, as variants name them.
 pub fn level() -> u16 {

@@ -32,6 +32,8 @@ pub struct Stat {
     pub mode: u32,
     /// The owner.
     pub uid: u32,
+    /// The group.
+    pub gid: u32,
     /// Bytes.
     pub size: u64,
     /// Number of the file in its file system.
@@ -112,6 +114,7 @@ fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     Ok(Stat {
         mode: u32::from(answer.stx_mode),
         uid: answer.stx_uid,
+        gid: answer.stx_gid,
         size: answer.stx_size,
         ino: answer.stx_ino,
         dev: (answer.stx_dev_major, answer.stx_dev_minor),

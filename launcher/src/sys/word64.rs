@@ -48,6 +48,15 @@ pub(super) fn mmap(
     unsafe { call(raw::__NR_mmap, arguments) }
 }
 
+/// What kind of file system a path is on: `f_type` of statfs(2).
+pub fn file_system(path: &CStr) -> Result<u32, Errno> {
+    let mut answer = core::mem::MaybeUninit::<raw::statfs>::zeroed();
+    // SAFETY: `path` is NUL-terminated, and `answer` is a `struct statfs` of ours.
+    unsafe { call(raw::__NR_statfs, [path.as_ptr() as usize, answer.as_mut_ptr() as usize]) }?;
+    // SAFETY: integers only: zeroed memory is a value, and so is whatever the kernel wrote over it.
+    Ok(unsafe { answer.assume_init() }.f_type as u32)
+}
+
 /// `path` is relative to `dir`, or without it `dir` is the file itself.
 pub(super) fn set_mtime(dir: usize, path: Option<&CStr>, seconds: i64, flags: u32) -> Result<(), Errno> {
     let path = path.map_or(0, |path| path.as_ptr() as usize);
@@ -81,6 +90,7 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
     Ok(Stat {
         mode: answer.st_mode,
         uid: answer.st_uid,
+        gid: answer.st_gid,
         size: answer.st_size as u64,
         ino: answer.st_ino,
         dev: split_device(answer.st_dev),

@@ -335,3 +335,114 @@ fn a_launcher_that_a_crash_left_empty_is_made_again() {
         assert!(fs::metadata(&file).expect("there").len() > 0, "{}", shell.name);
     }
 }
+
+/// A directory above the cache that is somebody else's: he can exchange what is in it after every check.
+#[test]
+fn nothing_below_a_directory_of_another_user_is_used_or_made() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let other = fixture.directory("other");
+    std::os::unix::fs::chown(&other, Some(SOMEBODY + 1), Some(SOMEBODY + 1)).expect("chown");
+    for shell in &fixture.shells {
+        let good = private(&fixture, &format!("vt/unibin-{SOMEBODY}"));
+        // What the other one offers: a directory of the user's that passes every test of its own, a link to
+        // one, and places where one could be made.
+        let warm = private(&fixture, &format!("warm-{}", shell.name));
+        Told::from(&as_somebody(&fixture, shell, &bundle, &warm), shell.name);
+        let own = private(&fixture, &format!("other/own-{}", shell.name));
+        assert!(Command::new("cp").arg("-a").arg(warm.join(".")).arg(&own).status().expect("cp").success());
+        let link = fixture.at(format!("other/link-{}", shell.name));
+        symlink(&warm, &link).expect("link");
+        for path in [&own, &link] {
+            for end in ["", "/", "/.", "//./"] {
+                let named = format!("{}{end}", path.display());
+                let output = as_somebody(&fixture, shell, &bundle, Path::new(&named));
+                let told = Told::from(&output, &format!("{} {named}", shell.name));
+                assert_eq!(told.argv[0], bundle.as_os_str().as_encoded_bytes());
+                let launcher = told.launcher;
+                assert!(launcher.starts_with(&good), "{} {named}: {}", shell.name, launcher.display());
+            }
+        }
+        let before = fs::read_dir(&other).expect("other").count();
+        let open = fixture.at("other/open");
+        fs::create_dir_all(&open).expect("directory");
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
+        for named in [open.join("new"), open.join("new/deep"), open.join("../open/new")] {
+            let told = Told::from(&as_somebody(&fixture, shell, &bundle, &named), shell.name);
+            assert!(told.launcher.starts_with(&good), "{} {}", shell.name, named.display());
+        }
+        assert_eq!(fs::read_dir(&open).expect("open").count(), 0, "{}: nothing was made", shell.name);
+        fs::remove_dir(&open).expect("removed");
+        assert_eq!(fs::read_dir(&other).expect("other").count(), before);
+        fs::remove_dir_all(good).expect("removed");
+    }
+}
+
+/// The tools come from the system's directories, whatever PATH and functions the caller has.
+#[test]
+fn no_tool_comes_from_the_callers_path_or_functions() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    let evil = fixture.directory("evil");
+    let mark = fixture.at("mark");
+    let tools = ["ls", "id", "mkdir", "dd", "sha256sum", "chmod", "mv", "rm", "uname"];
+    for tool in tools {
+        let path = evil.join(tool);
+        fs::write(&path, format!("#!/bin/sh\necho {tool} >>{}\nexit 1\n", mark.display())).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    for shell in &fixture.shells {
+        // Below /tmp, where `ls` must look.
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let mut command = fixture.start(shell, &bundle, &cache);
+            command.env("PATH", format!("{}:/usr/bin:/bin", evil.display()));
+            for name in tools.iter().chain(&["read", "printf", "test", "command", "cd", "pwd", "echo"]) {
+                command.env(format!("BASH_FUNC_{name}%%"), format!("() {{ : >>{}; }}", mark.display()));
+            }
+            // What it tells is told by tools of the same PATH.
+            let output = command.output().expect("starts");
+            let used = fs::read_to_string(&mark).unwrap_or_default();
+            assert!(!mark.exists(), "{}: {used} {}", shell.name, stderr(&output));
+        }
+        assert_eq!(Fixture::names(&cache).len(), 1, "{}", shell.name);
+    }
+}
+
+#[test]
+fn where_another_user_has_taken_every_name_one_is_made_that_nobody_knew() {
+    if !root() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        for name in ["vt", "tmp", "shm"] {
+            let place = fixture.directory(name);
+            fs::set_permissions(&place, fs::Permissions::from_mode(0o1777)).expect("chmod");
+            fixture.directory(&format!("{name}/unibin-{SOMEBODY}"));
+        }
+        let none = Path::new("/proc/nothing");
+        let mut launchers = Vec::new();
+        for _ in ["cold", "warm"] {
+            launchers.push(Told::from(&as_somebody(&fixture, shell, &bundle, none), shell.name).launcher);
+        }
+        assert_eq!(launchers[0], launchers[1], "{}: found again", shell.name);
+        let expected = fixture.at(format!("vt/unibin-{SOMEBODY}."));
+        assert!(launchers[0].display().to_string().starts_with(&expected.display().to_string()));
+        fs::remove_dir_all(fixture.at("vt")).expect("removed");
+        // Without any room the message names what stands in the way.
+        for name in ["vt", "tmp", "shm"] {
+            fixture.directory(&format!("{name}/unibin-{SOMEBODY}"));
+            fs::set_permissions(fixture.at(name), fs::Permissions::from_mode(0o755)).expect("chmod");
+        }
+        let output = as_somebody(&fixture, shell, &bundle, none);
+        assert_eq!(output.status.code(), Some(125), "{}", shell.name);
+        let why =
+            format!("/vt/unibin-{SOMEBODY}: it is, or is in, a directory that not only you can write to\n");
+        assert!(stderr(&output).contains(&why), "{}: {}", shell.name, stderr(&output));
+    }
+}

@@ -35,7 +35,17 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("ub").tempdir_in("/tmp").expect("directory");
+        Self::inside(Path::new("/tmp"))
+    }
+
+    /// In a directory where nobody else can create names, as in a home: there a warm start can trust what it
+    /// sees without `ls`.
+    pub(crate) fn unshared() -> Self {
+        Self::inside(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    fn inside(parent: &Path) -> Self {
+        let dir = tempfile::Builder::new().prefix("ub").tempdir_in(parent).expect("directory");
         let all: fs::Permissions = fs::Permissions::from_mode(0o755);
         fs::set_permissions(dir.path(), all).expect("readable for other users");
         let mut shells = Vec::new();
@@ -129,6 +139,8 @@ impl Fixture {
 
 /// What a launcher made from [`TELLS`] was given.
 pub(crate) struct Told {
+    /// The launcher's path.
+    pub(crate) launcher: PathBuf,
     /// After interpreter and launcher: bundle, argv0, arguments.
     pub(crate) argv: Vec<Vec<u8>>,
     pub(crate) env: Vec<Vec<u8>>,
@@ -146,7 +158,9 @@ impl Told {
             words.pop();
             words
         };
-        Self { argv: words(cmdline).split_off(2), env: words(environ), umask: umask.to_vec() }
+        let mut argv = words(cmdline);
+        let launcher = PathBuf::from(os(&argv[1]));
+        Self { launcher, argv: argv.split_off(2), env: words(environ), umask: umask.to_vec() }
     }
 }
 

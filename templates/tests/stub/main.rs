@@ -2,5 +2,6 @@
 
 mod cache;
 mod fixture;
+mod places;
 mod refusal;
 mod start;

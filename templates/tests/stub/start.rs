@@ -177,7 +177,7 @@ fn standard_input_is_left_to_the_app() {
 #[test]
 fn a_warm_start_forks_nothing() {
     needs!("strace", "ptrace");
-    let fixture = Fixture::new();
+    let fixture = Fixture::unshared();
     // The launcher itself must not fork either: builtins only.
     let bundle = fixture.bundle("app", "#!/bin/sh\nexit 0\n");
     for shell in &fixture.shells {
@@ -222,5 +222,50 @@ fn the_launcher_keeps_the_pid_and_the_signals_of_the_caller() {
                 shell.name
             );
         }
+    }
+}
+
+/// Nothing in the text opens `/dev/null`, and root leaves no file of that name where it is missing.
+#[test]
+fn a_bundle_starts_where_dev_null_is_missing_or_cannot_be_opened() {
+    needs!("namespaces");
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let missing = "mount -t tmpfs none /dev";
+        let closed =
+            "touch null; chmod 0 null; mount --bind null /dev/null; mount -o remount,bind,ro /dev/null";
+        for (what, mounts) in [("missing", missing), ("closed", closed)] {
+            let cache = fixture.at(format!("cache {what} {}", shell.name));
+            let script = format!("{mounts}\n\"$@\" && \"$@\" >&2 && [ ! -f /dev/null -o -e null ]");
+            let mut command = Command::new("unshare");
+            command.args(["-Urm", "sh", "-euc", &script, "sh"]).arg(&shell.path).arg(&bundle);
+            command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("UNIBIN_CACHE", &cache);
+            let output = command.current_dir(fixture.dir()).stdin(Stdio::null()).output().expect("unshare");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{} {what}: {said}", shell.name);
+            assert!(said.contains("=ENV=") && !said.contains("null"), "{} {what}: {said}", shell.name);
+            assert_eq!(Fixture::names(&cache).len(), 1, "{} {what}", shell.name);
+        }
+        let _ = fs::remove_file(fixture.at("null"));
+    }
+}
+
+#[test]
+fn a_bundle_from_a_pipe_says_what_to_do_and_blames_no_file() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    // posh does not tell where its script comes from.
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let mut command = Command::new(&shell.path);
+        command.stdin(Stdio::from(fs::File::open(&bundle).expect("bundle")));
+        let output = command.env("UNIBIN_CACHE", fixture.at("cache")).output().expect("starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{}: {said}", shell.name);
+        assert_eq!(
+            said, "unibin: a bundle cannot run from a pipe\nhint: save it in a file, and run that file\n",
+            "{}",
+            shell.name
+        );
     }
 }

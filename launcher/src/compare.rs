@@ -1,0 +1,129 @@
+//! `UNIBIN_DO=verify` of what earlier starts have unpacked: is it still what the bundle holds.
+
+use bundle::{Blob, Encoding, PATH_MAX};
+
+use crate::attempt::Run;
+use crate::blob_reader::BlobReader;
+use crate::bundle_file::BundleFile;
+use crate::bytes::{c_string, join, zeroed};
+use crate::cache::{Cache, Slot};
+use crate::candidates::candidates;
+use crate::error::Error;
+use crate::route::{HOST, Route};
+use crate::sys::{self, Fd, Follow, OFlags};
+use crate::tar::{Kind, TarReader};
+use crate::tasks::print;
+use crate::unpack::{FILE, PIECE, TREE, place_of, slot_name};
+
+/// Compares every cache entry that a start of this app would use. The first difference is an error.
+pub fn with_caches(run: &Run<'_>) -> Result<(), Error> {
+    for candidate in candidates(run.start, run.controls) {
+        let Some(cache) = Cache::existing(candidate, HOST) else { continue };
+        let variant = run.route.variant();
+        let mut blobs = alloc::vec![(variant.app, variant.shared, !variant.loader.is_empty())];
+        if let Route::Emulated(_, translators) = &run.route {
+            blobs.extend(translators.iter().map(|translator| (translator.blob, None, false)));
+        }
+        let mut found = false;
+        for (blob, shared, placed) in blobs {
+            let name = slot_name(&cache, blob, shared, placed);
+            if let Ok(Some(slot)) = cache.ready(&name) {
+                found = true;
+                let place = place_of(&cache, &name);
+                if let Some(file) = difference(run.file, [Some(blob), shared], &slot, place)? {
+                    return Err(Error::changed(slot.path, file));
+                }
+            }
+        }
+        if found {
+            print(join(&[b"unibin: so is what is unpacked in `", cache.path(), b"`\n"]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The first file of a slot that is not what these blobs hold.
+fn difference(
+    file: &BundleFile<'_>,
+    blobs: [Option<Blob<'_>>; 2],
+    slot: &Slot,
+    place: &[u8],
+) -> Result<Option<&'static [u8]>, Error> {
+    for blob in blobs.into_iter().flatten() {
+        let mut bytes = BlobReader::open(file, blob)?;
+        if blob.encoding != Encoding::TarZstd {
+            let same = match sys::openat(slot.dir.at(), FILE, OFlags::READ | OFlags::NO_FOLLOW, 0) {
+                Ok(there) => same_content(&mut |piece| bytes.read(piece), &there)?,
+                Err(_) => None,
+            };
+            if same.is_none() {
+                return Ok(Some(FILE.to_bytes()));
+            }
+            continue;
+        }
+        let mut members = TarReader::new(bytes);
+        while let Some(member) = members.next_member()? {
+            let path = join(&[TREE.to_bytes(), b"/", member.path]);
+            if !same_member(&mut members, &member.kind, slot, path, place)? {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn same_member(
+    members: &mut TarReader<'_>,
+    kind: &Kind,
+    slot: &Slot,
+    path: &[u8],
+    place: &[u8],
+) -> Result<bool, Error> {
+    let (at, path) = (slot.dir.at(), c_string(&[path]));
+    let Ok(stat) = sys::statat(at, path, Follow::No) else { return Ok(false) };
+    match kind {
+        Kind::Directory => Ok(stat.is_dir()),
+        Kind::Symlink(target) => Ok(sys::readlinkat(at, path).is_ok_and(|there| there.to_bytes() == *target)),
+        // Its content is that of a member that came before.
+        Kind::Hardlink(_) => Ok(stat.is_file()),
+        Kind::File { executable, loader, .. } => {
+            let flags = OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
+            let Ok(there) = sys::openat(at, path, flags, 0) else { return Ok(false) };
+            let Some(end) = same_content(&mut |piece| members.content(piece), &there)? else {
+                return Ok(false);
+            };
+            let mut length = end;
+            if !loader.is_empty() {
+                length = end.saturating_add(PATH_MAX as u64);
+                let wanted = join(&[place, b"/", loader, b"\0"]);
+                let field = zeroed(wanted.len());
+                if there.pread_exact(field, end).is_err() || field != wanted {
+                    return Ok(false);
+                }
+            }
+            Ok(stat.is_file() && stat.size == length && (stat.permissions() & 0o100 != 0) == *executable)
+        }
+    }
+}
+
+/// How many bytes `read` gave, if the file begins with them.
+fn same_content(
+    read: &mut dyn FnMut(&mut [u8]) -> Result<usize, Error>,
+    there: &Fd,
+) -> Result<Option<u64>, Error> {
+    let (wanted, found) = (zeroed(PIECE), zeroed(PIECE));
+    let mut end = 0;
+    loop {
+        let length = read(wanted)?;
+        if length == 0 {
+            return Ok(Some(end));
+        }
+        let (Some(wanted), Some(found)) = (wanted.get(..length), found.get_mut(..length)) else {
+            return Ok(None);
+        };
+        if there.pread_exact(found, end).is_err() || *wanted != *found {
+            return Ok(None);
+        }
+        end = end.saturating_add(length as u64);
+    }
+}

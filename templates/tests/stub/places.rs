@@ -1,0 +1,75 @@
+//! Which file systems come first, and what is made where directories have rules of their own.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+use end_to_end::{needs, say};
+
+use crate::fixture::{Fixture, TELLS, Told, stderr};
+
+#[test]
+fn a_directory_of_the_nodes_own_comes_before_one_on_a_network() {
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let [home, node] = ["h", "n"].map(|name| fixture.directory(&format!("{name}-{}", shell.name)));
+        fixture.directory("vt");
+        let shared = fixture.at(format!("vt/unibin-{}", fs::metadata(&home).expect("ours").uid()));
+        let start = |slurm: &[(&str, &Path)]| {
+            let mut command = fixture.start(shell, &bundle, Path::new(""));
+            command.env("HOME", &home).envs(slurm.iter().copied());
+            Told::from(&command.output().expect("starts"), shell.name).launcher
+        };
+        Fixture::write(&bundle, &fixture.text(TELLS.as_bytes()), TELLS.as_bytes());
+        let slurm = [("SLURM_TMPDIR", node.as_path()), ("SLURM_JOB_ID", Path::new("7"))];
+        assert!(start(&slurm).starts_with(node.join("unibin")), "{}", shell.name);
+        assert!(start(&slurm[..1]).starts_with(&home), "{}: no job", shell.name);
+        fs::remove_dir_all(home.join(".cache")).expect("removed");
+        // The home's file system stands for NFS, whose number is 6969.
+        let kind = Command::new("stat").args(["-f", "-c", "%t"]).arg(&home).output().expect("stat");
+        let kind = String::from_utf8(kind.stdout).expect("text");
+        let text = fixture.text(TELLS.as_bytes()).replace("\n6969 |", &format!("\n{} |", kind.trim()));
+        Fixture::write(&bundle, &text, TELLS.as_bytes());
+        assert!(start(&[]).starts_with(&shared), "{}", shell.name);
+        assert!(!home.join(".cache").exists(), "{}", shell.name);
+        fs::remove_dir_all(&shared).expect("removed");
+        // Better than none.
+        let none = text.replace(&format!("{}/", fixture.dir().display()), "/proc/");
+        Fixture::write(&bundle, &none.replace("\"${ub_f%/*}/.unibin-\"", "/proc/.unibin-"), TELLS.as_bytes());
+        assert!(start(&[]).starts_with(&home), "{}", shell.name);
+    }
+}
+
+/// Where a directory has a default ACL, mkdir(2) does not look at the umask.
+#[test]
+fn a_default_acl_opens_nothing_to_a_group() {
+    needs!("python3");
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "posh") {
+        let home = fixture.directory(&format!("home-{}", shell.name));
+        // Version 2 of `struct posix_acl_xattr_header` (linux/posix_acl_xattr.h): owner, group and mask may
+        // do everything, others may look.
+        let script = "import os, struct, sys\n\
+            rows = [(1, 7), (4, 7), (16, 7), (32, 5)]\n\
+            acl = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *row, 0xffffffff) for row in rows)\n\
+            os.setxattr(sys.argv[1], 'system.posix_acl_default', acl)";
+        let set = Command::new("python3").args(["-c", script]).arg(&home).output().expect("python3");
+        if !set.status.success() {
+            say(&format!("NOT RUN: no ACL here: {}", stderr(&set)));
+            return;
+        }
+        for _ in ["cold", "warm"] {
+            let mut command = fixture.start(shell, &bundle, Path::new(""));
+            let told = Told::from(&command.env("HOME", &home).output().expect("starts"), shell.name);
+            assert!(told.launcher.starts_with(&home), "{}: {}", shell.name, told.launcher.display());
+        }
+        let cpu = Fixture::cached(&home.join(".cache/unibin"), TELLS);
+        for path in cpu.ancestors().skip(1).take(3) {
+            let mode = fs::metadata(path).expect("there").mode() & 0o777;
+            assert_eq!(mode, 0o700, "{}: {}", shell.name, path.display());
+        }
+    }
+}
