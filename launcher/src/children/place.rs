@@ -4,6 +4,7 @@
 use bundle::PATH_MAX;
 
 use super::scratch::{Digits, Scratch};
+use crate::sys::trace::Memory;
 use crate::sys::{self, At, Errno, Follow};
 
 /// `AT_EMPTY_PATH` and `AT_SYMLINK_NOFOLLOW` of `<linux/fcntl.h>`.
@@ -22,6 +23,17 @@ pub struct Place {
     process: Scratch,
     base: Scratch,
     link: Link,
+}
+
+/// The memory of a traced thread.
+pub fn memory_of(thread: u32) -> Option<Memory> {
+    // No allocation: the longest is of 10 digits.
+    let mut path = [0u8; 24];
+    let digits = Digits::of(thread);
+    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), b"/mem"];
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    path.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    Memory::open(crate::bytes::c_str(&path)).ok()
 }
 
 /// What a symbolic link says, in a buffer that is used again.

@@ -1,7 +1,7 @@
 //! The filter on system calls that stops a traced thread at execve and execveat, and at nothing else
 //! (seccomp(2)).
 
-use super::{Errno, call, trace};
+use super::{Errno, call, registers};
 use alloc::vec::Vec;
 use linux_raw_sys::{general as raw, prctl, ptrace};
 
@@ -48,7 +48,7 @@ fn give(operand: u32) -> Instruction {
 pub fn stop_at_exec() -> Result<(), Errno> {
     let mut instructions = Vec::with_capacity(24);
     instructions.push(load(ARCH));
-    for (audit, calls) in trace::traced_calls() {
+    for (audit, calls) in registers::traced_calls() {
         let count = calls.len() as u8;
         instructions.push(equal(audit, 0, count + 3));
         instructions.push(load(NUMBER));

@@ -67,6 +67,8 @@ mod mem;
 mod namespace;
 mod path;
 mod process;
+#[cfg(feature = "children")]
+pub mod registers;
 mod signal;
 mod stat;
 mod system;

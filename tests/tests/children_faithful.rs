@@ -1,0 +1,63 @@
+//! What the broker leaves alone in programs that start others: memory that is shared, rights, files.
+
+use std::fs;
+
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, compile, compile_go, needs, own, pack};
+
+/// bash and the smallest tools, for riscv64.
+fn tools(sandbox: &Sandbox) {
+    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    arguments.extend(["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash"]);
+    sandbox.copy(&pack(&arguments), "bash");
+}
+
+fn bash(sandbox: &Sandbox, script: &str) -> Outcome {
+    sandbox.run(&sandbox.at("bash"), &["-c", script])
+}
+
+fn lend(sandbox: &Sandbox) {
+    let program = compile("lend", &[own("lend.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "lend");
+}
+
+/// Ways in which a child uses its parent's memory until it executes a program, of `tests/programs/lend.c`.
+const LENT: [&str; 4] = ["clone", "clone3", "vfork", "spawn"];
+
+#[test]
+fn memory_that_a_parent_has_lent_or_threads_share_is_as_it_was() {
+    needs!("network", "ptrace", "zig");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    lend(&sandbox);
+    for way in LENT {
+        for how in ["runs", "fails"] {
+            let ran = bash(&sandbox, &format!("exec ./lend {way} /usr/bin/true 50 {how}"));
+            assert_eq!(ran.text(), "as it was\n", "{way} {how}: {ran}");
+        }
+    }
+    let ran = bash(&sandbox, "exec ./lend thread /usr/bin/true 50 fails");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
+
+#[test]
+fn ten_thousand_children_leave_nothing_in_memory_that_was_lent_to_them() {
+    needs!("network", "ptrace", "zig", "minutes");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    lend(&sandbox);
+    // Calls that fail after they have been changed: no program is as fast.
+    let ran = bash(&sandbox, "exec ./lend vfork /usr/bin/true 10000 fails");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
+
+#[test]
+fn go_starts_programs_of_the_app_from_many_stacks() {
+    needs!("network", "ptrace", "go");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let program = compile_go("workers").expect("go");
+    sandbox.write("workers", &fs::read(program).expect("workers"));
+    let ran = bash(&sandbox, "exec ./workers /usr/bin/echo 20");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
