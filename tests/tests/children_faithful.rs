@@ -61,3 +61,22 @@ fn go_starts_programs_of_the_app_from_many_stacks() {
     let ran = bash(&sandbox, "exec ./workers /usr/bin/echo 20");
     assert_eq!(ran.text(), "as it was\n", "{ran}");
 }
+
+#[test]
+fn a_start_below_a_tracer_changes_nothing_for_later_ones() {
+    needs!("network", "ptrace", "strace", "binfmt");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let bundle = sandbox.at("bash");
+    let log = |command: &mut std::process::Command| {
+        let ran = Sandbox::finish(command.env("UNIBIN_LOG", "1"));
+        assert_eq!(ran.text(), "riscv64\n", "{ran}");
+        ran.errors()
+    };
+    let script = ["-c", "/usr/bin/env uname -m"];
+    let mut strace = sandbox.command("strace");
+    let traced = log(strace.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", "uname -m"]));
+    assert!(traced.contains("attended to by a private binfmt_misc"), "{traced}");
+    let after = log(sandbox.command(&bundle).args(script));
+    assert!(after.contains("attended to by a broker"), "{after}");
+}
