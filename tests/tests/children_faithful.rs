@@ -1,9 +1,10 @@
 //! What the broker leaves alone in programs that start others: memory that is shared, rights, files.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile, compile_go, needs, own, pack};
+use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, pack};
 
 /// bash and the smallest tools, for riscv64.
 fn tools(sandbox: &Sandbox) {
@@ -79,4 +80,39 @@ fn a_start_below_a_tracer_changes_nothing_for_later_ones() {
     assert!(traced.contains("attended to by a private binfmt_misc"), "{traced}");
     let after = log(sandbox.command(&bundle).args(script));
     assert!(after.contains("attended to by a broker"), "{after}");
+}
+
+#[test]
+fn a_file_system_that_is_served_from_below_the_app_holds_nobody_up() {
+    needs!("network", "ptrace", "zig", "mounts", "fuse");
+    let sandbox = Sandbox::of(User::Tester);
+    tools(&sandbox);
+    let program = compile("served", &[own("served.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "served");
+    sandbox.make_directory("there");
+    // The server starts a program of the app before it says that there is no such file.
+    let script = "exec 3< <(exec ./served there /usr/bin/true 2>&1); read said <&3; echo $said
+        server=$!; ./there/program; echo $?; uname -m; kill $server";
+    let mut command = sandbox.command("timeout");
+    command.args(["-s", "KILL", "50", "unshare", "--mount"]).arg(sandbox.at("bash")).args(["-c", script]);
+    let ran = Sandbox::finish(&mut command);
+    assert_eq!(ran.text(), "mounted\n127\nriscv64\n", "{ran}");
+}
+
+#[test]
+fn a_file_that_the_caller_may_not_execute_is_not_executed_by_the_brokers_rights() {
+    needs!("network", "ptrace", "root", "setpriv", "dash");
+    let sandbox = Sandbox::of(User::Tester);
+    tools(&sandbox);
+    sandbox.write("host-dash", &fs::read("/usr/bin/dash").expect("dash"));
+    sandbox.write("secret", b"#!/usr/bin/echo first line\n");
+    for (mode, said) in [(0o700, "126\n"), (0o755, "first line ./secret\n0\n")] {
+        fs::set_permissions(sandbox.at("secret"), fs::Permissions::from_mode(mode)).expect("mode");
+        chown(sandbox.at("secret"), Some(4242), Some(4242)).expect("owner");
+        // root without the right to read what is not its own.
+        let without = "--bounding-set=-dac_override,-dac_read_search";
+        let script = format!("exec /usr/bin/setpriv {without} ./host-dash -c './secret; echo $?'");
+        let ran = bash(&sandbox, &script);
+        assert_eq!(ran.text(), said, "{mode:o}: {ran}");
+    }
 }

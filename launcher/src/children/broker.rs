@@ -66,6 +66,8 @@ type Memory = (u64, u64);
 
 /// How far a thread is that makes calls for us.
 enum Stage {
+    /// A copy of the broker with this number plans its call.
+    Planning(Plan, u32),
     /// It maps memory for its plan.
     Mapping(Plan),
     /// It is about to make the changed execve.
@@ -126,9 +128,13 @@ impl Broker<'_> {
     fn event(&mut self, thread: Thread, event: Event) -> Resume {
         match event {
             Event::Ended => {
+                if let Some(planned) = self.planned_by(thread.number()) {
+                    let thread = planned.thread;
+                    thread.resume(self.planned(planned));
+                }
                 self.gone(thread);
                 self.lent.retain(|lent| lent.parent != thread);
-                Resume::Run(0)
+                Resume::Not
             }
             Event::Call => match self.take(thread) {
                 Some(attended) => self.executes(attended),
@@ -163,6 +169,8 @@ impl Broker<'_> {
     fn onward(&self, thread: Thread, signal: u32) -> Resume {
         let found = self.attended.iter().find(|attended| attended.thread == thread);
         match found.map(|attended| &attended.stage) {
+            // Stopped before its call: only its end, or that of its process, comes before the plan.
+            Some(Stage::Planning(..)) => Resume::Not,
             None | Some(Stage::Again) => Resume::Run(signal),
             Some(_) => Resume::ToCall(signal),
         }
@@ -176,7 +184,11 @@ impl Broker<'_> {
     /// A thread is no more, or runs another program: what it has left in memory that was lent to it, the
     /// parent has to give back.
     fn gone(&mut self, thread: Thread) {
-        let Some(Attended { memory: Some(memory), .. }) = self.take(thread) else { return };
+        let Some(attended) = self.take(thread) else { return };
+        if let Stage::Planning(_, copy) = attended.stage {
+            sys::end(copy);
+        }
+        let Some(memory) = attended.memory else { return };
         if let Some(lent) = self.lent.iter_mut().find(|lent| lent.child == thread) {
             lent.memory = Some(memory);
         }
@@ -188,16 +200,52 @@ impl Broker<'_> {
         let call = thread.exec_call(&registers)?;
         let memory = memory_of(thread.number())?;
         let mut plan = Plan::new().ok()?;
-        self.attendant.plan(thread.number(), &call, &memory, &mut plan)?;
-        if !plan.changes() {
-            return None;
+        let attendant = &mut self.attendant;
+        let mut look = |apart| {
+            let _ = attendant.plan(thread.number(), &call, &memory, &mut plan, apart);
+        };
+        // Any file may be one that is never answered for, or only by a process that waits for us.
+        let copy = sys::aside(|| look(true)).ok();
+        if copy.is_none() {
+            // As many processes as the user may have: an execve is no further one.
+            look(false);
         }
-        let length = plan.length(call.word);
-        let words = super::words::of_map(thread.number(), &memory, call.word)?;
-        thread.make(&registers, Call::Map(super::words::length(length)?, words)).ok()?;
-        let stage = Stage::Mapping(plan);
-        self.attended.push(Attended { thread, stage, registers, call: Some(call), memory: None, mask: None });
-        Some(Resume::ToCall(0))
+        let planned =
+            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
+        match copy {
+            Some(copy) => {
+                self.attended.push(planned(Stage::Planning(plan, copy)));
+                Some(Resume::Not)
+            }
+            None => Some(self.planned(planned(Stage::Planning(plan, 0)))),
+        }
+    }
+
+    /// The thread whose call was planned by a copy that has ended.
+    fn planned_by(&mut self, copy: u32) -> Option<Attended> {
+        let by = |attended: &Attended| matches!(attended.stage, Stage::Planning(_, by) if by == copy);
+        let at = self.attended.iter().position(by)?;
+        Some(self.attended.swap_remove(at))
+    }
+
+    /// A plan is ready: its thread gets the memory that it takes.
+    fn planned(&mut self, mut attended: Attended) -> Resume {
+        let Stage::Planning(plan, _) = core::mem::replace(&mut attended.stage, Stage::Again) else {
+            return Resume::Run(0);
+        };
+        let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
+            let thread = attended.thread;
+            let memory = memory_of(thread.number())?;
+            let words = super::words::of_map(thread.number(), &memory, call.word)?;
+            let length = super::words::length(plan.length(call.word))?;
+            thread.make(&attended.registers, Call::Map(length, words)).ok()
+        });
+        if begun.is_none() {
+            return Resume::Run(0);
+        }
+        attended.stage = Stage::Mapping(plan);
+        self.attended.push(attended);
+        Resume::ToCall(0)
     }
 
     /// A thread makes the changed execve.
@@ -231,7 +279,7 @@ impl Broker<'_> {
                 }
                 Resume::Run(0)
             }
-            Stage::Again | Stage::Executing => {
+            Stage::Planning(..) | Stage::Again | Stage::Executing => {
                 let after = attended.registers.ended_as(&registers);
                 self.give_back(attended, Some(after))
             }

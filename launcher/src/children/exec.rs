@@ -10,6 +10,7 @@ use super::emulators::Emulator;
 use super::place::Place;
 use super::plan::{Plan, Word};
 use super::program::{Head, Program};
+use super::rights::Own;
 use super::scratch::Scratch;
 use super::variables::{Fate, Variables, World};
 use crate::named;
@@ -35,6 +36,7 @@ pub struct Attendant<'a> {
     overlay: &'a [u8],
     options: Vec<&'a [u8]>,
     variables: Variables<'a>,
+    own: Own,
     place: Place,
     head: Head,
     memory: Scratch,
@@ -135,6 +137,7 @@ impl<'a> Attendant<'a> {
             overlay,
             options,
             variables,
+            own: Own::of_now(),
             place: Place::default(),
             head: Head::new(),
             memory: Scratch::default(),
@@ -147,14 +150,32 @@ impl<'a> Attendant<'a> {
 
     /// Plans what becomes of a call of the thread with this number, whose memory is `memory`. Nothing in the
     /// plan, or `None`: the call stays as it is.
-    pub fn plan(&mut self, thread: u32, call: &ExecCall, memory: &Memory, plan: &mut Plan) -> Option<()> {
+    ///
+    /// Files are looked at with the thread's rights. Where those are fewer than ours, this process has no
+    /// others afterwards: it must be one `apart`.
+    pub fn plan(
+        &mut self,
+        thread: u32,
+        call: &ExecCall,
+        memory: &Memory,
+        plan: &mut Plan,
+        apart: bool,
+    ) -> Option<()> {
         self.place.of_thread(thread);
         read_string(memory, call.path, PATH_MAX, &mut self.path)?;
         self.list.strings.clear();
         self.list.front.clear();
+        let from = self.world_of_caller();
+        if let Some(rights) = self.own.others(self.place.process()) {
+            if !apart {
+                return None;
+            }
+            self.place.as_thread(call.dir)?;
+            rights.take_on().ok()?;
+            self.place.of_self();
+        }
         let choice = self.choose(call)?;
 
-        let from = self.world_of_caller();
         let to = match choice {
             Choice::Emulator(number) => World::Emulator(number),
             Choice::Path | Choice::Interpreter | Choice::Same => World::Host,

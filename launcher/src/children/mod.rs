@@ -19,6 +19,8 @@ pub mod plan;
 #[cfg(feature = "children")]
 pub mod program;
 #[cfg(feature = "children")]
+pub mod rights;
+#[cfg(feature = "children")]
 pub mod scratch;
 #[cfg(feature = "children")]
 pub mod variables;

@@ -55,9 +55,6 @@ impl Plan {
     ) -> Option<()> {
         let count = |list: Option<&[Word]>| list.map_or(0, |words| words.len().saturating_add(1));
         let numbers = [path.map_or(0, |at| at.saturating_add(1)), count(argv), count(envp), strings.len()];
-        for (at, number) in numbers.into_iter().enumerate() {
-            self.put(at, u64::try_from(number).ok()?)?;
-        }
         let mut at = HEAD;
         for word in argv.into_iter().chain(envp).flatten() {
             let number = match word {
@@ -70,6 +67,10 @@ impl Plan {
         let begin = at.checked_mul(NUMBER)?;
         let room = self.0.get_mut(begin..begin.checked_add(strings.len())?)?;
         room.copy_from_slice(strings);
+        // Last: who is ended in the middle of this has said nothing.
+        for (at, number) in numbers.into_iter().enumerate().rev() {
+            self.put(at, u64::try_from(number).ok()?)?;
+        }
         Some(())
     }
 

@@ -19,7 +19,6 @@ pub(super) const LAYOUTS: &[Layout] = &[
         execveat: 281,
         mmap: 222,
         munmap: 215,
-        prctl: 167,
         word: 8,
         length: 34,
         pointer: 8,

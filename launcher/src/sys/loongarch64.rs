@@ -17,7 +17,6 @@ pub(super) const LAYOUTS: &[Layout] = &[Layout {
     execveat: 281,
     mmap: 222,
     munmap: 215,
-    prctl: 167,
     word: 8,
     length: 45,
     pointer: 8,

@@ -16,7 +16,6 @@ pub struct Layout {
     /// The numbers of calls that a tracer lets a thread make.
     pub(super) mmap: u32,
     pub(super) munmap: u32,
-    pub(super) prctl: u32,
     /// Bytes of a word.
     pub(super) word: u8,
     /// How many words `NT_PRSTATUS` has. By that and by the number, the kinds of programs of one CPU are told
@@ -52,7 +51,6 @@ pub(super) const I386: Layout = Layout {
     execveat: 358,
     mmap: 192,
     munmap: 91,
-    prctl: 172,
     word: 4,
     length: 17,
     pointer: 4,
@@ -72,7 +70,6 @@ pub(super) const ARM: Layout = Layout {
     execveat: 387,
     mmap: 192,
     munmap: 91,
-    prctl: 172,
     word: 4,
     length: 18,
     pointer: 4,
@@ -132,8 +129,6 @@ pub enum Call {
     Map(u64, u64),
     /// Gives memory back: address and length.
     Unmap(u64, u64),
-    /// Sets whether its user's other processes may look into it (`PR_SET_DUMPABLE` of prctl(2)).
-    BeOpen(bool),
 }
 
 impl Call {
@@ -143,9 +138,6 @@ impl Call {
             Self::Map(_, words) if cfg!(target_arch = "s390x") => (layout.mmap, [words, 0, 0, 0, 0, 0]),
             Self::Map(length, _) => (layout.mmap, map_arguments(length)),
             Self::Unmap(address, length) => (layout.munmap, [address, length, 0, 0, 0, 0]),
-            Self::BeOpen(open) => {
-                (layout.prctl, [linux_raw_sys::prctl::PR_SET_DUMPABLE.into(), open.into(), 0, 0, 0, 0])
-            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Resume {
     ToCall(u32),
     /// It stays stopped, as its process is, until that is continued.
     StayStopped,
+    /// It waits for us, or is gone.
+    Not,
 }
 
 /// A thread that we trace, by its number.
@@ -109,6 +111,7 @@ impl Thread {
     /// Lets it go on. A thread that was killed in the meantime is gone; its end is reported by [`wait`].
     pub fn resume(self, how: Resume) {
         let (request, signal) = match how {
+            Resume::Not => return,
             Resume::Run(signal) => (ptrace::PTRACE_CONT, signal),
             Resume::ToCall(signal) => (ptrace::PTRACE_SYSCALL, signal),
             Resume::StayStopped => (ptrace::PTRACE_LISTEN, 0),
