@@ -106,16 +106,16 @@ fn first_line(script: &str) -> String {
     text.lines().find(|line| !line.is_empty()).unwrap_or("no version").trim().to_owned()
 }
 
-/// Go's, compiled once.
-fn go() -> Option<PathBuf> {
+/// A Go program of this repository's `tests/programs`, compiled once for this machine. `None` without Go.
+pub fn compile_go(name: &str) -> Option<PathBuf> {
     if !has("go") {
         return None;
     }
-    let program = kept().join("programs").join("caller-go");
+    let program = kept().join("programs").join(format!("{name}-go"));
     let mut build = Command::new("go");
-    build.args(["build", "-trimpath", "-o"]).arg(&program).arg(own("caller.go"));
+    build.args(["build", "-trimpath", "-o"]).arg(&program).arg(own(&format!("{name}.go")));
     build.env("GO111MODULE", "off").env("CGO_ENABLED", "0").env("GOCACHE", kept().join("go"));
-    assert!(build.status().expect("go starts").success(), "caller.go does not compile");
+    assert!(build.status().expect("go starts").success(), "{name}.go does not compile");
     Some(program)
 }
 
@@ -161,7 +161,7 @@ pub fn callers(sandbox: &Sandbox) -> Vec<Caller> {
             adds_empty: false,
         }));
     }
-    if let Some(program) = go() {
+    if let Some(program) = compile_go("caller") {
         let program = sandbox.write("caller-go", &fs::read(program).expect("caller-go"));
         let (version, command) = (first_line("go version"), vec![program.into()]);
         all.push(Caller { name: "Go os/exec".into(), version, command, bytes: true, adds_empty: false });

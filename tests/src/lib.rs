@@ -30,7 +30,7 @@ mod unibin;
 mod zig;
 
 pub use binfmt_d::{Handler, binfmt_d};
-pub use callers::{Caller, callers};
+pub use callers::{Caller, callers, compile_go};
 pub use cargo::cargo;
 pub use handmade::Handmade;
 pub use jail::Jail;

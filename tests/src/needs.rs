@@ -73,6 +73,7 @@ pub const NEEDS: &[Need] = &[
     look("x86_64", "an x86_64 machine", "another machine", &[], probes::x86_64),
     look("root", "the tests run as root", "`sudo`, or a container's root", &[], probes::root),
     look("mounts", "private mounts of root (unshare --mount)", "a container with CAP_SYS_ADMIN", &["root"], probes::mounts),
+    look("fuse", "file systems in user space", "a kernel with FUSE and /dev/fuse", &["mounts"], probes::fuse),
     look("namespaces", "user namespaces (unshare -Urm)", "a kernel or container that allows them", &[], probes::namespaces),
     look("binfmt", "a binfmt_misc of one's own (Linux 6.7)", "a newer kernel, and user namespaces", &["namespaces"], probes::binfmt),
     look("ptrace", "ptrace(2)", "a container with CAP_SYS_PTRACE, kernel.yama.ptrace_scope below 3", &[], probes::ptrace),

@@ -203,3 +203,8 @@ pub(crate) fn older_qemu() -> Result<(), String> {
 pub(crate) fn binfmt_d() -> Result<(), String> {
     crate::binfmt_d::fetched().map(drop)
 }
+
+/// FUSE's device.
+pub(crate) fn fuse() -> Result<(), String> {
+    std::fs::File::open("/dev/fuse").map(drop).map_err(|error| format!("/dev/fuse: {error}"))
+}

@@ -1,12 +1,20 @@
 //! The broker: a process that traces the app and all its descendants. Each of them stops at execve until the
 //! broker has looked at the call. The broker ends with the last of them. If it is killed they go on, but
 //! every later execve fails with `ENOSYS`.
+//!
+//! A call that has to be changed needs strings and lists in the caller's memory. That memory may be shared
+//! with a parent and with other threads, and stacks may lie anywhere in it: nothing is written but into
+//! pages that the caller is let map for this. It gives them back when the call fails. After one that
+//! succeeds they are gone with the memory, unless a parent has lent that: then the parent gives them back.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::exec::Attendant;
-use crate::sys::trace::{self, Event, Registers, Resume, Thread};
+use super::place::memory_of;
+use super::plan::Plan;
+use crate::sys::registers::{Call, ExecCall, Registers};
+use crate::sys::trace::{self, Event, Resume, Thread};
 use crate::sys::{self, Errno, Fd};
 
 /// What the broker's process is called.
@@ -37,7 +45,7 @@ pub fn start(attendant: Attendant<'_>) -> Result<(), Errno> {
 }
 
 /// The broker's whole life.
-fn run(app: u32, to_app: Fd, mut attendant: Attendant<'_>) -> i32 {
+fn run(app: u32, to_app: Fd, attendant: Attendant<'_>) -> i32 {
     sys::set_name(NAME);
     let seized = Thread::seize(app);
     let word = seized.err().map_or(READY, |errno| u8::try_from(errno.code()).unwrap_or(u8::MAX));
@@ -46,42 +54,293 @@ fn run(app: u32, to_app: Fd, mut attendant: Attendant<'_>) -> i32 {
     if word != READY || told.is_err() {
         return 1;
     }
-    // Threads whose call was changed and has not returned, with their registers before.
-    let mut changed: Vec<(Thread, Registers)> = Vec::new();
+    let mut broker = Broker { attendant, attended: Vec::new(), lent: Vec::new(), bytes: Vec::new() };
     while let Ok((thread, event)) = trace::wait() {
-        let how = match event {
+        thread.resume(broker.event(thread, event));
+    }
+    0
+}
+
+/// Memory that a thread was let map: address and length.
+type Memory = (u64, u64);
+
+/// How far a thread is that makes calls for us.
+enum Stage {
+    /// A copy of the broker with this number plans its call.
+    Planning(Plan, u32),
+    /// It maps memory for its plan.
+    Mapping(Plan),
+    /// It is about to make the changed execve.
+    Again,
+    /// It has begun that.
+    Executing,
+    /// It returns from a call in which it has lent its memory, and will give some of it back.
+    Leaving,
+    /// It is about to give memory back.
+    Unmapping,
+    /// It has begun that.
+    Unmapped,
+}
+
+/// A thread that makes calls for us.
+struct Attended {
+    thread: Thread,
+    stage: Stage,
+    /// An execve's registers at its beginning, else those that the thread will go on with.
+    registers: Registers,
+    call: Option<ExecCall>,
+    memory: Option<Memory>,
+    /// The thread's own signal mask, while all signals wait.
+    mask: Option<u64>,
+}
+
+impl Attended {
+    /// No signal is to come between two of our calls.
+    fn block_signals(&mut self) {
+        if self.mask.is_none() {
+            self.mask = self.thread.block_signals().ok();
+        }
+    }
+
+    fn unblock_signals(&mut self) {
+        if let Some(mask) = self.mask.take() {
+            let _ = self.thread.set_signal_mask(mask);
+        }
+    }
+}
+
+/// A parent that waits while a child has its memory, and what the child has left there.
+struct Lent {
+    parent: Thread,
+    child: Thread,
+    memory: Option<Memory>,
+}
+
+struct Broker<'a> {
+    attendant: Attendant<'a>,
+    attended: Vec<Attended>,
+    lent: Vec<Lent>,
+    bytes: Vec<u8>,
+}
+
+impl Broker<'_> {
+    /// What an event leads to, and how the thread goes on.
+    fn event(&mut self, thread: Thread, event: Event) -> Resume {
+        match event {
             Event::Ended => {
-                changed.retain(|(other, _)| *other != thread);
-                continue;
-            }
-            Event::Call => match attendant.attend(thread) {
-                Some(before) => {
-                    changed.push((thread, before));
-                    Resume::ToEndOfCall
+                if let Some(planned) = self.planned_by(thread.number()) {
+                    let thread = planned.thread;
+                    thread.resume(self.planned(planned));
                 }
+                self.gone(thread);
+                self.lent.retain(|lent| lent.parent != thread);
+                Resume::Not
+            }
+            Event::Call => match self.take(thread) {
+                Some(attended) => self.executes(attended),
+                None => self.begin(thread).unwrap_or(Resume::Run(0)),
+            },
+            Event::CallStop => match self.take(thread) {
+                Some(attended) => self.called(attended),
                 None => Resume::Run(0),
             },
             Event::Executed => {
                 // A thread that was not its process's first has that one's number now.
                 let before = thread.message().unwrap_or(thread);
-                changed.retain(|(other, _)| *other != thread && *other != before);
+                self.gone(before);
+                self.gone(thread);
+                self.lent.retain(|lent| lent.parent != thread && lent.parent != before);
                 Resume::Run(0)
             }
-            Event::CallEnded => {
-                if let Some(at) = changed.iter().position(|(other, _)| *other == thread) {
-                    let (_, before) = changed.swap_remove(at);
-                    if let Ok(mut registers) = thread.registers() {
-                        registers.restore(&before);
-                        let _ = thread.set_registers(&registers);
-                    }
+            Event::Lent => {
+                if let Ok(child) = thread.message() {
+                    self.lent.push(Lent { parent: thread, child, memory: None });
                 }
                 Resume::Run(0)
             }
+            Event::HasBack => self.has_back(thread).unwrap_or(Resume::Run(0)),
+            // Who was stopped in the middle of our calls goes on with them.
             Event::GroupStop => Resume::StayStopped,
-            Event::Signal(signal) => Resume::Run(signal),
-            Event::Other => Resume::Run(0),
-        };
-        thread.resume(how);
+            Event::Signal(signal) => self.onward(thread, signal),
+            Event::Other => self.onward(thread, 0),
+        }
     }
-    0
+
+    fn onward(&self, thread: Thread, signal: u32) -> Resume {
+        let found = self.attended.iter().find(|attended| attended.thread == thread);
+        match found.map(|attended| &attended.stage) {
+            // Stopped before its call: only its end, or that of its process, comes before the plan.
+            Some(Stage::Planning(..)) => Resume::Not,
+            None | Some(Stage::Again) => Resume::Run(signal),
+            Some(_) => Resume::ToCall(signal),
+        }
+    }
+
+    fn take(&mut self, thread: Thread) -> Option<Attended> {
+        let at = self.attended.iter().position(|attended| attended.thread == thread)?;
+        Some(self.attended.swap_remove(at))
+    }
+
+    /// A thread is no more, or runs another program: what it has left in memory that was lent to it, the
+    /// parent has to give back.
+    fn gone(&mut self, thread: Thread) {
+        let Some(attended) = self.take(thread) else { return };
+        if let Stage::Planning(_, copy) = attended.stage {
+            sys::end(copy);
+        }
+        let Some(memory) = attended.memory else { return };
+        if let Some(lent) = self.lent.iter_mut().find(|lent| lent.child == thread) {
+            lent.memory = Some(memory);
+        }
+    }
+
+    /// A thread begins an execve.
+    fn begin(&mut self, thread: Thread) -> Option<Resume> {
+        let registers = thread.registers().ok()?;
+        let call = thread.exec_call(&registers)?;
+        let memory = memory_of(thread.number())?;
+        let mut plan = Plan::new().ok()?;
+        let attendant = &mut self.attendant;
+        let mut look = |apart| {
+            let _ = attendant.plan(thread.number(), &call, &memory, &mut plan, apart);
+        };
+        // Any file may be one that is never answered for, or only by a process that waits for us.
+        let copy = sys::aside(|| look(true)).ok();
+        if copy.is_none() {
+            // As many processes as the user may have: an execve is no further one.
+            look(false);
+        }
+        let planned =
+            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
+        match copy {
+            Some(copy) => {
+                self.attended.push(planned(Stage::Planning(plan, copy)));
+                Some(Resume::Not)
+            }
+            None => Some(self.planned(planned(Stage::Planning(plan, 0)))),
+        }
+    }
+
+    /// The thread whose call was planned by a copy that has ended.
+    fn planned_by(&mut self, copy: u32) -> Option<Attended> {
+        let by = |attended: &Attended| matches!(attended.stage, Stage::Planning(_, by) if by == copy);
+        let at = self.attended.iter().position(by)?;
+        Some(self.attended.swap_remove(at))
+    }
+
+    /// A plan is ready: its thread gets the memory that it takes.
+    fn planned(&mut self, mut attended: Attended) -> Resume {
+        let Stage::Planning(plan, _) = core::mem::replace(&mut attended.stage, Stage::Again) else {
+            return Resume::Run(0);
+        };
+        let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
+            let thread = attended.thread;
+            let memory = memory_of(thread.number())?;
+            let words = super::words::of_map(thread.number(), &memory, call.word)?;
+            let length = super::words::length(plan.length(call.word))?;
+            thread.make(&attended.registers, Call::Map(length, words)).ok()
+        });
+        if begun.is_none() {
+            return Resume::Run(0);
+        }
+        attended.stage = Stage::Mapping(plan);
+        self.attended.push(attended);
+        Resume::ToCall(0)
+    }
+
+    /// A thread makes the changed execve.
+    fn executes(&mut self, mut attended: Attended) -> Resume {
+        attended.unblock_signals();
+        attended.stage = Stage::Executing;
+        self.attended.push(attended);
+        Resume::ToCall(0)
+    }
+
+    /// A call that a thread makes for us begins or has ended.
+    fn called(&mut self, mut attended: Attended) -> Resume {
+        let thread = attended.thread;
+        let Ok(registers) = thread.registers() else { return Resume::Run(0) };
+        match core::mem::replace(&mut attended.stage, Stage::Again) {
+            Stage::Mapping(plan) => {
+                let Some(changed) = self.mapped(&mut attended, &plan, &registers) else {
+                    if attended.memory.is_none() {
+                        // It ends as a call that finds no memory does.
+                        let _ = thread.set_registers(&attended.registers.ended_as(&registers));
+                        return Resume::Run(0);
+                    }
+                    let unchanged = attended
+                        .call
+                        .and_then(|call| attended.registers.exec_again(&call, None, call.argv, call.envp));
+                    return self.give_back(attended, unchanged);
+                };
+                attended.block_signals();
+                if thread.set_registers(&changed).is_ok() {
+                    self.attended.push(attended);
+                }
+                Resume::Run(0)
+            }
+            Stage::Planning(..) | Stage::Again | Stage::Executing => {
+                let after = attended.registers.ended_as(&registers);
+                self.give_back(attended, Some(after))
+            }
+            Stage::Leaving => self.give_back(attended, Some(registers)),
+            Stage::Unmapping => {
+                if let Some((address, length)) = attended.memory {
+                    let _ = thread.make_now(Call::Unmap(address, length));
+                }
+                attended.stage = Stage::Unmapped;
+                self.attended.push(attended);
+                Resume::ToCall(0)
+            }
+            Stage::Unmapped => {
+                let _ = thread.set_registers(&attended.registers);
+                attended.unblock_signals();
+                Resume::Run(0)
+            }
+        }
+    }
+
+    /// Writes a plan into the memory that its thread has mapped; the registers with which it makes its call.
+    fn mapped(&mut self, attended: &mut Attended, plan: &Plan, registers: &Registers) -> Option<Registers> {
+        let call = attended.call?;
+        let base = registers.mapped()?;
+        attended.memory = Some((base, super::words::length(plan.length(call.word))?));
+        let addresses = plan.bytes(base, call.word, &mut self.bytes)?;
+        memory_of(attended.thread.number())?.write(&self.bytes, base).ok()?;
+        let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
+        attended.registers.exec_again(&call, addresses.path, argv, envp)
+    }
+
+    /// Lets a thread give its memory back, at a stop behind a call, and go on with `registers`.
+    fn give_back(&mut self, mut attended: Attended, registers: Option<Registers>) -> Resume {
+        if let Some(registers) = registers {
+            attended.registers = registers;
+        }
+        let thread = attended.thread;
+        attended.block_signals();
+        let begun = attended.memory.ok_or(Errno::ESRCH).and_then(|(address, length)| {
+            thread.make_next(&attended.registers, Call::Unmap(address, length))
+        });
+        if begun.is_err() {
+            let _ = thread.set_registers(&attended.registers);
+            attended.unblock_signals();
+            return Resume::Run(0);
+        }
+        attended.stage = Stage::Unmapping;
+        self.attended.push(attended);
+        Resume::ToCall(0)
+    }
+
+    /// A parent has its memory back: the child runs another program, or none. That its execve has succeeded
+    /// may be reported only later.
+    fn has_back(&mut self, parent: Thread) -> Option<Resume> {
+        let at = self.lent.iter().position(|lent| lent.parent == parent)?;
+        let Lent { child, memory, .. } = self.lent.swap_remove(at);
+        let executing = self.attended.iter_mut().find(|attended| attended.thread == child);
+        let memory = memory.or_else(|| executing.and_then(|attended| attended.memory.take()))?;
+        let registers = parent.registers().ok()?;
+        let (stage, memory) = (Stage::Leaving, Some(memory));
+        self.attended.push(Attended { thread: parent, stage, registers, call: None, memory, mask: None });
+        Some(Resume::ToCall(0))
+    }
 }

@@ -1,5 +1,6 @@
-//! Which way of attending to children works on this machine: found by trying, remembered until the next boot,
-//! tried again when it fails. A way that fails leaves no trace.
+//! Which way of attending to children works, found by trying at each start: a better way may fail for what
+//! this start alone has, a tracer (`strace`, another bundle) or a cache that is being cleaned, and trying
+//! takes less than a millisecond. A way that fails leaves no trace.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -22,10 +23,7 @@ use crate::sys::{self, At, OFlags};
 /// What the kernel calls this boot of this machine, 36 bytes (random(4)).
 const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
 const BOOT_LENGTH: usize = 36;
-/// Where the way is remembered, in the cache's directory: a symbolic link that says boot and way.
-const REMEMBERED: &[u8] = b"/children";
-
-/// A link of the same kind: in which boot it was said that none works.
+/// A symbolic link in the cache's directory: in which boot it was said that none works.
 const SAID: &[u8] = b"/unattended";
 
 /// The directories of a tree that hold programs.
@@ -55,7 +53,6 @@ pub fn attend<'a>(
     places: &Places<'a>,
 ) -> Attended {
     let mut attended = Attended::default();
-    let known = remembered(cache, REMEMBERED);
     let ways: &[Way] = match run.controls.children {
         Children::None => {
             run.log.step("children: none, as UNIBIN_CHILDREN says", &[]);
@@ -64,25 +61,20 @@ pub fn attend<'a>(
         Children::Broker => &[Way::Broker],
         Children::Binfmt => &[Way::Binfmt],
         // Process 1 would have the broker as its child.
-        Children::Auto if sys::getpid() == 1 || known == Some(Way::Binfmt.name()) => {
-            &[Way::Binfmt, Way::Broker]
-        }
+        Children::Auto if sys::getpid() == 1 => &[Way::Binfmt, Way::Broker],
         Children::Auto => &[Way::Broker, Way::Binfmt],
     };
     if !matches!(translation, Translation::Native) {
         attended.programs = programs(run, places.tree.to_bytes());
     }
     let mut why: &[u8] = b"";
-    for (number, way) in ways.iter().enumerate() {
+    for way in ways {
         let tried = match way {
             Way::Broker => by_broker(run, cache, translation, places, &attended),
             Way::Binfmt => by_binfmt(run, cache, translation, places),
         };
         match tried {
             Ok(variables) => {
-                if number != 0 && run.controls.children == Children::Auto {
-                    let _ = remember(cache, REMEMBERED, way.name());
-                }
                 run.log.step("children: attended to by {}", &[way.name()]);
                 return Attended { variables, ..attended };
             }
@@ -99,7 +91,7 @@ pub fn attend<'a>(
     // A bundle that brings other programs may well start them. It warns once per boot; where that cannot be
     // remembered, never.
     let may_matter = !attended.programs.is_empty() && run.controls.children == Children::Auto;
-    if may_matter && !attended_already() && remembered(cache, SAID).is_none() && remember(cache, SAID, b"") {
+    if may_matter && !attended_already() && !has_said(cache) && say(cache) {
         let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());
     }
     Attended::default()
@@ -183,17 +175,17 @@ fn boot() -> &'static [u8] {
     read.map_or(b"unknown", |()| id)
 }
 
-/// What a link says since this boot.
-fn remembered(cache: &Cache, link: &[u8]) -> Option<&'static [u8]> {
-    let target = sys::readlinkat(At::CWD, c_string(&[cache.path(), link])).ok()?;
-    target.to_bytes().strip_prefix(boot())
+/// Whether it was said since this boot.
+fn has_said(cache: &Cache) -> bool {
+    let target = sys::readlinkat(At::CWD, c_string(&[cache.path(), SAID]));
+    target.is_ok_and(|target| target.to_bytes() == boot())
 }
 
-/// Whether it could be: in a cache that can only be read it cannot.
-fn remember(cache: &Cache, link: &[u8], what: &[u8]) -> bool {
-    let path = c_string(&[cache.path(), link]);
+/// Whether it can be recorded that it is said: in a cache that can only be read it cannot.
+fn say(cache: &Cache) -> bool {
+    let path = c_string(&[cache.path(), SAID]);
     let _ = sys::unlinkat(At::CWD, path);
-    sys::symlinkat(c_string(&[boot(), what]), At::CWD, path).is_ok()
+    sys::symlinkat(c_string(&[boot()]), At::CWD, path).is_ok()
 }
 
 /// Whether this is below an app of another bundle, whose broker goes on attending.

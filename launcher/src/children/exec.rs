@@ -8,33 +8,26 @@ use bundle::{PATH_MAX, TranslatorArguments};
 
 use super::emulators::Emulator;
 use super::place::Place;
+use super::plan::{Plan, Word};
 use super::program::{Head, Program};
+use super::rights::Own;
 use super::scratch::Scratch;
 use super::variables::{Fate, Variables, World};
 use crate::named;
 use crate::route::{HOST, base_name};
-use crate::sys::trace::{ExecCall, Memory, Registers, Thread};
+use crate::sys::registers::ExecCall;
+use crate::sys::trace::Memory;
 use crate::sys::{self, At, Follow};
 
 /// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
 const DEPTH: u32 = 5;
-/// What a thread may keep below its stack's end (the `ELFv2` ABI of ppc64le, the largest of all: 288 bytes),
-/// with room to spare.
-const RED_ZONE: u64 = 512;
 /// More than execve(2) takes as one string (`MAX_ARG_STRLEN`).
 const STRING_MAX: usize = 128 * 1024 + 1;
 /// The kernel refuses longer lists by their size (`_STK_LIM / 4 * 3` at most, with two bytes for each
 /// string).
-const LIST_MAX: usize = 2 * 1024 * 1024;
+const LIST_MAX: usize = 6 * 1024 * 1024;
 /// Strings are read in pieces that do not cross a page of the smallest size.
 const PIECE: u64 = 4096;
-
-/// Where a string of a list is: in the thread's memory already, or in what is going to be written there.
-#[derive(Clone, Copy)]
-enum Word {
-    At(u64),
-    New(usize),
-}
 
 /// What attends to the calls of all threads, one after the other.
 pub struct Attendant<'a> {
@@ -43,6 +36,7 @@ pub struct Attendant<'a> {
     overlay: &'a [u8],
     options: Vec<&'a [u8]>,
     variables: Variables<'a>,
+    own: Own,
     place: Place,
     head: Head,
     memory: Scratch,
@@ -68,6 +62,13 @@ struct Lists {
 impl Lists {
     fn string(&mut self, bytes: &[u8]) -> Word {
         self.joined(&[bytes])
+    }
+
+    /// Where in the new strings this one is.
+    fn place(&mut self, bytes: &[u8]) -> usize {
+        let at = self.strings.len();
+        self.string(bytes);
+        at
     }
 
     fn joined(&mut self, parts: &[&[u8]]) -> Word {
@@ -136,6 +137,7 @@ impl<'a> Attendant<'a> {
             overlay,
             options,
             variables,
+            own: Own::of_now(),
             place: Place::default(),
             head: Head::new(),
             memory: Scratch::default(),
@@ -146,47 +148,59 @@ impl<'a> Attendant<'a> {
         }
     }
 
-    /// Changes the call that `thread` is stopped at where it has to be. Its registers before, if it has been
-    /// changed.
-    pub fn attend(&mut self, thread: Thread) -> Option<Registers> {
-        let before = thread.registers().ok()?;
-        let call = thread.exec_call(&before)?;
-        self.place.of_thread(thread.number());
-        self.memory.join(&[self.place.process(), b"/mem"]);
-        let memory = Memory::open(self.memory.c_str()).ok()?;
-        read_string(&memory, call.path, PATH_MAX, &mut self.path)?;
+    /// Plans what becomes of a call of the thread with this number, whose memory is `memory`. Nothing in the
+    /// plan, or `None`: the call stays as it is.
+    ///
+    /// Files are looked at with the thread's rights. Where those are fewer than ours, this process has no
+    /// others afterwards: it must be one `apart`.
+    pub fn plan(
+        &mut self,
+        thread: u32,
+        call: &ExecCall,
+        memory: &Memory,
+        plan: &mut Plan,
+        apart: bool,
+    ) -> Option<()> {
+        self.place.of_thread(thread);
+        read_string(memory, call.path, PATH_MAX, &mut self.path)?;
         self.list.strings.clear();
         self.list.front.clear();
-        let choice = self.choose(&call)?;
-
         let from = self.world_of_caller();
+        if let Some(rights) = self.own.others(self.place.process()) {
+            if !apart {
+                return None;
+            }
+            self.place.as_thread(call.dir)?;
+            rights.take_on().ok()?;
+            self.place.of_self();
+        }
+        let choice = self.choose(call)?;
+
         let to = match choice {
             Choice::Emulator(number) => World::Emulator(number),
             Choice::Path | Choice::Interpreter | Choice::Same => World::Host,
         };
-        let envp = from != to && self.environment(&memory, &call, from, to)?;
+        let envp = from != to && self.environment(memory, call, from, to)?;
         let path = match choice {
             Choice::Same if !envp => return None,
             Choice::Same => None,
-            Choice::Path => Some(self.list.string(self.place.name.bytes())),
+            Choice::Path => Some(self.list.place(self.place.name.bytes())),
             Choice::Interpreter => {
-                self.arguments(&memory, &call)?;
+                self.arguments(memory, call)?;
                 let (list, place) = (&mut self.list, &self.place);
                 list.argv.clear();
                 list.argv.extend_from_slice(&list.front);
                 list.argv.extend(list.given.iter().skip(1).map(|address| Word::At(*address)));
-                Some(list.string(place.name.bytes()))
+                Some(list.place(place.name.bytes()))
             }
             Choice::Emulator(number) => {
-                self.arguments(&memory, &call)?;
+                self.arguments(memory, call)?;
                 Some(self.call_emulator(number)?)
             }
         };
-        let new_argv = matches!(choice, Choice::Interpreter | Choice::Emulator(_));
-        let mut after = before.clone();
-        self.write(&memory, &call, &mut after, path, new_argv, envp)?;
-        thread.set_registers(&after).ok()?;
-        Some(before)
+        let argv = matches!(choice, Choice::Interpreter | Choice::Emulator(_));
+        let Lists { argv: arguments, envp: environment, strings, .. } = &self.list;
+        plan.set(path, argv.then_some(arguments), envp.then_some(environment), strings)
     }
 
     /// Finds the file that will run, through scripts to their interpreters. `None` when the call is one of
@@ -232,7 +246,9 @@ impl<'a> Attendant<'a> {
                     place.find(self.overlay, sys::CURRENT_DIRECTORY, &self.variable, 0)?;
                     mapped |= place.mapped;
                 }
-                Program::Script(..) | Program::Kernels => break,
+                // Along a `PATH`, most names are of this kind.
+                Program::Missing if depth == 0 && !script_mapped => return None,
+                Program::Script(..) | Program::Kernels | Program::Missing => break,
             }
         }
         if mapped {
@@ -261,12 +277,12 @@ impl<'a> Attendant<'a> {
     }
 
     /// The list for an emulator, whose path it returns.
-    fn call_emulator(&mut self, number: usize) -> Option<Word> {
+    fn call_emulator(&mut self, number: usize) -> Option<usize> {
         let Self { list, place, tree, emulators, .. } = self;
         let emulator = emulators.get_mut(number)?;
         let path =
             if named::is_file_name(&self.name) { emulator.path_called(&self.name) } else { emulator.path };
-        let path = list.string(path.to_bytes());
+        let path = list.place(path.to_bytes());
         let program = list.string(place.name.bytes());
         let argv0 = match (list.front.first(), list.given.first()) {
             (Some(first), _) => *first,
@@ -328,62 +344,6 @@ impl<'a> Attendant<'a> {
         }
         Some(changed)
     }
-
-    /// Writes lists and strings below the thread's stack, and lets the registers say so.
-    fn write(
-        &mut self,
-        memory: &Memory,
-        call: &ExecCall,
-        registers: &mut Registers,
-        path: Option<Word>,
-        new_argv: bool,
-        new_envp: bool,
-    ) -> Option<()> {
-        let list = &mut self.list;
-        let of = |new: bool, words: &Vec<Word>| if new { words.len().checked_add(1) } else { Some(0) };
-        let (in_argv, in_envp) = (of(new_argv, &list.argv)?, of(new_envp, &list.envp)?);
-        let lists = in_argv.checked_add(in_envp)?.checked_mul(call.word)?;
-        let length = lists.checked_add(list.strings.len())?;
-        if length > LIST_MAX {
-            return None;
-        }
-        let base = call.stack.checked_sub(RED_ZONE)?.checked_sub(u64::try_from(length).ok()?)? & !15;
-        let strings = base.checked_add(u64::try_from(lists).ok()?)?;
-        let address = |word: &Word| match word {
-            Word::At(address) => Some(*address),
-            Word::New(at) => strings.checked_add(u64::try_from(*at).ok()?),
-        };
-        list.bytes.clear();
-        for (new, words) in [(new_argv, &list.argv), (new_envp, &list.envp)] {
-            if new {
-                for word in words {
-                    push(&mut list.bytes, address(word)?, call.word)?;
-                }
-                push(&mut list.bytes, 0, call.word)?;
-            }
-        }
-        list.bytes.extend_from_slice(&list.strings);
-        memory.write(&list.bytes, base).ok()?;
-        let argv_length = u64::try_from(in_argv.checked_mul(call.word)?).ok()?;
-        let argv = if new_argv { base } else { call.argv };
-        let envp = if new_envp { base.checked_add(argv_length)? } else { call.envp };
-        let path = match &path {
-            Some(word) => Some(address(word)?),
-            None => None,
-        };
-        registers.set_exec(call, path, argv, envp);
-        Some(())
-    }
-}
-
-/// Appends an address in the order and size of the thread's pointers.
-fn push(bytes: &mut Vec<u8>, address: u64, word: usize) -> Option<()> {
-    if word == 8 {
-        bytes.extend_from_slice(&address.to_ne_bytes());
-    } else {
-        bytes.extend_from_slice(&u32::try_from(address).ok()?.to_ne_bytes());
-    }
-    Some(())
 }
 
 /// Reads a string of a thread's, without its NUL. `None` when it is not there or longer than `most`.

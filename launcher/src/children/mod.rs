@@ -15,11 +15,17 @@ pub mod exec;
 #[cfg(feature = "children")]
 pub mod place;
 #[cfg(feature = "children")]
+pub mod plan;
+#[cfg(feature = "children")]
 pub mod program;
+#[cfg(feature = "children")]
+pub mod rights;
 #[cfg(feature = "children")]
 pub mod scratch;
 #[cfg(feature = "children")]
 pub mod variables;
+#[cfg(feature = "children")]
+pub mod words;
 
 #[cfg(feature = "children")]
 mod choice;

@@ -4,7 +4,8 @@
 use bundle::PATH_MAX;
 
 use super::scratch::{Digits, Scratch};
-use crate::sys::{self, At, Errno, Follow};
+use crate::sys::trace::Memory;
+use crate::sys::{self, At, Errno, Follow, OFlags};
 
 /// `AT_EMPTY_PATH` and `AT_SYMLINK_NOFOLLOW` of `<linux/fcntl.h>`.
 const EMPTY_PATH: u32 = 0x1000;
@@ -24,6 +25,17 @@ pub struct Place {
     link: Link,
 }
 
+/// The memory of a traced thread.
+pub fn memory_of(thread: u32) -> Option<Memory> {
+    // No allocation: the longest is of 10 digits.
+    let mut path = [0u8; 24];
+    let digits = Digits::of(thread);
+    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), b"/mem"];
+    let bytes = parts.iter().flat_map(|part| part.iter());
+    path.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    Memory::open(crate::bytes::c_str(&path)).ok()
+}
+
 /// What a symbolic link says, in a buffer that is used again.
 struct Link(&'static mut [u8]);
 
@@ -37,6 +49,29 @@ impl Place {
     /// Begins with the calls of another thread.
     pub fn of_thread(&mut self, number: u32) {
         self.process.join(&[b"/proc/", Digits::of(number).bytes()]);
+    }
+
+    /// Begins with the calls of another thread, whose working directory and open directory `directory` this
+    /// process takes for its own before it loses the right to look at them. `None` where it cannot see
+    /// everything as the thread does.
+    pub fn as_thread(&mut self, directory: i32) -> Option<()> {
+        self.base.join(&[self.process.bytes(), b"/root"]);
+        if !has_our_root(&self.base) {
+            return None;
+        }
+        self.base.join(&[self.process.bytes(), b"/cwd"]);
+        sys::chdir(self.base.c_str()).ok()?;
+        if directory != sys::CURRENT_DIRECTORY {
+            self.base.join(&[self.process.bytes(), b"/fd/", Digits::of(directory.unsigned_abs()).bytes()]);
+            let file = sys::openat(At::CWD, self.base.c_str(), OFlags::PATH, 0).ok()?;
+            file.become_number(directory).ok()?;
+        }
+        Some(())
+    }
+
+    /// From here on, this process stands for the thread.
+    pub fn of_self(&mut self) {
+        self.process.join(&[b"/proc/self"]);
     }
 
     /// The directory of the thread below `/proc`.

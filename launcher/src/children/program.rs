@@ -6,7 +6,7 @@ use core::ops::Range;
 use bundle::Arch;
 
 use super::scratch::Scratch;
-use crate::sys::{self, Access, At, OFlags};
+use crate::sys::{self, Access, At, Errno, OFlags};
 
 /// How much of a script's first line counts (include/uapi/linux/binfmts.h, `BINPRM_BUF_SIZE`).
 const LINE: usize = 256;
@@ -22,6 +22,8 @@ pub struct Head {
 pub enum Program {
     /// It is left to the kernel.
     Kernels,
+    /// It is not there.
+    Missing,
     /// Built for this CPU.
     Elf(Arch),
     /// Its interpreter and the one argument, both in the head.
@@ -38,11 +40,13 @@ impl Head {
     /// will say so.
     pub fn read(&mut self, path: &Scratch) -> Program {
         self.length = 0;
-        let may_execute = sys::faccessat(At::CWD, path.c_str(), Access::Execute).is_ok();
+        match sys::faccessat(At::CWD, path.c_str(), Access::Execute) {
+            Ok(()) => {}
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Program::Missing,
+            Err(_) => return Program::Kernels,
+        }
         let flags = OFlags::READ | OFlags::NON_BLOCK;
-        let Some(Ok(file)) = may_execute.then(|| sys::openat(At::CWD, path.c_str(), flags, 0)) else {
-            return Program::Kernels;
-        };
+        let Ok(file) = sys::openat(At::CWD, path.c_str(), flags, 0) else { return Program::Kernels };
         let regular = file.stat().is_ok_and(|stat| stat.is_file());
         if !regular || file.is_being_written() {
             return Program::Kernels;

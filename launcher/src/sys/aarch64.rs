@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// Where a stopped thread's call stands: of a 64-bit program (arch/arm64/include/uapi/asm/ptrace.h,
 /// `user_pt_regs`), and of a 32-bit one. The kernel reads the arguments from there after the stop
@@ -17,16 +17,19 @@ pub(super) const LAYOUTS: &[Layout] = &[
         audit: 0xc000_00b7,
         execve: 221,
         execveat: 281,
+        mmap: 222,
+        munmap: 215,
         word: 8,
         length: 34,
         pointer: 8,
         address: u64::MAX,
         number: 8,
-        arguments: [0, 1, 2, 3, 4],
-        first: &[0],
-        stack: 31,
+        arguments: [0, 1, 2, 3, 4, 5],
+        first: 0,
+        result: 0,
+        counter: 32,
     },
-    super::trace::ARM,
+    super::registers::ARM,
 ];
 
 /// # Safety

@@ -20,7 +20,7 @@ pub(super) fn second(offset: u64) -> [usize; 3] {
 /// Where a stopped thread's call stands. The kernel loads the arguments from there after the stop
 /// (arch/arm/kernel/entry-common.S, `__sys_trace`).
 #[cfg(feature = "children")]
-pub(super) const LAYOUTS: &[super::trace::Layout] = &[super::trace::ARM];
+pub(super) const LAYOUTS: &[super::registers::Layout] = &[super::registers::ARM];
 
 /// # Safety
 /// As for [`super::call`].

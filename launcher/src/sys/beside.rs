@@ -48,6 +48,24 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     }
 }
 
+/// Does `work` in a copy of this process, whose number it returns, and whose end wait(2) reports. It ends
+/// with this process at the latest.
+pub fn aside(work: impl FnOnce()) -> Result<u32, Errno> {
+    if let Some(copy) = fork()? {
+        return Ok(copy);
+    }
+    // SAFETY: no pointers.
+    let _ = unsafe { call(raw::__NR_prctl, [prctl::PR_SET_PDEATHSIG as usize, raw::SIGKILL as usize]) };
+    work();
+    exit(0)
+}
+
+/// Ends such a copy, whatever it waits for.
+pub fn end(copy: u32) {
+    // SAFETY: no pointers; a child of ours that has not been waited for has its number to itself.
+    let _ = unsafe { call(raw::__NR_kill, [copy as usize, raw::SIGKILL as usize]) };
+}
+
 /// What other programs and people call this process.
 pub fn set_name(name: &core::ffi::CStr) {
     // SAFETY: `name` is NUL-terminated; the kernel takes 15 bytes at most.

@@ -2,7 +2,7 @@
 //! (seccomp(2)).
 
 use super::call::call;
-use super::{Errno, trace};
+use super::{Errno, registers};
 use alloc::vec::Vec;
 use linux_raw_sys::{general as raw, prctl, ptrace};
 
@@ -49,7 +49,7 @@ fn give(operand: u32) -> Instruction {
 pub fn stop_at_exec() -> Result<(), Errno> {
     let mut instructions = Vec::with_capacity(24);
     instructions.push(load(ARCH));
-    for (audit, calls) in trace::traced_calls() {
+    for (audit, calls) in registers::traced_calls() {
         let count = calls.len() as u8;
         instructions.push(equal(audit, 0, count + 3));
         instructions.push(load(NUMBER));

@@ -19,7 +19,7 @@ pub(super) fn second(offset: u64) -> [usize; 2] {
 
 /// Where a stopped thread's call stands.
 #[cfg(feature = "children")]
-pub(super) const LAYOUTS: &[super::trace::Layout] = &[super::trace::I386];
+pub(super) const LAYOUTS: &[super::registers::Layout] = &[super::registers::I386];
 
 /// # Safety
 /// As for [`super::call`].

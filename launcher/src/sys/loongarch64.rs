@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// Where a stopped thread's call stands (arch/loongarch/include/uapi/asm/ptrace.h, `user_pt_regs`): the first
 /// argument in `orig_a0`, which a tracer can set.
@@ -15,14 +15,17 @@ pub(super) const LAYOUTS: &[Layout] = &[Layout {
     audit: 0xc000_0102,
     execve: 221,
     execveat: 281,
+    mmap: 222,
+    munmap: 215,
     word: 8,
     length: 45,
     pointer: 8,
     address: u64::MAX,
     number: 11,
-    arguments: [32, 5, 6, 7, 8],
-    first: &[32],
-    stack: 3,
+    arguments: [32, 5, 6, 7, 8, 9],
+    first: 4,
+    result: 4,
+    counter: 33,
 }];
 
 /// # Safety

@@ -68,6 +68,10 @@ mod mem;
 mod namespace;
 mod path;
 mod process;
+#[cfg(feature = "children")]
+pub mod registers;
+#[cfg(feature = "children")]
+mod rights;
 mod signal;
 mod stat;
 mod system;
@@ -75,7 +79,7 @@ mod system;
 pub mod trace;
 
 #[cfg(feature = "children")]
-pub use beside::{beside, pipe, set_name};
+pub use beside::{aside, beside, end, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
@@ -97,6 +101,8 @@ pub use path::{
     set_mtime, symlinkat, unlinkat,
 };
 pub use process::Process;
+#[cfg(feature = "children")]
+pub use rights::give_up;
 pub use signal::{Disposition, file_size_signal};
 pub use stat::{Follow, Stat, statat};
 pub use system::{

@@ -8,7 +8,7 @@ use core::arch::asm;
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// Where a stopped thread's call stands (arch/powerpc/include/uapi/asm/ptrace.h, `pt_regs`). After the stop
 /// the kernel copies `orig_gpr3` over r3 (arch/powerpc/kernel/ptrace/ptrace.c, `do_syscall_trace_enter`);
@@ -21,27 +21,33 @@ pub(super) const LAYOUTS: &[Layout] = &[
         audit: 0xc000_0015,
         execve: 11,
         execveat: 362,
+        mmap: 90,
+        munmap: 91,
         word: 8,
         length: 48,
         pointer: 8,
         address: u64::MAX,
         number: 0,
-        arguments: [34, 4, 5, 6, 7],
-        first: &[34, 3],
-        stack: 1,
+        arguments: [34, 4, 5, 6, 7, 8],
+        first: 3,
+        result: 3,
+        counter: 32,
     },
     Layout {
         audit: 0x14,
         execve: 11,
         execveat: 362,
+        mmap: 90,
+        munmap: 91,
         word: 4,
         length: 48,
         pointer: 4,
         address: 0xffff_ffff,
         number: 0,
-        arguments: [34, 4, 5, 6, 7],
-        first: &[34, 3],
-        stack: 1,
+        arguments: [34, 4, 5, 6, 7, 8],
+        first: 3,
+        result: 3,
+        counter: 32,
     },
 ];
 

@@ -8,13 +8,12 @@ use core::arch::asm;
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// Where a stopped thread's call stands (arch/riscv/include/uapi/asm/ptrace.h, `user_regs_struct`). The
 /// kernel takes the first argument from `orig_a0`, which no tracer can set before Linux 6.16
-/// (arch/riscv/kernel/traps.c): so the first argument stays what it is, and an execve becomes an execveat,
-/// whose path is the second. And of a 32-bit program (arch/riscv/include/asm/compat.h,
-/// `compat_user_regs_struct`), which filters may be told to be a 64-bit one
+/// (arch/riscv/kernel/traps.c): only a call that is made again gets another one. And of a 32-bit program
+/// (arch/riscv/include/asm/compat.h, `compat_user_regs_struct`), which filters may be told to be a 64-bit one
 /// (arch/riscv/include/asm/syscall.h): the numbers are the same.
 #[cfg(feature = "children")]
 pub(super) const LAYOUTS: &[Layout] = &[
@@ -22,27 +21,33 @@ pub(super) const LAYOUTS: &[Layout] = &[
         audit: 0xc000_00f3,
         execve: 221,
         execveat: 281,
+        mmap: 222,
+        munmap: 215,
         word: 8,
         length: 32,
         pointer: 8,
         address: u64::MAX,
         number: 17,
-        arguments: [10, 11, 12, 13, 14],
-        first: &[],
-        stack: 2,
+        arguments: [10, 11, 12, 13, 14, 15],
+        first: 10,
+        result: 10,
+        counter: 0,
     },
     Layout {
         audit: 0x4000_00f3,
         execve: 221,
         execveat: 281,
+        mmap: 222,
+        munmap: 215,
         word: 4,
         length: 32,
         pointer: 4,
         address: 0xffff_ffff,
         number: 17,
-        arguments: [10, 11, 12, 13, 14],
-        first: &[],
-        stack: 2,
+        arguments: [10, 11, 12, 13, 14, 15],
+        first: 10,
+        result: 10,
+        counter: 0,
     },
 ];
 

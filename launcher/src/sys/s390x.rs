@@ -7,7 +7,7 @@ use core::arch::asm;
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// Where a stopped thread's call stands (arch/s390/include/uapi/asm/ptrace.h, `s390_regs`): the first
 /// argument in `orig_gpr2`, while r2 holds the number (arch/s390/kernel/syscall.c). And of a 31-bit program,
@@ -19,27 +19,33 @@ pub(super) const LAYOUTS: &[Layout] = &[
         audit: 0x8000_0016,
         execve: 11,
         execveat: 354,
+        mmap: 90,
+        munmap: 91,
         word: 8,
         length: 27,
         pointer: 8,
         address: u64::MAX,
         number: 4,
-        arguments: [26, 5, 6, 7, 8],
-        first: &[26],
-        stack: 17,
+        arguments: [26, 5, 6, 7, 8, 9],
+        first: 4,
+        result: 4,
+        counter: 1,
     },
     Layout {
         audit: 0x16,
         execve: 11,
         execveat: 354,
+        mmap: 90,
+        munmap: 91,
         word: 4,
         length: 36,
         pointer: 4,
         address: 0x7fff_ffff,
         number: 4,
-        arguments: [34, 5, 6, 7, 8],
-        first: &[34],
-        stack: 17,
+        arguments: [34, 5, 6, 7, 8, 9],
+        first: 4,
+        result: 4,
+        counter: 1,
     },
 ];
 

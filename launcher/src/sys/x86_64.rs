@@ -7,7 +7,7 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 use super::call::Argument;
 #[cfg(feature = "children")]
-use super::trace::Layout;
+use super::registers::Layout;
 
 /// What a level needs beyond the one below: bits of leaf 1 ecx, leaf 7 ebx, leaf `0x8000_0001` ecx, and of
 /// the register state that the kernel saves (x86-64 psABI, section 3.1.1; the bits: Intel SDM volume 2,
@@ -52,29 +52,35 @@ pub(super) const LAYOUTS: &[Layout] = &[
         audit: 0xc000_003e,
         execve: 59,
         execveat: 322,
+        mmap: 9,
+        munmap: 11,
         word: 8,
         length: 27,
         pointer: 8,
         address: u64::MAX,
         number: 15,
-        arguments: [14, 13, 12, 7, 9],
-        first: &[14],
-        stack: 19,
+        arguments: [14, 13, 12, 7, 9, 8],
+        first: 14,
+        result: 10,
+        counter: 16,
     },
     Layout {
         audit: 0xc000_003e,
         execve: 0x4000_0208,
         execveat: 0x4000_0221,
+        mmap: 0x4000_0009,
+        munmap: 0x4000_000b,
         word: 8,
         length: 27,
         pointer: 4,
         address: u64::MAX,
         number: 15,
-        arguments: [14, 13, 12, 7, 9],
-        first: &[14],
-        stack: 19,
+        arguments: [14, 13, 12, 7, 9, 8],
+        first: 14,
+        result: 10,
+        counter: 16,
     },
-    super::trace::I386,
+    super::registers::I386,
 ];
 
 /// # Safety

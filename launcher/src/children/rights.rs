@@ -1,0 +1,121 @@
+//! The rights of the thread whose call is looked at. A broker of root's would see files that a program which
+//! has given rights up does not, so that it gives up the same ones first.
+
+use alloc::vec::Vec;
+
+use super::scratch::Scratch;
+use crate::sys::{self, At, Errno, OFlags};
+
+/// More than `/proc/NUMBER/status` has, up to what is read of it, with the most groups that are usual.
+const STATUS: usize = 16 * 1024;
+
+/// Whom the kernel names where a user has no number (`user_namespaces(7)`).
+const NOBODY: u32 = 65534;
+
+/// What counts when a file is opened (credentials(7)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    user: u32,
+    group: u32,
+    groups: Vec<u32>,
+    capabilities: u64,
+}
+
+impl Rights {
+    /// From the text of a `status` (`proc_pid_status(5)`): the last number of a line of four is the file
+    /// system's.
+    fn parse(status: &[u8]) -> Option<Self> {
+        let line = |name: &[u8]| {
+            let mut lines = status.split(|byte| *byte == b'\n');
+            lines.find_map(|line| line.strip_prefix(name))
+        };
+        let numbers = |text: &[u8]| -> Vec<u32> {
+            let words = text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+            words.filter_map(|word| u32::try_from(number(word, 10)?).ok()).collect()
+        };
+        let capabilities = line(b"CapEff:")?.strip_prefix(b"\t")?;
+        Some(Self {
+            user: numbers(line(b"Uid:")?).last().copied()?,
+            group: numbers(line(b"Gid:")?).last().copied()?,
+            groups: numbers(line(b"Groups:")?),
+            capabilities: number(capabilities, 16)?,
+        })
+    }
+
+    /// Those of nobody.
+    fn none() -> Self {
+        Self { user: NOBODY, group: NOBODY, groups: Vec::new(), capabilities: 0 }
+    }
+
+    /// Lets this process see files with these, for ever.
+    pub fn take_on(&self) -> Result<(), Errno> {
+        sys::give_up(self.user, self.group, &self.groups, self.capabilities)
+    }
+
+    fn of(process: &[u8]) -> Option<Self> {
+        let mut path = Scratch::default();
+        path.join(&[process, b"/status"]);
+        let file = sys::openat(At::CWD, path.c_str(), OFlags::READ, 0).ok()?;
+        let mut text = alloc::vec![0; STATUS];
+        let length = file.read(&mut text).ok()?;
+        Self::parse(text.get(..length)?)
+    }
+}
+
+fn number(digits: &[u8], base: u64) -> Option<u64> {
+    let text = core::str::from_utf8(digits).ok()?;
+    u64::from_str_radix(text, u32::try_from(base).ok()?).ok()
+}
+
+/// This process's rights, where others below it may have fewer. Who has no capabilities sees what all of the
+/// same user's processes see, and can give nothing up.
+pub struct Own(Option<Rights>);
+
+impl Own {
+    /// Those of now.
+    pub fn of_now() -> Self {
+        Self(Rights::of(b"/proc/self").filter(|rights| rights.capabilities != 0))
+    }
+
+    /// The rights of the process below `process`, `/proc/NUMBER`, where they are others.
+    pub fn others(&self, process: &[u8]) -> Option<Rights> {
+        let ours = self.0.as_ref()?;
+        let mut theirs = Rights::of(process).unwrap_or_else(Rights::none);
+        if !same_namespace(process) {
+            // What they may there counts for little here.
+            theirs.capabilities = 0;
+        }
+        theirs.capabilities &= ours.capabilities;
+        (theirs != *ours).then_some(theirs)
+    }
+}
+
+fn same_namespace(process: &[u8]) -> bool {
+    let mut path = Scratch::default();
+    let mut read = |process: &[u8]| -> Result<([u8; 64], usize), Errno> {
+        path.join(&[process, b"/ns/user"]);
+        let mut buffer = [0; 64];
+        let length = sys::readlink_into(path.c_str(), &mut buffer)?;
+        Ok((buffer, length))
+    };
+    // A kernel without user namespaces has no such files.
+    match (read(b"/proc/self"), read(process)) {
+        (Ok(ours), Ok(theirs)) => ours == theirs,
+        (Err(_), Err(_)) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rights_are_what_the_status_says_of_files() {
+        let status =
+            b"Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t10 20 \nCapEff:\t00000000a80425fb\n";
+        let wanted = Rights { user: 4, group: 8, groups: vec![10, 20], capabilities: 0xa804_25fb };
+        assert_eq!(Rights::parse(status), Some(wanted));
+        assert_eq!(Rights::parse(b"Name:\tx\n"), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! The rights to files: which this process has, and giving some of them up.
+
+use super::Errno;
+use super::call::call;
+use linux_raw_sys::general as raw;
+
+/// `_LINUX_CAPABILITY_VERSION_3` (include/uapi/linux/capability.h).
+const VERSION: u32 = 0x2008_0522;
+
+#[cfg(target_pointer_width = "64")]
+const SET: [u32; 3] = [raw::__NR_setgroups, raw::__NR_setresgid, raw::__NR_setresuid];
+#[cfg(target_pointer_width = "32")]
+const SET: [u32; 3] = [raw::__NR_setgroups32, raw::__NR_setresgid32, raw::__NR_setresuid32];
+
+/// Takes on the rights of a user and groups, with no capabilities but these. For ever: of a process that
+/// may, and for whatever it still has to do.
+pub fn give_up(user: u32, group: u32, groups: &[u32], capabilities: u64) -> Result<(), Errno> {
+    let [set_groups, set_group, set_user] = SET;
+    // SAFETY: `groups` is read, as many as it has.
+    unsafe { call(set_groups, [groups.len(), groups.as_ptr() as usize]) }?;
+    // SAFETY: no pointers.
+    unsafe { call(set_group, [group as usize; 3]) }?;
+    // SAFETY: no pointers.
+    unsafe { call(set_user, [user as usize; 3]) }?;
+    let header = [VERSION, 0];
+    let (low, high) = (capabilities as u32, (capabilities >> 32) as u32);
+    // Effective, permitted, inheritable; the lower halves first. Another user than root has none by now.
+    let data = if user == 0 { [low, low, 0, high, high, 0] } else { [0; 6] };
+    // SAFETY: both structures are of the size that the version says, and are read.
+    unsafe { call(raw::__NR_capset, [header.as_ptr() as usize, data.as_ptr() as usize]) }.map(drop)
+}

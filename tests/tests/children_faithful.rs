@@ -1,0 +1,118 @@
+//! What the broker leaves alone in programs that start others: memory that is shared, rights, files.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, pack};
+
+/// bash and the smallest tools, for riscv64.
+fn tools(sandbox: &Sandbox) {
+    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    arguments.extend(["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash"]);
+    sandbox.copy(&pack(&arguments), "bash");
+}
+
+fn bash(sandbox: &Sandbox, script: &str) -> Outcome {
+    sandbox.run(&sandbox.at("bash"), &["-c", script])
+}
+
+fn lend(sandbox: &Sandbox) {
+    let program = compile("lend", &[own("lend.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "lend");
+}
+
+/// Ways in which a child uses its parent's memory until it executes a program, of `tests/programs/lend.c`.
+const LENT: [&str; 4] = ["clone", "clone3", "vfork", "spawn"];
+
+#[test]
+fn memory_that_a_parent_has_lent_or_threads_share_is_as_it_was() {
+    needs!("network", "ptrace", "zig");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    lend(&sandbox);
+    for way in LENT {
+        for how in ["runs", "fails"] {
+            let ran = bash(&sandbox, &format!("exec ./lend {way} /usr/bin/true 50 {how}"));
+            assert_eq!(ran.text(), "as it was\n", "{way} {how}: {ran}");
+        }
+    }
+    let ran = bash(&sandbox, "exec ./lend thread /usr/bin/true 50 fails");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
+
+#[test]
+fn ten_thousand_children_leave_nothing_in_memory_that_was_lent_to_them() {
+    needs!("network", "ptrace", "zig", "minutes");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    lend(&sandbox);
+    // Calls that fail after they have been changed: no program is as fast.
+    let ran = bash(&sandbox, "exec ./lend vfork /usr/bin/true 10000 fails");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
+
+#[test]
+fn go_starts_programs_of_the_app_from_many_stacks() {
+    needs!("network", "ptrace", "go");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let program = compile_go("workers").expect("go");
+    sandbox.write("workers", &fs::read(program).expect("workers"));
+    let ran = bash(&sandbox, "exec ./workers /usr/bin/echo 20");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
+}
+
+#[test]
+fn a_start_below_a_tracer_changes_nothing_for_later_ones() {
+    needs!("network", "ptrace", "strace", "binfmt");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let bundle = sandbox.at("bash");
+    let log = |command: &mut std::process::Command| {
+        let ran = Sandbox::finish(command.env("UNIBIN_LOG", "1"));
+        assert_eq!(ran.text(), "riscv64\n", "{ran}");
+        ran.errors()
+    };
+    let script = ["-c", "/usr/bin/env uname -m"];
+    let mut strace = sandbox.command("strace");
+    let traced = log(strace.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", "uname -m"]));
+    assert!(traced.contains("attended to by a private binfmt_misc"), "{traced}");
+    let after = log(sandbox.command(&bundle).args(script));
+    assert!(after.contains("attended to by a broker"), "{after}");
+}
+
+#[test]
+fn a_file_system_that_is_served_from_below_the_app_holds_nobody_up() {
+    needs!("network", "ptrace", "zig", "mounts", "fuse");
+    let sandbox = Sandbox::of(User::Tester);
+    tools(&sandbox);
+    let program = compile("served", &[own("served.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "served");
+    sandbox.make_directory("there");
+    // The server starts a program of the app before it says that there is no such file.
+    let script = "exec 3< <(exec ./served there /usr/bin/true 2>&1); read said <&3; echo $said
+        server=$!; ./there/program; echo $?; uname -m; kill $server";
+    let mut command = sandbox.command("timeout");
+    command.args(["-s", "KILL", "50", "unshare", "--mount"]).arg(sandbox.at("bash")).args(["-c", script]);
+    let ran = Sandbox::finish(&mut command);
+    assert_eq!(ran.text(), "mounted\n127\nriscv64\n", "{ran}");
+}
+
+#[test]
+fn a_file_that_the_caller_may_not_execute_is_not_executed_by_the_brokers_rights() {
+    needs!("network", "ptrace", "root", "setpriv", "dash");
+    let sandbox = Sandbox::of(User::Tester);
+    tools(&sandbox);
+    sandbox.write("host-dash", &fs::read("/usr/bin/dash").expect("dash"));
+    sandbox.write("secret", b"#!/usr/bin/echo first line\n");
+    for (mode, said) in [(0o700, "126\n"), (0o755, "first line ./secret\n0\n")] {
+        fs::set_permissions(sandbox.at("secret"), fs::Permissions::from_mode(mode)).expect("mode");
+        chown(sandbox.at("secret"), Some(4242), Some(4242)).expect("owner");
+        // root without the right to read what is not its own.
+        let without = "--bounding-set=-dac_override,-dac_read_search";
+        let script = format!("exec /usr/bin/setpriv {without} ./host-dash -c './secret; echo $?'");
+        let ran = bash(&sandbox, &script);
+        assert_eq!(ran.text(), said, "{mode:o}: {ran}");
+    }
+}
