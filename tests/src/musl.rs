@@ -1,5 +1,5 @@
-//! musl as Debian has built it. To compile its thirteen hundred files takes a minute of processor time for each
-//! CPU, which the tests have no need of.
+//! musl as Debian has built it. To compile its thirteen hundred files takes a minute of processor time for
+//! each CPU, which the tests have no need of.
 
 use std::fs::{self, File};
 use std::io;
