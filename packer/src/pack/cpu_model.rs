@@ -200,7 +200,7 @@ mod tests {
             0xdac1_1020,     // autia x0, x1
             0xdac1_43e0,     // xpaci x0
             0x9ac2_3020,     // pacga x0, x1, x2
-            0xf820_0420,     // ldraa x0, [x1]
+            0xdac1_23e0,     // paciza x0
         ] {
             assert!(is_pac_alone(alone), "{alone:x}");
         }
