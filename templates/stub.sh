@@ -334,6 +334,8 @@ ub_new() (
 )
 ## ub_old, ub_any: where somebody else has taken our names in all shared directories, one that nobody knew
 ub_old() {
+  ## Called by its own name, zsh ends where a pattern matches nothing.
+  [ ! "${ZSH_VERSION-}" ] || setopt nonomatch
   for ub_c in /var/tmp/unibin-"$ub_s".?????? /tmp/unibin-"$ub_s".?????? /dev/shm/unibin-"$ub_s".??????; do
     ub_see && return
   done

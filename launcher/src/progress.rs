@@ -29,9 +29,18 @@ const NO_LINE: &[u8] = b"\r\x1b[K";
 impl Progress {
     /// Begins now, with what is unpacked into this directory.
     pub fn start(into: &Fd) -> &'static Self {
+        Self::of(into, sys::stderr_is_terminal())
+    }
+
+    /// The same for what is small: only runs that wait for this one are shown that it goes on.
+    pub fn unseen(into: &Fd) -> &'static Self {
+        Self::of(into, false)
+    }
+
+    fn of(into: &Fd, seen: bool) -> &'static Self {
         let now = sys::unix_seconds();
         let sign = sys::openat(into.at(), c".", OFlags::DIRECTORY, 0).ok();
-        keep(Self { since: now, last: Cell::new(now), seen: sys::stderr_is_terminal(), sign })
+        keep(Self { since: now, last: Cell::new(now), seen, sign })
     }
 
     /// Shows, at most once a second, that `left` bytes of a blob are left.

@@ -52,7 +52,7 @@ pub fn ensure(
             return Ok(tree.syncfs()?);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        write_file(&mut BlobReader::open(file, blob)?.shown(Progress::start(dir)), &out)?;
+        write_file(&mut BlobReader::open(file, blob)?.shown(Progress::unseen(dir)), &out)?;
         Ok(out.fdatasync()?)
     })
 }
