@@ -163,7 +163,7 @@ impl Steps {
 }
 
 /// What this process and those that it has waited for have used: `utime`, `stime`, `cutime` and `cstime` of
-/// proc_pid_stat(5), in hundredths of a second on every Linux.
+/// `proc_pid_stat(5)`, in hundredths of a second on every Linux.
 fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The second field is the program's name in brackets, which may hold anything.

@@ -205,7 +205,7 @@ impl Lab {
         let cases: Vec<&Case> = request.cases.iter().filter(applies).copied().collect();
         let scripts: String = cases.iter().map(|case| case.script_on(machine)).collect();
         let bundles = self.packer.all_for(machine.host, &scripts)?;
-        let programs = self.programs(machine.host, suites)?;
+        let programs = programs(machine.host, suites)?;
         let boots = match request.way {
             Way::Booted => Some(self.boots(machine, &bundles, &programs, &cases, suites)?),
             Way::Fast | Way::Logs => None,
@@ -272,14 +272,6 @@ impl Lab {
         boot::boot(parts, log, told)
     }
 
-    fn programs(&self, host: Arch, suites: &mut Suites) -> Result<Programs> {
-        let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
-        Ok(Programs {
-            busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
-            r#as: compile::compile("as", host)?,
-        })
-    }
-
     /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its
     /// libraries. Debian 12 has one that knows neither today's firmware nor kernel.
     fn qemu(&self, board: &Board) -> Result<Command> {
@@ -301,4 +293,13 @@ impl Lab {
         );
         Ok(Command::new(installed))
     }
+}
+
+/// What a machine runs beside its bundles.
+fn programs(host: Arch, suites: &mut Suites) -> Result<Programs> {
+    let suite = if host == Arch::Loongarch64 { "sid" } else { "trixie" };
+    Ok(Programs {
+        busybox: suites.file(suite, host, "busybox-static", "usr/bin/busybox")?,
+        r#as: compile::compile("as", host)?,
+    })
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 const fn budget(program: Program) -> usize {
     match program {
         Program::Launcher => 96 * 1024,
-        Program::Broker => 128 * 1024,
+        Program::Broker => 160 * 1024,
     }
 }
 /// What the directory holds besides the programs.
