@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::cargo;
+
+use crate::unibin::unibin;
 
 pub(crate) fn run() -> Result<()> {
     crate::tools::run()?;
     let workspace = crate::workspace();
-    let built = cargo().args(["build", "--quiet", "--package", "unibin"]).status();
-    ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
+    let unibin = unibin()?;
     let target = workspace.join("target");
     for directory in directories()? {
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         ensure!(directory.join("README.md").is_file(), "example `{name}` has no README.md");
         println!("== example {name}");
         let status = Command::new(directory.join("run.sh"))
-            .env("UNIBIN", target.join("debug").join("unibin"))
+            .env("UNIBIN", &unibin)
             .env("PYTHONPATH", target.join("tools"))
             // What the compiler keeps belongs to the target directory, and so does what the tests have
             // fetched already.

@@ -110,13 +110,9 @@ fn build() -> Result<Programs> {
     let workspace = crate::workspace();
     let directory = workspace.join("target/fuzz");
     let triple = crate::rust_src::compiler_triple()?;
-    let build = || {
-        let mut command = cargo();
-        command.args(["build", "--quiet", "--locked", "--package=fuzz"]);
-        command
-    };
-    let guided = build()
-        .args(["--bin=fuzz", "--features=libfuzzer", "--profile=fuzz", "--target-dir"])
+    let guided = cargo()
+        .args(["build", "--quiet", "--locked", "--package=fuzz", "--bin=fuzz", "--features=libfuzzer"])
+        .args(["--profile=fuzz", "--target-dir"])
         .arg(&directory)
         .args(["--target", &triple])
         .env("RUSTC_WRAPPER", std::env::current_exe().context("where am I?")?)
@@ -127,7 +123,9 @@ fn build() -> Result<Programs> {
         guided.success(),
         "the fuzzers do not build; libFuzzer wants a C++ compiler (`c++`, or name one in `CXX`)"
     );
-    let plain = build().arg("--bin=corpus").status().context("cannot run cargo")?;
+    // With the features that the crates have for the tests, so that nothing is built anew.
+    let plain = cargo().args(["build", "--quiet", "--locked", "--workspace", "--bin=corpus"]).status();
+    let plain = plain.context("cannot run cargo")?;
     ensure!(plain.success(), "`corpus` does not build");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })

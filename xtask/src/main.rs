@@ -18,6 +18,7 @@ mod rust_src;
 mod test;
 mod tidy;
 mod tools;
+mod unibin;
 mod verify;
 mod workflows;
 mod workspace;

@@ -10,6 +10,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use end_to_end::{NEEDS, cargo};
 
+use crate::unibin::unibin;
+
 /// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
 pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
@@ -58,16 +60,6 @@ fn lacks(quick: bool) -> String {
         without.extend(left_out);
     }
     without.join(",")
-}
-
-/// Builds `unibin` for the end-to-end tests, which would each ask cargo for it, and with the features that it
-/// has among all packages.
-fn unibin() -> Result<PathBuf> {
-    let built = cargo().args(["build", "--quiet", "--workspace", "--bin", "unibin"]).status();
-    ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
-    let workspace = crate::workspace();
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    Ok(workspace.join(target).join("debug/unibin"))
 }
 
 fn has_nextest() -> bool {

@@ -9,14 +9,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::pairs::{Case, Samples, build_unibin, direct_case, interleaved, pack_busybox, report};
+use super::pairs::{Case, Samples, direct_case, interleaved, pack_busybox, report};
+use crate::unibin::released;
 
 /// Programs executed in one run.
 const EXECUTIONS: u32 = 50;
 
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
-    let unibin = build_unibin(&crate::workspace())?;
+    let unibin = released()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let cache = directory.path().join("cache");
     let bundle = pack_busybox(&unibin, directory.path(), "riscv64", "auto")?;

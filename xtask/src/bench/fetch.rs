@@ -5,13 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::pairs::build_unibin;
+use crate::unibin::released;
 
 /// What `unibin emulator fetch` transfers for riscv64 programs, host by host, out of an empty store, against
 /// the packages.
 pub(super) fn run() -> Result<()> {
-    let workspace = crate::workspace();
-    let unibin = build_unibin(&workspace)?;
+    let unibin = released()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let catalogue = emulator::Catalogue::embedded()?;
     println!("{:14} {:>12} {:>12} {:>7} {:>9}", "fetched for", "bytes", "package", "part", "seconds");

@@ -6,17 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use end_to_end::cargo;
 
 /// Runs before those that are counted, which fill the caches.
 const WARM_UP: usize = 10;
-
-pub(super) fn build_unibin(workspace: &Path) -> Result<PathBuf> {
-    let status = cargo().args(["build", "--quiet", "--release", "-p", "unibin"]).status()?;
-    ensure!(status.success(), "unibin does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    Ok(target.join("release/unibin"))
-}
 
 /// A bundle of busybox, called `busybox`: the applet is chosen by that name's first argument.
 pub(super) fn pack_busybox(unibin: &Path, directory: &Path, target: &str, children: &str) -> Result<PathBuf> {

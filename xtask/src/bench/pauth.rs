@@ -5,14 +5,15 @@ use std::ffi::OsString;
 
 use anyhow::{Context, Result, ensure};
 
-use super::pairs::{Case, build_unibin, interleaved, pack_busybox, report};
+use super::pairs::{Case, interleaved, pack_busybox, report};
+use crate::unibin::released;
 
 /// Busy for a second or so, with many calls of functions.
 const SCRIPT: &str = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done";
 
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
-    let unibin = build_unibin(&crate::workspace())?;
+    let unibin = released()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let bundle = pack_busybox(&unibin, directory.path(), "aarch64", "none")?;
     let case = |script: &str, with: bool| Case {

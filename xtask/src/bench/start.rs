@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::pairs::{Case, build_unibin, direct_case, interleaved, pack_busybox, report};
+use super::pairs::{Case, direct_case, interleaved, pack_busybox, report};
+use crate::unibin::released;
 
 /// Warm start of a bundle against executing the same program directly (native) and under the same emulator
 /// (emulated).
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
-    let workspace = crate::workspace();
-    let unibin = build_unibin(&workspace)?;
+    let unibin = released()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let cache = directory.path().join("cache");
 

@@ -10,11 +10,12 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use debian::digest;
-use end_to_end::{SUITE_BEFORE, alpha_that_starts, cargo, lacking, smallest};
+use end_to_end::{SUITE_BEFORE, alpha_that_starts, lacking, smallest};
 
 use super::archive::appear;
 use super::cases::{CASES, emulated_on};
 use super::compile::compile;
+use crate::unibin::unibin;
 
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
@@ -28,13 +29,7 @@ impl Packer {
     /// Builds `unibin`. What it packs is kept in `directory`. `UNIBIN_LAUNCHERS` names launchers that are not
     /// committed yet.
     pub(crate) fn build(directory: &Path) -> Result<Self> {
-        let workspace = crate::workspace();
-        let mut command = cargo();
-        command.args(["build", "--quiet", "--release", "--package", "unibin", "--message-format", "short"]);
-        let target = workspace.join("target");
-        let built = command.arg("--target-dir").arg(&target).status();
-        ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
-        let program = target.join("release/unibin");
+        let program = unibin()?;
         let digest = digest::of(&fs::read(&program)?).to_string();
         let packer = Self { program, directory: directory.join(&digest[..16]), launchers: None };
         match std::env::var_os("UNIBIN_LAUNCHERS") {
