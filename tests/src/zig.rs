@@ -52,15 +52,28 @@ pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf>
         let lib = |file: &str| musl.lib.join(file).into_os_string();
         Some(Linked {
             // What the compiler puts in for what a CPU lacks is its own.
-            flags: ["-nostdlib", "-rtlib=compiler-rt", "-nostdlibinc", "-isystem"]
+            flags: ["-nostdlib", "-rtlib=compiler-rt", "-nostdlibinc"]
                 .map(OsString::from)
                 .into_iter()
-                .chain([musl.include.clone().into_os_string()])
+                .chain([musl.include.clone()].into_iter().chain(of_the_kernel(target)).flat_map(included))
                 .collect(),
             before: vec![lib("crt1.o"), lib("crti.o")],
             behind: vec![lib("libc.a"), lib("crtn.o")],
         })
     })
+}
+
+fn included(directory: PathBuf) -> [OsString; 2] {
+    ["-isystem".into(), directory.into_os_string()]
+}
+
+/// The compiler's directories of kernel headers, for this CPU and for all.
+fn of_the_kernel(target: Arch) -> [PathBuf; 2] {
+    let all = tools().join("ziglang/lib/libc/include");
+    let triple = triple(target);
+    let names = ["aarch64", "arm", "loongarch", "mips", "powerpc", "riscv", "s390x", "x86"];
+    let own = names.into_iter().find(|name| triple.starts_with(name)).unwrap_or("any");
+    [own, "any"].map(|name| all.join(format!("{name}-linux-any")))
 }
 
 /// The same for this machine's CPU, linked to its glibc.
