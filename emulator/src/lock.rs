@@ -119,7 +119,7 @@ pub enum LockError {
     },
     /// An entry says something else of a known program, package or version than what vouches for it.
     #[error(
-        "the lock file's entry for {key} contradicts {authority}: {fact}\n  locked: {locked}\n  known:  {known}"
+        "the lock file's entry for {key} disagrees with {authority} about the {fact}\n  locked:   {locked}\n  expected: {known}"
     )]
     Contradicts {
         /// The host and target.
@@ -282,7 +282,10 @@ impl Locked {
         for path in [file, member] {
             let is_plain = path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '\\' | '?' | '#' | '%'));
             if !is_plain || TreePath::new(path.as_bytes()).is_none() {
-                return Err(format!("has a path that is none in an archive: `{}`", path.escape_debug()));
+                return Err(format!(
+                    "has a path that cannot be one in an archive: `{}`",
+                    path.escape_debug()
+                ));
             }
         }
         Ok(())
@@ -311,7 +314,7 @@ impl Locked {
             let known = row.members.get(&key.target).filter(|_| row.host == key.host);
             let known =
                 known.map_or_else(|| "no program for this pair".into(), |known| known.sha256.to_string());
-            return Err(self.contradicts(CATALOGUE, "the program of its package", &self.sha256, &known));
+            return Err(self.contradicts(CATALOGUE, "program of its package", &self.sha256, &known));
         }
         Ok(Standing::OnlyLocked)
     }
@@ -320,11 +323,15 @@ impl Locked {
     /// that no signed index vouches for: a rebuilt package may have the same version of QEMU.
     pub(crate) fn has_its_own_version(&self, catalogue: &Catalogue) -> Result<(), LockError> {
         let key = self.key();
-        let same = |row: &&Row| row.translator == self.translator && row.version == self.version;
+        // Upstream's version alone: 7.2 stays for years, while the archive builds it anew.
+        let same_source =
+            |row: &Row| self.source.version.is_empty() || self.source.version == row.package.source_version;
+        let same =
+            |row: &&Row| row.translator == self.translator && row.version == self.version && same_source(row);
         let known = catalogue.rows(key.host).filter(same).find_map(|row| row.members.get(&key.target));
         match known {
             Some(known) if known.sha256 != self.sha256 => {
-                let fact = "the program of that version";
+                let fact = "program of that version";
                 Err(self.contradicts(CATALOGUE, fact, &self.sha256, &known.sha256))
             }
             _ => Ok(()),

@@ -19,7 +19,7 @@ pub(crate) fn unpacked_max(stored: u64) -> u64 {
 
 /// Why an archive is refused that unpacks to more.
 pub(crate) fn too_much() -> io::Error {
-    io::Error::other("it unpacks to more than is believed of its length")
+    io::Error::other("it unpacks to more than is plausible for its size")
 }
 
 /// Refuses to write `bytes` where there is less free space. `directory` is where the first of them go; it
@@ -27,7 +27,9 @@ pub(crate) fn too_much() -> io::Error {
 pub(crate) fn check_free(directory: &Path, bytes: u64) -> Result<(), Error> {
     let there = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
     // A file system that does not say is none that is known to be full.
-    let Ok(found) = rustix::fs::statvfs(there) else { return Ok(()) };
+    let Some(found) = rustix::fs::statvfs(there).ok().filter(|found| found.f_blocks != 0) else {
+        return Ok(());
+    };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     if bytes <= free { Ok(()) } else { Err(Error::NoSpace { path: there.to_owned(), bytes, free }) }
 }
@@ -75,7 +77,7 @@ mod tests {
             }
         };
         assert_eq!(read(most), Ok(most));
-        assert!(read(most + 1).is_err_and(|error| error.contains("more than is believed")));
+        assert!(read(most + 1).is_err_and(|error| error.contains("more than is plausible")));
         assert_eq!(unpacked_max(u64::MAX), u64::MAX);
     }
 

@@ -30,6 +30,11 @@ pub(crate) enum Error {
     Temporary(#[source] io::Error),
     #[error("{} would be written, but only {} are free in `{}`", size(*bytes), size(*free), shown(path))]
     NoSpace { path: PathBuf, bytes: u64, free: u64 },
+    #[error(
+        "`{}`: {part} has {stored} bytes and claims to unpack to {length}; more than {most} is not plausible",
+        shown(path)
+    )]
+    Implausible { path: PathBuf, part: String, stored: u64, length: u64, most: u64 },
     #[error("`{}` is {found}, not a file", shown(path))]
     NotAFile { path: PathBuf, found: &'static str },
     #[error("`--at {}` is not an absolute path", shown(path))]
@@ -190,9 +195,11 @@ impl Error {
             | Self::Layer(_)
             | Self::Stub(_) => Code::Failure,
             Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
-            Self::NotABundle { .. } | Self::CutOff { .. } | Self::Damaged { .. } | Self::Digest { .. } => {
-                Code::Verification
-            }
+            Self::NotABundle { .. }
+            | Self::CutOff { .. }
+            | Self::Damaged { .. }
+            | Self::Digest { .. }
+            | Self::Implausible { .. } => Code::Verification,
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
@@ -208,6 +215,9 @@ impl Error {
                 "free some space there, or set TMPDIR to a directory with free space"
             }
             Self::NoSpace { .. } => "free some space there, or choose another location",
+            Self::Implausible { .. } => {
+                "if you trust the bundle, let it unpack itself (`UNIBIN_DO=extract`, docs/variables.md)"
+            }
             Self::Temporary(_) => "set TMPDIR to a writable directory",
             Self::NotAFile { .. } | Self::NoFileName { .. } => "give the path of an ELF program",
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),

@@ -133,19 +133,19 @@ fn a_tree_that_a_launcher_refuses_is_refused_by_verify_and_extract_too_and_a_goo
 }
 
 #[test]
-fn a_bundle_that_claims_to_unpack_to_more_than_is_believed_is_refused_before_anything_is_written() {
+fn a_bundle_that_claims_to_unpack_to_more_than_is_plausible_is_refused_before_anything_is_written() {
     let scene = Scene::new();
     scene.write("bundle", &bundle_claiming(&[entry(b'0', "a", "", b"x")], 1 << 40));
-    for command in [&["verify", "bundle"][..], &["extract", "bundle", "tree"]] {
-        scene.run(command).refused(5, &["app riscv64", "claim to unpack to 1099511627776"]);
-    }
+    scene.run(["verify", "bundle"]).refused(5, &["app riscv64"]);
+    let words = ["app riscv64", "claims to unpack to 1099511627776", "not plausible", "hint: "];
+    scene.run(["extract", "bundle", "tree"]).refused(5, &words);
     // An archive of emulators whose header claims as much.
     let mut huge = entry(b'0', "blobs", "", b"");
     huge[124..136].copy_from_slice(&[&[0x80, 0, 0, 0][..], &(1u64 << 50).to_be_bytes()].concat());
     scene.write("emulators.tar", &with_mode(huge, *b"0000644"));
     scene
         .run(["emulator", "import", "emulators.tar"])
-        .refused(5, &["emulators.tar", "more than is believed"]);
+        .refused(5, &["emulators.tar", "more than is plausible"]);
     assert_eq!(scene.names(), ["bundle", "emulators.tar"]);
 }
 

@@ -227,7 +227,7 @@ fn a_lock_file_names_nothing_outside_the_archive_and_no_text_that_steers_a_termi
         fs::copy(scene.at("mirror").join(PACKAGE), scene.at("elsewhere/q_3.deb")).expect("copied");
         relocked(&scene, PACKAGE, bad);
         pack(&scene, &mirror, &[])
-            .refused(3, &["unibin.lock", "riscv64-on-x86_64", "none in an archive", bad]);
+            .refused(3, &["unibin.lock", "riscv64-on-x86_64", "cannot be one in an archive", bad]);
     }
     relocked(&first, "version = \"3\"", "version = \"3\\u001b[2J\\n\"");
     let refused = pack(&first, &mirror, &[]).refused(3, &["not plain", "3\\u{1b}[2J\\n"]);
@@ -241,9 +241,9 @@ fn a_lock_file_that_contradicts_the_catalogue_is_refused_by_the_name_of_the_pair
     let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
     let (row, member) = known.find(key).expect("pinned");
     let words = [
-        "the lock file's entry for riscv64-on-x86_64 contradicts the catalogue",
+        "the lock file's entry for riscv64-on-x86_64 disagrees with the catalogue",
         "locked: ",
-        "known: ",
+        "expected: ",
         "hint: ",
     ];
     let refuse = |changes: &[(&str, &str)]| {

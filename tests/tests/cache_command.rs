@@ -214,6 +214,10 @@ fn an_entry_is_in_use_as_long_as_its_lock_is_held() {
         .collect();
     let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
     assert!(told.contains(" 0 entries removed, 3 in use"), "{told}");
+    let before = slots(&sandbox);
+    let told = cache(&sandbox, &["clear"]).must_succeed();
+    assert!(told.contains(" 3 in use"), "{told}");
+    assert_eq!(slots(&sandbox), before);
     drop(held);
     let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
     assert!(told.contains(" 2 entries removed, 1 in use"), "{told}");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];
 
 /// How the launcher and the stub name what is not finished; also used for what is being removed.
 const UNFINISHED: &str = ".new-";
+
+/// The file in an entry that says that it is whole.
+const MARKER: &str = "complete";
 
 /// The directory of one host in one cache.
 struct HostCache {
@@ -91,6 +94,11 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
             if row.used_by.is_some() || row.what == "unfinished" && !is_left_over(&row) {
                 kept += 1;
             } else if row.what == "unfinished" || goes(&row) {
+                // Held by what `/proc` does not show: an app in another container that shares the cache.
+                let Ok(_alone) = alone(&row) else {
+                    kept += 1;
+                    continue;
+                };
                 remove_row(&host_cache, &row)?;
                 let _ =
                     writeln!(text, "removed {:<10} {:>10}  {}", row.what, size(row.size), shown(&row.path));
@@ -101,6 +109,19 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
     }
     let _ = writeln!(text, "{} in {count} entries removed, {kept} in use", size(bytes));
     Ok(text)
+}
+
+/// The marker of an entry, locked for us alone, and gone: whoever opens it later finds no entry. `Err` while
+/// an app holds it. Where there are no locks, what `/proc` says has to do.
+fn alone(row: &Row) -> Result<Option<File>, ()> {
+    let marker = row.path.join(MARKER);
+    // For writing: NFS wants that of whoever locks alone.
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(&marker) else { return Ok(None) };
+    if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+        return Err(());
+    }
+    let _ = fs::remove_file(marker);
+    Ok(Some(file))
 }
 
 /// Renames it first, so that nobody ever starts from half of it.
@@ -132,10 +153,20 @@ fn host_caches(directories: &CacheDirectories) -> Result<Vec<HostCache>, Error> 
     let mut candidates = directories.directory.clone();
     if candidates.is_empty() {
         candidates.extend(absolute("UNIBIN_CACHE"));
+        candidates.extend(absolute("SLURM_TMPDIR").map(|directory| directory.join("unibin")));
         candidates.extend(absolute("XDG_CACHE_HOME").map(|directory| directory.join("unibin")));
         candidates.extend(absolute("HOME").map(|directory| directory.join(".cache/unibin")));
         candidates.extend(absolute("XDG_RUNTIME_DIR").map(|directory| directory.join("unibin")));
-        candidates.extend(SHARED.iter().map(|directory| Path::new(directory).join(format!("unibin-{uid}"))));
+        for directory in SHARED.map(Path::new) {
+            candidates.push(directory.join(format!("unibin-{uid}")));
+            // Where others had taken that name, one that cannot be guessed (`unibin-UID.XXXXXX`).
+            let name = format!("unibin-{uid}.");
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            let random = entries.map(|entry| entry.path()).filter(|path| {
+                path.file_name().is_some_and(|found| found.as_bytes().starts_with(name.as_bytes()))
+            });
+            candidates.extend(random);
+        }
     } else if let Some(missing) = candidates.iter().find(|directory| !directory.is_dir()) {
         return Err(Error::io("open", missing, std::io::ErrorKind::NotFound.into()));
     }

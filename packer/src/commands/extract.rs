@@ -1,7 +1,7 @@
 //! `unibin extract`: takes an app, or all that a bundle holds, out into a new directory. The directory
 //! appears by rename once every digest has been compared; its trees are read by the launcher's own reader,
 //! and links are made last, so that nothing is ever written through one. Refuses to begin without enough
-//! space.
+//! space, and where more is claimed than what is stored plausibly unpacks to.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Blob, Manifest, Variant};
 
 use crate::atomic_file::NewDirectory;
-use crate::bounds::check_free;
+use crate::bounds::{check_free, unpacked_max};
 use crate::cli::ExtractArgs;
 use crate::error::Error;
 use crate::tree::sparse;
-use crate::write::bundle_file::BundleFile;
+use crate::write::bundle_file::{BundleFile, blob_name};
 use crate::write::check_bundle;
 use crate::write::read_back;
 use crate::write::tarball::TarEntry;
@@ -24,9 +24,16 @@ use crate::write::tarball::TarEntry;
 /// Extracts what was asked for.
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     let bundle = BundleFile::open(&args.file)?;
+    let manifest = bundle.manifest()?;
+    for blob in manifest.blobs() {
+        let (stored, length, most) = (blob.stored(), blob.length(), unpacked_max(blob.stored()));
+        if length > most {
+            let (path, part) = (args.file.clone(), blob_name(&manifest, &blob));
+            return Err(Error::Implausible { path, part, stored, length, most });
+        }
+    }
     // Before the first byte is written: what is damaged is not taken out.
     check_bundle::whole(&bundle)?;
-    let manifest = bundle.manifest()?;
     let to = match &args.directory {
         Some(directory) => directory.clone(),
         None => default_directory(&args.file)?,

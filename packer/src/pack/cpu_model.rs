@@ -2,7 +2,8 @@
 //! exception. Programs of Debian for aarch64 sign and check every return address (PAC). QEMU calls a helper
 //! for each of these instructions, which makes such programs about half as fast, and protects nobody: an
 //! emulator is no security boundary. Without that feature of the CPU the same instructions do nothing, since
-//! compilers take them from the space of hints. It is left out only for apps of which that is certain.
+//! compilers take them from the space of hints. It is left out only where every ELF file of the app says so;
+//! code inside of archives (jar, wheel) and code made at run time is not looked at.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
@@ -47,7 +48,9 @@ const NOTE_MAX: u64 = 4096;
 
 /// The model to ask the emulators of the first variant for; `None` for their own choice.
 pub(crate) fn of(request: &Request, app: &ResolvedApp) -> Result<Option<Vec<u8>>, Error> {
-    if request.cpu.is_some() || app.target != Arch::Aarch64 || request.is_emulator_only() {
+    let by_itself = app.target == Arch::Aarch64 && !request.is_emulator_only();
+    // With a private binfmt_misc, emulators of other targets get the same environment, and know no `pauth`.
+    if request.cpu.is_some() || !by_itself || !request.also_targets.is_empty() {
         return Ok(request.cpu.clone());
     }
     let entries = app.entries.iter().filter_map(|entry| app.app.program(&entry.path));

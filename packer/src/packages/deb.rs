@@ -139,16 +139,20 @@ impl Files {
     fn merged() -> Result<Self, Error> {
         let mut app = App::default();
         for name in MERGED {
-            app.add(name, Node::Symlink(join(b"usr", name)))?;
+            let merged = join(b"usr", name);
+            // A package of unmerged times has directories of these names, which must find one there.
+            app.add(&merged, Node::Directory)?;
+            app.add(name, Node::Symlink(merged))?;
         }
         Ok(Self { app, origins: BTreeMap::new() })
     }
 
-    /// Removes those of the links that lead nowhere.
+    /// Removes those of the links behind which nothing is.
     fn drop_unused_links(&mut self) {
         for name in MERGED {
-            if !self.app.is_directory(name) {
-                self.app.remove(&|path| path == name);
+            let merged = join(b"usr", name);
+            if self.app.names(&merged).next().is_none() {
+                self.app.remove(&|path| path == name || path == merged.as_slice());
             }
         }
     }
@@ -251,6 +255,8 @@ mod tests {
         let file = || Node::File { executable: true, content: b"x".to_vec().into() };
         let mut files = Files::merged().expect("links");
         let mut place = |path: &[u8], node| files.app.place(path, node).expect("placed");
+        // A package of unmerged times begins with its directories.
+        assert_eq!(place(b"lib", Node::Directory), b"lib");
         assert_eq!(place(b"lib/x/liba.so", file()), b"usr/lib/x/liba.so");
         assert_eq!(
             place(b"lib/x/liba.so.1", Node::HardLink(b"lib/x/liba.so".to_vec())),
