@@ -233,8 +233,13 @@ impl Broker<'_> {
         let Stage::Planning(plan, _) = core::mem::replace(&mut attended.stage, Stage::Again) else {
             return Resume::Run(0);
         };
+        let thread = attended.thread;
+        // Another thread of the process may have this number by now: that it runs another program, or the end
+        // of this one, is still to be reported.
+        if !thread.registers().is_ok_and(|registers| registers == attended.registers) {
+            return Resume::Not;
+        }
         let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
-            let thread = attended.thread;
             let memory = memory_of(thread.number())?;
             let words = super::words::of_map(thread.number(), &memory, call.word)?;
             let length = super::words::length(plan.length(call.word))?;

@@ -82,7 +82,7 @@ pub(super) const ARM: Layout = Layout {
 };
 
 /// The registers of a stopped thread, as `PTRACE_GETREGSET` of `NT_PRSTATUS` gives them.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Registers {
     /// More than any CPU's: ppc64le has 48.
     pub(super) words: [u64; 64],
