@@ -273,10 +273,9 @@ impl Broker<'_> {
                         let _ = thread.set_registers(&attended.registers.ended_as(&registers));
                         return Resume::Run(0);
                     }
-                    let unchanged = attended
-                        .call
-                        .and_then(|call| attended.registers.exec_again(&call, None, call.argv, call.envp));
-                    return self.give_back(attended, unchanged);
+                    // The call as it was would be planned again, and again.
+                    let failed = attended.registers.failed(Errno::ENOMEM);
+                    return self.give_back(attended, Some(failed));
                 };
                 attended.block_signals();
                 if thread.set_registers(&changed).is_ok() {
