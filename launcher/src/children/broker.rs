@@ -137,7 +137,13 @@ impl Broker<'_> {
                 Resume::Not
             }
             Event::Call => match self.take(thread) {
-                Some(attended) => self.executes(attended),
+                Some(attended) if matches!(attended.stage, Stage::Again) => self.executes(attended),
+                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not the one of
+                // the call that we have made of it.
+                Some(attended) => {
+                    self.attended.push(attended);
+                    Resume::ToCall(0)
+                }
                 None => self.begin(thread).unwrap_or(Resume::Run(0)),
             },
             Event::CallStop => match self.take(thread) {
