@@ -54,15 +54,22 @@ fn run(app: u32, to_app: Fd, attendant: Attendant<'_>) -> i32 {
     if word != READY || told.is_err() {
         return 1;
     }
-    let mut broker = Broker { attendant, attended: Vec::new(), lent: Vec::new(), bytes: Vec::new() };
+    let (attended, lent, left, bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut broker = Broker { attendant, attended, lent, left, bytes };
     while let Ok((thread, event)) = trace::wait() {
         thread.resume(broker.event(thread, event));
     }
     0
 }
 
-/// Memory that a thread was let map: address and length.
-type Memory = (u64, u64);
+/// Memory that a thread was let map.
+#[derive(Clone, Copy)]
+struct Memory {
+    address: u64,
+    length: u64,
+    /// The first bytes that have been written there.
+    begin: [u8; 8],
+}
 
 /// How far a thread is that makes calls for us.
 enum Stage {
@@ -120,6 +127,9 @@ struct Broker<'a> {
     attendant: Attendant<'a>,
     attended: Vec<Attended>,
     lent: Vec<Lent>,
+    /// What the processes that live now have mapped for the first program that they executed, where nobody is
+    /// known to have lent his memory for that: such a parent's event may come after those of its child.
+    left: Vec<(Thread, Memory)>,
     bytes: Vec<u8>,
 }
 
@@ -133,6 +143,7 @@ impl Broker<'_> {
                     thread.resume(self.planned(planned));
                 }
                 self.gone(thread);
+                self.take_left(thread);
                 self.lent.retain(|lent| lent.parent != thread);
                 Resume::Not
             }
@@ -154,13 +165,17 @@ impl Broker<'_> {
                 // A thread that was not its process's first has that one's number now.
                 let before = thread.message().unwrap_or(thread);
                 self.gone(before);
-                self.gone(thread);
+                if before != thread {
+                    self.take_left(before);
+                    self.gone(thread);
+                }
                 self.lent.retain(|lent| lent.parent != thread && lent.parent != before);
                 Resume::Run(0)
             }
             Event::Lent => {
                 if let Ok(child) = thread.message() {
-                    self.lent.push(Lent { parent: thread, child, memory: None });
+                    let memory = self.take_left(child);
+                    self.lent.push(Lent { parent: thread, child, memory });
                 }
                 Resume::Run(0)
             }
@@ -197,7 +212,14 @@ impl Broker<'_> {
         let Some(memory) = attended.memory else { return };
         if let Some(lent) = self.lent.iter_mut().find(|lent| lent.child == thread) {
             lent.memory = Some(memory);
+        } else if !self.left.iter().any(|(child, _)| *child == thread) {
+            self.left.push((thread, memory));
         }
+    }
+
+    fn take_left(&mut self, child: Thread) -> Option<Memory> {
+        let at = self.left.iter().position(|(left, _)| *left == child)?;
+        Some(self.left.swap_remove(at).1)
     }
 
     /// A thread begins an execve.
@@ -295,7 +317,7 @@ impl Broker<'_> {
             }
             Stage::Leaving => self.give_back(attended, Some(registers)),
             Stage::Unmapping => {
-                if let Some((address, length)) = attended.memory {
+                if let Some(Memory { address, length, .. }) = attended.memory {
                     let _ = thread.make_now(Call::Unmap(address, length));
                 }
                 attended.stage = Stage::Unmapped;
@@ -314,8 +336,10 @@ impl Broker<'_> {
     fn mapped(&mut self, attended: &mut Attended, plan: &Plan, registers: &Registers) -> Option<Registers> {
         let call = attended.call?;
         let base = registers.mapped()?;
-        attended.memory = Some((base, super::words::length(plan.length(call.word))?));
+        let length = super::words::length(plan.length(call.word))?;
+        let memory = attended.memory.insert(Memory { address: base, length, begin: [0; 8] });
         let addresses = plan.bytes(base, call.word, &mut self.bytes)?;
+        memory.begin.iter_mut().zip(&self.bytes).for_each(|(to, from)| *to = *from);
         memory_of(attended.thread.number())?.write(&self.bytes, base).ok()?;
         let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
         attended.registers.exec_again(&call, addresses.path, argv, envp)
@@ -328,7 +352,7 @@ impl Broker<'_> {
         }
         let thread = attended.thread;
         attended.block_signals();
-        let begun = attended.memory.ok_or(Errno::ESRCH).and_then(|(address, length)| {
+        let begun = attended.memory.ok_or(Errno::ESRCH).and_then(|Memory { address, length, .. }| {
             thread.make_next(&attended.registers, Call::Unmap(address, length))
         });
         if begun.is_err() {
@@ -348,6 +372,12 @@ impl Broker<'_> {
         let Lent { child, memory, .. } = self.lent.swap_remove(at);
         let executing = self.attended.iter_mut().find(|attended| attended.thread == child);
         let memory = memory.or_else(|| executing.and_then(|attended| attended.memory.take()))?;
+        // A child may make its parent wait and yet have memory of its own (`CLONE_VFORK` without `CLONE_VM`).
+        let mut begin = [0; 8];
+        let read = memory_of(parent.number())?.read(&mut begin, memory.address).ok()?;
+        if read != begin.len() || begin != memory.begin {
+            return None;
+        }
         let registers = parent.registers().ok()?;
         let (stage, memory) = (Stage::Leaving, Some(memory));
         self.attended.push(Attended { thread: parent, stage, registers, call: None, memory, mask: None });
