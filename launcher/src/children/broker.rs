@@ -242,6 +242,7 @@ impl Broker<'_> {
             |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
         match copy {
             Some(copy) => {
+                plan.keep_from_copies();
                 self.attended.push(planned(Stage::Planning(plan, copy)));
                 Some(Resume::Not)
             }

@@ -2,7 +2,7 @@
 
 use super::Errno;
 use super::call::call;
-use linux_raw_sys::general as raw;
+use linux_raw_sys::{general as raw, prctl};
 
 /// `_LINUX_CAPABILITY_VERSION_3` (include/uapi/linux/capability.h).
 const VERSION: u32 = 0x2008_0522;
@@ -16,6 +16,9 @@ const SET: [u32; 3] = [raw::__NR_setgroups32, raw::__NR_setresgid32, raw::__NR_s
 /// may, and for whatever it still has to do.
 pub fn give_up(user: u32, group: u32, groups: &[u32], capabilities: u64) -> Result<(), Errno> {
     let [set_groups, set_group, set_user] = SET;
+    // Who has these rights too is not to look into a process that had more.
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_prctl, [prctl::PR_SET_DUMPABLE as usize, 0, 0, 0, 0]) }?;
     // SAFETY: `groups` is read, as many as it has.
     unsafe { call(set_groups, [groups.len(), groups.as_ptr() as usize]) }?;
     // SAFETY: no pointers.
