@@ -1,6 +1,7 @@
 //! The rights to files: which this process has, and giving some of them up.
 
 use super::Errno;
+use super::beside::{end_with, getppid};
 use super::call::call;
 use linux_raw_sys::{general as raw, prctl};
 
@@ -13,9 +14,10 @@ const SET: [u32; 3] = [raw::__NR_setgroups, raw::__NR_setresgid, raw::__NR_setre
 const SET: [u32; 3] = [raw::__NR_setgroups32, raw::__NR_setresgid32, raw::__NR_setresuid32];
 
 /// Takes on the rights of a user and groups, with no capabilities but these. For ever: of a process that
-/// may, and for whatever it still has to do.
+/// may, and for whatever it still has to do, which is nothing once its parent is gone.
 pub fn give_up(user: u32, group: u32, groups: &[u32], capabilities: u64) -> Result<(), Errno> {
     let [set_groups, set_group, set_user] = SET;
+    let parent = getppid();
     // Who has these rights too is not to look into a process that had more.
     // SAFETY: no pointers.
     unsafe { call(raw::__NR_prctl, [prctl::PR_SET_DUMPABLE as usize, 0, 0, 0, 0]) }?;
@@ -30,5 +32,7 @@ pub fn give_up(user: u32, group: u32, groups: &[u32], capabilities: u64) -> Resu
     // Effective, permitted, inheritable; the lower halves first. Another user than root has none by now.
     let data = if user == 0 { [low, low, 0, high, high, 0] } else { [0; 6] };
     // SAFETY: both structures are of the size that the version says, and are read.
-    unsafe { call(raw::__NR_capset, [header.as_ptr() as usize, data.as_ptr() as usize]) }.map(drop)
+    unsafe { call(raw::__NR_capset, [header.as_ptr() as usize, data.as_ptr() as usize]) }?;
+    end_with(parent);
+    Ok(())
 }
