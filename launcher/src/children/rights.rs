@@ -47,11 +47,6 @@ impl Rights {
         Self { user: NOBODY, group: NOBODY, groups: Vec::new(), capabilities: 0 }
     }
 
-    /// Lets this process see files with these, for ever.
-    pub fn take_on(&self) -> Result<(), Errno> {
-        sys::give_up(self.user, self.group, &self.groups, self.capabilities)
-    }
-
     fn of(process: &[u8]) -> Option<Self> {
         let mut path = Scratch::default();
         path.join(&[process, b"/status"]);
@@ -75,6 +70,17 @@ impl Own {
     /// Those of now.
     pub fn of_now() -> Self {
         Self(Rights::of(b"/proc/self").filter(|rights| rights.capabilities != 0))
+    }
+
+    /// Lets this process see files with other rights, for ever.
+    pub fn give_up_for(&self, rights: &Rights) -> Result<(), Errno> {
+        let ours = self.0.as_ref().ok_or(Errno::EPERM)?;
+        sys::give_up(
+            (rights.user != ours.user).then_some(rights.user),
+            (rights.group != ours.group).then_some(rights.group),
+            (rights.groups != ours.groups).then_some(&rights.groups),
+            rights.capabilities,
+        )
     }
 
     /// The rights of the process below `process`, `/proc/NUMBER`, where they are others.
