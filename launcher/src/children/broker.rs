@@ -149,8 +149,8 @@ impl Broker<'_> {
             }
             Event::Call => match self.take(thread) {
                 Some(attended) if matches!(attended.stage, Stage::Again) => self.executes(attended),
-                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not the one of
-                // the call that we have made of it.
+                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not that of the
+                // call that we have made of it.
                 Some(attended) => {
                     self.attended.push(attended);
                     Resume::ToCall(0)
