@@ -93,7 +93,7 @@ enum Stage {
 struct Attended {
     thread: Thread,
     stage: Stage,
-    /// An execve's registers at its beginning, else those that the thread will go on with.
+    /// For an execve, the registers at its start; otherwise those with which the thread will continue.
     registers: Registers,
     call: Option<ExecCall>,
     memory: Option<Memory>,
@@ -149,8 +149,8 @@ impl Broker<'_> {
             }
             Event::Call => match self.take(thread) {
                 Some(attended) if matches!(attended.stage, Stage::Again) => self.executes(attended),
-                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not that of the
-                // call that we have made of it.
+                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not that of
+                // the call that we have made of it.
                 Some(attended) => {
                     self.attended.push(attended);
                     Resume::ToCall(0)

@@ -72,7 +72,7 @@ impl Plan {
         let begin = at.checked_mul(NUMBER)?;
         let room = self.0.get_mut(begin..begin.checked_add(strings.len())?)?;
         room.copy_from_slice(strings);
-        // Last: who is ended in the middle of this has said nothing.
+        // Last, so that a copy that is killed halfway has said nothing.
         for (at, number) in numbers.into_iter().enumerate().rev() {
             self.put(at, u64::try_from(number).ok()?)?;
         }

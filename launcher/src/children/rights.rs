@@ -9,7 +9,7 @@ use crate::sys::{self, At, Errno, OFlags};
 /// More than `/proc/NUMBER/status` has, up to what is read of it, with the most groups that are usual.
 const STATUS: usize = 16 * 1024;
 
-/// Whom the kernel names where a user has no number (`user_namespaces(7)`).
+/// The ID that the kernel reports for a user who has none in this namespace (`user_namespaces(7)`).
 const NOBODY: u32 = 65534;
 
 /// What counts when a file is opened (credentials(7)).
@@ -62,8 +62,8 @@ fn number(digits: &[u8], base: u64) -> Option<u64> {
     u64::from_str_radix(text, u32::try_from(base).ok()?).ok()
 }
 
-/// This process's rights, where others below it may have fewer. Who has no capabilities sees what all of the
-/// same user's processes see, and can give nothing up.
+/// This process's rights, where others below it may have fewer. A process without capabilities sees what
+/// every process of its user sees, and has nothing to give up.
 pub struct Own(Option<Rights>);
 
 impl Own {
