@@ -157,3 +157,19 @@ fn a_user_who_is_not_root_and_has_capabilities_can_give_them_up() {
         assert_eq!(ran.text(), "riscv64\n", "{without}: {ran}");
     }
 }
+
+#[test]
+fn what_an_opaque_program_cannot_start_is_said_once() {
+    needs!("network", "ptrace", "zig");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let program = compile("opaque", &[own("opaque.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "opaque");
+    let ran = bash(&sandbox, "for again in 1 2; do ./opaque $(command -v uname); echo $?; done");
+    assert_eq!(ran.text(), "9\n9\n", "{ran}");
+    let said = "cannot start programs of the app";
+    assert_eq!(ran.errors().matches(said).count(), 1, "{ran}");
+    // What the kernel runs by itself is no failure, and what is missing is none of ours.
+    let ran = bash(&sandbox, "./opaque /usr/bin/env >/dev/null; echo $?; ./opaque /missing; echo $?");
+    assert_eq!((ran.text().as_str(), ran.errors().as_str()), ("0\n9\n", ""), "{ran}");
+}

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::exec::Attendant;
+use super::opaque;
 use super::place::memory_of;
 use super::plan::Plan;
 use crate::sys::registers::{Call, ExecCall, Registers};
@@ -55,7 +56,7 @@ fn run(app: u32, to_app: Fd, attendant: Attendant<'_>) -> i32 {
         return 1;
     }
     let (attended, lent, left, bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut broker = Broker { attendant, attended, lent, left, bytes };
+    let mut broker = Broker { attendant, attended, lent, left, bytes, said: false };
     while let Ok((thread, event)) = trace::wait() {
         thread.resume(broker.event(thread, event));
     }
@@ -87,6 +88,8 @@ enum Stage {
     Unmapping,
     /// It has begun that.
     Unmapped,
+    /// It makes an execve that cannot be looked at.
+    Unseen,
 }
 
 /// A thread that makes calls for us.
@@ -131,6 +134,8 @@ struct Broker<'a> {
     /// known to have lent his memory for that: such a parent's event may come after those of its child.
     left: Vec<(Thread, Memory)>,
     bytes: Vec<u8>,
+    /// Whether it was said that programs cannot be looked at.
+    said: bool,
 }
 
 impl Broker<'_> {
@@ -226,7 +231,16 @@ impl Broker<'_> {
     fn begin(&mut self, thread: Thread) -> Option<Resume> {
         let registers = thread.registers().ok()?;
         let call = thread.exec_call(&registers)?;
-        let memory = memory_of(thread.number())?;
+        let attended =
+            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
+        let memory = match memory_of(thread.number()) {
+            Ok(memory) => memory,
+            Err(Errno::EACCES | Errno::EPERM) if !self.said => {
+                self.attended.push(attended(Stage::Unseen));
+                return Some(Resume::ToCall(0));
+            }
+            Err(_) => return None,
+        };
         let mut plan = Plan::new().ok()?;
         let attendant = &mut self.attendant;
         let mut look = |apart| {
@@ -238,15 +252,13 @@ impl Broker<'_> {
             // As many processes as the user may have: an execve is no further one.
             look(false);
         }
-        let planned =
-            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
         match copy {
             Some(copy) => {
                 plan.keep_from_copies();
-                self.attended.push(planned(Stage::Planning(plan, copy)));
+                self.attended.push(attended(Stage::Planning(plan, copy)));
                 Some(Resume::Not)
             }
-            None => Some(self.planned(planned(Stage::Planning(plan, 0)))),
+            None => Some(self.planned(attended(Stage::Planning(plan, 0)))),
         }
     }
 
@@ -269,7 +281,7 @@ impl Broker<'_> {
             return Resume::Not;
         }
         let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
-            let memory = memory_of(thread.number())?;
+            let memory = memory_of(thread.number()).ok()?;
             let words = super::words::of_map(thread.number(), &memory, call.word)?;
             let length = super::words::length(plan.length(call.word))?;
             thread.make(&attended.registers, Call::Map(length, words)).ok()
@@ -330,6 +342,12 @@ impl Broker<'_> {
                 attended.unblock_signals();
                 Resume::Run(0)
             }
+            Stage::Unseen => {
+                if registers.say_failed(Errno::ENOEXEC) && !self.said {
+                    self.said = opaque::say_of(thread.number());
+                }
+                Resume::Run(0)
+            }
         }
     }
 
@@ -341,7 +359,7 @@ impl Broker<'_> {
         let memory = attended.memory.insert(Memory { address: base, length, begin: [0; 8] });
         let addresses = plan.bytes(base, call.word, &mut self.bytes)?;
         memory.begin.iter_mut().zip(&self.bytes).for_each(|(to, from)| *to = *from);
-        memory_of(attended.thread.number())?.write(&self.bytes, base).ok()?;
+        memory_of(attended.thread.number()).ok()?.write(&self.bytes, base).ok()?;
         let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
         attended.registers.exec_again(&call, addresses.path, argv, envp)
     }
@@ -375,7 +393,7 @@ impl Broker<'_> {
         let memory = memory.or_else(|| executing.and_then(|attended| attended.memory.take()))?;
         // A child may make its parent wait and yet have memory of its own (`CLONE_VFORK` without `CLONE_VM`).
         let mut begin = [0; 8];
-        let read = memory_of(parent.number())?.read(&mut begin, memory.address).ok()?;
+        let read = memory_of(parent.number()).ok()?.read(&mut begin, memory.address).ok()?;
         if read != begin.len() || begin != memory.begin {
             return None;
         }

@@ -28,14 +28,20 @@ pub struct Place {
 }
 
 /// The memory of a traced thread.
-pub fn memory_of(thread: u32) -> Option<Memory> {
-    // No allocation: the longest is of 10 digits.
-    let mut path = [0u8; 24];
+pub fn memory_of(thread: u32) -> Result<Memory, Errno> {
+    Memory::open(crate::bytes::c_str(&path_of(thread, b"/mem")))
+}
+
+/// The path of a thread's file below `/proc`, with its NUL, without an allocation. `name` has at most 15
+/// bytes.
+pub fn path_of(thread: u32, name: &[u8]) -> [u8; 32] {
+    // The longest number is of 10 digits.
+    let mut path = [0; 32];
     let digits = Digits::of(thread);
-    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), b"/mem"];
+    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), name];
     let bytes = parts.iter().flat_map(|part| part.iter());
     path.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    Memory::open(crate::bytes::c_str(&path)).ok()
+    path
 }
 
 /// What a symbolic link says, in a buffer that is used again.

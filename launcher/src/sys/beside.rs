@@ -76,6 +76,15 @@ pub(super) fn getppid() -> u32 {
     unsafe { call(raw::__NR_getppid, []) }.unwrap_or(0) as u32
 }
 
+/// Another process's descriptor, as our own. Linux 5.6. `EPERM` where that process may not be traced.
+pub fn descriptor_of(process: u32, number: u32) -> Result<Fd, Errno> {
+    // SAFETY: no pointers.
+    let process = Fd::own(unsafe { call(raw::__NR_pidfd_open, [process as usize, 0]) }?);
+    let arguments = [process.raw() as usize, number as usize, 0];
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_pidfd_getfd, arguments) }.map(Fd::own)
+}
+
 /// Ends such a copy, whatever it waits for.
 pub fn end(copy: u32) {
     // SAFETY: no pointers; a child of ours that has not been waited for has its number to itself.

@@ -285,6 +285,11 @@ impl Registers {
         registers
     }
 
+    /// Whether they are those behind a call that has failed with `errno`.
+    pub fn say_failed(&self, errno: Errno) -> bool {
+        *self == self.failed(errno)
+    }
+
     /// Whether a failed call's result is the error's number itself, and the condition register says that it
     /// is one: after `sc` on POWER, but not after `scv` (arch/powerpc/include/asm/ptrace.h, `trap_is_scv`).
     fn has_positive_errors(&self, layout: &Layout) -> bool {
@@ -427,6 +432,8 @@ mod tests {
                 assert_eq!(failed.get(layout, at), before.get(layout, at) | error, "{layout:?}");
             }
             assert_eq!(failed.mapped(), None);
+            assert!(failed.say_failed(Errno::ENOMEM) && !failed.say_failed(Errno::ENOEXEC));
+            assert!(!before.say_failed(Errno::ENOMEM));
         }
     }
 
