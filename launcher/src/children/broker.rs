@@ -130,8 +130,8 @@ struct Broker<'a> {
     attendant: Attendant<'a>,
     attended: Vec<Attended>,
     lent: Vec<Lent>,
-    /// What the processes that live now have mapped for the first program that they executed, where nobody is
-    /// known to have lent his memory for that: such a parent's event may come after those of its child.
+    /// What the processes that live now have mapped for the first program that they executed, where no parent
+    /// is known to have lent its memory for that: a parent's event may come after those of its child.
     left: Vec<(Thread, Memory)>,
     bytes: Vec<u8>,
     /// Whether it was said that programs cannot be looked at.

@@ -14,8 +14,8 @@ const SET: [u32; 3] = [raw::__NR_setgroups, raw::__NR_setresgid, raw::__NR_setre
 const SET: [u32; 3] = [raw::__NR_setgroups32, raw::__NR_setresgid32, raw::__NR_setresuid32];
 
 /// Takes on the rights of a user, a group and groups, each `None` where they stay as they are (which needs no
-/// capability), with no capabilities but these. There is no way back. The
-/// process must be allowed to do this. It ends with its parent.
+/// capability), with no capabilities but these. There is no way back. The process must be allowed to do this.
+/// It ends with its parent.
 pub fn give_up(
     user: Option<u32>,
     group: Option<u32>,
