@@ -38,6 +38,9 @@ fn memory_that_a_parent_has_lent_or_threads_share_is_as_it_was() {
             assert_eq!(ran.text(), "as it was\n", "{way} {how}: {ran}");
         }
     }
+    // A parent that waits for a child with memory of its own has lent nothing.
+    let ran = bash(&sandbox, "exec ./lend copy /usr/bin/true 5 runs");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
     let ran = bash(&sandbox, "exec ./lend thread /usr/bin/true 50 fails");
     assert_eq!(ran.text(), "as it was\n", "{ran}");
 }
