@@ -121,6 +121,17 @@ impl Error {
         )
     }
 
+    /// A program below the app could not be executed, because the one that executes it cannot be looked into.
+    #[cfg(feature = "children")]
+    pub fn opaque() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "a program that has made itself opaque (PR_SET_DUMPABLE) cannot start programs of the app\n\
+             hint: register emulators with the kernel (`unibin binfmt register`)",
+            &[],
+        )
+    }
+
     /// What is in use cannot be found out.
     #[cfg(feature = "children")]
     pub fn no_processes(errno: Errno) -> Self {

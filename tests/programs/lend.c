@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, STACK = 1024, GUARDS = 16, CANARY = 0xa5 };
+enum { PAGE = 4096, STACK = 1024, GUARDS = 16, CANARY = 0xa5, SPARE = 256 * PAGE };
 
 static const char *program;
 static char *arguments[402];
@@ -25,6 +25,9 @@ static volatile int failure;
 
 /* The guard pages, a page of which the upper part is the stack. */
 static unsigned char *memory;
+
+/* What a child that has a copy of the memory unmaps there, so that a mapping of its own takes the place. */
+static unsigned char *spare;
 
 static int child(void *unused) {
     (void)unused;
@@ -76,6 +79,11 @@ static void start(const char *way) {
     } else if (!strcmp(way, "vfork")) {
         pid = vfork();
         if (pid == 0) child(NULL);
+    } else if (!strcmp(way, "copy")) {
+        pid = syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) { munmap(spare, SPARE); child(NULL); }
+        for (int at = 0; at < SPARE; at++)
+            if (spare[at] != CANARY) { printf("%s: the parent's memory was changed at %d\n", way, at); exit(1); }
     } else if (!strcmp(way, "spawn")) {
         failure = posix_spawn(&pid, program, NULL, NULL, arguments, environment);
         if (failure) return;
@@ -100,6 +108,8 @@ int main(int argc, char **argv) {
     int count = atoi(argv[3]), many = 200, given = 0;
     memory = mmap(NULL, (GUARDS + 1 + 16) * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memset(memory + GUARDS * PAGE, CANARY, PAGE);
+    spare = mmap(NULL, SPARE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(spare, CANARY, SPARE);
     arguments[given++] = "program";
     /* One string that is too long for any kernel, after the call has been changed. */
     char *large = malloc(200 * 1024);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 
 use bundle::Arch;
 use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, pack};
@@ -37,6 +38,9 @@ fn memory_that_a_parent_has_lent_or_threads_share_is_as_it_was() {
             assert_eq!(ran.text(), "as it was\n", "{way} {how}: {ran}");
         }
     }
+    // A parent that waits for a child with memory of its own has lent nothing.
+    let ran = bash(&sandbox, "exec ./lend copy /usr/bin/true 5 runs");
+    assert_eq!(ran.text(), "as it was\n", "{ran}");
     let ran = bash(&sandbox, "exec ./lend thread /usr/bin/true 50 fails");
     assert_eq!(ran.text(), "as it was\n", "{ran}");
 }
@@ -115,4 +119,60 @@ fn a_file_that_the_caller_may_not_execute_is_not_executed_by_the_brokers_rights(
         let ran = bash(&sandbox, &script);
         assert_eq!(ran.text(), said, "{mode:o}: {ran}");
     }
+}
+
+#[test]
+fn a_directory_by_any_number_is_looked_at_with_fewer_rights() {
+    needs!("network", "ptrace", "root", "setpriv", "zig");
+    let sandbox = Sandbox::of(User::Tester);
+    tools(&sandbox);
+    let program = compile("at", &[own("at.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "at");
+    for number in [0, 1, 2, 7] {
+        // The program of the tree says what it is on an output that is still one.
+        let at = "program=$(command -v uname); exec /usr/bin/setpriv --bounding-set=-dac_override,-dac_read_search";
+        let script = format!("{at} ./at {number} ${{program%/*}} uname --invalid");
+        let ran = bash(&sandbox, &script);
+        // 1: an option that uname does not know; 9: not executed.
+        assert_eq!(ran.code(), Some(1), "{number}: {ran}");
+    }
+}
+
+#[test]
+fn a_user_who_is_not_root_and_has_capabilities_can_give_them_up() {
+    needs!("network", "ptrace", "root", "setpriv", "dash");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    sandbox.write("host-dash", &fs::read("/usr/bin/dash").expect("dash"));
+    fs::set_permissions(sandbox.at("host-dash"), fs::Permissions::from_mode(0o755)).expect("mode");
+    let uid = sandbox.uid();
+    for without in ["", "/usr/bin/setpriv --ambient-caps=-all --inh-caps=-all"] {
+        let mut command = sandbox.command("setpriv");
+        command
+            .uid(0)
+            .gid(0)
+            .arg("--clear-groups")
+            .args([format!("--reuid={uid}"), format!("--regid={uid}")]);
+        command.args(["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]);
+        let script = format!("exec {without} ./host-dash -c '/usr/bin/uname -m'");
+        command.arg(sandbox.at("bash")).args(["-c", &script]);
+        let ran = Sandbox::finish(&mut command);
+        assert_eq!(ran.text(), "riscv64\n", "{without}: {ran}");
+    }
+}
+
+#[test]
+fn what_an_opaque_program_cannot_start_is_said_once() {
+    needs!("network", "ptrace", "zig");
+    let sandbox = Sandbox::new();
+    tools(&sandbox);
+    let program = compile("opaque", &[own("opaque.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "opaque");
+    let ran = bash(&sandbox, "for again in 1 2; do ./opaque $(command -v uname); echo $?; done");
+    assert_eq!(ran.text(), "9\n9\n", "{ran}");
+    let said = "cannot start programs of the app";
+    assert_eq!(ran.errors().matches(said).count(), 1, "{ran}");
+    // What the kernel runs by itself is no failure, and what is missing is none of ours.
+    let ran = bash(&sandbox, "./opaque /usr/bin/env >/dev/null; echo $?; ./opaque /missing; echo $?");
+    assert_eq!((ran.text().as_str(), ran.errors().as_str()), ("0\n9\n", ""), "{ran}");
 }

@@ -9,8 +9,8 @@ use std::process::Stdio;
 
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
-    Handmade, Header, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox,
-    directory, documented, file, header, link, literals, needs, of_the_stub, older_qemu, pack_by_hand,
+    Handmade, Header, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
+    directory, documented, file, header, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand,
     raw_tar, says, smallest, translator_row,
 };
 use sha2::{Digest as _, Sha256};
@@ -50,6 +50,15 @@ fn what_is_documented_is_what_the_source_says() {
         assert!(said.len() >= 4, "{heading}: the source is not read as it should be: {said:?}");
         assert_eq!(sorted(documented(heading)), sorted(said), "{heading}");
     }
+}
+
+/// A program that cannot be looked into, below a bundle's app, starts another of the app's CPU.
+fn opaque(sandbox: &Sandbox, bundle: &Path) -> Outcome {
+    let program = compile("opaque", &[own("opaque.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "opaque");
+    let foreign = sandbox.write("foreign", &smallest(Arch::Riscv64).elf());
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o755)).expect("mode");
+    sandbox.run(bundle, &["sh", "-c", "./opaque ./foreign; exit 0"])
 }
 
 /// Each documented message of a section was provoked, and each that was provoked is documented.
@@ -172,7 +181,7 @@ fn unattended(sandbox: &Sandbox) -> Outcome {
 
 #[test]
 fn every_message_of_the_launcher_can_be_provoked() {
-    needs!("network", "suid", "mounts", "setpriv", "strace", "ptrace", "namespaces", "bash");
+    needs!("network", "suid", "mounts", "setpriv", "strace", "ptrace", "namespaces", "bash", "zig");
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let (foreign, emulated, _) = with_launcher(Arch::Riscv64);
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
@@ -217,6 +226,10 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 with("UNIBIN_DO", "gc"),
             ),
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
+            (
+                "a program that has made itself opaque (PR_SET_DUMPABLE) cannot start programs of the app",
+                opaque(&foreign, &emulated),
+            ),
             ("nothing is removed: /proc does not show which programs are running: {}", unseen),
             ("cannot read the bundle {}: {}", by_hand("/nonexistent")),
             ("{} is not a regular file", by_hand("/")),

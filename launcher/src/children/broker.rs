@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::exec::Attendant;
+use super::opaque;
 use super::place::memory_of;
 use super::plan::Plan;
 use crate::sys::registers::{Call, ExecCall, Registers};
@@ -54,15 +55,22 @@ fn run(app: u32, to_app: Fd, attendant: Attendant<'_>) -> i32 {
     if word != READY || told.is_err() {
         return 1;
     }
-    let mut broker = Broker { attendant, attended: Vec::new(), lent: Vec::new(), bytes: Vec::new() };
+    let (attended, lent, left, bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut broker = Broker { attendant, attended, lent, left, bytes, said: false };
     while let Ok((thread, event)) = trace::wait() {
         thread.resume(broker.event(thread, event));
     }
     0
 }
 
-/// Memory that a thread was let map: address and length.
-type Memory = (u64, u64);
+/// Memory that a thread was let map.
+#[derive(Clone, Copy)]
+struct Memory {
+    address: u64,
+    length: u64,
+    /// The first bytes that have been written there.
+    begin: [u8; 8],
+}
 
 /// How far a thread is that makes calls for us.
 enum Stage {
@@ -80,13 +88,15 @@ enum Stage {
     Unmapping,
     /// It has begun that.
     Unmapped,
+    /// It makes an execve that cannot be looked at.
+    Unseen,
 }
 
 /// A thread that makes calls for us.
 struct Attended {
     thread: Thread,
     stage: Stage,
-    /// An execve's registers at its beginning, else those that the thread will go on with.
+    /// For an execve, the registers at its start; otherwise those with which the thread will continue.
     registers: Registers,
     call: Option<ExecCall>,
     memory: Option<Memory>,
@@ -120,7 +130,12 @@ struct Broker<'a> {
     attendant: Attendant<'a>,
     attended: Vec<Attended>,
     lent: Vec<Lent>,
+    /// What the processes that live now have mapped for the first program that they executed, where no parent
+    /// is known to have lent its memory for that: a parent's event may come after those of its child.
+    left: Vec<(Thread, Memory)>,
     bytes: Vec<u8>,
+    /// Whether it was said that programs cannot be looked at.
+    said: bool,
 }
 
 impl Broker<'_> {
@@ -133,11 +148,18 @@ impl Broker<'_> {
                     thread.resume(self.planned(planned));
                 }
                 self.gone(thread);
+                self.take_left(thread);
                 self.lent.retain(|lent| lent.parent != thread);
                 Resume::Not
             }
             Event::Call => match self.take(thread) {
-                Some(attended) => self.executes(attended),
+                Some(attended) if matches!(attended.stage, Stage::Again) => self.executes(attended),
+                // On s390x before Linux 5.8 a filter sees the number that the instruction says, not that of
+                // the call that we have made of it.
+                Some(attended) => {
+                    self.attended.push(attended);
+                    Resume::ToCall(0)
+                }
                 None => self.begin(thread).unwrap_or(Resume::Run(0)),
             },
             Event::CallStop => match self.take(thread) {
@@ -148,13 +170,17 @@ impl Broker<'_> {
                 // A thread that was not its process's first has that one's number now.
                 let before = thread.message().unwrap_or(thread);
                 self.gone(before);
-                self.gone(thread);
+                if before != thread {
+                    self.take_left(before);
+                    self.gone(thread);
+                }
                 self.lent.retain(|lent| lent.parent != thread && lent.parent != before);
                 Resume::Run(0)
             }
             Event::Lent => {
                 if let Ok(child) = thread.message() {
-                    self.lent.push(Lent { parent: thread, child, memory: None });
+                    let memory = self.take_left(child);
+                    self.lent.push(Lent { parent: thread, child, memory });
                 }
                 Resume::Run(0)
             }
@@ -191,14 +217,30 @@ impl Broker<'_> {
         let Some(memory) = attended.memory else { return };
         if let Some(lent) = self.lent.iter_mut().find(|lent| lent.child == thread) {
             lent.memory = Some(memory);
+        } else if !self.left.iter().any(|(child, _)| *child == thread) {
+            self.left.push((thread, memory));
         }
+    }
+
+    fn take_left(&mut self, child: Thread) -> Option<Memory> {
+        let at = self.left.iter().position(|(left, _)| *left == child)?;
+        Some(self.left.swap_remove(at).1)
     }
 
     /// A thread begins an execve.
     fn begin(&mut self, thread: Thread) -> Option<Resume> {
         let registers = thread.registers().ok()?;
         let call = thread.exec_call(&registers)?;
-        let memory = memory_of(thread.number())?;
+        let attended =
+            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
+        let memory = match memory_of(thread.number()) {
+            Ok(memory) => memory,
+            Err(Errno::EACCES | Errno::EPERM) if !self.said => {
+                self.attended.push(attended(Stage::Unseen));
+                return Some(Resume::ToCall(0));
+            }
+            Err(_) => return None,
+        };
         let mut plan = Plan::new().ok()?;
         let attendant = &mut self.attendant;
         let mut look = |apart| {
@@ -210,14 +252,13 @@ impl Broker<'_> {
             // As many processes as the user may have: an execve is no further one.
             look(false);
         }
-        let planned =
-            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
         match copy {
             Some(copy) => {
-                self.attended.push(planned(Stage::Planning(plan, copy)));
+                plan.keep_from_copies();
+                self.attended.push(attended(Stage::Planning(plan, copy)));
                 Some(Resume::Not)
             }
-            None => Some(self.planned(planned(Stage::Planning(plan, 0)))),
+            None => Some(self.planned(attended(Stage::Planning(plan, 0)))),
         }
     }
 
@@ -233,9 +274,14 @@ impl Broker<'_> {
         let Stage::Planning(plan, _) = core::mem::replace(&mut attended.stage, Stage::Again) else {
             return Resume::Run(0);
         };
+        let thread = attended.thread;
+        // Another thread of the process may have this number by now: that it runs another program, or the end
+        // of this one, is still to be reported.
+        if !thread.registers().is_ok_and(|registers| registers == attended.registers) {
+            return Resume::Not;
+        }
         let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
-            let thread = attended.thread;
-            let memory = memory_of(thread.number())?;
+            let memory = memory_of(thread.number()).ok()?;
             let words = super::words::of_map(thread.number(), &memory, call.word)?;
             let length = super::words::length(plan.length(call.word))?;
             thread.make(&attended.registers, Call::Map(length, words)).ok()
@@ -268,10 +314,9 @@ impl Broker<'_> {
                         let _ = thread.set_registers(&attended.registers.ended_as(&registers));
                         return Resume::Run(0);
                     }
-                    let unchanged = attended
-                        .call
-                        .and_then(|call| attended.registers.exec_again(&call, None, call.argv, call.envp));
-                    return self.give_back(attended, unchanged);
+                    // The call as it was would be planned again, and again.
+                    let failed = attended.registers.failed(Errno::ENOMEM);
+                    return self.give_back(attended, Some(failed));
                 };
                 attended.block_signals();
                 if thread.set_registers(&changed).is_ok() {
@@ -285,7 +330,7 @@ impl Broker<'_> {
             }
             Stage::Leaving => self.give_back(attended, Some(registers)),
             Stage::Unmapping => {
-                if let Some((address, length)) = attended.memory {
+                if let Some(Memory { address, length, .. }) = attended.memory {
                     let _ = thread.make_now(Call::Unmap(address, length));
                 }
                 attended.stage = Stage::Unmapped;
@@ -297,6 +342,12 @@ impl Broker<'_> {
                 attended.unblock_signals();
                 Resume::Run(0)
             }
+            Stage::Unseen => {
+                if registers.say_failed(Errno::ENOEXEC) && !self.said {
+                    self.said = opaque::say_of(thread.number());
+                }
+                Resume::Run(0)
+            }
         }
     }
 
@@ -304,9 +355,11 @@ impl Broker<'_> {
     fn mapped(&mut self, attended: &mut Attended, plan: &Plan, registers: &Registers) -> Option<Registers> {
         let call = attended.call?;
         let base = registers.mapped()?;
-        attended.memory = Some((base, super::words::length(plan.length(call.word))?));
+        let length = super::words::length(plan.length(call.word))?;
+        let memory = attended.memory.insert(Memory { address: base, length, begin: [0; 8] });
         let addresses = plan.bytes(base, call.word, &mut self.bytes)?;
-        memory_of(attended.thread.number())?.write(&self.bytes, base).ok()?;
+        memory.begin.iter_mut().zip(&self.bytes).for_each(|(to, from)| *to = *from);
+        memory_of(attended.thread.number()).ok()?.write(&self.bytes, base).ok()?;
         let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
         attended.registers.exec_again(&call, addresses.path, argv, envp)
     }
@@ -318,7 +371,7 @@ impl Broker<'_> {
         }
         let thread = attended.thread;
         attended.block_signals();
-        let begun = attended.memory.ok_or(Errno::ESRCH).and_then(|(address, length)| {
+        let begun = attended.memory.ok_or(Errno::ESRCH).and_then(|Memory { address, length, .. }| {
             thread.make_next(&attended.registers, Call::Unmap(address, length))
         });
         if begun.is_err() {
@@ -338,6 +391,12 @@ impl Broker<'_> {
         let Lent { child, memory, .. } = self.lent.swap_remove(at);
         let executing = self.attended.iter_mut().find(|attended| attended.thread == child);
         let memory = memory.or_else(|| executing.and_then(|attended| attended.memory.take()))?;
+        // A child may make its parent wait and yet have memory of its own (`CLONE_VFORK` without `CLONE_VM`).
+        let mut begin = [0; 8];
+        let read = memory_of(parent.number()).ok()?.read(&mut begin, memory.address).ok()?;
+        if read != begin.len() || begin != memory.begin {
+            return None;
+        }
         let registers = parent.registers().ok()?;
         let (stage, memory) = (Stage::Leaving, Some(memory));
         self.attended.push(Attended { thread: parent, stage, registers, call: None, memory, mask: None });

@@ -171,7 +171,7 @@ impl<'a> Attendant<'a> {
                 return None;
             }
             self.place.as_thread(call.dir)?;
-            rights.take_on().ok()?;
+            self.own.give_up_for(&rights).ok()?;
             self.place.of_self();
         }
         let choice = self.choose(call)?;

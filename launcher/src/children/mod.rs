@@ -13,6 +13,8 @@ pub mod emulators;
 #[cfg(feature = "children")]
 pub mod exec;
 #[cfg(feature = "children")]
+pub mod opaque;
+#[cfg(feature = "children")]
 pub mod place;
 #[cfg(feature = "children")]
 pub mod plan;

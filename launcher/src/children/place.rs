@@ -5,7 +5,7 @@ use bundle::PATH_MAX;
 
 use super::scratch::{Digits, Scratch};
 use crate::sys::trace::Memory;
-use crate::sys::{self, At, Errno, Follow, OFlags};
+use crate::sys::{self, At, Errno, Fd, Follow, OFlags};
 
 /// `AT_EMPTY_PATH` and `AT_SYMLINK_NOFOLLOW` of `<linux/fcntl.h>`.
 const EMPTY_PATH: u32 = 0x1000;
@@ -21,19 +21,27 @@ pub struct Place {
     /// Whether it is the tree's, where another path was asked for.
     pub mapped: bool,
     process: Scratch,
+    /// The directory that the call begins in, opened by this process.
+    directory: Option<Fd>,
     base: Scratch,
     link: Link,
 }
 
 /// The memory of a traced thread.
-pub fn memory_of(thread: u32) -> Option<Memory> {
-    // No allocation: the longest is of 10 digits.
-    let mut path = [0u8; 24];
+pub fn memory_of(thread: u32) -> Result<Memory, Errno> {
+    Memory::open(crate::bytes::c_str(&path_of(thread, b"/mem")))
+}
+
+/// The path of a thread's file below `/proc`, with its NUL, without an allocation. `name` has at most 15
+/// bytes.
+pub fn path_of(thread: u32, name: &[u8]) -> [u8; 32] {
+    // The longest number is of 10 digits.
+    let mut path = [0; 32];
     let digits = Digits::of(thread);
-    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), b"/mem"];
+    let parts: [&[u8]; 3] = [b"/proc/", digits.bytes(), name];
     let bytes = parts.iter().flat_map(|part| part.iter());
     path.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    Memory::open(crate::bytes::c_str(&path)).ok()
+    path
 }
 
 /// What a symbolic link says, in a buffer that is used again.
@@ -63,8 +71,7 @@ impl Place {
         sys::chdir(self.base.c_str()).ok()?;
         if directory != sys::CURRENT_DIRECTORY {
             self.base.join(&[self.process.bytes(), b"/fd/", Digits::of(directory.unsigned_abs()).bytes()]);
-            let file = sys::openat(At::CWD, self.base.c_str(), OFlags::PATH, 0).ok()?;
-            file.become_number(directory).ok()?;
+            self.directory = Some(sys::openat(At::CWD, self.base.c_str(), OFlags::PATH, 0).ok()?);
         }
         Some(())
     }
@@ -104,7 +111,8 @@ impl Place {
             self.name.join(&[path]);
         } else {
             let at_directory = dir == sys::CURRENT_DIRECTORY;
-            let digits = Digits::of(dir.unsigned_abs());
+            let opened = self.directory.as_ref().map_or(dir, Fd::raw);
+            let (digits, theirs) = (Digits::of(opened.unsigned_abs()), Digits::of(dir.unsigned_abs()));
             let (directory, number): (&[u8], &[u8]) =
                 if at_directory { (b"/cwd", b"") } else { (b"/fd/", digits.bytes()) };
             self.base.join(&[process, directory, number]);
@@ -113,7 +121,7 @@ impl Place {
                     return None;
                 }
                 self.view.join(&[self.base.bytes()]);
-                self.base.join(&[b"/proc/self/fd/", number]);
+                self.base.join(&[b"/proc/self/fd/", theirs.bytes()]);
                 let own = core::mem::take(&mut self.base);
                 let found = self.named_by_link(own.bytes());
                 self.base = own;

@@ -45,6 +45,11 @@ impl Plan {
         Pages::shared(SIZE).map(Self)
     }
 
+    /// Copies of this process that plan other calls, with other rights, are not to have it.
+    pub fn keep_from_copies(&self) {
+        self.0.keep_from_copies();
+    }
+
     /// Says what the call becomes. `None` where that is longer than any call.
     pub fn set(
         &mut self,
@@ -67,7 +72,7 @@ impl Plan {
         let begin = at.checked_mul(NUMBER)?;
         let room = self.0.get_mut(begin..begin.checked_add(strings.len())?)?;
         room.copy_from_slice(strings);
-        // Last: who is ended in the middle of this has said nothing.
+        // Last, so that a copy that is killed halfway has said nothing.
         for (at, number) in numbers.into_iter().enumerate().rev() {
             self.put(at, u64::try_from(number).ok()?)?;
         }
@@ -84,9 +89,12 @@ impl Plan {
         self.lists(word).saturating_add(self.number(3))
     }
 
-    /// What is to be written at `base`, and where its parts are then.
+    /// What is to be written at `base`, and where its parts are then. `None` if that cannot be.
     pub fn bytes(&self, base: u64, word: usize, into: &mut Vec<u8>) -> Option<Addresses> {
         into.clear();
+        if self.number(1).max(self.number(2)) > SIZE / NUMBER {
+            return None;
+        }
         let strings = base.checked_add(u64::try_from(self.lists(word)).ok()?)?;
         let mut at = HEAD;
         let mut list = |index: usize| -> Option<Option<u64>> {
@@ -170,5 +178,14 @@ mod tests {
         assert_eq!((addresses.envp, bytes.as_slice()), (Some(0x1000), &[0; 8][..]));
         // What no program can have is the kernel's to refuse.
         assert!(plan.set(None, Some(&[Word::At(u64::MAX)]), None, b"").is_none());
+    }
+
+    #[test]
+    fn a_plan_with_more_words_than_it_has_room_for_is_none() {
+        for list in [1, 2] {
+            let mut plan = Plan::new().expect("memory");
+            plan.put(list, (SIZE / NUMBER + 1) as u64).expect("room");
+            assert_eq!(plan.bytes(0x1000, 8, &mut Vec::new()), None);
+        }
     }
 }

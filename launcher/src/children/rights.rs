@@ -9,7 +9,7 @@ use crate::sys::{self, At, Errno, OFlags};
 /// More than `/proc/NUMBER/status` has, up to what is read of it, with the most groups that are usual.
 const STATUS: usize = 16 * 1024;
 
-/// Whom the kernel names where a user has no number (`user_namespaces(7)`).
+/// The ID that the kernel reports for a user who has none in this namespace (`user_namespaces(7)`).
 const NOBODY: u32 = 65534;
 
 /// What counts when a file is opened (credentials(7)).
@@ -47,11 +47,6 @@ impl Rights {
         Self { user: NOBODY, group: NOBODY, groups: Vec::new(), capabilities: 0 }
     }
 
-    /// Lets this process see files with these, for ever.
-    pub fn take_on(&self) -> Result<(), Errno> {
-        sys::give_up(self.user, self.group, &self.groups, self.capabilities)
-    }
-
     fn of(process: &[u8]) -> Option<Self> {
         let mut path = Scratch::default();
         path.join(&[process, b"/status"]);
@@ -67,14 +62,25 @@ fn number(digits: &[u8], base: u64) -> Option<u64> {
     u64::from_str_radix(text, u32::try_from(base).ok()?).ok()
 }
 
-/// This process's rights, where others below it may have fewer. Who has no capabilities sees what all of the
-/// same user's processes see, and can give nothing up.
+/// This process's rights, where others below it may have fewer. A process without capabilities sees what
+/// every process of its user sees, and has nothing to give up.
 pub struct Own(Option<Rights>);
 
 impl Own {
     /// Those of now.
     pub fn of_now() -> Self {
         Self(Rights::of(b"/proc/self").filter(|rights| rights.capabilities != 0))
+    }
+
+    /// Lets this process see files with other rights, for ever.
+    pub fn give_up_for(&self, rights: &Rights) -> Result<(), Errno> {
+        let ours = self.0.as_ref().ok_or(Errno::EPERM)?;
+        sys::give_up(
+            (rights.user != ours.user).then_some(rights.user),
+            (rights.group != ours.group).then_some(rights.group),
+            (rights.groups != ours.groups).then_some(&rights.groups),
+            rights.capabilities,
+        )
     }
 
     /// The rights of the process below `process`, `/proc/NUMBER`, where they are others.

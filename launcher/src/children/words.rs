@@ -25,8 +25,9 @@ pub fn length(bytes: usize) -> Option<u64> {
     u64::try_from(bytes).ok().filter(|bytes| *bytes <= LENGTH).map(|_| LENGTH)
 }
 
-/// Writes the words where nobody lives: behind the end of the kernel's shared object (vdso(7)), in the rest
-/// of its last page, which is the process's own copy once it is written to. `None` where there is no room.
+/// Writes the words where no program keeps anything: behind the end of the kernel's shared object (vdso(7)),
+/// in the rest of its last page, which is the process's own copy once it is written to. `None` where there is
+/// no room.
 #[cfg(target_arch = "s390x")]
 pub fn of_map(thread: u32, memory: &Memory, word: usize) -> Option<u64> {
     use super::scratch::{Digits, Scratch};

@@ -51,13 +51,38 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
 /// Does `work` in a copy of this process, whose number it returns, and whose end wait(2) reports. It ends
 /// with this process at the latest.
 pub fn aside(work: impl FnOnce()) -> Result<u32, Errno> {
+    let parent = super::getpid();
     if let Some(copy) = fork()? {
         return Ok(copy);
     }
-    // SAFETY: no pointers.
-    let _ = unsafe { call(raw::__NR_prctl, [prctl::PR_SET_PDEATHSIG as usize, raw::SIGKILL as usize]) };
+    end_with(parent);
     work();
     exit(0)
+}
+
+/// Ends this process with its parent, which may be gone already. Has to be said again when rights change
+/// (`PR_SET_PDEATHSIG` of prctl(2)).
+pub(super) fn end_with(parent: u32) {
+    // SAFETY: no pointers.
+    let _ = unsafe { call(raw::__NR_prctl, [prctl::PR_SET_PDEATHSIG as usize, raw::SIGKILL as usize]) };
+    if getppid() != parent {
+        exit(0);
+    }
+}
+
+/// The parent's number.
+pub(super) fn getppid() -> u32 {
+    // SAFETY: no pointers; the call cannot fail.
+    unsafe { call(raw::__NR_getppid, []) }.unwrap_or(0) as u32
+}
+
+/// Another process's descriptor, as our own. Linux 5.6. `EPERM` where that process may not be traced.
+pub fn descriptor_of(process: u32, number: u32) -> Result<Fd, Errno> {
+    // SAFETY: no pointers.
+    let process = Fd::own(unsafe { call(raw::__NR_pidfd_open, [process as usize, 0]) }?);
+    let arguments = [process.raw() as usize, number as usize, 0];
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_pidfd_getfd, arguments) }.map(Fd::own)
 }
 
 /// Ends such a copy, whatever it waits for.

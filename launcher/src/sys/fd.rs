@@ -189,18 +189,6 @@ impl Fd {
         super::word::set_mtime(self.argument(), None, seconds, 0)
     }
 
-    /// Another number of the same file, in place of what that was.
-    #[cfg(feature = "children")]
-    pub fn become_number(self, number: i32) -> Result<(), Errno> {
-        if self.0 == number {
-            self.leak();
-            return Ok(());
-        }
-        let arguments = [self.argument(), number as usize, raw::O_CLOEXEC as usize];
-        // SAFETY: no pointers; our callers use no other descriptor afterwards.
-        unsafe { call(raw::__NR_dup3, arguments) }.map(drop)
-    }
-
     /// A copy that stays open in a program that is executed, and is none of the three standard streams there:
     /// one that the caller has closed must be closed for the program too.
     pub fn keep_across_exec(&self) -> Result<Self, Errno> {

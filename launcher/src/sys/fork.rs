@@ -4,7 +4,8 @@ use super::Errno;
 use super::call::{call, uninterrupted};
 use linux_raw_sys::general as raw;
 
-/// A copy of this process, whose end sends no signal and shows in no wait(2) but one for "clone children".
+/// A copy of this process, whose end sends no signal and is reported only to a wait(2) that asks for "clone
+/// children" (`__WALL`).
 /// Its number; `None` in the copy.
 pub(super) fn fork() -> Result<Option<u32>, Errno> {
     // s390x takes the stack first, and neither is given (clone(2)).

@@ -46,6 +46,14 @@ impl Pages {
         let flags = raw::MAP_SHARED | raw::MAP_ANONYMOUS | raw::MAP_NORESERVE;
         Area::map(length, raw::PROT_READ | raw::PROT_WRITE, flags, usize::MAX, 0).map(Self)
     }
+
+    /// A process that is made of this one from now on does not have them.
+    #[cfg(feature = "children")]
+    pub fn keep_from_copies(&self) {
+        let arguments = [self.0.start.as_ptr() as usize, self.0.length, raw::MADV_DONTFORK as usize];
+        // SAFETY: mapped by us with this length; a copy that lacks them has no use for them.
+        let _ = unsafe { call(raw::__NR_madvise, arguments) };
+    }
 }
 
 /// `length` bytes of zeros that are never given back: the allocator's raw material.

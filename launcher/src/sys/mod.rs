@@ -79,7 +79,7 @@ mod system;
 pub mod trace;
 
 #[cfg(feature = "children")]
-pub use beside::{aside, beside, end, pipe, set_name};
+pub use beside::{aside, beside, descriptor_of, end, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};

@@ -1,7 +1,7 @@
 //! Registers of stopped threads: an array of words whose meaning is a [`Layout`], one for each kind of
 //! programs that a CPU's kernels run; what a call is in them, and how it becomes another one.
 
-use super::cpu;
+use super::{Errno, cpu};
 use alloc::vec::Vec;
 use linux_raw_sys::general as raw;
 
@@ -82,7 +82,7 @@ pub(super) const ARM: Layout = Layout {
 };
 
 /// The registers of a stopped thread, as `PTRACE_GETREGSET` of `NT_PRSTATUS` gives them.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Registers {
     /// More than any CPU's: ppc64le has 48.
     pub(super) words: [u64; 64],
@@ -269,6 +269,33 @@ impl Registers {
         registers
     }
 
+    /// What `self`, the registers at the beginning of a call, are behind it when it has failed.
+    #[must_use]
+    pub fn failed(&self, errno: Errno) -> Self {
+        let mut registers = self.clone();
+        let Some(layout) = self.any_layout() else { return registers };
+        let code = u64::from(errno.code());
+        if self.has_positive_errors(layout) {
+            let condition = self.get(layout, POWERPC_CONDITION) | POWERPC_ERROR;
+            registers.set(layout, POWERPC_CONDITION, condition);
+            registers.set(layout, layout.result, code);
+        } else {
+            registers.set(layout, layout.result, code.wrapping_neg());
+        }
+        registers
+    }
+
+    /// Whether they are those behind a call that has failed with `errno`.
+    pub fn say_failed(&self, errno: Errno) -> bool {
+        *self == self.failed(errno)
+    }
+
+    /// Whether a failed call's result is the error's number itself, and the condition register says that it
+    /// is one: after `sc` on POWER, but not after `scv` (arch/powerpc/include/asm/ptrace.h, `trap_is_scv`).
+    fn has_positive_errors(&self, layout: &Layout) -> bool {
+        cfg!(target_arch = "powerpc64") && self.get(layout, POWERPC_TRAP) & !0xf != 0x3000
+    }
+
     /// The memory that [`Call::Map`] has made; `None` if there is none. No error's number is the address of a
     /// page.
     pub fn mapped(&self) -> Option<u64> {
@@ -284,6 +311,10 @@ const X86: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 const ARM_AUDIT: u32 = 0x4000_0028;
 /// `PT_CCR` (arch/powerpc/include/uapi/asm/ptrace.h).
 const POWERPC_CONDITION: u8 = 38;
+/// The summary overflow bit of cr0 in it.
+const POWERPC_ERROR: u64 = 1 << 28;
+/// `PT_TRAP` of the same file.
+const POWERPC_TRAP: u8 = 40;
 
 /// The kinds of programs whose executions are looked at: `AUDIT_ARCH_*` and the numbers of the calls.
 pub(super) fn traced_calls() -> Vec<(u32, Vec<u32>)> {
@@ -383,6 +414,26 @@ mod tests {
                 failed.set(layout, layout.result, 0x7000_0000);
                 assert_eq!(before.ended_as(&failed).mapped(), Some(0x7000_0000));
             }
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_let_fail_says_so_in_its_result_alone() {
+        for layout in cpu::LAYOUTS {
+            let before = given(layout, layout.execve);
+            let failed = before.failed(Errno::ENOMEM);
+            let positive = cfg!(target_arch = "powerpc64");
+            let result = if positive { 12 } else { u64::MAX - 11 };
+            let bits = if layout.word == 8 { u64::MAX } else { 0xffff_ffff };
+            assert_eq!(failed.get(layout, layout.result), result & bits, "{layout:?}");
+            for at in (0..layout.length).filter(|at| *at != layout.result) {
+                let condition = positive && at == POWERPC_CONDITION;
+                let error = if condition { POWERPC_ERROR } else { 0 };
+                assert_eq!(failed.get(layout, at), before.get(layout, at) | error, "{layout:?}");
+            }
+            assert_eq!(failed.mapped(), None);
+            assert!(failed.say_failed(Errno::ENOMEM) && !failed.say_failed(Errno::ENOEXEC));
+            assert!(!before.say_failed(Errno::ENOMEM));
         }
     }
 
