@@ -167,8 +167,7 @@ fn directories_that_cannot_be_locked_serve() {
             "{error}: a lock was asked for and refused"
         );
         let left = left_in(&sandbox);
-        // And which way of attending to children works under strace.
-        assert_eq!(left.len(), 5, "{error}: a launcher, an app, an emulator, a broker: {left:?}");
+        assert_eq!(left.len(), 4, "{error}: a launcher, an app, an emulator, a broker: {left:?}");
         fs::remove_dir_all(sandbox.cache()).expect("removed");
     }
 }
