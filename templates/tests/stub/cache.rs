@@ -453,22 +453,6 @@ fn no_tool_comes_from_the_callers_path_or_functions() {
     }
 }
 
-/// In a build of Nix or Guix there is nothing in the system's directories.
-#[test]
-fn tools_that_the_system_lacks_come_from_the_callers_path() {
-    let fixture = Fixture::new();
-    let bundle = fixture.at("app");
-    let text = fixture.text(TELLS.as_bytes()).replace("ub_0=/usr/bin:/bin:", "ub_0=/none:");
-    Fixture::write(&bundle, &text, TELLS.as_bytes());
-    for shell in &fixture.shells {
-        let cache = fixture.at(format!("cache {}", shell.name));
-        for _ in ["cold", "warm"] {
-            let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
-            assert!(Told::from(&output, shell.name).launcher.starts_with(&cache), "{}", shell.name);
-        }
-    }
-}
-
 #[test]
 fn where_another_user_has_taken_every_name_one_is_made_that_nobody_knew() {
     if !root() {
@@ -498,8 +482,7 @@ fn where_another_user_has_taken_every_name_one_is_made_that_nobody_knew() {
         }
         let output = as_somebody(&fixture, shell, &bundle, none);
         assert_eq!(output.status.code(), Some(125), "{}", shell.name);
-        let why =
-            format!("/vt/unibin-{SOMEBODY}: it is, or lies in, a directory that others can write to\n");
+        let why = format!("/vt/unibin-{SOMEBODY}: it is, or lies in, a directory that others can write to\n");
         assert!(stderr(&output).contains(&why), "{}: {}", shell.name, stderr(&output));
     }
 }

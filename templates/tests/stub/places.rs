@@ -105,3 +105,19 @@ fn a_directory_that_an_acl_opens_to_somebody_else_is_passed_over() {
         assert_eq!(fs::read_dir(&open).expect("open").count(), 0, "{}", shell.name);
     }
 }
+
+/// In a build of Nix or Guix there is nothing in the system's directories.
+#[test]
+fn tools_that_the_system_lacks_come_from_the_callers_path() {
+    let fixture = Fixture::new();
+    let bundle = fixture.at("app");
+    let text = fixture.text(TELLS.as_bytes()).replace("ub_0=/usr/bin:/bin:", "ub_0=/none:");
+    Fixture::write(&bundle, &text, TELLS.as_bytes());
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+            assert!(Told::from(&output, shell.name).launcher.starts_with(&cache), "{}", shell.name);
+        }
+    }
+}
