@@ -13,8 +13,8 @@ const ALIVE_FOR: i64 = 60;
 /// So many seconds ahead a run sets its sign of life before it syncs, since it shows nothing until that ends.
 pub const ANNOUNCED: i64 = 600;
 
-/// A time so many seconds ahead is nobody's sign of life but left from a clock that was wrong. A clock that is
-/// set back by less makes a run look alive for longer.
+/// A time so many seconds ahead is nobody's sign of life but left from a clock that was wrong. A clock that
+/// is set back by less makes a run look alive for longer.
 const CLOCK_WRONG_BY: i64 = 24 * 3600;
 
 /// Whether a run that last showed at `shown` that it goes on may still do so at `now`.
