@@ -5,15 +5,18 @@
 ## The first blocks of every bundle. Lines that begin with `##` and all indentation are left out of bundles;
 ## src/stub.rs fills in `@...@`. It must leave no trace in what it starts: names begin with `ub_` and are
 ## never exported; umask, traps and PATH change in subshells only; stdin is not read. Nothing is read after
-## `exec`, so no shell ever reaches the binary part. A warm start does not fork. The kernel names the
-## architecture: a 32-bit userland on a 64-bit kernel is common.
+## `exec`, so no shell ever reaches the binary part. A warm start does not fork, unless the home is below a
+## directory of root's other than /home: then `ls` has to look at that one. The kernel names the architecture: a
+## 32-bit userland on a 64-bit kernel is common.
 ##
 ## No redirection here opens a file that may be missing: a shell skips what it belongs to. So nothing goes to
 ## /dev/null, which root would create where it is missing. Of what forks nothing but builtins, `2>&-` takes
 ## the messages; elsewhere a pipe does.
-## ub_g: this shell knows how it ends. Where it does not, as when it cannot fork, it says what it can.
+## The shell may have -e or -u (bash takes both out of SHELLOPTS), and they stay: the app gets that variable.
+## ub_g: this shell knows how it ends. Where it does not, as when it cannot fork, it says what it can; bash,
+## ksh93 and mksh try until it can, and would say so when a signal ends them.
 ub_g=
-trap '[ "$ub_g" ] || {
+[ "${BASH_VERSION-}${KSH_VERSION-}" ] || trap '[ "$ub_g" ] || {
 printf "%s\n" "unibin: the shell cannot start a process or has no memory" "hint: ulimit -a shows the limits" >&2
 exit 125
 }' EXIT
@@ -34,8 +37,9 @@ ub_b=
 ## Must not inherit a value from a caller's variable of the same name.
 ub_i=
 ub_m=
-## Where the tools are, whatever the caller's PATH is; the last ones are those of NixOS, Guix and Android.
-ub_0=/usr/bin:/bin:/run/current-system/sw/bin:/run/current-system/profile/bin:/system/bin
+## Where the tools are; the last ones are those of NixOS, Guix and Android. The caller's PATH has its turn where
+## they are in none of these, as in a build of Nix or Guix.
+ub_0=/usr/bin:/bin:/run/current-system/sw/bin:/run/current-system/profile/bin:/system/bin${PATH:+:$PATH}
 ## ub_z: `-O` if this sh supports it, else a test that no directory passes. Nothing is created in a home or
 ## runtime directory that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`). bash takes
 ## functions out of the environment, and would prefer them to these builtins; ksh93 would unset the builtins.
@@ -90,12 +94,12 @@ done
 ## last part in this shell itself.
 ub_own() {
   test "$1" "$2" && [ ! -h "$2" ] || return 1
-  [ "$3" ] && test $ub_z "$2" && return
+  [ "${3-}" ] && test $ub_z "$2" && return
   : "${ub_i:=$(PATH=$ub_0; exec id -u)}"
   (PATH=$ub_0; exec ls -ldn "$2" 2>&-) | {
     IFS=' ' read -r ub_1 ub_2 ub_3 ub_2
     ## No pattern comes from a variable: zsh takes it literally unless it is called `sh`.
-    case $3$ub_3/$ub_1 in
+    case ${3-}$ub_3/$ub_1 in
     "+$ub_i/"* | "$ub_i/d"????-??-*) ;;
     *) false ;;
     esac
@@ -134,6 +138,8 @@ ub_way() {
       : "${ub_j:=$ub_3}"
       case $ub_1 in
       d????-??-* | d????????[tT]*) ub_4=0 ;;
+      ## An access control list: the group's bits are its mask, and name others than the group.
+      d?????????+*) ub_4=- ;;
       d???????-*) ;;
       *) ub_4=- ;;
       esac
@@ -199,8 +205,9 @@ ub_try() {
     exit 125
     ;;
   *)
-    ub_g=$?
-    exit $ub_g
+    ub_u=$?
+    if [ "$ub_u" -gt 128 ]; then ub_g=1; else printf '%s\n' "$ub_e" >&2; fi
+    exit "$ub_u"
     ;;
   esac
   ub_y="$ub_y
@@ -214,7 +221,7 @@ ub_go() {
   ub_s=
   for ub_c in "$ub_a" "$ub_b" "${XDG_CACHE_HOME:+$XDG_CACHE_HOME/unibin}" "$ub_h" "$ub_x" all \
     "${ub_f%/*}/.unibin-" /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
-    [ -z "$2" ] || [ "$ub_c" = "$2" ] || break
+    [ -z "${2-}" ] || [ "$ub_c" = "${2-}" ] || break
     case $ub_c in
     all)
       ## From here on, everybody may write beside us.
@@ -252,10 +259,11 @@ ub_net() {
 ## says
 ## Exits with 0: done, 1: not in this directory, 124 and 125: the bundle is damaged, above 128: a signal.
 ub_new() (
+  set +e
   [ "${BASH_VERSION-}" ] && unset -f chmod dd stat echo mkdir mv rm sha256sum
   PATH=$ub_0
   umask 077
-  ub_5='it is, or is in, a directory that not only you can write to'
+  ub_5='it is, or lies in, a directory that others can write to'
   if [ ! "$ub_s" ]; then
     ## What is there already must be safe before anything is made in it; then level by level, since a default
     ## ACL would replace the umask.
@@ -332,7 +340,8 @@ ub_new() (
   *) exit 1 ;;
   esac
 )
-## ub_old, ub_any: where somebody else has taken our names in all shared directories, one that nobody knew
+## ub_old, ub_any: if somebody else has taken our name in every shared directory: one with a name that nobody
+## could guess
 ub_old() {
   ## Called by its own name, zsh ends where a pattern matches nothing.
   [ ! "${ZSH_VERSION-}" ] || setopt nonomatch

@@ -9,18 +9,18 @@ use core::ffi::CStr;
 
 use bundle::Digest;
 
-use crate::bytes::{c_string, join};
+use crate::bytes::{c_string, decimal, join};
 use crate::error::Error;
+use crate::left_over;
 use crate::log::Log;
 use crate::route::HOST;
-use crate::sys::{self, Access, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
+use crate::sys::{self, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
 use crate::way;
 
 /// Says that a slot is whole: mere existence says nothing.
 const MARKER: &CStr = c"complete";
 
-/// Names of everything that is not finished begin with this; the stub's own temporary directories do too.
-pub const UNFINISHED: &[u8] = b".new-";
+pub use crate::left_over::UNFINISHED;
 
 /// The stub's temporary directories, which no lock protects: `.new-launcher-<pid>-<counter>`.
 const UNFINISHED_STUB: &[u8] = b".new-launcher-";
@@ -164,20 +164,24 @@ impl Cache {
         Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
     }
 
-    /// A slot for whoever wants to remove it: `None` if it is in use. Nobody can begin to use it while the
-    /// descriptor is open.
+    /// A slot for whoever wants to remove it: `None` if it is in use, or if that cannot be found out. Nobody
+    /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
     #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
-        let dir = open_dir(self.dir.at(), name).ok();
-        let marker = dir.and_then(|dir| sys::openat(dir.at(), MARKER, marker_flags(), 0).ok());
-        match marker.as_ref().map(|marker| marker.flock(Lock::TryExclusive)) {
-            Some(Err(Errno::EAGAIN)) => None,
+        let marker_path = c_string(&[name.to_bytes(), b"/", MARKER.to_bytes()]);
+        // NFS gives an exclusive lock to those only who can write (flock(2)).
+        let flags = OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
+        let marker = match sys::openat(self.dir.at(), marker_path, flags, 0) {
+            Ok(marker) => marker,
+            // Not complete, or no slot but a launcher.
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(None),
+            Err(_) => return None,
+        };
+        match marker.flock(Lock::TryExclusive) {
             // Whoever opened the marker before it was locked sees that it is gone.
-            Some(Ok(())) => {
-                let marker_path = c_string(&[name.to_bytes(), b"/", MARKER.to_bytes()]);
-                sys::unlinkat(self.dir.at(), marker_path).is_ok().then_some(marker)
-            }
-            _ => Some(marker),
+            Ok(()) => sys::unlinkat(self.dir.at(), marker_path).is_ok().then_some(Some(marker)),
+            Err(Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL) => Some(Some(marker)),
+            Err(_) => None,
         }
     }
 
@@ -274,7 +278,9 @@ impl Cache {
         }
         let hex = random.to_hex();
         let nonce = hex.get(..16).unwrap_or_default();
-        c_string(&[UNFINISHED, slot.get(..16).unwrap_or_default(), b"-", nonce])
+        let pid = decimal(u64::from(sys::getpid()));
+        let slot = slot.get(..16).unwrap_or_default();
+        c_string(&[UNFINISHED, slot, b"-", left_over::here().unwrap_or_default(), b"-", pid, b"-", nonce])
     }
 
     /// One first run at a time fills slots. The lock is advisory and its owner's death frees it. `None` as
@@ -296,7 +302,8 @@ impl Cache {
             }
             let now = sys::monotonic_milliseconds();
             let shows = self.last_sign_of_life();
-            if shows != shown {
+            let announced = shows.is_some_and(|shows| shows > sys::unix_seconds());
+            if shows != shown || announced {
                 (shown, shown_at) = (shows, now);
             }
             if step == SHORTEST_STEP_MS {
@@ -318,12 +325,14 @@ impl Cache {
         }
     }
 
-    /// When a run that unpacks last showed that it goes on, by the time of its unfinished directory.
+    /// When a run that unpacks last showed that it goes on, by the time of its unfinished directory: ahead of
+    /// now if it syncs. What is farther ahead says nothing.
     fn last_sign_of_life(&self) -> Option<i64> {
         let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
         let unfinished = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED));
         let time = |name| sys::statat(dir.at(), name, Follow::No).ok().map(|stat| stat.mtime);
-        unfinished.filter_map(time).max()
+        let latest = sys::unix_seconds().saturating_add(left_over::ANNOUNCED);
+        unfinished.filter_map(time).filter(|time| *time <= latest).max()
     }
 
     /// Removes what killed runs left behind.
@@ -331,26 +340,26 @@ impl Cache {
         let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
         let now = sys::unix_seconds();
         let names: Vec<_> = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let here = left_over::here();
         for name in names {
+            let shown = sys::statat(self.dir.at(), name, Follow::No).map_or(now, |stat| stat.mtime);
             let dead = match name.to_bytes().strip_prefix(UNFINISHED_STUB) {
-                Some(of_stub) => has_ended(of_stub),
-                None => locked,
+                Some(of_stub) => left_over::has_ended(of_stub),
+                None => {
+                    locked
+                        && (!left_over::may_be_alive(shown, now)
+                            || left_over::was_made_by_dead(name.to_bytes(), here))
+                }
             };
-            let old = sys::statat(self.dir.at(), name, Follow::No)
-                .is_ok_and(|stat| stat.mtime.saturating_add(LEFT_OVER_AFTER) < now);
+            let old = shown.saturating_add(LEFT_OVER_AFTER) < now;
             if dead || old {
                 remove_tree(&self.dir, name);
             }
         }
     }
-}
-
-/// Whether the process whose number a name begins with is gone. A stub in a container of its own, which looks
-/// gone from here, finds its directory missing and takes the next candidate.
-fn has_ended(name: &[u8]) -> bool {
-    let pid = name.split(|byte| *byte == b'-').next().unwrap_or_default();
-    let is_there = |path| sys::faccessat(At::CWD, path, Access::Exists).is_ok();
-    is_there(c"/proc/self") && !is_there(c_string(&[b"/proc/", pid]))
 }
 
 /// A directory by path, never through a link in its last component.

@@ -36,7 +36,7 @@ pub fn with_caches(run: &Run<'_>) -> Result<(), Error> {
             }
         }
         if found {
-            print(join(&[b"unibin: so is what is unpacked in `", cache.path(), b"`\n"]))?;
+            print(join(&[b"unibin: what is unpacked in `", cache.path(), b"` matches the bundle\n"]))?;
         }
     }
     Ok(())

@@ -29,6 +29,7 @@ pub mod execute;
 pub mod gc;
 pub mod hash;
 pub mod launch;
+pub mod left_over;
 pub mod log;
 pub mod memory;
 pub mod named;

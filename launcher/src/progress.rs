@@ -6,6 +6,7 @@ use core::cell::Cell;
 use bundle::Blob;
 
 use crate::bytes::{decimal, fill, keep};
+use crate::left_over::ANNOUNCED;
 use crate::sys::{self, Fd, OFlags};
 
 /// Since when, and when it was last shown, in seconds since 1970. A clock that is set meanwhile makes the
@@ -59,6 +60,12 @@ impl Progress {
         let [done, all, rate, rest] = [done / MB, blob.length() / MB, rate / MB, left / rate].map(decimal);
         // A terminal that is gone is not worth an error.
         let _ = sys::stderr(fill(LINE, &[blob.kind.name().as_bytes(), done, all, rate, rest]));
+    }
+
+    /// What follows shows nothing until it ends: runs that wait for this one may wait for so long.
+    pub fn announce(&self) {
+        let until = sys::unix_seconds().saturating_add(ANNOUNCED);
+        let _ = self.sign.as_ref().map(|sign| sign.set_mtime(until));
     }
 
     /// Takes away what was shown.

@@ -47,12 +47,16 @@ pub fn ensure(
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = place_of(cache, &digest);
-            write_trees(file, [Some(blob), shared], &tree, place, Progress::start(dir))?;
+            let progress = Progress::start(dir);
+            write_trees(file, [Some(blob), shared], &tree, place, progress)?;
+            progress.announce();
             // One call for all files: after a power cut the slot is whole or not there.
             return Ok(tree.syncfs()?);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        write_file(&mut BlobReader::open(file, blob)?.shown(Progress::unseen(dir)), &out)?;
+        let progress = Progress::unseen(dir);
+        write_file(&mut BlobReader::open(file, blob)?.shown(progress), &out)?;
+        progress.announce();
         Ok(out.fdatasync()?)
     })
 }

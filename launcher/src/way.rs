@@ -29,11 +29,19 @@ impl Owners {
     }
 
     /// Only they can rename what lies in this directory: nobody else can write to it, or it is sticky. A
-    /// group may write that is root's, or the user's private one, which has his number.
-    fn alone_change(&self, stat: &Stat) -> bool {
+    /// group may write that is root's, or the user's private one, which has his number, unless there is an
+    /// access control list: the group's bits are its mask then, and it may name anybody.
+    fn alone_change(&self, dir: &Fd, stat: &Stat) -> bool {
         let open = if stat.gid == 0 || stat.gid == self.us { 0o002 } else { 0o022 };
-        self.own(stat) && (stat.permissions() & open == 0 || stat.permissions() & 0o1000 != 0)
+        let has = |bits| stat.permissions() & bits != 0;
+        self.own(stat) && (has(0o1000) || !has(open) && (!has(0o020) || !may_have_acl(dir)))
     }
+}
+
+/// What cannot be looked at counts as having one.
+fn may_have_acl(dir: &Fd) -> bool {
+    let readable = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0);
+    readable.and_then(|dir| dir.has_acl()).unwrap_or(true)
 }
 
 fn is_the_systems(path: &[u8]) -> bool {
@@ -51,6 +59,8 @@ pub fn trimmed(mut path: &[u8]) -> &[u8] {
 /// Opens a directory by its absolute path. Its last level is made where it is missing, for us alone. Links of
 /// root's and ours are followed.
 pub fn open(path: &[u8]) -> Result<Fd, Error> {
+    // Mounts what is mounted when it is used: an `O_PATH` of one level alone does not (open(2)).
+    let _ = sys::file_system(c_string(&[path, b"/"]));
     let directory = OFlags::PATH | OFlags::DIRECTORY;
     let root = || sys::openat(At::CWD, c"/", directory, 0);
     let mut here = root()?;
@@ -79,10 +89,10 @@ pub fn open(path: &[u8]) -> Result<Fd, Error> {
                 (here, at) = (root()?, b"");
             }
             ahead.append(&mut levels(target));
-        } else if stat.is_dir() && (is_the_systems(next) || owners.alone_change(&stat)) {
+        } else if stat.is_dir() && (is_the_systems(next) || owners.alone_change(&found, &stat)) {
             (here, at) = (found, next);
         } else if stat.is_dir() || stat.is_symlink() {
-            return Err(Error::of_candidate("others than you can exchange what is in {}", &[next]));
+            return Err(Error::of_candidate("someone other than you could replace what is in {}", &[next]));
         } else {
             return Err(Errno::ENOTDIR.into());
         }

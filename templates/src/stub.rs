@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_64_bit_cpu_takes_the_32_bit_launcher_only_when_its_own_is_not_inside() {
-        let small = [at(Arch::I686, 4096), at(Arch::Armv7, 8192)];
+        let small = [at(Arch::I686, 8192), at(Arch::Armv7, 12_288)];
         assert!(line(&small, "x86_64").contains("ub_m=i686 "));
         assert!(line(&small, "aarch64").contains("ub_m=armv7 "));
         assert!(line(&all_hosts(), "x86_64").contains("ub_m=x86_64 "));
@@ -225,10 +225,10 @@ mod tests {
     fn a_table_that_the_text_cannot_use_is_refused() {
         let x86 = Arch::X86_64;
         assert_eq!(stub(&[]), Err(StubError::NoLauncher));
-        assert_eq!(stub(&[at(Arch::Alpha, 4096)]), Err(StubError::NotAHost { host: Arch::Alpha }));
-        assert_eq!(stub(&[at(x86, 4096), at(x86, 8192)]), Err(StubError::Twice { host: x86 }));
+        assert_eq!(stub(&[at(Arch::Alpha, 8192)]), Err(StubError::NotAHost { host: Arch::Alpha }));
+        assert_eq!(stub(&[at(x86, 8192), at(x86, 12_288)]), Err(StubError::Twice { host: x86 }));
         assert_eq!(stub(&[at(x86, 4097)]), Err(StubError::Misplaced { host: x86, offset: 4097 }));
         assert_eq!(stub(&[at(x86, 0)]), Err(StubError::Misplaced { host: x86, offset: 0 }));
-        assert_eq!(stub(&[StubLauncher { length: 0, ..at(x86, 4096) }]), Err(StubError::Empty { host: x86 }));
+        assert_eq!(stub(&[StubLauncher { length: 0, ..at(x86, 8192) }]), Err(StubError::Empty { host: x86 }));
     }
 }

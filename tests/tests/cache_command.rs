@@ -84,6 +84,8 @@ fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
     sandbox.run(&other, &["true"]).must_succeed();
     let (mut app, mut input) = running(&sandbox, &bundle);
     let dead = sandbox.make_directory(sandbox.cache().join("x86_64/.new-0123456789abcdef-0011223344556677"));
+    let silent = FileTimes::new().set_modified(SystemTime::now() - Duration::from_mins(2));
+    File::open(&dead).expect("directory").set_times(silent).expect("times");
 
     for wrong in ["-1", "all", "99999999999"] {
         bundle_gc(&sandbox, &bundle, wrong).must_fail_with(125, &["UNIBIN_DAYS", wrong, "hint: "]);
@@ -92,7 +94,7 @@ fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
     assert!(dead.exists());
     let told = bundle_gc(&sandbox, &bundle, "").must_succeed();
     assert!(told.contains("0 entries removed") && told.contains("used within 30 days"), "{told}");
-    assert!(!dead.exists(), "what a killed run left is removed at once");
+    assert!(!dead.exists(), "what a killed run left is removed once it has been silent for a minute");
     assert_eq!(slots(&sandbox).len(), before - 1, "everything else was used today");
 
     let told = bundle_gc(&sandbox, &bundle, "0").must_succeed();
@@ -108,6 +110,24 @@ fn a_bundle_itself_removes_what_nobody_uses_and_keeps_what_somebody_does() {
     assert!(told.contains(" 2 entries removed, 1 in use, 1 used within 0 days"), "{told}");
     assert_eq!(slots(&sandbox).len(), 1, "{told}");
     assert_eq!(sandbox.run(&bundle, &["echo", "again"]).must_succeed(), "again\n");
+}
+
+/// NFS refuses an exclusive lock in words of its own: that is no leave to remove.
+#[test]
+fn what_cannot_be_locked_for_a_reason_unknown_is_kept() {
+    needs!("network", "strace", "ptrace");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let before = slots(&sandbox);
+    for (error, kept) in [("EBADF", true), ("ENOLCK", false)] {
+        let mut command = sandbox.command("strace");
+        command.args(["-f", "-qq", "-e", "trace=flock", "-e", &format!("inject=flock:error={error}"), "-o"]);
+        command.arg(sandbox.at("calls")).arg(&bundle).env("UNIBIN_DO", "gc").env("UNIBIN_DAYS", "0");
+        let told = Sandbox::finish(&mut command);
+        told.must_succeed();
+        assert_eq!(slots(&sandbox) == before, kept, "{error}: {told}");
+    }
 }
 
 #[test]

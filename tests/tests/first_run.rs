@@ -350,6 +350,9 @@ fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
         format!(".new-launcher-{dead}-0"),
         format!(".new-launcher-{dead}-1"),
         format!(".new-launcher-{alive}-0"),
+        // Of a run that waited in vain for the lock, and so has none.
+        ".new-1123456789abcdef-0011223344556677".to_owned(),
+        ".new-2123456789abcdef-0011223344556677".to_owned(),
     ] {
         let path = directory.join(name);
         fs::create_dir_all(path.join("tree/deep")).expect("directory");
@@ -357,13 +360,51 @@ fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
         for made in [&path, &path.join("tree"), &path.join("tree/deep")] {
             sandbox.give(made);
         }
+        // When it last showed that it goes on. The last one syncs, and has announced that.
+        let now = std::time::SystemTime::now();
+        let shown = match path.to_string_lossy() {
+            name if name.contains(".new-0") || name.contains("aside") => now - Duration::from_mins(2),
+            name if name.contains(".new-2") => now + Duration::from_mins(9),
+            _ => now,
+        };
+        let times = fs::FileTimes::new().set_modified(shown);
+        fs::File::open(&path).expect("directory").set_times(times).expect("times");
     }
     assert_eq!(sandbox.run(&bundle, &["uname", "-m"]).must_succeed().trim(), "riscv64");
     let left: Vec<String> = left_in(&sandbox).iter().map(|path| name_of(path)).collect();
-    let unfinished: Vec<&String> = left.iter().filter(|name| name.starts_with(".new-")).collect();
+    let mut unfinished: Vec<&str> =
+        left.iter().map(String::as_str).filter(|name| name.starts_with(".new-")).collect();
+    unfinished.sort_unstable();
     assert_eq!(
         unfinished,
-        [&format!(".new-launcher-{alive}-0")],
+        [
+            ".new-1123456789abcdef-0011223344556677",
+            ".new-2123456789abcdef-0011223344556677",
+            &format!(".new-launcher-{alive}-0")
+        ],
         "only what a living process may be making: {left:?}"
     );
+}
+
+/// A sync shows nothing until it ends: runs that wait are told beforehand that it may take long.
+#[test]
+fn a_run_that_syncs_has_announced_it() {
+    needs!("network", "strace", "ptrace");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    let mut command = sandbox.command("strace");
+    command.args(["-f", "-qq", "-e", "trace=syncfs", "-e", "inject=syncfs:delay_enter=3s", "-o"]);
+    let mut child = command.arg(sandbox.at("calls")).arg(&bundle).arg("true").spawn().expect("started");
+    let mut announced = false;
+    while child.try_wait().expect("a child").is_none() {
+        let now = std::time::SystemTime::now();
+        announced |=
+            fs::read_dir(sandbox.cache().join("x86_64")).into_iter().flatten().flatten().any(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let shown = entry.metadata().and_then(|metadata| metadata.modified());
+                name.starts_with(".new-") && shown.is_ok_and(|shown| shown > now + Duration::from_mins(5))
+            });
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(child.wait().expect("ended").success() && announced);
 }

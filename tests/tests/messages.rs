@@ -143,7 +143,7 @@ fn verified_without_its_program() -> Outcome {
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
     let verify = || sandbox.run_with(&[("UNIBIN_DO", "verify")], &bundle, &NO_ARGUMENTS);
-    assert!(verify().must_succeed().contains("so is what is unpacked in"));
+    assert!(verify().must_succeed().contains("matches the bundle"));
     let all = Sandbox::tree(&sandbox.cache());
     let file = all.iter().find(|path| path.ends_with("usr/bin/busybox")).expect("the program");
     fs::remove_file(sandbox.cache().join(file)).expect("removed");
@@ -335,7 +335,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
     let mut provoked = vec![
         ("{} is not a directory that only you can write to", shared),
-        ("others than you can exchange what is in {}", below),
+        ("someone other than you could replace what is in {}", below),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
         ("a cache entry disappeared while it was being made", gone),

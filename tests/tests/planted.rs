@@ -431,8 +431,42 @@ fn a_cache_below_a_directory_of_another_user_is_never_used() {
             let ran = Sandbox::finish(command.env("UNIBIN_CACHE", named(value)));
             assert_eq!(ran.code(), Some(5), "{value}: {ran}");
             assert!(!ran.errors().contains(&format!("executing {}", theirs.display())), "{value}: {ran}");
-            assert!(ran.errors().contains("others than you can exchange what is in "), "{value}: {ran}");
+            assert!(
+                ran.errors().contains("someone other than you could replace what is in "),
+                "{value}: {ran}"
+            );
         }
         assert!(!moved.join("new").exists());
     }
+}
+
+/// With an access control list the group's bits are what the list may allow at most, to anybody.
+#[test]
+fn a_directory_that_an_acl_opens_to_somebody_else_is_passed_over_by_the_launcher() {
+    needs!("network", "python3");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&end_to_end::busybox(Arch::X86_64), "busybox");
+    sandbox.run(&bundle, &["true"]).must_succeed();
+    let host = sandbox.cache().join("x86_64");
+    let launcher = fs::read_dir(&host).expect("cache").map(|entry| entry.expect("entry").path());
+    let launcher = launcher.filter(|path| path.is_file()).last().expect("a launcher");
+    let launcher = sandbox.copy(&launcher, "launcher");
+    let open = sandbox.make_directory("open");
+    let script = "import os, struct, sys\n\
+        none = 0xffffffff\n\
+        rows = [(1, 7, none), (2, 7, 12345), (4, 5, none), (16, 7, none), (32, 5, none)]\n\
+        acl = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *row) for row in rows)\n\
+        os.setxattr(sys.argv[1], 'system.posix_acl_access', acl)";
+    let set =
+        std::process::Command::new("python3").args(["-c", script]).arg(&open).output().expect("python3");
+    if !set.status.success() {
+        return end_to_end::say("NOT RUN: no ACL here");
+    }
+    let mut command = sandbox.command(&launcher);
+    command.arg(&bundle).args(["busybox", "true"]).env("UNIBIN_LOG", "1");
+    let ran = Sandbox::finish(command.env("UNIBIN_CACHE", open.join("cache")));
+    ran.must_succeed();
+    let why = format!("someone other than you could replace what is in {}", open.display());
+    assert!(ran.errors().contains(&why), "{ran}");
+    assert_eq!(fs::read_dir(&open).expect("open").count(), 0);
 }

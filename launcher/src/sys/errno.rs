@@ -104,6 +104,7 @@ errnos! {
     ERANGE "numerical result out of range"
     ENAMETOOLONG "file name too long"
     ENOLCK "no locks available"
+    ENODATA "no data available"
     ENOSYS "function not implemented"
     ENOTEMPTY "directory not empty"
     ELOOP "too many levels of symbolic links"

@@ -184,6 +184,17 @@ impl Fd {
         }
     }
 
+    /// Whether a POSIX access control list says more than the permission bits (acl(5)).
+    pub fn has_acl(&self) -> Result<bool, Errno> {
+        let name = c"system.posix_acl_access";
+        // SAFETY: `name` is NUL-terminated; with a length of 0 the kernel writes nothing.
+        match unsafe { call(raw::__NR_fgetxattr, [self.argument(), name.as_ptr() as usize, 0, 0]) } {
+            Ok(_) => Ok(true),
+            Err(Errno::ENODATA | Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// Sets the time of last change, in seconds since 1970; the time of last access stays.
     pub fn set_mtime(&self, seconds: i64) -> Result<(), Errno> {
         super::word::set_mtime(self.argument(), None, seconds, 0)

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -322,6 +322,47 @@ fn an_interrupted_first_start_ends_and_cleans_up() {
     }
 }
 
+/// Whoever ends a first start, as a session does that closes, is told nothing about the shell's limits.
+#[test]
+fn a_signal_that_ends_a_slow_first_start_is_no_fault_of_the_shell() {
+    if is_ignored(15) {
+        return say("NOT RUN: TERM is ignored here");
+    }
+    let fixture = Fixture::new();
+    let begun = fixture.at("begun");
+    let launcher =
+        format!("#!/bin/sh\n[ \"$1\" = - ] && {{ echo >{}; exec sleep 2; }}\necho ran\n", begun.display());
+    let bundle = fixture.bundle("app", &launcher);
+    // ksh93 was seen not to end at all when TERM reaches it while it waits for the one that copies.
+    for shell in fixture.shells.iter().filter(|shell| shell.name != "ksh93") {
+        for whom in ["", "-"] {
+            let _ = fs::remove_file(&begun);
+            let cache = fixture.at(format!("cache {} {whom}", shell.name));
+            let mut command = fixture.start(shell, &bundle, &cache);
+            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let child = command.spawn().expect("starts");
+            let pid = child.id();
+            while !begun.exists() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            let kill = |whom: &str| {
+                let kill = Command::new("kill").args(["-TERM", "--"]).arg(format!("{whom}{pid}")).status();
+                kill.expect("kill")
+            };
+            assert!(kill(whom).success());
+            let output = child.wait_with_output().expect("ends");
+            // The one that copies goes on if the shell alone was ended.
+            let _ = kill("-");
+            assert_eq!(stderr(&output), "", "{} {whom}", shell.name);
+            assert!(
+                output.status.code() == Some(143) || output.status.signal() == Some(15),
+                "{} {whom}: {output:?}",
+                shell.name
+            );
+        }
+    }
+}
+
 #[test]
 fn a_launcher_that_a_crash_left_empty_is_made_again() {
     let fixture = Fixture::new();
@@ -441,8 +482,7 @@ fn where_another_user_has_taken_every_name_one_is_made_that_nobody_knew() {
         }
         let output = as_somebody(&fixture, shell, &bundle, none);
         assert_eq!(output.status.code(), Some(125), "{}", shell.name);
-        let why =
-            format!("/vt/unibin-{SOMEBODY}: it is, or is in, a directory that not only you can write to\n");
+        let why = format!("/vt/unibin-{SOMEBODY}: it is, or lies in, a directory that others can write to\n");
         assert!(stderr(&output).contains(&why), "{}: {}", shell.name, stderr(&output));
     }
 }

@@ -73,3 +73,51 @@ fn a_default_acl_opens_nothing_to_a_group() {
         }
     }
 }
+
+/// With an access control list the group's bits say nothing about the group: they are what the list may allow
+/// at most.
+#[test]
+fn a_directory_that_an_acl_opens_to_somebody_else_is_passed_over() {
+    needs!("python3");
+    let fixture = Fixture::new();
+    let bundle = fixture.bundle("app", TELLS);
+    for shell in &fixture.shells {
+        let open = fixture.directory(&format!("open-{}", shell.name));
+        // The owner, user 12345, the group, the mask, others: all may write but the group and others.
+        let script = "import os, struct, sys\n\
+            none = 0xffffffff\n\
+            rows = [(1, 7, none), (2, 7, 12345), (4, 5, none), (16, 7, none), (32, 5, none)]\n\
+            acl = struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *row) for row in rows)\n\
+            os.setxattr(sys.argv[1], 'system.posix_acl_access', acl)";
+        let set = Command::new("python3").args(["-c", script]).arg(&open).output().expect("python3");
+        if !set.status.success() {
+            say(&format!("NOT RUN: no ACL here: {}", stderr(&set)));
+            return;
+        }
+        let ls = Command::new("/bin/sh").args(["-c", "ls -ldn \"$0\""]).arg(&open).output().expect("ls");
+        if ls.stdout.get(10) != Some(&b'+') {
+            say("NOT RUN: this ls does not show that there is an ACL");
+            return;
+        }
+        let output = fixture.start(shell, &bundle, &open.join("cache")).output().expect("starts");
+        let launcher = Told::from(&output, shell.name).launcher;
+        assert!(!launcher.starts_with(&open), "{}: {}", shell.name, launcher.display());
+        assert_eq!(fs::read_dir(&open).expect("open").count(), 0, "{}", shell.name);
+    }
+}
+
+/// In a build of Nix or Guix there is nothing in the system's directories.
+#[test]
+fn tools_that_the_system_lacks_come_from_the_callers_path() {
+    let fixture = Fixture::new();
+    let bundle = fixture.at("app");
+    let text = fixture.text(TELLS.as_bytes()).replace("ub_0=/usr/bin:/bin:", "ub_0=/none:");
+    Fixture::write(&bundle, &text, TELLS.as_bytes());
+    for shell in &fixture.shells {
+        let cache = fixture.at(format!("cache {}", shell.name));
+        for _ in ["cold", "warm"] {
+            let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
+            assert!(Told::from(&output, shell.name).launcher.starts_with(&cache), "{}", shell.name);
+        }
+    }
+}

@@ -225,6 +225,37 @@ fn the_launcher_keeps_the_pid_and_the_signals_of_the_caller() {
     }
 }
 
+/// bash takes options out of the environment (`export SHELLOPTS`), and a caller may name a shell with them.
+#[test]
+fn a_bundle_starts_in_a_shell_that_ends_at_errors_and_unset_variables() {
+    for fixture in [Fixture::new(), Fixture::unshared()] {
+        let bundle = fixture.bundle("app", TELLS);
+        for shell in &fixture.shells {
+            for option in ["-u", "-e", "-eu"] {
+                let cache = fixture.at(format!("cache {} {option}", shell.name));
+                for _ in ["cold", "warm"] {
+                    let mut command = Command::new(&shell.path);
+                    command.arg(option).arg(&bundle).arg("word").env_clear().env("PATH", "/usr/bin:/bin");
+                    command.env("UNIBIN_CACHE", &cache).stdin(Stdio::null());
+                    let output = command.output().expect("starts");
+                    let told = Told::from(&output, &format!("{} {option}", shell.name));
+                    assert_eq!(told.argv[2], b"word", "{} {option}", shell.name);
+                }
+                // Nothing that is there, and nothing that can be made.
+                let mut command = Command::new(&shell.path);
+                // posh takes `$@` without an argument for unset.
+                command.arg(option).arg(&bundle).arg("word").env_clear().env("PATH", "/usr/bin:/bin");
+                let output = command.env("UNIBIN_CACHE", "/proc/none").output().expect("starts");
+                Told::from(&output, &format!("{} {option}, no such place", shell.name));
+            }
+        }
+        let mut command = Command::new("/bin/sh");
+        command.arg(&bundle).env_clear().env("PATH", "/usr/bin:/bin").env("UNIBIN_CACHE", fixture.at("opts"));
+        let output = command.env("SHELLOPTS", "errexit:nounset").output().expect("starts");
+        Told::from(&output, "SHELLOPTS");
+    }
+}
+
 /// Nothing in the text opens `/dev/null`, and root leaves no file of that name where it is missing.
 #[test]
 fn a_bundle_starts_where_dev_null_is_missing_or_cannot_be_opened() {
