@@ -27,12 +27,23 @@ pub(crate) fn expected(host: Arch) -> String {
     let lines = kinds.into_iter().map(|Starter { name, .. }| {
         if runs(name) {
             let code = CODE_OF_NOT_STARTING;
-            format!("{name}: exit {code}\nexit {code}\na b|c|d|@TARGET@\nexit 7\n")
+            let by_broker = if is_attended_to(name) {
+                "a b|c|d|@TARGET@\nexit 7\n".to_owned()
+            } else {
+                format!("exit {code}\n")
+            };
+            format!("{name}: exit {code}\nexit {code}\n{by_broker}")
         } else {
             format!("{name}: not run by this kernel\n")
         }
     });
     lines.collect()
+}
+
+/// Whether a broker changes the calls of that kind of program: it has nowhere to put what mmap(2) of 31-bit
+/// programs on s390x takes from memory (docs/children.md).
+fn is_attended_to(kind: &str) -> bool {
+    kind != "s390"
 }
 
 /// Whether Debian's kernels run programs of that kind: those for riscv64 and ppc64le are built without
