@@ -96,6 +96,7 @@ pub fn compile_musl(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str
 }
 
 /// What a program is linked with in place of what the compiler would link by itself.
+#[derive(Default)]
 struct Linked {
     flags: Vec<OsString>,
     /// Before and behind the program's own.
@@ -135,7 +136,7 @@ fn build(
     for directory in sources.iter().filter_map(|source| source.parent()) {
         command.arg("-I").arg(directory);
     }
-    let linked = linked().unwrap_or(Linked { flags: Vec::new(), before: Vec::new(), behind: Vec::new() });
+    let linked = linked().unwrap_or_default();
     command.args(linked.flags).arg("-o").arg(&unfinished);
     let compiled = command.args(linked.before).args(sources).args(linked.behind).status();
     let compiled = compiled.expect("python3 starts");

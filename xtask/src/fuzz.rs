@@ -127,8 +127,8 @@ fn build() -> Result<Programs> {
     let plain = cargo().args(["build", "--quiet", "--locked", "--workspace", "--bin=corpus"]).status();
     let plain = plain.context("cannot run cargo")?;
     ensure!(plain.success(), "`corpus` does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus: target.join("debug/corpus") })
+    let corpus = crate::workspace::target_directory().join("debug/corpus");
+    Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus })
 }
 
 fn targets(programs: &Programs) -> Result<Vec<Target>> {

@@ -150,7 +150,6 @@ impl Build {
         let tools = format!("lib/rustlib/{}/bin", rust_src::compiler_triple()?);
         let linker = rust_src::sysroot()?.join(tools).join(LINKER);
         ensure!(linker.is_file(), "the toolchain has no linker `{}`", linker.display());
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let cargo_home = match std::env::var_os("CARGO_HOME") {
             Some(home) => PathBuf::from(home),
             None => std::env::home_dir().context("neither `CARGO_HOME` nor a home directory")?.join(".cargo"),
@@ -159,7 +158,7 @@ impl Build {
             workspace: workspace.to_owned(),
             library: rust_src::library(workspace)?,
             // A directory of its own: the flags below would throw away what other builds left.
-            target: workspace.join(target).join("launchers"),
+            target: crate::workspace::target_directory().join("launchers"),
             cargo_home,
         })
     }

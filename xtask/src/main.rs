@@ -6,6 +6,7 @@
 mod bench;
 mod catalogue;
 mod ci;
+mod compiler;
 mod docs;
 mod examples;
 mod fuzz;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use end_to_end::cargo;
 
-use crate::workspace::workspace;
+use crate::workspace::target_directory;
 
 /// As README's first command builds it, so that there is one build for all tasks: with the features that it
 /// has among all packages.
@@ -24,6 +24,5 @@ pub(crate) fn released() -> Result<PathBuf> {
 fn build(profile: &[&str], directory: &str) -> Result<PathBuf> {
     let built = cargo().args(["build", "--quiet", "--workspace", "--bin", "unibin"]).args(profile).status();
     ensure!(built.context("cannot run cargo")?.success(), "`unibin` does not build");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    Ok(workspace().join(target).join(directory).join("unibin"))
+    Ok(target_directory().join(directory).join("unibin"))
 }

@@ -1,4 +1,4 @@
-//! Where the workspace lies.
+//! Where the workspace lies, and what cargo builds of it.
 
 use std::path::PathBuf;
 
@@ -15,4 +15,10 @@ pub(crate) fn workspace() -> PathBuf {
             path
         },
     )
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    workspace().join(target)
 }

@@ -3,9 +3,11 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+
+use crate::compiler;
 
 /// Set for the wrapper's runs only: the triple of what is fuzzed. What cargo compiles for another target, or
 /// names none for, are build scripts and macros.
@@ -47,25 +49,21 @@ pub(crate) fn stand_in() -> Option<Result<ExitCode>> {
 }
 
 fn compile(triple: &str) -> Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    let compiler = arguments.next().context("cargo names no compiler")?;
-    let arguments: Vec<_> = arguments.collect();
-    let mut command = Command::new(&compiler);
-    command.args(&arguments);
+    let (mut compiler, arguments) = compiler::called()?;
+    compiler.args(&arguments);
     let behind = |option: &str| arguments.iter().skip_while(|word| *word != option).nth(1);
     if behind("--target").is_some_and(|target| target == OsStr::new(triple)) {
-        command.arg("--cfg=fuzzing");
+        compiler.arg("--cfg=fuzzing");
         if std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() {
-            command.arg(LINKED);
+            compiler.arg(LINKED);
         }
         let directory = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let is_ours = directory.is_some_and(|directory| directory.starts_with(crate::workspace()));
         let is_reader =
             behind("--crate-name").is_some_and(|name| READERS.iter().any(|reader| name == reader));
         if is_ours || is_reader {
-            command.args(GUIDED);
+            compiler.args(GUIDED);
         }
     }
-    let status = command.status().with_context(|| format!("cannot run `{}`", compiler.display()))?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    compiler::run(compiler)
 }

@@ -7,9 +7,11 @@
 //! are added here.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+
+use crate::compiler;
 
 /// Set for the wrapper's runs only: `--remap-path-prefix` flags, one per line.
 pub(super) const REMAP: &str = "XTASK_LAUNCHER_REMAP";
@@ -21,18 +23,13 @@ pub(crate) fn stand_in() -> Option<Result<ExitCode>> {
 }
 
 fn compile(remap: &str) -> Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1);
-    let compiler = arguments.next().context("cargo names no compiler")?;
+    let (mut compiler, arguments) = compiler::called()?;
     let package = |name| std::env::var(name).unwrap_or_default();
     let identity = format!("{}-{}", package("CARGO_PKG_NAME"), package("CARGO_PKG_VERSION"));
-    let arguments = arguments.map(|argument| match argument.to_str() {
+    let arguments = arguments.into_iter().map(|argument| match argument.to_str() {
         Some(text) if text.starts_with("metadata=") => OsString::from(format!("metadata={identity}")),
         _ => argument,
     });
-    let status = Command::new(&compiler)
-        .args(arguments)
-        .args(remap.lines())
-        .status()
-        .with_context(|| format!("cannot run `{}`", compiler.display()))?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    compiler.args(arguments).args(remap.lines());
+    compiler::run(compiler)
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::calls::{Check as _, cargo};
+use crate::workspace::target_directory;
 
 /// A workspace of unpacked crates.
 pub(super) struct Unpacked {
@@ -46,8 +47,7 @@ impl Unpacked {
         );
         fs::write(directory.join("Cargo.toml"), text)?;
         fs::copy(workspace.join("Cargo.lock"), directory.join("Cargo.lock"))?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        Ok(Self { directory: directory.to_owned(), target: workspace.join(target) })
+        Ok(Self { directory: directory.to_owned(), target: target_directory() })
     }
 
     /// Cargo in this workspace, with the target directory of the checkout.
