@@ -1,6 +1,6 @@
-//! The known static emulators: one row per host and package, with the pinned package and the pinned digest of
-//! every program in it. The rows are data (`catalogue.toml`, written by [`crate::pin`]). For a pair without
-//! an emulator it gives the reason, and the nearest alternative.
+//! The known static emulators: unibin's own, and Debian's, one row per host and package, with the pinned
+//! package and the pinned digest of every program in it. The rows are data (`catalogue.toml`, written by
+//! [`crate::pin`]). For a pair without an emulator it gives the reason, and the nearest alternative.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,29 @@ use debian::digest;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use crate::built::{Built, BuiltMember};
 use crate::record::SourceFile;
 use crate::{arch_name, toml_file};
 
-/// All rows: hosts in the order of [`Arch`], rows of one host in the order in which they are tried.
+/// Everything that is known. unibin's own come first, then the rows: hosts in the order of [`Arch`], rows of
+/// one host in the order in which they are tried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
+    built: Vec<Built>,
     rows: Vec<Row>,
+    /// Whether Debian's come first.
+    prefers_debian: bool,
     /// Whether it is empty because the user disabled it.
     left_out: bool,
+}
+
+/// The emulator that serves a pair.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'c> {
+    /// One of unibin's own.
+    Built(&'c Built, &'c BuiltMember),
+    /// A program of a Debian package.
+    Packaged(&'c Row, &'c Member),
 }
 
 /// The emulators of one package, for one host.
@@ -134,15 +148,27 @@ const WHY_NO_TARGET: &str = "the QEMU release for this host does not support thi
 impl Catalogue {
     /// The built-in catalogue.
     pub fn embedded() -> Result<Self, CatalogueError> {
+        let built = Built::embedded().map_err(CatalogueError::Syntax)?;
+        Ok(Self { built, ..Self::of_debian()? })
+    }
+
+    /// The built-in catalogue without unibin's own emulators.
+    pub fn of_debian() -> Result<Self, CatalogueError> {
         Self::parse(include_str!("../catalogue.toml"))
+    }
+
+    /// The same, but Debian's emulators serve every pair that they can. A lock file may still name others.
+    #[must_use]
+    pub fn preferring_debian(self) -> Self {
+        Self { prefers_debian: true, ..self }
     }
 
     /// An empty catalogue, for users who disabled it.
     pub fn left_out() -> Self {
-        Self { rows: Vec::new(), left_out: true }
+        Self { left_out: true, ..Self::default() }
     }
 
-    /// Reads a catalogue; rows must be sorted and their hosts must be hosts.
+    /// Reads the rows of a catalogue; they must be sorted and their hosts must be hosts.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
         let File { row: rows } = toml_file::read(text).map_err(CatalogueError::Syntax)?;
         if let Some(row) = rows.iter().find(|row| !row.host.is_host()) {
@@ -155,7 +181,20 @@ impl Catalogue {
                 return Err(CatalogueError::Order(next.host, next.translator.clone()));
             }
         }
-        Ok(Self { rows, left_out: false })
+        Ok(Self { rows, ..Self::default() })
+    }
+
+    /// unibin's own emulators for `host`.
+    pub fn built(&self, host: Arch) -> Option<&Built> {
+        self.built.iter().find(|built| built.host == host)
+    }
+
+    /// The program of unibin's own with this digest, and its pair.
+    pub(crate) fn built_with(&self, sha256: Digest) -> Option<(EmulatorKey, &Built, &BuiltMember)> {
+        self.built.iter().find_map(|built| {
+            let (target, member) = built.members.iter().find(|(_, member)| member.sha256 == sha256)?;
+            Some((EmulatorKey { host: built.host, target: *target }, built, member))
+        })
     }
 
     /// The rows of `host`, in the order in which they are tried.
@@ -163,24 +202,31 @@ impl Catalogue {
         self.rows.iter().filter(move |row| row.host == host)
     }
 
-    /// Every row.
+    /// Every row of Debian's.
     pub fn all(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The first row that serves `key`, and its program.
-    pub fn find(&self, key: EmulatorKey) -> Result<(&Row, &Member), NoEmulator> {
-        self.rows(key.host)
-            .find_map(|row| Some((row, row.members.get(&key.target)?)))
-            .ok_or_else(|| self.nothing_for(key))
+    /// The emulator that serves `key`: unibin's own, else Debian's, unless these are preferred.
+    pub fn find(&self, key: EmulatorKey) -> Result<Known<'_>, NoEmulator> {
+        self.look_up(key).ok_or_else(|| self.nothing_for(key))
+    }
+
+    fn look_up(&self, key: EmulatorKey) -> Option<Known<'_>> {
+        let own = || self.built.iter().find_map(|built| Some(Known::Built(built, built.member(key)?)));
+        let packaged = || self.packaged(key).map(|(row, member)| Known::Packaged(row, member));
+        if self.prefers_debian { packaged().or_else(own) } else { own().or_else(packaged) }
+    }
+
+    /// The first row of Debian's that serves `key`, and its program.
+    pub fn packaged(&self, key: EmulatorKey) -> Option<(&Row, &Member)> {
+        self.rows(key.host).find_map(|row| Some((row, row.members.get(&key.target)?)))
     }
 
     /// The hosts that run programs of `target`, through an emulator of this catalogue.
     pub fn hosts_for(&self, target: Arch) -> Vec<Arch> {
-        let mut hosts: Vec<Arch> =
-            self.rows.iter().filter(|row| row.members.contains_key(&target)).map(|row| row.host).collect();
-        hosts.dedup();
-        hosts
+        let known = |host: &Arch| self.look_up(EmulatorKey { host: *host, target }).is_some();
+        Arch::HOSTS.into_iter().filter(known).collect()
     }
 
     fn nothing_for(&self, key: EmulatorKey) -> NoEmulator {
@@ -192,6 +238,38 @@ impl Catalogue {
             bundle::Class::Elf64 => WHY_NO_TARGET,
         };
         NoEmulator { key, why, nearest: self.hosts_for(key.target) }
+    }
+}
+
+impl Known<'_> {
+    /// Its kind, such as `qemu-user`.
+    pub fn translator(&self) -> &str {
+        match self {
+            Self::Built(built, _) => built.translator(),
+            Self::Packaged(row, _) => &row.translator,
+        }
+    }
+
+    /// Its version, such as `10.0.13+unibin1`.
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Built(built, _) => &built.version,
+            Self::Packaged(row, _) => &row.version,
+        }
+    }
+
+    /// SHA-256 of the program.
+    pub fn sha256(&self) -> Digest {
+        match self {
+            Self::Built(_, member) => member.sha256,
+            Self::Packaged(_, member) => member.sha256,
+        }
+    }
+}
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.translator(), self.version())
     }
 }
 

@@ -82,6 +82,14 @@ pub enum EmulatorError {
         /// Each source and its error.
         failures: Vec<Failure>,
     },
+    /// The locked program was built into another version of unibin.
+    #[error("the locked version {version} of the emulator {key} is not in this version of unibin")]
+    LockedElsewhere {
+        /// The host and target.
+        key: EmulatorKey,
+        /// The locked version.
+        version: String,
+    },
     /// The user's own translators cannot be used.
     #[error(transparent)]
     Translators(#[from] TranslatorsError),
@@ -151,6 +159,10 @@ impl EmulatorError {
             }
             Self::LockedGone { .. } => Some(
                 "use a mirror that still has it, or a copy of a store with `--emulators`; `unibin emulator lock` moves to the current version"
+                    .into(),
+            ),
+            Self::LockedElsewhere { .. } => Some(
+                "use the version of unibin that locked it, or a copy of its store with `--emulators`; `unibin emulator lock` moves to the current version"
                     .into(),
             ),
             Self::Translators(error) => error.hint(),

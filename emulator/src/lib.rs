@@ -1,8 +1,10 @@
-//! Static user-mode emulators: which ones exist ([`catalogue`]), where they come from ([`provider`]), where
-//! they are kept ([`store`]), how they are called ([`calling`]) and their licence notices ([`notices`]).
+//! Static user-mode emulators: which ones exist ([`catalogue`]), unibin's own ([`built`]), where others come
+//! from ([`provider`]), where they are kept ([`store`]), how they are called ([`calling`]) and their licence
+//! notices ([`notices`]).
 //! Refuses programs that match neither a pin nor a signed index, and programs that need files of the host.
 
 mod arch_name;
+pub mod built;
 pub mod calling;
 pub mod catalogue;
 pub mod elf_check;
@@ -18,7 +20,8 @@ pub mod store;
 mod toml_file;
 pub mod translators;
 
-pub use catalogue::{Catalogue, CatalogueError, NoEmulator};
+pub use built::Built;
+pub use catalogue::{Catalogue, CatalogueError, Known, NoEmulator};
 pub use elf_check::ElfFault;
 pub use error::{EmulatorError, Failure, FailureCause};
 pub use lock::{Lock, LockError};

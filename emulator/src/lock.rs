@@ -15,6 +15,7 @@ use debian::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::arch_name;
+use crate::built::Built;
 use crate::catalogue::{Catalogue, Member, Row};
 use crate::record::{Emulator, Provenance, Record, SourcePackage};
 use crate::{store, toml_file};
@@ -237,7 +238,7 @@ impl Locked {
     fn of(emulator: &Emulator, catalogue: &Catalogue) -> Self {
         let record = &emulator.record;
         let offset = || {
-            let (_, member) = catalogue.find(emulator.key).ok()?;
+            let (_, member) = catalogue.packaged(emulator.key)?;
             (member.sha256 == record.digest).then_some(member.tar_offset)
         };
         let package = match &record.provenance {
@@ -295,6 +296,12 @@ impl Locked {
     /// it has, another program in a package that it has, or another program under a version that it has.
     pub(crate) fn standing(&self, catalogue: &Catalogue) -> Result<Standing, LockError> {
         let key = self.key();
+        if let Some((known, built, member)) = catalogue.built_with(self.sha256) {
+            self.same(CATALOGUE, "host and target", &key, &known)?;
+            self.same(CATALOGUE, "size", &self.size, &member.size)?;
+            self.agrees_with_built(built)?;
+            return Ok(Standing::Catalogued);
+        }
         for row in catalogue.all() {
             for (target, member) in &row.members {
                 let known = EmulatorKey { host: row.host, target: *target };
@@ -338,6 +345,24 @@ impl Locked {
         }
     }
 
+    /// Whether every fact of it is that of unibin's own emulators.
+    fn agrees_with_built(&self, built: &Built) -> Result<(), LockError> {
+        // A file of the user's own may have the same bytes.
+        if self.package.is_none() && self.source.recipe.is_none() {
+            return Ok(());
+        }
+        self.same(CATALOGUE, "translator", &self.translator[..], built.translator())?;
+        self.same(CATALOGUE, "version", &self.version, &built.version)?;
+        self.same(CATALOGUE, "licence", &self.licence, &built.licence)?;
+        self.same(CATALOGUE, "source package", &self.source.name, &built.source.name)?;
+        self.same(CATALOGUE, "version of its source", &self.source.version, &built.source.version)?;
+        let recipe =
+            |source: &SourcePackage| source.recipe.map_or_else(|| "none".to_owned(), |it| it.to_string());
+        self.same(CATALOGUE, "recipe", &recipe(&self.source), &recipe(&built.source))?;
+        let package = self.package.as_ref().map_or("none", |package| &package.file);
+        self.same(CATALOGUE, "package", package, "none")
+    }
+
     /// Whether every fact of it is the catalogue's.
     fn agrees(&self, row: &Row, member: &Member) -> Result<(), LockError> {
         let Some(package) = &self.package else { return Ok(()) };
@@ -373,7 +398,7 @@ impl Locked {
     }
 
     /// Refuses `locked` where `authority` has another value.
-    pub(crate) fn same<T: PartialEq + ToString>(
+    pub(crate) fn same<T: PartialEq + ToString + ?Sized>(
         &self,
         authority: &'static str,
         fact: &'static str,
@@ -387,8 +412,8 @@ impl Locked {
         &self,
         authority: &'static str,
         fact: &'static str,
-        locked: &dyn ToString,
-        known: &dyn ToString,
+        locked: &(impl ToString + ?Sized),
+        known: &(impl ToString + ?Sized),
     ) -> LockError {
         let (locked, known) = (locked.to_string(), known.to_string());
         LockError::Contradicts { key: self.key(), authority, fact, locked, known }

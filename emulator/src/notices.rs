@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::record::{Emulator, Provenance, Trust};
+use crate::record::{Emulator, Provenance, SourcePackage, Trust};
 
 /// The GNU General Public License, version 2.
 pub const GPL_2_0: &str = include_str!("../notices/GPL-2.0.txt");
@@ -27,9 +27,9 @@ pub fn notices(emulators: &[Emulator]) -> String {
         // Writing to a string cannot fail.
         let _ = summary(&mut text, emulator);
     }
-    let is_debians = |emulator: &&&Emulator| matches!(emulator.record.provenance, Provenance::Debian { .. });
+    let is_qemu = |emulator: &&&Emulator| !matches!(emulator.record.provenance, Provenance::Given { .. });
     let mut copyrights: Vec<&(&str, &str)> = Vec::new();
-    for emulator in sorted.iter().filter(is_debians) {
+    for emulator in sorted.iter().filter(is_qemu) {
         let version = &emulator.record.version;
         let fits = |(release, _): &&(&str, &str)| {
             version.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -57,18 +57,14 @@ fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
         Provenance::Given { .. } => {
             writeln!(text, "  source:       not known: the program was given as a file when this was packed")
         }
+        Provenance::Built => {
+            source(text, &record.source)?;
+            let recipe = record.source.recipe.map_or_else(String::new, |recipe| recipe.to_string());
+            writeln!(text, "  built by:     unibin, recipe sha256 {recipe}")?;
+            writeln!(text, "  changed:      yes; `unibin emulator source` writes changes and recipe")
+        }
         Provenance::Debian { deb, deb_sha256, member, trust, .. } => {
-            writeln!(
-                text,
-                "  source:       Debian source package {} {}",
-                record.source.name, record.source.version
-            )?;
-            for file in &record.source.files {
-                writeln!(text, "    {}, {} bytes, sha256 {}", file.name, file.size, file.sha256)?;
-            }
-            if !record.source.built_using.is_empty() {
-                writeln!(text, "  built using:  {}", record.source.built_using)?;
-            }
+            source(text, &record.source)?;
             writeln!(text, "  package:      {deb}, sha256 {deb_sha256}")?;
             writeln!(text, "  file in it:   {member}")?;
             match trust {
@@ -79,6 +75,17 @@ fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
             Ok(())
         }
     }
+}
+
+fn source(text: &mut String, source: &SourcePackage) -> fmt::Result {
+    writeln!(text, "  source:       Debian source package {} {}", source.name, source.version)?;
+    for file in &source.files {
+        writeln!(text, "    {}, {} bytes, sha256 {}", file.name, file.size, file.sha256)?;
+    }
+    if !source.built_using.is_empty() {
+        writeln!(text, "  built using:  {}", source.built_using)?;
+    }
+    Ok(())
 }
 
 fn section(text: &mut String, title: &str, body: &str) {

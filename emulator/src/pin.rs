@@ -68,7 +68,7 @@ const LICENCE: &str = "GPL-2.0-only AND LGPL-2.1-or-later AND BSD-3-Clause AND Z
                        (GPL-3.0-or-later WITH GCC-exception-3.1) AND BSD-2-Clause-Patent";
 
 /// QEMU's user-mode emulation, in its own documentation (docs/user/main.rst) and as measured.
-const LIMITS: [&str; 3] = [
+pub(crate) const LIMITS: [&str; 3] = [
     "32-bit targets need 4 GiB of address space: they do not start under a lower `ulimit -v`",
     "child processes need outside help: QEMU passes execve to the host's kernel",
     "ptrace does not work, and so debuggers and tracers built for the target do not",

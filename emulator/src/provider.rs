@@ -1,7 +1,8 @@
 //! The sources of emulators, in the order in which they are asked: the user's own file, the store, a
-//! directory or server in the store's layout, a Debian archive. Emulators from the latter two are added to
-//! the store first. Refuses to connect if network access is disabled.
+//! directory or server in the store's layout, unibin itself, a Debian archive. Emulators from the latter three
+//! are added to the store first. Refuses to connect if network access is disabled.
 
+mod built;
 mod debian;
 mod file;
 mod own;
@@ -43,7 +44,7 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
     }
     let found = match locked {
         Some(locked) => Ok(locked),
-        None => options.catalogue.find(key).map(|(row, member)| Wanted::pinned(row, member)),
+        None => options.catalogue.find(key).map(Wanted::known),
     };
     let wanted = found.as_ref().ok();
     if let Some(emulator) = store::obtain(key, wanted, options)? {
@@ -58,6 +59,9 @@ pub fn obtain(key: EmulatorKey, options: &Options<'_>) -> Result<Emulator, Emula
         return Ok(emulator);
     }
     if let Some(emulator) = served::obtain(key, wanted, options)? {
+        return Ok(emulator);
+    }
+    if let Some(emulator) = built::obtain(key, wanted, options)? {
         return Ok(emulator);
     }
     debian::obtain(key, &found?, options)

@@ -58,6 +58,10 @@ pub struct SourcePackage {
     /// known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<SourceFile>,
+    /// SHA-256 of the recipe by which unibin's foundry built it: changes, configuration and tools. `None` for
+    /// others' builds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_hex")]
+    pub recipe: Option<Digest>,
 }
 
 /// One file of a source package.
@@ -82,6 +86,8 @@ pub enum Provenance {
         /// Its path, as the user wrote it.
         path: String,
     },
+    /// Embedded in unibin: built from its source package by the recipe that [`SourcePackage::recipe`] names.
+    Built,
     /// A program of a Debian package.
     #[serde(rename_all = "kebab-case")]
     Debian {

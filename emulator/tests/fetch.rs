@@ -15,7 +15,7 @@ use end_to_end::{has, needs, there};
 use support::{Mirror, RISCV64_ON_X86_64, Remarks, directory, first_mirror, offline, only, options};
 
 fn catalogue() -> Catalogue {
-    Catalogue::embedded().expect("readable")
+    Catalogue::of_debian().expect("readable")
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn six_hosts_are_fetched_in_part_verified_and_then_served_without_any_connection
     let fetched = there(obtain_all(&keys, &options(&catalogue, &store, &watch)));
     let Some(fetched) = fetched else { return };
     for (emulator, key) in fetched.iter().zip(keys) {
-        let (row, member) = catalogue.find(key).expect("pinned");
+        let (row, member) = catalogue.packaged(key).expect("pinned");
         assert_eq!((emulator.key, emulator.record.digest), (key, member.sha256));
         let transferred = watch.0.lock().expect("no panic").iter().find_map(|remark| match remark {
             Remark::Fetched { key: of, bytes } if *of == key => Some(*bytes),
@@ -97,7 +97,7 @@ fn a_program_that_is_not_the_pinned_one_is_refused_although_the_index_would_vouc
     needs!("apt-mirror");
     let dir = tempfile::tempdir().expect("a directory");
     let text = include_str!("../catalogue.toml");
-    let pinned = catalogue().find(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
+    let pinned = catalogue().packaged(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
     let wrong = text.replace(&pinned, &"0".repeat(64));
     let (catalogue, watch) = (Catalogue::parse(&wrong).expect("readable"), Remarks::default());
     let store = Store::open(dir.path()).expect("a store");
@@ -127,8 +127,8 @@ fn two_at_once_agree() {
 fn where_the_pinned_package_is_gone_the_signed_index_decides_and_that_is_reported() {
     needs!("apt-mirror");
     // The catalogue pins a version that no mirror has; the index leads to the version that it has.
-    let real = catalogue().find(RISCV64_ON_X86_64).expect("pinned").0.package.sha256.to_string();
-    let program = catalogue().find(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
+    let real = catalogue().packaged(RISCV64_ON_X86_64).expect("pinned").0.package.sha256.to_string();
+    let program = catalogue().packaged(RISCV64_ON_X86_64).expect("pinned").1.sha256.to_string();
     let text = include_str!("../catalogue.toml").replace("10.0.13", "9.9.9").replace(&real, &"0".repeat(64));
     // Another version is another program: the same bytes would be told of as the pinned ones.
     let text = text.replace(&program, &"1".repeat(64));

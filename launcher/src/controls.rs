@@ -69,6 +69,10 @@ pub struct Controls<'a> {
     pub emulator: Option<&'a CStr>,
     /// `UNIBIN_EMULATOR_OPTIONS`: arguments for the emulator, before its own.
     pub options: Option<&'a CStr>,
+    /// `UNIBIN_GDB`: a port, or the absolute path of a socket, where the emulator waits for a debugger.
+    pub gdb: Option<&'a CStr>,
+    /// `UNIBIN_STRACE`: as `UNIBIN_LOG`. The emulator reports the app's system calls.
+    pub strace: bool,
     /// `UNIBIN_ENTRY`: which program to start.
     pub entry: Option<&'a [u8]>,
     /// `UNIBIN_TO`: where `UNIBIN_DO=extract` writes.
@@ -94,6 +98,8 @@ struct Given<'a> {
     cache: Option<&'a CStr>,
     emulator: Option<&'a CStr>,
     options: Option<&'a CStr>,
+    gdb: Option<&'a CStr>,
+    strace: Option<&'a CStr>,
     entry: Option<&'a CStr>,
     to: Option<&'a CStr>,
     library_path: Option<&'a CStr>,
@@ -114,6 +120,8 @@ impl<'a> Given<'a> {
                 b"CACHE" => &mut given.cache,
                 b"EMULATOR" => &mut given.emulator,
                 b"EMULATOR_OPTIONS" => &mut given.options,
+                b"GDB" => &mut given.gdb,
+                b"STRACE" => &mut given.strace,
                 b"ENTRY" => &mut given.entry,
                 b"TO" => &mut given.to,
                 b"LIBRARY_PATH" => &mut given.library_path,
@@ -140,6 +148,9 @@ impl<'a> Controls<'a> {
         if let Some(cache) = given.cache.map(CStr::to_bytes).filter(|cache| cache.first() != Some(&b'/')) {
             return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a directory"));
         }
+        if let Some(gdb) = given.gdb.map(CStr::to_bytes).filter(|gdb| !is_port_or_socket(gdb)) {
+            return Err(Error::bad_control(b"GDB", gdb, "it takes a port, or the absolute path of a socket"));
+        }
         let tasks = "it takes info, notices, verify, extract, gc or run";
         Ok(keep(Self {
             task: choice(b"DO", given.task, &TASKS, tasks)?,
@@ -156,6 +167,8 @@ impl<'a> Controls<'a> {
             cache: given.cache,
             emulator: given.emulator,
             options: given.options,
+            gdb: given.gdb,
+            strace: is_on(given.strace),
             entry: given.entry.map(CStr::to_bytes),
             to: given.to,
             library_path: given.library_path,
@@ -169,17 +182,27 @@ const PREFIX: &[u8] = b"UNIBIN_";
 
 /// The variables without that which speak of this run only. The others are meant for every bundle that the
 /// app may start.
-const OF_THIS_RUN: [&[u8]; 9] = [
+const OF_THIS_RUN: [&[u8]; 11] = [
     b"DO",
     b"ROUTE",
     b"EMULATOR",
     b"EMULATOR_OPTIONS",
+    b"GDB",
+    b"STRACE",
     b"ENTRY",
     b"TO",
     b"LIBRARY_PATH",
     b"PRELOAD",
     b"CHILDREN",
 ];
+
+fn is_port_or_socket(value: &[u8]) -> bool {
+    let is_port = || {
+        let port = core::str::from_utf8(value).ok().and_then(|port| port.parse::<u16>().ok());
+        port.is_some_and(|port| port != 0)
+    };
+    value.first() == Some(&b'/') || is_port()
+}
 
 fn days(value: &CStr) -> Result<u32, Error> {
     let days = value.to_str().ok().and_then(|days| days.parse().ok());
@@ -236,6 +259,9 @@ mod tests {
         assert!(Controls::read([c"UNIBIN_DO=dance"].into_iter()).is_err());
         assert!(Controls::read([c"UNIBIN_ROUTE=sideways"].into_iter()).is_err());
         assert!(Controls::read([c"UNIBIN_CACHE=here"].into_iter()).is_err());
+        for gdb in [c"UNIBIN_GDB=0", c"UNIBIN_GDB=65536", c"UNIBIN_GDB=socket", c"UNIBIN_GDB=:1"] {
+            assert!(Controls::read([gdb].into_iter()).is_err(), "{gdb:?}");
+        }
         let read =
             Controls::read([c"UNIBIN_DO=", c"UNIBIN_ROUTE=native", c"HOME=/x", c"UNIBIN_LOG=0"].into_iter());
         let controls = read.ok().expect("valid");

@@ -94,6 +94,15 @@ impl Error {
         )
     }
 
+    /// A control of the emulator's, where the app runs without one.
+    pub fn only_emulated(variable: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "UNIBIN_{} works where the app is emulated, and here it runs natively\nhint: {}",
+            &[variable, b"the machine's own gdb and strace work with it"],
+        )
+    }
+
     /// Another start has been unpacking for a while. No end: this one waits for it.
     pub fn waiting(path: &[u8]) -> Self {
         Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}`", &[path])

@@ -111,12 +111,15 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// The words of `UNIBIN_EMULATOR_OPTIONS`: line by line where there are lines, so that a word can hold a
-/// blank.
+/// The user's options for QEMU: `UNIBIN_STRACE`, `UNIBIN_GDB`, and the words of `UNIBIN_EMULATOR_OPTIONS`, line
+/// by line where there are lines, so that a word can hold a blank.
 pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let strace = controls.strace.then_some(&b"-strace"[..]);
+    let gdb = controls.gdb.map(|to| [b"-g", to.to_bytes()]).into_iter().flatten();
     let options = controls.options.map_or(&b""[..], CStr::to_bytes);
     let end = if has(options, b'\n') { b'\n' } else { b' ' };
-    options.split(move |byte| *byte == end).filter(|word| !word.is_empty())
+    let words = options.split(move |byte| *byte == end).filter(|word| !word.is_empty());
+    strace.into_iter().chain(gdb).chain(words)
 }
 
 /// How an emulator for programs of `target` is called: one of the user's like the bundle's own for that

@@ -63,6 +63,13 @@ fn run(process: &Process) -> Result<i32, Error> {
         Err(_) if controls.task == Task::Verify => return Ok(0),
         other => other?,
     };
+    if let Route::Native(_) = route {
+        for (variable, is_set) in [(&b"GDB"[..], controls.gdb.is_some()), (b"STRACE", controls.strace)] {
+            if is_set && controls.task == Task::Run {
+                return Err(Error::only_emulated(variable));
+            }
+        }
+    }
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     if controls.task == Task::Verify {

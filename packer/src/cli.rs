@@ -272,6 +272,9 @@ pub(crate) struct SupplyArgs {
     /// `unibin emulator export` makes such a copy.
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub(crate) emulators: Option<String>,
+    /// Use Debian's emulators for all pairs, not unibin's own for some
+    #[arg(long, hide_short_help = true)]
+    pub(crate) debian_emulators: bool,
     /// Table of your own emulators [default: `~/.config/unibin/emulators.toml`]
     ///
     /// The default follows $XDG_CONFIG_HOME if it is set. See docs/translators.md.

@@ -58,7 +58,10 @@ pub(crate) struct Emulators {
 impl Emulators {
     /// Opens catalogue and store; connects to nothing yet.
     pub(crate) fn open(archive: &ArchiveArgs) -> Result<Self, Error> {
-        let catalogue = Catalogue::embedded().map_err(EmulatorError::from)?;
+        let mut catalogue = Catalogue::embedded().map_err(EmulatorError::from)?;
+        if archive.supply.debian_emulators {
+            catalogue = catalogue.preferring_debian();
+        }
         let translators = translators(&archive.supply).map_err(EmulatorError::from)?;
         Ok(Self {
             catalogue: translators.beside(catalogue),

@@ -128,6 +128,8 @@ pub(crate) enum Error {
     NoPackage { name: String, target: Arch, suite: String, near: Vec<String> },
     #[error("the archive no longer has these source packages: {}", names.join(", "))]
     SourcesGone { names: Vec<String> },
+    #[error("an emulator was built by the recipe of another version of unibin\n  recipe sha256 {digest}")]
+    RecipeElsewhere { digest: Digest },
     #[error("the store has no emulator {key}")]
     NotInStore { key: EmulatorKey },
     #[error(transparent)]
@@ -191,6 +193,7 @@ impl Error {
             | Self::NoLauncher { .. }
             | Self::NoHeadMark { .. }
             | Self::SourcesGone { .. }
+            | Self::RecipeElsewhere { .. }
             | Self::NotInStore { .. }
             | Self::Layer(_)
             | Self::Stub(_) => Code::Failure,
@@ -299,6 +302,7 @@ impl Error {
             | Self::NotInDebian { .. }
             | Self::NoPackage { .. }
             | Self::SourcesGone { .. }
+            | Self::RecipeElsewhere { .. }
             | Self::NotInStore { .. }
             | Self::Emulator(_)
             | Self::Archive(_)
@@ -324,6 +328,9 @@ impl Error {
             }
             Self::SourcesGone { .. } => {
                 "use `--mirror` with a mirror that keeps old versions; all other sources were fetched"
+            }
+            Self::RecipeElsewhere { .. } => {
+                "run the command with the version of unibin that packed it; all other sources were fetched"
             }
             Self::NotInStore { key: EmulatorKey { host, target } } => {
                 return Some(format!(

@@ -40,8 +40,16 @@ fn every_host_is_told_with_its_emulators_their_versions_and_limits() {
         assert!(line.contains(&format!("emulates {count} targets")), "{line}");
         let supplies = row["supplies"].as_array().expect("supplies");
         let pinned: Vec<_> = catalogue.rows(host).collect();
-        assert_eq!(supplies.len(), pinned.len());
-        for (supply, pinned) in supplies.iter().zip(pinned) {
+        let built: Vec<_> = catalogue.built(host).into_iter().collect();
+        assert_eq!(supplies.len(), built.len() + pinned.len());
+        for (supply, built) in supplies.iter().zip(&built) {
+            assert_eq!(supply["version"], built.version.as_str());
+            assert!(supply["recipe"].is_string() && built.version.contains("+unibin"), "{supply}");
+            let targets = supply["targets"].as_array().expect("targets").len();
+            assert_eq!(targets, built.members.len());
+            assert!(line.contains(&format!("{} ({targets})", built.version)), "{line}");
+        }
+        for (supply, pinned) in supplies.iter().skip(built.len()).zip(pinned) {
             assert_eq!(supply["version"], pinned.version.as_str());
             assert!(line.contains(&format!("{} {}", pinned.translator, pinned.version)), "{line}");
             assert_eq!(supply["limits"], serde_json::json!(pinned.limits));

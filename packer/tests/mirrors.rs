@@ -10,8 +10,8 @@ use std::path::Path;
 use scene::{RISCV64, Run, Scene, program};
 
 fn pack(scene: &Scene, what: &[&str], mirror: &str) -> Run {
-    let pack = ["pack", "--hosts", "x86_64", "--target", "riscv64", "-o", "out", "--mirror", mirror];
-    scene.run(pack.iter().chain(what))
+    let pack = ["pack", "--hosts", "x86_64", "--target", "riscv64", "-o", "out", "--debian-emulators"];
+    scene.run(pack.iter().chain(&["--mirror", mirror]).chain(what))
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn a_lock_file_that_contradicts_the_catalogue_is_refused_by_the_name_of_the_pair
     needs!("dpkg-deb");
     let known = emulator::Catalogue::embedded().expect("a catalogue");
     let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
-    let (row, member) = known.find(key).expect("pinned");
+    let (row, member) = known.packaged(key).expect("pinned");
     let words = [
         "the lock file's entry for riscv64-on-x86_64 disagrees with the catalogue",
         "locked: ",
@@ -281,7 +281,7 @@ fn what_only_a_lock_file_vouches_for_is_said_to_be_so_and_serves_no_pack_without
     assert!(shown.contains("according to the lock file: pool/"), "{shown}");
     let bytes = fs::read(scene.at("w/bundle")).expect("a bundle");
     assert_eq!(scene.run(["emulator", "list"]).ok().out, "", "the store has no emulator for any pair");
-    let offline = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    let offline = ["pack", "app", "--offline", "--debian-emulators", "--hosts", "x86_64", "-o", "bundle"];
     scene.run(offline).ok();
     assert_eq!(fs::read(scene.at("w/bundle")).expect("a bundle"), bytes, "from the store");
     fs::remove_file(scene.at("w/unibin.lock")).expect("removed");

@@ -153,13 +153,14 @@ fn a_mirror_with_other_bytes_than_the_pinned_ones_fails_the_verification() {
     scene.write("app", &program(RISCV64));
     let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
     let catalogue = emulator::Catalogue::embedded().expect("the catalogue");
-    let (row, _) = catalogue.find(key).expect("a pinned emulator");
+    let (row, _) = catalogue.packaged(key).expect("a pinned emulator");
     let package = scene.at("mirror").join(&row.package.file);
     fs::create_dir_all(package.parent().expect("a directory")).expect("a directory");
     let forged = fs::File::create(&package).expect("a file");
     let pack = || {
         let mirror = scene.at("mirror").into_os_string();
-        let args = ["pack", "app", "--hosts", "x86_64", "--offline", "--mirror"].map(OsString::from);
+        let args = ["pack", "app", "--hosts", "x86_64", "--debian-emulators", "--offline", "--mirror"];
+        let args = args.map(OsString::from);
         scene.run(args.into_iter().chain([mirror]))
     };
     forged.set_len(1000).expect("a short file");
@@ -266,7 +267,9 @@ fn run_exits_as_env_does() {
         run.refused(126, &["is not executable", "hint: `chmod +x "]);
     }
     executable("foreign", &foreign);
-    scene.run(["run", "--offline", "./foreign"]).refused(125, &["network access is disabled"]);
+    scene
+        .run(["run", "--offline", "--debian-emulators", "./foreign"])
+        .refused(125, &["network access is disabled"]);
     fs::create_dir(scene.at("w/bin")).expect("a directory");
     scene.write("bin/sh", b"not executable");
     let path = format!("{}:/bin", scene.at("w/bin").display());

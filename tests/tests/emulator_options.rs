@@ -26,9 +26,11 @@ fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
     needs!("network");
     let sandbox = Sandbox::new();
     let bundle = packed(&sandbox);
-    let traced = run(&sandbox, &bundle, "-strace");
-    assert_eq!((traced.code(), traced.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{traced}");
-    assert!(traced.errors().contains("exit(42)") && traced.errors().contains("write(1,"), "{traced}");
+    let by_name = Sandbox::finish(sandbox.command(&bundle).env("UNIBIN_STRACE", "1"));
+    for traced in [run(&sandbox, &bundle, "-strace"), by_name] {
+        assert_eq!((traced.code(), traced.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{traced}");
+        assert!(traced.errors().contains("exit(42)") && traced.errors().contains("write(1,"), "{traced}");
+    }
     let log = sandbox.make_directory("two words").join("log");
     let lines = run(&sandbox, &bundle, &format!("-strace\n-D\n{}\n", log.display()));
     assert_eq!((lines.code(), lines.errors().as_str()), (Some(CODE_OF_ENDING), ""), "{lines}");
@@ -46,7 +48,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
     let bundle = packed(&sandbox);
     let port = sandbox.at("port");
     let mut command = sandbox.command(&bundle);
-    command.env("UNIBIN_EMULATOR_OPTIONS", format!("-g {}", port.display()));
+    command.env("UNIBIN_GDB", &port);
     let mut app = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
     while !port.exists() {
         assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");

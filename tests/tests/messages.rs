@@ -220,6 +220,10 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 other.run(&nobody, &["x"]),
             ),
             ("unknown value for UNIBIN_{}: {}", with("UNIBIN_DO", "dance")),
+            (
+                "UNIBIN_{} works where the app is emulated, and here it runs natively",
+                with("UNIBIN_STRACE", "1"),
+            ),
             ("waiting for another start that unpacks into {}", waiting(&sandbox, &bundle)),
             (
                 "cannot clean the cache: this bundle has no working broker for this CPU",

@@ -2,6 +2,7 @@
 //! on a machine that others use too. Nothing here passes or fails.
 
 mod children;
+mod emulator;
 mod fetch;
 mod pairs;
 mod pauth;
@@ -19,10 +20,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ["fetch"] => fetch::run(),
         ["children"] => children::run(RUNS / 10),
         ["children", "--runs", runs] => children::run(runs.parse().context("`--runs` wants a number")?),
+        ["emulator"] => emulator::run(RUNS / 20, None),
+        ["emulator", "--runs", runs] => emulator::run(runs.parse().context("`--runs` wants a number")?, None),
+        ["emulator", "--target", target] => {
+            emulator::run(RUNS / 20, Some(bundle::Arch::from_name(target).context("unknown target")?))
+        }
         ["pauth"] => pauth::run(RUNS / 10),
         ["pauth", "--runs", runs] => pauth::run(runs.parse().context("`--runs` wants a number")?),
         _ => bail!(
-            "usage: cargo xtask bench start [--runs N] | children [--runs N] | pauth [--runs N] | fetch"
+            "usage: cargo xtask bench start [--runs N] | children [--runs N] | pauth [--runs N] | \
+             emulator [--runs N | --target T] | fetch"
         ),
     }
 }

@@ -51,6 +51,8 @@ usage: cargo xtask TASK [OPTION...]
             starting a program of another architecture beside an emulated app, with and without broker
   bench pauth [--runs N]
             an aarch64 program with and without pointer authentication
+  bench emulator [--runs N | --target T]
+            unibin's own emulators against Debian's, 10.0 and 7.2, by processor time
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]

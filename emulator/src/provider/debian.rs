@@ -43,10 +43,11 @@ pub(super) fn obtain(
 ) -> Result<Emulator, EmulatorError> {
     let progress = options.watch.progress(key);
     let Some(package) = &wanted.package else {
-        return Err(EmulatorError::LockedGone {
-            key,
-            version: wanted.version.to_owned(),
-            failures: Vec::new(),
+        let version = wanted.version.to_owned();
+        return Err(if wanted.source.recipe.is_some() {
+            EmulatorError::LockedElsewhere { key, version }
+        } else {
+            EmulatorError::LockedGone { key, version, failures: Vec::new() }
         });
     };
     if let Some(locked) = wanted.locked.filter(|_| wanted.only_locked) {
@@ -275,6 +276,7 @@ impl Found {
                 version: package.source_version.clone(),
                 built_using: package.built_using.clone(),
                 files: Vec::new(),
+                recipe: None,
             },
             licence: row.licence.clone(),
             provenance: Provenance::Debian {

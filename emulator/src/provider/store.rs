@@ -30,7 +30,7 @@ pub(super) fn obtain(
     {
         // The record of the same bytes must not depend on which `unibin` fetched them.
         let same = wanted.filter(|wanted| wanted.sha256 == emulator.record.digest);
-        let known = same.and_then(|wanted| Some(wanted.record(wanted.package.as_ref()?)));
+        let known = same.and_then(Wanted::known_record);
         return Ok(found.map(|found| match known {
             Some(record) => Emulator { record, ..found },
             None => found,
@@ -38,13 +38,14 @@ pub(super) fn obtain(
     }
     // Another lock file, or another `unibin`, may have fetched it for this pair before.
     if let Some(wanted) = wanted
-        && let Some(package) = &wanted.package
-        && let Some(emulator) = options.store.adopt(key, wanted.record(package))?
+        && let Some(record) = wanted.known_record()
+        && let Some(emulator) = options.store.adopt(key, record)?
     {
         return Ok(Some(emulator));
     }
     let locked = wanted.is_some_and(|wanted| wanted.locked.is_some());
-    if let Some(emulator) = found.filter(|_| options.fetch.offline && !locked) {
+    let is_here = wanted.is_some_and(|wanted| wanted.built.is_some());
+    if let Some(emulator) = found.filter(|_| options.fetch.offline && !locked && !is_here) {
         let version = emulator.record.version.clone();
         options.watch.remark(&Remark::Outdated { key, version });
         return Ok(Some(emulator));

@@ -3,13 +3,14 @@
 
 use bundle::{Digest, EmulatorKey};
 
-use crate::catalogue::{Catalogue, Member, Row};
+use crate::built::{Built, BuiltMember};
+use crate::catalogue::{Catalogue, Known, Member, Row};
 use crate::error::EmulatorError;
 use crate::lock::{LockError, Locked, Standing};
 use crate::options::{Options, Remark};
 use crate::record::{Emulator, Provenance, Record, SourcePackage, Trust};
 
-/// One program, by its digest, and its package in a Debian archive.
+/// One program, by its digest, and where it is: in unibin itself, or in a package of a Debian archive.
 pub(crate) struct Wanted<'a> {
     pub(crate) translator: &'a str,
     pub(crate) version: &'a str,
@@ -17,6 +18,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) source: SourcePackage,
     pub(crate) size: u64,
     pub(crate) sha256: Digest,
+    pub(crate) built: Option<(&'a Built, &'a BuiltMember)>,
     pub(crate) package: Option<WantedPackage<'a>>,
     /// The lock file's entry, if it comes from there: then nothing else is accepted.
     pub(crate) locked: Option<&'a Locked>,
@@ -48,7 +50,31 @@ impl WantedPackage<'_> {
 }
 
 impl<'a> Wanted<'a> {
-    pub(crate) fn pinned(row: &'a Row, member: &'a Member) -> Self {
+    /// What the catalogue has.
+    pub(crate) fn known(known: Known<'a>) -> Self {
+        match known {
+            Known::Built(built, member) => Self::built(built, member),
+            Known::Packaged(row, member) => Self::pinned(row, member),
+        }
+    }
+
+    fn built(built: &'a Built, member: &'a BuiltMember) -> Self {
+        Self {
+            translator: built.translator(),
+            version: &built.version,
+            licence: &built.licence,
+            source: built.source.clone(),
+            size: member.size,
+            sha256: member.sha256,
+            built: Some((built, member)),
+            package: None,
+            locked: None,
+            only_locked: false,
+            fallback: None,
+        }
+    }
+
+    fn pinned(row: &'a Row, member: &'a Member) -> Self {
         Self {
             translator: &row.translator,
             version: &row.version,
@@ -58,9 +84,11 @@ impl<'a> Wanted<'a> {
                 version: row.package.source_version.clone(),
                 built_using: row.package.built_using.clone(),
                 files: row.package.source_files.clone(),
+                recipe: None,
             },
             size: member.size,
             sha256: member.sha256,
+            built: None,
             package: Some(WantedPackage {
                 file: &row.package.file,
                 size: row.package.size,
@@ -75,7 +103,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// What the lock file says, unless that contradicts the catalogue.
-    pub(crate) fn locked(locked: &'a Locked, catalogue: &Catalogue) -> Result<Self, LockError> {
+    pub(crate) fn locked(locked: &'a Locked, catalogue: &'a Catalogue) -> Result<Self, LockError> {
         let standing = locked.standing(catalogue)?;
         Ok(Self {
             translator: &locked.translator,
@@ -84,6 +112,7 @@ impl<'a> Wanted<'a> {
             source: locked.source.clone(),
             size: locked.size,
             sha256: locked.sha256,
+            built: catalogue.built_with(locked.sha256).map(|(_, built, member)| (built, member)),
             package: locked.package.as_ref().map(|package| WantedPackage {
                 file: &package.file,
                 size: package.size,
@@ -115,6 +144,12 @@ impl<'a> Wanted<'a> {
         }
         options.watch.remark(&Remark::OnlyLocked { key, version: self.version.to_owned() });
         Ok(())
+    }
+
+    /// The record of a program that the catalogue or an archive has.
+    pub(crate) fn known_record(&self) -> Option<Record> {
+        let built = self.built.map(|(built, member)| built.record(member));
+        built.or_else(|| self.package.as_ref().map(|package| self.record(package)))
     }
 
     /// The record of the program from its package.

@@ -69,7 +69,7 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
         EmulatorCommand::Source { cells, only_own, to, archive } => {
             let emulators = Emulators::open(archive)?;
             let wanted = emulators.sources(&wanted(&emulators, cells)?, *only_own)?;
-            emulator_source::fetch(&wanted, to, archive)
+            emulator_source::fetch(wanted, to, archive)
         }
         EmulatorCommand::Export { to } => emulator_transfer::export(&store()?, to),
         EmulatorCommand::Import { from, lock } => {

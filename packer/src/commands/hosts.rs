@@ -46,7 +46,10 @@ pub(crate) fn hosts(json: bool) -> String {
     for row in &rows {
         let default = if row.default { "default" } else { "" };
         let count = row.emulated.len();
-        let names = row.supplies.iter().map(|supply| format!("{} {}", supply.translator, supply.version));
+        let names = row.supplies.iter().map(|supply| {
+            let count = supply.targets.len();
+            format!("{} {} ({count})", supply.translator, supply.version)
+        });
         let names = names.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "{:<12} {default:<8} emulates {count} targets by {names}", row.host);
     }
@@ -55,6 +58,8 @@ pub(crate) fn hosts(json: bool) -> String {
     for row in &rows {
         for limit in row.supplies.iter().flat_map(|supply| &supply.limits) {
             match limits.iter_mut().find(|(text, _)| text == limit) {
+                // Emulators of one host often have the same limits.
+                Some((_, hosts)) if hosts.last() == Some(&row.host) => {}
                 Some((_, hosts)) => hosts.push(row.host),
                 None => limits.push((limit, vec![row.host])),
             }

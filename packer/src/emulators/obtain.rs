@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, EmulatorKey, OwnedRule};
+use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
 use emulator::{EmulatorError, Options, Provenance, Trust};
 
@@ -13,6 +13,15 @@ use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
 use crate::notices::Owed;
 use crate::packages::suites;
+
+/// What emulators were built from.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// Name and version of each source package.
+    pub(crate) packages: BTreeSet<(String, String)>,
+    /// SHA-256 of each recipe by which unibin's own were built.
+    pub(crate) recipes: BTreeSet<Digest>,
+}
 
 impl Emulators {
     /// The emulators of a plan, in its order, fetched if they are not here yet.
@@ -113,28 +122,24 @@ impl Emulators {
         Ok(file.add(&found, &self.catalogue)?)
     }
 
-    /// Name and version of each source package that the emulators for these pairs were built from; with
-    /// `only_own`, without those of what is linked into them. The emulators are fetched if they are not here
-    /// yet.
-    pub(crate) fn sources(
-        &self,
-        keys: &[EmulatorKey],
-        only_own: bool,
-    ) -> Result<BTreeSet<(String, String)>, Error> {
-        let found = self.fetch(keys)?;
-        let sources =
-            found.into_iter().map(|emulator| emulator.source).filter(|source| !source.name.is_empty());
-        Ok(sources
-            .flat_map(|source| {
-                // `name (= version), name (= version)`: deb-src-control(5), "Built-Using".
-                let linked = source.built_using.split(',').filter_map(|one| {
-                    let (name, version) = one.trim().split_once(" (= ")?;
-                    Some((name.to_owned(), version.trim_end_matches(')').to_owned()))
-                });
-                let linked: Vec<_> = if only_own { Vec::new() } else { linked.collect() };
-                linked.into_iter().chain([(source.name, source.version)])
-            })
-            .collect())
+    /// What the emulators for these pairs were built from; with `only_own`, without the source packages of
+    /// what is linked into them. The emulators are fetched if they are not here yet.
+    pub(crate) fn sources(&self, keys: &[EmulatorKey], only_own: bool) -> Result<Sources, Error> {
+        let mut sources = Sources::default();
+        for emulator in self.fetch(keys)? {
+            let source = emulator.source;
+            if source.name.is_empty() {
+                continue;
+            }
+            sources.recipes.extend(source.recipe);
+            // `name (= version), name (= version)`: deb-src-control(5), "Built-Using".
+            let linked = source.built_using.split(',').filter(|_| !only_own).filter_map(|one| {
+                let (name, version) = one.trim().split_once(" (= ")?;
+                Some((name.to_owned(), version.trim_end_matches(')').to_owned()))
+            });
+            sources.packages.extend(linked.chain([(source.name, source.version)]));
+        }
+        Ok(sources)
     }
 }
 
@@ -148,6 +153,10 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
     // Nothing of this machine may get into a bundle: not the path of a given file, not the mirror.
     let origin = match &record.provenance {
         Provenance::Given { .. } => "given as a file".to_owned(),
+        Provenance::Built => {
+            let recipe = record.source.recipe.map_or_else(String::new, |recipe| recipe.to_string());
+            format!("built by unibin from that source, recipe sha256 {recipe}")
+        }
         Provenance::Debian { deb, deb_sha256, member, trust, .. } => {
             let who = if *trust == Trust::Lock { "according to the lock file" } else { "Debian archive" };
             format!("{who}: {deb}, sha256 {deb_sha256}, file {member}")

@@ -80,7 +80,7 @@ impl Emulators {
             return Ok(Ok(format!("{} {}", own.name, own.version)));
         }
         Ok(match self.catalogue.find(key) {
-            Ok((row, _)) => Ok(format!("{} {}", row.translator, row.version)),
+            Ok(known) => Ok(known.to_string()),
             Err(_) if self.store.path(key)?.is_some() => Ok("from the store".to_owned()),
             Err(nothing) => Err(self.translators.besides(nothing)),
         })

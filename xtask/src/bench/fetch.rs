@@ -16,7 +16,8 @@ pub(super) fn run() -> Result<()> {
     println!("{:14} {:>12} {:>12} {:>7} {:>9}", "fetched for", "bytes", "package", "part", "seconds");
     for host in bundle::Arch::HOSTS {
         let target = if host == bundle::Arch::Riscv64 { bundle::Arch::S390x } else { bundle::Arch::Riscv64 };
-        let (row, _) = catalogue.find(bundle::EmulatorKey { host, target })?;
+        let key = bundle::EmulatorKey { host, target };
+        let (row, _) = catalogue.packaged(key).context("the catalogue has none")?;
         let begin = Instant::now();
         let output = Command::new(&unibin)
             .args(["emulator", "fetch", "--json", "--target", target.name(), "--hosts", host.name()])

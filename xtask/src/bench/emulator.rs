@@ -1,0 +1,212 @@
+//! unibin's own emulators against Debian's, 10.0 and 7.2, by processor time: what they run and how fast they
+//! start. Each run of one is followed by a run of the others.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bundle::{Arch, EmulatorKey};
+use emulator::{Catalogue, Options, Store};
+use end_to_end::{compile, older_qemu, own, smallest};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::unibin::unibin;
+use crate::workspace;
+
+const TARGETS: [Arch; 3] = [Arch::Riscv64, Arch::Aarch64, Arch::X86_64];
+
+/// Busy for half a second or so under an emulator: calls, dictionaries, lists.
+const PYTHON: &str = "\
+def f(n):
+    return n if n < 2 else f(n - 1) + f(n - 2)
+d = {}
+for i in range(20000):
+    d[str(i)] = [i] * 3
+print(f(18), sum(len(v) for v in d.values()))
+";
+/// The same for jq.
+const JQ: &str = "[range(20000) | {a: ., b: (. * 2 | tostring)}] | map(select(.a % 3 == 0) | .b) | length";
+
+/// The smallest program ends with a code of its own.
+const CODE_OF_SMALLEST: i32 = end_to_end::CODE_OF_ENDING;
+
+/// A program and how it is called.
+struct Program {
+    name: &'static str,
+    file: PathBuf,
+    arguments: Vec<OsString>,
+    /// Its tree, if it has one.
+    tree: Option<PathBuf>,
+    code: i32,
+}
+
+/// An emulator and the options that it gets.
+struct Emulator {
+    file: PathBuf,
+    options: &'static [&'static str],
+}
+
+pub(super) fn run(runs: usize, only: Option<Arch>) -> Result<()> {
+    ensure!(runs > 0, "`--runs` wants at least 1");
+    ensure!(Arch::HOST == Some(Arch::X86_64), "Debian's QEMU 7.2 is here for x86_64 hosts only");
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    println!(
+        "{:30} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "processor time, ms (minimum)", "unibin", "10.0", "7.2", "10.0 is", "7.2 is"
+    );
+    for target in TARGETS.into_iter().filter(|target| only.is_none_or(|only| only == *target)) {
+        let emulators = emulators(target, directory.path())?;
+        for program in programs(target, directory.path())? {
+            let [ours, newer, older] = minima(&emulators, &program, runs)?;
+            let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+            let times = |other: Duration| format!("{:.2}x", ms(other) / ms(ours));
+            println!(
+                "{:30} {:>9.2} {:>9.2} {:>9.2} {:>9} {:>9}",
+                format!("{target}: {}", program.name),
+                ms(ours),
+                ms(newer),
+                ms(older),
+                times(newer),
+                times(older)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Ours, Debian's 10.0, Debian's 7.2.
+fn emulators(target: Arch, directory: &Path) -> Result<[Emulator; 3]> {
+    let key = EmulatorKey { host: Arch::X86_64, target };
+    // A bundle has its aarch64 apps called like this, whoever built the emulator.
+    let options: &[&str] = if target == Arch::Aarch64 { &["-cpu", "max,pauth=off"] } else { &[] };
+    let from = |catalogue: Catalogue, store: &str| -> Result<Emulator> {
+        let store = Store::open(directory.join(store))?;
+        let found = emulator::obtain(key, &Options::new(&catalogue, &store))?;
+        Ok(Emulator { file: found.file, options })
+    };
+    Ok([
+        from(Catalogue::embedded()?, "own")?,
+        from(Catalogue::of_debian()?, "debian")?,
+        Emulator { file: older_qemu(target), options },
+    ])
+}
+
+fn programs(target: Arch, directory: &Path) -> Result<Vec<Program>> {
+    let compiled = |name: &'static str, source: PathBuf, argument: &str| -> Result<Program> {
+        let file = compile(name, &[source], target).context("no C compiler: `cargo xtask tools`")?;
+        Ok(Program { name, file, arguments: vec![argument.into()], tree: None, code: 0 })
+    };
+    let ending = directory.join(format!("ending-{target}"));
+    std::fs::write(&ending, smallest(target).elf())?;
+    let start =
+        Program { name: "exit", file: ending, arguments: Vec::new(), tree: None, code: CODE_OF_SMALLEST };
+    let nqueens = workspace().join("examples/nqueens/nqueens.c");
+    let mut programs = vec![
+        start,
+        compiled("hello", own("hello.c"), "")?,
+        compiled("interpreter", own("vm.c"), "3000000")?,
+        compiled("qsort", own("sort.c"), "200000")?,
+        compiled("nqueens", nqueens, "9")?,
+        compiled("matrices", own("matrices.c"), "10")?,
+    ];
+    let mut trees = BTreeMap::new();
+    let packaged: [(&str, &str, &str, &[&str]); 4] = [
+        ("bash -c :", "bash", "usr/bin/bash", &["-c", ":"]),
+        ("python3 -S -c pass", "python3", "usr/bin/python3", &["-S", "-c", "pass"]),
+        ("python3", "python3", "usr/bin/python3", &["-S", "-c", PYTHON]),
+        ("jq", "jq", "usr/bin/jq", &["-n", JQ]),
+    ];
+    for (name, package, path, arguments) in packaged {
+        let tree = match trees.get(package) {
+            Some(tree) => Clone::clone(tree),
+            None => tree_of(package, target, directory)?,
+        };
+        trees.insert(package, tree.clone());
+        let Some(tree) = tree else {
+            println!("NOT RUN: {target}: {name}: the mirror does not have {package}");
+            continue;
+        };
+        let arguments = arguments.iter().map(OsString::from).collect();
+        programs.push(Program { name, file: tree.join(path), arguments, tree: Some(tree), code: 0 });
+    }
+    Ok(programs)
+}
+
+/// The tree of a Debian package and all that it depends on; `None` where it cannot be had.
+fn tree_of(package: &str, target: Arch, directory: &Path) -> Result<Option<PathBuf>> {
+    let (bundle, tree) =
+        (directory.join(format!("{package}-{target}.bundle")), directory.join(format!("{package}-{target}")));
+    let mut pack = Command::new(unibin()?);
+    pack.args([
+        "pack",
+        "--deb",
+        package,
+        "--target",
+        target.name(),
+        "--hosts",
+        "x86_64",
+        "--level",
+        "1",
+        "-o",
+    ]);
+    if !pack.arg(&bundle).stdout(Stdio::null()).status()?.success() {
+        return Ok(None);
+    }
+    let extracted =
+        Command::new(unibin()?).arg("extract").args([&bundle, &tree]).stdout(Stdio::null()).status()?;
+    ensure!(extracted.success(), "`unibin extract` failed for {package}");
+    Ok(Some(tree))
+}
+
+/// The least processor time of each emulator's runs. What they print must be the same.
+fn minima(emulators: &[Emulator; 3], program: &Program, runs: usize) -> Result<[Duration; 3]> {
+    let mut least = [Duration::MAX; 3];
+    let mut printed: Option<Vec<u8>> = None;
+    for _ in 0..runs {
+        for (emulator, least) in emulators.iter().zip(&mut least) {
+            let (took, output) = timed(emulator, program)?;
+            *least = took.min(*least);
+            ensure!(
+                printed.as_ref().is_none_or(|printed| *printed == output),
+                "`{}` printed something else under {}",
+                program.name,
+                emulator.file.display()
+            );
+            printed = Some(output);
+        }
+    }
+    Ok(least)
+}
+
+fn timed(emulator: &Emulator, program: &Program) -> Result<(Duration, Vec<u8>)> {
+    let mut command = Command::new(&emulator.file);
+    command.args(emulator.options);
+    if let Some(tree) = &program.tree {
+        command.arg("-L").arg(tree);
+    }
+    command.arg(&program.file).args(&program.arguments).env_remove("LD_LIBRARY_PATH");
+    let before = of_children()?;
+    let output = command.output().with_context(|| format!("cannot run `{}`", emulator.file.display()))?;
+    let took = of_children()?.saturating_sub(before);
+    ensure!(
+        output.status.code() == Some(program.code),
+        "`{}` ended with {} under {}: {}",
+        program.name,
+        output.status,
+        emulator.file.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok((took, output.stdout))
+}
+
+/// Processor time of all processes that this one has waited for, in user and kernel mode together.
+fn of_children() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
+    let micros = |time: nix::sys::time::TimeVal| {
+        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or_default()
+    };
+    Ok(Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time())))
+}
