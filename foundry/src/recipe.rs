@@ -172,11 +172,17 @@ mod tests {
 
     #[test]
     fn every_name_and_every_byte_counts_for_the_digest() {
-        let of = |files: &[(&str, &str)]| Recipe::default().with_patches(
-            files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())),
-        );
+        let of = |files: &[(&str, &str)]| {
+            Recipe::default()
+                .with_patches(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())))
+        };
         let one = of(&[("a", "x"), ("b", "y")]);
-        for other in [&[("a", "x"), ("b", "z")][..], &[("a", "x"), ("c", "y")], &[("a", "x")], &[("a", "xb"), ("b", "")]] {
+        for other in [
+            &[("a", "x"), ("b", "z")][..],
+            &[("a", "x"), ("c", "y")],
+            &[("a", "x")],
+            &[("a", "xb"), ("b", "")],
+        ] {
             assert_ne!(one.digest(), of(other).digest(), "{other:?}");
         }
         assert_eq!(one.digest(), of(&[("b", "y"), ("a", "x")]).digest());

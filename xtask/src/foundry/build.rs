@@ -49,7 +49,8 @@ const MACHINES: [Machine; 6] = [
 /// Fails with [`Unavailable`] where no build can run.
 pub(crate) fn namespaces() -> Result<()> {
     if std::env::consts::ARCH != Arch::X86_64.name() {
-        let what = format!("the packages of the build root are for x86_64, this is {}", std::env::consts::ARCH);
+        let what =
+            format!("the packages of the build root are for x86_64, this is {}", std::env::consts::ARCH);
         return Err(Unavailable { what, hint: "build on an x86_64 machine" }.into());
     }
     unshare().map(drop)
@@ -129,8 +130,11 @@ impl Build<'_> {
         }
         let status = process.wait().context("cannot wait for the build")?;
         let log = work.join(format!("{host}.log"));
-        let logged = [fs::read(scratch.path().join("errors"))?, fs::read(scratch.path().join("log")).unwrap_or_default()]
-            .concat();
+        let logged = [
+            fs::read(scratch.path().join("errors"))?,
+            fs::read(scratch.path().join("log")).unwrap_or_default(),
+        ]
+        .concat();
         fs::write(&log, &logged)?;
         if !status.success() {
             let text = String::from_utf8_lossy(&logged);

@@ -19,7 +19,10 @@ pub(crate) fn differences(built: &Built, home: &Path, recipe: &Recipe) -> Result
     let mut found = Vec::new();
     let (version, sum) = (recipe.version()?, recipe.digest());
     if table.version != version || table.recipe != sum {
-        found.push(format!("{}: of version {} and recipe {}, not {version} and {sum}", built.host, table.version, table.recipe));
+        found.push(format!(
+            "{}: of version {} and recipe {}, not {version} and {sum}",
+            built.host, table.version, table.recipe
+        ));
     }
     for (target, bytes) in &built.programs {
         let now = digest::of(bytes);

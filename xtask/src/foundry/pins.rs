@@ -114,11 +114,7 @@ impl SourcePins {
     }
 
     pub(crate) fn pinned(&self, file: &FilePin) -> PinnedFile {
-        PinnedFile {
-            path: format!("{}/{}", self.directory, file.name),
-            size: file.size,
-            sha256: file.sha256,
-        }
+        PinnedFile { path: format!("{}/{}", self.directory, file.name), size: file.size, sha256: file.sha256 }
     }
 
     /// The file's text for a source package that an index names.
@@ -127,7 +123,8 @@ impl SourcePins {
             "# The source package that is built. Written by `cargo xtask foundry --update`; not edited by hand.\n",
         );
         let Source { name, version, directory, files } = source;
-        for (field, value) in [("suite", suite), ("name", name), ("version", version), ("directory", directory)]
+        for (field, value) in
+            [("suite", suite), ("name", name), ("version", version), ("directory", directory)]
         {
             writeln!(text, "{field} = {}", quoted(value))?;
         }

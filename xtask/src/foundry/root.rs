@@ -194,11 +194,7 @@ fn make_directory(at: &Path) -> Result<()> {
 /// A package's path with `usr/` before the names that are links into it; the links themselves are left alone.
 fn joined(path: &[u8]) -> Vec<u8> {
     let first = path.split(|byte| *byte == b'/').next().unwrap_or_default();
-    if first.len() < path.len() && JOINED.contains(&first) {
-        [b"usr/", path].concat()
-    } else {
-        path.to_vec()
-    }
+    if first.len() < path.len() && JOINED.contains(&first) { [b"usr/", path].concat() } else { path.to_vec() }
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ impl Table {
 fn sources(built: &Built, packages: &RootPins) -> Result<BTreeSet<(String, String)>> {
     let pins = packages.of(built.host);
     let source = |name: &String| {
-        let pin = pins.iter().find(|pin| pin.name == *name).with_context(|| format!("no pin for `{name}`"))?;
+        let pin =
+            pins.iter().find(|pin| pin.name == *name).with_context(|| format!("no pin for `{name}`"))?;
         let (source, version) = pin.source();
         Ok((source.to_owned(), version.to_owned()))
     };
@@ -96,7 +97,9 @@ fn licence(used: &BTreeSet<(String, String)>) -> Result<String> {
     for (name, _) in used {
         let term = LICENCES.iter().find(|(known, _)| known == name);
         let (_, term) = term.with_context(|| {
-            format!("something of `{name}` is linked in, whose licence xtask/src/foundry/table.rs does not know")
+            format!(
+                "something of `{name}` is linked in, whose licence xtask/src/foundry/table.rs does not know"
+            )
         })?;
         if !terms.contains(term) {
             terms.push(term);

@@ -58,16 +58,16 @@ pub(crate) fn update(recipe: &Path, work: &Path, mirrors: &MirrorSources) -> Res
         packages.extend(tools.map(|package| (Some(*host), package)));
         for name in &row.libraries {
             let (_, index) = foreign.iter().find(|(other, _)| other == host).context("its index is open")?;
-            let package = index.find(name).with_context(|| format!("`{SUITE}` has no `{name}` for {host}"))?;
+            let package =
+                index.find(name).with_context(|| format!("`{SUITE}` has no `{name}` for {host}"))?;
             packages.push((Some(*host), package));
         }
     }
     packages.sort_by_key(|(host, package)| (*host, package.name.as_str(), package.architecture.as_str()));
     let moment = archive.release().end_of_its_day().context("the archive's table has no date")?;
-    for (name, text) in [
-        (SOURCE, SourcePins::text(SUITE, &source)?),
-        (ROOT, RootPins::text(SUITE, &moment, &packages)?),
-    ] {
+    for (name, text) in
+        [(SOURCE, SourcePins::text(SUITE, &source)?), (ROOT, RootPins::text(SUITE, &moment, &packages)?)]
+    {
         let path = recipe.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     }
