@@ -34,7 +34,7 @@ const USERS: [&str; 2] = ["--user", "--map-root-user"];
 /// Lines of the log that are shown when a build fails.
 const TAIL: usize = 30;
 
-/// Kernels of these hosts may have pages of 64 KiB; of x86_64 there is one size only.
+/// Kernels of these hosts may have pages of 64 KiB; of `x86_64` there is one size only.
 const LARGE_PAGE: u64 = 0x10000;
 /// What the ELF headers of emulators say: `e_flags` as in each CPU's psABI.
 const MACHINES: [Machine; 6] = [

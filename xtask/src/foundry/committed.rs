@@ -19,7 +19,7 @@ pub(crate) fn verify_committed() -> Result<()> {
     let recipe = Recipe::read(&directory.join("recipe"))?;
     let hosts = Hosts::read(recipe.text(pins::HOSTS)?)?;
     let mut checked = 0;
-    for host in hosts.hosts.keys() {
+    for host in hosts.rows.keys() {
         let home = directory.join(host.name());
         if home.is_dir() {
             checked += verify(*host, &home, &recipe, &hosts.targets)

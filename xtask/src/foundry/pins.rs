@@ -24,7 +24,7 @@ pub(crate) struct Hosts {
     /// Packages of every root, of the architecture of the machine that builds.
     pub(crate) tools: Vec<String>,
     /// By host.
-    pub(crate) hosts: BTreeMap<Arch, HostRow>,
+    pub(crate) rows: BTreeMap<Arch, HostRow>,
 }
 
 /// What a host needs besides.
@@ -49,14 +49,14 @@ impl Hosts {
         let file: File = toml::from_str(text).with_context(|| format!("`{HOSTS}` cannot be read"))?;
         let targets = file.targets.iter().map(|name| arch(name)).collect::<Result<Vec<_>>>()?;
         let hosts = file.hosts.into_iter().map(|(name, row)| Ok((arch(&name)?, row)));
-        Ok(Self { targets, tools: file.tools, hosts: hosts.collect::<Result<_>>()? })
+        Ok(Self { targets, tools: file.tools, rows: hosts.collect::<Result<_>>()? })
     }
 
     /// The hosts that were asked for, each with its targets, in the order of the frame.
     pub(crate) fn chosen(&self, request: &Request, foundry: &Path) -> Result<Vec<(Arch, Vec<Arch>)>> {
         if request.rotating {
             // A host whose emulators are not committed yet has nothing to be compared with.
-            let committed = self.hosts.keys().filter(|host| foundry.join(host.name()).is_dir());
+            let committed = self.rows.keys().filter(|host| foundry.join(host.name()).is_dir());
             let pairs: Vec<(Arch, Arch)> =
                 committed.flat_map(|host| self.targets.iter().map(|target| (*host, *target))).collect();
             ensure!(!pairs.is_empty(), "no emulators are committed");
@@ -64,7 +64,7 @@ impl Hosts {
             return Ok(vec![(host, vec![target])]);
         }
         for host in &request.hosts {
-            ensure!(self.hosts.contains_key(host), "`{HOSTS}` has no host {host}");
+            ensure!(self.rows.contains_key(host), "`{HOSTS}` has no host {host}");
         }
         for target in &request.targets {
             ensure!(self.targets.contains(target), "`{HOSTS}` has no target {target}");
@@ -72,7 +72,7 @@ impl Hosts {
         let wanted = |asked: &[Arch], arch: &Arch| asked.is_empty() || asked.contains(arch);
         let targets: Vec<Arch> =
             self.targets.iter().filter(|target| wanted(&request.targets, target)).copied().collect();
-        let hosts = self.hosts.keys().filter(|host| wanted(&request.hosts, host));
+        let hosts = self.rows.keys().filter(|host| wanted(&request.hosts, host));
         Ok(hosts.map(|host| (*host, targets.clone())).collect())
     }
 }

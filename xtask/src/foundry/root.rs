@@ -130,8 +130,11 @@ fn unpack(packages: &[&PackagePin], cache: &Cache, home: &Path) -> Result<()> {
         fs::create_dir_all(tree.join(name))?;
     }
     let list = libraries.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let list: String = list.iter().map(|(path, package)| format!("{path} {package}\n")).collect();
-    fs::write(home.join("libraries"), list)?;
+    let mut text = String::new();
+    for (path, package) in &list {
+        writeln!(text, "{path} {package}")?;
+    }
+    fs::write(home.join("libraries"), text)?;
     Ok(())
 }
 

@@ -41,14 +41,14 @@ pub(crate) fn update(recipe: &Path, work: &Path, mirrors: &MirrorSources) -> Res
     let mut packages: Vec<(Option<Arch>, &Package)> = Vec::new();
     let names: Vec<&str> = hosts.tools.iter().map(String::as_str).collect();
     packages.extend(depends::closure(&index, &names)?.into_iter().map(|package| (None, package)));
-    let foreign = hosts.hosts.iter().filter(|(_, row)| !row.libraries.is_empty());
+    let foreign = hosts.rows.iter().filter(|(_, row)| !row.libraries.is_empty());
     let foreign = foreign
         .map(|(host, _)| {
             let debian = host.debian_name().context("a host that Debian has a name for")?;
             Ok((*host, archive.packages(debian)?))
         })
         .collect::<Result<Vec<_>>>()?;
-    for (host, row) in &hosts.hosts {
+    for (host, row) in &hosts.rows {
         let common = packages.clone();
         let is_new = |package: &&Package| {
             !common.iter().any(|(only, there)| only.is_none_or(|only| only == *host) && there == package)
