@@ -109,8 +109,8 @@ impl MirrorSources {
             .collect()
     }
 
-    /// The mirrors to ask for a pinned file: all, with the snapshot archive first as of `timestamp`, when some
-    /// suite listed the file.
+    /// The mirrors to ask for a pinned file: all, with the snapshot archive first as of `timestamp`, when
+    /// some suite listed the file.
     pub(crate) fn mirrors_as_of(&self, timestamp: &str) -> Vec<Mirror> {
         let both = |mirror: Mirror| {
             let then = (mirror.origin == Origin::Snapshot)

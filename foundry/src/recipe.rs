@@ -1,5 +1,5 @@
-//! A recipe: files by their paths. All are plain files of mode 644, since `sh` reads the scripts; so they come
-//! out of a package of the registry as they went in. The only file that uses `rust-embed`.
+//! A recipe: files by their paths. All are plain files of mode 644, since `sh` reads the scripts; so they
+//! come out of a package of the registry as they went in. The only file that uses `rust-embed`.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Rules for every program that is committed: launchers, brokers, emulators. An allow-list over the headers of
-//! the ELF file. The only file that uses `object`.
+//! Rules for every program that is committed: launchers, brokers, emulators. An allow-list over the headers
+//! of the ELF file. The only file that uses `object`.
 
 use anyhow::{Context, Result, bail, ensure};
 use bundle::{Arch, Class, Endian};
@@ -27,8 +27,8 @@ pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
     Ok(linked.get(..end).context("it is cut off")?.to_vec())
 }
 
-/// Checks that `bytes` are a static program for the machine: at a fixed address, needing no loader, no library
-/// and no relocation, without memory that is writable and executable.
+/// Checks that `bytes` are a static program for the machine: at a fixed address, needing no loader, no
+/// library and no relocation, without memory that is writable and executable.
 pub(crate) fn check(machine: &Machine, bytes: &[u8]) -> Result<()> {
     let class = *bytes.get(4).context("it is no ELF file")?;
     ensure!(class == machine.host.class() as u8, "its ELF class is {class}");

@@ -1,5 +1,5 @@
-//! What a committed launcher, broker or emulator must be, checked against the file's bytes: the guard against a
-//! compiler, linker or person that slips something in.
+//! What a committed launcher, broker or emulator must be, checked against the file's bytes: the guard against
+//! a compiler, linker or person that slips something in.
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 

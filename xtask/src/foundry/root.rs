@@ -67,8 +67,8 @@ impl Root {
         Ok(Self { tree: home.join("tree"), libraries })
     }
 
-    /// The package that the file at `path` came from, if that is a static library. The compiler writes its own
-    /// directories as `/usr/lib/gcc/…/../../..`.
+    /// The package that the file at `path` came from, if that is a static library. The compiler writes paths
+    /// such as `/usr/lib/gcc/x86_64-linux-gnu/14/../../../x86_64-linux-gnu/libc.a`.
     pub(crate) fn package_of(&self, path: &str) -> Option<&str> {
         self.libraries.get(&plain(path)).map(String::as_str)
     }

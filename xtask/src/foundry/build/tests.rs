@@ -1,5 +1,5 @@
-//! Each rule for emulators is tripped on a doctored copy of a committed one, and a patch that does not fit on a
-//! source of two files.
+//! Each rule for emulators is tripped on a doctored copy of a committed one, and a patch that does not fit on
+//! a source of two files.
 
 use super::*;
 use crate::foundry::pins::Committed;
