@@ -108,6 +108,17 @@ impl MirrorSources {
             .filter(|mirror| !mirror.base.is_empty() && seen.insert(mirror.base.clone()))
             .collect()
     }
+
+    /// The mirrors to ask for a pinned file: all, with the snapshot archive first as of `timestamp`, when
+    /// some suite listed the file.
+    pub(crate) fn mirrors_as_of(&self, timestamp: &str) -> Vec<Mirror> {
+        let both = |mirror: Mirror| {
+            let then = (mirror.origin == Origin::Snapshot)
+                .then(|| Mirror { base: snapshot_base(timestamp), ..mirror.clone() });
+            then.into_iter().chain([mirror])
+        };
+        self.mirrors().into_iter().flat_map(both).collect()
+    }
 }
 
 /// The snapshot archive's base URL at a timestamp.

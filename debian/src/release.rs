@@ -140,7 +140,7 @@ impl Release {
 
     /// The end of the day of this table, as a timestamp of the snapshot archive, which has everything that
     /// the table lists, unless that day is today.
-    pub(crate) fn end_of_its_day(&self) -> Option<String> {
+    pub fn end_of_its_day(&self) -> Option<String> {
         let (year, month, day) = civil_day(&self.date.split_whitespace().collect::<Vec<_>>())?;
         Some(format!("{year:04}{month:02}{day:02}T235959Z"))
     }

@@ -192,7 +192,7 @@ impl Build {
         let name = program.name();
         let path = self.target.join(triple).join("launcher").join(name);
         let linked = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        crate::verify::loaded_part(&linked).with_context(|| format!("`{}` is no {name}", path.display()))
+        crate::elf_rules::loaded_part(&linked).with_context(|| format!("`{}` is no {name}", path.display()))
     }
 
     /// The names that stand for this machine's directories in messages of the standard library.

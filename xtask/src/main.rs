@@ -8,7 +8,9 @@ mod catalogue;
 mod ci;
 mod compiler;
 mod docs;
+mod elf_rules;
 mod examples;
+mod foundry;
 mod fuzz;
 mod lab;
 mod launchers;
@@ -19,6 +21,7 @@ mod rust_src;
 mod test;
 mod tidy;
 mod tools;
+mod turn;
 mod unibin;
 mod verify;
 mod workflows;
@@ -45,6 +48,14 @@ usage: cargo xtask TASK [OPTION...]
   catalogue [--check] [--allow-stale] [--mirror URL]
             write emulator/catalogue.toml from Debian's archives;
             --check says whether the committed one is up to date
+  foundry [--host H]... [--target T]... [--check [--rotating]] [--jobs N] [--mirror URL]
+          [--keep DIR] [--patch-dir DIR]
+            build unibin's own emulators into foundry/HOST (foundry/README.md);
+            --check compares them with those that are committed, with --rotating one of them, another one
+            with each commit; --keep puts the programs into DIR; --patch-dir takes the patches of DIR
+            instead of ours, and then nothing is written to foundry/
+  foundry --update [--mirror URL]
+            pin the newest source and build root that Debian's archive has
   bench start [--runs N]
             warm start of a bundle against direct execution, interleaved
   bench children [--runs N]
@@ -83,6 +94,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((task, rest)) if task == "launchers" => launchers::run(rest),
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
+        Some((task, rest)) if task == "foundry" => foundry::run(rest),
         Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),

@@ -1,16 +1,12 @@
-//! What a committed launcher or broker must be, checked against the file's bytes: the guard against a
-//! compiler, linker or person that slips something in.
+//! What a committed launcher, broker or emulator must be, checked against the file's bytes: the guard against
+//! a compiler, linker or person that slips something in.
 //!
 //! An allow-list: what is not known good is refused. It does not rebuild; `launchers --check` does.
 
+use crate::elf_rules::{self, Machine};
 use crate::launchers::committed::{DIRECTORY, Program, SIZES, SUMS, sha256, sizes};
-use anyhow::{Context, Result, bail, ensure};
-use bundle::{Arch, Class, Endian};
-use object::Endianness;
-use object::elf::{FileHeader32, FileHeader64};
-use object::elf::{PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_INTERP, PT_LOAD};
-use object::read::elf::{FileHeader, ProgramHeader as _};
-use object::{Object as _, ObjectSegment as _};
+use anyhow::{Context, Result, ensure};
+use bundle::Arch;
 use std::fs;
 use std::path::Path;
 
@@ -31,16 +27,8 @@ const MACHINE_PATHS: [&str; 5] = ["/home/", "/root/", "/rustc", ".cargo/", ".rus
 /// What looks like one and is two constants side by side: a broker looks at `/proc/PID/root`.
 const NO_MACHINE_PATH: &[u8] = b"/root/proc/";
 
-/// What the ELF header of a host's programs says beyond the table of CPUs.
-struct Machine {
-    host: Arch,
-    /// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`,
-    /// loongarch64 object ABI 1 lp64d.
-    flags: u32,
-    /// Bytes: the largest page of this CPU's kernels, to which every segment is aligned.
-    page: u64,
-}
-
+/// `e_flags` (each CPU's psABI): armv7 EABI 5 soft-float, riscv64 RVC and lp64d, ppc64le `ELFv2`, loongarch64
+/// object ABI 1 lp64d.
 const MACHINES: [Machine; 8] = [
     Machine { host: Arch::X86_64, flags: 0, page: 0x1000 },
     Machine { host: Arch::Aarch64, flags: 0, page: 0x10000 },
@@ -56,16 +44,7 @@ pub(crate) fn run() -> Result<()> {
     let directory = crate::workspace().join(DIRECTORY);
     let checked = check_directory(&directory)?;
     println!("{checked} programs in `{DIRECTORY}` keep every rule");
-    Ok(())
-}
-
-/// The file up to the last byte that the kernel loads: the linker leaves names of sections behind it that are
-/// not there.
-pub(crate) fn loaded_part(linked: &[u8]) -> Result<Vec<u8>> {
-    let file = object::File::parse(linked)?;
-    let ends = file.segments().map(|segment| segment.file_range()).map(|(start, length)| start + length);
-    let end = usize::try_from(ends.max().context("it has no segment")?)?;
-    Ok(linked.get(..end).context("it is cut off")?.to_vec())
+    crate::foundry::verify_committed()
 }
 
 /// Exactly the eight launchers and the eight brokers, each as its list says and within the rules; how many
@@ -107,52 +86,7 @@ fn check_program(program: Program, machine: &Machine, bytes: &[u8]) -> Result<()
         let found = (0..bytes.len()).any(is_path);
         ensure!(!found, "it holds a path of the machine that built it (`{path}`)");
     }
-    let class = *bytes.get(4).context("it is no ELF file")?;
-    ensure!(class == machine.host.class() as u8, "its ELF class is {class}");
-    if machine.host.class() == Class::Elf64 {
-        check_elf::<FileHeader64<Endianness>>(machine, bytes)
-    } else {
-        check_elf::<FileHeader32<Endianness>>(machine, bytes)
-    }
-}
-
-fn check_elf<Elf: FileHeader<Endian = Endianness>>(machine: &Machine, bytes: &[u8]) -> Result<()> {
-    let header = Elf::parse(bytes)?;
-    let endian = header.endian()?;
-    ensure!(
-        (endian == Endianness::Big) == (machine.host.endian() == Endian::Big),
-        "its byte order is {endian:?}"
-    );
-    let (found, flags) = (header.e_machine(endian).0, header.e_flags(endian).0);
-    ensure!(machine.host.machines().contains(&found), "e_machine is {found}, not that of {}", machine.host);
-    ensure!(flags == machine.flags, "e_flags is {flags:#x}, not {:#x}", machine.flags);
-    ensure!(header.e_type(endian) == object::elf::ET_EXEC, "it is not of type ET_EXEC");
-
-    let mut stack = false;
-    for segment in header.program_headers(endian, bytes)? {
-        let flags = segment.p_flags(endian);
-        let executable = flags.0 & PF_X.0 != 0;
-        match segment.p_type(endian) {
-            PT_INTERP => bail!("it asks for a loader (PT_INTERP)"),
-            PT_DYNAMIC => bail!("it asks for libraries (PT_DYNAMIC)"),
-            PT_GNU_STACK => {
-                ensure!(!executable, "its stack is executable");
-                stack = true;
-            }
-            PT_LOAD => {
-                let align: u64 = segment.p_align(endian).into();
-                ensure!(
-                    align >= machine.page,
-                    "a segment is aligned to {align:#x}, kernels have pages of {:#x}",
-                    machine.page
-                );
-            }
-            _ => {}
-        }
-        ensure!(!(executable && flags.0 & PF_W.0 != 0), "a segment is writable and executable");
-    }
-    ensure!(stack, "it does not say that its stack is not executable (PT_GNU_STACK)");
-
+    elf_rules::check(machine, bytes)?;
     let heads = bytes.windows(HEAD.len()).filter(|window| *window == HEAD).count();
     ensure!(heads == 1, "it has {heads} slots that say `unibin-head:sh`, not one");
     Ok(())

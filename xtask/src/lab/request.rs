@@ -1,12 +1,11 @@
 //! What the lab was asked for: the words after `cargo xtask lab`.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
 
 use super::cases::{CASES, Case};
 use super::machines::{self, MACHINES, Machine};
+use crate::turn::turn;
 
 /// How the cases are run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,15 +92,4 @@ impl Request {
         }
         Ok(request)
     }
-}
-
-/// Whose turn it is: one commit's is not the next one's.
-fn turn() -> Result<usize> {
-    let counted = Command::new("git")
-        .args(["rev-list", "--no-merges", "--count", "HEAD"])
-        .current_dir(crate::workspace())
-        .output();
-    let counted = counted.context("cannot run git")?;
-    ensure!(counted.status.success(), "`git rev-list` failed");
-    Ok(String::from_utf8_lossy(&counted.stdout).trim().parse::<usize>()?)
 }

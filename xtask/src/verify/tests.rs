@@ -12,6 +12,11 @@ const E_PHNUM: usize = 56;
 const PHDR_SIZE: usize = 56;
 const P_FLAGS: usize = 4;
 const P_ALIGN: usize = 48;
+/// Types of segments (gABI; the last GNU's).
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
+const PT_GNU_STACK: u32 = 0x6474_e551;
 
 fn committed() -> PathBuf {
     crate::workspace().join(DIRECTORY)
@@ -85,8 +90,8 @@ fn a_position_independent_launcher_is_refused() {
 fn a_launcher_that_wants_a_loader_or_libraries_is_refused() {
     for (wanted, says) in [(PT_INTERP, "PT_INTERP"), (PT_DYNAMIC, "PT_DYNAMIC")] {
         let text = refusal(|b| {
-            let at = segment(b, PT_GNU_STACK.0);
-            put(b, at, &wanted.0.to_le_bytes());
+            let at = segment(b, PT_GNU_STACK);
+            put(b, at, &wanted.to_le_bytes());
         });
         assert!(text.contains(says), "{text}");
     }
@@ -95,7 +100,7 @@ fn a_launcher_that_wants_a_loader_or_libraries_is_refused() {
 #[test]
 fn a_writable_and_executable_segment_is_refused() {
     let text = refusal(|b| {
-        let at = segment(b, PT_LOAD.0);
+        let at = segment(b, PT_LOAD);
         b[at + P_FLAGS] = 7;
     });
     assert!(text.contains("writable and executable"), "{text}");
@@ -104,12 +109,12 @@ fn a_writable_and_executable_segment_is_refused() {
 #[test]
 fn an_executable_stack_is_refused_whether_said_or_left_open() {
     let said = refusal(|b| {
-        let at = segment(b, PT_GNU_STACK.0);
+        let at = segment(b, PT_GNU_STACK);
         b[at + P_FLAGS] = 7;
     });
     assert!(said.contains("stack is executable"), "{said}");
     let open = refusal(|b| {
-        let at = segment(b, PT_GNU_STACK.0);
+        let at = segment(b, PT_GNU_STACK);
         put(b, at, &[0; 4]);
     });
     assert!(open.contains("PT_GNU_STACK"), "{open}");
@@ -118,7 +123,7 @@ fn an_executable_stack_is_refused_whether_said_or_left_open() {
 #[test]
 fn segments_that_large_pages_cannot_hold_are_refused() {
     let text = refusal(|b| {
-        let at = segment(b, PT_LOAD.0);
+        let at = segment(b, PT_LOAD);
         put(b, at + P_ALIGN, &0x1000_u64.to_le_bytes());
     });
     assert!(text.contains("aligned to 0x1000"), "{text}");
