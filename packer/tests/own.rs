@@ -65,7 +65,7 @@ fn a_lock_file_holds_them_to_program_version_and_recipe() {
         line.split('"').nth(1).expect("a text").to_owned()
     };
     let zeros = "0".repeat(64);
-    let contradicts = ["the lock file's entry for riscv64-on-x86_64 disagrees with the catalogue", "hint: "];
+    let contradicts = ["the lock file's entry for ", "-on-x86_64 disagrees with the catalogue", "hint: "];
     for (name, other) in
         [("version", "10.0.13"), ("licence", "MIT"), ("recipe", &zeros), ("target", "aarch64")]
     {

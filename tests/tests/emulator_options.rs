@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, needs, pack_by_hand, smallest};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, needs, pack_by_hand, pack_if_there, smallest};
 
 /// A bundle of the smallest program for riscv64, which starts at 0x400100.
 fn packed(sandbox: &Sandbox) -> PathBuf {
@@ -68,6 +68,81 @@ fn a_debugger_drives_the_app_through_qemus_port() {
     assert!(told.contains("exited with code 052"), "it runs to its end: {session}");
     let ended: Outcome = app.wait_with_output().expect("ended").into();
     assert_eq!((ended.code(), ended.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{ended}");
+}
+
+/// The addresses on which somebody listens at `port`, as /proc/net/tcp has them (proc_pid_net(5)): in
+/// hexadecimal digits, in the order of the machine's bytes.
+fn listening(port: u16) -> Vec<String> {
+    let mut found = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in std::fs::read_to_string(table).unwrap_or_default().lines() {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (Some(local), Some(&"0A")) = (fields.get(1), fields.get(3)) else { continue };
+            let address = local.strip_suffix(&format!(":{port:04X}"));
+            found.extend(address.map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_debuggers_port_is_open_to_this_machine_alone() {
+    let sandbox = Sandbox::new();
+    let bundle = packed(&sandbox);
+    // Freed again: nobody else listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    let port = port.port();
+    let mut app = sandbox.command(&bundle).env("UNIBIN_GDB", port.to_string()).spawn().expect("started");
+    let mut addresses = listening(port);
+    while addresses.is_empty() {
+        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        addresses = listening(port);
+    }
+    app.kill().expect("killed");
+    app.wait().expect("ended");
+    assert_eq!(addresses, ["0100007F"], "127.0.0.1 alone");
+}
+
+#[test]
+fn a_debugger_sees_the_calls_through_the_trees_libraries() {
+    needs!("network", "gdb-multiarch");
+    let sandbox = Sandbox::new();
+    let options =
+        ["--entry", "bash=/usr/bin/bash", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    let Some(packed) = pack_if_there(&[&["--deb", "bash"][..], &options].concat()) else { return };
+    let bundle = sandbox.copy(&packed, "bash");
+    let tree = sandbox.at("tree");
+    let extract = [("UNIBIN_DO", "extract".as_ref()), ("UNIBIN_TO", tree.as_os_str())];
+    Sandbox::finish(sandbox.command(&bundle).envs(extract)).must_succeed();
+    let socket = sandbox.at("socket");
+    let mut command = sandbox.command(&bundle);
+    command.args(["-c", "echo from the app"]).env("UNIBIN_GDB", &socket);
+    let mut app = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    while !socket.exists() {
+        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let sysroot = format!("set sysroot {}", tree.display());
+    let file = format!("file {}", tree.join("usr/bin/bash").display());
+    let remote = format!("target remote {}", socket.display());
+    let session: Outcome = Command::new("gdb-multiarch")
+        .args(["-nx", "-batch"])
+        .args(
+            [&*sysroot, &*file, &*remote, "break write", "continue", "backtrace", "delete", "continue"]
+                .iter()
+                .flat_map(|command| ["-ex", command]),
+        )
+        .output()
+        .expect("gdb starts")
+        .into();
+    let told = session.text();
+    for function in ["in write () from ", "_IO_file_write () from ", "in echo_builtin ()", "in main ()"] {
+        assert!(told.contains(function), "{function}: {session}");
+    }
+    assert!(told.contains("exited normally"), "{session}");
+    let ended: Outcome = app.wait_with_output().expect("ended").into();
+    assert_eq!((ended.code(), ended.text().as_str()), (Some(0), "from the app\n"), "{ended}");
 }
 
 #[test]
