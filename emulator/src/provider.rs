@@ -1,6 +1,6 @@
 //! The sources of emulators, in the order in which they are asked: the user's own file, the store, a
-//! directory or server in the store's layout, unibin itself, a Debian archive. Emulators from the latter three
-//! are added to the store first. Refuses to connect if network access is disabled.
+//! directory or server in the store's layout, unibin itself, a Debian archive. Emulators from the latter
+//! three are added to the store first. Refuses to connect if network access is disabled.
 
 mod built;
 mod debian;

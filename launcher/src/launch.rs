@@ -111,8 +111,8 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// The user's options for QEMU: `UNIBIN_STRACE`, `UNIBIN_GDB`, and the words of `UNIBIN_EMULATOR_OPTIONS`, line
-/// by line where there are lines, so that a word can hold a blank.
+/// The user's options for QEMU: `UNIBIN_STRACE`, `UNIBIN_GDB`, and the words of `UNIBIN_EMULATOR_OPTIONS`,
+/// line by line where there are lines, so that a word can hold a blank.
 pub fn option_words<'a>(controls: &Controls<'a>) -> impl Iterator<Item = &'a [u8]> {
     let strace = controls.strace.then_some(&b"-strace"[..]);
     let gdb = controls.gdb.map(|to| [b"-g", to.to_bytes()]).into_iter().flatten();
