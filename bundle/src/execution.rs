@@ -16,6 +16,10 @@ pub trait TranslatorArguments {
 
     /// Appends the program's own arguments.
     fn rest(&mut self);
+
+    /// Appends an argument by which the translator runs the programs that its program starts; unless others
+    /// do.
+    fn children(&mut self, _argument: &[u8]) {}
 }
 
 /// The arguments of an app in the making: those of its rules come before the user's.
@@ -51,6 +55,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Program => arguments.program(),
             Self::Tree { before, after } => arguments.argument([before.as_ref(), tree, after.as_ref()]),
             Self::Rest => arguments.rest(),
+            Self::Children(argument) => arguments.children(argument.as_ref()),
             Self::Probe(_)
             | Self::Pages(_)
             | Self::SetVariable { .. }
@@ -72,6 +77,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Rest
             | Self::Probe(_)
             | Self::Pages(_)
+            | Self::Children(_)
             | Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -98,7 +104,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Tree { .. }
             | Self::Rest
             | Self::Probe(_)
-            | Self::Pages(_) => {}
+            | Self::Pages(_)
+            | Self::Children(_) => {}
         }
     }
 }
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     /// Every kind of rule once, and one default more.
-    const RULES: [Rule<&[u8]>; 13] = [
+    const RULES: [Rule<&[u8]>; 14] = [
         Rule::Argument(b"-a"),
         Rule::Argv0,
         Rule::Program,
@@ -121,6 +128,7 @@ mod tests {
         Rule::Rest,
         Rule::Probe(b"--probe"),
         Rule::Pages(b"4096"),
+        Rule::Children(b"--children"),
         Rule::SetVariable { name: b"SET", value: b"1" },
         Rule::DefaultVariable { name: b"THERE", value: b"2" },
         Rule::DefaultVariable { name: b"LACKING", value: b"3" },
@@ -151,6 +159,9 @@ mod tests {
         }
         fn rest(&mut self) {
             self.tell("REST", &[]);
+        }
+        fn children(&mut self, argument: &[u8]) {
+            self.tell("CHILDREN ", &[argument]);
         }
     }
 
@@ -189,7 +200,7 @@ mod tests {
     #[test]
     fn each_kind_of_rule_does_what_the_format_says() {
         let translator = told(|rule, told| rule.call_translator(b"/t", told));
-        assert_eq!(translator, ["-a", "ARGV0", "PROGRAM", "--tree=/t/etc", "REST"]);
+        assert_eq!(translator, ["-a", "ARGV0", "PROGRAM", "--tree=/t/etc", "REST", "CHILDREN --children"]);
         let app = told(|rule, told| rule.start_app(b"/t", told));
         assert_eq!(app, ["-a", "BY PATH", "--tree=/t/etc"]);
         let environment = told(|rule, told| rule.change_environment(b"/t", told));

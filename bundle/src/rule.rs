@@ -29,6 +29,9 @@ pub enum Rule<S> {
     /// The largest pages of memory that a translator serves, in bytes, as decimal digits: it is not taken
     /// where the kernel's are larger.
     Pages(S),
+    /// Appends this to a translator's arguments where it is to run the programs that its program starts
+    /// itself: a translator with such rules can.
+    Children(S),
     /// Sets a variable.
     SetVariable {
         /// Its name.
@@ -83,6 +86,7 @@ impl<'a> Rule<&'a [u8]> {
             5 => Self::Rest,
             6 => Self::Probe(value),
             7 => Self::Pages(value),
+            8 => Self::Children(value),
             16 => Self::SetVariable { name, value },
             17 => Self::DefaultVariable { name, value },
             18 => Self::UnsetVariable(name),
@@ -110,6 +114,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Rest => (5, "rest", none, none),
             Self::Probe(value) => (6, "probe", none, value.as_ref()),
             Self::Pages(value) => (7, "pages", none, value.as_ref()),
+            Self::Children(value) => (8, "children", none, value.as_ref()),
             Self::SetVariable { name, value } => (16, "set", name.as_ref(), value.as_ref()),
             Self::DefaultVariable { name, value } => (17, "default", name.as_ref(), value.as_ref()),
             Self::UnsetVariable(name) => (18, "unset", name.as_ref(), none),
@@ -134,7 +139,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Tree { .. }
             | Self::Rest
             | Self::Probe(_)
-            | Self::Pages(_) => false,
+            | Self::Pages(_)
+            | Self::Children(_) => false,
             Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -173,6 +179,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Rest => Rule::Rest,
             Self::Probe(value) => Rule::Probe(hold(value)),
             Self::Pages(value) => Rule::Pages(hold(value)),
+            Self::Children(value) => Rule::Children(hold(value)),
             Self::SetVariable { name, value } => Rule::SetVariable { name: hold(name), value: hold(value) },
             Self::DefaultVariable { name, value } => {
                 Rule::DefaultVariable { name: hold(name), value: hold(value) }

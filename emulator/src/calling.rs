@@ -53,13 +53,17 @@ fn is_narrow(EmulatorKey { host, target }: EmulatorKey) -> bool {
     [host, target].iter().all(|cpu| cpu.class() == Class::Elf32)
 }
 
+/// How unibin's own emulators are told to run the programs that their program starts
+/// (foundry/recipe/files/linux-user/unibin-exec.c).
+const CHILDREN: [Rule<&[u8]>; 2] = [Rule::Children(b"-children"), Rule::Children(b"on")];
+
 /// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least:
 /// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
 ///
 /// `cpu` is the CPU model. It is not given as `-cpu`, since the options that a user gives at run time come
 /// before all of these, and QEMU takes the last `-cpu`; any `-cpu` goes before the variable. Children of the
-/// app inherit it.
-pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>) -> Vec<OwnedRule> {
+/// app inherit it. `own`: the emulator is one of unibin's own builds.
+pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -> Vec<OwnedRule> {
     let cpu = cpu.map(|model| Rule::SetVariable { name: &b"QEMU_CPU"[..], value: model });
     let look_in_tree = LOOK_IN_TREE.into_iter().filter(|_| calling != Calling::Static);
     let apart = APART.into_iter().filter(|_| is_narrow(key));
@@ -68,7 +72,9 @@ pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>) -> Vec<Owned
         // Without `-0`, which the program's path follows.
         Calling::ByPath => &[Rule::Program, Rule::Rest],
     };
-    let rules = look_in_tree.chain(apart).chain(program.iter().copied()).chain([SCRUB]).chain(cpu);
+    let children = CHILDREN.into_iter().filter(|_| own);
+    let options = look_in_tree.chain(apart).chain(children);
+    let rules = options.chain(program.iter().copied()).chain([SCRUB]).chain(cpu);
     rules.map(|rule| rule.owned()).collect()
 }
 
@@ -87,7 +93,7 @@ mod tests {
 
     fn words(host: Arch, target: Arch, calling: Calling) -> Vec<String> {
         let mut words = Words(Vec::new());
-        let rules = qemu(EmulatorKey { host, target }, calling, None);
+        let rules = qemu(EmulatorKey { host, target }, calling, None, true);
         for rule in &rules {
             rule.call_translator(b"TREE", &mut words);
         }
@@ -124,8 +130,8 @@ mod tests {
     #[test]
     fn a_cpu_model_is_set_after_the_callers_variables_are_gone_and_is_no_argument() {
         let key = EmulatorKey { host: Arch::X86_64, target: Arch::Aarch64 };
-        let plain = qemu(key, Calling::Tree, None);
-        let with = qemu(key, Calling::Tree, Some(b"max,pauth=off"));
+        let plain = qemu(key, Calling::Tree, None, false);
+        let with = qemu(key, Calling::Tree, Some(b"max,pauth=off"), false);
         let set = Rule::SetVariable { name: b"QEMU_CPU".to_vec(), value: b"max,pauth=off".to_vec() };
         assert_eq!(with, [&plain[..], &[set]].concat());
         assert_eq!(plain.last(), Some(&SCRUB.owned()));

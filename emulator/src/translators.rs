@@ -80,6 +80,8 @@ struct Row {
     unset_prefix: Vec<String>,
     #[serde(default)]
     probe: Vec<String>,
+    #[serde(default)]
+    children: Vec<String>,
     pages: Option<u64>,
 }
 
@@ -271,6 +273,8 @@ impl Row {
         needs(&Rule::Program, "{program}")?;
         needs(&Rule::Rest, "{arguments}")?;
         let bytes = |text: &String| text.as_bytes().to_vec();
+        // They are options: the program and its arguments come last.
+        rules.splice(0..0, self.children.iter().map(|word| Rule::Children(bytes(word))));
         rules.extend(self.unset_prefix.iter().map(|name| Rule::UnsetPrefix(bytes(name))));
         rules.extend(self.unset.iter().map(|name| Rule::UnsetVariable(bytes(name))));
         let default = self.default.iter();

@@ -44,6 +44,8 @@ pub enum Children {
     Broker,
     /// By a private `binfmt_misc`.
     Binfmt,
+    /// By the emulator itself.
+    Emulator,
     /// Not at all.
     None,
 }
@@ -159,7 +161,7 @@ impl<'a> Controls<'a> {
                 b"CHILDREN",
                 given.children,
                 &CHILDREN,
-                "it takes auto, broker, binfmt or none",
+                "it takes auto, broker, binfmt, emulator or none",
             )?,
             days: given.days.map_or(Ok(DAYS), days)?,
             log: is_on(given.log),
@@ -227,10 +229,11 @@ const TASKS: [(&[u8], Task); 6] = [
 ];
 const ROUTES: [(&[u8], AllowedRoute); 3] =
     [(b"any", AllowedRoute::Any), (b"native", AllowedRoute::Native), (b"emulated", AllowedRoute::Emulated)];
-const CHILDREN: [(&[u8], Children); 4] = [
+const CHILDREN: [(&[u8], Children); 5] = [
     (b"auto", Children::Auto),
     (b"broker", Children::Broker),
     (b"binfmt", Children::Binfmt),
+    (b"emulator", Children::Emulator),
     (b"none", Children::None),
 ];
 

@@ -46,6 +46,8 @@ pub struct Attended {
     pub variables: Vec<&'static CStr>,
     /// The tree's directories of programs, which come before the caller's in `PATH`.
     pub programs: &'static [u8],
+    /// Whether the emulator itself does it.
+    pub by_emulator: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -97,6 +99,7 @@ impl<'a> Launch<'a> {
                     argv0: start.argv0,
                     program: places.program,
                     rest: app.arguments,
+                    children: attended.by_emulator,
                 };
                 call.arguments.extend(option_words(controls).map(|word| c_string(&[word])));
                 for rule in rules_of(manifest, route.variant().target, translation) {
@@ -163,6 +166,7 @@ struct Call<'a> {
     argv0: &'a CStr,
     program: &'a CStr,
     rest: Vec<&'a CStr>,
+    children: bool,
 }
 
 impl bundle::TranslatorArguments for Call<'_> {
@@ -180,6 +184,12 @@ impl bundle::TranslatorArguments for Call<'_> {
 
     fn rest(&mut self) {
         self.arguments.append(&mut self.rest);
+    }
+
+    fn children(&mut self, argument: &[u8]) {
+        if self.children {
+            self.arguments.push(c_string(&[argument]));
+        }
     }
 }
 

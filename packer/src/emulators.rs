@@ -38,6 +38,8 @@ pub(crate) struct Emulator {
     /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another
     /// way.
     by_default_rules: bool,
+    /// Whether it is one of unibin's own builds.
+    is_own: bool,
     pub(crate) owed: Owed,
     pub(crate) source: SourcePackage,
 }

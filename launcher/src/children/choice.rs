@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, has};
+use bundle::{Arch, Rule, has};
 
 use super::emulators::Emulator;
 use super::exec::Attendant;
@@ -33,6 +33,7 @@ const PROGRAMS: [&[u8]; 5] = [b"/usr/local/bin", b"/usr/bin", b"/bin", b"/usr/sb
 enum Way {
     Broker,
     Binfmt,
+    Emulator,
 }
 
 impl Way {
@@ -40,6 +41,7 @@ impl Way {
         match self {
             Self::Broker => b"a broker",
             Self::Binfmt => b"a private binfmt_misc",
+            Self::Emulator => b"the emulator",
         }
     }
 }
@@ -60,9 +62,10 @@ pub fn attend<'a>(
         }
         Children::Broker => &[Way::Broker],
         Children::Binfmt => &[Way::Binfmt],
+        Children::Emulator => &[Way::Emulator],
         // Process 1 would have the broker as its child.
-        Children::Auto if sys::getpid() == 1 => &[Way::Binfmt, Way::Broker],
-        Children::Auto => &[Way::Broker, Way::Binfmt],
+        Children::Auto if sys::getpid() == 1 => &[Way::Binfmt, Way::Broker, Way::Emulator],
+        Children::Auto => &[Way::Broker, Way::Binfmt, Way::Emulator],
     };
     if !matches!(translation, Translation::Native) {
         attended.programs = programs(run, places.tree.to_bytes());
@@ -72,11 +75,17 @@ pub fn attend<'a>(
         let tried = match way {
             Way::Broker => by_broker(run, cache, translation, places, &attended),
             Way::Binfmt => by_binfmt(run, cache, translation, places),
+            Way::Emulator => by_emulator(run, translation),
         };
         match tried {
             Ok(variables) => {
                 run.log.step("children: attended to by {}", &[way.name()]);
-                return Attended { variables, ..attended };
+                return match way {
+                    // What the app starts by name is the tree's all the same; a program of the host that it
+                    // starts must not find the tree's.
+                    Way::Emulator => Attended { by_emulator: true, ..Attended::default() },
+                    Way::Broker | Way::Binfmt => Attended { variables, ..attended },
+                };
             }
             Err(error) => {
                 run.log.step("children: not by {}: {}", &[way.name(), error.text()]);
@@ -135,6 +144,17 @@ fn by_binfmt<'a>(
         variables.retain(|variable| others.contains(variable));
     }
     Ok(variables)
+}
+
+fn by_emulator(run: &Run<'_>, translation: Translation<'_>) -> Result<Vec<&'static CStr>, Error> {
+    let Translation::By(translator) = translation else {
+        return Err(Error::of_candidate("no emulator of the bundle runs it", &[]));
+    };
+    let mut rules = run.manifest.rules(translator.rules);
+    if rules.any(|rule| matches!(rule, Rule::Children(_))) {
+        return Ok(Vec::new());
+    }
+    Err(Error::of_candidate("{} cannot do it", &[translator.name]))
 }
 
 /// The tree's directories that hold more programs than the one that is being started, so that what is started

@@ -41,7 +41,7 @@ impl Emulators {
             // The same goes for its CPU: the model is for the app.
             let (calling, cpu) =
                 if emulator.key.target == target { (calling, cpu) } else { (Calling::Tree, None) };
-            emulator.rules = calling::qemu(emulator.key, calling, cpu);
+            emulator.rules = calling::qemu(emulator.key, calling, cpu, emulator.is_own);
             emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
@@ -146,6 +146,7 @@ impl Emulators {
 /// `rules` are the user's own.
 fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
     let record = found.record;
+    let is_own = record.provenance == Provenance::Built;
     let source = match &record.source.name[..] {
         "" => "not known".to_owned(),
         name => format!("{name} {}", record.source.version),
@@ -170,7 +171,8 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
         translator: record.translator,
         version: record.version,
         by_default_rules: rules.is_none(),
-        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None)),
+        is_own,
+        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None, is_own)),
         owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
     }
 }

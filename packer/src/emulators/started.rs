@@ -57,6 +57,11 @@ impl TranslatorArguments for Started<'_> {
     fn rest(&mut self) {
         self.command.args(self.rest);
     }
+
+    /// Nobody else does it.
+    fn children(&mut self, argument: &[u8]) {
+        self.command.arg(OsStr::from_bytes(argument));
+    }
 }
 
 impl AppArguments for Started<'_> {
