@@ -80,7 +80,46 @@ fn a_shells_children_are_of_its_own_cpu_which_without_a_broker_they_are_not() {
     let none = sandbox.run_with(&[("UNIBIN_CHILDREN", "none")], &bundle, &["-c", "/usr/bin/uname -m"]);
     assert_eq!(none.must_succeed(), "x86_64\n");
     assert_eq!(bash(&sandbox, "/usr/bin/uname -m").must_succeed(), "riscv64\n");
+    children_run(&sandbox, &bundle, "broker");
+}
 
+#[test]
+fn the_emulator_runs_a_shells_children_too_where_nothing_else_can() {
+    needs!("x86_64", "network", "strace", "setpriv");
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    children_run(&sandbox, &bundle, "emulator");
+    let script = "uname -m | cat; env -i /usr/bin/uname -m; exec -a other sh -c 'echo $0; uname -m'";
+    let expected = "riscv64\nriscv64\nother\nriscv64\n";
+    // There can be no second tracer, and no other way was allowed.
+    let mut traced = sandbox.command("strace");
+    traced.args(["-f", "-o", "/dev/null"]).arg(&bundle).args(["-c", script]);
+    let traced = Sandbox::finish(traced.env("UNIBIN_CHILDREN", "emulator"));
+    assert_eq!(traced.text(), expected, "{traced}");
+    let mut unprivileged = sandbox.command("setpriv");
+    unprivileged.arg("--no-new-privs").arg(&bundle).args(["-c", script]);
+    let unprivileged = Sandbox::finish(unprivileged.env("UNIBIN_CHILDREN", "emulator"));
+    assert_eq!(unprivileged.text(), expected, "{unprivileged}");
+    // Debian's cannot.
+    let refused = debians(&sandbox);
+    let log = [("UNIBIN_CHILDREN", "emulator"), ("UNIBIN_LOG", "1")];
+    let ran = sandbox.run_with(&log, &refused, &["-c", "/usr/bin/uname -m"]);
+    assert_eq!(ran.text(), "x86_64\n", "{ran}");
+    assert!(ran.errors().contains("children: not by the emulator: qemu-user cannot do it"), "{ran}");
+}
+
+/// The same tools with Debian's emulator.
+fn debians(sandbox: &Sandbox) -> PathBuf {
+    let options = ["--target", "riscv64", "--hosts", "x86_64", "--level", "3", "--debian-emulators"];
+    let packages = ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash"];
+    sandbox.copy(&pack(&[&options[..], &packages].concat()), "debians")
+}
+
+/// What a shell starts is of its own architecture, attended to in this way.
+fn children_run(sandbox: &Sandbox, bundle: &Path, way: &str) {
+    let bash = |sandbox: &Sandbox, script: &str| {
+        sandbox.run_with(&[("UNIBIN_CHILDREN", way)], bundle, &["-c", script])
+    };
     for (script, printed) in [
         ("uname -m | cat | tr a-z A-Z", "RISCV64\n"),
         ("echo $(uname -m) `uname -m`", "riscv64 riscv64\n"),
@@ -98,11 +137,11 @@ fn a_shells_children_are_of_its_own_cpu_which_without_a_broker_they_are_not() {
         ),
         ("diff <(echo a) <(echo a) && echo same", "same\n"),
     ] {
-        let ran = bash(&sandbox, script);
-        assert_eq!(ran.text(), printed, "{script}: {ran}");
+        let ran = bash(sandbox, script);
+        assert_eq!(ran.text(), printed, "{way}: {script}: {ran}");
     }
-    assert_eq!(bash(&sandbox, "exit 9").code(), Some(9));
-    assert_eq!(bash(&sandbox, "kill -TERM $$").signal(), Some(15));
+    assert_eq!(bash(sandbox, "exit 9").code(), Some(9));
+    assert_eq!(bash(sandbox, "kill -TERM $$").signal(), Some(15));
 }
 
 #[test]
@@ -125,9 +164,11 @@ attempt('/usr'); attempt('/etc/passwd/x'); attempt('a' * 5000)
 attempt('/usr/bin/uname', ['x', 'y' * 200000])
 os.execv('./no-x', ['uname', '-m'])
 ";
-    let ran = sandbox.run(&sandbox.at("python3"), &["-c", python]);
-    let expected = "ENOENT EACCES ETXTBSY ENOEXEC ELOOP EACCES ENOTDIR ENAMETOOLONG E2BIG riscv64";
-    assert_eq!(ran.text().split_whitespace().collect::<Vec<_>>().join(" "), expected, "{ran}");
+    for way in ["broker", "emulator"] {
+        let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", way)], &sandbox.at("python3"), &["-c", python]);
+        let expected = "ENOENT EACCES ETXTBSY ENOEXEC ELOOP EACCES ENOTDIR ENAMETOOLONG E2BIG riscv64";
+        assert_eq!(ran.text().split_whitespace().collect::<Vec<_>>().join(" "), expected, "{way}: {ran}");
+    }
 }
 
 #[test]
@@ -419,7 +460,7 @@ fn the_way_is_said_in_the_log_and_an_unknown_one_is_refused() {
     let sandbox = Sandbox::new();
     let bundle = tools(&sandbox);
     let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", "sideways")], &bundle, &["-c", "true"]);
-    ran.must_fail_with(125, &["UNIBIN_CHILDREN", "auto, broker, binfmt or none"]);
+    ran.must_fail_with(125, &["UNIBIN_CHILDREN", "auto, broker, binfmt, emulator or none"]);
     let log = sandbox.run_with(&[("UNIBIN_LOG", "1")], &bundle, &["-c", "true"]).errors();
     assert!(log.contains("children: attended to by a broker"), "{log}");
     let mode = fs::metadata(sandbox.cache()).expect("cache").permissions().mode();

@@ -1,0 +1,126 @@
+//! unibin's own emulators: what our changes to QEMU are for, and what they must not break. Each program says
+//! `ok`, or what is wrong; one says line by line what it sees, which must be what it sees without an emulator.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, compile, needs, own, pack};
+
+/// Targets whose generated code looks at the jump cache.
+const JUMPING: [Arch; 6] =
+    [Arch::Riscv64, Arch::Aarch64, Arch::X86_64, Arch::Armv7, Arch::Ppc64le, Arch::S390x];
+
+/// unibin's own emulator of programs for `target`, on this machine.
+fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
+    let only = ["--emulator-only", "--offline", "--target", target.name(), "--hosts", "x86_64"];
+    let bundle = sandbox.copy(&pack(&[&only[..], &["--level", "1"]].concat()), target.name());
+    let directory = sandbox.at(&format!("emulator of {target}"));
+    let extract = [("UNIBIN_DO", "extract".as_ref()), ("UNIBIN_TO", directory.as_os_str())];
+    Sandbox::finish(sandbox.command(&bundle).envs(extract)).must_succeed();
+    directory.join(format!("qemu-{}", target.qemu_name()))
+}
+
+/// A program of `tests/programs` for `target`.
+fn program(sandbox: &Sandbox, name: &str, target: Arch) -> PathBuf {
+    let compiled = compile(name, &[own(&format!("{name}.c"))], target).expect("zig");
+    sandbox.copy(&compiled, &format!("{name}-{target}"))
+}
+
+/// `program` with these options of the emulator, and these arguments.
+fn run(sandbox: &Sandbox, emulator: &Path, options: &[&str], program: &Path, arguments: &[&str]) -> Outcome {
+    Sandbox::finish(sandbox.command(emulator).args(options).arg(program).args(arguments))
+}
+
+#[test]
+fn jumps_through_the_cache_see_changed_code_signals_and_other_threads() {
+    needs!("x86_64", "zig");
+    let sandbox = Sandbox::new();
+    for target in JUMPING {
+        let emulator = emulator(&sandbox, target);
+        for name in ["rewritten-code", "signals-in-jumps"] {
+            let program = program(&sandbox, name, target);
+            // The second compares with the state of the CPU before each such jump, and aborts if they differ.
+            for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
+                let ran = run(&sandbox, &emulator, options, &program, &[]);
+                assert_eq!(ran.text(), "ok\n", "{target}: {name} {options:?}: {ran}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_guarded_page_refuses_a_jump_to_what_is_no_landing_pad() {
+    needs!("x86_64", "zig");
+    let sandbox = Sandbox::new();
+    let emulator = emulator(&sandbox, Arch::Aarch64);
+    let program = program(&sandbox, "guarded-pages", Arch::Aarch64);
+    for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
+        let ran = run(&sandbox, &emulator, options, &program, &[]);
+        assert_eq!(ran.text(), "ok\n", "{options:?}: {ran}");
+    }
+}
+
+#[test]
+fn the_translator_makes_the_same_code_whichever_globals_it_visits() {
+    needs!("x86_64", "zig");
+    let sandbox = Sandbox::new();
+    for target in JUMPING {
+        let emulator = emulator(&sandbox, target);
+        let program = program(&sandbox, "sort", target);
+        let dump = |name: &str, visits: &str| {
+            let log = sandbox.at(&format!("{name}-{target}"));
+            let path = log.to_str().expect("text");
+            // Operations with lifetimes and preferred registers. The same stack, and the same random numbers.
+            let options = ["-touched-globals", visits, "-seed", "1", "-d", "op,op_opt", "-D", path];
+            let mut command = sandbox.command("setarch");
+            command.arg("-R").arg(&emulator).args(options).arg(&program).arg("1000").env_clear();
+            Sandbox::finish(&mut command).must_succeed();
+            fs::read(log).expect("a log")
+        };
+        let [on, off] = [dump("on", "on"), dump("off", "off")];
+        assert!(on.len() > 100_000, "{target}: {} bytes of operations", on.len());
+        assert!(on == off, "{target}: the operations differ");
+    }
+}
+
+#[test]
+fn execve_below_the_emulator_does_what_the_kernel_does() {
+    needs!("x86_64", "zig");
+    let sandbox = Sandbox::new();
+    let native = program(&sandbox, "exec-errors", Arch::X86_64);
+    let directory = |name: &str| {
+        sandbox.make_directory(name);
+        sandbox.at(name).to_str().expect("text").to_owned()
+    };
+    let expected = Sandbox::finish(sandbox.command(&native).arg(directory("native")));
+    assert!(expected.text().lines().count() > 30, "{expected}");
+    for target in [Arch::Riscv64, Arch::Aarch64] {
+        let emulator = emulator(&sandbox, target);
+        let program = program(&sandbox, "exec-errors", target);
+        let files = directory(&format!("files of {target}"));
+        let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &[&files]);
+        assert_eq!(ran.text(), expected.text(), "{target}: {ran}");
+        // As upstream has it: no program of the target can be executed.
+        let files = directory(&format!("files of {target}, off"));
+        let off = run(&sandbox, &emulator, &["-children", "off"], &program, &[&files]);
+        assert_ne!(off.text(), expected.text(), "{target}: {off}");
+    }
+}
+
+#[test]
+fn what_a_vforked_child_writes_reaches_its_parent() {
+    needs!("x86_64", "zig");
+    let sandbox = Sandbox::new();
+    for target in [Arch::Riscv64, Arch::Aarch64] {
+        let emulator = emulator(&sandbox, target);
+        for name in ["vfork-memory", "vfork-signals", "vfork-large", "vfork-kill", "spawn-threads"] {
+            let program = program(&sandbox, name, target);
+            let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &[]);
+            assert_eq!(ran.text(), "ok\n", "{target}: {name}: {ran}");
+        }
+        let program = program(&sandbox, "vfork-memory", target);
+        let off = run(&sandbox, &emulator, &["-children", "off"], &program, &[]);
+        assert_ne!(off.text(), "ok\n", "{target}: upstream's child writes to a copy: {off}");
+    }
+}
