@@ -12,7 +12,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_of_this_frame_and_this_host() {
+    fn the_table_is_of_this_frame_and_this_host_and_the_crate_has_its_licence() {
+        assert!(TABLE.contains(&format!("\nlicence = \"{}\"\n", env!("CARGO_PKG_LICENSE"))));
         assert!(TABLE.contains(&format!("\nframe = {{ size = {}, ", FRAME.len())));
         assert!(TABLE.contains("\nhost = \"x86_64\"\n"));
         assert_eq!(FRAME[..4], 0xfd2f_b528_u32.to_le_bytes(), "no Zstandard frame");

@@ -3,6 +3,7 @@
 //! which do not change it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
-use debian::{Deb, DebEntry, DebKind, Digest};
+use debian::{Deb, DebEntry, DebKind, Digest, digest};
 
 use super::fetch::Cache;
 use super::pins::PackagePin;
@@ -25,6 +26,8 @@ const FORM: u32 = 1;
 const BASE: &str = "base-files";
 /// Directories of the root that are links into `usr` (`file-hierarchy(7)`).
 const JOINED: [&[u8]; 4] = [b"bin", b"lib", b"lib64", b"sbin"];
+/// Architectures of packages that run on the machine that builds.
+const BUILDER: [&str; 2] = ["amd64", "all"];
 /// What no build reads: a third of all files.
 const LEFT_OUT: [&[u8]; 6] = [
     b"usr/share/bug/",
@@ -50,7 +53,7 @@ pub(crate) struct Root {
 impl Root {
     /// The root of these packages: the one that is here, or a new one.
     pub(crate) fn make(work: &Path, packages: &[&PackagePin], cache: &Cache) -> Result<Self> {
-        let home = work.join(format!("root-{}", digest(packages)));
+        let home = work.join(format!("root-{}", name_of(packages)));
         if !home.is_dir() {
             let scratch = tempfile::Builder::new().prefix("root-").tempdir_in(work)?;
             unpack(packages, cache, scratch.path())?;
@@ -88,13 +91,13 @@ fn plain(path: &str) -> String {
 }
 
 /// A name for what the packages give.
-fn digest(packages: &[&PackagePin]) -> Digest {
+fn name_of(packages: &[&PackagePin]) -> Digest {
     let text = packages.iter().fold(format!("{FORM}\n"), |mut text, package| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{} {}", package.name, package.sha256);
         text
     });
-    debian::digest::of(text.as_bytes())
+    digest::of(text.as_bytes())
 }
 
 /// Makes `tree` and `libraries` in `home`.
@@ -109,9 +112,12 @@ fn unpack(packages: &[&PackagePin], cache: &Cache, home: &Path) -> Result<()> {
         libraries.extend(found.into_iter().map(|path| (path, package.name.clone())));
         Ok::<_, anyhow::Error>(())
     };
-    let base = packages.iter().find(|package| package.name == BASE);
+    let is_base = |package: &&&PackagePin| package.name == BASE;
+    let base = packages.iter().find(is_base);
     one(base.with_context(|| format!("`{BASE}` is not among the packages of the root"))?)?;
-    let left = Mutex::new(packages.iter().filter(|package| package.name != BASE));
+    let rest = || packages.iter().filter(|package| !is_base(package));
+    let is_own = |package: &&&PackagePin| BUILDER.contains(&package.architecture.as_str());
+    let left = Mutex::new(rest().filter(is_own));
     let next = || left.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
     let work = || -> Result<()> {
         while let Some(package) = next() {
@@ -126,6 +132,8 @@ fn unpack(packages: &[&PackagePin], cache: &Cache, home: &Path) -> Result<()> {
             Err(_) => bail!("a thread that unpacks packages has panicked"),
         })
     })?;
+    // Libraries of other architectures share files, such as headers, with those that are there now.
+    rest().filter(|package| !is_own(package)).try_for_each(|package| one(package))?;
     for name in MOUNT_POINTS {
         fs::create_dir_all(tree.join(name))?;
     }
@@ -160,19 +168,35 @@ fn place(entry: DebEntry<'_>, path: &[u8], tree: &Path) -> Result<()> {
     match entry.kind {
         DebKind::Dir => make_directory(&at)?,
         DebKind::File => {
-            let mut file = File::create_new(&at)?;
+            let mut file = match File::create_new(&at) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return same(entry.reader, &at),
+                other => other?,
+            };
             io::copy(entry.reader, &mut file)?;
             file.set_permissions(Permissions::from_mode(entry.mode & 0o755 | 0o600))?;
         }
-        DebKind::Symlink { target } => symlink(std::ffi::OsStr::from_bytes(&target), &at)?,
+        DebKind::Symlink { target } => {
+            let target = OsStr::from_bytes(&target);
+            if let Err(error) = symlink(target, &at) {
+                ensure!(fs::read_link(&at).is_ok_and(|there| there == target), error);
+            }
+        }
         DebKind::Hardlink { target } => fs::hard_link(inside(tree, &joined(&target))?, &at)?,
     }
     Ok(())
 }
 
+/// Whether two packages have the same file at a path, as only those of several architectures may.
+fn same(bytes: &mut dyn io::Read, at: &Path) -> Result<()> {
+    ensure!(fs::symlink_metadata(at)?.is_file(), "another package has no file there");
+    let here = digest::copy(bytes, &mut io::sink())?;
+    ensure!(digest::of_file(at)? == here, "another package has a different file there");
+    Ok(())
+}
+
 /// Where `path` is in `tree`; its directory is made. No link is followed on the way, since it could lead out.
 fn inside(tree: &Path, path: &[u8]) -> Result<PathBuf> {
-    let at = tree.join(std::ffi::OsStr::from_bytes(path));
+    let at = tree.join(OsStr::from_bytes(path));
     let parent = at.parent().context("a file lies in a directory")?;
     let mut directory = tree.to_owned();
     for part in parent.strip_prefix(tree)? {
@@ -213,6 +237,21 @@ mod tests {
         assert!(inside(tree.path(), b"etc/deep/passwd").is_err());
         assert_eq!(fs::read_dir(elsewhere.path()).expect("readable").count(), 0);
         assert!(inside(tree.path(), b"usr/bin/sh").is_ok());
+    }
+
+    #[test]
+    fn two_packages_may_have_the_same_file_and_no_different_one() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let file = |bytes: &[u8]| {
+            let mut reader = bytes;
+            let (path, size) = (b"usr/a".to_vec(), bytes.len() as u64);
+            let entry = DebEntry { path, kind: DebKind::File, mode: 0o644, size, reader: &mut reader };
+            place(entry, b"usr/a", tree.path())
+        };
+        file(b"one").expect("a new file");
+        file(b"one").expect("the same file");
+        assert!(file(b"two").expect_err("another file").to_string().contains("different"));
+        assert_eq!(fs::read(tree.path().join("usr/a")).expect("the file"), b"one");
     }
 
     #[test]

@@ -103,19 +103,20 @@ fn a_patch_that_does_not_apply_is_named() {
         tar -cJf source/a.debian.tar.xz debian
     ");
     assert!(made.0, "{}", made.1);
-    let (applied, told) = run("sh source.sh source recipe whole && cat whole/file whole/target/new");
+    let (applied, told) =
+        run("sh source.sh $PWD/source $PWD/recipe $PWD/whole && cat whole/file whole/target/new");
     assert!(applied && told.ends_with("one\n2\n3\nnew\n"), "{told}");
     // One line of context differs: not even with fuzz.
     let (applied, told) = run("
         printf -- '--- a/file\\n+++ b/file\\n@@ -1,3 +1,3 @@\\n ones\\n 2\\n-3\\n+4\\n' >recipe/patches/0002-late.patch
-        sh source.sh source recipe tree
+        sh source.sh $PWD/source $PWD/recipe $PWD/tree
     ");
     assert!(!applied && told.contains("patch 0002-late.patch does not apply"), "{told}");
     let (applied, told) = run("
         rm recipe/patches/*
         sed -i s/two/twice/ debian/patches/first.patch
         tar -cJf source/a.debian.tar.xz debian
-        sh source.sh source recipe other
+        sh source.sh $PWD/source $PWD/recipe $PWD/other
     ");
     assert!(!applied && told.contains("patch debian/patches/first.patch does not apply"), "{told}");
 }
