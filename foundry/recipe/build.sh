@@ -11,6 +11,8 @@
 set -eu
 umask 022
 export LC_ALL=C TZ=UTC HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+# scripts/decodetree.py writes code in the order of a set, which is another one in each process.
+export PYTHONHASHSEED=0
 
 host=$1
 shift
@@ -37,6 +39,11 @@ mkdir -p /build/bin /build/out /build/maps /build/work
 ln -sf /usr/bin/mawk /build/bin/awk
 ln -sf /usr/bin/gcc /build/bin/cc
 export PATH=/build/bin:/usr/bin:/bin
+if [ -n "$cross" ]; then
+    # The libraries of the host, and none of the machine that builds.
+    export PKG_CONFIG=/usr/bin/pkg-config
+    export PKG_CONFIG_LIBDIR="/usr/lib/${cross%-}/pkgconfig:/usr/share/pkgconfig"
+fi
 
 sh /build/recipe/source.sh /build/source /build/recipe /build/qemu 3>&3
 
@@ -65,7 +72,10 @@ cd /build/work
     --extra-cflags="-O2 -ffunction-sections -fdata-sections -ftrivial-auto-var-init=uninitialized
         -fzero-call-used-regs=skip -DPROVIDE_STUBS_FOR_STATIC -ffile-prefix-map=/build/qemu/=" \
     --extra-ldflags="-Wl,--gc-sections -Wl,-z,max-page-size=$page -Wl,--build-id=none
-        -Wl,-Map=/build/maps"
+        -Wl,-Map=/build/maps" || {
+    tail -n 50 meson-logs/meson-log.txt
+    exit 1
+}
 
 only=${ONLY:-$*}
 step "compile for $host: $only"

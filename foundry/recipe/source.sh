@@ -3,8 +3,8 @@
 #
 #     sh source.sh SOURCE RECIPE TREE
 #
-# SOURCE holds the files of the source package, RECIPE is this directory, TREE is made. Steps are told on
-# descriptor 3 where that is open.
+# SOURCE holds the files of the source package, RECIPE is this directory, TREE is made; all three are absolute
+# paths. Steps are told on descriptor 3 where that is open.
 set -eu
 source=$1 recipe=$2 tree=$3
 { true >&3; } 2>/dev/null || exec 3>&1

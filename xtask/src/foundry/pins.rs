@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use bundle::{Arch, Digest};
-use debian::{Package, PinnedFile, Source, SourceFile};
+use debian::{Package, PinnedFile, Source, SourceFile, relations};
 use serde::Deserialize;
 
 use super::request::Request;
@@ -52,11 +52,12 @@ impl Hosts {
         Ok(Self { targets, tools: file.tools, rows: hosts.collect::<Result<_>>()? })
     }
 
-    /// The hosts that were asked for, each with its targets, in the order of the frame.
+    /// The hosts that were asked for, or all that are committed, each with its targets in the order of the
+    /// frame.
     pub(crate) fn chosen(&self, request: &Request, foundry: &Path) -> Result<Vec<(Arch, Vec<Arch>)>> {
+        // A host whose emulators are not committed yet is built when it is named.
+        let committed = self.rows.keys().filter(|host| foundry.join(host.name()).is_dir());
         if request.rotating {
-            // A host whose emulators are not committed yet has nothing to be compared with.
-            let committed = self.rows.keys().filter(|host| foundry.join(host.name()).is_dir());
             let pairs: Vec<(Arch, Arch)> =
                 committed.flat_map(|host| self.targets.iter().map(|target| (*host, *target))).collect();
             ensure!(!pairs.is_empty(), "no emulators are committed");
@@ -69,11 +70,11 @@ impl Hosts {
         for target in &request.targets {
             ensure!(self.targets.contains(target), "`{HOSTS}` has no target {target}");
         }
-        let wanted = |asked: &[Arch], arch: &Arch| asked.is_empty() || asked.contains(arch);
-        let targets: Vec<Arch> =
-            self.targets.iter().filter(|target| wanted(&request.targets, target)).copied().collect();
-        let hosts = self.rows.keys().filter(|host| wanted(&request.hosts, host));
-        Ok(hosts.map(|host| (*host, targets.clone())).collect())
+        let is_wanted = |target: &&Arch| request.targets.is_empty() || request.targets.contains(target);
+        let targets: Vec<Arch> = self.targets.iter().filter(is_wanted).copied().collect();
+        let hosts: Vec<Arch> =
+            if request.hosts.is_empty() { committed.copied().collect() } else { request.hosts.clone() };
+        Ok(hosts.into_iter().map(|host| (host, targets.clone())).collect())
     }
 }
 
@@ -160,6 +161,7 @@ pub(crate) struct PackagePin {
     pub(crate) architecture: String,
     source: Option<String>,
     source_version: Option<String>,
+    built_using: Option<String>,
     file: String,
     size: u64,
     #[serde(with = "debian::digest::hex")]
@@ -171,10 +173,17 @@ impl PackagePin {
         PinnedFile { path: self.file.clone(), size: self.size, sha256: self.sha256 }
     }
 
-    /// The source package that it was built from, and its version.
-    pub(crate) fn source(&self) -> (&str, &str) {
+    /// The source packages, with versions, of its files: those that it says it was built of, as a cross
+    /// compiler's package does, else its own.
+    pub(crate) fn sources(&self) -> Vec<(String, String)> {
+        let stated = relations(self.built_using.as_deref().unwrap_or_default()).into_iter().flatten();
+        let stated: Vec<(String, String)> =
+            stated.filter_map(|source| Some((source.name, source.version?.1))).collect();
+        if !stated.is_empty() {
+            return stated;
+        }
         let version = self.source_version.as_deref().unwrap_or(&self.version);
-        (self.source.as_deref().unwrap_or(&self.name), version)
+        vec![(self.source.as_deref().unwrap_or(&self.name).to_owned(), version.to_owned())]
     }
 }
 
@@ -210,6 +219,9 @@ impl RootPins {
             }
             if source_version != version {
                 write!(text, "source-version = {}, ", quoted(source_version))?;
+            }
+            if !package.built_using.is_empty() {
+                write!(text, "built-using = {}, ", quoted(&package.built_using))?;
             }
             let (file, size, sha256) = (quoted(&package.filename), package.size, package.sha256);
             writeln!(text, "file = {file}, size = {size}, sha256 = \"{sha256}\" }},")?;

@@ -9,7 +9,7 @@ use debian::MirrorSources;
 /// The words, read.
 #[derive(Default)]
 pub(crate) struct Request {
-    /// Hosts to build for; all if there are none.
+    /// Hosts to build for; those that are committed if there are none.
     pub(crate) hosts: Vec<Arch>,
     /// Targets to build; all if there are none.
     pub(crate) targets: Vec<Arch>,

@@ -85,10 +85,10 @@ fn sources(built: &Built, packages: &RootPins) -> Result<BTreeSet<(String, Strin
     let source = |name: &String| {
         let pin =
             pins.iter().find(|pin| pin.name == *name).with_context(|| format!("no pin for `{name}`"))?;
-        let (source, version) = pin.source();
-        Ok((source.to_owned(), version.to_owned()))
+        Ok(pin.sources())
     };
-    built.linked.iter().map(source).collect()
+    let sources = built.linked.iter().map(source).collect::<Result<Vec<_>>>()?;
+    Ok(sources.into_iter().flatten().collect())
 }
 
 /// The SPDX expression for QEMU with these source packages.
