@@ -25,6 +25,10 @@ const ENTER: &str = r#"
     mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
     mount -t tmpfs tmpfs "$root/tmp"
     mount --bind "$build" "$root/build"
+    # The task holds the other end of standard input. When it is gone, so are the compilers.
+    exec 9<&0 </dev/null
+    (cat <&9; kill -KILL -1) >/dev/null 2>&1 &
+    exec 9<&-
     exec chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin "$@"
 "#;
 /// Mounts, processes and network of one's own (`unshare(1)`); the last process ends with the first.
@@ -117,11 +121,12 @@ impl Build<'_> {
         command.args(["sh", "/build/recipe/build.sh", host]).args(names(self.all));
         let errors = File::create(scratch.path().join("errors"))?;
         let mut process = command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
             .context("cannot run unshare(1)")?;
+        let alive = process.stdin.take();
         let steps = process.stdout.take().context("its output is a pipe")?;
         let mut last = String::from("enter the root");
         for step in BufReader::new(steps).lines() {
@@ -129,6 +134,7 @@ impl Build<'_> {
             say(&last);
         }
         let status = process.wait().context("cannot wait for the build")?;
+        drop(alive);
         let log = work.join(format!("{host}.log"));
         let logged = [
             fs::read(scratch.path().join("errors"))?,
