@@ -1,12 +1,13 @@
 /*
  * What execve does with files of every kind, one line each. The output for a program of the target below
- * `-children on` must be that of the same program, built for the host, without an emulator. Argument: a directory
- * for the files.
+ * `-children on` must be that of the same program, built for the host, without an emulator. Argument: a
+ * directory for the files.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,14 @@
 #endif
 
 static char self[4096], dir[4096];
+
+/* Where the programs that this one starts find the directory, since arguments and variables are tested. */
+static const char *note_path(void)
+{
+    static char path[64];
+    snprintf(path, sizeof(path), "/tmp/.exec-errors-%u", (unsigned)geteuid());
+    return path;
+}
 
 /* Tells what a program finds at its start. */
 static int tell(int argc, char **argv, char **envp)
@@ -155,6 +164,29 @@ static void try(const char *what, const char *path)
     try_at(AT_FDCWD, path, plain, few, 0);
 }
 
+/* An ELF file like this program, with one header, of an interpreter; `what` tells what is wrong with it. */
+static void try_elf(const char *what, const char *program, int type, int header_size, const char *name,
+                    int length)
+{
+    struct {
+        ElfW(Ehdr) file;
+        ElfW(Phdr) header;
+        char name[200];
+    } elf;
+    memset(&elf, 0, sizeof(elf));
+    memcpy(&elf.file, program, sizeof(elf.file));
+    elf.file.e_type = type;
+    elf.file.e_phoff = sizeof(elf.file);
+    elf.file.e_phentsize = header_size;
+    elf.file.e_phnum = 1;
+    elf.header.p_type = PT_INTERP;
+    elf.header.p_offset = sizeof(elf.file) + sizeof(elf.header);
+    elf.header.p_filesz = length;
+    snprintf(elf.name, sizeof(elf.name), "%s", name);
+    put("elf", (char *)&elf, sizeof(elf), 0755);
+    try(what, at("elf"));
+}
+
 static void ignore_all(void)
 {
     sigset_t set;
@@ -205,7 +237,7 @@ int main(int argc, char **argv, char **envp)
     n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     self[n < 0 ? 0 : n] = 0;
     if (argc < 2 || strcmp(argv[1], "--dir")) {
-        FILE *file = fopen("/tmp/.exec-errors-dir", "r");
+        FILE *file = fopen(note_path(), "r");
         if (file) {
             if (!fgets(dir, sizeof(dir), file)) {
                 dir[0] = 0;
@@ -215,7 +247,7 @@ int main(int argc, char **argv, char **envp)
         return tell(argc, argv, envp);
     }
     snprintf(dir, sizeof(dir), "%s", argv[2]);
-    FILE *note = fopen("/tmp/.exec-errors-dir", "w");
+    FILE *note = fopen(note_path(), "w");
     fputs(dir, note);
     fclose(note);
     alarm(120);
@@ -241,8 +273,24 @@ int main(int argc, char **argv, char **envp)
     try("empty file", at("empty"));
     script("text", "echo hello\n");
     try("text without a first line", at("text"));
-    script("bad-elf", "\177ELF and nothing that makes sense, but long enough to be looked at by anyone who reads");
+    script("bad-elf", "\177ELF and nothing that makes sense, but long enough to be looked at by all");
     try("nonsense ELF", at("bad-elf"));
+    const int entry = sizeof(ElfW(Phdr));
+    try_elf("interpreter missing", program, ET_DYN, entry, "/no/such/ld.so", 15);
+    try_elf("interpreter missing, fixed address", program, ET_EXEC, entry, "/no/such/ld.so", 15);
+    try_elf("interpreter not terminated", program, ET_DYN, entry, "/no/such/ld.so", 14);
+    try_elf("interpreter's name too short", program, ET_DYN, entry, "", 1);
+    try_elf("interpreter's name too long", program, ET_DYN, entry, "/", 5000);
+    try_elf("interpreter's name behind the end", program, ET_DYN, entry, "/", 4000);
+    try_elf("interpreter a directory", program, ET_DYN, entry, "/tmp", 5);
+    try_elf("interpreter not executable", program, ET_DYN, entry, "/etc/passwd", 12);
+    path = at("text");
+    try_elf("interpreter no ELF, short", program, ET_DYN, entry, path, strlen(path) + 1);
+    path = script("text-long", "echo so many words that even an ELF header would have had room here\n");
+    try_elf("interpreter no ELF", program, ET_DYN, entry, path, strlen(path) + 1);
+    try_elf("headers of another size", program, ET_DYN, entry - 1, "/no/such/ld.so", 15);
+    try_elf("object file", program, ET_REL, entry, "/no/such/ld.so", 15);
+    try_elf("core file", program, ET_CORE, entry, "/no/such/ld.so", 15);
     mkfifo(at("fifo"), 0755);
     try("fifo", at("fifo"));
     symlink("loop", at("loop"));
@@ -322,7 +370,12 @@ int main(int argc, char **argv, char **envp)
     try_at(AT_FDCWD, at("program"), empty0, few, 0);
 
     /* scripts */
-#define SCRIPT(name, ...) do { snprintf(text, sizeof(text), __VA_ARGS__); script(name, text); try(name, at(name)); } while (0)
+#define SCRIPT(name, ...) \
+    do { \
+        snprintf(text, sizeof(text), __VA_ARGS__); \
+        script(name, text); \
+        try(name, at(name)); \
+    } while (0)
     SCRIPT("script", "#!%s\n", at("program"));
     SCRIPT("script-arg", "#! \t%s \t one  two \t \n", at("program"));
     SCRIPT("script-no-newline", "#!%s x", at("program"));
@@ -503,6 +556,6 @@ int main(int argc, char **argv, char **envp)
     try("not readable", path);
     chmod(path, 06755);
     try("set-user-ID", path);
-    unlink("/tmp/.exec-errors-dir");
+    unlink(note_path());
     return 0;
 }

@@ -22,8 +22,11 @@ static void on_ill(int sig)
     siglongjmp(out, sig);
 }
 
-enum { NOP = 0xd503201f, BTI = 0xd503241f, BTI_C = 0xd503245f, BTI_J = 0xd503249f, BTI_JC = 0xd50324df,
-       PACIASP = 0xd503233f, AUTIASP = 0xd50323bf, RET = 0xd65f03c0, BR_X9 = 0xd61f0120, BR_X16 = 0xd61f0200 };
+enum {
+    NOP = 0xd503201f, BTI = 0xd503241f, BTI_C = 0xd503245f, BTI_J = 0xd503249f, BTI_JC = 0xd50324df,
+    PACIASP = 0xd503233f, AUTIASP = 0xd50323bf, RET = 0xd65f03c0,
+    BR_X9 = 0xd61f0120, BR_X16 = 0xd61f0200,
+};
 
 static unsigned *target, *trampoline;
 
@@ -48,7 +51,8 @@ static int jump(int how)
     return 0;
 }
 
-static void expect(const char *what, int guarded, int from_guarded, int blr, int br9, int br16)
+static void expect(const char *what, int guarded, int from_guarded,
+                   int blr, int br9, int br16)
 {
     int want[3] = { blr, br9, br16 }, how, i, got;
 

@@ -14,6 +14,22 @@
 
 typedef int (*function)(void);
 
+#ifdef __powerpc64__
+/* Neither every compiler nor every library has __builtin___clear_cache here. */
+static void clear_cache(char *from, char *to)
+{
+    char *p;
+
+    for (p = from; p < to; p += 4) {
+        __asm__ volatile("dcbst 0,%0\n\tsync\n\ticbi 0,%0" : : "r"(p) : "memory");
+    }
+    __asm__ volatile("sync\n\tisync" : : : "memory");
+}
+#define CLEAR_CACHE clear_cache
+#else
+#define CLEAR_CACHE __builtin___clear_cache
+#endif
+
 /* A function that returns N (0..99). */
 static size_t emit(void *at, int n)
 {
@@ -35,7 +51,7 @@ static size_t emit(void *at, int n)
 #error architecture
 #endif
     memcpy(at, code, sizeof code);
-    __builtin___clear_cache(at, (char *)at + sizeof code);
+    CLEAR_CACHE(at, (char *)at + sizeof code);
     return sizeof code;
 }
 

@@ -68,7 +68,7 @@ int main(void)
     for (i = 0; i < 3; i++) {
         pthread_create(&threads[i], NULL, looper, &results[i]);
     }
-    for (i = 0; i < 300; i++) {
+    for (i = 0; usr1 < 100 && i < 100000; i++) {
         pthread_kill(threads[i % 3], SIGUSR1);
         usleep(200);
     }

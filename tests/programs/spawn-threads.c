@@ -1,4 +1,7 @@
-/* Four threads start programs with posix_spawn, half of them by paths that lead nowhere: each result is the right one. */
+/*
+ * Four threads start programs with posix_spawn, half of them by paths that lead nowhere: each result is the
+ * right one.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -26,12 +29,13 @@ static void *spawn(void *opaque)
         snprintf(text, sizeof(text), "%d", code);
         if (code % 2) {
             error = posix_spawn(&pid, self, NULL, NULL, right, environ);
-            if (error || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != code) {
+            if (error || waitpid(pid, &status, 0) != pid || status != code << 8) {
                 __sync_fetch_and_add(&wrong, 1);
                 fprintf(stderr, "right path: error %d status %x instead of %d\n", error, status, code);
             }
         } else {
-            error = posix_spawn(&pid, code % 4 ? "/no/such/file" : "/etc/passwd", NULL, NULL, nowhere, environ);
+            const char *path = code % 4 ? "/no/such/file" : "/etc/passwd";
+            error = posix_spawn(&pid, path, NULL, NULL, nowhere, environ);
             if (error != (code % 4 ? ENOENT : EACCES)) {
                 __sync_fetch_and_add(&wrong, 1);
                 fprintf(stderr, "wrong path: error %d\n", error);

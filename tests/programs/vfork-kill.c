@@ -1,4 +1,7 @@
-/* A child that is killed at any moment of its short life leaves the parent sound. Argument: how many. */
+/*
+ * A child that is killed at any moment of its short life leaves the parent sound. Arguments: how many; MiB of
+ * memory that the parent has, with the child's arguments in it.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +16,16 @@
 #include <unistd.h>
 
 extern char **environ;
-static pid_t volatile victim;
 static volatile int done;
+/* How long a spawn and its program take, in nanoseconds. */
+static long usual;
+
+static long now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000l + t.tv_nsec;
+}
 
 /* Kills what is a child of this process, without being told when: the spawn is still under way. */
 static void *killer(void *opaque)
@@ -23,7 +34,7 @@ static void *killer(void *opaque)
     unsigned seed = (unsigned)(long)opaque;
     snprintf(path, sizeof(path), "/proc/%d/task/%ld/children", getpid(), (long)opaque);
     while (!done) {
-        struct timespec pause = { 0, rand_r(&seed) % (rand_r(&seed) % 4 ? 3000000 : 30000000) };
+        struct timespec pause = { 0, rand_r(&seed) % (rand_r(&seed) % 4 ? usual : 3 * usual) };
         char text[64] = "";
         nanosleep(&pause, NULL);
         int fd = open(path, O_RDONLY);
@@ -42,11 +53,29 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? atoi(argv[1]) : 1000, killed = 0, ran = 0, failed = 0, wrong = 0;
     char *child_argv[] = { "true", NULL };
     pthread_t thread;
+    size_t size = argc > 2 ? (size_t)atoi(argv[2]) << 20 : 0;
 
+    if (size) {
+        char *heap = malloc(size);
+        memset(heap, 'h', size);
+        strcpy(heap + size / 2, "true");
+        child_argv[0] = heap + size / 2;
+    }
     if (access("/proc/thread-self/children", R_OK)) {
         puts("NOT RUN: no /proc/PID/task/TID/children");
         return 77;
     }
+    for (int i = 0; i < 5; i++) {
+        long start = now(), took;
+        pid_t pid;
+        if (posix_spawn(&pid, "/bin/true", NULL, NULL, child_argv, environ) || waitpid(pid, NULL, 0) != pid) {
+            puts("no spawn");
+            return 1;
+        }
+        took = now() - start;
+        usual = i && usual < took ? usual : took;
+    }
+    usual = usual > 300000000 ? 300000000 : usual;
     pthread_create(&thread, NULL, killer, (void *)(long)gettid());
     for (int i = 0; i < rounds; i++) {
         pid_t pid = -1;

@@ -1,4 +1,7 @@
-/* Children of a process with a lot of memory see it and change it; it need not be copied for that. Argument: MiB. */
+/*
+ * Children of a process with a lot of memory see it and change it; it need not be copied for that. Argument:
+ * MiB.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +16,13 @@
 
 extern char **environ;
 static int wrong;
-#define CHECK(what) do { if (!(what)) { printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); wrong++; } } while (0)
+#define CHECK(what) \
+    do { \
+        if (!(what)) { \
+            printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); \
+            wrong++; \
+        } \
+    } while (0)
 static volatile int running = 1;
 static volatile long value;
 
@@ -21,6 +30,44 @@ static int status_of(pid_t pid)
 {
     int status = -1;
     return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+typedef int Function(void);
+
+__attribute__((noinline, noclone, aligned(64))) static int forty_two(void)
+{
+    return 42;
+}
+
+__attribute__((noinline, noclone, aligned(64))) static int forty_three(void)
+{
+    return 43;
+}
+
+/* Code that is made at run time, and changed by the child. */
+static void with_code(size_t size)
+{
+    char *code = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    Function *here = (Function *)(code + 4096), *there = (Function *)(code + size / 2);
+
+    memcpy(here, forty_two, 32);
+    memcpy(there, forty_two, 32);
+    __builtin___clear_cache(code, code + size);
+    CHECK(here() == 42);
+    for (int i = 0; i < 5; i++) {
+        pid_t pid = vfork();
+        if (pid == 0) {
+            value = here() + there();
+            memcpy(here, i % 2 ? forty_two : forty_three, 32);
+            __builtin___clear_cache(code, code + size);
+            value = value * 100 + here();
+            _exit(0);
+        }
+        CHECK(status_of(pid) == 0);
+        CHECK(value == (i % 2 ? 8542 : 8443));
+        CHECK(here() == (i % 2 ? 42 : 43) && there() == 42);
+    }
+    munmap(code, size);
 }
 
 /* Maps and unmaps beside the heap while others fork. */
@@ -72,7 +119,8 @@ int main(int argc, char **argv)
     }
     CHECK(status_of(pid) == 0 && value == (long)((size + step - 1) / step));
     for (size_t i = 0; i < size; i += 4096) {
-        CHECK(heap[i] == (char)(i >> 12) && heap[i + 100] == (char)(i >> 20) && heap[i + 200] == (i % step == 0));
+        CHECK(heap[i] == (char)(i >> 12) && heap[i + 100] == (char)(i >> 20));
+        CHECK(heap[i + 200] == (i % step == 0));
     }
     CHECK(shared[31 << 20] == 3);
 
@@ -117,7 +165,8 @@ int main(int argc, char **argv)
         heap[4096] = 1;
         munmap(heap + 0x111000, 0x23000);
         mprotect(heap + 0x411000, 0x23000, PROT_READ);
-        mmap(heap + 0x811000, 0x23000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        mmap(heap + 0x811000, 0x23000, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         heap[0x811000 + 5] = 5;
         heap[0x811000 - 1] = 6;
         value = heap[0x411000 + 100] == (char)(0x411000 >> 20);
@@ -130,11 +179,15 @@ int main(int argc, char **argv)
     CHECK(read(file[0], heap + 0x411000, 0) == 0);
     CHECK(heap[0x110000] == (char)(0x110000 >> 12) && heap[0x134000] == (char)(0x134000 >> 12));
 
+    with_code(1 << 20);
+    with_code(64 << 20);
+
     /* while other threads fork in the usual way */
     pthread_create(&thread, NULL, churn, NULL);
     for (int i = 0; i < 100; i++) {
         char *args[] = { "sh", "-c", "exit 3", NULL };
-        CHECK(posix_spawn(&pid, i % 10 ? "/no/such/file" : "/bin/sh", NULL, NULL, args, environ) == (i % 10 ? ENOENT : 0));
+        const char *path = i % 10 ? "/no/such/file" : "/bin/sh";
+        CHECK(posix_spawn(&pid, path, NULL, NULL, args, environ) == (i % 10 ? ENOENT : 0));
         if (i % 10 == 0) {
             CHECK(status_of(pid) == 3 << 8);
         }

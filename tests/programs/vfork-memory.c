@@ -1,4 +1,7 @@
-/* What a vfork child does to memory is what the parent finds: bytes, the heap, mappings; and never the parent's other pages. */
+/*
+ * What a vfork child does to memory is what the parent finds: bytes, the heap, mappings; and never the
+ * parent's other pages.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +18,13 @@
 static int wrong;
 static volatile int counter;
 static volatile char big[1 << 20];
-#define CHECK(what) do { if (!(what)) { printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); wrong++; } } while (0)
+#define CHECK(what) \
+    do { \
+        if (!(what)) { \
+            printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); \
+            wrong++; \
+        } \
+    } while (0)
 
 static int status_of(pid_t pid)
 {
@@ -115,6 +124,20 @@ int main(void)
         }
         free(again);
     }
+
+    /* many changes of the heap's size */
+    pid = vfork();
+    if (pid == 0) {
+        char *first = sbrk(0);
+        for (int i = 0; i < 600; i++) {
+            *(char *)sbrk(64) = i;
+        }
+        block = first;
+        _exit(0);
+    }
+    CHECK(status_of(pid) == 0);
+    CHECK((char *)sbrk(0) == block + 600 * 64 && block[64 * 5] == 5);
+    sbrk(-300 * 64);
 
     /* mappings: made, unmapped, protected, of a file */
     char *gone = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,6 +1,6 @@
 /*
- * vfork children that live for a while, get signals, start threads and children, change groups and users; parents
- * that get signals meanwhile.
+ * vfork children that live for a while, get signals, start threads and children, change groups and users;
+ * parents that get signals meanwhile.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,7 +21,13 @@
 
 extern char **environ;
 static int wrong;
-#define CHECK(what) do { if (!(what)) { printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); wrong++; } } while (0)
+#define CHECK(what) \
+    do { \
+        if (!(what)) { \
+            printf("line %d: %s (errno %d)\n", __LINE__, #what, errno); \
+            wrong++; \
+        } \
+    } while (0)
 
 static volatile int handled, in_child, value, stage;
 static volatile pid_t handler_pid, child_pid;
@@ -196,7 +202,8 @@ int main(void)
 
     /* as posix_spawn of glibc, musl and Go's forkExec do it */
     for (int i = 0; i < 20; i++) {
-        char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
         int result = 0;
         sigset_t all, old;
         sigfillset(&all);
@@ -254,15 +261,16 @@ int main(void)
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     sigset_t set;
-    char *argv[] = { "sh", "-c", "read line; [ \"$line\" = hello ] && [ $(pwd) = / ] && kill -USR2 $$; exit 1", NULL };
+    char *text = "read line; [ \"$line\" = hello ] && [ $(pwd) = / ] && kill -USR2 $$; exit 1";
+    char *argv[] = { "sh", "-c", text, NULL };
     posix_spawnattr_init(&attributes);
     sigemptyset(&set);
     posix_spawnattr_setsigmask(&attributes, &set);
     sigaddset(&set, SIGUSR2);
     posix_spawnattr_setsigdefault(&attributes, &set);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
-                             | POSIX_SPAWN_RESETIDS);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+                             | POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_RESETIDS);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, file[0], 0);
     posix_spawn_file_actions_addclose(&actions, file[1]);

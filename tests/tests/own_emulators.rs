@@ -1,5 +1,5 @@
 //! unibin's own emulators: what our changes to QEMU are for, and what they must not break. Each program says
-//! `ok`, or what is wrong; one says line by line what it sees, which must be what it sees without an emulator.
+//! `ok`, or what is wrong; one says line by line what it sees, which must be what it sees natively.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,33 +32,36 @@ fn run(sandbox: &Sandbox, emulator: &Path, options: &[&str], program: &Path, arg
     Sandbox::finish(sandbox.command(emulator).args(options).arg(program).args(arguments))
 }
 
-#[test]
-fn jumps_through_the_cache_see_changed_code_signals_and_other_threads() {
-    needs!("x86_64", "zig");
+/// These programs say `ok`, whatever the jump cache is used for.
+fn jumps_are_right(target: Arch, names: &[&str]) {
     let sandbox = Sandbox::new();
-    for target in JUMPING {
-        let emulator = emulator(&sandbox, target);
-        for name in ["rewritten-code", "signals-in-jumps"] {
-            let program = program(&sandbox, name, target);
-            // The second compares with the state of the CPU before each such jump, and aborts if they differ.
-            for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
-                let ran = run(&sandbox, &emulator, options, &program, &[]);
-                assert_eq!(ran.text(), "ok\n", "{target}: {name} {options:?}: {ran}");
-            }
+    let emulator = emulator(&sandbox, target);
+    for name in names {
+        let program = program(&sandbox, name, target);
+        // The second compares with the state of the CPU before each such jump, and aborts if they differ.
+        for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
+            let ran = run(&sandbox, &emulator, options, &program, &[]);
+            assert_eq!(ran.text(), "ok\n", "{target}: {name} {options:?}: {ran}");
         }
     }
 }
 
 #[test]
-fn a_guarded_page_refuses_a_jump_to_what_is_no_landing_pad() {
+fn jumps_through_the_cache_see_changed_code_signals_and_other_threads() {
     needs!("x86_64", "zig");
-    let sandbox = Sandbox::new();
-    let emulator = emulator(&sandbox, Arch::Aarch64);
-    let program = program(&sandbox, "guarded-pages", Arch::Aarch64);
-    for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
-        let ran = run(&sandbox, &emulator, options, &program, &[]);
-        assert_eq!(ran.text(), "ok\n", "{options:?}: {ran}");
+    for target in JUMPING {
+        jumps_are_right(target, &["rewritten-code", "signals-in-jumps"]);
     }
+}
+
+#[test]
+fn jumps_through_the_cache_heed_what_else_decides_about_the_next_block() {
+    needs!("x86_64", "zig");
+    jumps_are_right(Arch::Aarch64, &["guarded-pages"]);
+    jumps_are_right(Arch::Riscv64, &["vector-length"]);
+    jumps_are_right(Arch::Armv7, &["two-instruction-sets"]);
+    jumps_are_right(Arch::X86_64, &["trap-flag"]);
+    jumps_are_right(Arch::I686, &["trap-flag"]);
 }
 
 #[test]
@@ -93,18 +96,25 @@ fn execve_below_the_emulator_does_what_the_kernel_does() {
         sandbox.make_directory(name);
         sandbox.at(name).to_str().expect("text").to_owned()
     };
-    let expected = Sandbox::finish(sandbox.command(&native).arg(directory("native")));
-    assert!(expected.text().lines().count() > 30, "{expected}");
+    let seen = |outcome: &Outcome| {
+        // What may be executed but not read is EACCES below an emulator, which has to read it.
+        let text = outcome.text();
+        let lines = text.lines().filter(|line| !line.starts_with("not readable:"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = Sandbox::finish(sandbox.command(&native).args(["--dir", &directory("native")]));
+    let expected = seen(&expected);
+    assert!(expected.len() > 100, "{expected:?}");
     for target in [Arch::Riscv64, Arch::Aarch64] {
         let emulator = emulator(&sandbox, target);
         let program = program(&sandbox, "exec-errors", target);
         let files = directory(&format!("files of {target}"));
-        let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &[&files]);
-        assert_eq!(ran.text(), expected.text(), "{target}: {ran}");
+        let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &["--dir", &files]);
+        assert_eq!(seen(&ran), expected, "{target}: {ran}");
         // As upstream has it: no program of the target can be executed.
         let files = directory(&format!("files of {target}, off"));
-        let off = run(&sandbox, &emulator, &["-children", "off"], &program, &[&files]);
-        assert_ne!(off.text(), expected.text(), "{target}: {off}");
+        let off = run(&sandbox, &emulator, &["-children", "off"], &program, &["--dir", &files]);
+        assert_ne!(seen(&off), expected, "{target}: {off}");
     }
 }
 

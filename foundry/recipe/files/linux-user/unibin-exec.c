@@ -474,6 +474,36 @@ static bool is_of(const Call *call, const Machine *machine)
            && number(call, 18, 2) == machine->machine && (flags & machine->flags_mask) == machine->flags;
 }
 
+/* Whether the kernel would load this for a program of ours. False: errno says why not. */
+static bool is_interpreter(Call *call, const char *path)
+{
+    size_t header_size = call->head[EI_CLASS] == ELFCLASS64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
+    uint8_t head[sizeof(Elf64_Ehdr)];
+    struct stat st;
+    ssize_t size;
+    int fd;
+
+    if (stat(path, &st)) {
+        return false;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        errno = EACCES;
+        return false;
+    }
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS)) {
+        return false;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        return false;
+    }
+    size = pread(fd, head, header_size, 0);
+    close(fd);
+    errno = size == header_size ? ELIBBAD : EIO;
+    return size == header_size && !memcmp(head, ELFMAG, SELFMAG) && head[EI_CLASS] == call->head[EI_CLASS]
+           && head[EI_DATA] == call->head[EI_DATA] && !memcmp(head + 18, call->head + 18, 2);
+}
+
 /*
  * Looks at what load_elf_binary of fs/binfmt_elf.c looks at before it gives up the old program: the headers,
  * and the interpreter, which must be there. False: errno says what is wrong.
@@ -505,8 +535,6 @@ static bool is_loadable(Call *call)
         uint32_t kind = swap ? bswap32(h32->p_type) : h32->p_type;
         uint64_t at, size;
         g_autofree char *interpreter = NULL;
-        uint8_t magic[SELFMAG];
-        int fd;
 
         if (kind != PT_INTERP) {
             continue;
@@ -531,17 +559,11 @@ static bool is_loadable(Call *call)
         if (interpreter[size - 1]) {
             return false;
         }
-        fd = open(in_tree(call, interpreter) ?: interpreter, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0) {
-            return false;
+        if (!call->by_fd) {
+            /* There may be but one descriptor left. */
+            forget(call);
         }
-        if (pread(fd, magic, SELFMAG, 0) != SELFMAG || memcmp(magic, ELFMAG, SELFMAG)) {
-            close(fd);
-            errno = ELIBBAD;
-            return false;
-        }
-        close(fd);
-        break;
+        return is_interpreter(call, in_tree(call, interpreter) ?: interpreter);
     }
     return true;
 }
@@ -804,6 +826,7 @@ static const char *emulator_for(const Call *call)
 static int follow(Call *call, int dirfd, const char *path, char **envp, int flags, bool at)
 {
     const char *file;
+    char *name;
     int ret;
 
     if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK))
@@ -863,10 +886,11 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
         if (!file) {
             return by_other(call, envp);
         }
+        name = process_name(call, path);
         if (!is_loadable(call)) {
             return -1;
         }
-        return by_emulator(call, file, process_name(call, path), envp);
+        return by_emulator(call, file, name, envp);
     }
 }
 

@@ -73,6 +73,8 @@ typedef struct {
 struct Vfork {
     size_t size, page_size;
     bool memory;
+    /* More has changed than is kept: the parent takes over nothing, as after a fork. */
+    bool too_much;
     /*
      * The child's thread number once the kernel watches it. FUTEX_OWNER_DIED beside it: the child asks for a
      * piece. FUTEX_OWNER_DIED alone: the child is done.
@@ -102,6 +104,7 @@ static Vfork *current;
 static uint32_t *noted;
 static size_t noted_size;
 static int noting;
+static bool guest_wipes;
 /* The end of the heap after the last change. */
 static abi_ulong last_break;
 /* Which pieces have come. */
@@ -154,13 +157,20 @@ Vfork *unibin_vfork_begin(bool memory)
     return NULL;
 }
 
+void unibin_vfork_guest_wipes(void)
+{
+    guest_wipes = true;
+}
+
 static int hold_back_region(void *opaque, target_ulong start, target_ulong end, unsigned long flags)
 {
     Vfork *vfork = opaque;
     abi_ulong first = ROUND_UP(start, PIECE);
     abi_ulong size = end > first ? ROUND_DOWN(end - first, PIECE) : 0;
 
-    if (end - start >= FAR_LEAST && (flags & PAGE_READ) && (flags & PAGE_WRITE) && vfork->fars < FAR_RANGES) {
+    /* Pages with code are protected, and so made readable, by the translator before it reads them. */
+    if (end - start >= FAR_LEAST && vfork->fars < FAR_RANGES
+        && (flags & PAGE_RWX) == (PAGE_READ | PAGE_WRITE)) {
         /* The kernel refuses this for memory that is shared or of a file. */
         if (madvise(g2h_untagged(first), size, MADV_WIPEONFORK)) {
             madvise(g2h_untagged(first), size, MADV_KEEPONFORK);
@@ -175,7 +185,7 @@ static int hold_back_region(void *opaque, target_ulong start, target_ulong end, 
 void unibin_vfork_hold_back(Vfork *vfork)
 {
     start_exclusive();
-    if (vfork->memory) {
+    if (vfork->memory && !guest_wipes) {
         walk_memory_regions(vfork, hold_back_region);
     }
 }
@@ -295,7 +305,9 @@ void unibin_vfork_child(Vfork *vfork)
     /* The list of the fork's parent, should that be such a child as well, is not ours. */
     if (current) {
         munmap(current, current->size);
-        munmap(noted, noted_size * sizeof(*noted));
+        if (noted) {
+            munmap(noted, noted_size * sizeof(*noted));
+        }
         free_pieces();
     }
     current = vfork;
@@ -367,7 +379,9 @@ static void note(abi_ulong address, bool fresh)
         }
         vfork->page[vfork->pages] = (Page) { .address = address, .sharing = fresh ? PRIVATE : UNKNOWN };
         *place = ++vfork->pages;
-    } else if (*place && fresh) {
+    } else if (!*place) {
+        vfork->too_much = true;
+    } else if (fresh) {
         memset(vfork->before + (*place - 1) * size, 0, size);
         vfork->page[*place - 1].sharing = PRIVATE;
     }
@@ -489,11 +503,18 @@ void unibin_vfork_publish(void)
 
 static void add_change(Kind kind, abi_ulong start, abi_ulong size, int prot, bool fixed)
 {
-    if (current->changes < CHANGES) {
-        current->change[current->changes++] = (Change) {
-            .kind = kind, .start = start, .size = size, .prot = prot, .fixed = fixed,
-        };
+    uint32_t last = current->changes;
+
+    if (last && kind == BREAK && current->change[last - 1].kind == BREAK && last > current->changes_handed) {
+        current->changes = --last;
     }
+    if (last == CHANGES) {
+        current->too_much = true;
+        return;
+    }
+    current->change[current->changes++] = (Change) {
+        .kind = kind, .start = start, .size = size, .prot = prot, .fixed = fixed,
+    };
 }
 
 /*
@@ -724,7 +745,7 @@ void unibin_vfork_parent(Vfork *vfork, pid_t child)
             break;
         }
     }
-    if (child > 0 && vfork->memory) {
+    if (child > 0 && vfork->memory && !qatomic_read(&vfork->too_much)) {
         uint32_t pages = qatomic_load_acquire(&vfork->handed);
 
         change_mappings(vfork);

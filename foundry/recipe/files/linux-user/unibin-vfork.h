@@ -25,6 +25,9 @@ Vfork *unibin_vfork_begin(bool memory);
 void unibin_vfork_hold_back(Vfork *vfork);
 void unibin_vfork_release(Vfork *vfork);
 
+/* The guest itself uses MADV_WIPEONFORK, which holding back would undo. */
+void unibin_vfork_guest_wipes(void);
+
 /* Before a child forks or starts a thread: gets all that was held back. */
 void unibin_vfork_settle(void);
 
