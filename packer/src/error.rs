@@ -279,9 +279,7 @@ impl Error {
                  `emulators.toml` (docs/translators.md)"
             }
             Self::NoHostLeft { .. } => "`unibin hosts` and `unibin targets` list the supported pairs",
-            Self::NoLauncher { .. } => {
-                "omit it with `--hosts LIST`, or build launchers with `cargo xtask launchers`"
-            }
+            Self::NoLauncher { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::NoHeadMark { .. } => "rebuild the launchers with `cargo xtask launchers`",
             Self::NotABundle { .. } => {
                 "if it should be one, it may have been truncated or altered in transfer"

@@ -70,7 +70,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
     assert_eq!((ended.code(), ended.text().as_str()), (Some(CODE_OF_ENDING), SAYS), "{ended}");
 }
 
-/// The addresses on which somebody listens at `port`, as /proc/net/tcp has them (proc_pid_net(5)): in
+/// The addresses on which somebody listens at `port`, as `proc_pid_net(5)` has them in `/proc/net/tcp`: in
 /// hexadecimal digits, in the order of the machine's bytes.
 fn listening(port: u16) -> Vec<String> {
     let mut found = Vec::new();

@@ -15,7 +15,7 @@ const JUMPING: [Arch; 6] =
 fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
     let only = ["--emulator-only", "--offline", "--target", target.name(), "--hosts", "x86_64"];
     let bundle = sandbox.copy(&pack(&[&only[..], &["--level", "1"]].concat()), target.name());
-    let directory = sandbox.at(&format!("emulator of {target}"));
+    let directory = sandbox.at(format!("emulator of {target}"));
     let extract = [("UNIBIN_DO", "extract".as_ref()), ("UNIBIN_TO", directory.as_os_str())];
     Sandbox::finish(sandbox.command(&bundle).envs(extract)).must_succeed();
     directory.join(format!("qemu-{}", target.qemu_name()))
@@ -24,7 +24,7 @@ fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
 /// A program of `tests/programs` for `target`.
 fn program(sandbox: &Sandbox, name: &str, target: Arch) -> PathBuf {
     let compiled = compile(name, &[own(&format!("{name}.c"))], target).expect("zig");
-    sandbox.copy(&compiled, &format!("{name}-{target}"))
+    sandbox.copy(&compiled, format!("{name}-{target}"))
 }
 
 /// `program` with these options of the emulator, and these arguments.
@@ -72,7 +72,7 @@ fn the_translator_makes_the_same_code_whichever_globals_it_visits() {
         let emulator = emulator(&sandbox, target);
         let program = program(&sandbox, "sort", target);
         let dump = |name: &str, visits: &str| {
-            let log = sandbox.at(&format!("{name}-{target}"));
+            let log = sandbox.at(format!("{name}-{target}"));
             let path = log.to_str().expect("text");
             // Operations with lifetimes and preferred registers. The same stack, and the same random numbers.
             let options = ["-touched-globals", visits, "-seed", "1", "-d", "op,op_opt", "-D", path];

@@ -78,7 +78,7 @@ fn write_recipe(recipe: &Recipe, to: &Path, path: &Path) -> io::Result<()> {
     let made = temporary.path().join(RECIPE);
     recipe.write(&made)?;
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fs::rename(&made, path),
     }
 }
