@@ -16,6 +16,9 @@ fn the_source_of_an_emulator_is_fetched_as_the_notices_name_it() {
     let source = ["emulator", "source", "--only-own", "--target", "riscv64", "--hosts", "x86_64"];
     let fetched: Outcome = unibin().args(source).arg(&directory).output().expect("unibin starts").into();
     assert!(fetched.must_succeed().starts_with("qemu 1:10.0"), "{fetched}");
+    let recipe =
+        fetched.text().lines().find_map(|line| line.strip_prefix("unibin-recipe ")).map(str::to_owned);
+    let recipe = recipe.expect("a recipe");
     let names = ["dsc", "orig.tar.xz", "debian.tar.xz"].map(|end| file_ending(&directory, end));
     let notices = notices(&sandbox);
     for name in names {
@@ -24,6 +27,12 @@ fn the_source_of_an_emulator_is_fetched_as_the_notices_name_it() {
         let named = notices.lines().find(|line| line.contains(&name)).unwrap_or_else(|| panic!("{name}"));
         assert!(named.contains(&line), "{named}");
     }
+    // What changes QEMU, and how it is built.
+    assert!(notices.contains(&format!("recipe {recipe}")), "{recipe}: {notices}");
+    let patch = directory.join("unibin-recipe/patches/0003-jump-cache.patch");
+    let text = fs::read_to_string(&patch).expect("a patch");
+    assert!(text.contains("--- a/"), "{text}");
+    fs::write(&patch, "other\n").expect("written");
     // A file that is another one is fetched again.
     let dsc = directory.join(file_ending(&directory, "dsc"));
     let whole = fs::read(&dsc).expect("a file");
@@ -31,6 +40,7 @@ fn the_source_of_an_emulator_is_fetched_as_the_notices_name_it() {
     let again: Outcome = unibin().args(source).arg(&directory).output().expect("unibin starts").into();
     again.must_succeed();
     assert!(fs::read(&dsc).expect("a file") == whole);
+    assert_eq!(fs::read_to_string(&patch).expect("a patch"), text);
 }
 
 fn file_ending(directory: &Path, end: &str) -> String {

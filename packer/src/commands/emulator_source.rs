@@ -30,12 +30,6 @@ pub(crate) fn fetch(wanted: Sources, to: &Path, args: &ArchiveArgs) -> Result<St
     let bars = Bars::default();
     let Sources { packages: mut missing, mut recipes } = wanted;
     let mut text = String::new();
-    let recipe = Recipe::embedded();
-    if recipes.remove(&recipe.digest()) {
-        let path = to.join(RECIPE);
-        write_recipe(&recipe, to, &path).map_err(|source| Error::io("write", &path, source))?;
-        let _ = writeln!(text, "{RECIPE} sha256 {}", recipe.digest());
-    }
     let named = args.suite.as_deref().map_or(SUITES.to_vec(), |suite| vec![suite]);
     for suite in named {
         if missing.is_empty() {
@@ -61,6 +55,12 @@ pub(crate) fn fetch(wanted: Sources, to: &Path, args: &ArchiveArgs) -> Result<St
             let total = source.files.iter().map(|file| file.size).sum();
             let _ = writeln!(text, "{} {} ({})", source.name, source.version, size(total));
         }
+    }
+    let recipe = Recipe::embedded();
+    if recipes.remove(&recipe.digest()) {
+        let path = to.join(RECIPE);
+        write_recipe(&recipe, to, &path).map_err(|source| Error::io("write", &path, source))?;
+        let _ = writeln!(text, "{RECIPE} sha256 {}", recipe.digest());
     }
     if !missing.is_empty() {
         let names: Vec<String> = missing.iter().map(|(name, version)| format!("{name} {version}")).collect();
