@@ -143,7 +143,7 @@ static int try_at(int fd, const char *path, char **argv, char **envp, int flags)
         if (error[0] == 0) {
             printf("returned 0\n");
         } else {
-            printf("%s\n", strerrorname_np(error[1]));
+            printf("%s\n", strerror(error[1]));
         }
         fflush(stdout);
         _exit(99);

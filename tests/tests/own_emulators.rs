@@ -79,10 +79,16 @@ fn the_translator_makes_the_same_code_whichever_globals_it_visits() {
             let mut command = sandbox.command("setarch");
             command.arg("-R").arg(&emulator).args(options).arg(&program).arg("1000").env_clear();
             Sandbox::finish(&mut command).must_succeed();
-            fs::read(log).expect("a log")
+            let text = fs::read_to_string(log).expect("a log");
+            // Where the emulator's own memory lies is another place each time.
+            let is_place = |word: &str| word.starts_with("$0x") && word.len() > "$0x00000000".len();
+            // Nobody has written the preferences of what is discarded.
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with("discard "));
+            let words = lines.flat_map(str::split_whitespace).filter(|word| !is_place(word));
+            words.map(str::to_owned).collect::<Vec<_>>()
         };
         let [on, off] = [dump("on", "on"), dump("off", "off")];
-        assert!(on.len() > 100_000, "{target}: {} bytes of operations", on.len());
+        assert!(on.len() > 10_000, "{target}: {} words of operations", on.len());
         assert!(on == off, "{target}: the operations differ");
     }
 }
@@ -93,6 +99,8 @@ fn execve_below_the_emulator_does_what_the_kernel_does() {
     let sandbox = Sandbox::new();
     let native = program(&sandbox, "exec-errors", Arch::X86_64);
     let directory = |name: &str| {
+        // Of one length, which some lines depend on; a line `#!` ends at a blank.
+        assert_eq!(name.len(), 1);
         sandbox.make_directory(name);
         sandbox.at(name).to_str().expect("text").to_owned()
     };
@@ -102,17 +110,17 @@ fn execve_below_the_emulator_does_what_the_kernel_does() {
         let lines = text.lines().filter(|line| !line.starts_with("not readable:"));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    let expected = Sandbox::finish(sandbox.command(&native).args(["--dir", &directory("native")]));
+    let expected = Sandbox::finish(sandbox.command(&native).args(["--dir", &directory("n")]));
     let expected = seen(&expected);
     assert!(expected.len() > 100, "{expected:?}");
-    for target in [Arch::Riscv64, Arch::Aarch64] {
+    for (target, names) in [(Arch::Riscv64, ["a", "b"]), (Arch::Aarch64, ["c", "d"])] {
         let emulator = emulator(&sandbox, target);
         let program = program(&sandbox, "exec-errors", target);
-        let files = directory(&format!("files of {target}"));
+        let files = directory(names[0]);
         let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &["--dir", &files]);
         assert_eq!(seen(&ran), expected, "{target}: {ran}");
         // As upstream has it: no program of the target can be executed.
-        let files = directory(&format!("files of {target}, off"));
+        let files = directory(names[1]);
         let off = run(&sandbox, &emulator, &["-children", "off"], &program, &["--dir", &files]);
         assert_ne!(seen(&off), expected, "{target}: {off}");
     }
