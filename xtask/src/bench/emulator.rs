@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -87,10 +89,13 @@ fn emulators(target: Arch, directory: &Path) -> Result<[Emulator; 3]> {
         let found = emulator::obtain(key, &Options::new(&catalogue, &store))?;
         Ok(Emulator { file: found.file, options })
     };
+    let older = directory.join(format!("older-{target}"));
+    fs::copy(older_qemu(target), &older)?;
+    fs::set_permissions(&older, fs::Permissions::from_mode(0o755))?;
     Ok([
         from(Catalogue::embedded()?, "own")?,
         from(Catalogue::of_debian()?, "debian")?,
-        Emulator { file: older_qemu(target), options },
+        Emulator { file: older, options },
     ])
 }
 
@@ -100,7 +105,8 @@ fn programs(target: Arch, directory: &Path) -> Result<Vec<Program>> {
         Ok(Program { name, file, arguments: vec![argument.into()], tree: None, code: 0 })
     };
     let ending = directory.join(format!("ending-{target}"));
-    std::fs::write(&ending, smallest(target).elf())?;
+    fs::write(&ending, smallest(target).elf())?;
+    fs::set_permissions(&ending, fs::Permissions::from_mode(0o755))?;
     let start =
         Program { name: "exit", file: ending, arguments: Vec::new(), tree: None, code: CODE_OF_SMALLEST };
     let nqueens = workspace().join("examples/nqueens/nqueens.c");
