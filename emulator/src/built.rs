@@ -19,8 +19,8 @@ const TRANSLATOR: &str = "qemu-user";
 /// Table and frame of each host.
 const EMBEDDED: [(&str, &[u8]); 1] = [(emulators_x86_64::TABLE, emulators_x86_64::FRAME)];
 
-/// What users of them should know.
-pub const LIMITS: [&str; 3] = crate::pin::LIMITS;
+/// What users of them should know. Unlike Debian's, they run the programs that their program starts.
+pub const LIMITS: [&str; 2] = [crate::pin::LIMITS[0], crate::pin::LIMITS[2]];
 
 /// The largest window of a frame, as a power of two: 128 MiB, what `zstd --long` decodes without being asked.
 const WINDOW_LOG_MAX: u32 = 27;

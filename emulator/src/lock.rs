@@ -224,9 +224,8 @@ impl Lock {
         let key = emulator.key;
         if let Some(old) = self.find(key)
             && old.translator == new.translator
-            && compare_versions(new.full_version(), old.full_version()) == Ordering::Less
+            && let Some((locked, offered)) = new.is_before(old)
         {
-            let (locked, offered) = (old.full_version().to_owned(), new.full_version().to_owned());
             return Err(LockError::Downgrade { key, locked, offered });
         }
         self.emulators.insert(key, new);
@@ -301,6 +300,16 @@ impl Locked {
             self.same(CATALOGUE, "size", &self.size, &member.size)?;
             self.agrees_with_built(built)?;
             return Ok(Standing::Catalogued);
+        }
+        // Version and recipe together make the bytes.
+        if let Some(built) = catalogue.built(key.host)
+            && self.source.recipe == built.source.recipe
+            && self.version == built.version
+        {
+            let known = built.members.get(&key.target);
+            let known =
+                known.map_or_else(|| "no program for this pair".into(), |known| known.sha256.to_string());
+            return Err(self.contradicts(CATALOGUE, "program of that version", &self.sha256, &known));
         }
         for row in catalogue.all() {
             for (target, member) in &row.members {
@@ -419,6 +428,18 @@ impl Locked {
         LockError::Contradicts { key: self.key(), authority, fact, locked, known }
     }
 
+    /// The versions of `old` and of this one, if this one is older: of the source, and between two of
+    /// unibin's own of one source, of the emulator.
+    fn is_before(&self, old: &Self) -> Option<(String, String)> {
+        let own = self.source.recipe.is_some() && old.source.recipe.is_some();
+        let order = compare_versions(self.full_version(), old.full_version());
+        if order == Ordering::Less {
+            return Some((old.full_version().to_owned(), self.full_version().to_owned()));
+        }
+        let older = compare_versions(&self.version, &old.version) == Ordering::Less;
+        (order == Ordering::Equal && own && older).then(|| (old.version.clone(), self.version.clone()))
+    }
+
     /// The source package's version if there is one, since it distinguishes revisions.
     fn full_version(&self) -> &str {
         if self.source.version.is_empty() { &self.version } else { &self.source.version }
@@ -426,66 +447,4 @@ impl Locked {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Trust;
-
-    fn emulator(version: &str) -> Emulator {
-        let digest = digest::of(version.as_bytes());
-        Emulator {
-            key: EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 },
-            file: "/nowhere".into(),
-            record: Record {
-                digest,
-                size: 7,
-                translator: "qemu-user".into(),
-                version: version.split('-').next().unwrap_or_default().into(),
-                source: SourcePackage {
-                    name: "qemu".into(),
-                    version: version.into(),
-                    ..SourcePackage::default()
-                },
-                licence: "GPL-2.0-only".into(),
-                provenance: Provenance::Debian {
-                    deb: "pool/q.deb".into(),
-                    deb_sha256: digest,
-                    deb_size: 9,
-                    member: "usr/bin/qemu-riscv64".into(),
-                    trust: Trust::Pin,
-                },
-                pin: None,
-            },
-        }
-    }
-
-    #[test]
-    fn an_older_version_than_the_locked_one_is_refused_and_a_newer_one_taken() {
-        let catalogue = Catalogue::embedded().expect("readable");
-        let mut lock = Lock::default();
-        lock.put(&emulator("10.0.13-0+deb13u1"), &catalogue).expect("locked");
-        for older in ["10.0.13-0~rc1", "10.0.9-1", "9.2-1"] {
-            let refused = lock.put(&emulator(older), &catalogue);
-            assert!(matches!(refused, Err(LockError::Downgrade { .. })), "{older}: {refused:?}");
-        }
-        lock.put(&emulator("10.0.13-0+deb13u1"), &catalogue).expect("the same");
-        lock.put(&emulator("1:1.0-1"), &catalogue).expect("a higher epoch is newer");
-    }
-
-    #[test]
-    fn what_is_written_is_read_back_and_a_file_of_another_form_is_refused() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("unibin.lock");
-        let mut lock = Lock::default();
-        lock.put(&emulator("10.0.13-1"), &Catalogue::embedded().expect("readable")).expect("locked");
-        lock.write(&path).expect("written");
-        assert_eq!(Lock::read(&path).expect("read"), lock);
-        let text = fs::read_to_string(&path).expect("text");
-        assert!(!text.contains("/nowhere"), "{text}");
-        let twice = format!("{text}\n{}", text.split_once("version = 1").expect("a version").1);
-        for bad in [text.replace("version = 1", "version = 2"), text.replace("size =", "bytes ="), twice] {
-            fs::write(&path, bad).expect("written");
-            assert!(matches!(Lock::read(&path), Err(LockError::Form { .. })));
-        }
-        assert!(Lock::read(&directory.path().join("none")).is_err_and(|error| error.hint().is_some()));
-    }
-}
+mod tests;

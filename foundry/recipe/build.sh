@@ -4,10 +4,11 @@
 #     [ONLY="TARGET..."] sh /build/recipe/build.sh HOST TARGET...
 #
 # HOST is unibin's name of an architecture, a TARGET is QEMU's. All targets of hosts.toml, in its order, are
-# configured, since what is configured beside a program shows in it; ONLY names those to compile, else all. In: /build/recipe, this directory, and
-# /build/source, the files of the source package. Out: /build/out/qemu-TARGET, stripped; /build/out/linked, the
-# libraries of which something is in one of them; /build/log. All paths are fixed, since some get into the
-# programs. Variable JOBS is the number of compilers that run at a time, else all processors are used.
+# configured, since what is configured beside a program shows in it; ONLY names those to compile, else all.
+# In: /build/recipe, this directory, and /build/source, the files of the source package. Out:
+# /build/out/qemu-TARGET, stripped; /build/out/linked, the libraries of which something is in one of them;
+# /build/log. All paths are fixed, since some get into the programs. Variable JOBS is the number of compilers
+# that run at a time, else all processors are used.
 set -eu
 umask 022
 export LC_ALL=C TZ=UTC HOME=/tmp PYTHONDONTWRITEBYTECODE=1

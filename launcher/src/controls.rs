@@ -151,7 +151,8 @@ impl<'a> Controls<'a> {
             return Err(Error::bad_control(b"CACHE", cache, "it takes the absolute path of a directory"));
         }
         if let Some(gdb) = given.gdb.map(CStr::to_bytes).filter(|gdb| !is_port_or_socket(gdb)) {
-            return Err(Error::bad_control(b"GDB", gdb, "it takes a port, or the absolute path of a socket"));
+            let takes = "it takes a port, or the absolute path of a socket, without `,` and `%`";
+            return Err(Error::bad_control(b"GDB", gdb, takes));
         }
         let tasks = "it takes info, notices, verify, extract, gc or run";
         Ok(keep(Self {
@@ -198,12 +199,14 @@ const OF_THIS_RUN: [&[u8]; 11] = [
     b"CHILDREN",
 ];
 
+/// QEMU takes what follows a `,` for options, and replaces `%d` by a number (gdbstub/user.c).
 fn is_port_or_socket(value: &[u8]) -> bool {
     let is_port = || {
         let port = core::str::from_utf8(value).ok().and_then(|port| port.parse::<u16>().ok());
-        port.is_some_and(|port| port != 0)
+        port.is_some_and(|port| port != 0) && value.iter().all(u8::is_ascii_digit)
     };
-    value.first() == Some(&b'/') || is_port()
+    let is_path = value.first() == Some(&b'/') && !value.iter().any(|byte| matches!(byte, b',' | b'%'));
+    is_path || is_port()
 }
 
 fn days(value: &CStr) -> Result<u32, Error> {
@@ -262,7 +265,9 @@ mod tests {
         assert!(Controls::read([c"UNIBIN_DO=dance"].into_iter()).is_err());
         assert!(Controls::read([c"UNIBIN_ROUTE=sideways"].into_iter()).is_err());
         assert!(Controls::read([c"UNIBIN_CACHE=here"].into_iter()).is_err());
-        for gdb in [c"UNIBIN_GDB=0", c"UNIBIN_GDB=65536", c"UNIBIN_GDB=socket", c"UNIBIN_GDB=:1"] {
+        for gdb in
+            [c"UNIBIN_GDB=0", c"UNIBIN_GDB=65536", c"UNIBIN_GDB=s", c"UNIBIN_GDB=+1", c"UNIBIN_GDB=/a,b"]
+        {
             assert!(Controls::read([gdb].into_iter()).is_err(), "{gdb:?}");
         }
         let read =

@@ -5,7 +5,7 @@ mod scene;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use scene::{RISCV64, Run, Scene, program};
+use scene::{ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
 
 fn scene() -> Scene {
     let scene = Scene::new();
@@ -29,6 +29,8 @@ fn a_local_file_is_packed_out_of_nothing_but_unibin_itself() {
     let packed = pack(&scene, &[]).ok();
     assert!(packed.out.contains("+unibin"), "{packed:?}");
     assert_eq!(packed.err, "", "nothing to warn of");
+    // Nor is it used because it is in the store by now.
+    pack(&scene, &["--debian-emulators"]).refused(1, &["network access is disabled"]);
     let notices = scene.run(["inspect", "--notices", "bundle"]).ok().out;
     for word in ["built by unibin", "recipe sha256 ", "qemu_10.0.13+ds.orig.tar.xz", "GNU GENERAL PUBLIC"] {
         assert!(notices.contains(word), "{word}");
@@ -79,9 +81,41 @@ fn a_lock_file_holds_them_to_program_version_and_recipe() {
         };
         pack.refused(5, &contradicts);
     }
-    // The program of another unibin, by its digest.
+    // Version and recipe of this unibin, and another program.
     scene.write("unibin.lock", text.replace(&line("sha256"), &zeros).as_bytes());
+    pack(&scene, &["--locked"]).refused(5, &contradicts);
+    // The program of another unibin: not in this one, unless the store has it.
+    let version = line("version");
+    let (upstream, _) = version.split_once("+unibin").expect("our revision");
+    let (newer, ones) = (format!("{upstream}+unibin999"), "1".repeat(64));
+    let other = |digest: &str| {
+        let text = text.replace(&version, &newer).replace(&line("recipe"), &ones);
+        text.replace(&line("sha256"), digest)
+    };
+    scene.write("unibin.lock", other(&zeros).as_bytes());
     pack(&scene, &["--locked"]).refused(1, &["is not in this version of unibin", "hint: "]);
+    // `lock` does not go back to the older revision.
+    lock(&scene)
+        .refused(5, &[&format!("is locked at version {newer}, but only the older version {version}")]);
+    let program = elf(Elf {
+        class: 2,
+        osabi: 0,
+        machine: X86_64,
+        kind: ET_EXEC,
+        loader: None,
+        needed: &[],
+        contents: b"other",
+    });
+    scene.write("program", &program);
+    scene.run(["emulator", "add", "--target", "riscv64", "--host", "x86_64", "program"]).ok();
+    let size = text.lines().find(|line| line.starts_with("size = ")).expect("a size");
+    let in_store = other(&sha256(&program).to_string()).replace(size, &format!("size = {}", program.len()));
+    scene.write("unibin.lock", in_store.as_bytes());
+    pack(&scene, &["--locked"]).ok();
+    let notices = scene.run(["inspect", "--notices", "bundle"]).ok().out;
+    for word in [&format!("recipe sha256 {ones}"), "GNU GENERAL PUBLIC", "source package qemu"] {
+        assert!(notices.contains(word), "{word}: {notices}");
+    }
     scene.write("unibin.lock", text.as_bytes());
     pack(&scene, &["--locked"]).ok();
     // A lock is more than a preference.

@@ -45,7 +45,12 @@ pub(super) fn obtain(
     }
     let locked = wanted.is_some_and(|wanted| wanted.locked.is_some());
     let is_here = wanted.is_some_and(|wanted| wanted.built.is_some());
-    if let Some(emulator) = found.filter(|_| options.fetch.offline && !locked && !is_here) {
+    // Another version of the same origin serves in need. Another origin than was asked for does not.
+    let is_built = |found: &Emulator| found.record.provenance == Provenance::Built;
+    let same_origin = |found: &Emulator| !is_built(found) || wanted.is_none();
+    if let Some(emulator) =
+        found.filter(|found| options.fetch.offline && !locked && !is_here && same_origin(found))
+    {
         let version = emulator.record.version.clone();
         options.watch.remark(&Remark::Outdated { key, version });
         return Ok(Some(emulator));
@@ -68,7 +73,8 @@ fn only_locked(
             locked.agrees_with_index(&found.record)?;
         }
         // The same bytes for the same lock file, whatever a store knows besides.
-        let record = if wanted.package.is_some() { wanted.record_by_lock() } else { found.record };
+        let is_known = wanted.package.is_some() || wanted.source.recipe.is_some();
+        let record = if is_known { wanted.record_by_lock() } else { found.record };
         return Ok(Some(Emulator { record, ..found }));
     }
     let kept = options.store.unnamed(key, wanted.record_by_lock())?;

@@ -128,8 +128,11 @@ impl<'a> Wanted<'a> {
 
     /// The record of a program that nothing but the lock file vouches for.
     pub(crate) fn record_by_lock(&self) -> Record {
-        let given = || Provenance::Given { path: "unibin.lock".to_owned() };
-        self.record_of(self.package.as_ref().map_or_else(given, |package| package.provenance(Trust::Lock)))
+        let other = || match self.source.recipe {
+            Some(_) => Provenance::Built,
+            None => Provenance::Given { path: "unibin.lock".to_owned() },
+        };
+        self.record_of(self.package.as_ref().map_or_else(other, |package| package.provenance(Trust::Lock)))
     }
 
     /// Reports that nothing but the lock file vouches for the program, and refuses to call it by a version

@@ -7,6 +7,8 @@
  * program, and before it ends, it hands over both states of each such page, in memory that is shared with the
  * parent. The parent waits for this and takes over the bytes that differ, and the mappings. So what a child
  * writes is seen as if memory were shared, but by other threads of the parent only when the child is done.
+ * Where there are other threads, mappings may have changed meanwhile: of a child that has changed some too,
+ * nothing is taken over then, as after a fork.
  *
  * Large regions are not copied at all, and come from the waiting parent as the child needs them: most
  * children need a few pages, and to copy the page tables of a large heap takes long.
@@ -30,6 +32,7 @@
 #include "user/page-protection.h"
 #include "exec/page-protection.h"
 #include "exec/cpu-common.h"
+#include "hw/core/cpu.h"
 #include "unibin-vfork.h"
 
 /* How much memory there is for pages, and for how many changes of mappings. */
@@ -73,6 +76,8 @@ typedef struct {
 struct Vfork {
     size_t size, page_size;
     bool memory;
+    /* Whether the parent has one thread only, so that nothing changes while it waits. */
+    bool alone;
     /* More has changed than is kept: the parent takes over nothing, as after a fork. */
     bool too_much;
     /*
@@ -144,6 +149,7 @@ Vfork *unibin_vfork_begin(bool memory)
             vfork->size = size;
             vfork->page_size = page_size;
             vfork->memory = memory;
+            vfork->alone = !CPU_NEXT(first_cpu);
             vfork->pages_most = pages;
             vfork->before = (uint8_t *)vfork + table;
             vfork->after = vfork->before + pages * page_size;
@@ -612,6 +618,26 @@ void unibin_vfork_calling(int num, abi_long arg1, abi_long arg2, abi_long arg5)
     }
 }
 
+/* Whether an address of the guest lies in a shared mapping. */
+static bool is_shared(abi_ulong address)
+{
+    uintptr_t at = (uintptr_t)g2h_untagged(address);
+    g_autofree char *maps = NULL;
+    bool shared = false;
+
+    g_file_get_contents("/proc/self/maps", &maps, NULL, NULL);
+    for (char *line = maps; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        char *rest;
+        uintptr_t from = strtoull(line, &rest, 16);
+        uintptr_t to = strtoull(rest + 1, &rest, 16);
+
+        if (at >= from && at < to) {
+            shared = rest[4] == 's';
+        }
+    }
+    return shared;
+}
+
 void unibin_vfork_called(int num, abi_long ret, abi_long arg1, abi_long arg2, abi_long arg3, abi_long arg4)
 {
     abi_ulong start = cpu_untagged_addr(thread_cpu, arg1);
@@ -621,6 +647,9 @@ void unibin_vfork_called(int num, abi_long ret, abi_long arg1, abi_long arg2, ab
     }
     switch (num) {
     case TARGET_NR_brk:
+        if (ret == last_break) {
+            break;
+        }
         add_change(BREAK, ret, 0, 0, false);
         if (ret > last_break) {
             watch_range(last_break, ret - last_break, false, false);
@@ -656,6 +685,11 @@ void unibin_vfork_called(int num, abi_long ret, abi_long arg1, abi_long arg2, ab
         break;
 #ifdef TARGET_NR_mremap
     case TARGET_NR_mremap:
+        if (is_shared(ret)) {
+            /* What the parent could make in its place is a copy. */
+            current->too_much = true;
+            break;
+        }
         add_change(UNMAP, start, arg2, 0, false);
         add_change(MAP, ret, arg3, PROT_READ | PROT_WRITE, true);
         watch_range(ret, arg3, true, true);
@@ -664,31 +698,30 @@ void unibin_vfork_called(int num, abi_long ret, abi_long arg1, abi_long arg2, ab
     }
 }
 
-/* Makes the child's changes of mappings. Those that meet a mapping of another thread are left out. */
-static void change_mappings(Vfork *vfork)
+/*
+ * Makes the child's changes of mappings, in the child's order. `contents`: all is writable until the contents
+ * are there; else the protections are set.
+ */
+static void change_mappings(Vfork *vfork, uint32_t changes, bool contents)
 {
-    uint32_t changes = qatomic_load_acquire(&vfork->changes_handed);
+    int more = contents ? PROT_READ | PROT_WRITE : 0;
 
     for (uint32_t i = 0; i < changes; i++) {
         Change *change = &vfork->change[i];
-        int prot = change->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
+        int prot = (change->prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | more;
 
-        switch (change->kind) {
-        case BREAK:
+        if (change->kind == PROTECT || (change->kind == MAP && !contents)) {
+            target_mprotect(change->start, change->size, prot);
+        } else if (!contents) {
+            continue;
+        } else if (change->kind == BREAK) {
             do_brk(change->start);
-            break;
-        case MAP:
-            /* Writable until the contents are there. */
-            target_mmap(change->start, change->size, prot | PROT_READ | PROT_WRITE,
+        } else if (change->kind == MAP) {
+            target_mmap(change->start, change->size, prot,
                         MAP_PRIVATE | MAP_ANONYMOUS
                         | (change->fixed ? MAP_FIXED : MAP_FIXED_NOREPLACE), -1, 0);
-            break;
-        case UNMAP:
+        } else {
             target_munmap(change->start, change->size);
-            break;
-        case PROTECT:
-            target_mprotect(change->start, change->size, prot);
-            break;
         }
     }
 }
@@ -747,10 +780,14 @@ void unibin_vfork_parent(Vfork *vfork, pid_t child)
     }
     if (child > 0 && vfork->memory && !qatomic_read(&vfork->too_much)) {
         uint32_t pages = qatomic_load_acquire(&vfork->handed);
+        uint32_t changes = qatomic_load_acquire(&vfork->changes_handed);
 
-        change_mappings(vfork);
-        for (uint32_t i = 0; i < pages; i++) {
-            take_page(vfork, i);
+        if (vfork->alone || !changes) {
+            change_mappings(vfork, changes, true);
+            for (uint32_t i = 0; i < pages; i++) {
+                take_page(vfork, i);
+            }
+            change_mappings(vfork, changes, false);
         }
     }
     munmap(vfork, vfork->size);
