@@ -175,7 +175,11 @@ int main(void)
     CHECK(status_of(pid) == 'x' << 8);
     pthread_join(thread, NULL);
 
-    /* a child with a thread, a child and a program of its own */
+    /*
+     * a child with a thread, a child and a program of its own: it changes mappings, and of such a child nothing
+     * is taken over while the parent has another thread, which a thread that was joined is for a moment more
+     */
+    usleep(200000);
     value = 1;
     pid = vfork();
     if (pid == 0) {

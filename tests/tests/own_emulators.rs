@@ -11,6 +11,10 @@ use end_to_end::{Outcome, Sandbox, compile, needs, own, pack};
 const JUMPING: [Arch; 6] =
     [Arch::Riscv64, Arch::Aarch64, Arch::X86_64, Arch::Armv7, Arch::Ppc64le, Arch::S390x];
 
+/// Programs whose children use their memory until they execute another program.
+const VFORKED: [&str; 6] =
+    ["vfork-memory", "vfork-mappings", "vfork-signals", "vfork-large", "vfork-kill", "spawn-threads"];
+
 /// unibin's own emulator of programs for `target`, on this machine.
 fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
     let only = ["--emulator-only", "--offline", "--target", target.name(), "--hosts", "x86_64"];
@@ -132,7 +136,7 @@ fn what_a_vforked_child_writes_reaches_its_parent() {
     let sandbox = Sandbox::new();
     for target in [Arch::Riscv64, Arch::Aarch64] {
         let emulator = emulator(&sandbox, target);
-        for name in ["vfork-memory", "vfork-signals", "vfork-large", "vfork-kill", "spawn-threads"] {
+        for name in VFORKED {
             let program = program(&sandbox, name, target);
             let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &[]);
             assert_eq!(ran.text(), "ok\n", "{target}: {name}: {ran}");
