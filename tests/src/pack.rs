@@ -38,11 +38,29 @@ pub fn smallest_bundle(target: Arch) -> PathBuf {
     pack(&[file.to_str().expect("text"), "--hosts", target.name()])
 }
 
+const SHELL: [&str; 12] = [
+    "--deb",
+    "bash",
+    "--deb",
+    "coreutils",
+    "--entry",
+    "bash=/usr/bin/bash",
+    "--target",
+    "riscv64",
+    "--hosts",
+    "x86_64",
+    "--level",
+    "3",
+];
+
 /// A bundle of bash for riscv64, with coreutils for it to start.
 pub fn shell() -> PathBuf {
-    let options =
-        ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash", "--target", "riscv64"];
-    pack(&[&options[..], &["--hosts", "x86_64", "--level", "3"]].concat())
+    pack(&SHELL)
+}
+
+/// The same with Debian's emulator, which needs help for what the shell starts.
+pub fn shell_of_debian() -> PathBuf {
+    pack(&[&SHELL[..], &["--debian-emulators"]].concat())
 }
 
 /// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`, launchers and inputs,

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use end_to_end::{Outcome, Sandbox, attends, needs, pack, until};
+use end_to_end::{Outcome, Sandbox, attends, needs, pack, shell_of_debian, until};
 
 /// bash and the tools that scripts use, for riscv64.
 fn tools(sandbox: &Sandbox) -> PathBuf {
@@ -101,18 +101,11 @@ fn the_emulator_runs_a_shells_children_too_where_nothing_else_can() {
     let unprivileged = Sandbox::finish(unprivileged.env("UNIBIN_CHILDREN", "emulator"));
     assert_eq!(unprivileged.text(), expected, "{unprivileged}");
     // Debian's cannot.
-    let refused = debians(&sandbox);
+    let refused = sandbox.copy(&shell_of_debian(), "debians");
     let log = [("UNIBIN_CHILDREN", "emulator"), ("UNIBIN_LOG", "1")];
     let ran = sandbox.run_with(&log, &refused, &["-c", "/usr/bin/uname -m"]);
     assert_eq!(ran.text(), "x86_64\n", "{ran}");
     assert!(ran.errors().contains("children: not by the emulator: qemu-user cannot do it"), "{ran}");
-}
-
-/// The same tools with Debian's emulator.
-fn debians(sandbox: &Sandbox) -> PathBuf {
-    let options = ["--target", "riscv64", "--hosts", "x86_64", "--level", "3", "--debian-emulators"];
-    let packages = ["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash"];
-    sandbox.copy(&pack(&[&options[..], &packages].concat()), "debians")
 }
 
 /// What a shell starts is of its own architecture, attended to in this way.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use end_to_end::{Outcome, Sandbox, needs, shell};
+use end_to_end::{Outcome, Sandbox, needs, shell, shell_of_debian};
 
 /// Executes its arguments with what `sys.argv[1]` names forbidden, as Docker's default profile does it:
 /// `EPERM`.
@@ -76,13 +76,18 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
     assert_eq!(without.text(), "riscv64\n");
 
     // Where nothing works the app runs all the same, and says so once.
-    let nothing = |script: &str| {
+    let with_nothing = |bundle: &Path, script: &str| {
         let limited =
             "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\" -c \"$1\"";
         let mut command = sandbox.command("unshare");
-        command.args(["-Ur", "sh", "-c", limited]).arg(&bundle).arg(script);
+        command.args(["-Ur", "sh", "-c", limited]).arg(bundle).arg(script);
         Sandbox::finish(&mut command)
     };
+    // unibin's own emulator does it itself then.
+    let itself = with_nothing(&bundle, "arch; arch | cat");
+    assert_eq!((itself.text().as_str(), itself.errors().as_str()), ("riscv64\nriscv64\n", ""), "{itself}");
+    let debians = sandbox.copy(&shell_of_debian(), "debians");
+    let nothing = |script: &str| with_nothing(&debians, script);
     let first = nothing("echo up");
     assert_eq!(first.text(), "up\n", "{first}");
     let errors = first.errors();
@@ -90,6 +95,7 @@ fn where_a_broker_is_forbidden_the_kernel_of_a_private_namespace_starts_the_emul
         "unibin: child programs for riscv64 cannot run here",
         "\nunibin:   by a broker: ",
         "\nunibin:   by a private",
+        "\nunibin:   by the emulator: ",
         "hint: ",
     ] {
         assert!(errors.contains(part), "`{part}`: {first}");
@@ -120,10 +126,11 @@ fn what_a_container_forbids_leaves_the_other_way() {
     needs!("network", "namespaces", "binfmt", "ptrace", "strace", "python3");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&shell(), "bash");
-    let run = |forbidden: &str, way: &str| {
+    let debians = sandbox.copy(&shell_of_debian(), "debians");
+    let run = |bundle: &Path, forbidden: &str, way: &str| {
         // With nobody to attend to it, it is the host's.
         let script = "[ \"$(arch)\" = riscv64 ] && echo attended; echo up";
-        confined(&sandbox, forbidden, way, &bundle, &["-c", script])
+        confined(&sandbox, forbidden, way, bundle, &["-c", script])
     };
     // The filter does forbid it: each first.
     let unshare = confined(&sandbox, "namespaces", "", Path::new("/usr/bin/unshare"), &["-U", "true"]);
@@ -138,12 +145,15 @@ fn what_a_container_forbids_leaves_the_other_way() {
         ("ptrace", "broker", "up\n"),
         ("ptrace namespaces", "auto", "up\n"),
     ] {
-        let ran = run(forbidden, way);
+        let ran = run(&debians, forbidden, way);
         assert_eq!(ran.text(), said, "{forbidden}, {way}: {ran}");
         let explained = ran.errors().contains("unibin: child programs for riscv64 cannot run here");
         assert_eq!(explained, forbidden == "ptrace namespaces", "{forbidden}, {way}: {ran}");
     }
     // Once.
-    let again = run("ptrace namespaces", "auto");
+    let again = run(&debians, "ptrace namespaces", "auto");
     assert!(!again.errors().contains("unibin: "), "{again}");
+    // unibin's own emulator needs neither.
+    let itself = run(&bundle, "ptrace namespaces", "auto");
+    assert_eq!((itself.text().as_str(), itself.errors().as_str()), ("attended\nup\n", ""), "{itself}");
 }

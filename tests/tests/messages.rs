@@ -173,7 +173,9 @@ fn unattended(sandbox: &Sandbox) -> Outcome {
     let program = program.to_str().expect("text");
     let add = format!("{program}:usr/bin/second");
     let bundle = sandbox.at("with-another");
-    pack_by_hand(&[program, "--add", &add, "--hosts", "x86_64"], &bundle).must_succeed();
+    // unibin's own emulator would attend to it itself.
+    let options = ["--hosts", "x86_64", "--debian-emulators"];
+    pack_by_hand(&[&[program, "--add", &add][..], &options].concat(), &bundle).must_succeed();
     let bundle = sandbox.copy(&bundle, "unattended");
     let script = "echo 0 > /proc/sys/user/max_user_namespaces; exec strace -f -o /dev/null \"$0\"";
     Sandbox::finish(sandbox.command("unshare").args(["-Ur", "sh", "-c", script]).arg(&bundle))
