@@ -1,6 +1,9 @@
 //! For serde: a CPU by the project's own name for it. Aliases are for people, not for files.
 
+use std::collections::BTreeMap;
+
 use bundle::Arch;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -19,4 +22,16 @@ pub(crate) fn arch_named<E: serde::de::Error>(name: &str) -> Result<Arch, E> {
         .copied()
         .find(|arch| arch.name() == name)
         .ok_or_else(|| E::custom(format!("`{name}` is not a known architecture")))
+}
+
+/// A table by names of CPUs; `empty` is what is wrong with one that has no row.
+pub(crate) fn by_arch<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+    empty: &str,
+) -> Result<BTreeMap<Arch, T>, D::Error> {
+    let by_name = BTreeMap::<String, T>::deserialize(from)?;
+    if by_name.is_empty() {
+        return Err(D::Error::custom(empty));
+    }
+    by_name.into_iter().map(|(name, row)| Ok((arch_named(&name)?, row))).collect()
 }

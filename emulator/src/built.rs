@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use bundle::{Arch, Digest, EmulatorKey};
 use debian::digest;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 
 use crate::record::{Provenance, Record, SourceFile, SourcePackage};
 use crate::{arch_name, toml_file};
@@ -150,11 +150,7 @@ impl Built {
 }
 
 fn members<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arch, BuiltMember>, D::Error> {
-    let by_name = BTreeMap::<String, BuiltMember>::deserialize(from)?;
-    if by_name.is_empty() {
-        return Err(D::Error::custom("a table without programs"));
-    }
-    by_name.into_iter().map(|(name, member)| Ok((arch_name::arch_named(&name)?, member))).collect()
+    arch_name::by_arch(from, "a table without programs")
 }
 
 #[cfg(test)]

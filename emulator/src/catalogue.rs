@@ -8,7 +8,7 @@ use std::fmt;
 use bundle::{Arch, Digest, EmulatorKey};
 use debian::digest;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::Deserializer;
 
 use crate::built::{Built, BuiltMember};
 use crate::record::SourceFile;
@@ -307,11 +307,7 @@ fn article(arch: Arch) -> &'static str {
 }
 
 fn members<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Arch, Member>, D::Error> {
-    let by_name = BTreeMap::<String, Member>::deserialize(from)?;
-    if by_name.is_empty() {
-        return Err(D::Error::custom("a row without programs"));
-    }
-    by_name.into_iter().map(|(name, member)| Ok((arch_name::arch_named(&name)?, member))).collect()
+    arch_name::by_arch(from, "a row without programs")
 }
 
 #[cfg(test)]

@@ -5,21 +5,12 @@ mod scene;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use scene::{ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
+use scene::{ET_EXEC, Elf, RISCV64, Scene, X86_64, elf, lock, pack, program, sha256};
 
 fn scene() -> Scene {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));
     scene
-}
-
-fn pack(scene: &Scene, more: &[&str]) -> Run {
-    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
-    scene.run(pack.iter().chain(more))
-}
-
-fn lock(scene: &Scene) -> Run {
-    scene.run(["emulator", "lock", "--offline", "--target", "riscv64", "--hosts", "x86_64"])
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use scene::server::{Ranges, Server};
-use scene::{AARCH64, ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, program, sha256};
+use scene::{AARCH64, ET_EXEC, Elf, RISCV64, Run, Scene, X86_64, elf, lock, pack, program, sha256};
 
 /// A program that passes for an emulator on `x86_64`, different for each `contents`.
 fn emulator(contents: &[u8]) -> Vec<u8> {
@@ -25,15 +25,6 @@ fn scene() -> Scene {
 fn add(scene: &Scene, contents: &[u8]) {
     scene.write("emulator", &emulator(contents));
     scene.run(["emulator", "add", "--target", "riscv64", "--host", "x86_64", "emulator"]).ok();
-}
-
-fn pack(scene: &Scene, more: &[&str]) -> Run {
-    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
-    scene.run(pack.iter().chain(more))
-}
-
-fn lock(scene: &Scene) -> Run {
-    scene.run(["emulator", "lock", "--offline", "--target", "riscv64", "--hosts", "x86_64"])
 }
 
 #[test]

@@ -5,13 +5,11 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, pack};
+use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, shell};
 
 /// bash and the smallest tools, for riscv64.
 fn tools(sandbox: &Sandbox) {
-    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
-    arguments.extend(["--deb", "bash", "--deb", "coreutils", "--entry", "bash=/usr/bin/bash"]);
-    sandbox.copy(&pack(&arguments), "bash");
+    sandbox.copy(&shell(), "bash");
 }
 
 fn bash(sandbox: &Sandbox, script: &str) -> Outcome {

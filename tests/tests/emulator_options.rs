@@ -2,7 +2,9 @@
 //! models, its port for a debugger; and `UNIBIN_DO=notices` says what is owed.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use bundle::Arch;
 use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, needs, pack_by_hand, pack_if_there, smallest};
@@ -40,6 +42,17 @@ fn options_are_words_between_blanks_or_lines_and_change_nothing_else() {
     assert!(unknown.errors().contains("no-such-cpu") && unknown.code() != Some(CODE_OF_ENDING), "{unknown}");
 }
 
+/// Waits until `ready` gives something, as long as the app runs.
+fn waits_for_a_debugger<T>(app: &mut Child, ready: impl Fn() -> Option<T>) -> T {
+    loop {
+        if let Some(found) = ready() {
+            return found;
+        }
+        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_debugger_drives_the_app_through_qemus_port() {
     needs!("network", "gdb-multiarch");
@@ -50,10 +63,7 @@ fn a_debugger_drives_the_app_through_qemus_port() {
     let mut command = sandbox.command(&bundle);
     command.env("UNIBIN_GDB", &port);
     let mut app = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    while !port.exists() {
-        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    waits_for_a_debugger(&mut app, || port.exists().then_some(()));
     let remote = format!("target remote {}", port.display());
     let commands = ["set architecture riscv:rv64", &remote, "p/x $pc", "stepi", "p/x $a7", "continue"];
     let session: Outcome = Command::new(gdb)
@@ -93,12 +103,8 @@ fn a_debuggers_port_is_open_to_this_machine_alone() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
     let port = port.port();
     let mut app = sandbox.command(&bundle).env("UNIBIN_GDB", port.to_string()).spawn().expect("started");
-    let mut addresses = listening(port);
-    while addresses.is_empty() {
-        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        addresses = listening(port);
-    }
+    let addresses =
+        waits_for_a_debugger(&mut app, || Some(listening(port)).filter(|found| !found.is_empty()));
     app.kill().expect("killed");
     app.wait().expect("ended");
     assert_eq!(addresses, ["0100007F"], "127.0.0.1 alone");
@@ -119,10 +125,7 @@ fn a_debugger_sees_the_calls_through_the_trees_libraries() {
     let mut command = sandbox.command(&bundle);
     command.args(["-c", "echo from the app"]).env("UNIBIN_GDB", &socket);
     let mut app = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    while !socket.exists() {
-        assert!(app.try_wait().expect("its state").is_none(), "it ended without waiting for a debugger");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    waits_for_a_debugger(&mut app, || socket.exists().then_some(()));
     let sysroot = format!("set sysroot {}", tree.display());
     let file = format!("file {}", tree.join("usr/bin/bash").display());
     let remote = format!("target remote {}", socket.display());

@@ -1,12 +1,17 @@
 //! What the built-in catalogue knows about hosts and pairs: for lists, and to explain what is missing.
 
+use std::sync::LazyLock;
+
 use bundle::{Arch, EmulatorKey};
 use emulator::{Catalogue, Known};
 use serde::Serialize;
 
+/// Read once: a list asks for every pair.
+static CATALOGUE: LazyLock<Option<Catalogue>> = LazyLock::new(|| Catalogue::embedded().ok());
+
 /// Name and version of the catalogue's emulator for a pair.
 pub(crate) fn emulator(key: EmulatorKey) -> Option<String> {
-    Some(Catalogue::embedded().ok()?.find(key).ok()?.to_string())
+    Some(CATALOGUE.as_ref()?.find(key).ok()?.to_string())
 }
 
 /// Emulators in the catalogue that have the same source: unibin's own, or those of one package.
@@ -26,7 +31,7 @@ pub(crate) struct Supply {
 
 /// The catalogue's emulators for a host, in the order in which they are tried.
 pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
-    let catalogue = Catalogue::embedded().unwrap_or_default();
+    let Some(catalogue) = &*CATALOGUE else { return Vec::new() };
     let built = catalogue.built(host).map(|built| Supply {
         translator: built.translator().to_owned(),
         version: built.version.clone(),
@@ -51,7 +56,7 @@ pub(crate) fn supplies(host: Arch) -> Vec<Supply> {
 
 /// Why the catalogue has no emulator for a pair, and the closest alternative; `None` if it has one.
 pub(crate) fn none_for(key: EmulatorKey) -> Option<String> {
-    let nothing = Catalogue::embedded().ok()?.find(key).err()?;
+    let nothing = CATALOGUE.as_ref()?.find(key).err()?;
     Some(format!("{nothing}: {}", nothing.hint().unwrap_or_default()))
 }
 

@@ -207,3 +207,14 @@ pub(crate) fn sha256(bytes: &[u8]) -> bundle::Digest {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     bundle::Digest::from_hex(&text[..64]).expect("a digest")
 }
+
+/// Packs the work directory's `app` for `x86_64`, without network, into `bundle`.
+pub(crate) fn pack(scene: &Scene, more: &[&str]) -> Run {
+    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    scene.run(pack.iter().chain(more))
+}
+
+/// Locks the emulator for riscv64 on `x86_64`, without network.
+pub(crate) fn lock(scene: &Scene) -> Run {
+    scene.run(["emulator", "lock", "--offline", "--target", "riscv64", "--hosts", "x86_64"])
+}
