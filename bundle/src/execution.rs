@@ -20,6 +20,12 @@ pub trait TranslatorArguments {
     /// Appends an argument by which the translator runs the programs that its program starts; unless others
     /// do.
     fn children(&mut self, _argument: &[u8]) {}
+
+    /// Appends the arguments by which the translator lays the tree over the host's root.
+    fn view(&mut self, option: &[u8], tree: &[u8]) {
+        self.argument([b"", b"", option]);
+        self.argument([b"", b"", tree]);
+    }
 }
 
 /// The arguments of an app in the making: those of its rules come before the user's.
@@ -27,7 +33,7 @@ pub trait AppArguments {
     /// Appends one argument: these bytes, joined.
     fn argument(&mut self, parts: [&[u8]; 3]);
 
-    /// Where the app runs natively, its `argv[0]` is its path: by this alone it finds its files.
+    /// The app's `argv[0]` is the path of its program: by this it finds its files, and itself.
     fn argv0_is_program(&mut self);
 }
 
@@ -56,6 +62,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Tree { before, after } => arguments.argument([before.as_ref(), tree, after.as_ref()]),
             Self::Rest => arguments.rest(),
             Self::Children(argument) => arguments.children(argument.as_ref()),
+            Self::View(option) => arguments.view(option.as_ref(), tree),
             Self::Probe(_)
             | Self::Pages(_)
             | Self::SetVariable { .. }
@@ -67,17 +74,21 @@ impl<S: AsRef<[u8]>> Rule<S> {
     }
 
     /// What a rule of a variant or an entry adds to the app's arguments; those of translators mean nothing
-    /// here.
+    /// here. `tree` is the path of the tree as the app sees it: empty where it lies over the root.
     pub fn start_app(&self, tree: &[u8], arguments: &mut impl AppArguments) {
         match self {
             Self::Argument(value) => arguments.argument([b"", b"", value.as_ref()]),
-            Self::Tree { before, after } => arguments.argument([before.as_ref(), tree, after.as_ref()]),
+            Self::Tree { before, after } => {
+                let [tree, after] = in_tree(tree, after.as_ref());
+                arguments.argument([before.as_ref(), tree, after]);
+            }
             Self::Program => arguments.argv0_is_program(),
             Self::Argv0
             | Self::Rest
             | Self::Probe(_)
             | Self::Pages(_)
             | Self::Children(_)
+            | Self::View(_)
             | Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -86,7 +97,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
         }
     }
 
-    /// What a rule changes in the environment, whoever has it.
+    /// What a rule changes in the environment, whoever has it. `tree` is the path of the tree as the program
+    /// sees it: empty where it lies over the root.
     pub fn change_environment(&self, tree: &[u8], environment: &mut impl Environment) {
         match self {
             Self::SetVariable { name, value } => environment.set(name.as_ref(), [b"", value.as_ref()]),
@@ -97,7 +109,9 @@ impl<S: AsRef<[u8]>> Rule<S> {
             }
             Self::UnsetVariable(name) => environment.unset(name.as_ref()),
             Self::UnsetPrefix(prefix) => environment.unset_prefix(prefix.as_ref()),
-            Self::TreeVariable { name, after } => environment.set(name.as_ref(), [tree, after.as_ref()]),
+            Self::TreeVariable { name, after } => {
+                environment.set(name.as_ref(), in_tree(tree, after.as_ref()));
+            }
             Self::Argument(_)
             | Self::Argv0
             | Self::Program
@@ -105,9 +119,15 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Rest
             | Self::Probe(_)
             | Self::Pages(_)
-            | Self::Children(_) => {}
+            | Self::Children(_)
+            | Self::View(_) => {}
         }
     }
+}
+
+/// A place in a tree; the tree itself, where it lies over the root, is `/`.
+fn in_tree<'p>(tree: &'p [u8], after: &'p [u8]) -> [&'p [u8]; 2] {
+    if tree.is_empty() && after.is_empty() { [b"/", b""] } else { [tree, after] }
 }
 
 #[cfg(test)]
@@ -120,7 +140,7 @@ mod tests {
     use super::*;
 
     /// Every kind of rule once, and one default more.
-    const RULES: [Rule<&[u8]>; 14] = [
+    const RULES: [Rule<&[u8]>; 15] = [
         Rule::Argument(b"-a"),
         Rule::Argv0,
         Rule::Program,
@@ -129,6 +149,7 @@ mod tests {
         Rule::Probe(b"--probe"),
         Rule::Pages(b"4096"),
         Rule::Children(b"--children"),
+        Rule::View(b"--view"),
         Rule::SetVariable { name: b"SET", value: b"1" },
         Rule::DefaultVariable { name: b"THERE", value: b"2" },
         Rule::DefaultVariable { name: b"LACKING", value: b"3" },
@@ -200,10 +221,19 @@ mod tests {
     #[test]
     fn each_kind_of_rule_does_what_the_format_says() {
         let translator = told(|rule, told| rule.call_translator(b"/t", told));
-        assert_eq!(translator, ["-a", "ARGV0", "PROGRAM", "--tree=/t/etc", "REST", "CHILDREN --children"]);
+        assert_eq!(
+            translator,
+            ["-a", "ARGV0", "PROGRAM", "--tree=/t/etc", "REST", "CHILDREN --children", "--view", "/t"]
+        );
         let app = told(|rule, told| rule.start_app(b"/t", told));
         assert_eq!(app, ["-a", "BY PATH", "--tree=/t/etc"]);
         let environment = told(|rule, told| rule.change_environment(b"/t", told));
+        let over_the_root = told(|rule, told| rule.start_app(b"", told));
+        assert_eq!(over_the_root, ["-a", "BY PATH", "--tree=/etc"]);
+        let mut root = Told::default();
+        Rule::Tree { before: &b"--tree="[..], after: b"" }.start_app(b"", &mut root);
+        Rule::TreeVariable { name: &b"TREE"[..], after: b"" }.change_environment(b"", &mut root);
+        assert_eq!(root.0, ["--tree=/", "TREE=/"]);
         assert_eq!(environment, ["SET=1", "LACKING=3", "-GONE", "-QEMU_*", "TREE=/t/lib"]);
     }
 }

@@ -32,6 +32,9 @@ pub enum Rule<S> {
     /// Appends this to a translator's arguments where it is to run the programs that its program starts
     /// itself: a translator with such rules can.
     Children(S),
+    /// Two arguments, this option and the unpacked tree's path, by which a translator lays the tree over the
+    /// host's root: its program finds the tree's files where they would be on a system of its own.
+    View(S),
     /// Sets a variable.
     SetVariable {
         /// Its name.
@@ -87,6 +90,7 @@ impl<'a> Rule<&'a [u8]> {
             6 => Self::Probe(value),
             7 => Self::Pages(value),
             8 => Self::Children(value),
+            9 => Self::View(value),
             16 => Self::SetVariable { name, value },
             17 => Self::DefaultVariable { name, value },
             18 => Self::UnsetVariable(name),
@@ -115,6 +119,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Probe(value) => (6, "probe", none, value.as_ref()),
             Self::Pages(value) => (7, "pages", none, value.as_ref()),
             Self::Children(value) => (8, "children", none, value.as_ref()),
+            Self::View(value) => (9, "view", none, value.as_ref()),
             Self::SetVariable { name, value } => (16, "set", name.as_ref(), value.as_ref()),
             Self::DefaultVariable { name, value } => (17, "default", name.as_ref(), value.as_ref()),
             Self::UnsetVariable(name) => (18, "unset", name.as_ref(), none),
@@ -140,7 +145,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Rest
             | Self::Probe(_)
             | Self::Pages(_)
-            | Self::Children(_) => false,
+            | Self::Children(_)
+            | Self::View(_) => false,
             Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -155,6 +161,11 @@ impl<S: AsRef<[u8]>> Rule<S> {
     /// The argument that a rule adds to a translator's probe.
     pub fn probe(&self) -> Option<&[u8]> {
         if let Self::Probe(argument) = self { Some(argument.as_ref()) } else { None }
+    }
+
+    /// Whether a translator with this rule lays the tree over the host's root.
+    pub fn is_view(&self) -> bool {
+        matches!(self, Self::View(_))
     }
 
     /// The largest pages that a translator with this rule serves, in bytes; no limit where its value is not a
@@ -180,6 +191,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Probe(value) => Rule::Probe(hold(value)),
             Self::Pages(value) => Rule::Pages(hold(value)),
             Self::Children(value) => Rule::Children(hold(value)),
+            Self::View(value) => Rule::View(hold(value)),
             Self::SetVariable { name, value } => Rule::SetVariable { name: hold(name), value: hold(value) },
             Self::DefaultVariable { name, value } => {
                 Rule::DefaultVariable { name: hold(name), value: hold(value) }

@@ -5,12 +5,10 @@ use bundle::{Class, EmulatorKey, OwnedRule, QEMU_RULES, Rule};
 /// How an app wants to be called by QEMU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calling {
-    /// It is static: there is no tree to look in.
+    /// It is a lone static program: there is no tree to look in.
     Static,
-    /// With its tree, where its loader and libraries are.
+    /// With its tree, where its loader, libraries and data are.
     Tree,
-    /// The same, but by its path: it finds its files by `argv[0]`.
-    ByPath,
 }
 
 /// QEMU reads every `QEMU_*` variable at startup and passes it on to the programs that it starts; some take
@@ -57,24 +55,27 @@ fn is_narrow(EmulatorKey { host, target }: EmulatorKey) -> bool {
 /// (foundry/recipe/files/linux-user/unibin-exec.c).
 const CHILDREN: [Rule<&[u8]>; 2] = [Rule::Children(b"-children"), Rule::Children(b"on")];
 
+/// How unibin's own emulators lay the tree over the host's root
+/// (foundry/recipe/files/linux-user/unibin-view.c).
+const VIEW: [Rule<&[u8]>; 1] = [Rule::View(b"-view")];
+
 /// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least:
-/// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`.
+/// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`, and `-view TREE` for `-L TREE` where that is known.
 ///
 /// `cpu` is the CPU model. It is not given as `-cpu`, since the options that a user gives at run time come
 /// before all of these, and QEMU takes the last `-cpu`; any `-cpu` goes before the variable. Children of the
 /// app inherit it. `own`: the emulator is one of unibin's own builds.
 pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -> Vec<OwnedRule> {
     let cpu = cpu.map(|model| Rule::SetVariable { name: &b"QEMU_CPU"[..], value: model });
-    let look_in_tree = LOOK_IN_TREE.into_iter().filter(|_| calling != Calling::Static);
-    let apart = APART.into_iter().filter(|_| is_narrow(key));
-    let program = match calling {
-        Calling::Static | Calling::Tree => &QEMU_RULES[..],
-        // Without `-0`, which the program's path follows.
-        Calling::ByPath => &[Rule::Program, Rule::Rest],
+    let tree: &[Rule<&[u8]>] = match calling {
+        Calling::Static => &[],
+        Calling::Tree if own => &VIEW,
+        Calling::Tree => &LOOK_IN_TREE,
     };
+    let apart = APART.into_iter().filter(|_| is_narrow(key));
     let children = CHILDREN.into_iter().filter(|_| own);
-    let options = look_in_tree.chain(apart).chain(children);
-    let rules = options.chain(program.iter().copied()).chain([SCRUB]).chain(cpu);
+    let options = tree.iter().copied().chain(apart).chain(children);
+    let rules = options.chain(QEMU_RULES).chain([SCRUB]).chain(cpu);
     rules.map(|rule| rule.owned()).collect()
 }
 
@@ -92,8 +93,12 @@ mod tests {
     use super::*;
 
     fn words(host: Arch, target: Arch, calling: Calling) -> Vec<String> {
+        words_of(host, target, calling, false)
+    }
+
+    fn words_of(host: Arch, target: Arch, calling: Calling, own: bool) -> Vec<String> {
         let mut words = Words(Vec::new());
-        let rules = qemu(EmulatorKey { host, target }, calling, None, true);
+        let rules = qemu(EmulatorKey { host, target }, calling, None, own);
         for rule in &rules {
             rule.call_translator(b"TREE", &mut words);
         }
@@ -115,6 +120,13 @@ mod tests {
         fn rest(&mut self) {
             self.0.push("REST".to_owned());
         }
+    }
+
+    #[test]
+    fn an_emulator_of_ours_lays_the_tree_over_the_root() {
+        let own = |calling| words_of(Arch::X86_64, Arch::Riscv64, calling, true);
+        assert_eq!(own(Calling::Tree), ["-view", "TREE", "-0", "ARGV0", "PROGRAM", "REST"]);
+        assert_eq!(own(Calling::Static), ["-0", "ARGV0", "PROGRAM", "REST"]);
     }
 
     #[test]
@@ -145,7 +157,6 @@ mod tests {
         assert_eq!(words(Arch::I686, Arch::Armv7, Calling::Tree), [&["-L", "TREE"], &apart[..]].concat());
         assert_eq!(words(Arch::Armv7, Arch::Riscv64, Calling::Static), rest);
         assert_eq!(words(Arch::X86_64, Arch::Mips, Calling::Static), rest);
-        assert_eq!(words(Arch::X86_64, Arch::Mips, Calling::ByPath), ["-L", "TREE", "PROGRAM", "REST"]);
         let by_hand = |host, target| apart_by_variable(EmulatorKey { host, target });
         let variable =
             Rule::DefaultVariable { name: b"QEMU_GUEST_BASE".to_vec(), value: b"0x10000000".to_vec() };

@@ -10,8 +10,9 @@ use crate::absolute::absolute;
 use crate::attempt::Run;
 use crate::bytes::{c_string, join};
 use crate::controls::Controls;
-use crate::route::HOST;
-use crate::sys::Argv;
+use crate::named;
+use crate::route::{HOST, base_name};
+use crate::sys::{self, Argv, At, Follow};
 
 /// By what the app is run.
 #[derive(Clone, Copy)]
@@ -22,6 +23,16 @@ pub enum Translation<'t> {
     By(&'t Translator<'t>),
     /// By the emulator that `UNIBIN_EMULATOR` names.
     UsersEmulator,
+}
+
+impl Translation<'_> {
+    /// Whether the tree lies over the root for what runs: its paths are then those of a system of its own.
+    pub fn has_view(self, manifest: &Manifest<'_>) -> bool {
+        match self {
+            Self::By(translator) => manifest.rules(translator.rules).any(|rule| rule.is_view()),
+            Self::Native | Self::UsersEmulator => false,
+        }
+    }
 }
 
 /// Arguments and environment of one execution.
@@ -36,6 +47,48 @@ pub struct Places<'a> {
     pub program: &'a CStr,
     /// The tree's path.
     pub tree: &'a CStr,
+}
+
+impl<'a> Places<'a> {
+    /// The same as a program sees them whose tree lies over the root.
+    fn over_the_root(&self, run: &Run<'_>) -> Places<'a> {
+        Places { program: c_string(&[b"/", run.entry.path]), tree: c"" }
+    }
+
+    /// A program in memory has no tree.
+    fn are_in_a_tree(&self) -> bool {
+        self.tree != c"/"
+    }
+}
+
+/// The program's path as its `argv[0]`, so that it finds itself and what lies beside it. Its last part is the
+/// name that the bundle was called by, where that is a name of the program.
+fn called_by_path<'a>(run: &Run<'a>, places: &Places<'a>, seen: &Places<'a>) -> &'a CStr {
+    let Run { start, entry, manifest, .. } = run;
+    let called = start.argv0.to_bytes();
+    // A shell that is called so is a login shell.
+    if called.starts_with(b"-") {
+        return start.argv0;
+    }
+    let called = base_name(called);
+    let beside = |program: &CStr| {
+        let directory = program.to_bytes().strip_suffix(base_name(program.to_bytes()));
+        c_string(&[directory.unwrap_or_default(), called])
+    };
+    let file = |path| sys::statat(At::CWD, path, Follow::Yes);
+    let is_the_program = || match (file(places.program), file(beside(places.program))) {
+        (Ok(program), Ok(other)) => program.same_file(&other),
+        _ => false,
+    };
+    let has_arguments =
+        || manifest.rules(entry.rules).any(|rule| matches!(rule, Rule::Argument(_) | Rule::Tree { .. }));
+    if called == base_name(entry.path) || !named::is_file_name(called) {
+        seen.program
+    } else if called == entry.name && !has_arguments() || is_the_program() {
+        beside(seen.program)
+    } else {
+        seen.program
+    }
 }
 
 /// What attending to the programs that the app starts adds to its environment; empty where nothing attends to
@@ -75,20 +128,23 @@ impl<'a> Launch<'a> {
     ) -> Self {
         let &Run { start, controls, manifest, ref route, ref entry, .. } = run;
         let tree = places.tree.to_bytes();
+        let view = translation.has_view(manifest) && places.are_in_a_tree();
+        let seen = if view { &places.over_the_root(run) } else { places };
         let mut environment = Environment(start.process.env().to_vec());
         let mut app = App { arguments: Vec::new(), by_path: false };
         for rule in manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules)) {
-            rule.change_environment(tree, &mut environment);
+            rule.change_environment(seen.tree.to_bytes(), &mut environment);
         }
         // An entry that is a script is its interpreter, and the script the first argument.
         for rule in manifest.rules(entry.rules).chain(manifest.rules(route.variant().rules)) {
-            rule.start_app(tree, &mut app);
+            rule.start_app(seen.tree.to_bytes(), &mut app);
         }
         app.arguments.extend_from_slice(&start.arguments);
+        let argv0 = if app.by_path { called_by_path(run, places, seen) } else { start.argv0 };
 
         let arguments = match translation {
             Translation::Native => {
-                let mut arguments = Vec::from([if app.by_path { places.program } else { start.argv0 }]);
+                let mut arguments = Vec::from([argv0]);
                 arguments.append(&mut app.arguments);
                 arguments
             }
@@ -96,10 +152,11 @@ impl<'a> Launch<'a> {
                 bundle::Environment::unset_prefix(&mut environment, b"QEMU_");
                 let mut call = Call {
                     arguments: Vec::from([start.argv0]),
-                    argv0: start.argv0,
-                    program: places.program,
+                    argv0,
+                    program: seen.program,
                     rest: app.arguments,
                     children: attended.by_emulator,
+                    view,
                 };
                 call.arguments.extend(option_words(controls).map(|word| c_string(&[word])));
                 for rule in rules_of(manifest, route.variant().target, translation) {
@@ -167,6 +224,7 @@ struct Call<'a> {
     program: &'a CStr,
     rest: Vec<&'a CStr>,
     children: bool,
+    view: bool,
 }
 
 impl bundle::TranslatorArguments for Call<'_> {
@@ -190,6 +248,13 @@ impl bundle::TranslatorArguments for Call<'_> {
         if self.children {
             self.arguments.push(c_string(&[argument]));
         }
+    }
+
+    /// Without a view, as stock QEMU is told where to look first.
+    fn view(&mut self, option: &[u8], tree: &[u8]) {
+        let option = if self.view { option } else { b"-L" };
+        self.arguments.push(c_string(&[option]));
+        self.arguments.push(c_string(&[tree]));
     }
 }
 

@@ -92,7 +92,11 @@ pub fn choose_entry<'a>(
     let by_name = |name: &[u8]| manifest.entries(variant).find(|entry| entry.name == name);
     let found = match wanted {
         Some(name) => by_name(name),
-        None => by_name(base_name(called)).or_else(|| manifest.entries(variant).next()),
+        None => {
+            // A login shell is called by its name behind a `-`.
+            let called = base_name(called.strip_prefix(b"-").unwrap_or(called));
+            by_name(called).or_else(|| manifest.entries(variant).next())
+        }
     };
     found.ok_or_else(|| {
         let inside = list(manifest.entries(variant).map(|entry| entry.name), b" ");

@@ -17,8 +17,8 @@ pub(crate) use clap::{Arg as DefinitionOfOption, Command as Definition};
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use crate::cli::values::{
-    Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, children, flags, head, host, host_file, hosts,
-    libs, native,
+    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, flags, head, host,
+    host_file, hosts, libs, native,
 };
 
 // The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
@@ -238,6 +238,12 @@ pub(crate) struct StartArgs {
     /// `{tree}` in ARG stands for the directory that the app is unpacked into.
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
+    /// What the app gets as its `argv[0]`: `called`, as the bundle was called, or `path`, its own path
+    ///
+    /// Programs that look for their files beside themselves, or start themselves again, need their path. By
+    /// default a program with files of its own gets its path, and all others what the bundle was called.
+    #[arg(long, value_name = "called|path", value_parser = argv0, hide_short_help = true)]
+    pub(crate) argv0: Option<Argv0>,
     /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)
     #[arg(long, value_name = "LIB")]
     pub(crate) preload: Vec<OsString>,

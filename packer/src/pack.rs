@@ -24,6 +24,7 @@ use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
+use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame};
 use crate::write::emulator_frame::{self, EmulatorFrame};
@@ -94,6 +95,12 @@ fn compressed(
         Ok(PackedEmulators { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
+    // A variant that runs natively may start programs that an emulator runs.
+    if obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view)) {
+        for (_, resolved) in &mut variants {
+            view_map::add(&mut resolved.app)?;
+        }
+    }
     let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));

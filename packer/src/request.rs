@@ -10,7 +10,7 @@ use bundle::{Arch, file_name_of};
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
-use crate::cli::values::{Children, Head, Hosts, Libs, Native};
+use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 use crate::say;
@@ -65,6 +65,8 @@ pub(crate) struct AppRequest {
     pub(crate) output_name: Vec<u8>,
     pub(crate) archive: ArchiveArgs,
     pub(crate) tree: TreeRequest,
+    /// What it gets as its `argv[0]`, if that was said.
+    pub(crate) argv0: Option<Argv0>,
     /// What `--env`, `--unset` and `--arg` ask for.
     pub(crate) rules: Vec<Rule>,
 }
@@ -161,6 +163,7 @@ impl AppRequest {
             output_name: self.output_name.clone(),
             archive: self.archive.clone(),
             tree: TreeRequest { trace: None, ..self.tree.clone() },
+            argv0: self.argv0,
             rules: self.rules.clone(),
         };
         Ok(NativeRequest { target, level, stands_in, app })
@@ -215,6 +218,7 @@ impl Request {
                     output_name: output.file_name().unwrap_or_default().as_bytes().to_vec(),
                     archive: args.archive.clone(),
                     tree: tree_request(args.tree, &args.start)?,
+                    argv0: args.start.argv0,
                     rules,
                 };
                 (Contents::App(Box::new(app)), output)

@@ -4,3 +4,5 @@ pub(crate) mod app_tree;
 pub(crate) mod content;
 pub(crate) mod sparse;
 pub(crate) mod spool;
+pub(crate) mod view;
+pub(crate) mod view_map;

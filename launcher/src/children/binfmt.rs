@@ -132,7 +132,8 @@ fn escaped(bytes: &[u8]) -> &'static [u8] {
 
 /// Options of QEMU that it takes from the environment too: the kernel hands an emulator no arguments but the
 /// program's.
-const VARIABLES: [(&[u8], &[u8]); 7] = [
+const VARIABLES: [(&[u8], &[u8]); 8] = [
+    (b"-view", b"QEMU_VIEW="),
     (b"-L", b"QEMU_LD_PREFIX="),
     (b"-cpu", b"QEMU_CPU="),
     (b"-s", b"QEMU_STACK_SIZE="),

@@ -67,8 +67,9 @@ pub fn attend<'a>(
         Children::Auto if sys::getpid() == 1 => &[Way::Binfmt, Way::Broker, Way::Emulator],
         Children::Auto => &[Way::Broker, Way::Binfmt, Way::Emulator],
     };
+    let view = translation.has_view(run.manifest);
     if !matches!(translation, Translation::Native) {
-        attended.programs = programs(run, places.tree.to_bytes());
+        attended.programs = programs(run, places.tree.to_bytes(), view);
     }
     let mut why: &[u8] = b"";
     for way in ways {
@@ -80,12 +81,16 @@ pub fn attend<'a>(
         match tried {
             Ok(variables) => {
                 run.log.step("children: attended to by {}", &[way.name()]);
-                return match way {
+                // An emulator that can, does it itself: it knows where its program's paths lead. The others are
+                // for programs of the host in between.
+                attended.by_emulator = by_emulator(run, translation).is_ok();
+                attended.variables = variables;
+                if way == &Way::Emulator && !view {
                     // What the app starts by name is the tree's all the same; a program of the host that it
                     // starts must not find the tree's.
-                    Way::Emulator => Attended { by_emulator: true, ..Attended::default() },
-                    Way::Broker | Way::Binfmt => Attended { variables, ..attended },
-                };
+                    attended.programs = b"";
+                }
+                return attended;
             }
             Err(error) => {
                 run.log.step("children: not by {}: {}", &[way.name(), error.text()]);
@@ -158,21 +163,24 @@ fn by_emulator(run: &Run<'_>, translation: Translation<'_>) -> Result<Vec<&'stat
 }
 
 /// The tree's directories that hold more programs than the one that is being started, so that what is started
-/// by its name alone is the tree's before it is the host's. No symbolic links: what they lead to is among
-/// them, or not the tree's.
-fn programs(run: &Run<'_>, tree: &[u8]) -> &'static [u8] {
+/// by its name alone is the tree's before it is the host's: also where the host's is in a directory that comes
+/// earlier in the caller's `PATH`. No symbolic links: what they lead to is among them, or not the tree's.
+/// `view`: the app sees them in their places.
+fn programs(run: &Run<'_>, tree: &[u8], view: bool) -> &'static [u8] {
     // In `PATH` no colon can be part of a directory's name.
-    if has(tree, b':') {
+    if has(tree, b':') && !view {
         return b"";
     }
     let started = base_name(run.entry.path);
-    let more = |directory: &&[u8]| {
-        let opened = sys::openat(At::CWD, c_string(&[directory]), OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
+    let more = |directory: &&&[u8]| {
+        let path = c_string(&[tree, directory]);
+        let opened = sys::openat(At::CWD, path, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
         opened.is_ok_and(|directory| {
             directory.entries().any(|name| name.is_ok_and(|name| name.name.to_bytes() != started))
         })
     };
-    list(PROGRAMS.iter().map(|directory| join(&[tree, directory])).filter(more), b":")
+    let before: &[u8] = if view { b"" } else { tree };
+    list(PROGRAMS.iter().filter(more).map(|directory| join(&[before, directory])), b":")
 }
 
 /// The user's options for every emulator; a debugger's port is for the first one alone.

@@ -78,6 +78,11 @@ impl<'a> Emulator<'a> {
         }
     }
 
+    /// Whether it is the bundle's, not one that the user has named.
+    pub fn is_of_the_bundle(&self) -> bool {
+        self.links.is_some()
+    }
+
     /// Whether a file is this emulator.
     pub fn is(&self, file: &Stat) -> bool {
         self.file.same_file(file)

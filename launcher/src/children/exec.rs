@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use bundle::{PATH_MAX, TranslatorArguments};
+use bundle::{PATH_MAX, Rule, TranslatorArguments};
 
 use super::emulators::Emulator;
 use super::place::Place;
@@ -86,6 +86,8 @@ struct EmulatorCall<'l> {
     list: &'l mut Lists,
     argv0: Word,
     program: Word,
+    /// Whether the emulator is the bundle's, whose options these are.
+    own: bool,
 }
 
 impl TranslatorArguments for EmulatorCall<'_> {
@@ -106,6 +108,17 @@ impl TranslatorArguments for EmulatorCall<'_> {
         let Lists { front, given, argv, .. } = &mut *self.list;
         argv.extend(front.iter().skip(1));
         argv.extend(given.iter().skip(1).map(|address| Word::At(*address)));
+    }
+
+    fn children(&mut self, argument: &[u8]) {
+        if self.own {
+            self.argument([b"", b"", argument]);
+        }
+    }
+
+    fn view(&mut self, option: &[u8], tree: &[u8]) {
+        self.argument([b"", b"", if self.own { option } else { b"-L" }]);
+        self.argument([b"", b"", tree]);
     }
 }
 
@@ -283,7 +296,14 @@ impl<'a> Attendant<'a> {
         let path =
             if named::is_file_name(&self.name) { emulator.path_called(&self.name) } else { emulator.path };
         let path = list.place(path.to_bytes());
-        let program = list.string(place.name.bytes());
+        // An emulator of the user's may know neither.
+        let own = emulator.is_of_the_bundle();
+        let mut name = place.name.bytes();
+        if own && emulator.rules.iter().any(Rule::is_view) {
+            // The program sees itself where it would be on a system of its own.
+            name = name.strip_prefix(*tree).filter(|rest| rest.starts_with(b"/")).unwrap_or(name);
+        }
+        let program = list.string(name);
         let argv0 = match (list.front.first(), list.given.first()) {
             (Some(first), _) => *first,
             (None, Some(address)) => Word::At(*address),
@@ -295,7 +315,7 @@ impl<'a> Attendant<'a> {
             let word = list.string(word);
             list.argv.push(word);
         }
-        let mut call = EmulatorCall { list, argv0, program };
+        let mut call = EmulatorCall { list, argv0, program, own };
         for rule in &emulator.rules {
             rule.call_translator(tree, &mut call);
         }

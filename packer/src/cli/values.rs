@@ -44,6 +44,15 @@ pub(crate) enum Children {
     None,
 }
 
+/// `--argv0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Argv0 {
+    /// What the bundle was called.
+    Called,
+    /// The program's path.
+    Path,
+}
+
 /// `--head`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -106,6 +115,14 @@ pub(crate) fn children(text: &str) -> Result<Children, String> {
         "auto" => Ok(Children::Auto),
         "none" => Ok(Children::None),
         _ => Err("expected `auto` or `none`".to_owned()),
+    }
+}
+
+pub(crate) fn argv0(text: &str) -> Result<Argv0, String> {
+    match text {
+        "called" => Ok(Argv0::Called),
+        "path" => Ok(Argv0::Path),
+        _ => Err("expected `called` or `path`".to_owned()),
     }
 }
 

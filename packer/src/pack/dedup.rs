@@ -126,7 +126,6 @@ mod tests {
             target: Arch::Riscv64,
             loader: Vec::new(),
             rules: Vec::new(),
-            found_by_path: false,
             owed: None,
             inventory: Inventory::default(),
         };

@@ -26,7 +26,6 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
         target,
         loader: Vec::new(),
         rules: rules.to_vec(),
-        found_by_path: false,
         owed: None,
         inventory: Inventory::default(),
     }

@@ -1,17 +1,19 @@
 //! Builds the app of a request: collects its files, reads its entries, finds its libraries.
 
+use crate::cli::values::Argv0;
 use crate::elf::{Elf, Kind};
 use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::progress::Bars;
 use crate::relocate::native::{self, TreeLoader};
-use crate::request::{AppRequest, Entry, Rule};
+use crate::request::{AppRequest, AppSource, Entry, Rule};
 use crate::resolve::base::Base;
 use crate::resolve::complete::{Completed, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
 use crate::resolve::extra_files;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
+use crate::tree::view;
 
 use bundle::Arch;
 
@@ -52,11 +54,19 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     if let Some(loader) = unchanged.as_ref().filter(|_| native) {
         rules.extend(native::prepare(&mut app, target, loader, &directories, &dynamic)?);
     }
-    if native && found_by_path {
+    // A program that brings no files of its own need not find any.
+    let brings_files = !matches!(request.source, AppSource::Program { .. }) || !request.tree.adds.is_empty();
+    let by_path = match request.argv0 {
+        None => found_by_path || brings_files && !loader.is_empty(),
+        Some(Argv0::Path) => true,
+        Some(Argv0::Called) => false,
+    };
+    if by_path {
         rules.push(Rule::Program);
     }
+    view::prepare(&mut app)?;
     app.unite()?;
-    Ok(ResolvedApp { app, entries, target, loader, rules, found_by_path, owed, inventory })
+    Ok(ResolvedApp { app, entries, target, loader, rules, owed, inventory })
 }
 
 /// Adds the programs of `entries` to the app. All must be for one architecture: `wanted`, or else that of the

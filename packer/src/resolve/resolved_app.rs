@@ -6,7 +6,7 @@ use emulator::calling::Calling;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::resolve::inventory::Inventory;
-use crate::tree::app_tree::App;
+use crate::tree::app_tree::{App, Node};
 
 /// An app all of whose entries were read.
 #[derive(Debug)]
@@ -18,20 +18,17 @@ pub(crate) struct ResolvedApp {
     pub(crate) loader: Vec<u8>,
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
-    /// Whether one of its programs finds its data from the path that it is called by.
-    pub(crate) found_by_path: bool,
     pub(crate) owed: Option<Owed>,
     /// For reports.
     pub(crate) inventory: Inventory,
 }
 
 impl ResolvedApp {
-    /// How the app must be called. A program that looks for its data by stat(2) also finds them by its own
-    /// path.
+    /// How the app must be called. A static program that brings files along looks for them in its tree.
     pub(crate) fn calling(&self) -> Calling {
+        let files = self.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory));
         match self.loader[..] {
-            [] => Calling::Static,
-            _ if self.found_by_path && looks_by_statx(self.target) => Calling::ByPath,
+            [] if files.count() < 2 => Calling::Static,
             _ => Calling::Tree,
         }
     }
