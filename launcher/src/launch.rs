@@ -51,8 +51,8 @@ pub struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// The same as a program sees them whose tree lies over the root.
-    fn over_the_root(&self, run: &Run<'_>) -> Places<'a> {
-        Places { program: c_string(&[b"/", run.entry.path]), tree: c"" }
+    fn over_the_root(run: &Run<'_>) -> Self {
+        Self { program: c_string(&[b"/", run.entry.path]), tree: c"" }
     }
 
     /// A program in memory has no tree.
@@ -64,7 +64,7 @@ impl<'a> Places<'a> {
 /// The program's path as its `argv[0]`, so that it finds itself and what lies beside it. Its last part is the
 /// name that the bundle was called by, where that is a name of the program.
 fn called_by_path<'a>(run: &Run<'a>, places: &Places<'a>, seen: &Places<'a>) -> &'a CStr {
-    let Run { start, entry, manifest, .. } = run;
+    let Run { start, entry, .. } = run;
     let called = start.argv0.to_bytes();
     // A shell that is called so is a login shell.
     if called.starts_with(b"-") {
@@ -80,15 +80,8 @@ fn called_by_path<'a>(run: &Run<'a>, places: &Places<'a>, seen: &Places<'a>) -> 
         (Ok(program), Ok(other)) => program.same_file(&other),
         _ => false,
     };
-    let has_arguments =
-        || manifest.rules(entry.rules).any(|rule| matches!(rule, Rule::Argument(_) | Rule::Tree { .. }));
-    if called == base_name(entry.path) || !named::is_file_name(called) {
-        seen.program
-    } else if called == entry.name && !has_arguments() || is_the_program() {
-        beside(seen.program)
-    } else {
-        seen.program
-    }
+    let is_its_name = called != base_name(entry.path) && named::is_file_name(called) && is_the_program();
+    if is_its_name { beside(seen.program) } else { seen.program }
 }
 
 /// What attending to the programs that the app starts adds to its environment; empty where nothing attends to
@@ -129,7 +122,7 @@ impl<'a> Launch<'a> {
         let &Run { start, controls, manifest, ref route, ref entry, .. } = run;
         let tree = places.tree.to_bytes();
         let view = translation.has_view(manifest) && places.are_in_a_tree();
-        let seen = if view { &places.over_the_root(run) } else { places };
+        let seen = if view { &Places::over_the_root(run) } else { places };
         let mut environment = Environment(start.process.env().to_vec());
         let mut app = App { arguments: Vec::new(), by_path: false };
         for rule in manifest.rules(route.variant().rules).chain(manifest.rules(entry.rules)) {

@@ -90,13 +90,11 @@ pub fn choose_entry<'a>(
     called: &[u8],
 ) -> Result<Entry<'a>, Error> {
     let by_name = |name: &[u8]| manifest.entries(variant).find(|entry| entry.name == name);
+    // A login shell is called by its name behind a `-`.
+    let called_as = base_name(called.strip_prefix(b"-").unwrap_or(called));
     let found = match wanted {
         Some(name) => by_name(name),
-        None => {
-            // A login shell is called by its name behind a `-`.
-            let called = base_name(called.strip_prefix(b"-").unwrap_or(called));
-            by_name(called).or_else(|| manifest.entries(variant).next())
-        }
+        None => by_name(called_as).or_else(|| manifest.entries(variant).next()),
     };
     found.ok_or_else(|| {
         let inside = list(manifest.entries(variant).map(|entry| entry.name), b" ");

@@ -13,9 +13,10 @@ use crate::resolve::entries::{self, Entries};
 use crate::resolve::extra_files;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
+use crate::tree::app_tree::{App, Node};
 use crate::tree::view;
 
-use bundle::Arch;
+use bundle::{Arch, directory_of, file_name_of, join};
 
 /// Programs for one architecture, with their headers read.
 struct Programs {
@@ -44,6 +45,8 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     inventory.packages = packages;
 
     let found_by_path = plugin_sets.iter().any(|set| set.found_by_path);
+    // The arguments of an entry are a script, and its name is the script's.
+    let named: Vec<Entry> = entries.iter().filter(|entry| entry.rules.is_empty()).cloned().collect();
     let native = request.hosts.contains(&target);
     let unchanged = TreeLoader::of(&app, &loader)?;
     if let Some(loader) = unchanged.as_ref().filter(|_| native || looks_by_statx(target)) {
@@ -63,10 +66,23 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     };
     if by_path {
         rules.push(Rule::Program);
+        name_programs(&mut app, &named)?;
     }
     view::prepare(&mut app)?;
     app.unite()?;
     Ok(ResolvedApp { app, entries, target, loader, rules, owed, inventory })
+}
+
+/// Gives each program the name of its entry too, so that its path with that name in it leads to it.
+fn name_programs(app: &mut App, entries: &[Entry]) -> Result<(), Error> {
+    for Entry { name, path, .. } in entries {
+        let path = app.real(path)?;
+        let beside = join(directory_of(&path), name);
+        if app.get(&beside).is_none() {
+            app.add(&beside, Node::Symlink(file_name_of(&path).to_vec()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Adds the programs of `entries` to the app. All must be for one architecture: `wanted`, or else that of the

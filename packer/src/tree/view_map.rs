@@ -91,24 +91,21 @@ mod tests {
         let mut lines = Vec::new();
         for directory in 0..directories {
             let at = 32 + 16 * directory;
-            let mut text = format!("{directory}{}:", if number(at + 8) == 1 { "!" } else { "" });
+            let mut text = vec![format!("{directory}{}:", if number(at + 8) == 1 { "!" } else { "" })];
             for name in number(at)..number(at) + number(at + 4) {
                 let at = 32 + 16 * directories + 20 * name;
                 let flags = number(at + 8);
-                text += &format!(" {}", string(number(at), number(at + 4)));
-                text += match flags & 0x100 {
-                    0 => "",
-                    _ => "*",
-                };
-                text += if flags & 0x200 == 0 { "" } else { "?" };
-                match flags & 0xff {
-                    1 => {}
-                    2 => text += &format!("/{}", number(at + 12)),
-                    3 => text += &format!("->{}", string(number(at + 12), number(at + 16))),
+                let leads = match flags & 0xff {
+                    1 => String::new(),
+                    2 => format!("/{}", number(at + 12)),
+                    3 => format!("->{}", string(number(at + 12), number(at + 16))),
                     other => panic!("type {other}"),
-                }
+                };
+                let executable = if flags & 0x100 == 0 { "" } else { "*" };
+                let hosts = if flags & 0x200 == 0 { "" } else { "?" };
+                text.push(format!("{}{executable}{hosts}{leads}", string(number(at), number(at + 4))));
             }
-            lines.push(text);
+            lines.push(text.join(" "));
         }
         lines
     }
