@@ -63,6 +63,19 @@ pub fn shell_of_debian() -> PathBuf {
     pack(&[&SHELL[..], &["--debian-emulators"]].concat())
 }
 
+/// A bundle of Debian's packages for riscv64, with an entry for each of these programs of `/usr/bin`.
+pub fn programs(packages: &[&str], entries: &[&str]) -> PathBuf {
+    let entries: Vec<_> = entries.iter().map(|entry| format!("{entry}=/usr/bin/{entry}")).collect();
+    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+    for package in packages {
+        arguments.extend(["--deb", package]);
+    }
+    for entry in &entries {
+        arguments.extend(["--entry", entry]);
+    }
+    pack(&arguments)
+}
+
 /// The bundle that `unibin pack` makes of these arguments; made once for one `unibin`, launchers and inputs,
 /// by whichever process needs it first. It must not be changed.
 pub fn pack(arguments: &[&str]) -> PathBuf {

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use end_to_end::{Outcome, Sandbox, attends, needs, pack, shell_of_debian, until};
+use end_to_end::{Outcome, Sandbox, attends, needs, programs, shell_of_debian, until};
 
 /// bash and the tools that scripts use, for riscv64.
 fn tools(sandbox: &Sandbox) -> PathBuf {
@@ -27,16 +27,8 @@ fn more_tools(sandbox: &Sandbox) -> PathBuf {
 }
 
 fn packed(sandbox: &Sandbox, packages: &[&str], entries: &[&str]) -> PathBuf {
-    let entries: Vec<_> = entries.iter().map(|entry| format!("{entry}=/usr/bin/{entry}")).collect();
-    let mut arguments = vec!["--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
-    for package in packages {
-        arguments.extend(["--deb", package]);
-    }
-    for entry in &entries {
-        arguments.extend(["--entry", entry]);
-    }
-    let bundle = sandbox.copy(&pack(&arguments), "bash");
-    for entry in entries.iter().filter_map(|entry| entry.split('=').next()).filter(|name| *name != "bash") {
+    let bundle = sandbox.copy(&programs(packages, entries), "bash");
+    for entry in entries.iter().filter(|name| **name != "bash") {
         symlink("bash", sandbox.at(entry)).expect("link");
     }
     bundle
