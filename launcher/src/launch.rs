@@ -49,7 +49,7 @@ pub struct Places<'a> {
     pub tree: &'a CStr,
 }
 
-impl<'a> Places<'a> {
+impl Places<'_> {
     /// The same as a program sees them whose tree lies over the root.
     fn over_the_root(run: &Run<'_>) -> Self {
         Self { program: c_string(&[b"/", run.entry.path]), tree: c"" }

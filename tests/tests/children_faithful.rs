@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, shell};
+use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, shell, shell_of_debian};
 
 /// bash and the smallest tools, for riscv64.
 fn tools(sandbox: &Sandbox) {
@@ -173,4 +173,19 @@ fn what_an_opaque_program_cannot_start_is_said_once() {
     // What the kernel runs by itself is no failure, and what is missing is none of ours.
     let ran = bash(&sandbox, "./opaque /usr/bin/env >/dev/null; echo $?; ./opaque /missing; echo $?");
     assert_eq!((ran.text().as_str(), ran.errors().as_str()), ("0\n9\n", ""), "{ran}");
+}
+
+#[test]
+fn a_call_that_only_asks_executes_nothing() {
+    needs!("network", "ptrace", "zig");
+    let sandbox = Sandbox::new();
+    sandbox.copy(&shell_of_debian(), "bash");
+    let program = compile("exec-check", &[own("exec-check.c")], Arch::X86_64).expect("zig");
+    let program = sandbox.copy(&program, "exec-check");
+    // In the cache, where the host's kernel sees a program of another CPU.
+    let uname = bash(&sandbox, "command -v uname").must_succeed();
+    let uname = uname.trim();
+    let answers = sandbox.run(&program, &[uname, "/missing"]).must_succeed();
+    let ran = bash(&sandbox, &format!("exec ./exec-check {uname} /missing"));
+    assert_eq!(ran.text(), answers, "{ran}");
 }
