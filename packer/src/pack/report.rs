@@ -9,11 +9,16 @@ use crate::cli::values::Head;
 use crate::emulators::plan::Plan;
 use crate::error::readable;
 use crate::json;
-use crate::request::Request;
+use crate::request::{Request, Rule};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::resolved_app::ResolvedApp;
 use crate::units::size;
 use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
+
+/// The tree laid over the host's root.
+const UNION: &str = "union";
+/// Absolute paths that exist in the tree lead there.
+const PATHS: &str = "paths";
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]
@@ -69,6 +74,10 @@ struct HostRow {
     /// Emulators for programs of other architectures that the app starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoRow>,
+    /// What the app sees of files where it is emulated (docs/view.md): `union`, or `paths`, where absolute
+    /// paths alone lead into its tree; absent for a dry run, and for an app without a tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'static str>,
     /// Stored length of the broker in bytes; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     broker: Option<u64>,
@@ -132,6 +141,7 @@ impl Report {
                     route: route(host),
                     stored: None,
                     also: also(plan, *host, *target),
+                    view: None,
                     broker: None,
                 })
                 .collect(),
@@ -169,6 +179,7 @@ impl Report {
                     |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
                 let (own, others): (Vec<_>, Vec<_>) =
                     emulators.iter().partition(|row| row.emulator.key.target.name() == self.target);
+                host.view = own.first().and_then(|row| view(&row.emulator.rules));
                 if !own.is_empty() {
                     let otherwise = if host.route == "native" { "native, else " } else { "" };
                     let own: Vec<_> = own.into_iter().map(name).collect();
@@ -182,6 +193,19 @@ impl Report {
                 host.stored = Some(frame.stored.len());
             }
         }
+    }
+
+    /// Which hosts show the app the union, and which do not.
+    fn views(&self) -> String {
+        let of = |view| {
+            let hosts = self.hosts.iter().filter(move |host| host.view == Some(view));
+            hosts.map(|host| host.host).collect::<Vec<_>>().join(" ")
+        };
+        let row = |view, more| {
+            let hosts = of(view);
+            if hosts.is_empty() { hosts } else { format!("  view  {view:<12} {:>9}  on {hosts}{more}\n", "") }
+        };
+        row(UNION, "") + &row(PATHS, ": see docs/view.md")
     }
 
     /// The report as text or JSON.
@@ -210,6 +234,7 @@ impl Report {
                 .fold(String::new(), |also, row| also + "; for " + row.target + " " + &row.emulator);
             let _ = writeln!(text, "  host  {:<12} {:>9}  {}{also}", host.host, stored, host.route);
         }
+        text += &self.views();
         let brokers: Vec<u64> = self.hosts.iter().filter_map(|host| host.broker).collect();
         if !brokers.is_empty() {
             let hosts = if brokers.len() == 1 { "host" } else { "hosts" };
@@ -224,6 +249,14 @@ impl Report {
         }
         text
     }
+}
+
+/// What an emulator that is called so shows of files.
+fn view(rules: &[Rule]) -> Option<&'static str> {
+    if rules.iter().any(Rule::is_view) {
+        return Some(UNION);
+    }
+    rules.iter().any(|rule| matches!(rule, Rule::Tree { .. })).then_some(PATHS)
 }
 
 /// The emulators for programs of other architectures on a host.
