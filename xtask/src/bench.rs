@@ -7,6 +7,7 @@ mod fetch;
 mod pairs;
 mod pauth;
 mod start;
+mod view;
 
 use anyhow::{Context, Result, bail};
 
@@ -25,11 +26,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ["emulator", "--target", target] => {
             emulator::run(RUNS / 20, Some(bundle::Arch::from_name(target).context("unknown target")?))
         }
+        ["view"] => view::run(RUNS / 20),
+        ["view", "--runs", runs] => view::run(runs.parse().context("`--runs` wants a number")?),
         ["pauth"] => pauth::run(RUNS / 10),
         ["pauth", "--runs", runs] => pauth::run(runs.parse().context("`--runs` wants a number")?),
         _ => bail!(
             "usage: cargo xtask bench start [--runs N] | children [--runs N] | pauth [--runs N] | \
-             emulator [--runs N | --target T] | fetch"
+             emulator [--runs N | --target T] | view [--runs N] | fetch"
         ),
     }
 }

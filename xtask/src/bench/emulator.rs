@@ -49,6 +49,8 @@ struct Program {
 struct Emulator {
     file: PathBuf,
     options: &'static [&'static str],
+    /// What comes before the tree.
+    tree: &'static str,
 }
 
 pub(super) fn run(runs: usize, only: Option<Arch>) -> Result<()> {
@@ -84,18 +86,18 @@ fn emulators(target: Arch, directory: &Path) -> Result<[Emulator; 3]> {
     let key = EmulatorKey { host: Arch::X86_64, target };
     // A bundle has its aarch64 apps called like this, whoever built the emulator.
     let options: &[&str] = if target == Arch::Aarch64 { &["-cpu", "max,pauth=off"] } else { &[] };
-    let from = |catalogue: Catalogue, store: &str| -> Result<Emulator> {
+    let from = |catalogue: Catalogue, store: &str, tree| -> Result<Emulator> {
         let store = Store::open(directory.join(store))?;
         let found = emulator::obtain(key, &Options::new(&catalogue, &store))?;
-        Ok(Emulator { file: found.file, options })
+        Ok(Emulator { file: found.file, options, tree })
     };
     let older = directory.join(format!("older-{target}"));
     fs::copy(older_qemu(target), &older)?;
     fs::set_permissions(&older, fs::Permissions::from_mode(0o755))?;
     Ok([
-        from(Catalogue::embedded()?, "own")?,
-        from(Catalogue::of_debian()?, "debian")?,
-        Emulator { file: older, options },
+        from(Catalogue::embedded()?, "own", "-view")?,
+        from(Catalogue::of_debian()?, "debian", "-L")?,
+        Emulator { file: older, options, tree: "-L" },
     ])
 }
 
@@ -191,7 +193,7 @@ fn timed(emulator: &Emulator, program: &Program) -> Result<(Duration, Vec<u8>)> 
     let mut command = Command::new(&emulator.file);
     command.args(emulator.options);
     if let Some(tree) = &program.tree {
-        command.arg("-L").arg(tree);
+        command.arg(emulator.tree).arg(tree);
     }
     command.arg(&program.file).args(&program.arguments).env_remove("LD_LIBRARY_PATH");
     let before = of_children()?;
