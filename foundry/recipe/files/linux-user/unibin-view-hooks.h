@@ -63,9 +63,18 @@ VIEW_HOOK int view_second(const ViewAt *first, ViewAt *at, int dirfd, const char
 VIEW_HOOK int view_fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
     ViewAt at;
-    int fd = unibin_view_pin(&at, dirfd, path, VIEW_AT(flags));
-    int ret;
+    int fd, ret;
 
+    if (unibin_view_at(&at, dirfd, path, VIEW_AT(flags) | VIEW_TRY)) {
+        return -1;
+    }
+    if (at.unproved && at.single) {
+        ret = fstatat(at.fd, at.host, st, flags | AT_SYMLINK_NOFOLLOW);
+        if (ret || !S_ISLNK(st->st_mode)) {
+            return ret;
+        }
+    }
+    fd = unibin_view_pin(&at, dirfd, path, VIEW_AT(flags));
     if (fd == -1) {
         return -1;
     }
@@ -96,9 +105,18 @@ VIEW_HOOK int view_fstat(int fd, struct stat *st)
 VIEW_HOOK int view_statx(int dirfd, const char *path, int flags, unsigned int mask, struct target_statx *stx)
 {
     ViewAt at;
-    int fd = unibin_view_pin(&at, dirfd, path, VIEW_AT(flags));
-    int ret;
+    int fd, ret;
 
+    if (unibin_view_at(&at, dirfd, path, VIEW_AT(flags) | VIEW_TRY)) {
+        return -1;
+    }
+    if (at.unproved && at.single) {
+        ret = sys_statx(at.fd, at.host, flags | AT_SYMLINK_NOFOLLOW, mask | STATX_TYPE, stx);
+        if (ret || !S_ISLNK(stx->stx_mode)) {
+            return ret;
+        }
+    }
+    fd = unibin_view_pin(&at, dirfd, path, VIEW_AT(flags));
     if (fd == -1) {
         return -1;
     }
@@ -119,16 +137,44 @@ VIEW_HOOK int view_statx(int dirfd, const char *path, int flags, unsigned int ma
 #define sys_statx(dirfd, path, flags, mask, stx) view_statx(dirfd, path, flags, mask, stx)
 #endif
 
-VIEW_ONE(int, access, (const char *path, int mode), AT_FDCWD, path, VIEW_ACCESS(mode), access(at.host, mode))
-VIEW_ONE(int, faccessat, (int dirfd, const char *path, int mode, int flags), dirfd, path,
-         VIEW_AT(flags) | VIEW_ACCESS(mode), faccessat(at.fd, at.host, mode, flags))
+VIEW_HOOK int view_faccessat(int dirfd, const char *path, int mode, int flags)
+{
+    ViewAt at;
+    int how = VIEW_AT(flags) | VIEW_ACCESS(mode);
+    int fd, ret;
+
+    if (unibin_view_at(&at, dirfd, path, how | VIEW_TRY)) {
+        return -1;
+    }
+    fd = unibin_view_pin(&at, dirfd, path, how);
+    if (fd == -1) {
+        return -1;
+    }
+    if (fd >= 0) {
+#ifdef __NR_faccessat2
+        ret = syscall(__NR_faccessat2, fd, "", mode, flags | AT_EMPTY_PATH);
+#else
+        errno = ENOSYS;
+        ret = -1;
+#endif
+        close(fd);
+        if (!ret || (errno != ENOSYS && errno != EPERM && errno != EINVAL)) {
+            return ret;
+        }
+        if (unibin_view_at(&at, dirfd, path, how)) {
+            return -1;
+        }
+    }
+    return faccessat(at.fd, at.host, mode, flags);
+}
+
 VIEW_ONE(int, statfs, (const char *path, struct statfs *st), AT_FDCWD, path, 0, statfs(at.host, st))
 
 #define stat(path, st)                      view_fstatat(AT_FDCWD, path, st, 0)
 #define lstat(path, st)                     view_fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW)
 #define fstatat(dirfd, path, st, flags)     view_fstatat(dirfd, path, st, flags)
 #define fstat(fd, st)                       view_fstat(fd, st)
-#define access(path, mode)                  view_access(path, mode)
+#define access(path, mode)                  view_faccessat(AT_FDCWD, path, mode, 0)
 #define faccessat(dirfd, path, mode, flags) view_faccessat(dirfd, path, mode, flags)
 #define statfs(path, st)                    view_statfs(path, st)
 
@@ -206,8 +252,15 @@ VIEW_HOOK ssize_t view_readlinkat(int dirfd, const char *path, char *buffer, siz
     const char *behind;
     ViewAt at;
     ssize_t length;
-    int fd = unibin_view_pin(&at, dirfd, path, VIEW_NOFOLLOW);
+    int fd;
 
+    if (unibin_view_at(&at, dirfd, path, VIEW_NOFOLLOW | VIEW_TRY)) {
+        return -1;
+    }
+    if (!*at.host) {
+        return readlinkat(at.fd, at.host, buffer, size);
+    }
+    fd = unibin_view_pin(&at, dirfd, path, VIEW_NOFOLLOW);
     if (fd == -1) {
         return -1;
     }

@@ -421,6 +421,88 @@ const char *unibin_view_show(const char *path)
     return unibin_view_tree && path && is_in_tree(path) && path[tree_length] ? path + tree_length : path;
 }
 
+/*
+ * What was found out about descriptors of directories. A directory is known again by its mount, its number and
+ * when it was made; what it is cannot change within the view, which does not let directories of the tree be
+ * renamed or replaced. So nothing is to be kept up to date.
+ */
+typedef struct {
+    uint64_t mount, device, inode, born;
+    enum { UNKNOWN, HOSTS, MERGED, TREES } kind;
+    uint32_t directory;
+    bool hidden;
+    uint16_t length;
+    char path[200];
+} Known;
+
+static __thread Known known[16];
+
+/* Where a descriptor's directory is noted, `key` being what it is known by; NULL: nowhere. */
+static Known *known_place(int fd, Known *key)
+{
+    struct statx st;
+
+    if (fd < 0 || syscall(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID,
+                          &st)
+        || !(st.stx_mask & STATX_MNT_ID) || !S_ISDIR(st.stx_mode)) {
+        return NULL;
+    }
+    key->mount = st.stx_mnt_id;
+    key->device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+    key->inode = st.stx_ino;
+    key->born = st.stx_mask & STATX_BTIME ? (uint64_t)st.stx_btime.tv_sec << 32 | st.stx_btime.tv_nsec : 0;
+    return &known[(key->inode ^ key->mount) % ARRAY_SIZE(known)];
+}
+
+static bool is_known(const Known *place, const Known *key)
+{
+    return place && place->kind != UNKNOWN && place->inode == key->inode && place->device == key->device
+           && place->mount == key->mount && place->born == key->born;
+}
+
+/*
+ * As place_of; `is_hosts`: it is enough to know that the directory is of the host's and none of the tree's, and of
+ * none in /proc, and then nothing else is set.
+ */
+static bool place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
+{
+    Known key, *slot = known_place(dirfd, &key);
+
+    if (is_known(slot, &key)) {
+        if (slot->kind == HOSTS && is_hosts) {
+            *is_hosts = true;
+            return true;
+        }
+        if (slot->kind != HOSTS) {
+            place->length = slot->length;
+            place->in_map = true;
+            place->directory = slot->directory;
+            place->hidden = slot->hidden;
+            memcpy(place->path, slot->path, slot->length + 1);
+            *tree = slot->kind == TREES;
+            return true;
+        }
+    }
+    if (!place_of(dirfd, place, tree)) {
+        return false;
+    }
+    if (slot) {
+        slot->kind = UNKNOWN;
+        if (place->in_map && place->length < sizeof(slot->path)) {
+            key.kind = *tree ? TREES : MERGED;
+            key.directory = place->directory;
+            key.hidden = place->hidden;
+            key.length = place->length;
+            memcpy(key.path, place->path, place->length + 1);
+            *slot = key;
+        } else if (!place->in_map && !*tree && !is_below(place->path, "/proc", 5)) {
+            key.kind = HOSTS;
+            *slot = key;
+        }
+    }
+    return true;
+}
+
 bool unibin_view_has(int fd)
 {
     char path[PATH_MAX];
@@ -872,7 +954,8 @@ static bool is_plain(ViewAt *at, int dirfd, const char *path, int how)
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
 {
     Place place;
-    bool tree;
+    bool tree, is_hosts = false;
+    bool is_hosts_enough = !below_count && !(how & VIEW_WHOLE);
 
     at->fd = dirfd;
     at->host = path;
@@ -894,15 +977,24 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
         set_root(&place);
         return walk(at, &place, path, how);
     }
-    if (!place_of(dirfd, &place, &tree)) {
+    if (!place_again(dirfd, &place, &tree, is_hosts_enough ? &is_hosts : NULL)) {
         /* The call will say what is wrong with the descriptor. */
         return 0;
+    }
+    if (is_hosts) {
+        if (is_plain(at, dirfd, path, how)) {
+            return 0;
+        }
+        at->single = at->unproved = at->sure = false;
+        if (!place_of(dirfd, &place, &tree)) {
+            return 0;
+        }
     }
     if (tree && !place.in_map
         && (how & (VIEW_WRITE | VIEW_CREATE | VIEW_UNLINK | VIEW_RMDIR | VIEW_RENAME | VIEW_LINK))) {
         return walk(at, &place, path, how & ~VIEW_TRY);
     }
-    if ((!tree || !place.in_map) && !place.hidden && !below_count && !(how & VIEW_WHOLE) && !is_below(place.path, "/proc", 5)) {
+    if (!is_hosts && (!tree || !place.in_map) && !place.hidden && !below_count && !(how & VIEW_WHOLE) && !is_below(place.path, "/proc", 5)) {
         const char *end = strchrnul(path, '/');
         const Name *name = NULL;
         bool dots = path[0] == '.' && (end == path + 1 || (end == path + 2 && path[1] == '.'));
@@ -923,9 +1015,6 @@ int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how)
 {
     int fd;
 
-    if (unibin_view_at(at, dirfd, path, how | VIEW_TRY)) {
-        return -1;
-    }
     if (!at->unproved) {
         return -2;
     }
@@ -1144,13 +1233,13 @@ ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
     Place place = { .path = at.buffer };
     const Offsets *where;
     char lower[PATH_MAX + NAME_MAX];
-    bool tree, has_lower = false;
+    bool tree, is_hosts = false, has_lower = false;
     uint32_t first, count, number = 0;
     size_t used = 0;
     off_t offset;
     ssize_t got;
 
-    if (!unibin_view_tree || !place_of(fd, &place, &tree) || tree || !place.in_map || place.hidden
+    if (!unibin_view_tree || !place_again(fd, &place, &tree, &is_hosts) || is_hosts || tree || !place.in_map || place.hidden
         || !names_of(place.directory, &first, &count)) {
         return syscall(__NR_getdents64, fd, buffer, size);
     }

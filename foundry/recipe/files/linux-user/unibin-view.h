@@ -78,8 +78,8 @@ void unibin_view_leave(void);
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how);
 
 /*
- * The same. A descriptor (O_PATH) if one was got on the way, to be closed by the caller; -1 and errno; or -2:
- * `at` says it.
+ * After unibin_view_at with VIEW_TRY, for the same path: a descriptor (O_PATH) if one was got on the way, to be
+ * closed by the caller; -1 and errno; or -2: `at` says where it leads.
  */
 int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how);
 
