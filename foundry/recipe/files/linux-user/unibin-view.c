@@ -296,14 +296,14 @@ static void set_root(Place *place)
 }
 
 /* Sets what the map says of `path`, which has no links. */
-static void find_place(Place *place)
+static void ask_map(Place *place)
 {
     const char *end = place->path;
 
     place->in_map = true;
     place->directory = 0;
     place->hidden = is_opaque(0);
-    while (*end && place->in_map) {
+    while (*end) {
         const char *start = end + 1;
         const Name *name;
 
@@ -311,16 +311,29 @@ static void find_place(Place *place)
         if ((start == place->path + 1 && is_always_hosts(start, end - start))
             || look_up(place->directory, start, end - start, &name) <= 0 || TYPE(name) != TYPE_DIRECTORY) {
             place->in_map = false;
-            break;
+            return;
         }
         place->directory = le32_to_cpu(name->target);
         place->hidden |= is_opaque(place->directory);
     }
-    if (!place->in_map && below_count) {
-        size_t length = place->length;
+}
 
-        if (put_above(place->path, &place->length) && place->length != length) {
-            find_place(place);
+/* The same, and `path` becomes that of the tree's directory, if the host's lies below one. */
+static void find_place(Place *place)
+{
+    ask_map(place);
+    if (!place->in_map && below_count) {
+        char path[PATH_MAX];
+        Place above = { .path = path, .length = place->length };
+
+        memcpy(path, place->path, place->length + 1);
+        if (put_above(path, &above.length)) {
+            ask_map(&above);
+            if (above.in_map) {
+                memcpy(place->path, path, above.length + 1);
+                above.path = place->path;
+                *place = above;
+            }
         }
     }
 }
@@ -400,19 +413,22 @@ ssize_t unibin_view_shown(char *path, ssize_t length)
     char virtual[PATH_MAX];
     Place place = { .path = virtual };
 
-    if (!unibin_view_tree || length < (ssize_t)tree_length || length >= PATH_MAX
-        || memcmp(path, unibin_view_tree, tree_length)) {
+    if (!unibin_view_tree || length <= 0 || length >= PATH_MAX
+        || (!below_count && (length < tree_length || memcmp(path, unibin_view_tree, tree_length)))) {
         return length;
     }
     memcpy(virtual, path, length);
     virtual[length] = '\0';
-    if (!is_in_tree(virtual) || !leave_tree(&place, length, false)) {
-        return length;
+    place.length = length;
+    if (is_in_tree(virtual)) {
+        if (!leave_tree(&place, length, false)) {
+            return length;
+        }
+    } else {
+        put_above(virtual, &place.length);
     }
     memcpy(path, virtual, place.length);
-    if (length > place.length) {
-        path[place.length] = '\0';
-    }
+    path[place.length] = '\0';
     return place.length;
 }
 

@@ -92,7 +92,10 @@ int unibin_view_open(const char *path);
 /* The virtual path of a program, without links. */
 void unibin_view_real_path(const char *path, char *real_path);
 
-/* What the application gets for a path of the host's; the new length. */
+/*
+ * What the application gets for a path of the host's, and its length; the buffer has room for PATH_MAX, and nothing
+ * need end the text.
+ */
 ssize_t unibin_view_shown(char *path, ssize_t length);
 const char *unibin_view_show(const char *path);
 
