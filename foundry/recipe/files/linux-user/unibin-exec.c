@@ -22,6 +22,7 @@
 #include "special-errno.h"
 #include "unibin-exec.h"
 #include "unibin-vfork.h"
+#include "unibin-view.h"
 
 #ifndef AT_EXECVE_CHECK
 #define AT_EXECVE_CHECK 0x10000
@@ -230,6 +231,11 @@ void unibin_keep_option(const char *name, const char *value)
         keep(&all_options, name, tree);
         return;
     }
+    if (!strcmp(name, "view")) {
+        keep(&own_options, name, value);
+        keep(&all_options, name, value);
+        return;
+    }
     if (!strcmp(name, "D")) {
         /* A log file is emptied when it is opened, so each process needs its own. */
         g_autofree char *path = absolute(value);
@@ -254,7 +260,8 @@ int unibin_exec_file(char *real_path)
     }
     snprintf(link, sizeof(link), "/proc/self/fd/%d", exec_fd);
     length = readlink(link, real_path, PATH_MAX - 1);
-    real_path[MAX(length, 0)] = '\0';
+    length = unibin_view_shown(real_path, MAX(length, 0));
+    real_path[length] = '\0';
     return exec_fd;
 }
 
@@ -286,8 +293,11 @@ typedef struct {
     ssize_t head_size;
     /* Whether anything is other than the kernel would find by itself. */
     bool changed;
-    /* Interpreters and their arguments, in reverse order, in place of argv[0]. */
+    /* With a view: where the tree's file really is, for a program that does not see the view. */
+    char *real;
+    /* Interpreters and their arguments, in reverse order, in place of argv[0]; and for such a program. */
     char *front[FRONT_MAX];
+    char *real_front[FRONT_MAX];
     int front_size;
     char **argv;
     /* What is to be freed. */
@@ -335,7 +345,7 @@ static char *in_tree(Call *call, const char *path)
     size_t length;
     struct stat st;
 
-    if (!tree || path[0] != '/') {
+    if (!tree || unibin_view_tree || path[0] != '/') {
         return NULL;
     }
     length = strlen(tree);
@@ -352,19 +362,46 @@ static char *in_tree(Call *call, const char *path)
     return own(call, g_steal_pointer(&full));
 }
 
-/* Sets which file a path means. */
-static void find(Call *call, int dirfd, const char *path, int flags)
+/* Sets where a path leads in the view. False: errno says what is wrong. */
+static bool find_in_view(Call *call, int dirfd, const char *path)
+{
+    ViewAt at;
+
+    if (unibin_view_at(&at, dirfd, path, call->no_follow ? VIEW_NOFOLLOW : 0)) {
+        return false;
+    }
+    if (at.same) {
+        return true;
+    }
+    call->dirfd = at.fd;
+    call->path = own(call, g_strdup(at.host));
+    call->changed = true;
+    if (at.tree) {
+        call->real = (char *)call->path;
+    }
+    return true;
+}
+
+/* Sets which file a path means. False: errno says what is wrong. */
+static bool find(Call *call, int dirfd, const char *path, int flags)
 {
     const char *proc = behind_proc_self(path);
     char *mapped;
 
     call->dirfd = dirfd;
     call->path = call->name = path;
+    call->real = NULL;
     call->no_follow = flags & AT_SYMLINK_NOFOLLOW;
     call->name_lost = call->by_fd = false;
+    if (unibin_view_tree && *path && !find_in_view(call, dirfd, path)) {
+        return false;
+    }
     if (proc && !strcmp(proc, "exe") && !call->no_follow) {
         /* The program, not the emulator. */
-        call->path = call->name = real_exec_path;
+        call->name = real_exec_path;
+        if (!unibin_view_tree) {
+            call->path = real_exec_path;
+        }
         call->changed = true;
     } else if (path[0] == '/') {
         mapped = in_tree(call, path);
@@ -385,6 +422,7 @@ static void find(Call *call, int dirfd, const char *path, int flags)
             call->path = own(call, g_strdup_printf("/proc/self/fd/%d", dirfd));
         }
     }
+    return true;
 }
 
 static void forget(Call *call)
@@ -563,6 +601,10 @@ static bool is_loadable(Call *call)
             /* There may be but one descriptor left. */
             forget(call);
         }
+        if (unibin_view_tree) {
+            ViewAt place;
+            return !unibin_view_at(&place, AT_FDCWD, interpreter, 0) && is_interpreter(call, place.host);
+        }
         return is_interpreter(call, in_tree(call, interpreter) ?: interpreter);
     }
     return true;
@@ -628,10 +670,13 @@ static char *interpreter_of(Call *call)
     if (call->front_size) {
         call->front_size--;
     }
+    call->real_front[call->front_size] = call->real ?: (char *)call->name;
     call->front[call->front_size++] = (char *)call->name;
     if (argument && *argument) {
+        call->real_front[call->front_size] = argument;
         call->front[call->front_size++] = argument;
     }
+    call->real_front[call->front_size] = name;
     call->front[call->front_size++] = name;
     return name;
 }
@@ -642,11 +687,14 @@ static char *argv0_of(Call *call)
     return call->front_size ? call->front[call->front_size - 1] : call->argv[0] ?: (char *)"";
 }
 
-/* Appends the arguments behind argv[0], as they are after the scripts, and the end of the list. */
-static void append_arguments(Call *call, GPtrArray *list)
+/*
+ * Appends the arguments behind argv[0], as they are after the scripts, and the end of the list. `native`: for a
+ * program that does not see the view.
+ */
+static void append_arguments(Call *call, GPtrArray *list, bool native)
 {
     for (int i = call->front_size - 1; i-- > 0; ) {
-        g_ptr_array_add(list, call->front[i]);
+        g_ptr_array_add(list, native ? call->real_front[i] : call->front[i]);
     }
     for (char **rest = call->argv; *rest; rest++) {
         if (rest != call->argv) {
@@ -679,7 +727,7 @@ static int by_kernel(Call *call, int dirfd, const char *path, char **envp, int f
     if (call->changed) {
         list = g_ptr_array_new();
         g_ptr_array_add(list, argv0_of(call));
-        append_arguments(call, list);
+        append_arguments(call, list, true);
         return execute(call->path, (char **)list->pdata, envp, true);
     }
     if (!at) {
@@ -703,7 +751,7 @@ static int by_other(Call *call, char **envp)
     g_ptr_array_add(list, (char *)"native");
     g_ptr_array_add(list, (char *)call->name);
     g_ptr_array_add(list, argv0_of(call));
-    append_arguments(call, list);
+    append_arguments(call, list, true);
     return execute(native_by, (char **)list->pdata, envp, true);
 }
 
@@ -713,6 +761,11 @@ static void append_options(Call *call, GPtrArray *list, bool same)
     GPtrArray *options = same ? own_options : all_options;
 
     for (guint i = 0; options && i < options->len; i++) {
+        if (!unibin_view_tree && !strcmp(options->pdata[i], "-view")) {
+            /* It has been left. */
+            i++;
+            continue;
+        }
         g_ptr_array_add(list, options->pdata[i]);
     }
     for (guint i = 0; also_list && i < also_list->len; i++) {
@@ -786,7 +839,7 @@ static int by_emulator(Call *call, const char *file, char *name, char **envp)
         g_ptr_array_add(list, (char *)"--");
     }
     g_ptr_array_add(list, (char *)call->name);
-    append_arguments(call, list);
+    append_arguments(call, list, false);
     ret = execute(file, (char **)list->pdata, envp, false);
     error = errno;
     if (fd >= 0) {
@@ -833,7 +886,9 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
         || (!*path && (!(flags & AT_EMPTY_PATH) || dirfd == AT_FDCWD))) {
         return by_kernel(call, dirfd, path, envp, flags, at);
     }
-    find(call, dirfd, path, flags);
+    if (!find(call, dirfd, path, flags)) {
+        return -1;
+    }
     for (int depth = 0; ; depth++) {
         char *interpreter;
 
@@ -867,7 +922,9 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
             if (!interpreter) {
                 return -1;
             }
-            find(call, AT_FDCWD, interpreter, 0);
+            if (!find(call, AT_FDCWD, interpreter, 0)) {
+                return -1;
+            }
             continue;
         }
         if (call->head_size < sizeof(Elf32_Ehdr) || memcmp(call->head, ELFMAG, SELFMAG)) {
