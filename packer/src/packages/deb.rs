@@ -1,6 +1,6 @@
 //! `--deb PKG`: the file trees of packages and their dependencies, merged as dpkg would merge them.
 //! Documentation other than copyright files, manual pages and translations are left out. Maintainer scripts
-//! are never run; `maintainer_scripts.rs` makes what some of them would have made.
+//! are never run; the files beside this one make what some of them would have made.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -14,8 +14,9 @@ use debian::{Archive, Contents, Deb, DebEntry, DebKind, Holder, Package, Package
 use crate::cli::ArchiveArgs;
 use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
-use crate::packages::maintainer_scripts::{self, Choice, Made};
-use crate::packages::suites;
+use crate::packages::alternatives::{self, Offers};
+use crate::packages::maintainer_scripts::{self, Made};
+use crate::packages::{php, suites};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
@@ -93,9 +94,18 @@ impl<'a> Suite<'a> {
             let file = self.archive.download(package)?;
             let deb = Deb::open(&file)?;
             texts.push((*package, files.unpack(&deb, &package.name, spool)?));
-            choices.extend(offers(&deb)?);
+            let Offers { choices: own, unknown } = offers(&deb)?;
+            choices.extend(own);
+            for name in unknown {
+                say::warning(&format!(
+                    "package `{}`: where its alternative `{}` leads cannot be read from its script",
+                    package.name,
+                    readable(name.as_bytes())
+                ));
+            }
         }
-        files.made(maintainer_scripts::links(&files.app, choices)?)?;
+        files.made(alternatives::links(&files.app, choices)?)?;
+        files.made(php::configured(&files.app)?)?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
         files.drop_unused_links();
         let named = |package: &&Package| format!("{} {}", package.name, package.version);
@@ -123,9 +133,9 @@ impl<'a> Suite<'a> {
 }
 
 /// What the package's script passes to `update-alternatives`.
-fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
+fn offers(deb: &Deb) -> Result<Offers, Error> {
     let script = deb.control_file("postinst")?;
-    Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
+    Ok(script.map(|script| alternatives::offers(&script)).unwrap_or_default())
 }
 
 /// The files of packages, as far as they are unpacked.

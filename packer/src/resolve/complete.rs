@@ -9,6 +9,7 @@ use closure::Family;
 use crate::error::Error;
 use crate::notices::Owed;
 use crate::packages::deb::Suite;
+use crate::packages::maintainer_scripts;
 use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::extra_files;
 use crate::resolve::inventory::Inventory;
@@ -78,6 +79,7 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     }
     let Layers { mut app, owed, .. } = layers;
     extra_files::exclude(request, &mut app);
+    maintainer_scripts::not_made(&app).iter().for_each(|lacking| say::warning(lacking));
     app.settle()?.iter().for_each(|warning| say::warning(warning));
     inventory.count(&app);
     directories.retain(|directory| app.is_directory(directory));

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use bundle::{file_name_of, join};
 
+use crate::byte_search;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::request::{Entry, Rule};
 use crate::resolve::layers::Layers;
-use crate::tree::app_tree::Node;
+use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::bundle_file;
 
@@ -91,6 +92,31 @@ fn no_such_entry(layers: &Layers, path: &[u8]) -> Error {
     Error::NoSuchEntry { path: readable(path), programs: layers.app.programs().map(readable).collect() }
 }
 
+/// Programs that are many in one: which, they decide by `argv[0]`.
+const MULTI_CALL: [&[u8]; 4] = [b"usr/bin/busybox", b"bin/busybox", b"usr/bin/toybox", b"bin/toybox"];
+
+/// Whether a program that is many in one contains the one at `path`; its link is made then, as an
+/// installation would make it.
+fn applet(layers: &mut Layers, path: &[u8]) -> Result<bool, Error> {
+    for program in MULTI_CALL {
+        let Some(content) = layers.app.program(program) else { continue };
+        // The list of their names ends each with a NUL.
+        let name = [b"\0", file_name_of(path), b"\0"].concat();
+        let bytes = content.bytes().map_err(Error::Temporary)?;
+        if byte_search::position(&bytes, &name).is_some() {
+            layers.app.place(path, Node::Symlink([b"/", program].concat()))?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the program at `path` is chosen by the name that it is called by.
+pub(crate) fn is_applet(app: &App, path: &[u8]) -> bool {
+    let real = app.file(path).map(|(real, _)| real);
+    real.is_some_and(|real| real != path && MULTI_CALL.contains(&real))
+}
+
 /// Adds an entry's program to the app and reads its header. An entry that is a script becomes its interpreter
 /// with the script as argument: no emulator starts scripts.
 pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error> {
@@ -118,7 +144,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
                 .iter()
                 .map(in_directory)
                 .find(|path| matches!(layers.resolve(path), Ok(Some(_))));
-            entry.path = found.unwrap_or(interpreter);
+            entry.path = found.unwrap_or(join(b"usr/bin", name.as_bytes()));
         } else {
             before.extend(argument.map(|text| Rule::Argument(text.as_bytes().to_vec())));
             before.rotate_right(usize::from(argument.is_some()));
@@ -126,7 +152,7 @@ pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error>
         }
         before.append(&mut entry.rules);
         entry.rules = before;
-        if layers.resolve(&entry.path)?.is_none() {
+        if layers.resolve(&entry.path)?.is_none() && !applet(layers, &entry.path)? {
             return Err(Error::NotAProgram { path: shown, found: NotElf::Script(line) });
         }
     }

@@ -41,7 +41,8 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
         complete(request, incomplete)?;
     inventory.packages = packages;
 
-    let found_by_path = plugin_sets.iter().any(|set| set.found_by_path);
+    let found_by_path = plugin_sets.iter().any(|set| set.found_by_path)
+        || entries.iter().any(|entry| entries::is_applet(&app, &entry.path));
     let native = request.hosts.contains(&target);
     let unchanged = TreeLoader::of(&app, &loader)?;
     if let Some(loader) = unchanged.as_ref().filter(|_| native || looks_by_statx(target)) {

@@ -18,7 +18,7 @@ pub(crate) struct ResolvedApp {
     pub(crate) loader: Vec<u8>,
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
-    /// Whether one of its programs finds its data from the path that it is called by.
+    /// Whether one of its programs finds its data, or its own part, from the path that it is called by.
     pub(crate) found_by_path: bool,
     pub(crate) owed: Option<Owed>,
     /// For reports.
@@ -27,9 +27,10 @@ pub(crate) struct ResolvedApp {
 
 impl ResolvedApp {
     /// How the app must be called. A program that looks for its data by stat(2) also finds them by its own
-    /// path.
+    /// path, and one that is many in one, which one it is.
     pub(crate) fn calling(&self) -> Calling {
         match self.loader[..] {
+            [] if self.found_by_path => Calling::ByPath,
             [] => Calling::Static,
             _ if self.found_by_path && looks_by_statx(self.target) => Calling::ByPath,
             _ => Calling::Tree,
