@@ -2,7 +2,7 @@
 //! `for` over literal words are followed, all branches are taken, nothing is executed. What depends on
 //! anything else (`$(…)`, positional parameters, patterns) is unknown, never guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -16,6 +16,13 @@ pub(crate) type Word = Option<String>;
 pub(crate) fn commands(script: &str, visit: &mut dyn FnMut(&[Word])) {
     let commands = parse(script);
     Run { variables: BTreeMap::new(), left: COMMANDS_MAX, visit }.all(&commands);
+}
+
+/// All words of `script` that could be names of programs, wherever they are: of paths the last part.
+pub(crate) fn words(script: &str) -> BTreeSet<&str> {
+    let is_in_path = |letter: char| letter.is_ascii_alphanumeric() || "_-+./".contains(letter);
+    let paths = script.split(|letter| !is_in_path(letter));
+    paths.filter_map(|path| path.rsplit('/').next()).filter(|word| !word.is_empty()).collect()
 }
 
 /// A part of a word as written.

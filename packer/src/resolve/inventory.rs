@@ -3,10 +3,12 @@
 
 use std::fmt::Write;
 
+use bundle::join;
 use closure::Library;
 use serde::Serialize;
 
 use crate::error::readable;
+use crate::input::given_tree::GivenTree;
 use crate::resolve::layers::{Layers, shown};
 use crate::tree::app_tree::{App, Node};
 use crate::units::size;
@@ -16,6 +18,9 @@ use crate::units::size;
 pub(crate) struct Inventory {
     /// Loader and libraries, in the order in which a loader would load them.
     pub(crate) libraries: Vec<LibraryRow>,
+    /// The tree that was given whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) given: Option<GivenRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
     /// Plug-in sets that were included.
@@ -24,6 +29,49 @@ pub(crate) struct Inventory {
     pub(crate) files: usize,
     /// Their total length in bytes.
     pub(crate) bytes: u64,
+}
+
+/// What was taken of a given tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct GivenRow {
+    /// The path that the user gave.
+    pub(crate) from: String,
+    /// Its directory in the app.
+    pub(crate) at: String,
+    pub(crate) files: usize,
+    pub(crate) directories: usize,
+    pub(crate) links: usize,
+    /// The length of the files in bytes.
+    pub(crate) bytes: u64,
+    /// What was left out.
+    pub(crate) left: Vec<String>,
+}
+
+impl GivenRow {
+    /// The row of `given`, which is in `app`.
+    pub(crate) fn of(given: &GivenTree, app: &App) -> Self {
+        let mut row = Self {
+            from: given.label.clone(),
+            at: shown(&given.place),
+            files: 0,
+            directories: 0,
+            links: 0,
+            bytes: 0,
+            left: given.left.clone(),
+        };
+        let above = join(&given.place, b"");
+        for (_, node) in app.nodes().filter(|(path, _)| path.starts_with(&above)) {
+            match node {
+                Node::File { content, .. } => {
+                    row.files += 1;
+                    row.bytes += content.len();
+                }
+                Node::Directory => row.directories += 1,
+                Node::Symlink(_) | Node::HardLink(_) => row.links += 1,
+            }
+        }
+        row
+    }
 }
 
 /// One library.
@@ -80,6 +128,22 @@ impl Inventory {
     /// The lines of a report; `all` lists each library and package.
     pub(crate) fn text(&self, all: bool) -> String {
         let mut text = String::new();
+        if let Some(GivenRow { from, at, files, directories, links, bytes, left }) = &self.given {
+            let count = |number: usize, one: &str, several: &str| {
+                format!("{number} {}", if number == 1 { one } else { several })
+            };
+            let _ = writeln!(
+                text,
+                "  from  {from}, at {at}: {}, {}, {}, {}",
+                count(*files, "file", "files"),
+                count(*directories, "directory", "directories"),
+                count(*links, "link", "links"),
+                size(*bytes)
+            );
+            for left in left.iter().filter(|_| all) {
+                let _ = writeln!(text, "  left  {left}");
+            }
+        }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {
             let LibraryRow { path, rule, from, .. } = row;
