@@ -67,6 +67,8 @@ pub(crate) enum Error {
     NoEntryInTree { path: String, tree: String, programs: Vec<String> },
     #[error("`{path}` has {}, so its architecture is not known", if found.is_empty() { "no ELF program".to_owned() } else { format!("programs for {}", found.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")) })]
     WhichTarget { path: String, found: Vec<Arch> },
+    #[error("`{path}`, which runs it, is not in the app")]
+    NoInterpreter { path: String },
     #[error("`{}` is {found}, which cannot be in an app", shown(path))]
     NoPlace { path: PathBuf, found: &'static str },
     #[error(transparent)]
@@ -263,6 +265,7 @@ impl Error {
             Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. } => {
                 return Some(format!("name one with `--entry PATH`: {}", few(programs)));
             }
+            Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
             Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
             Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
             Self::Input(error) => error.hint(),
@@ -415,7 +418,9 @@ fn io_hint(error: &io::Error) -> Option<String> {
 
 fn not_a_program_hint(found: &NotElf) -> &'static str {
     match found {
-        NotElf::Script(_) => "pack the interpreter, and add the script with `--add` or `--entry`",
+        NotElf::Script(_) => {
+            "fetch the interpreter with `--libs debian` and `--target ARCH`, or pack it with `--deb` and the script with `--add` and `--entry`"
+        }
         NotElf::Text | NotElf::Unknown | NotElf::Empty => "programs must be ELF files",
         NotElf::MachO | NotElf::Windows | NotElf::System(_) => "build it for Linux",
         NotElf::Archive => "link it into a program first",

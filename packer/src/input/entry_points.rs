@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::input::given_tree::GivenTree;
 use crate::json;
 use crate::request::{Entry, Rule, TreeForm};
+use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
 
@@ -44,7 +45,7 @@ fn app_image(tree: &mut GivenTree) {
 /// that are installed as they are, and functions that a script is made for.
 fn wheel(tree: &mut GivenTree) -> Result<(), Error> {
     let below = |path: &[u8]| path.strip_prefix(join(&tree.place, b"").as_slice()).map(<[u8]>::to_vec);
-    let mut points = None;
+    let (mut points, mut metadata) = (None, None);
     let mut scripts = Vec::new();
     for (path, _) in tree.app.nodes() {
         let Some(path) = below(path) else { continue };
@@ -55,6 +56,9 @@ fn wheel(tree: &mut GivenTree) -> Result<(), Error> {
             }
             [directory, b"entry_points.txt"] if directory.ends_with(b".dist-info") => {
                 points = Some(tree.at(&path));
+            }
+            [directory, b"METADATA"] if directory.ends_with(b".dist-info") => {
+                metadata = Some(tree.at(&path));
             }
             _ => {}
         }
@@ -69,11 +73,28 @@ fn wheel(tree: &mut GivenTree) -> Result<(), Error> {
         let functions: Vec<Entry> = functions.collect();
         tree.entries.extend(functions);
     }
+    if let Some(metadata) = metadata {
+        requirements(&text(tree, &metadata)?, &tree.label);
+    }
     // The one that the package is named after comes first.
     let package: Vec<u8> =
         file_name_of(&tree.place).split(|byte| *byte == b'-').next().unwrap_or_default().into();
     tree.entries.sort_by_key(|entry| entry.name != package);
     Ok(())
+}
+
+/// Tells which other packages a wheel needs, since they are not fetched. Those of extras are wanted by nobody.
+fn requirements(metadata: &str, label: &str) {
+    let headers = metadata.lines().take_while(|line| !line.is_empty());
+    let needed = headers.filter_map(|line| line.strip_prefix("Requires-Dist:"));
+    let needed: Vec<&str> = needed.filter(|needed| !needed.contains("extra ==")).map(str::trim).collect();
+    if !needed.is_empty() {
+        say::warning(&format!(
+            "`{label}` needs other packages, which are not fetched: {}; `pip install --target DIR` has them in one \
+             directory, which can be packed",
+            needed.join(", ")
+        ));
+    }
 }
 
 /// An entry that calls a function of a module in the tree.

@@ -87,6 +87,13 @@ impl GivenTree {
 
     /// Adds a symbolic link, unless it leads out.
     pub(crate) fn link(&mut self, path: &[u8], target: &[u8]) -> Result<(), Error> {
+        // One that was written for this very place.
+        let own = [b"/", self.place.as_slice(), b"/"].concat();
+        let within = target.strip_prefix(own.as_slice()).filter(|_| !self.place.is_empty());
+        if let (Some(within), Some(link)) = (within, TreePath::new(path)) {
+            let target = link.link_to(within);
+            return self.link(path, &target);
+        }
         let absolute = target.starts_with(b"/") && !self.place.is_empty();
         if absolute || TreePath::new(path).and_then(|link| link.follow(target)).is_none() {
             self.left.push(format!("link `{}` to `{}`", readable(path), readable(target)));

@@ -192,7 +192,16 @@ pub(crate) fn is_applet(app: &App, path: &[u8]) -> bool {
 /// with the script as argument: no emulator starts scripts.
 pub(crate) fn look(layers: &mut Layers, entry: &mut Entry) -> Result<Elf, Error> {
     for _ in 0..INTERPRETERS_MAX {
-        let found = layers.resolve(&entry.path)?.ok_or_else(|| no_such_entry(layers, &entry.path))?;
+        let Some(found) = layers.resolve(&entry.path)? else {
+            // It comes with arguments that are for an interpreter.
+            let for_it = entry.rules.iter().any(|rule| matches!(rule, Rule::Argument(_)));
+            let path = readable(&entry.path);
+            return Err(if for_it {
+                Error::NoInterpreter { path }
+            } else {
+                no_such_entry(layers, &entry.path)
+            });
+        };
         layers.take(&found)?;
         let program = layers.app.program(&entry.path).ok_or_else(|| no_such_entry(layers, &entry.path))?;
         let shown = named(layers, &entry.path);
