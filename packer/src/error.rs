@@ -50,6 +50,8 @@ pub(crate) enum Error {
     NotStartable { path: PathBuf, arch: Arch, kind: Kind },
     #[error("`{}` was built for {}, not for {}", shown(path), found.name(), wanted.name())]
     OtherCpu { path: PathBuf, found: Arch, wanted: Arch },
+    #[error("`{}` is a package for `{found}`, not for {}", shown(path), wanted.name())]
+    OtherPackage { path: PathBuf, found: String, wanted: Arch },
     #[error(
         "`{}` is dynamically linked: it needs the loader `{loader}`{}", shown(path),
         if needed.is_empty() { String::new() } else { format!(" and {}", needed.join(", ")) }
@@ -247,6 +249,7 @@ impl Error {
             Self::OtherCpu { found, .. } => {
                 return Some(format!("omit `--target`, or use `--target {}`", found.name()));
             }
+            Self::OtherPackage { .. } => "omit `--target`, or use the package for that architecture",
             Self::Dynamic { .. } => {
                 "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot DIR` with a system of its \
                  CPU; or link it with `-static` (for Rust: a `-musl` target, for Go: `CGO_ENABLED=0`)"

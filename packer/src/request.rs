@@ -15,7 +15,7 @@ use crate::byte_search;
 use crate::cli::values::{Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
-pub(crate) use crate::request::given::TreeForm;
+pub(crate) use crate::request::given::{LocalDeb, TreeForm};
 use crate::say;
 use crate::tree::app_tree;
 
@@ -114,7 +114,13 @@ pub(crate) enum AppSource {
         name: Vec<u8>,
     },
     /// Debian packages for an architecture.
-    Packages { names: Vec<String>, target: Arch },
+    Packages {
+        /// Those of an archive.
+        names: Vec<String>,
+        /// Files of the user's.
+        local: Vec<LocalDeb>,
+        target: Arch,
+    },
     /// A directory, or an archive of one: all of it is taken.
     Tree {
         /// The open directory or archive.
@@ -127,6 +133,19 @@ pub(crate) enum AppSource {
     },
     /// A root file system; the entries say what to take from it.
     Sysroot,
+}
+
+impl AppSource {
+    /// Packages for `target`.
+    fn packages(names: Vec<String>, local: Vec<LocalDeb>, target: Arch) -> Result<Self, Error> {
+        for LocalDeb { path, package } in &local {
+            if package.architecture != "all" && Some(package.architecture.as_str()) != target.debian_name() {
+                let (path, found) = (path.clone(), package.architecture.clone());
+                return Err(Error::OtherPackage { path, found, wanted: target });
+            }
+        }
+        Ok(Self::Packages { names, local, target })
+    }
 }
 
 /// A program of the app that can be started by name.
@@ -162,15 +181,21 @@ impl AppRequest {
     /// only. It is not traced: the run of one app shows what all of them open.
     fn built_for(&self, native: Native) -> Result<NativeRequest, Error> {
         let Native { target, level, file } = native;
-        let source = file.map(given::open).transpose()?;
+        let source = file.map(|file| given::open(file, Some(target))).transpose()?;
         let stands_in = matches!(source, Some(AppSource::Program { .. }));
         let (source, entries) = match (source, &self.source) {
             (Some(source @ AppSource::Program { .. }), _) => (source, Vec::new()),
             (Some(source), _) => (source, self.entries.clone()),
-            (None, AppSource::Packages { names, .. }) => {
-                (AppSource::Packages { names: names.clone(), target }, self.entries.clone())
+            (None, AppSource::Packages { names, local, .. }) if local.is_empty() => {
+                (AppSource::packages(names.clone(), Vec::new(), target)?, self.entries.clone())
             }
-            (None, AppSource::Program { .. } | AppSource::Tree { .. } | AppSource::Sysroot) => {
+            (
+                None,
+                AppSource::Packages { .. }
+                | AppSource::Program { .. }
+                | AppSource::Tree { .. }
+                | AppSource::Sysroot,
+            ) => {
                 return Err(Error::NativeWithoutFile { target });
             }
         };
@@ -198,10 +223,18 @@ impl Request {
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
         let source = match (args.input, args.deb) {
-            (Some(path), _) => Some(given::open(path)?),
+            (Some(path), _) => Some(given::open(path, args.target)?),
             (None, _) if args.emulator_only => None,
             (None, names) if names.is_empty() => Some(AppSource::Sysroot),
-            (None, names) => Some(AppSource::Packages { names, target: target()? }),
+            (None, names) => {
+                // A path has a slash, or names a file; a package's name does not (Policy 5.6.1).
+                let (local, names) =
+                    names.into_iter().partition(|name| name.contains('/') || name.ends_with(".deb"));
+                let local: Vec<String> = local;
+                let local =
+                    local.into_iter().map(|path| LocalDeb::open(path.into())).collect::<Result<_, _>>()?;
+                Some(AppSource::packages(names, local, target()?)?)
+            }
         };
         let mut entries = Vec::new();
         for text in &args.entry {
@@ -413,8 +446,9 @@ fn default_output(source: &AppSource, entries: &[Entry]) -> PathBuf {
     let name = match (source, entries.first()) {
         (_, Some(entry)) => &entry.name[..],
         (AppSource::Program { name, .. } | AppSource::Tree { name, .. }, None) => name,
-        (AppSource::Packages { names, .. }, None) => {
-            names.first().map_or(&b"app"[..], |name| name.as_bytes())
+        (AppSource::Packages { names, local, .. }, None) => {
+            let local = local.iter().map(|local| &local.package.name);
+            names.iter().chain(local).next().map_or(&b"app"[..], |name| name.as_bytes())
         }
         (AppSource::Sysroot, None) => &b"app"[..],
     };

@@ -17,6 +17,7 @@ use crate::notices::{Owed, once};
 use crate::packages::alternatives::{self, Offers};
 use crate::packages::maintainer_scripts::{self, Made};
 use crate::packages::{php, suites};
+use crate::request::LocalDeb;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
@@ -69,10 +70,20 @@ impl<'a> Suite<'a> {
 
     /// The packages with these names, and their dependencies.
     pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
+        self.closure_with(&[], names)
+    }
+
+    /// The same for packages that the archive need not have.
+    pub(crate) fn closure_with<'p>(
+        &'p self,
+        local: &'p [LocalDeb],
+        names: &[&str],
+    ) -> Result<Vec<&'p Package>, Error> {
         for name in names {
             self.named(name)?;
         }
-        Ok(debian::depends::closure(&self.index, names)?)
+        let local: Vec<&Package> = local.iter().map(|local| &local.package).collect();
+        Ok(debian::depends::closure_with(&self.index, &local, names)?)
     }
 
     /// The package with this name, or one that provides it.
@@ -87,11 +98,22 @@ impl<'a> Suite<'a> {
 
     /// The trees of `packages` as one.
     pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<PackageTree, Error> {
+        self.tree_with(packages, &[], spool)
+    }
+
+    /// The same where some of them are files of the user's.
+    pub(crate) fn tree_with(
+        &self,
+        packages: &[&Package],
+        local: &[LocalDeb],
+        spool: &mut Spool,
+    ) -> Result<PackageTree, Error> {
         let mut files = Files::merged()?;
         let mut choices = Vec::new();
         let mut texts = Vec::new();
         for package in packages {
-            let file = self.archive.download(package)?;
+            let own = local.iter().find(|local| std::ptr::eq(&raw const local.package, *package));
+            let file = own.map_or_else(|| self.archive.download(package), |own| Ok(own.path.clone()))?;
             let deb = Deb::open(&file)?;
             texts.push((*package, files.unpack(&deb, &package.name, spool)?));
             let Offers { choices: own, unknown } = offers(&deb)?;

@@ -2,12 +2,16 @@
 //! recognised by its contents, never by its name; its name only gives the app's.
 
 use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use bundle::Arch;
+use debian::{Deb, Package};
 use inputs::Form;
 
 use crate::error::{Error, kind_of};
+use crate::hash::Hashing;
 use crate::request::AppSource;
 
 /// Endings that are not part of an app's name, longest first.
@@ -39,8 +43,36 @@ pub(crate) enum TreeForm {
     Archive(Form),
 }
 
-/// Opens what is at `path`.
-pub(crate) fn open(path: PathBuf) -> Result<AppSource, Error> {
+/// What a Debian package begins with (deb(5)).
+const DEB: &[u8] = b"!<arch>\ndebian-binary";
+
+/// A Debian package that is a file of the user's. Nobody vouches for it, so it has no signature to check.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalDeb {
+    pub(crate) path: PathBuf,
+    /// What its control file says.
+    pub(crate) package: Package,
+}
+
+impl LocalDeb {
+    /// Reads the package's control file.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, Error> {
+        let failed = |source| Error::io("open", &path, source);
+        let mut hashing = Hashing::new(File::open(&path).map_err(failed)?);
+        io::copy(&mut hashing, &mut io::sink()).map_err(|source| Error::io("read", &path, source))?;
+        let (_, size, digest) = hashing.finish();
+        let package = Deb::open(&path)?.package(size, digest)?;
+        Ok(Self { path, package })
+    }
+
+    /// The architecture that it is built for, if for one.
+    pub(crate) fn target(&self) -> Option<Arch> {
+        Arch::ALL.iter().find(|arch| arch.debian_name() == Some(&self.package.architecture)).copied()
+    }
+}
+
+/// Opens what is at `path`; `target` is the architecture that was asked for.
+pub(crate) fn open(path: PathBuf, target: Option<Arch>) -> Result<AppSource, Error> {
     let failed = |source| Error::io("open", &path, source);
     // Checked before it is opened: opening a FIFO would wait for its other end.
     let found = fs::metadata(&path).map_err(failed)?.file_type();
@@ -55,6 +87,16 @@ pub(crate) fn open(path: PathBuf) -> Result<AppSource, Error> {
     let mut file = File::open(&path).map_err(failed)?;
     if found.is_dir() {
         return Ok(AppSource::Tree { file, path, name, form: TreeForm::Directory });
+    }
+    let mut head = Vec::new();
+    (&file)
+        .take(DEB.len() as u64)
+        .read_to_end(&mut head)
+        .map_err(|source| Error::io("read", &path, source))?;
+    if head == DEB {
+        let package = LocalDeb::open(path)?;
+        let target = target.or(package.target()).ok_or(Error::NoTarget)?;
+        return AppSource::packages(Vec::new(), vec![package], target);
     }
     match Form::of(&mut file).map_err(|source| Error::io("read", &path, source))? {
         None => Ok(AppSource::Program { file, path, name }),

@@ -44,11 +44,13 @@ impl<'a> Base<'a> {
                 let (layers, entry) = one_program(request, file, path, name)?;
                 Base { layers, defaults: vec![entry], given: None, packages: Vec::new(), suite: None }
             }
-            AppSource::Packages { names, target } => {
+            AppSource::Packages { names, local, target } => {
                 let suite = Suite::open(&request.archive, *target, progress)?;
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let mut layers = Layers::of(App::default())?;
-                let found = suite.tree(&suite.closure(&names)?, &mut layers.spool)?;
+                let packages = suite.closure_with(local, &names)?;
+                let found = suite.tree_with(&packages, local, &mut layers.spool)?;
+                names.extend(local.iter().map(|local| local.package.name.as_str()));
                 layers.app = found.app;
                 layers.origins = found.origins;
                 layers.owe(found.owed);
