@@ -143,11 +143,11 @@ impl Deb {
         text.ok_or_else(|| self.form("it has no control file"))
     }
 
-    /// What an index of packages would say of it, given the file's length and digest. Its path stands for
-    /// that in an archive.
+    /// What an index of packages would say of it, given the file's length and digest. Its name stands for
+    /// a path in an archive.
     pub fn package(&self, size: u64, sha256: Digest) -> Result<Package, DebError> {
-        let path = self.path.to_string_lossy().replace(['\n', '\r'], "?");
-        let of_index = format!("Filename: {path}\nSize: {size}\nSHA256: {sha256}\n");
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().replace(['\n', '\r'], "?");
+        let of_index = format!("Filename: {name}\nSize: {size}\nSHA256: {sha256}\n");
         // One paragraph: what follows an empty line would be another package.
         let control = self.control()?;
         let paragraph = control.trim_start().split("\n\n").next().unwrap_or_default().trim_end().to_owned();

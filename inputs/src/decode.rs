@@ -38,19 +38,6 @@ impl Compression {
         }
     }
 
-    /// By the name in an rpm package's header.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "gzip" => Self::Gzip,
-            "xz" => Self::Xz,
-            "lzma" => Self::Lzma,
-            "zstd" => Self::Zstd,
-            "bzip2" => Self::Bzip2,
-            "none" => Self::None,
-            _ => return None,
-        })
-    }
-
     /// Decodes all of `reader`, which may be several streams one after another.
     pub(crate) fn decode<'r>(self, reader: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r>> {
         Ok(match self {

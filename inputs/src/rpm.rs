@@ -22,6 +22,8 @@ const STRING: u32 = 6;
 
 /// Length of the fixed part of an entry of the cpio archive, in bytes.
 const CPIO_HEADER: usize = 110;
+/// What an uncompressed one begins with.
+const CPIO: &[u8] = b"0707";
 /// Its last entry.
 const TRAILER: &[u8] = b"TRAILER!!!";
 /// The longest name or target, in bytes, with its NUL.
@@ -35,9 +37,18 @@ pub(crate) fn read<E: From<InputError>>(mut file: &File, guard: &mut Guard<'_, '
     let padding = signature.length.next_multiple_of(8) - signature.length;
     skip(&mut reader, padding as u64).map_err(|error| guard.io(error))?;
     let header = header(&mut reader).map_err(|error| guard.io(error))?;
-    let name = header.string(COMPRESSOR).unwrap_or("gzip".to_owned());
-    let compression = Compression::named(&name);
-    let compression = compression.ok_or_else(|| guard.form(format!("unknown compression `{name}`")))?;
+    let name = header.string(COMPRESSOR).unwrap_or_default();
+    let start = reader.fill_buf().map_err(|error| guard.io(error))?;
+    // What it is tells more than what it is called; only LZMA has no magic number.
+    let compression = match Compression::of(start) {
+        Compression::None if name == "lzma" => Compression::Lzma,
+        Compression::None if !start.starts_with(CPIO) => {
+            return Err(
+                guard.form(format!("its files are compressed in an unknown way (`{}`)", name.escape_debug()))
+            );
+        }
+        known => known,
+    };
     let decoded = compression.decode(reader).map_err(|error| guard.io(error))?;
     cpio(BufReader::new(decoded.take(guard.most().saturating_mul(2))), guard)
 }

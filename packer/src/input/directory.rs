@@ -80,7 +80,7 @@ impl Walk<'_> {
         }
         let identity = (found.dev(), found.ino());
         if self.output == Some(identity) {
-            self.tree.left.push(format!("the output `{}`", shown(source)));
+            self.tree.row.left.push(format!("the output `{}`", shown(source)));
             return Ok(());
         }
         if found.mode() & 0o6000 != 0 {

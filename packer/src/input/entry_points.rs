@@ -1,7 +1,7 @@
 //! What a given tree says itself that it is started by: an AppImage's `AppRun`, the scripts of a Python wheel,
 //! the programs of an npm package, or the only program that is there.
 
-use bundle::{components_of, file_name_of, join};
+use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::Form;
 
 use crate::elf::{self, Kind, NotElf};
@@ -155,22 +155,24 @@ fn npm(tree: &mut GivenTree) -> Result<(), Error> {
     Ok(())
 }
 
-/// The only program, if there is one and no other and no script either.
+/// The only program, if there is one and no other and no script either. A package's are in directories for
+/// programs, and may be links.
 fn only_program(tree: &mut GivenTree) -> Result<(), Error> {
-    let mut found: Option<Vec<u8>> = None;
-    for (path, node) in tree.app.nodes() {
-        let Node::File { content, executable: true } = node else { continue };
-        let of_package = tree.place.is_empty();
-        if of_package && !PROGRAM_DIRECTORIES.contains(&bundle::directory_of(path)) {
-            continue;
-        }
-        if starts(content)? && found.replace(path.to_vec()).is_some() {
-            return Ok(());
+    let mut found: Option<(Vec<u8>, Vec<u8>)> = None;
+    for path in tree.app.programs() {
+        let Some((real, Node::File { content, .. })) = tree.app.file(path) else { continue };
+        let counts = match tree.place.is_empty() {
+            true => PROGRAM_DIRECTORIES.contains(&directory_of(path)),
+            false => real == path,
+        };
+        if counts && starts(content)? {
+            if found.as_ref().is_some_and(|(_, other)| other != real) {
+                return Ok(());
+            }
+            found.get_or_insert_with(|| (path.to_vec(), real.to_vec()));
         }
     }
-    if let Some(path) = found {
-        tree.entries.push(Entry::new(file_name_of(&path), &path));
-    }
+    tree.entries.extend(found.map(|(path, _)| Entry::new(file_name_of(&path), &path)));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use bundle::{TreePath, join};
 
 use inputs::Form;
+use serde::Serialize;
 
 use crate::error::{Error, readable};
 use crate::input::{archive, directory, entry_points};
@@ -20,6 +21,22 @@ const OPT: &[u8] = b"opt";
 /// How many of what is left out are named.
 const NAMED: usize = 4;
 
+/// What was taken of a given tree, for reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct GivenRow {
+    /// The path that the user gave.
+    pub(crate) from: String,
+    /// Its directory in the app.
+    pub(crate) at: String,
+    pub(crate) files: usize,
+    pub(crate) directories: usize,
+    pub(crate) links: usize,
+    /// The length of the files in bytes.
+    pub(crate) bytes: u64,
+    /// What was left out.
+    pub(crate) left: Vec<String>,
+}
+
 /// A given tree.
 pub(crate) struct GivenTree {
     pub(crate) app: App,
@@ -31,8 +48,8 @@ pub(crate) struct GivenTree {
     pub(crate) entries: Vec<Entry>,
     /// What it is started with besides.
     pub(crate) rules: Vec<Rule>,
-    /// What was left out, with the reason.
-    pub(crate) left: Vec<String>,
+    /// What was taken.
+    pub(crate) row: GivenRow,
     /// The patterns of `--exclude` that something in it matched.
     pub(crate) excluded: BTreeSet<Vec<u8>>,
 }
@@ -50,7 +67,7 @@ impl GivenTree {
             place,
             entries: Vec::new(),
             rules: Vec::new(),
-            left: Vec::new(),
+            row: GivenRow::default(),
             excluded: BTreeSet::new(),
         };
         if !is_root {
@@ -61,6 +78,7 @@ impl GivenTree {
             TreeForm::Archive(form) => archive::take(file, path, *form, request, &mut tree, spool)?,
         }
         entry_points::find(*form, &mut tree)?;
+        tree.count();
         tree.tell();
         Ok(Some(tree))
     }
@@ -96,7 +114,7 @@ impl GivenTree {
         }
         let absolute = target.starts_with(b"/") && !self.place.is_empty();
         if absolute || TreePath::new(path).and_then(|link| link.follow(target)).is_none() {
-            self.left.push(format!("link `{}` to `{}`", readable(path), readable(target)));
+            self.row.left.push(format!("link `{}` to `{}`", readable(path), readable(target)));
             return Ok(());
         }
         let place = self.at(path);
@@ -104,12 +122,29 @@ impl GivenTree {
         Ok(())
     }
 
+    fn count(&mut self) {
+        let row = &mut self.row;
+        row.from.clone_from(&self.label);
+        row.at = format!("/{}", readable(&self.place));
+        for (path, node) in self.app.nodes().filter(|(path, _)| path.len() > self.place.len()) {
+            debug_assert!(path.starts_with(&self.place), "nothing else is in the app yet");
+            match node {
+                Node::File { content, .. } => {
+                    row.files += 1;
+                    row.bytes += content.len();
+                }
+                Node::Directory => row.directories += 1,
+                Node::Symlink(_) | Node::HardLink(_) => row.links += 1,
+            }
+        }
+    }
+
     fn tell(&self) {
-        if self.left.is_empty() {
+        if self.row.left.is_empty() {
             return;
         }
-        let named = self.left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = match self.left.len().saturating_sub(NAMED) {
+        let named = self.row.left.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match self.row.left.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };

@@ -12,7 +12,6 @@ use crate::resolve::complete::{Completed, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
 use crate::resolve::extra_files;
 use crate::resolve::interpreters;
-use crate::resolve::inventory::GivenRow;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 use crate::tree::app_tree::Node;
@@ -61,7 +60,7 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     inventory.packages = packages;
     if let Some(given) = &mut given {
         rules.splice(..0, given.rules.drain(..));
-        inventory.given = Some(GivenRow::of(given, &app));
+        inventory.given = Some(given.row.clone());
     }
 
     let found_by_path = plugin_sets.iter().any(|set| set.found_by_path)

@@ -3,12 +3,11 @@
 
 use std::fmt::Write;
 
-use bundle::join;
 use closure::Library;
 use serde::Serialize;
 
 use crate::error::readable;
-use crate::input::given_tree::GivenTree;
+use crate::input::given_tree::GivenRow;
 use crate::resolve::layers::{Layers, shown};
 use crate::tree::app_tree::{App, Node};
 use crate::units::size;
@@ -29,49 +28,6 @@ pub(crate) struct Inventory {
     pub(crate) files: usize,
     /// Their total length in bytes.
     pub(crate) bytes: u64,
-}
-
-/// What was taken of a given tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct GivenRow {
-    /// The path that the user gave.
-    pub(crate) from: String,
-    /// Its directory in the app.
-    pub(crate) at: String,
-    pub(crate) files: usize,
-    pub(crate) directories: usize,
-    pub(crate) links: usize,
-    /// The length of the files in bytes.
-    pub(crate) bytes: u64,
-    /// What was left out.
-    pub(crate) left: Vec<String>,
-}
-
-impl GivenRow {
-    /// The row of `given`, which is in `app`.
-    pub(crate) fn of(given: &GivenTree, app: &App) -> Self {
-        let mut row = Self {
-            from: given.label.clone(),
-            at: shown(&given.place),
-            files: 0,
-            directories: 0,
-            links: 0,
-            bytes: 0,
-            left: given.left.clone(),
-        };
-        let above = join(&given.place, b"");
-        for (_, node) in app.nodes().filter(|(path, _)| path.starts_with(&above)) {
-            match node {
-                Node::File { content, .. } => {
-                    row.files += 1;
-                    row.bytes += content.len();
-                }
-                Node::Directory => row.directories += 1,
-                Node::Symlink(_) | Node::HardLink(_) => row.links += 1,
-            }
-        }
-        row
-    }
 }
 
 /// One library.
