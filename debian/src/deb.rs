@@ -8,9 +8,11 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use bundle::Digest;
 use tar::EntryType;
 
 use crate::ar::{HEADER, MAGIC, Member};
+use crate::packages::{Package, PackageIndex};
 use crate::xz;
 
 /// The largest control file that is read, in bytes; Debian's longest scripts are a tenth of that.
@@ -139,6 +141,20 @@ impl Deb {
     pub fn control(&self) -> Result<String, DebError> {
         let text = self.control_file("control")?;
         text.ok_or_else(|| self.form("it has no control file"))
+    }
+
+    /// What an index of packages would say of it, given the file's length and digest. Its name stands for
+    /// a path in an archive.
+    pub fn package(&self, size: u64, sha256: Digest) -> Result<Package, DebError> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().replace(['\n', '\r'], "?");
+        let of_index = format!("Filename: {name}\nSize: {size}\nSHA256: {sha256}\n");
+        // One paragraph: what follows an empty line would be another package.
+        let control = self.control()?;
+        let paragraph = control.trim_start().split("\n\n").next().unwrap_or_default().trim_end().to_owned();
+        let text = format!("{paragraph}\n{of_index}");
+        let index =
+            PackageIndex::read(text.as_bytes(), sha256).map_err(|error| self.form(&error.to_string()))?;
+        index.into_only().ok_or_else(|| self.form("its control file is no description of a package"))
     }
 
     /// The text of one of the package's control files: `control`, `conffiles`, `postinst`…

@@ -26,8 +26,18 @@ pub struct Unsatisfied {
 
 /// The `wanted` packages and all that they need, each once, the wanted ones first.
 pub fn closure<'i>(index: &'i PackageIndex, wanted: &[&str]) -> Result<Vec<&'i Package>, Unsatisfied> {
-    let mut chosen: Vec<&Package> = Vec::new();
-    let mut names = BTreeSet::new();
+    closure_with(index, &[], wanted)
+}
+
+/// The same for packages that the index does not have, `given`, which come first and before any other of
+/// their names.
+pub fn closure_with<'i>(
+    index: &'i PackageIndex,
+    given: &[&'i Package],
+    wanted: &[&str],
+) -> Result<Vec<&'i Package>, Unsatisfied> {
+    let mut chosen: Vec<&Package> = given.to_vec();
+    let mut names: BTreeSet<&str> = given.iter().map(|package| package.name.as_str()).collect();
     for name in wanted {
         let asked = Alternative { name: (*name).to_owned(), version: None };
         let found = meet(index, &asked)

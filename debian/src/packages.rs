@@ -94,6 +94,12 @@ impl PackageIndex {
         Ok(Self { sha256, packages, providers })
     }
 
+    /// The package of an index that has one.
+    pub(crate) fn into_only(self) -> Option<Package> {
+        let mut packages = self.packages.into_values().flatten();
+        packages.next().filter(|_| packages.next().is_none())
+    }
+
     /// The newest version of the package `name`.
     pub fn find(&self, name: &str) -> Option<&Package> {
         self.versions(name).first()

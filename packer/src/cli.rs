@@ -102,10 +102,15 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["program", "deb", "sysroot", "emulator_only"])))]
+#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only"])))]
 pub(crate) struct PackArgs {
-    /// ELF program to pack, static or dynamic
-    pub(crate) program: Option<PathBuf>,
+    /// What to pack: a program, a directory, an archive, an AppImage or a package
+    ///
+    /// A program is an ELF file, static or dynamic, or a script. Of a directory everything is taken, below
+    /// /opt/NAME; `--entry` names what to start. An archive of one is a .tar (also .gz, .xz, .zst, .bz2) or
+    /// .zip file, a Python wheel or an npm package. Packages are .rpm files.
+    #[arg(value_name = "INPUT")]
+    pub(crate) input: Option<PathBuf>,
     /// Bundle to write [default: the program's name with `.bundle`]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -126,7 +131,7 @@ pub(crate) struct PackArgs {
     #[command(flatten)]
     pub(crate) list: ListArgs,
     /// Debian package to pack, with its dependencies (repeatable)
-    #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "program", help_heading = WHAT)]
+    #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "input", help_heading = WHAT)]
     pub(crate) deb: Vec<String>,
     /// Program to start, by its path in the app (repeatable)
     ///
@@ -147,7 +152,7 @@ pub(crate) struct PackArgs {
     #[arg(value_parser = arch, hide_short_help = true)]
     pub(crate) also_target: Vec<Arch>,
     /// Pack the emulator itself: one file that runs TARGET programs on every host
-    #[arg(long, requires = "target", conflicts_with_all = ["program", "deb", "sysroot", "entry"])]
+    #[arg(long, requires = "target", conflicts_with_all = ["input", "deb", "sysroot", "entry"])]
     #[arg(help_heading = WHAT, hide_short_help = true)]
     pub(crate) emulator_only: bool,
     #[command(flatten)]

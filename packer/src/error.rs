@@ -14,6 +14,7 @@ use bundle::{Arch, Digest, EmulatorKey, EncodeError, Shown};
 use debian::release::ReleaseError;
 use debian::{ArchiveError, DebError};
 use emulator::{EmulatorError, StoreError};
+use inputs::InputError;
 use thiserror::Error;
 
 use crate::elf::{Kind, NotElf};
@@ -49,6 +50,8 @@ pub(crate) enum Error {
     NotStartable { path: PathBuf, arch: Arch, kind: Kind },
     #[error("`{}` was built for {}, not for {}", shown(path), found.name(), wanted.name())]
     OtherCpu { path: PathBuf, found: Arch, wanted: Arch },
+    #[error("`{}` is a package for `{found}`, not for {}", shown(path), wanted.name())]
+    OtherPackage { path: PathBuf, found: String, wanted: Arch },
     #[error(
         "`{}` is dynamically linked: it needs the loader `{loader}`{}", shown(path),
         if needed.is_empty() { String::new() } else { format!(" and {}", needed.join(", ")) }
@@ -60,6 +63,18 @@ pub(crate) enum Error {
     NotADirectory { path: PathBuf, found: &'static str },
     #[error("`--sysroot` alone does not say which program to start")]
     SysrootWithoutEntry,
+    #[error("`{path}` does not say which program to start")]
+    TreeWithoutEntry { path: String, programs: Vec<String> },
+    #[error("`{tree}` has no `{path}`")]
+    NoEntryInTree { path: String, tree: String, programs: Vec<String> },
+    #[error("`{path}` has {}, so its architecture is not known", if found.is_empty() { "no ELF program".to_owned() } else { format!("programs for {}", found.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")) })]
+    WhichTarget { path: String, found: Vec<Arch> },
+    #[error("`{path}`, which runs it, is not in the app")]
+    NoInterpreter { path: String },
+    #[error("`{}` is {found}, which cannot be in an app", shown(path))]
+    NoPlace { path: PathBuf, found: &'static str },
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error("`{text}` does not name a variable")]
     Variable { text: String },
     #[error("`{text}`: `{{tree}}` may appear only once, and in a variable's value only at the start")]
@@ -222,7 +237,9 @@ impl Error {
                 "if you trust the bundle, let it unpack itself (`UNIBIN_DO=extract`, docs/variables.md)"
             }
             Self::Temporary(_) => "set TMPDIR to a writable directory",
-            Self::NotAFile { .. } | Self::NoFileName { .. } => "give the path of an ELF program",
+            Self::NotAFile { .. } | Self::NoFileName { .. } => {
+                "give the path of a program, a directory or an archive"
+            }
             Self::NotAProgram { found, .. } => return Some(not_a_program_hint(found).to_owned()),
             Self::AlreadyABundle { .. } => "`unibin inspect` shows its contents, `unibin extract` unpacks it",
             Self::NotStartable { kind: Kind::Object, .. } => {
@@ -232,6 +249,7 @@ impl Error {
             Self::OtherCpu { found, .. } => {
                 return Some(format!("omit `--target`, or use `--target {}`", found.name()));
             }
+            Self::OtherPackage { .. } => "omit `--target`, or use the package for that architecture",
             Self::Dynamic { .. } => {
                 "`unibin pack` takes its libraries along: `--libs debian`, or `--sysroot DIR` with a system of its \
                  CPU; or link it with `-static` (for Rust: a `-musl` target, for Go: `CGO_ENABLED=0`)"
@@ -242,6 +260,18 @@ impl Error {
             Self::SysrootWithoutEntry => {
                 "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
             }
+            Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. }
+                if programs.is_empty() =>
+            {
+                "it has no executable program: `chmod +x` makes a file one"
+            }
+            Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. } => {
+                return Some(format!("name one with `--entry PATH`: {}", few(programs)));
+            }
+            Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
+            Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
+            Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
+            Self::Input(error) => error.hint(),
             Self::Variable { .. } => "use `--env NAME=VALUE` or `--unset NAME`",
             Self::TreeInside { .. } => {
                 "for anything more, or for a literal `{tree}`, use a script as the entry"
@@ -391,7 +421,9 @@ fn io_hint(error: &io::Error) -> Option<String> {
 
 fn not_a_program_hint(found: &NotElf) -> &'static str {
     match found {
-        NotElf::Script(_) => "pack the interpreter, and add the script with `--add` or `--entry`",
+        NotElf::Script(_) => {
+            "fetch the interpreter with `--libs debian` and `--target ARCH`, or pack it with `--deb` and the script with `--add` and `--entry`"
+        }
         NotElf::Text | NotElf::Unknown | NotElf::Empty => "programs must be ELF files",
         NotElf::MachO | NotElf::Windows | NotElf::System(_) => "build it for Linux",
         NotElf::Archive => "link it into a program first",

@@ -1,6 +1,8 @@
-//! JSON output, with `serde_json`, which is used here only.
+//! JSON, with `serde_json`, which is used here only.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 /// `value` as indented JSON with a final line feed.
 pub(crate) fn text(value: &impl Serialize) -> String {
@@ -23,6 +25,34 @@ fn steers(c: char) -> bool {
 /// A name in JSON, where it is escaped when it is written.
 pub(crate) fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The programs that a `package.json` of npm names: names and paths (npm's documentation, "bin").
+pub(crate) fn programs_of_package(text: &[u8]) -> Vec<(String, String)> {
+    let Ok(package) = serde_json::from_slice::<Package>(text) else { return Vec::new() };
+    match package.bin {
+        Some(Bin::One(path)) => {
+            // Without its scope.
+            let name = package.name.rsplit('/').next().unwrap_or_default().to_owned();
+            vec![(name, path)]
+        }
+        Some(Bin::Several(programs)) => programs.into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Package {
+    #[serde(default)]
+    name: String,
+    bin: Option<Bin>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Bin {
+    One(String),
+    Several(BTreeMap<String, String>),
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
 //! The directories lie in layers, and each uses only those after it: `commands` and `pack`; `resolve`;
-//! `write` and `relocate`; `emulators`; `packages`; `request`; `tree`; then `cli` and the files beside this
+//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files beside this
 //! one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
@@ -14,6 +14,7 @@ mod elf;
 mod emulators;
 mod error;
 mod hash;
+mod input;
 mod json;
 mod notices;
 mod pack;

@@ -1,6 +1,9 @@
 //! Debian packages as a source of apps: suites, dependencies, unpacking. Maintainer scripts are never
 //! executed.
 
+pub(crate) mod alternatives;
 pub(crate) mod deb;
 pub(crate) mod maintainer_scripts;
+pub(crate) mod php;
+pub(crate) mod script;
 pub(crate) mod suites;

@@ -1,5 +1,7 @@
 //! What `pack` was asked for, checked once at the start: from here on nothing is parsed again.
 
+mod given;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -13,6 +15,7 @@ use crate::byte_search;
 use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
+pub(crate) use crate::request::given::{LocalDeb, TreeForm};
 use crate::say;
 use crate::tree::app_tree;
 
@@ -61,8 +64,9 @@ pub(crate) struct AppRequest {
     pub(crate) target: Option<Arch>,
     /// Where it will run: on its own architecture it runs natively.
     pub(crate) hosts: Vec<Arch>,
-    /// The bundle's file name, which selects the default entry among the programs of a package.
-    pub(crate) output_name: Vec<u8>,
+    /// The bundle's path: its name selects the default entry among the programs of a package, and it is no
+    /// part of a directory that it is written into.
+    pub(crate) output: PathBuf,
     pub(crate) archive: ArchiveArgs,
     pub(crate) tree: TreeRequest,
     /// What it gets as its `argv[0]`, if that was said.
@@ -112,9 +116,38 @@ pub(crate) enum AppSource {
         name: Vec<u8>,
     },
     /// Debian packages for an architecture.
-    Packages { names: Vec<String>, target: Arch },
+    Packages {
+        /// Those of an archive.
+        names: Vec<String>,
+        /// Files of the user's.
+        local: Vec<LocalDeb>,
+        target: Arch,
+    },
+    /// A directory, or an archive of one: all of it is taken.
+    Tree {
+        /// The open directory or archive.
+        file: File,
+        /// The path as the user gave it.
+        path: PathBuf,
+        /// The app's name.
+        name: Vec<u8>,
+        form: TreeForm,
+    },
     /// A root file system; the entries say what to take from it.
     Sysroot,
+}
+
+impl AppSource {
+    /// Packages for `target`.
+    fn packages(names: Vec<String>, local: Vec<LocalDeb>, target: Arch) -> Result<Self, Error> {
+        for LocalDeb { path, package } in &local {
+            if package.architecture != "all" && Some(package.architecture.as_str()) != target.debian_name() {
+                let (path, found) = (path.clone(), package.architecture.clone());
+                return Err(Error::OtherPackage { path, found, wanted: target });
+            }
+        }
+        Ok(Self::Packages { names, local, target })
+    }
 }
 
 /// A program of the app that can be started by name.
@@ -134,6 +167,11 @@ impl Entry {
 }
 
 impl AppRequest {
+    /// The bundle's file name.
+    pub(crate) fn output_name(&self) -> &[u8] {
+        self.output.file_name().unwrap_or_default().as_bytes()
+    }
+
     /// The archive for `--libs`; `None` if the option was not given.
     pub(crate) fn libs_archive(&self) -> Option<ArchiveArgs> {
         let libs = self.tree.libs.as_ref()?;
@@ -145,13 +183,21 @@ impl AppRequest {
     /// only. It is not traced: the run of one app shows what all of them open.
     fn built_for(&self, native: Native) -> Result<NativeRequest, Error> {
         let Native { target, level, file } = native;
-        let stands_in = file.is_some();
-        let (source, entries) = match (file, &self.source) {
-            (Some(path), _) => (open_program(path)?, Vec::new()),
-            (None, AppSource::Packages { names, .. }) => {
-                (AppSource::Packages { names: names.clone(), target }, self.entries.clone())
+        let source = file.map(|file| given::open(file, Some(target))).transpose()?;
+        let stands_in = matches!(source, Some(AppSource::Program { .. }));
+        let (source, entries) = match (source, &self.source) {
+            (Some(source @ AppSource::Program { .. }), _) => (source, Vec::new()),
+            (Some(source), _) => (source, self.entries.clone()),
+            (None, AppSource::Packages { names, local, .. }) if local.is_empty() => {
+                (AppSource::packages(names.clone(), Vec::new(), target)?, self.entries.clone())
             }
-            (None, AppSource::Program { .. } | AppSource::Sysroot) => {
+            (
+                None,
+                AppSource::Packages { .. }
+                | AppSource::Program { .. }
+                | AppSource::Tree { .. }
+                | AppSource::Sysroot,
+            ) => {
                 return Err(Error::NativeWithoutFile { target });
             }
         };
@@ -160,7 +206,7 @@ impl AppRequest {
             entries,
             target: Some(target),
             hosts: vec![target],
-            output_name: self.output_name.clone(),
+            output: self.output.clone(),
             archive: self.archive.clone(),
             tree: TreeRequest { trace: None, ..self.tree.clone() },
             argv0: self.argv0,
@@ -179,11 +225,19 @@ impl Request {
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
-        let source = match (args.program, args.deb) {
-            (Some(path), _) => Some(open_program(path)?),
+        let source = match (args.input, args.deb) {
+            (Some(path), _) => Some(given::open(path, args.target)?),
             (None, _) if args.emulator_only => None,
             (None, names) if names.is_empty() => Some(AppSource::Sysroot),
-            (None, names) => Some(AppSource::Packages { names, target: target()? }),
+            (None, names) => {
+                // A path has a slash, or names a file; a package's name does not (Policy 5.6.1).
+                let (local, names) =
+                    names.into_iter().partition(|name| name.contains('/') || name.ends_with(".deb"));
+                let local: Vec<String> = local;
+                let local =
+                    local.into_iter().map(|path| LocalDeb::open(path.into())).collect::<Result<_, _>>()?;
+                Some(AppSource::packages(names, local, target()?)?)
+            }
         };
         let mut entries = Vec::new();
         for text in &args.entry {
@@ -215,7 +269,7 @@ impl Request {
                     entries,
                     target: args.target,
                     hosts: hosts.clone(),
-                    output_name: output.file_name().unwrap_or_default().as_bytes().to_vec(),
+                    output: output.clone(),
                     archive: args.archive.clone(),
                     tree: tree_request(args.tree, &args.start)?,
                     argv0: args.start.argv0,
@@ -265,7 +319,9 @@ impl Request {
             Contents::Emulator { .. } => None,
         };
         for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
-            if let AppSource::Program { file, path: program, .. } = &app.source {
+            if let AppSource::Program { file, path: program, .. }
+            | AppSource::Tree { file, path: program, .. } = &app.source
+            {
                 let own = file.metadata().map_err(|source| Error::io("read", program, source))?;
                 if (own.dev(), own.ino()) == (there.dev(), there.ino()) {
                     return Err(Error::OutputIsProgram { path: path.clone() });
@@ -289,19 +345,6 @@ fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
         (Head::Sh, None) => Arch::DEFAULT_HOSTS.to_vec(),
         (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
         (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
-    }
-}
-
-fn open_program(path: PathBuf) -> Result<AppSource, Error> {
-    // Checked before it is opened: opening a FIFO would wait for its other end.
-    let found = fs::metadata(&path).map_err(|source| Error::io("open", &path, source))?.file_type();
-    if !found.is_file() {
-        return Err(Error::NotAFile { path, found: kind_of(found) });
-    }
-    let file = File::open(&path).map_err(|source| Error::io("open", &path, source))?;
-    match path.file_name().map(|name| name.as_bytes().to_vec()) {
-        Some(name) => Ok(AppSource::Program { file, path, name }),
-        None => Err(Error::NoFileName { path }),
     }
 }
 
@@ -406,9 +449,10 @@ fn around_tree(text: &[u8]) -> Result<Around<'_>, Error> {
 fn default_output(source: &AppSource, entries: &[Entry]) -> PathBuf {
     let name = match (source, entries.first()) {
         (_, Some(entry)) => &entry.name[..],
-        (AppSource::Program { name, .. }, None) => name,
-        (AppSource::Packages { names, .. }, None) => {
-            names.first().map_or(&b"app"[..], |name| name.as_bytes())
+        (AppSource::Program { name, .. } | AppSource::Tree { name, .. }, None) => name,
+        (AppSource::Packages { names, local, .. }, None) => {
+            let local = local.iter().map(|local| &local.package.name);
+            names.iter().chain(local).next().map_or(&b"app"[..], |name| name.as_bytes())
         }
         (AppSource::Sysroot, None) => &b"app"[..],
     };

@@ -28,6 +28,7 @@ mod tiny_elf;
 mod translators;
 mod unibin;
 mod zig;
+mod zip;
 
 pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers, compile_go};
@@ -55,3 +56,4 @@ pub use terminal::{Terminal, until};
 pub use translators::{broken_emulator, translator_row};
 pub use unibin::{store, unibin};
 pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};
+pub use zip::{Member, raw_zip};

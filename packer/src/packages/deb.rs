@@ -1,6 +1,6 @@
 //! `--deb PKG`: the file trees of packages and their dependencies, merged as dpkg would merge them.
 //! Documentation other than copyright files, manual pages and translations are left out. Maintainer scripts
-//! are never run; `maintainer_scripts.rs` makes what some of them would have made.
+//! are never run; the files beside this one make what some of them would have made.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -14,8 +14,10 @@ use debian::{Archive, Contents, Deb, DebEntry, DebKind, Holder, Package, Package
 use crate::cli::ArchiveArgs;
 use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
-use crate::packages::maintainer_scripts::{self, Choice, Made};
-use crate::packages::suites;
+use crate::packages::alternatives::{self, Offers};
+use crate::packages::maintainer_scripts::{self, Made};
+use crate::packages::{php, suites};
+use crate::request::LocalDeb;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
@@ -68,10 +70,20 @@ impl<'a> Suite<'a> {
 
     /// The packages with these names, and their dependencies.
     pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
+        self.closure_with(&[], names)
+    }
+
+    /// The same for packages that the archive need not have.
+    pub(crate) fn closure_with<'p>(
+        &'p self,
+        local: &'p [LocalDeb],
+        names: &[&str],
+    ) -> Result<Vec<&'p Package>, Error> {
         for name in names {
             self.named(name)?;
         }
-        Ok(debian::depends::closure(&self.index, names)?)
+        let local: Vec<&Package> = local.iter().map(|local| &local.package).collect();
+        Ok(debian::depends::closure_with(&self.index, &local, names)?)
     }
 
     /// The package with this name, or one that provides it.
@@ -86,16 +98,36 @@ impl<'a> Suite<'a> {
 
     /// The trees of `packages` as one.
     pub(crate) fn tree(&self, packages: &[&Package], spool: &mut Spool) -> Result<PackageTree, Error> {
+        self.tree_with(packages, &[], spool)
+    }
+
+    /// The same where some of them are files of the user's.
+    pub(crate) fn tree_with(
+        &self,
+        packages: &[&Package],
+        local: &[LocalDeb],
+        spool: &mut Spool,
+    ) -> Result<PackageTree, Error> {
         let mut files = Files::merged()?;
         let mut choices = Vec::new();
         let mut texts = Vec::new();
         for package in packages {
-            let file = self.archive.download(package)?;
+            let own = local.iter().find(|local| std::ptr::eq(&raw const local.package, *package));
+            let file = own.map_or_else(|| self.archive.download(package), |own| Ok(own.path.clone()))?;
             let deb = Deb::open(&file)?;
             texts.push((*package, files.unpack(&deb, &package.name, spool)?));
-            choices.extend(offers(&deb)?);
+            let Offers { choices: own, unknown } = offers(&deb)?;
+            choices.extend(own);
+            for name in unknown {
+                say::warning(&format!(
+                    "package `{}`: where its alternative `{}` leads cannot be read from its script",
+                    package.name,
+                    readable(name.as_bytes())
+                ));
+            }
         }
-        files.made(maintainer_scripts::links(&files.app, choices)?)?;
+        files.made(alternatives::links(&files.app, choices)?)?;
+        files.made(php::configured(&files.app)?)?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
         files.drop_unused_links();
         let named = |package: &&Package| format!("{} {}", package.name, package.version);
@@ -123,9 +155,9 @@ impl<'a> Suite<'a> {
 }
 
 /// What the package's script passes to `update-alternatives`.
-fn offers(deb: &Deb) -> Result<Vec<Choice>, Error> {
+fn offers(deb: &Deb) -> Result<Offers, Error> {
     let script = deb.control_file("postinst")?;
-    Ok(script.map(|script| maintainer_scripts::choices(&script)).unwrap_or_default())
+    Ok(script.map(|script| alternatives::offers(&script)).unwrap_or_default())
 }
 
 /// The files of packages, as far as they are unpacked.

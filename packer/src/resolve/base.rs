@@ -1,9 +1,10 @@
-//! What an app starts from: one program, the files of packages, or just a root file system to take files
-//! from.
+//! What an app starts from: one program, a whole tree, the files of packages, or just a root file system to
+//! take files from.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use closure::Object;
@@ -11,6 +12,7 @@ use debian::Progress;
 
 use crate::elf::{Kind, NotElf};
 use crate::error::{Error, readable};
+use crate::input::given_tree::GivenTree;
 use crate::packages::deb::Suite;
 use crate::request::{AppRequest, AppSource, Entry};
 use crate::resolve::entries::{PROGRAM_DIRECTORIES, startable};
@@ -24,8 +26,10 @@ const OPT: &[u8] = b"opt";
 /// What an app starts from.
 pub(crate) struct Base<'a> {
     pub(crate) layers: Layers,
-    /// The entry if none is named; `None` if there is no default.
-    pub(crate) default: Option<Entry>,
+    /// The entries if none is named, the default one first.
+    pub(crate) defaults: Vec<Entry>,
+    /// The tree that was given, and where it lies.
+    pub(crate) given: Option<GivenTree>,
     /// Its packages: name and version.
     pub(crate) packages: Vec<String>,
     /// The suite that they come from.
@@ -38,25 +42,41 @@ impl<'a> Base<'a> {
         let mut base = match &request.source {
             AppSource::Program { file, path, name } => {
                 let (layers, entry) = one_program(request, file, path, name)?;
-                Base { layers, default: Some(entry), packages: Vec::new(), suite: None }
+                Base { layers, defaults: vec![entry], given: None, packages: Vec::new(), suite: None }
             }
-            AppSource::Packages { names, target } => {
+            AppSource::Packages { names, local, target } => {
                 let suite = Suite::open(&request.archive, *target, progress)?;
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let mut layers = Layers::of(App::default())?;
-                let found = suite.tree(&suite.closure(&names)?, &mut layers.spool)?;
+                let packages = suite.closure_with(local, &names)?;
+                let found = suite.tree_with(&packages, local, &mut layers.spool)?;
+                names.extend(local.iter().map(|local| local.package.name.as_str()));
                 layers.app = found.app;
                 layers.origins = found.origins;
                 layers.owe(found.owed);
                 // If entries are named, it does not matter why there is no default.
-                let default = match &request.entries[..] {
-                    [] => Some(default_entry(&layers, &request.output_name, &names)?),
-                    _ => None,
+                let defaults = match &request.entries[..] {
+                    [] => vec![default_entry(&layers, request.output_name(), &names)?],
+                    _ => Vec::new(),
                 };
-                Base { layers, default, packages: found.packages, suite: Some(suite) }
+                Base { layers, defaults, given: None, packages: found.packages, suite: Some(suite) }
             }
             AppSource::Sysroot => {
-                Base { layers: Layers::of(App::default())?, default: None, packages: Vec::new(), suite: None }
+                let layers = Layers::of(App::default())?;
+                Base { layers, defaults: Vec::new(), given: None, packages: Vec::new(), suite: None }
+            }
+            AppSource::Tree { .. } => {
+                let mut layers = Layers::of(App::default())?;
+                let mut given = GivenTree::of(request, &mut layers.spool)?;
+                let mut defaults = Vec::new();
+                if let Some(given) = &mut given {
+                    layers.app = std::mem::take(&mut given.app);
+                    let label: Rc<str> = given.label.as_str().into();
+                    let files = layers.app.nodes().map(|(path, _)| (path.to_vec(), Rc::clone(&label)));
+                    layers.origins = files.collect();
+                    defaults.clone_from(&given.entries);
+                }
+                Base { layers, defaults, given, packages: Vec::new(), suite: None }
             }
         };
         base.layers.after.extend(request.tree.sysroots.iter().map(|root| LabelledDirectory::new(root, b"")));

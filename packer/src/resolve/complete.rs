@@ -7,13 +7,16 @@ use bundle::{Arch, directory_of};
 use closure::Family;
 
 use crate::error::Error;
+use crate::input::given_tree::GivenTree;
 use crate::notices::Owed;
 use crate::packages::deb::Suite;
+use crate::packages::maintainer_scripts;
 use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::extra_files;
 use crate::resolve::inventory::Inventory;
 use crate::resolve::layers::Layers;
 use crate::resolve::libraries;
+use crate::resolve::own_libraries::{self, Objects};
 use crate::resolve::plugins;
 use crate::resolve::search::Search;
 use crate::resolve::trace;
@@ -27,6 +30,8 @@ pub(crate) struct Incomplete<'a> {
     /// The programs among them that name a loader, by their paths in the tree.
     pub(crate) dynamic: &'a [Vec<u8>],
     pub(crate) target: Arch,
+    /// The tree that was given whole.
+    pub(crate) given: Option<&'a GivenTree>,
     /// Where packages are fetched from, if that was requested.
     pub(crate) suite: Option<&'a Suite<'a>>,
 }
@@ -60,13 +65,18 @@ struct Linked {
 
 /// Completes an app.
 pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Result<Completed, Error> {
-    let Incomplete { mut layers, entries, dynamic, target, suite } = incomplete;
-    let linked = if dynamic.is_empty() {
+    let Incomplete { mut layers, entries, dynamic, target, given, suite } = incomplete;
+    let mut objects = Objects::default();
+    if given.is_some() {
+        objects = Objects::of(&layers.app, target, dynamic)?;
+    }
+    let programs = [dynamic, &objects.programs].concat();
+    let linked = if programs.is_empty() {
         Linked::default()
     } else {
-        let search =
-            Search { request, programs: dynamic, preload: Vec::new(), directory: Vec::new(), suite, target };
-        link(search, &mut layers)?
+        let (preload, directory, own) = (Vec::new(), Vec::new(), dynamic.len());
+        let search = Search { request, programs: &programs, own, preload, directory, suite, target };
+        link(search, &objects, &mut layers)?
     };
     let Linked { loader, mut rules, mut directories, plugin_sets, mut inventory } = linked;
     inventory.families = plugin_sets.iter().map(|set| set.name.to_owned()).collect();
@@ -77,7 +87,8 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
         inventory.families.push(format!("{added} files that `--trace` saw"));
     }
     let Layers { mut app, owed, .. } = layers;
-    extra_files::exclude(request, &mut app);
+    extra_files::exclude(request, &mut app, given);
+    maintainer_scripts::not_made(&app).iter().for_each(|lacking| say::warning(lacking));
     app.settle()?.iter().for_each(|warning| say::warning(warning));
     inventory.count(&app);
     directories.retain(|directory| app.is_directory(directory));
@@ -85,7 +96,7 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
 }
 
 /// Adds the loader, the libraries and the plug-ins of dynamic programs to the app.
-fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
+fn link(mut search: Search<'_>, objects: &Objects, layers: &mut Layers) -> Result<Linked, Error> {
     libraries::loader_first(&search, layers)?;
     search.directory = libraries::mount(search.request, layers, search.programs)?;
     search.preload = libraries::preloads(search.request, layers, &search.directory)?;
@@ -94,9 +105,14 @@ fn link(mut search: Search<'_>, layers: &mut Layers) -> Result<Linked, Error> {
     if !search.preload.is_empty() {
         rules.push(Rule::SetVariable { name: b"LD_PRELOAD".to_vec(), value: search.preload.join(&b':') });
     }
+    own_libraries::link(&search, objects, layers)?;
     let mut found = libraries::required(&search, layers)?;
     let mut plugin_sets = Vec::new();
-    let mut plugins = Vec::new();
+    // Of a given tree, any library may be loaded at run time.
+    let mut plugins = objects.libraries.clone();
+    if !plugins.is_empty() {
+        found = libraries::with_plugins(&search, layers, &plugins)?;
+    }
     loop {
         // What a plug-in needs may bring in another set.
         let added = plugins::add(&search, &found, &plugin_sets, layers)?;

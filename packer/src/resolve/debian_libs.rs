@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::resolve::layers::Layers;
 use crate::resolve::search::Search;
-use crate::tree::app_tree::Node;
 
 /// Fetches what is missing into the pool; returns whether anything was found.
 pub(crate) fn fetch(
@@ -36,12 +35,8 @@ pub(crate) fn fetch(
     }
     let packages = names.iter().map(|name| suite.named(name)).collect::<Result<Vec<_>, _>>()?;
     let packages = suite.tree(&packages, &mut layers.spool)?;
-    for (path, node) in packages.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory)) {
-        layers.pool.place(path, node.clone())?;
-    }
-    layers.origins.extend(packages.origins);
+    layers.pool_in(packages)?;
     layers.fetched.extend(names);
-    layers.owe(packages.owed);
     Ok(true)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use bundle::{TreePath, directory_of, join};
 
 use crate::error::{Error, kind_of, shown};
+use crate::input::given_tree::GivenTree;
 use crate::request::{AppRequest, Entry};
 use crate::resolve::layers::Layers;
 use crate::say;
@@ -56,7 +57,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
         }
         return Ok(());
     } else if kind.is_file() {
-        layers.file(source)?
+        layers.spool.file(source)?
     } else {
         say::warning(&format!("`{}` is {}: skipped", shown(source), kind_of(kind)));
         return Ok(());
@@ -67,7 +68,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
 }
 
 /// Removes what `--exclude` names: everything that matches, and everything below a matching directory.
-pub(crate) fn exclude(request: &AppRequest, app: &mut App) {
+pub(crate) fn exclude(request: &AppRequest, app: &mut App, given: Option<&GivenTree>) {
     for pattern in &request.tree.excludes {
         let fits = |path: &[u8]| {
             let directories = TreePath::new(path).into_iter().flat_map(TreePath::ancestors);
@@ -75,7 +76,8 @@ pub(crate) fn exclude(request: &AppRequest, app: &mut App) {
         };
         let before = app.nodes().count();
         app.remove(&fits);
-        if app.nodes().count() == before {
+        let earlier = given.is_some_and(|given| given.excluded.contains(pattern));
+        if app.nodes().count() == before && !earlier {
             say::warning(&format!("`--exclude {}` matches nothing in the app", pattern.escape_ascii()));
         }
     }

@@ -1,8 +1,9 @@
 //! Builds the app of a request: collects its files, reads its entries, finds its libraries.
 
 use crate::cli::values::Argv0;
-use crate::elf::{Elf, Kind};
+use crate::elf::{self, Elf, Kind};
 use crate::error::Error;
+use crate::input::given_tree::GivenTree;
 use crate::packages::deb::Suite;
 use crate::progress::Bars;
 use crate::relocate::native::{self, TreeLoader};
@@ -11,6 +12,7 @@ use crate::resolve::base::Base;
 use crate::resolve::complete::{Completed, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
 use crate::resolve::extra_files;
+use crate::resolve::interpreters;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 use crate::tree::app_tree::{App, Node};
@@ -30,21 +32,41 @@ struct Programs {
 pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
-    let Base { mut layers, default, packages, suite } = Base::of(request, &bar)?;
+    let Base { mut layers, defaults, mut given, packages, mut suite } = Base::of(request, &bar)?;
     extra_files::add_placed(request, &mut layers)?;
-    let entries = Entries::of(&request.entries, default, &layers)?;
-    let Programs { mut entries, target, dynamic } = programs(entries, request.target, &mut layers)?;
+    let entries = Entries::of(&request.entries, defaults, given.as_ref(), &layers)?;
+    let mut wanted = request.target;
+    if let (None, Some(given)) = (wanted, &given) {
+        wanted = Some(target_of(&entries, given, &layers)?);
+    }
+    if let (None, Some(archive), Some(target)) = (&suite, request.libs_archive(), wanted) {
+        let opened = Suite::open(&archive, target, &bar)?;
+        interpreters::provide(&entries.all(), &opened, &mut layers)?;
+        suite = Some(opened);
+    }
+    let Programs { mut entries, target, dynamic } = programs(entries, wanted, &mut layers)?;
     let suite = match (suite, request.libs_archive()) {
         (None, Some(archive)) => Some(Suite::open(&archive, target, &bar)?),
         (suite, _) => suite,
     };
-    let incomplete =
-        Incomplete { layers, entries: &entries, dynamic: &dynamic, target, suite: suite.as_ref() };
+    let incomplete = Incomplete {
+        layers,
+        entries: &entries,
+        dynamic: &dynamic,
+        target,
+        given: given.as_ref(),
+        suite: suite.as_ref(),
+    };
     let Completed { mut app, loader, mut rules, directories, plugin_sets, owed, mut inventory } =
         complete(request, incomplete)?;
     inventory.packages = packages;
+    if let Some(given) = &mut given {
+        rules.splice(..0, given.rules.drain(..));
+        inventory.given = Some(given.row.clone());
+    }
 
-    let found_by_path = plugin_sets.iter().any(|set| set.found_by_path);
+    let found_by_path = plugin_sets.iter().any(|set| set.found_by_path)
+        || entries.iter().any(|entry| entries::is_applet(&app, &entry.path));
     // The arguments of an entry are a script, and its name is the script's.
     let named: Vec<Entry> = entries.iter().filter(|entry| entry.rules.is_empty()).cloned().collect();
     let native = request.hosts.contains(&target);
@@ -83,6 +105,19 @@ fn name_programs(app: &mut App, entries: &[Entry]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The architecture of a given tree: that of its first entry, or, if that is a script, of all its programs.
+fn target_of(entries: &Entries, given: &GivenTree, layers: &Layers) -> Result<Arch, Error> {
+    if let Some((_, Node::File { content, .. })) = layers.app.file(&entries.first.path)
+        && let Ok(elf) = elf::read(&mut content.reader()).map_err(Error::Temporary)?
+    {
+        return Ok(elf.arch);
+    }
+    match interpreters::architectures(layers)?[..] {
+        [only] => Ok(only),
+        ref several => Err(Error::WhichTarget { path: given.label.clone(), found: several.to_vec() }),
+    }
 }
 
 /// Adds the programs of `entries` to the app. All must be for one architecture: `wanted`, or else that of the

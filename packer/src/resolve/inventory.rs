@@ -7,6 +7,7 @@ use closure::Library;
 use serde::Serialize;
 
 use crate::error::readable;
+use crate::input::given_tree::GivenRow;
 use crate::resolve::layers::{Layers, shown};
 use crate::tree::app_tree::{App, Node};
 use crate::units::size;
@@ -16,6 +17,9 @@ use crate::units::size;
 pub(crate) struct Inventory {
     /// Loader and libraries, in the order in which a loader would load them.
     pub(crate) libraries: Vec<LibraryRow>,
+    /// The tree that was given whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) given: Option<GivenRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
     /// Plug-in sets that were included.
@@ -80,6 +84,22 @@ impl Inventory {
     /// The lines of a report; `all` lists each library and package.
     pub(crate) fn text(&self, all: bool) -> String {
         let mut text = String::new();
+        if let Some(GivenRow { from, at, files, directories, links, bytes, left }) = &self.given {
+            let count = |number: usize, one: &str, several: &str| {
+                format!("{number} {}", if number == 1 { one } else { several })
+            };
+            let _ = writeln!(
+                text,
+                "  from  {from}, at {at}: {}, {}, {}, {}",
+                count(*files, "file", "files"),
+                count(*directories, "directory", "directories"),
+                count(*links, "link", "links"),
+                size(*bytes)
+            );
+            for left in left.iter().filter(|_| all) {
+                let _ = writeln!(text, "  left  {left}");
+            }
+        }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {
             let LibraryRow { path, rule, from, .. } = row;

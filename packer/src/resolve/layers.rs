@@ -3,17 +3,15 @@
 //! the app here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bundle::join;
 use closure::{Directory, Layer, Resolved, Tree};
 
-use crate::error::{self, Error, readable};
+use crate::error::{Error, readable};
 use crate::notices::{Owed, together};
-use crate::say;
+use crate::packages::deb::PackageTree;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::spool::Spool;
 
@@ -135,7 +133,7 @@ impl Layers {
                 let Some(source) = source else { return Ok(()) };
                 let (label, path) = (Rc::from(source.label.as_str()), source.directory.path(&resolved.path));
                 let Some(path) = path else { return Ok(()) };
-                (self.file(&path)?, Some(label))
+                (self.spool.file(&path)?, Some(label))
             }
         };
         let place = self.app.place(&resolved.path, node)?;
@@ -154,21 +152,19 @@ impl Layers {
         }
     }
 
+    /// Adds the files of packages to the pool.
+    pub(crate) fn pool_in(&mut self, packages: PackageTree) -> Result<(), Error> {
+        for (path, node) in packages.app.nodes().filter(|(_, node)| !matches!(node, Node::Directory)) {
+            self.pool.place(path, node.clone())?;
+        }
+        self.origins.extend(packages.origins);
+        self.owe(packages.owed);
+        Ok(())
+    }
+
     /// Records the notices for packages that were fetched.
     pub(crate) fn owe(&mut self, owed: Owed) {
         self.owed = together(self.owed.take(), Some(owed));
-    }
-
-    /// A file of this machine.
-    pub(crate) fn file(&mut self, path: &Path) -> Result<Node, Error> {
-        let failed = |source| Error::io("read", path, source);
-        // An ordinary user's file cannot have them, so they cannot be kept.
-        if rustix::fs::getxattr(path, "security.capability", &mut [0; 64][..]).is_ok() {
-            say::warning(&format!("`{}`: file capabilities are dropped", error::shown(path)));
-        }
-        let executable = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o111 != 0;
-        let content = self.spool.append(&mut File::open(path).map_err(failed)?)?;
-        Ok(Node::File { executable, content })
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn preloads(
             return Err(Error::PreloadName { name: readable(name) });
         }
         if path.is_file() {
-            let node = layers.file(path)?;
+            let node = layers.spool.file(path)?;
             let tree_path = join(directory, name);
             let tree_path = layers.app.place(&tree_path, node)?;
             layers.origins.insert(tree_path, path.display().to_string().into());
@@ -118,6 +118,11 @@ pub(crate) fn required(search: &Search<'_>, layers: &mut Layers) -> Result<Vec<C
         }
         let loader = found.first().map(|one| &one.loader);
         if !debian_libs::fetch(search, loader, &missing, layers)? {
+            // A tree that is given whole may have programs that nobody starts.
+            if all_missing(&found[..search.own.min(found.len())]).is_empty() {
+                missing::warn(&missing);
+                return Ok(found);
+            }
             let holders = debian_libs::holders(search, loader, &missing);
             return Err(missing::error(&missing, &holders, search.request, layers));
         }

@@ -8,6 +8,7 @@ use closure::{Missing, Searched, Unusable};
 use crate::error::{Error, readable};
 use crate::request::{AppRequest, AppSource};
 use crate::resolve::layers::{Layers, shown};
+use crate::say;
 
 /// How many of the files that need a library are listed.
 const NAMED: usize = 4;
@@ -35,6 +36,16 @@ pub(crate) fn error(
         }
     }
     Error::Missing { count: missing.len(), text, hint: hint(request) }
+}
+
+/// Warns about what is missing and nobody may need.
+pub(crate) fn warn(missing: &[Missing]) {
+    for one in missing {
+        let by = one.by.first().map(|path| shown(path)).unwrap_or_default();
+        let more = one.by.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        say::warning(&format!("`{by}`{more} needs `{}`, which was not found", readable(&one.name)));
+    }
 }
 
 fn searched_in(searched: &Searched) -> String {

@@ -13,6 +13,8 @@ pub(crate) struct Search<'a> {
     pub(crate) request: &'a AppRequest,
     /// Dynamic programs, by their paths in the tree.
     pub(crate) programs: &'a [Vec<u8>],
+    /// How many of them, the first, must have all that they need; the others are of a given tree.
+    pub(crate) own: usize,
     /// The names for `LD_PRELOAD`.
     pub(crate) preload: Vec<Vec<u8>>,
     /// A built-in directory of the loader, for libraries without a place of their own.
@@ -28,7 +30,8 @@ impl Search<'_> {
         let library_path = if layers.first.is_empty() { Vec::new() } else { vec![self.directory.clone()] };
         let library_layers: Vec<usize> = (0..layers.first.len()).collect();
         let mut all = Vec::new();
-        for program in self.programs {
+        for (number, program) in self.programs.iter().enumerate() {
+            let plugins = if number < self.own.max(1) { plugins } else { &[] };
             let demand = Demand {
                 program,
                 preload: &self.preload,

@@ -130,6 +130,14 @@ impl App {
         }
     }
 
+    /// Makes the file at `path` executable.
+    pub(crate) fn make_executable(&mut self, path: &[u8]) {
+        let real = self.file(path).map(|(real, _)| real.to_vec());
+        if let Some(Node::File { executable, .. }) = real.and_then(|real| self.nodes.get_mut(&real)) {
+            *executable = true;
+        }
+    }
+
     /// Whoever unpacks the file at `path` must append the path of the tree's `loader` to it.
     pub(crate) fn asks_for(&mut self, path: &[u8], loader: &[u8]) {
         self.loaders.insert(path.to_vec(), loader.to_vec());

@@ -1,0 +1,188 @@
+//! What all forms have in common: every entry passes here on its way to the caller. Its path must stay inside
+//! and must not lead through a link, it must not be one too many, and its bytes must not be too many.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::path::Path;
+
+use bundle::Shown;
+
+use crate::error::InputError;
+use crate::{Entry, Kind, Visit};
+
+/// What an archive may unpack to: as many times its length, and this much more. Programs compress to a third;
+/// deflate cannot do better than 1 in 1032.
+const TIMES: u64 = 200;
+const MORE: u64 = 256 << 20;
+
+/// Entries need memory.
+const ENTRIES_MAX: usize = 2_000_000;
+
+/// As long as a path may be (`PATH_MAX` of `<linux/limits.h>`).
+const PATH_MAX: usize = 4096;
+
+/// An entry as its archive describes it.
+pub(crate) struct Stored {
+    pub(crate) path: Vec<u8>,
+    pub(crate) kind: StoredKind,
+    pub(crate) mode: Option<u32>,
+}
+
+/// As [`Kind`], with what the caller never sees.
+pub(crate) enum StoredKind {
+    File,
+    Directory,
+    Symlink(Vec<u8>),
+    HardLink(Vec<u8>),
+    /// Refused, and why.
+    Refused(&'static str),
+}
+
+pub(crate) const DEVICE: StoredKind = StoredKind::Refused("it is a device node");
+pub(crate) const FIFO: StoredKind = StoredKind::Refused("it is a FIFO");
+pub(crate) const SOCKET: StoredKind = StoredKind::Refused("it is a socket");
+pub(crate) const SPARSE: StoredKind = StoredKind::Refused("it is a sparse file of an unsupported kind");
+pub(crate) const UNKNOWN: StoredKind = StoredKind::Refused("it is of an unknown type");
+
+/// Hands entries over.
+pub(crate) struct Guard<'a, 'v, E> {
+    pub(crate) path: &'a Path,
+    stored: u64,
+    most: u64,
+    left: u64,
+    entries: usize,
+    symlinks: HashSet<Vec<u8>>,
+    visit: Visit<'v, E>,
+}
+
+impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
+    pub(crate) fn new(path: &'a Path, stored: u64, visit: Visit<'v, E>) -> Self {
+        let most = stored.saturating_mul(TIMES).saturating_add(MORE);
+        Self { path, stored, most, left: most, entries: 0, symlinks: HashSet::new(), visit }
+    }
+
+    pub(crate) fn io(&self, source: io::Error) -> E {
+        InputError::io(self.path, source).into()
+    }
+
+    pub(crate) fn form(&self, reason: impl Into<String>) -> E {
+        InputError::form(self.path, reason).into()
+    }
+
+    /// How much may still be unpacked, in bytes.
+    pub(crate) fn most(&self) -> u64 {
+        self.most
+    }
+
+    fn refuse(&self, stored: &[u8], reason: &'static str) -> E {
+        let entry = Shown(stored).to_string();
+        InputError::Entry { path: self.path.to_owned(), entry, reason }.into()
+    }
+
+    fn bomb(&self) -> InputError {
+        let most = format!("{} MiB", self.most >> 20);
+        InputError::Bomb { path: self.path.to_owned(), stored: self.stored, most }
+    }
+
+    /// Hands one entry to the caller; the top itself is passed over.
+    pub(crate) fn entry(&mut self, entry: Stored, reader: &mut dyn Read) -> Result<(), E> {
+        let Stored { path: stored, kind, mode } = entry;
+        self.entries += 1;
+        if self.entries > ENTRIES_MAX {
+            return Err(self.form(format!("it has more than {ENTRIES_MAX} entries")));
+        }
+        let path = inside(&stored).map_err(|reason| self.refuse(&stored, reason))?;
+        let kind = match kind {
+            StoredKind::File => Kind::File,
+            StoredKind::Directory => Kind::Directory,
+            StoredKind::Symlink(target) if target.is_empty() || target.contains(&0) => {
+                return Err(self.refuse(&stored, "its target is no path"));
+            }
+            StoredKind::Symlink(target) => Kind::Symlink(target),
+            StoredKind::HardLink(target) => {
+                let refuse = |_| self.refuse(&stored, "it is a hard link out of the archive");
+                Kind::HardLink(inside(&target).map_err(refuse)?)
+            }
+            StoredKind::Refused(reason) => return Err(self.refuse(&stored, reason)),
+        };
+        if path.is_empty() {
+            return Ok(());
+        }
+        if passes_through(&path, &self.symlinks) {
+            return Err(self.refuse(&stored, "its path leads through a symbolic link"));
+        }
+        match kind {
+            Kind::Symlink(_) => drop(self.symlinks.insert(path.clone())),
+            // A later entry replaces an earlier one.
+            _ => drop(self.symlinks.remove(&path)),
+        }
+        let mut counted = Counted { reader, left: self.left, failed: None };
+        let visited = (self.visit)(Entry { path, kind, mode, reader: &mut counted });
+        let Counted { left, failed, .. } = counted;
+        self.left = left;
+        match failed {
+            // Whatever the caller made of it: the archive is to blame.
+            Some(Failure::TooMuch) => Err(self.bomb().into()),
+            Some(Failure::Read(source)) => Err(self.io(source)),
+            None => visited,
+        }
+    }
+}
+
+enum Failure {
+    TooMuch,
+    Read(io::Error),
+}
+
+/// Counts what is read, and keeps the error.
+struct Counted<'r> {
+    reader: &'r mut dyn Read,
+    left: u64,
+    failed: Option<Failure>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.reader.read(buffer) {
+            Ok(length) if length as u64 > self.left => {
+                self.failed = Some(Failure::TooMuch);
+                Err(io::Error::other("it unpacks to too much"))
+            }
+            Ok(length) => {
+                self.left -= length as u64;
+                Ok(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let told = io::Error::new(error.kind(), error.to_string());
+                self.failed = Some(Failure::Read(error));
+                Err(told)
+            }
+        }
+    }
+}
+
+/// A stored path relative to the top, without `.` and doubled slashes; empty for the top itself.
+fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if stored.starts_with(b"/") {
+        return Err("its path is absolute");
+    }
+    if stored.contains(&0) {
+        return Err("its path contains a NUL byte");
+    }
+    if stored.len() > PATH_MAX {
+        return Err("its path is too long");
+    }
+    let parts = stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+    let parts: Vec<&[u8]> = parts.collect();
+    if parts.contains(&b"..".as_slice()) {
+        return Err("its path leaves the archive");
+    }
+    Ok(parts.join(&b'/'))
+}
+
+/// Whether a directory on the way to `path` is one of `symlinks`.
+fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))
+}

@@ -1,0 +1,113 @@
+//! Archives of programs as people have them: tarballs, zip files, rpm packages, AppImages. Their entries are
+//! handed over one by one, with paths that stay inside the tree; the caller decides what becomes of them.
+//! Nothing is unpacked or executed. Refuses what would lead out of the tree, device nodes, sockets and FIFOs,
+//! and archives that unpack to implausibly much.
+
+mod appimage;
+mod decode;
+mod error;
+mod guard;
+mod rpm;
+mod tarball;
+mod zipped;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+pub use crate::decode::Compression;
+pub use crate::error::InputError;
+use crate::guard::Guard;
+
+/// What kind of archive a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// tar(5), compressed or not.
+    Tar(Compression),
+    /// A zip file; Python wheels are such.
+    Zip,
+    /// An AppImage of type 2: an ELF program with a squashfs behind it.
+    AppImage,
+    /// An AppImage of type 1: with an ISO 9660 image. Not read.
+    OldAppImage,
+    /// An rpm package.
+    Rpm,
+}
+
+/// How much of a file [`Form::of`] looks at.
+const HEAD: u64 = 512;
+
+impl Form {
+    /// What `file` is by its first bytes; `None` if it is no archive that is known here.
+    pub fn of(file: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
+        let mut head = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
+        file.by_ref().take(HEAD).read_to_end(&mut head)?;
+        file.seek(SeekFrom::Start(0))?;
+        if head.starts_with(b"\x7fELF") {
+            // The AppImage specification: three bytes in what the ELF header pads with zeros.
+            return Ok(match head.get(8..11) {
+                Some(b"AI\x02") => Some(Self::AppImage),
+                Some(b"AI\x01") => Some(Self::OldAppImage),
+                _ => None,
+            });
+        }
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+            return Ok(Some(Self::Zip));
+        }
+        if head.starts_with(b"\xed\xab\xee\xdb") {
+            return Ok(Some(Self::Rpm));
+        }
+        Ok(match Compression::of(&head) {
+            Compression::None => tarball::is_tar(&head).then_some(Self::Tar(Compression::None)),
+            compression => Some(Self::Tar(compression)),
+        })
+    }
+}
+
+/// The kind of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file; its bytes are read from [`Entry::reader`].
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link; its target may be anywhere.
+    Symlink(Vec<u8>),
+    /// Another name of the file with this path, which came before or, in rpm packages, comes later.
+    HardLink(Vec<u8>),
+}
+
+/// One entry, in the archive's order.
+pub struct Entry<'a> {
+    /// Its path relative to the top of the archive: no empty, `.` or `..` components.
+    pub path: Vec<u8>,
+    /// Its kind.
+    pub kind: Kind,
+    /// Permission bits (`0o7777`); `None` where the archive has none.
+    pub mode: Option<u32>,
+    /// The file's bytes.
+    pub reader: &'a mut dyn Read,
+}
+
+/// What a caller does with an entry.
+pub type Visit<'v, E> = &'v mut dyn FnMut(Entry<'_>) -> Result<(), E>;
+
+/// Calls `visit` with each entry of `file`, whose name in messages is `path`.
+///
+/// # Errors
+///
+/// [`InputError`] for whatever is wrong with the archive, also where `visit` failed because of it.
+pub fn read<E: From<InputError>>(file: &File, path: &Path, form: Form, visit: Visit<'_, E>) -> Result<(), E> {
+    let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
+    let mut guard = Guard::new(path, stored, visit);
+    match form {
+        Form::Tar(compression) => tarball::read(file, compression, &mut guard),
+        Form::Zip => zipped::read(file, &mut guard),
+        Form::AppImage => appimage::read(file, &mut guard),
+        Form::Rpm => rpm::read(file, &mut guard),
+        Form::OldAppImage => {
+            Err(InputError::form(path, "it is an AppImage of type 1, which holds an ISO 9660 image").into())
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What `pack INPUT` is given: a program, a directory, an archive of one, an AppImage, a package. It is
+//! recognised by its contents, never by its name; its name only gives the app's.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use bundle::Arch;
+use debian::{Deb, Package};
+use inputs::Form;
+
+use crate::error::{Error, kind_of};
+use crate::hash::Hashing;
+use crate::request::AppSource;
+
+/// Endings that are not part of an app's name, longest first.
+const ENDINGS: [&str; 18] = [
+    ".tar.zst",
+    ".tar.bz2",
+    ".AppImage",
+    ".appimage",
+    ".tar.gz",
+    ".tar.xz",
+    ".tzst",
+    ".tbz2",
+    ".tar",
+    ".tgz",
+    ".txz",
+    ".tbz",
+    ".tzs",
+    ".zip",
+    ".whl",
+    ".rpm",
+    ".deb",
+    ".run",
+];
+
+/// What a tree is given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TreeForm {
+    Directory,
+    Archive(Form),
+}
+
+/// What a Debian package begins with (deb(5)).
+const DEB: &[u8] = b"!<arch>\ndebian-binary";
+
+/// A Debian package that is a file of the user's. Nobody vouches for it, so it has no signature to check.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalDeb {
+    pub(crate) path: PathBuf,
+    /// What its control file says.
+    pub(crate) package: Package,
+}
+
+impl LocalDeb {
+    /// Reads the package's control file.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, Error> {
+        let failed = |source| Error::io("open", &path, source);
+        let mut hashing = Hashing::new(File::open(&path).map_err(failed)?);
+        io::copy(&mut hashing, &mut io::sink()).map_err(|source| Error::io("read", &path, source))?;
+        let (_, size, digest) = hashing.finish();
+        let package = Deb::open(&path)?.package(size, digest)?;
+        Ok(Self { path, package })
+    }
+
+    /// The architecture that it is built for, if for one.
+    pub(crate) fn target(&self) -> Option<Arch> {
+        Arch::ALL.iter().find(|arch| arch.debian_name() == Some(&self.package.architecture)).copied()
+    }
+}
+
+/// Opens what is at `path`; `target` is the architecture that was asked for.
+pub(crate) fn open(path: PathBuf, target: Option<Arch>) -> Result<AppSource, Error> {
+    let failed = |source| Error::io("open", &path, source);
+    // Checked before it is opened: opening a FIFO would wait for its other end.
+    let found = fs::metadata(&path).map_err(failed)?.file_type();
+    if !found.is_file() && !found.is_dir() {
+        return Err(Error::NotAFile { path, found: kind_of(found) });
+    }
+    // `.` and `..` have names of their own.
+    let named = if path.file_name().is_none() { path.canonicalize().map_err(failed)? } else { path.clone() };
+    let Some(name) = named.file_name().map(|name| name.as_bytes().to_vec()) else {
+        return Err(Error::NoFileName { path });
+    };
+    let mut file = File::open(&path).map_err(failed)?;
+    if found.is_dir() {
+        return Ok(AppSource::Tree { file, path, name, form: TreeForm::Directory });
+    }
+    let mut head = Vec::new();
+    (&file)
+        .take(DEB.len() as u64)
+        .read_to_end(&mut head)
+        .map_err(|source| Error::io("read", &path, source))?;
+    if head == DEB {
+        let package = LocalDeb::open(path)?;
+        let target = target.or(package.target()).ok_or(Error::NoTarget)?;
+        return AppSource::packages(Vec::new(), vec![package], target);
+    }
+    match Form::of(&mut file).map_err(|source| Error::io("read", &path, source))? {
+        None => Ok(AppSource::Program { file, path, name }),
+        Some(form) => {
+            let name = without_ending(&name).to_vec();
+            Ok(AppSource::Tree { file, path, name, form: TreeForm::Archive(form) })
+        }
+    }
+}
+
+fn without_ending(name: &[u8]) -> &[u8] {
+    let shorter = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending.as_bytes()));
+    shorter.filter(|name| !name.is_empty()).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archives_name_is_that_of_its_app_and_an_ending() {
+        for (name, app) in [
+            ("a-1.2.tar.gz", "a-1.2"),
+            ("a.tgz", "a"),
+            ("A-x86_64.AppImage", "A-x86_64"),
+            (".zip", ".zip"),
+            ("a.b", "a.b"),
+        ] {
+            assert_eq!(without_ending(name.as_bytes()), app.as_bytes());
+        }
+    }
+}
