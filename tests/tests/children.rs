@@ -203,7 +203,7 @@ fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
         if way == "broker" {
             assert_eq!(run("PATH=/first:$PATH; own"), format!("own /first:{path}\n"));
         }
-        assert!(directories.ends_with(&format!("/tree/usr/sbin:{path}\n")), "{way} {path}: {directories}");
+        assert_eq!(directories, format!("/usr/bin:/usr/sbin:{path}\n"), "{way}");
         let seen = if way == "broker" { path.as_str() } else { directories.trim_end() };
         assert_eq!(found, format!("own {seen}\n"), "{way} {path}");
     }

@@ -81,8 +81,8 @@ pub fn attend<'a>(
         match tried {
             Ok(variables) => {
                 run.log.step("children: attended to by {}", &[way.name()]);
-                // An emulator that can, does it itself: it knows where its program's paths lead. The others are
-                // for programs of the host in between.
+                // An emulator that can does it itself, since it knows where its program's paths lead. The
+                // others are for programs of the host in between.
                 attended.by_emulator = by_emulator(run, translation).is_ok();
                 attended.variables = variables;
                 if way == &Way::Emulator && !view {
@@ -163,8 +163,9 @@ fn by_emulator(run: &Run<'_>, translation: Translation<'_>) -> Result<Vec<&'stat
 }
 
 /// The tree's directories that hold more programs than the one that is being started, so that what is started
-/// by its name alone is the tree's before it is the host's: also where the host's is in a directory that comes
-/// earlier in the caller's `PATH`. No symbolic links: what they lead to is among them, or not the tree's.
+/// by its name alone is the tree's before it is the host's: also where the host's is in a directory that
+/// comes earlier in the caller's `PATH`. No symbolic links: what they lead to is among them, or not the
+/// tree's.
 /// `view`: the app sees them in their places.
 fn programs(run: &Run<'_>, tree: &[u8], view: bool) -> &'static [u8] {
     // In `PATH` no colon can be part of a directory's name.

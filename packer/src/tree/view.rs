@@ -1,6 +1,6 @@
-//! Which side an app sees where its tree and the host both have something, and what a tree has to lack so that
-//! it hides nothing of the host's. All such decisions are made here; [`super::view_map`] writes them down for
-//! the emulators.
+//! Which side an app sees where its tree and the host both have something, and what a tree has to lack so
+//! that it hides nothing of the host's. All such decisions are made here; [`super::view_map`] writes them
+//! down for the emulators.
 
 use std::collections::BTreeSet;
 

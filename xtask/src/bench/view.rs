@@ -1,5 +1,5 @@
-//! Calls that take a path, under unibin's own emulator: with the tree laid over the root, with QEMU's `-L`, and
-//! with neither. Each run of one is followed by a run of the others.
+//! Calls that take a path, under unibin's own emulator: with the tree laid over the root, with QEMU's `-L`,
+//! and with neither. Each run of one is followed by a run of the others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
