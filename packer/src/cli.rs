@@ -83,8 +83,7 @@ pub(crate) enum Command {
     Targets(ListArgs),
     /// Register emulators system-wide via binfmt_misc (needs root)
     ///
-    /// The kernel then starts programs of other architectures by itself, for every user of this machine.
-    /// Bundles do not need this.
+    /// The kernel then starts such programs by itself, for every user. Bundles do not need this.
     #[command(subcommand, help_template = help::TEMPLATE, before_help = help::BINFMT)]
     Binfmt(BinfmtCommand),
     /// Manage the emulator store
@@ -168,8 +167,7 @@ pub(crate) struct PackArgs {
     pub(crate) children: Children,
     /// CPU model that emulators show to the app, in QEMU's words, such as `max` or `cortex-a53`
     ///
-    /// Without it they choose. For aarch64 programs whose code can do without pointer authentication (as all
-    /// of Debian's can) it is `max,pauth=off`, which is 1.6 to 1.9 times as fast.
+    /// By default `max,pauth=off` for aarch64 programs that can do without pointer authentication.
     #[arg(long, value_name = "MODEL", conflicts_with = "emulator_only")]
     #[arg(help_heading = FORMAT, hide_short_help = true)]
     pub(crate) cpu: Option<OsString>,
@@ -201,8 +199,7 @@ pub(crate) struct TreeArgs {
     pub(crate) libs: Option<Libs>,
     /// Take libraries from a root file system of the target's architecture (repeatable)
     ///
-    /// The loader is taken from there too. Without PROGRAM, the app itself is taken from DIR, as `--entry`
-    /// says.
+    /// The loader is taken from there too, and without INPUT the app itself, as `--entry` says.
     #[arg(long, value_name = "DIR")]
     pub(crate) sysroot: Vec<PathBuf>,
     /// Search DIR for libraries first, as with LD_LIBRARY_PATH (repeatable)
@@ -216,9 +213,7 @@ pub(crate) struct TreeArgs {
     /// `*` matches within one path component, `**` across directories.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<OsString>,
-    /// Run the program now and add each file of the sysroot that it opens
-    ///
-    /// Arguments for this run follow after `--`.
+    /// Run the program now, with the arguments after `--`, and add each file of the sysroot that it opens
     #[arg(long, hide_short_help = true)]
     pub(crate) trace: bool,
     /// Arguments for the program when run by `--trace`
@@ -238,15 +233,12 @@ pub(crate) struct StartArgs {
     /// Remove a variable from the caller's environment (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) unset: Vec<OsString>,
-    /// Pass ARG to the app, before the caller's arguments (repeatable)
-    ///
-    /// `{tree}` in ARG stands for the directory that the app is unpacked into.
+    /// Pass ARG to the app, before the caller's arguments; `{tree}` as in `--env` (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
-    /// What the app gets as its `argv[0]`: `called`, as the bundle was called, or `path`, its own path
+    /// What the app's `argv[0]` is: the name that the bundle was called by, or the app's path
     ///
-    /// Programs that look for their files beside themselves, or start themselves again, need their path. By
-    /// default a program with files of its own gets its path, and all others what the bundle was called.
+    /// By default it is the path of an app with files of its own, which may look for them beside itself.
     #[arg(long, value_name = "called|path", value_parser = argv0, hide_short_help = true)]
     pub(crate) argv0: Option<Argv0>,
     /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)
@@ -278,9 +270,7 @@ pub(crate) struct ArchiveArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = EMULATORS)]
 pub(crate) struct SupplyArgs {
-    /// Take emulators from a copy of a store: a directory or HTTP server
-    ///
-    /// `unibin emulator export` makes such a copy.
+    /// Take emulators from a copy of a store (`unibin emulator export`): a directory or HTTP server
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub(crate) emulators: Option<String>,
     /// Use Debian's emulators for all pairs, not unibin's own for some
@@ -372,8 +362,7 @@ pub(crate) enum CacheCommand {
     },
     /// Remove entries that have not been used for some days
     ///
-    /// Entries that a running process uses are kept. A bundle whose entries are gone unpacks them again at
-    /// its next start.
+    /// Entries in use are kept. A bundle whose entries are gone unpacks them again at its next start.
     Gc {
         #[command(flatten)]
         directories: CacheDirectories,
