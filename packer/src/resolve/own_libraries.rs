@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bundle::{Arch, file_name_of, join};
+use bundle::{Arch, components_of, file_name_of, join};
 use closure::{Closure, Rule};
 
 use crate::elf::{self, Kind};
@@ -84,7 +84,7 @@ pub(crate) fn link(search: &Search<'_>, objects: &Objects, layers: &mut Layers) 
     }
     for places in own.values_mut() {
         // The nearest to the top is the most general one.
-        places.sort_by_key(|path| (path.iter().filter(|byte| **byte == b'/').count(), path.clone()));
+        places.sort_by_key(|path| (components_of(path).count(), path.clone()));
     }
     loop {
         let found = search.closures(layers, &objects.libraries)?;
