@@ -10,7 +10,7 @@ pub(crate) const UNIBIN: &str = "\
 Examples:
   unibin pack ./app                 Pack ./app; writes app.bundle
   unibin pack ./app --libs debian   Add the libraries it needs, from Debian
-  unibin pack app-1.2.tar.gz --entry bin/app   A whole tree, or an archive of one
+  unibin pack ./dir --entry bin/app Pack all of a directory, or of an archive
   ./app.bundle                      Run the bundle, on any Linux host
   unibin inspect app.bundle         Show what is inside
   unibin pack --help                All options of `pack`, with more examples";
