@@ -275,8 +275,8 @@ fn other_format(head: &[u8]) -> NotElf {
     }
 }
 
-/// The data of a library as its loader would leave it in memory, at the addresses that its file names: what its
-/// structures hold can be read without running it.
+/// The data of a library as its loader would leave it in memory, at the addresses that its file names: what
+/// its structures hold can be read without running it.
 pub(crate) struct Image<'d> {
     file: object::File<'d>,
     /// Pointers that the loader sets, by their addresses.

@@ -20,6 +20,10 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("zstd")
+}
+
 /// A library that gives `answer` when `function` is called.
 fn library(target: Arch, soname: &str, function: &str, answer: &str) -> Option<PathBuf> {
     let (name, soname) = (format!("{function}-{answer}-{target}"), format!("-Wl,-soname,{soname}"));
@@ -147,7 +151,7 @@ fn archives_of_a_tree_are_the_tree() {
     // With a directory at the top, and without.
     let plain = tar("plain.tar", &["app-1.2"]);
     let bytes = fs::read(&plain).expect("read");
-    let zstd = sandbox.write("app-1.2.tar.zst", &zstd::encode_all(&bytes[..], 1).expect("zstd"));
+    let zstd = sandbox.write("app-1.2.tar.zst", &zstandard(&bytes));
     let flat = tar("flat.tgz", &["-z", "-C", "app-1.2", "."]);
     let (app, data) = (fs::read(top.join("bin/app")).expect("read"), b"data");
     let member = |path: &str| fs::read(top.join(path)).expect("read");
@@ -227,7 +231,7 @@ fn hostile_archives_are_refused_and_nothing_is_written_outside() {
     for (word, members) in tars {
         let archive = sandbox.write("hostile.tar", &raw_tar(&members));
         refused(&[text(&archive), "--entry", "app"], &[word]);
-        let compressed = zstd::encode_all(&raw_tar(&members)[..], 1).expect("zstd");
+        let compressed = zstandard(&raw_tar(&members));
         let archive = sandbox.write("hostile.tar.zst", &compressed);
         refused(&[text(&archive), "--entry", "app"], &[word]);
     }
@@ -245,8 +249,7 @@ fn hostile_archives_are_refused_and_nothing_is_written_outside() {
 
     // Not what it seems, or only a part of it.
     let whole = raw_tar(&[app(), directory("d")]);
-    let archive =
-        sandbox.write("text.tar.zst", &zstd::encode_all(&b"no archive at all"[..], 1).expect("zstd"));
+    let archive = sandbox.write("text.tar.zst", &zstandard(b"no archive at all"));
     refused(&[text(&archive), "--entry", "app"], &["not a tar archive"]);
     let archive = sandbox.write("cut.tar", &whole[..700]);
     let cut = pack_by_hand(&[text(&archive), "--entry", "app"], &sandbox.at("cut"));
@@ -377,7 +380,7 @@ fn an_rpm_package_lies_at_its_own_places() {
         ("./opt/vendor/share/the data", 0o100_644, b"data", 6),
         ("./usr/bin/vendor", 0o120_777, b"/opt/vendor/bin/app", 7),
     ];
-    let package = sandbox.write("vendor-1.0.rpm", &raw_rpm(&files));
+    let package = sandbox.write("vendor-1.0.rpm", &raw_rpm(&files, zstandard));
     let Some(bundle) = packed(&sandbox, &[text(&package)], &[]) else { return };
     assert_eq!(sandbox.run(&bundle, &["x"]).must_succeed(), "own, overridden, plugged, data, x\n");
     let tree = sandbox.at("extracted");
@@ -386,9 +389,9 @@ fn an_rpm_package_lies_at_its_own_places() {
     assert_eq!(fs::read(tree.join("opt/vendor/share/again")).expect("a hard link"), b"data");
 
     let outside: Packed<'_> = ("../outside", 0o100_644, b"x", 8);
-    let package = sandbox.write("hostile.rpm", &raw_rpm(&[outside]));
+    let package = sandbox.write("hostile.rpm", &raw_rpm(&[outside], zstandard));
     refused(&[text(&package)], &["hostile.rpm", "leaves the archive"]);
-    let package = sandbox.write("cut.rpm", &raw_rpm(&files)[..300]);
+    let package = sandbox.write("cut.rpm", &raw_rpm(&files, zstandard)[..300]);
     assert!(pack_by_hand(&[text(&package)], &sandbox.at("cut")).errors().contains("cut.rpm"));
 }
 

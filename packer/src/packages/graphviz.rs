@@ -2,6 +2,8 @@
 //! formats. Here their tables are read from their files (`gvcint.h` and `gvplugin.h` of Graphviz), for every
 //! architecture. What one of them needs and the tree lacks is not found out.
 
+use std::fmt::Write;
+
 use bundle::{directory_of, file_name_of, join};
 
 use crate::byte_search;
@@ -82,13 +84,13 @@ fn listed(library: &[u8], name: &str) -> Option<String> {
         if row == 0 {
             return Some(lines + "}\n");
         }
-        lines += &format!("\t{} {{\n", APIS.get(usize::try_from(image.int(api)?).ok()?)?);
+        let _ = writeln!(lines, "\t{} {{", APIS.get(usize::try_from(image.int(api)?).ok()?)?);
         for _ in 0..ROWS_MAX {
             // `int id; const char *type; int quality; void *engine, *features;`, aligned.
             if image.pointer(row + size)? == 0 {
                 break;
             }
-            lines += &format!("\t\t{} {}\n", text(row + size)?, image.int(row + 2 * size)?);
+            let _ = writeln!(lines, "\t\t{} {}", text(row + size)?, image.int(row + 2 * size)?);
             row += 5 * size;
         }
         lines += "\t}\n";
