@@ -183,10 +183,10 @@ fn applet(layers: &mut Layers, path: &[u8]) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Whether the program at `path` is chosen by the name that it is called by.
+/// Whether the program at `path` is one of many in one, chosen by the name that it is called by.
 pub(crate) fn is_applet(app: &App, path: &[u8]) -> bool {
     let real = app.file(path).map(|(real, _)| real);
-    real.is_some_and(|real| real != path && MULTI_CALL.contains(&real))
+    real.is_some_and(|real| MULTI_CALL.contains(&real) && file_name_of(real) != file_name_of(path))
 }
 
 /// Adds an entry's program to the app and reads its header. An entry that is a script becomes its interpreter
