@@ -8,6 +8,7 @@ mod archive;
 pub mod corpus;
 mod elf;
 mod format;
+mod inputs;
 mod launched;
 mod reference;
 mod scratch;
@@ -28,7 +29,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "footer", max: 256, run: format::footer },
     Target { name: "manifest", max: 4096, run: format::manifest },
     Target { name: "signatures", max: 1024, run: format::signatures },
@@ -41,6 +42,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "inrelease", max: 4096, run: archive::inrelease },
     Target { name: "deb", max: 8192, run: archive::deb },
     Target { name: "xz", max: 4096, run: archive::xz },
+    Target { name: "inputs", max: 8192, run: inputs::inputs },
 ];
 
 /// The target with this name.

@@ -2,6 +2,7 @@
 //! some bytes changed.
 
 use fuzz::{TARGETS, corpus};
+use inputs::{Compression, Form};
 
 #[test]
 fn every_kept_input_ends_without_a_panic() {
@@ -34,6 +35,12 @@ fn what_is_kept_reaches_behind_the_first_check() {
         bundle::Manifest::decode(bytes, u64::from_le_bytes(*end)).is_ok()
     });
     taken("elf", |input| closure::Object::read(&mut std::io::Cursor::new(input)).is_ok());
+    for form in [Form::Zip, Form::AppImage, Form::Rpm, Form::Tar(Compression::Xz)] {
+        let inputs = corpus::read("inputs").expect("the corpus");
+        let is_it =
+            |input: &Vec<u8>| Form::of(&mut std::io::Cursor::new(input)).is_ok_and(|of| of == Some(form));
+        assert!(inputs.iter().any(is_it), "{form:?}");
+    }
     taken("packages", |input| {
         debian::PackageIndex::read(input, debian::digest::of(b"")).is_ok_and(|index| !index.is_empty())
     });

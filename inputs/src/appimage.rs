@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use backhand::{FilesystemReader, InnerNode};
 
-use crate::InputError;
+use crate::error::InputError;
 use crate::guard::{DEVICE, FIFO, Guard, SOCKET, Stored, StoredKind};
 
 /// The magic number of a squashfs in little-endian order, the only one of version 4.

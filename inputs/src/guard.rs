@@ -7,8 +7,8 @@ use std::path::Path;
 
 use bundle::Shown;
 
+use crate::entry::{Entry, Kind, Visit};
 use crate::error::InputError;
-use crate::{Entry, Kind, Visit};
 
 /// What an archive may unpack to: as many times its length, and this much more. Programs compress to a third;
 /// deflate cannot do better than 1 in 1032.

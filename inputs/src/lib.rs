@@ -5,6 +5,7 @@
 
 mod appimage;
 mod decode;
+mod entry;
 mod error;
 mod guard;
 mod rpm;
@@ -16,6 +17,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub use crate::decode::Compression;
+pub use crate::entry::{Entry, Kind, Visit};
 pub use crate::error::InputError;
 use crate::guard::Guard;
 
@@ -64,34 +66,6 @@ impl Form {
         })
     }
 }
-
-/// The kind of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A file; its bytes are read from [`Entry::reader`].
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link; its target may be anywhere.
-    Symlink(Vec<u8>),
-    /// Another name of the file with this path, which came before or, in rpm packages, comes later.
-    HardLink(Vec<u8>),
-}
-
-/// One entry, in the archive's order.
-pub struct Entry<'a> {
-    /// Its path relative to the top of the archive: no empty, `.` or `..` components.
-    pub path: Vec<u8>,
-    /// Its kind.
-    pub kind: Kind,
-    /// Permission bits (`0o7777`); `None` where the archive has none.
-    pub mode: Option<u32>,
-    /// The file's bytes.
-    pub reader: &'a mut dyn Read,
-}
-
-/// What a caller does with an entry.
-pub type Visit<'v, E> = &'v mut dyn FnMut(Entry<'_>) -> Result<(), E>;
 
 /// Calls `visit` with each entry of `file`, whose name in messages is `path`.
 ///

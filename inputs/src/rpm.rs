@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
-use crate::InputError;
 use crate::decode::Compression;
+use crate::error::InputError;
 use crate::guard::{DEVICE, FIFO, Guard, SOCKET, Stored, StoredKind, UNKNOWN};
 
 /// Length of the lead, in bytes.

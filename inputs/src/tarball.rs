@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use tar::EntryType;
 
-use crate::InputError;
 use crate::decode::Compression;
+use crate::error::InputError;
 use crate::guard::{DEVICE, FIFO, Guard, SPARSE, Stored, StoredKind, UNKNOWN};
 
 /// Whether a file that begins like this is a tar archive. One without the magic number of 1988 is not

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read};
 
 use zip::ZipArchive;
 
-use crate::InputError;
+use crate::error::InputError;
 use crate::guard::{DEVICE, FIFO, Guard, SOCKET, Stored, StoredKind, UNKNOWN};
 
 /// `S_IFMT` and the types of inode(7), which archives made on Unix have.

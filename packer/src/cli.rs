@@ -57,8 +57,8 @@ impl Cli {
 pub(crate) enum Command {
     /// Pack a program into a bundle
     ///
-    /// Writes one executable file that runs on every host architecture. Each host runs the build for its own
-    /// architecture if the bundle has one (`--native`), and emulates the program otherwise.
+    /// Writes one executable file. Each host runs the build for its own architecture if the bundle has one
+    /// (`--native`), and emulates the program otherwise.
     #[command(help_template = help::TEMPLATE, before_help = help::PACK, before_long_help = help::PACK_LONG)]
     Pack(Box<PackArgs>),
     /// Show what a bundle or an ELF file contains
@@ -103,12 +103,10 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only"])))]
 pub(crate) struct PackArgs {
-    /// What to pack: a program, a directory, an archive, an AppImage or a package
+    /// Program, directory, archive, AppImage or package to pack
     ///
-    /// A program is an ELF file, static or dynamic, or a script. Of a directory everything is taken, below
-    /// /opt/NAME; `--entry` names what to start. An archive of one is a .tar (also .gz, .xz, .zst, .bz2) or
-    /// .zip file, a Python wheel or an npm package. Packages are .rpm files.
-    #[arg(value_name = "INPUT")]
+    /// Of a directory everything is taken, to /opt/NAME, and `--entry` names what to start; so of an archive:
+    /// .tar (.gz, .xz, .zst, .bz2), .zip, a wheel, an npm package. Packages are .deb and .rpm files.
     pub(crate) input: Option<PathBuf>,
     /// Bundle to write [default: the program's name with `.bundle`]
     #[arg(short, long, value_name = "FILE")]
@@ -120,8 +118,8 @@ pub(crate) struct PackArgs {
     pub(crate) target: Option<Arch>,
     /// Architectures to run on: comma-separated, or `all` [default: the six 64-bit hosts]
     ///
-    /// Each host adds its launcher and emulator to the bundle. With `all` or the default, hosts without an
-    /// emulator for the target are left out; a host named here must have one. `unibin hosts` lists the names.
+    /// With `all` or the default, hosts without an emulator for the target are left out; a host named here
+    /// must have one. `unibin hosts` lists the names.
     #[arg(long, value_name = "LIST", value_parser = hosts)]
     pub(crate) hosts: Option<Hosts>,
     /// Check everything and show what would be packed, but write nothing
@@ -129,20 +127,19 @@ pub(crate) struct PackArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
-    /// Debian package to pack, with its dependencies (repeatable)
+    /// Debian package to pack, with its dependencies: a name or a .deb file (repeatable)
     #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "input", help_heading = WHAT)]
     pub(crate) deb: Vec<String>,
-    /// Program to start, by its path in the app (repeatable)
+    /// Program to start, by its path in INPUT or in the app (repeatable)
     ///
-    /// A bundle can have several entries; the first is the default. Start another one with
-    /// `UNIBIN_ENTRY=NAME` or through a link to the bundle called NAME. NAME defaults to the last part of
-    /// PATH. PATH may be a pattern, such as `/usr/bin/*`.
+    /// The first is the default. Start another one with `UNIBIN_ENTRY=NAME`, or through a link called NAME.
+    /// NAME defaults to the last part of PATH, which may be a pattern, such as `/usr/bin/*`.
     #[arg(long, value_name = "[NAME=]PATH", help_heading = WHAT)]
     pub(crate) entry: Vec<OsString>,
     /// Add a build that runs natively on ARCH (repeatable)
     ///
-    /// FILE is the program built for ARCH. With `--deb`, leave FILE out: the same packages are taken for
-    /// ARCH. `x86_64-v2`, `x86_64-v3` and `x86_64-v4` are for processors that support that level of x86-64.
+    /// FILE is the program or tree built for ARCH. With `--deb`, leave it out: the same packages are taken.
+    /// `x86_64-v2`, `x86_64-v3` and `x86_64-v4` are for processors that support that level of x86-64.
     #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", help_heading = WHAT)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
     pub(crate) native: Vec<Native>,
@@ -173,8 +170,8 @@ pub(crate) struct PackArgs {
     pub(crate) cpu: Option<OsString>,
     /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`)
     ///
-    /// A bundle that begins with a shell script starts on all its hosts, but needs /bin/sh. With `elf:HOST`
-    /// it starts on HOST only, and needs no shell (distroless and scratch containers).
+    /// A shell script starts on all hosts, but needs /bin/sh. With `elf:HOST` the bundle starts on HOST only,
+    /// and needs no shell (distroless and scratch containers).
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     #[arg(help_heading = FORMAT)]
     pub(crate) head: Head,
@@ -199,7 +196,7 @@ pub(crate) struct TreeArgs {
     pub(crate) libs: Option<Libs>,
     /// Take libraries from a root file system of the target's architecture (repeatable)
     ///
-    /// The loader is taken from there too, and without INPUT the app itself, as `--entry` says.
+    /// The loader is taken from there too; without INPUT also the app itself, as `--entry` says.
     #[arg(long, value_name = "DIR")]
     pub(crate) sysroot: Vec<PathBuf>,
     /// Search DIR for libraries first, as with LD_LIBRARY_PATH (repeatable)

@@ -2,6 +2,7 @@
 //! loader and libraries. A file that is not a Linux program is refused with what it is instead. Nothing is
 //! executed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -9,7 +10,10 @@ use bundle::{Arch, Class, Endian};
 use closure::Strings;
 use object::elf::{self, DynamicTag, FileHeader32, FileHeader64, FileType};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
-use object::{Endianness, ReadCache, ReadRef};
+use object::{
+    Endianness, Object as _, ObjectSegment, ObjectSymbol, ObjectSymbolTable, ReadCache, ReadRef,
+    RelocationTarget,
+};
 
 /// `DF_1_PIE` of `<elf.h>`: distinguishes a static position-independent program from a library.
 const DF_1_PIE: u64 = 0x0800_0000;
@@ -269,6 +273,87 @@ fn other_format(head: &[u8]) -> NotElf {
     } else {
         NotElf::Unknown
     }
+}
+
+/// The data of a library as its loader would leave it in memory, at the addresses that its file names: what
+/// its structures hold can be read without running it.
+pub(crate) struct Image<'d> {
+    file: object::File<'d>,
+    /// Pointers that the loader sets, by their addresses.
+    pointers: BTreeMap<u64, u64>,
+}
+
+impl<'d> Image<'d> {
+    /// The image of the library with these bytes; `None` for anything else.
+    pub(crate) fn of(library: &'d [u8]) -> Option<Self> {
+        let file = object::File::parse(library).ok()?;
+        let mut pointers = BTreeMap::new();
+        for (address, relocation) in file.dynamic_relocations().into_iter().flatten() {
+            let base = match relocation.target() {
+                // Its own definition: whether another object has one too is not known.
+                RelocationTarget::Symbol(index) => {
+                    file.dynamic_symbol_table()?.symbol_by_index(index).ok()?.address()
+                }
+                _ => 0,
+            };
+            let addend = if relocation.has_implicit_addend() {
+                number(&file, address, if file.is_64() { 8 } else { 4 })?
+            } else {
+                relocation.addend().cast_unsigned()
+            };
+            pointers.insert(address, base.wrapping_add(addend));
+        }
+        Some(Self { file, pointers })
+    }
+
+    /// The address of a symbol that it exports.
+    pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
+        let mut symbols = self.file.dynamic_symbols();
+        symbols
+            .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
+            .map(|symbol| symbol.address())
+    }
+
+    /// Length of a pointer, in bytes.
+    pub(crate) fn pointer_size(&self) -> u64 {
+        if self.file.is_64() { 8 } else { 4 }
+    }
+
+    /// The pointer at `address`; 0 is null.
+    pub(crate) fn pointer(&self, address: u64) -> Option<u64> {
+        let set = self.pointers.get(&address).copied();
+        set.or_else(|| number(&self.file, address, self.pointer_size()))
+    }
+
+    /// The `int` at `address`.
+    pub(crate) fn int(&self, address: u64) -> Option<i32> {
+        let number = u32::try_from(number(&self.file, address, 4)?).ok()?;
+        Some(number.cast_signed())
+    }
+
+    /// The string at `address`.
+    pub(crate) fn text(&self, address: u64) -> Option<&'d [u8]> {
+        let bytes = self.file.segments().find_map(|segment| {
+            let within = address.checked_sub(segment.address())?;
+            segment.data().ok()?.get(usize::try_from(within).ok()?..)
+        })?;
+        bytes.split(|byte| *byte == 0).next()
+    }
+}
+
+/// The number of `size` bytes at `address` of a file; zeros that it does not store count.
+fn number(file: &object::File<'_>, address: u64, size: u64) -> Option<u64> {
+    for segment in file.segments() {
+        let end = segment.address().checked_add(segment.size())?;
+        if address < segment.address() || address.checked_add(size)? > end {
+            continue;
+        }
+        let Ok(Some(bytes)) = segment.data_range(address, size) else { return Some(0) };
+        let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        let little = file.is_little_endian();
+        return Some(if little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) });
+    }
+    None
 }
 
 /// The words for `EI_CLASS` and `EI_DATA`, as in `file`.

@@ -260,43 +260,29 @@ impl Error {
             Self::SysrootWithoutEntry => {
                 "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
             }
-            Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. }
-                if programs.is_empty() =>
-            {
-                "it has no executable program: `chmod +x` makes a file one"
-            }
-            Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. } => {
-                return Some(format!("name one with `--entry PATH`: {}", few(programs)));
-            }
-            Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
-            Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
-            Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
-            Self::Input(error) => error.hint(),
-            Self::Variable { .. } => "use `--env NAME=VALUE` or `--unset NAME`",
-            Self::TreeInside { .. } => {
-                "for anything more, or for a literal `{tree}`, use a script as the entry"
-            }
-            Self::PreloadName { .. } => "rename the library",
-            Self::NotRewritten { .. } => {
-                "omit its architecture from `--hosts`, or use the program as the linker wrote it (not packed or patched afterwards)"
-            }
-            Self::TwoLoaders { .. } => "pack them as two bundles",
+            Self::TreeWithoutEntry { .. }
+            | Self::NoEntryInTree { .. }
+            | Self::NoInterpreter { .. }
+            | Self::WhichTarget { .. }
+            | Self::NoPlace { .. }
+            | Self::Input(_)
+            | Self::Variable { .. }
+            | Self::TreeInside { .. }
+            | Self::PreloadName { .. }
+            | Self::EntryName { .. }
+            | Self::SameEntry { .. }
+            | Self::NotRewritten { .. }
+            | Self::TwoLoaders { .. }
+            | Self::NativeWithoutFile { .. }
+            | Self::WhichEntry { .. } => return self.given_hint(),
             Self::NoSuchEntry { programs, .. } => {
                 return Some(format!("the app contains: {}", few(programs)));
             }
-            Self::WhichEntry { programs, .. } => {
-                return Some(format!("name one with `--entry PATH`: {}", few(programs)));
-            }
             Self::NoProgram { .. } => "choose a package with a program, such as `busybox-static`",
-            Self::EntryName { .. } => "a name must not be empty or contain `/`: `--entry NAME=PATH`",
-            Self::SameEntry { .. } => "give them different names with `--entry NAME=PATH`",
             Self::OutputNotAFile { path, .. } => {
                 return Some(format!("give a file name, such as `-o {}`", path.join("app").display()));
             }
             Self::OutputIsProgram { .. } => "choose another output with `-o`",
-            Self::NativeWithoutFile { target } => {
-                return Some(format!("use `--native {target}=FILE`, or `--deb` for all builds"));
-            }
             Self::SameVariant { .. } => "give each architecture and level once",
             Self::NativeForOtherHost { .. } | Self::EmulatorForOtherHost { .. } => {
                 "add it to `--hosts`, or omit the option"
@@ -339,6 +325,42 @@ impl Error {
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
             }
+        };
+        Some(text.to_owned())
+    }
+
+    /// As [`Self::hint`], of trees that are given whole, and of how an app is started.
+    fn given_hint(&self) -> Option<String> {
+        let text = match self {
+            Self::TreeWithoutEntry { programs, .. } | Self::NoEntryInTree { programs, .. }
+                if programs.is_empty() =>
+            {
+                "it has no executable program: `chmod +x` makes a file one"
+            }
+            Self::TreeWithoutEntry { programs, .. }
+            | Self::NoEntryInTree { programs, .. }
+            | Self::WhichEntry { programs, .. } => {
+                return Some(format!("name one with `--entry PATH`: {}", few(programs)));
+            }
+            Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
+            Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
+            Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
+            Self::Input(error) => error.hint(),
+            Self::NativeWithoutFile { target } => {
+                return Some(format!("use `--native {target}=FILE`, or `--deb` for all builds"));
+            }
+            Self::NotRewritten { .. } => {
+                "omit its architecture from `--hosts`, or use the program as the linker wrote it (not packed or patched afterwards)"
+            }
+            Self::TwoLoaders { .. } => "pack them as two bundles",
+            Self::Variable { .. } => "use `--env NAME=VALUE` or `--unset NAME`",
+            Self::TreeInside { .. } => {
+                "for anything more, or for a literal `{tree}`, use a script as the entry"
+            }
+            Self::PreloadName { .. } => "rename the library",
+            Self::EntryName { .. } => "a name must not be empty or contain `/`: `--entry NAME=PATH`",
+            Self::SameEntry { .. } => "give them different names with `--entry NAME=PATH`",
+            _ => return None,
         };
         Some(text.to_owned())
     }

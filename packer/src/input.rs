@@ -5,3 +5,4 @@ pub(crate) mod archive;
 pub(crate) mod directory;
 pub(crate) mod entry_points;
 pub(crate) mod given_tree;
+pub(crate) mod whole;

@@ -2,8 +2,8 @@
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
 //! The directories lie in layers, and each uses only those after it: `commands` and `pack`; `resolve`;
-//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files beside this
-//! one. `cargo xtask tidy` refuses modules that use each other.
+//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files
+//! beside this one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
 mod bounds;

@@ -3,6 +3,7 @@
 
 pub(crate) mod alternatives;
 pub(crate) mod deb;
+pub(crate) mod graphviz;
 pub(crate) mod maintainer_scripts;
 pub(crate) mod php;
 pub(crate) mod script;

@@ -3,7 +3,7 @@
 mod given;
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::byte_search;
 use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
-pub(crate) use crate::request::given::{LocalDeb, TreeForm};
+pub(crate) use crate::request::given::{AppSource, LocalDeb, TreeForm};
 use crate::say;
 use crate::tree::app_tree;
 
@@ -103,53 +103,6 @@ pub(crate) struct TreeRequest {
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
 }
 
-/// Where the app comes from.
-#[derive(Debug)]
-pub(crate) enum AppSource {
-    /// One program.
-    Program {
-        /// The open file.
-        file: File,
-        /// The path as the user gave it.
-        path: PathBuf,
-        /// Its file name.
-        name: Vec<u8>,
-    },
-    /// Debian packages for an architecture.
-    Packages {
-        /// Those of an archive.
-        names: Vec<String>,
-        /// Files of the user's.
-        local: Vec<LocalDeb>,
-        target: Arch,
-    },
-    /// A directory, or an archive of one: all of it is taken.
-    Tree {
-        /// The open directory or archive.
-        file: File,
-        /// The path as the user gave it.
-        path: PathBuf,
-        /// The app's name.
-        name: Vec<u8>,
-        form: TreeForm,
-    },
-    /// A root file system; the entries say what to take from it.
-    Sysroot,
-}
-
-impl AppSource {
-    /// Packages for `target`.
-    fn packages(names: Vec<String>, local: Vec<LocalDeb>, target: Arch) -> Result<Self, Error> {
-        for LocalDeb { path, package } in &local {
-            if package.architecture != "all" && Some(package.architecture.as_str()) != target.debian_name() {
-                let (path, found) = (path.clone(), package.architecture.clone());
-                return Err(Error::OtherPackage { path, found, wanted: target });
-            }
-        }
-        Ok(Self::Packages { names, local, target })
-    }
-}
-
 /// A program of the app that can be started by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -230,9 +183,7 @@ impl Request {
             (None, _) if args.emulator_only => None,
             (None, names) if names.is_empty() => Some(AppSource::Sysroot),
             (None, names) => {
-                // A path has a slash, or names a file; a package's name does not (Policy 5.6.1).
-                let (local, names) =
-                    names.into_iter().partition(|name| name.contains('/') || name.ends_with(".deb"));
+                let (local, names) = names.into_iter().partition(|name| is_file_name(name));
                 let local: Vec<String> = local;
                 let local =
                     local.into_iter().map(|path| LocalDeb::open(path.into())).collect::<Result<_, _>>()?;
@@ -330,6 +281,11 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// Whether `--deb` means a file. A package's name has no slash (Policy 5.6.1), and none ends like this.
+fn is_file_name(name: &str) -> bool {
+    name.contains('/') || name.strip_suffix(".deb").is_some()
 }
 
 /// The hosts that a bundle will run on.

@@ -58,7 +58,7 @@ fn what_is_no_file_is_refused_by_what_it_is() {
     let made = std::process::Command::new("mkfifo").arg(scene.at("w/fifo")).status();
     assert!(made.is_ok_and(|status| status.success()), "mkfifo makes a fifo");
     symlink("nowhere", scene.at("w/dangling")).expect("a link");
-    scene.run(["pack", "directory"]).refused(3, &["`directory` is a directory", "hint: "]);
+    scene.run(["pack", "directory"]).refused(3, &["`directory` does not say which program", "hint: "]);
     scene.run(["pack", "fifo"]).refused(3, &["`fifo` is a fifo"]);
     scene.run(["pack", "/dev/null"]).refused(3, &["is a device"]);
     scene.run(["pack", "dangling"]).refused(1, &["cannot open `dangling`"]);
@@ -77,7 +77,7 @@ fn a_target_that_the_program_was_not_built_for_is_refused() {
     scene.run(["pack", "app", "--hosts", "x86_64,vax"]).refused(2, &["`vax`", "s390x"]);
     scene.run(["pack", "app", "--hosts", "mips"]).refused(2, &["unknown host"]);
     scene.run(["pack", "--deb", "busybox-static"]).refused(2, &["--target"]);
-    scene.run(["pack"]).refused(2, &["PROGRAM"]);
+    scene.run(["pack"]).refused(2, &["INPUT"]);
     assert_eq!(scene.names(), ["app"]);
     scene.run(["pack", "app", "--target", "rv64", "--hosts", "riscv64"]).ok();
     assert_eq!(scene.names(), ["app", "app.bundle"]);

@@ -18,6 +18,7 @@ mod outcome;
 mod pack;
 mod parts;
 mod probes;
+mod rpm;
 mod sandbox;
 mod smallest;
 mod starters;
@@ -45,6 +46,7 @@ pub use pack::{
     shell_of_debian, smallest_bundle, there,
 };
 pub use parts::Parts;
+pub use rpm::{Packed, raw_rpm};
 pub use sandbox::{Sandbox, User};
 pub use smallest::{
     CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,

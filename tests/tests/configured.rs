@@ -56,3 +56,23 @@ fn a_script_is_run_by_the_shell_that_is_part_of_busybox() {
         assert_eq!(ran, format!("hello you from hello\n{machine}\n"));
     }
 }
+
+#[test]
+fn graphviz_has_its_plug_ins() {
+    needs!("network");
+    // Pointers of 64 and of 32 bits, with addends beside them and in place, in either byte order.
+    for target in ["riscv64", "armv7", "i686", "s390x"] {
+        let dot =
+            ["--deb", "graphviz", "--entry", "dot=/usr/bin/dot", "--target", target, "--hosts", "x86_64"];
+        let Some(bundle) = pack_if_there(&[&dot[..], &["--level", "1"]].concat()) else { continue };
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&bundle, "dot");
+        let graph = sandbox.write("graph", b"digraph { a -> b }");
+        let graph = graph.to_str().expect("text");
+        let png = sandbox.run(&bundle, &["-Tpng", graph]);
+        png.must_succeed();
+        assert!(png.stdout.starts_with(b"\x89PNG"), "{target}");
+        let circular = sandbox.run(&bundle, &["-Kcirco", "-Tplain", graph]).must_succeed();
+        assert!(circular.starts_with("graph "), "{target}: {circular}");
+    }
+}

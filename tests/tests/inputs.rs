@@ -11,12 +11,17 @@ use std::process::Command;
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, Header, Member, Outcome, Sandbox, compile_dynamic, directory, file, header, lacking,
-    link, needs, not_run, own, pack_by_hand, pack_if_there, raw_tar, raw_zip, smallest, unibin,
+    CODE_OF_ENDING, Header, Member, Outcome, Packed, Sandbox, compile_dynamic, directory, file, header,
+    lacking, link, needs, not_run, own, pack_by_hand, pack_if_there, raw_rpm, raw_tar, raw_zip, smallest,
+    unibin,
 };
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("text")
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("zstd")
 }
 
 /// A library that gives `answer` when `function` is called.
@@ -146,7 +151,7 @@ fn archives_of_a_tree_are_the_tree() {
     // With a directory at the top, and without.
     let plain = tar("plain.tar", &["app-1.2"]);
     let bytes = fs::read(&plain).expect("read");
-    let zstd = sandbox.write("app-1.2.tar.zst", &zstd::encode_all(&bytes[..], 1).expect("zstd"));
+    let zstd = sandbox.write("app-1.2.tar.zst", &zstandard(&bytes));
     let flat = tar("flat.tgz", &["-z", "-C", "app-1.2", "."]);
     let (app, data) = (fs::read(top.join("bin/app")).expect("read"), b"data");
     let member = |path: &str| fs::read(top.join(path)).expect("read");
@@ -226,7 +231,7 @@ fn hostile_archives_are_refused_and_nothing_is_written_outside() {
     for (word, members) in tars {
         let archive = sandbox.write("hostile.tar", &raw_tar(&members));
         refused(&[text(&archive), "--entry", "app"], &[word]);
-        let compressed = zstd::encode_all(&raw_tar(&members)[..], 1).expect("zstd");
+        let compressed = zstandard(&raw_tar(&members));
         let archive = sandbox.write("hostile.tar.zst", &compressed);
         refused(&[text(&archive), "--entry", "app"], &[word]);
     }
@@ -244,8 +249,7 @@ fn hostile_archives_are_refused_and_nothing_is_written_outside() {
 
     // Not what it seems, or only a part of it.
     let whole = raw_tar(&[app(), directory("d")]);
-    let archive =
-        sandbox.write("text.tar.zst", &zstd::encode_all(&b"no archive at all"[..], 1).expect("zstd"));
+    let archive = sandbox.write("text.tar.zst", &zstandard(b"no archive at all"));
     refused(&[text(&archive), "--entry", "app"], &["not a tar archive"]);
     let archive = sandbox.write("cut.tar", &whole[..700]);
     let cut = pack_by_hand(&[text(&archive), "--entry", "app"], &sandbox.at("cut"));
@@ -354,4 +358,76 @@ fn an_appimage_starts_by_its_apprun() {
     image[10] = 1;
     let old = sandbox.write("Old.AppImage", &image);
     refused(&[text(&old)], &["type 1", "hint: "]);
+}
+
+#[test]
+fn an_rpm_package_lies_at_its_own_places() {
+    needs!("network", "zig");
+    let sandbox = Sandbox::new();
+    let top = sandbox.at("tree");
+    let Some(()) = vendors_tree(&top, Arch::Riscv64) else { return };
+    let member = |path: &str| fs::read(top.join(path)).expect("read");
+    let (app, answer, plug) = (member("bin/app"), member("lib/libanswer.so"), member("plug-ins/plug.so"));
+    let zlib = member("lib/overrides/libz.so.1.9");
+    let files = [
+        ("./opt/vendor", 0o040_755, &b""[..], 1),
+        ("./opt/vendor/bin/app", 0o100_755, &app, 2),
+        ("./opt/vendor/lib/libanswer.so", 0o100_644, &answer, 3),
+        // Where other distributions have libraries.
+        ("./usr/lib64/libz.so.1", 0o100_755, &zlib, 4),
+        ("./opt/vendor/plug-ins/plug.so", 0o100_644, &plug, 5),
+        ("./opt/vendor/share/again", 0o100_644, b"data", 6),
+        ("./opt/vendor/share/the data", 0o100_644, b"data", 6),
+        ("./usr/bin/vendor", 0o120_777, b"/opt/vendor/bin/app", 7),
+    ];
+    let package = sandbox.write("vendor-1.0.rpm", &raw_rpm(&files, zstandard));
+    let Some(bundle) = packed(&sandbox, &[text(&package)], &[]) else { return };
+    assert_eq!(sandbox.run(&bundle, &["x"]).must_succeed(), "own, overridden, plugged, data, x\n");
+    let tree = sandbox.at("extracted");
+    let extracted = unibin().arg("extract").arg(&bundle).arg(&tree).output().expect("unibin starts");
+    Outcome::from(extracted).must_succeed();
+    assert_eq!(fs::read(tree.join("opt/vendor/share/again")).expect("a hard link"), b"data");
+
+    let outside: Packed<'_> = ("../outside", 0o100_644, b"x", 8);
+    let package = sandbox.write("hostile.rpm", &raw_rpm(&[outside], zstandard));
+    refused(&[text(&package)], &["hostile.rpm", "leaves the archive"]);
+    let package = sandbox.write("cut.rpm", &raw_rpm(&files, zstandard)[..300]);
+    assert!(pack_by_hand(&[text(&package)], &sandbox.at("cut")).errors().contains("cut.rpm"));
+}
+
+#[test]
+fn a_debian_package_of_the_users_own_is_completed_from_debian() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    // A package that no archive has, and that depends on one that all have.
+    let control = "Package: own-shell\nVersion: 1\nArchitecture: riscv64\nMaintainer: x\nDescription: x\n\
+                   Depends: busybox-static\n";
+    let postinst =
+        "n=own\nfor i in $n; do update-alternatives --install /usr/bin/$i $i /usr/bin/busybox 1; done\n";
+    let control =
+        raw_tar(&[file("control", 0o644, control.as_bytes()), file("postinst", 0o755, postinst.as_bytes())]);
+    let script = b"#!/bin/sh\necho of my own on $(uname -m)\n";
+    let data = raw_tar(&[file("usr/bin/own-shell", 0o755, script)]);
+    let mut deb = b"!<arch>\n".to_vec();
+    for (name, content) in [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), ("data.tar", &data)]
+    {
+        deb.extend(
+            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes(),
+        );
+        deb.extend(content);
+        deb.resize(deb.len().next_multiple_of(2), b'\n');
+    }
+    let deb = sandbox.write("own-shell.deb", &deb);
+    for arguments in [&[text(&deb)][..], &["--deb", text(&deb), "--target", "riscv64"]] {
+        let output = sandbox.at("packed");
+        let rest = ["--hosts", "x86_64", "--level", "1", "--entry", "own-shell=/usr/bin/own-shell"];
+        let outcome = pack_by_hand(&[arguments, &rest, &["--entry", "own=/usr/bin/own"]].concat(), &output);
+        if let Some(lacking) = lacking(&outcome.errors()) {
+            return not_run("mirror-whole", lacking);
+        }
+        outcome.must_succeed();
+        let bundle = sandbox.copy(&output, "own-shell");
+        assert_eq!(sandbox.run(&bundle, &[] as &[&str]).must_succeed(), "of my own on riscv64\n");
+    }
+    refused(&[text(&deb), "--target", "s390x"], &["own-shell.deb", "riscv64", "s390x"]);
 }

@@ -10,6 +10,7 @@ pub(crate) const UNIBIN: &str = "\
 Examples:
   unibin pack ./app                 Pack ./app; writes app.bundle
   unibin pack ./app --libs debian   Add the libraries it needs, from Debian
+  unibin pack ./dir --entry bin/app Pack all of a directory, or of an archive
   ./app.bundle                      Run the bundle, on any Linux host
   unibin inspect app.bundle         Show what is inside
   unibin pack --help                All options of `pack`, with more examples";
@@ -34,6 +35,8 @@ pub(crate) const PACK: &str = "\
 Examples:
   unibin pack ./app                     A static program; writes app.bundle
   unibin pack ./app --libs debian       A dynamic one; libraries from Debian
+  unibin pack ./dir --entry bin/app     All of a directory, or of an archive
+  unibin pack App.AppImage --libs debian
   unibin pack --deb jq --target riscv64 A Debian package
   unibin pack ./app --dry-run           Show what would be packed";
 
@@ -46,6 +49,14 @@ Examples:
     unibin pack ./app --libs debian
     unibin pack ./app --sysroot /srv/riscv64-rootfs
     unibin pack ./app --library-path ./lib --libs debian
+
+  Pack everything of a directory or an archive, and start one of its programs:
+    unibin pack ./vendor --entry bin/app --libs debian
+    unibin pack vendor-1.2.tar.gz --entry bin/app --entry admin=bin/run.sh
+
+  Pack an AppImage, a Python wheel, an npm package, a .deb, an .rpm:
+    unibin pack App-riscv64.AppImage --libs debian
+    unibin pack ruff-0.17-py3-none-manylinux_2_31_riscv64.whl --libs debian
 
   Pack a Debian package and its dependencies:
     unibin pack --deb python3 --entry python3=/usr/bin/python3 \\

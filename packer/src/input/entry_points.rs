@@ -1,5 +1,5 @@
-//! What a given tree says itself that it is started by: an AppImage's `AppRun`, the scripts of a Python wheel,
-//! the programs of an npm package, or the only program that is there.
+//! What a given tree says itself that it is started by: an AppImage's `AppRun`, the scripts of a Python
+//! wheel, the programs of an npm package, or the only program that is there.
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::Form;
@@ -83,7 +83,7 @@ fn wheel(tree: &mut GivenTree) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells which other packages a wheel needs, since they are not fetched. Those of extras are wanted by nobody.
+/// Tells which other packages a wheel needs, since they are not fetched. Those of extras nobody asked for.
 fn requirements(metadata: &str, label: &str) {
     let headers = metadata.lines().take_while(|line| !line.is_empty());
     let needed = headers.filter_map(|line| line.strip_prefix("Requires-Dist:"));
@@ -161,10 +161,9 @@ fn only_program(tree: &mut GivenTree) -> Result<(), Error> {
     let mut found: Option<(Vec<u8>, Vec<u8>)> = None;
     for path in tree.app.programs() {
         let Some((real, Node::File { content, .. })) = tree.app.file(path) else { continue };
-        let counts = match tree.place.is_empty() {
-            true => PROGRAM_DIRECTORIES.contains(&directory_of(path)),
-            false => real == path,
-        };
+        let of_package = tree.place.is_empty();
+        let counts =
+            if of_package { PROGRAM_DIRECTORIES.contains(&directory_of(path)) } else { real == path };
         if counts && starts(content)? {
             if found.as_ref().is_some_and(|(_, other)| other != real) {
                 return Ok(());

@@ -5,18 +5,12 @@ use std::collections::BTreeSet;
 
 use bundle::{TreePath, join};
 
-use inputs::Form;
 use serde::Serialize;
 
 use crate::error::{Error, readable};
-use crate::input::{archive, directory, entry_points};
-use crate::request::{AppRequest, AppSource, Entry, Rule, TreeForm};
+use crate::request::{AppRequest, Entry, Rule};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
-use crate::tree::spool::Spool;
-
-/// Where add-on software lies (FHS 3.0, 3.13), each in a directory of its name.
-const OPT: &[u8] = b"opt";
 
 /// How many of what is left out are named.
 const NAMED: usize = 4;
@@ -55,32 +49,17 @@ pub(crate) struct GivenTree {
 }
 
 impl GivenTree {
-    /// Takes the tree that `request` names.
-    pub(crate) fn of(request: &AppRequest, spool: &mut Spool) -> Result<Option<Self>, Error> {
-        let AppSource::Tree { file, path, name, form } = &request.source else { return Ok(None) };
-        // A package's files have their places.
-        let is_root = *form == TreeForm::Archive(Form::Rpm);
-        let place = if is_root { Vec::new() } else { join(OPT, name) };
-        let mut tree = Self {
+    /// An empty one at `place`.
+    pub(crate) fn new(place: Vec<u8>, label: String) -> Self {
+        Self {
             app: App::default(),
-            label: path.display().to_string(),
+            label,
             place,
             entries: Vec::new(),
             rules: Vec::new(),
             row: GivenRow::default(),
             excluded: BTreeSet::new(),
-        };
-        if !is_root {
-            tree.app.place(&tree.place, Node::Directory)?;
         }
-        match form {
-            TreeForm::Directory => directory::take(path, request, &mut tree, spool)?,
-            TreeForm::Archive(form) => archive::take(file, path, *form, request, &mut tree, spool)?,
-        }
-        entry_points::find(*form, &mut tree)?;
-        tree.count();
-        tree.tell();
-        Ok(Some(tree))
     }
 
     /// The path in the app of something in the tree.
@@ -122,7 +101,8 @@ impl GivenTree {
         Ok(())
     }
 
-    fn count(&mut self) {
+    /// Fills in what was taken, as long as nothing else is in the app.
+    pub(crate) fn count(&mut self) {
         let row = &mut self.row;
         row.from.clone_from(&self.label);
         row.at = format!("/{}", readable(&self.place));
@@ -139,7 +119,8 @@ impl GivenTree {
         }
     }
 
-    fn tell(&self) {
+    /// Warns about what was left out.
+    pub(crate) fn tell(&self) {
         if self.row.left.is_empty() {
             return;
         }

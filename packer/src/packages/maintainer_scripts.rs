@@ -1,7 +1,7 @@
 //! What Debian's maintainer scripts and triggers would have made, as far as programs need it, without running
 //! any: the bundle of CA certificates, `nsswitch.conf`; others have files of their own (`alternatives`,
-//! `php`). Not made: registrations, accounts, caches that programs only are faster with (icons, MIME types,
-//! fonts, Python byte code). What programs fail without and nothing here makes is told.
+//! `php`, `graphviz`). Not made: registrations, accounts, caches that programs only are faster with (icons,
+//! MIME types, fonts, Python byte code). What programs fail without and nothing here makes is told.
 
 use std::io::Read;
 
@@ -65,7 +65,7 @@ pub(crate) fn glibc(app: &App) -> Vec<Made> {
 
 /// What a trigger makes by running a program of the package: what it is made of, its place, what happens
 /// without it, and how to make it.
-const NOT_MADE: [(&str, &str, &str, &str); 3] = [
+const NOT_MADE: [(&str, &str, &str, &str); 4] = [
     (
         "usr/share/glib-2.0/schemas/*.gschema.xml",
         "usr/share/glib-2.0/schemas/gschemas.compiled",
@@ -77,6 +77,12 @@ const NOT_MADE: [(&str, &str, &str, &str); 3] = [
         "usr/lib/*/gdk-pixbuf-2.0/*/loaders.cache",
         "images of other formats than those built in cannot be loaded",
         "gdk-pixbuf-query-loaders",
+    ),
+    (
+        "usr/lib/jvm/*/bin/java",
+        "etc/ssl/certs/java/cacerts",
+        "Java trusts no certificate authority",
+        "update-ca-certificates",
     ),
     (
         "usr/lib/*/graphviz/libgvplugin_*.so.*",

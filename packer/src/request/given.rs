@@ -12,7 +12,6 @@ use inputs::Form;
 
 use crate::error::{Error, kind_of};
 use crate::hash::Hashing;
-use crate::request::AppSource;
 
 /// Endings that are not part of an app's name, longest first.
 const ENDINGS: [&str; 18] = [
@@ -41,6 +40,53 @@ const ENDINGS: [&str; 18] = [
 pub(crate) enum TreeForm {
     Directory,
     Archive(Form),
+}
+
+/// Where the app comes from.
+#[derive(Debug)]
+pub(crate) enum AppSource {
+    /// One program.
+    Program {
+        /// The open file.
+        file: File,
+        /// The path as the user gave it.
+        path: PathBuf,
+        /// Its file name.
+        name: Vec<u8>,
+    },
+    /// Debian packages for an architecture.
+    Packages {
+        /// Those of an archive.
+        names: Vec<String>,
+        /// Files of the user's.
+        local: Vec<LocalDeb>,
+        target: Arch,
+    },
+    /// A directory, or an archive of one: all of it is taken.
+    Tree {
+        /// The open directory or archive.
+        file: File,
+        /// The path as the user gave it.
+        path: PathBuf,
+        /// The app's name.
+        name: Vec<u8>,
+        form: TreeForm,
+    },
+    /// A root file system; the entries say what to take from it.
+    Sysroot,
+}
+
+impl AppSource {
+    /// Packages for `target`.
+    pub(crate) fn packages(names: Vec<String>, local: Vec<LocalDeb>, target: Arch) -> Result<Self, Error> {
+        for LocalDeb { path, package } in &local {
+            if package.architecture != "all" && Some(package.architecture.as_str()) != target.debian_name() {
+                let (path, found) = (path.clone(), package.architecture.clone());
+                return Err(Error::OtherPackage { path, found, wanted: target });
+            }
+        }
+        Ok(Self::Packages { names, local, target })
+    }
 }
 
 /// What a Debian package begins with (deb(5)).

@@ -13,6 +13,7 @@ use debian::Progress;
 use crate::elf::{Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::input::given_tree::GivenTree;
+use crate::input::whole;
 use crate::packages::deb::Suite;
 use crate::request::{AppRequest, AppSource, Entry};
 use crate::resolve::entries::{PROGRAM_DIRECTORIES, startable};
@@ -67,7 +68,7 @@ impl<'a> Base<'a> {
             }
             AppSource::Tree { .. } => {
                 let mut layers = Layers::of(App::default())?;
-                let mut given = GivenTree::of(request, &mut layers.spool)?;
+                let mut given = whole::given(request, &mut layers.spool)?;
                 let mut defaults = Vec::new();
                 if let Some(given) = &mut given {
                     layers.app = std::mem::take(&mut given.app);

@@ -88,8 +88,8 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     }
     let Layers { mut app, owed, .. } = layers;
     extra_files::exclude(request, &mut app, given);
-    maintainer_scripts::not_made(&app).iter().for_each(|lacking| say::warning(lacking));
-    app.settle()?.iter().for_each(|warning| say::warning(warning));
+    let warnings = maintainer_scripts::not_made(&app).into_iter().chain(app.settle()?);
+    warnings.for_each(|warning| say::warning(&warning));
     inventory.count(&app);
     directories.retain(|directory| app.is_directory(directory));
     Ok(Completed { app, loader, rules, directories, plugin_sets, owed, inventory })

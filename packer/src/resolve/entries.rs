@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bundle::{directory_of, file_name_of, join};
+use bundle::{components_of, directory_of, file_name_of, join};
 
 use crate::byte_search;
 use crate::elf::{self, Elf, Kind, NotElf};
@@ -85,9 +85,10 @@ fn in_tree(entry: &Entry, given: &GivenTree, layers: &Layers) -> Result<Entry, E
     }
     let pattern = entry.path.contains(&b'*');
     for path in [given.at(&entry.path), entry.path.clone()] {
-        let is_there = match pattern {
-            true => !closure::expand(&layers.tree(), &path)?.is_empty(),
-            false => layers.resolve(&path)?.is_some(),
+        let is_there = if pattern {
+            !closure::expand(&layers.tree(), &path)?.is_empty()
+        } else {
+            layers.resolve(&path)?.is_some()
         };
         if is_there {
             return Ok(Entry { path, ..entry.clone() });
@@ -112,7 +113,7 @@ fn candidates(given: &GivenTree, layers: &Layers) -> Vec<String> {
         paths.extend(below(path).filter(|_| startable));
     }
     let in_bin = |path: &[u8]| matches!(file_name_of(directory_of(path)), b"bin" | b"sbin");
-    paths.sort_by_key(|path| (!in_bin(path), path.iter().filter(|byte| **byte == b'/').count()));
+    paths.sort_by_key(|path| (!in_bin(path), components_of(path).count()));
     paths.iter().map(|path| readable(path)).collect()
 }
 
@@ -182,10 +183,10 @@ fn applet(layers: &mut Layers, path: &[u8]) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Whether the program at `path` is chosen by the name that it is called by.
+/// Whether the program at `path` is one of many in one, chosen by the name that it is called by.
 pub(crate) fn is_applet(app: &App, path: &[u8]) -> bool {
     let real = app.file(path).map(|(real, _)| real);
-    real.is_some_and(|real| real != path && MULTI_CALL.contains(&real))
+    real.is_some_and(|real| MULTI_CALL.contains(&real) && file_name_of(real) != file_name_of(path))
 }
 
 /// Adds an entry's program to the app and reads its header. An entry that is a script becomes its interpreter

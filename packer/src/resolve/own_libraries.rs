@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bundle::{Arch, file_name_of, join};
+use bundle::{Arch, components_of, file_name_of, join};
 use closure::{Closure, Rule};
 
 use crate::elf::{self, Kind};
@@ -84,7 +84,7 @@ pub(crate) fn link(search: &Search<'_>, objects: &Objects, layers: &mut Layers) 
     }
     for places in own.values_mut() {
         // The nearest to the top is the most general one.
-        places.sort_by_key(|path| (path.iter().filter(|byte| **byte == b'/').count(), path.clone()));
+        places.sort_by_key(|path| (components_of(path).count(), path.clone()));
     }
     loop {
         let found = search.closures(layers, &objects.libraries)?;
@@ -127,7 +127,7 @@ fn names_of(libraries: &[Vec<u8>], app: &App) -> Vec<Vec<u8>> {
     let real = |path: &[u8]| app.file(path).map(|(real, _)| real.to_vec());
     let is_name = |(path, node): &(&[u8], &Node)| match node {
         Node::Symlink(_) | Node::HardLink(_) => {
-            byte_contains(file_name_of(path))
+            is_library_name(file_name_of(path))
                 && real(path).is_some_and(|real| libraries.binary_search(&real).is_ok())
         }
         _ => libraries.binary_search(&path.to_vec()).is_ok(),
@@ -136,6 +136,6 @@ fn names_of(libraries: &[Vec<u8>], app: &App) -> Vec<Vec<u8>> {
 }
 
 /// Whether it is the name of a library: most links in a tree are not.
-fn byte_contains(name: &[u8]) -> bool {
+fn is_library_name(name: &[u8]) -> bool {
     crate::byte_search::position(name, b".so").is_some()
 }
