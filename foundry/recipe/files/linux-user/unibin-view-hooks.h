@@ -243,6 +243,7 @@ VIEW_HOOK int view_getdents(unsigned int fd, struct linux_dirent *buffer, unsign
 #define sys_getcwd1(buffer, size)           view_getcwd(buffer, size)
 #define sys_getdents64(fd, buffer, size) \
     (unibin_view_tree ? unibin_view_getdents64(fd, buffer, size) : sys_getdents64(fd, buffer, size))
+#define lseek(fd, offset, whence)           unibin_view_lseek(fd, offset, whence)
 
 /* Links. */
 

@@ -33,6 +33,8 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include "qemu.h"
 #include "user-internals.h"
@@ -1243,7 +1245,8 @@ static bool list_below(int fd, const Place *place, const char *path, const Offse
     return all;
 }
 
-ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
+/* The entries of a directory, merged or not. */
+static ssize_t list(int fd, void *buffer, size_t size)
 {
     ViewAt at;
     Place place = { .path = at.buffer };
@@ -1311,6 +1314,83 @@ ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
     }
     return used;
 }
+
+#if TARGET_ABI_BITS == 32
+
+/* Whether a directory's offsets are hashes with 63 bits, of which a program with 32 bits gets 31. */
+static bool has_hashes(int fd)
+{
+    struct statfs fs;
+
+    return !fstatfs(fd, &fs) && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
+/* Gives offsets 31 bits, as the kernel does for a process that has no more. */
+static void shorten_offsets(int fd, void *buffer, ssize_t size)
+{
+    bool long_ones = false;
+
+    for (ssize_t at = 0; at < size; at += ((struct entry *)(buffer + at))->size) {
+        long_ones |= ((struct entry *)(buffer + at))->offset > INT32_MAX;
+    }
+    if (long_ones && has_hashes(fd)) {
+        for (ssize_t at = 0; at < size; at += ((struct entry *)(buffer + at))->size) {
+            struct entry *entry = buffer + at;
+
+            if (entry->offset > INT32_MAX) {
+                entry->offset >>= 32;
+            }
+        }
+    }
+}
+
+/* Whether an offset in a directory is one of the tree's names. */
+static bool is_trees(int fd, off_t offset)
+{
+    char path[PATH_MAX];
+    Place place = { .path = path };
+    uint32_t first, count;
+    bool tree;
+
+    return offset >= NEAR_OFFSETS && offset < NEAR_OFFSETS + NEAR_COUNT && place_again(fd, &place, &tree, NULL)
+           && !tree && place.in_map && !place.hidden && names_of(place.directory, &first, &count)
+           && (offset - NEAR_OFFSETS <= count || below_count);
+}
+
+off_t unibin_view_lseek(int fd, off_t offset, int whence)
+{
+    struct stat st;
+    off_t ret;
+
+    if (unibin_view_tree && whence == SEEK_SET && offset > 0 && offset <= INT32_MAX && !fstat(fd, &st)
+        && S_ISDIR(st.st_mode) && has_hashes(fd) && !is_trees(fd, offset)) {
+        ret = lseek(fd, offset << 32, SEEK_SET);
+        return ret < 0 ? ret : offset;
+    }
+    return lseek(fd, offset, whence);
+}
+
+ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
+{
+    ssize_t got = list(fd, buffer, size);
+
+    shorten_offsets(fd, buffer, got);
+    return got;
+}
+
+#else
+
+off_t unibin_view_lseek(int fd, off_t offset, int whence)
+{
+    return lseek(fd, offset, whence);
+}
+
+ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
+{
+    return list(fd, buffer, size);
+}
+
+#endif
 
 /*
  * A directory of the tree alone gets the device of the nearest directory of the host above it, so that what stays

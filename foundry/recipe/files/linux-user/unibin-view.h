@@ -105,8 +105,9 @@ const char *unibin_view_behind_self(const char *path);
 /* Whether a descriptor is the tree's. */
 bool unibin_view_has(int fd);
 
-/* getdents64 */
+/* getdents64, and lseek for its offsets. */
 ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size);
+off_t unibin_view_lseek(int fd, off_t offset, int whence);
 
 /* The device that a directory is said to be on; `device`: the one that it is on. */
 dev_t unibin_view_device(const ViewAt *at, dev_t device);
