@@ -796,6 +796,9 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                     return -1;
                 }
                 place->path[place->length] = '\0';
+            } else {
+                /* Which the host may not have. */
+                at->same = false;
             }
             up = strrchr(place->path, '/');
             if (up) {
