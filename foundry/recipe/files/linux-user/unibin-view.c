@@ -3,14 +3,14 @@
  *
  * What the application sees is what overlayfs would show with the tree as the upper layer: a name of the tree
  * is the tree's file, every other name is the host's, and a directory of both has the names of both. The tree
- * is never changed: EROFS, where overlayfs would copy a file up; EXDEV for a hard link. A directory of both is
- * the host's directory with the host's attributes, so that what is made in it is made on the host.
+ * is never changed: EROFS, where overlayfs would copy a file up; EXDEV for a hard link. A directory of both
+ * is the host's directory with the host's attributes, so that what is made in it is made on the host.
  *
- * Which names the tree has, and every exception, is data: the map `.unibin-view` at the top of the tree, which
- * the packer wrote and which is mapped here. A directory may be opaque: the host's directory is not merged. A
- * name may be the host's where the host has it. Only /proc, /sys and /dev are always the host's. Where the
- * tree has a link at its top (`bin` to `usr/bin`) and the host has a directory of that name, the host's names
- * lie below those of the directory that the link leads to, as after a merge of /usr.
+ * Which names the tree has, and every exception, is data: the map `.unibin-view` at the top of the tree,
+ * which the packer wrote and which is mapped here. A directory may be opaque: the host's directory is not
+ * merged. A name may be the host's where the host has it. Only /proc, /sys and /dev are always the host's.
+ * Where the tree has a link at its top (`bin` to `usr/bin`) and the host has a directory of that name, the
+ * host's names lie below those of the directory that the link leads to, as after a merge of /usr.
  *
  * There is no state but the map. A descriptor of a directory is one of the host's, or of the tree where the
  * host has no such directory; its virtual path is what /proc/self/fd says, less the path of the tree. So it
@@ -253,6 +253,12 @@ static bool is_in_tree(const char *path)
     return is_below(path, unibin_view_tree, tree_length);
 }
 
+/* Whether the tree lies below this directory, at its real path. */
+static bool is_above_tree(const char *path, size_t length)
+{
+    return length < tree_length && !memcmp(path, unibin_view_tree, length) && unibin_view_tree[length] == '/';
+}
+
 /*
  * The path of the host's directory that lies below this one (the text behind it included), if there is one.
  * The buffer has room for PATH_MAX + NAME_MAX.
@@ -359,18 +365,23 @@ static ssize_t read_descriptor(int fd, char *path)
 }
 
 /*
- * Makes the path of a file in the tree, or of a directory, the virtual one. False, and the path is as it was: it is
- * not what a virtual path leads to, since the map does not have this directory or the host has it too; so somebody
- * looks at the tree itself, at its real path.
+ * Makes the path of a file in the tree, or of a directory, the virtual one. False, and the path is as it was:
+ * it is not what a virtual path leads to, since the map does not have this directory or the host has it too;
+ * so somebody looks at the tree itself, at its real path.
  */
 static bool leave_tree(Place *place, size_t length, bool directory)
 {
     char other[PATH_MAX + NAME_MAX];
+    bool virtual = !directory;
 
     place->length = length - tree_length;
     memmove(place->path, place->path + tree_length, place->length + 1);
     find_place(place);
-    if (place->in_map ? place->hidden || !(has_directory(place->path) || (path_below(place->path, other) && has_directory(other))) : !directory) {
+    if (place->in_map) {
+        virtual = place->hidden || !(has_directory(place->path)
+                                     || (path_below(place->path, other) && has_directory(other)));
+    }
+    if (virtual) {
         return true;
     }
     place->in_map = place->hidden = false;
@@ -381,8 +392,8 @@ static bool leave_tree(Place *place, size_t length, bool directory)
 }
 
 /*
- * The place of a directory's descriptor, or of the working directory; `tree`: that is the tree's itself. False:
- * it has no path.
+ * The place of a directory's descriptor, or of the working directory; `tree`: that is the tree's itself.
+ * False: it has no path.
  */
 static bool place_of(int dirfd, Place *place, bool *tree)
 {
@@ -440,9 +451,9 @@ const char *unibin_view_show(const char *path)
 }
 
 /*
- * What was found out about descriptors of directories. A directory is known again by its mount, its number and
- * when it was made; what it is cannot change within the view, which does not let directories of the tree be
- * renamed or replaced. So nothing is to be kept up to date.
+ * What was found out about descriptors of directories. A directory is known again by its mount, its number
+ * and when it was made; what it is cannot change within the view, which does not let directories of the tree
+ * be renamed or replaced. So nothing is to be kept up to date.
  */
 typedef struct {
     uint64_t mount, device, inode, born;
@@ -458,10 +469,10 @@ static __thread Known known[16];
 /* Where a descriptor's directory is noted, `key` being what it is known by; NULL: nowhere. */
 static Known *known_place(int fd, Known *key)
 {
+    const unsigned int wanted = STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID;
     struct statx st;
 
-    if (fd < 0 || syscall(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID,
-                          &st)
+    if (fd < 0 || syscall(__NR_statx, fd, "", AT_EMPTY_PATH, wanted, &st)
         || !(st.stx_mask & STATX_MNT_ID) || !S_ISDIR(st.stx_mode)) {
         return NULL;
     }
@@ -479,8 +490,8 @@ static bool is_known(const Known *place, const Known *key)
 }
 
 /*
- * As place_of; `is_hosts`: it is enough to know that the directory is of the host's and none of the tree's, and of
- * none in /proc, and then nothing else is set.
+ * As place_of; `is_hosts`: it is enough to know that the directory is of the host's and none of the tree's,
+ * and of none in /proc, and then nothing else is set.
  */
 static bool place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
 {
@@ -513,7 +524,8 @@ static bool place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
             key.length = place->length;
             memcpy(key.path, place->path, place->length + 1);
             *slot = key;
-        } else if (!place->in_map && !*tree && !is_below(place->path, "/proc", 5)) {
+        } else if (!place->in_map && !*tree && !is_below(place->path, "/proc", 5)
+                   && !is_above_tree(place->path, place->length)) {
             key.kind = HOSTS;
             *slot = key;
         }
@@ -632,6 +644,9 @@ static bool is_unlinked(int dirfd, const char *path, int how, bool made)
     return (errno == ENOENT && !made) || errno == EACCES || errno == ENAMETOOLONG;
 }
 
+/* What changes a file or a directory, or its names. */
+#define CHANGES (VIEW_WRITE | VIEW_CREATE | VIEW_UNLINK | VIEW_RMDIR | VIEW_RENAME | VIEW_LINK)
+
 /* The host's file with the path `place->path`. */
 static int end_on_host(ViewAt *at, Place *place, int how, const char *tail)
 {
@@ -639,15 +654,21 @@ static int end_on_host(ViewAt *at, Place *place, int how, const char *tail)
 
     at->tree = is_in_tree(path);
     at->proc = is_below(path, "/proc", 5);
-    if (at->tree) {
-        if ((how & VIEW_CREATE) && !exists(path)) {
-            return fail(EROFS);
+    if (at->tree && (how & CHANGES)) {
+        /* At its real path. */
+        bool there = exists(path);
+
+        if ((how & VIEW_CREATE) && (how & VIEW_NAME) && there) {
+            return fail(how & VIEW_RENAME ? EROFS : EEXIST);
         }
-        if (forbidden(how)) {
-            return fail(forbidden(how));
+        if ((how & CHANGES) != VIEW_CREATE || !there) {
+            return fail(how & VIEW_LINK ? EXDEV : EROFS);
         }
     }
-    if (at->proc && (how & (VIEW_WRITE | VIEW_LINK)) && !(how & VIEW_NOFOLLOW)) {
+    if ((how & VIEW_RENAME) && is_above_tree(path, strlen(path))) {
+        return fail(EBUSY);
+    }
+    if (at->proc && (how & (VIEW_WRITE | VIEW_LINK)) && (!(how & VIEW_NOFOLLOW) || *tail)) {
         /* Links to files of the tree: /proc/self/fd/N. */
         char target[PATH_MAX];
         ssize_t length = readlink(path, target, sizeof(target) - 1);
@@ -748,6 +769,27 @@ static const char *expand(Place *place, const char *target, const char *rest, ch
         place->path[place->length] = '\0';
     }
     return to;
+}
+
+/* Whether a path that the kernel follows leads to a file of the tree, or to a directory for one. */
+static bool reaches_tree(const char *path)
+{
+    char parent[PATH_MAX];
+    char *slash;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    bool reached;
+
+    if (fd < 0) {
+        strcpy(parent, path);
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        fd = open(parent, O_PATH | O_CLOEXEC);
+    }
+    reached = unibin_view_has(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return reached;
 }
 
 /* Follows `path` from `place`. */
@@ -873,7 +915,8 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                     return fail(ENAMETOOLONG);
                 }
                 memcpy(place->path + place->length + 1 + length, end, rest + 1);
-                if ((how & VIEW_TRY) || is_unlinked(AT_FDCWD, place->path, how, leaves && (how & VIEW_CREATE))) {
+                if ((how & VIEW_TRY)
+                    || is_unlinked(AT_FDCWD, place->path, how, leaves && (how & VIEW_CREATE))) {
                     at->unproved = how & VIEW_TRY;
                     at->sure = !leaves;
                     place->length += 1 + length + rest;
@@ -920,6 +963,9 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                         }
                         memcpy(place->path + place->length + 1 + length, end, rest + 1);
                         place->length += 1 + length + rest;
+                        if ((how & CHANGES) && reaches_tree(place->path)) {
+                            return fail(how & VIEW_LINK ? EXDEV : EROFS);
+                        }
                         return end_on_host(at, place, how, "");
                     }
                 } else if (size > 0) {
@@ -975,7 +1021,7 @@ static bool is_plain(ViewAt *at, int dirfd, const char *path, int how)
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
 {
     Place place;
-    bool tree, is_hosts = false;
+    bool tree, hosts, is_hosts = false;
     bool is_hosts_enough = !below_count && !(how & VIEW_WHOLE);
 
     at->fd = dirfd;
@@ -1011,11 +1057,11 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
             return 0;
         }
     }
-    if (tree && !place.in_map
-        && (how & (VIEW_WRITE | VIEW_CREATE | VIEW_UNLINK | VIEW_RMDIR | VIEW_RENAME | VIEW_LINK))) {
+    if (tree && !place.in_map && (how & CHANGES)) {
         return walk(at, &place, path, how & ~VIEW_TRY);
     }
-    if (!is_hosts && (!tree || !place.in_map) && !place.hidden && !below_count && !(how & VIEW_WHOLE) && !is_below(place.path, "/proc", 5)) {
+    if (!is_hosts && (!tree || !place.in_map) && !place.hidden && is_hosts_enough
+        && !is_below(place.path, "/proc", 5) && !is_above_tree(place.path, place.length)) {
         const char *end = strchrnul(path, '/');
         const Name *name = NULL;
         bool dots = path[0] == '.' && (end == path + 1 || (end == path + 2 && path[1] == '.'));
@@ -1029,7 +1075,16 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
             at->single = at->unproved = at->sure = false;
         }
     }
-    return walk(at, &place, path, how);
+    hosts = !tree && !place.in_map;
+    if (walk(at, &place, path, how)) {
+        if (errno != ENAMETOOLONG || !hosts || (how & CHANGES)) {
+            return -1;
+        }
+        /* A descriptor reaches what no path of this length could. */
+        at->fd = dirfd;
+        at->host = path;
+    }
+    return 0;
 }
 
 int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how)
@@ -1070,7 +1125,7 @@ void unibin_view_real_path(const char *path, char *real_path)
 /*
  * Offsets of the tree's names in a listing: a number behind one of these. Some file systems take no large
  * offsets; those of the others are rarely that large, and a target with 32 bits may not see them whole.
- * LAYER: names of a directory that lies below.
+ * The second half is for names of a directory that lies below.
  */
 #define FAR_OFFSETS 0x7d00000000000000ll
 #define FAR_COUNT 0x1000000
@@ -1261,7 +1316,8 @@ static ssize_t list(int fd, void *buffer, size_t size)
     off_t offset;
     ssize_t got;
 
-    if (!unibin_view_tree || !place_again(fd, &place, &tree, &is_hosts) || is_hosts || tree || !place.in_map || place.hidden
+    if (!unibin_view_tree || !place_again(fd, &place, &tree, &is_hosts) || is_hosts || tree || !place.in_map
+        || place.hidden
         || !names_of(place.directory, &first, &count)) {
         return syscall(__NR_getdents64, fd, buffer, size);
     }
@@ -1355,7 +1411,8 @@ static bool is_trees(int fd, off_t offset)
     uint32_t first, count;
     bool tree;
 
-    return offset >= NEAR_OFFSETS && offset < NEAR_OFFSETS + NEAR_COUNT && place_again(fd, &place, &tree, NULL)
+    return offset >= NEAR_OFFSETS && offset < NEAR_OFFSETS + NEAR_COUNT
+           && place_again(fd, &place, &tree, NULL)
            && !tree && place.in_map && !place.hidden && names_of(place.directory, &first, &count)
            && (offset - NEAR_OFFSETS <= count || below_count);
 }
@@ -1396,8 +1453,8 @@ ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
 #endif
 
 /*
- * A directory of the tree alone gets the device of the nearest directory of the host above it, so that what stays
- * on one file system finds it.
+ * A directory of the tree alone gets the device of the nearest directory of the host above it, so that what
+ * stays on one file system finds it.
  */
 dev_t unibin_view_device(const ViewAt *at, dev_t device)
 {
@@ -1418,7 +1475,7 @@ dev_t unibin_view_device(const ViewAt *at, dev_t device)
         while (place.length && (path[place.length - 1] == '/' || path[place.length - 1] == '.')) {
             place.length--;
         }
-    } else if (*at->host || !place_of(at->fd, &place, &tree) || !tree || !place.in_map) {
+    } else if ((at->host && *at->host) || !place_of(at->fd, &place, &tree) || !tree || !place.in_map) {
         return device;
     }
     do {
@@ -1496,7 +1553,10 @@ void unibin_option_view(const char *arg)
         refuse(arg, "there is no `" MAP_NAME "`, the map of the tree\n"
                "hint: name the top of a tree that unibin has packed");
     }
-    header = st.st_size >= sizeof(*header) ? mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    header = MAP_FAILED;
+    if (st.st_size >= sizeof(*header)) {
+        header = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
     close(fd);
     if (header == MAP_FAILED || memcmp(header->magic, MAP_MAGIC, sizeof(header->magic))) {
         refuse(arg, "`" MAP_NAME "` is no map of a tree, or one of another version");
@@ -1507,8 +1567,8 @@ void unibin_option_view(const char *arg)
     directories = (const Directory *)(header + 1);
     names = (const Name *)(directories + directory_count);
     strings = (const char *)(names + name_count);
-    size = sizeof(Header) + (uint64_t)directory_count * sizeof(Directory) + (uint64_t)name_count * sizeof(Name)
-           + string_bytes;
+    size = sizeof(Header) + (uint64_t)directory_count * sizeof(Directory)
+           + (uint64_t)name_count * sizeof(Name) + string_bytes;
     if (!directory_count || size > st.st_size || (string_bytes && strings[string_bytes - 1])) {
         refuse(arg, "`" MAP_NAME "` is damaged");
     }

@@ -78,8 +78,8 @@ void unibin_view_leave(void);
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how);
 
 /*
- * After unibin_view_at with VIEW_TRY, for the same path: a descriptor (O_PATH) if one was got on the way, to be
- * closed by the caller; -1 and errno; or -2: `at` says where it leads.
+ * After unibin_view_at with VIEW_TRY, for the same path: a descriptor (O_PATH) if one was got on the way, to
+ * be closed by the caller; -1 and errno; or -2: `at` says where it leads.
  */
 int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how);
 
@@ -93,8 +93,8 @@ int unibin_view_open(const char *path);
 void unibin_view_real_path(const char *path, char *real_path);
 
 /*
- * What the application gets for a path of the host's, and its length; the buffer has room for PATH_MAX, and nothing
- * need end the text.
+ * What the application gets for a path of the host's, and its length; the buffer has room for PATH_MAX, and
+ * nothing need end the text.
  */
 ssize_t unibin_view_shown(char *path, ssize_t length);
 const char *unibin_view_show(const char *path);
