@@ -354,3 +354,66 @@ fn nothing_that_is_tried_changes_the_tree() {
         assert_eq!(state(&world.tree()), before, "{target}");
     }
 }
+
+/// A host without a merged `/usr`, below a tree with one; and what that host would be with one.
+const UNMERGED: &str = "
+    bin/tool=host  bin/other=host  usr/bin/third=host  usr/lib/here=host  lib/there=host  lib/sub/x=x  lib/both/a=a
+    lib/alone/  lib/link>sub/x  usr/lib/own/f=f  proc/  tmp/";
+const MERGED: &str = "
+    usr/bin/tool=host  usr/bin/other=host  usr/bin/third=host  usr/lib/here=host  usr/lib/there=host  usr/lib/sub/x=x
+    usr/lib/both/a=a  usr/lib/alone/  usr/lib/link>sub/x  usr/lib/own/f=f  proc/  tmp/";
+const MERGED_TREE: &str = "
+    bin>usr/bin  lib>usr/lib  usr/bin/tool=tree  usr/bin/fourth=tree  usr/lib/both/t=tree  usr/lib/trees/o=o";
+const OF_BOTH: &str = "
+    /bin /bin/ /bin/tool /bin/other /bin/third /bin/fourth /bin/none /bin/.. /usr/bin /usr/bin/other /usr/bin/tool /lib
+    /lib/here /lib/there /lib/sub /lib/sub/x /lib/sub/.. /lib/both /lib/both/a /lib/both/t /lib/both/none /lib/alone
+    /lib/link /lib/own/f /lib/trees /lib/trees/o /usr/lib /usr/lib/there /usr/lib/sub/x /usr/lib/both /usr/lib/both/a
+    /lib/sub/../both/t /lib/sub/x/y /usr /";
+
+#[test]
+fn a_host_with_two_lib_directories_is_seen_as_one_with_one() {
+    needs!("x86_64", "zig", "namespaces");
+    let world = World::new();
+    let at = |name: &str| world.sandbox.at(name);
+    world.make(UNMERGED, &at("unmerged"));
+    world.make(MERGED, &at("merged"));
+    world.make(MERGED_TREE, &at("merged-tree"));
+    world.make(MERGED_TREE, &at("unmerged/tmp/tree"));
+    let tree = at("unmerged/tmp/tree");
+    fs::write(tree.join(".unibin-view"), Map::of(&tree, &[], &[])).expect("writable");
+    let list = world.list("of-both", OF_BOTH, Path::new("/"));
+    let native = program(&world.sandbox, "view-calls", Arch::X86_64);
+    world.sandbox.make_directory("layers");
+    world.sandbox.make_directory("overlay");
+    let script = r#"
+        mount -t tmpfs tmpfs layers
+        mkdir layers/up layers/work
+        mount -t overlay overlay \
+            -o "userxattr,lowerdir=$PWD/merged-tree:$PWD/merged,upperdir=$PWD/layers/up,workdir=$PWD/layers/work" \
+            overlay
+        mount --rbind /proc overlay/proc
+        cp "$1" "$2" overlay/tmp
+        exec chroot overlay "/tmp/${1##*/}" "/tmp/${2##*/}" look
+    "#;
+    let expected = lines(&Namespace::OwnUsers.run(&world.sandbox, script, &[&native, &list]));
+    assert!(expected.len() > 1000, "{expected:?}");
+    for target in TARGETS {
+        let emulator = emulator(&world.sandbox, target);
+        let program = program(&world.sandbox, "view-calls", target);
+        let script = r#"
+            mount --rbind /proc unmerged/proc
+            cp "$1" "$2" "$3" unmerged/tmp
+            INODES=1 exec chroot unmerged "/tmp/${1##*/}" -view /tmp/tree "/tmp/${2##*/}" "/tmp/${3##*/}" look
+        "#;
+        let seen = Namespace::OwnUsers.run(&world.sandbox, script, &[&emulator, &program, &list]);
+        let without_tmp = |lines: &[String]| -> Vec<String> {
+            // What lies there differs.
+            lines.iter().filter(|line| !line.starts_with("/ ")).cloned().collect()
+        };
+        let difference = differences(&without_tmp(&expected), &without_tmp(&lines(&seen)));
+        let makes =
+            |line: &String| CALLS_THAT_MAKE.iter().any(|call| line.ends_with(&format!("{call} EROFS")));
+        let others: Vec<_> = difference.into_iter().filter(|line| !makes(line)).collect();
+        assert_eq!(others, Vec::<String>::new(), "{target}");
+    }
+}
