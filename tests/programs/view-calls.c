@@ -146,7 +146,8 @@ static void list(const char *path, int depth)
         if (fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
             printf("%s listed %s %s\n", label, entry->d_name, error_name(errno));
         } else if (entry->d_type != DT_UNKNOWN && IFTODT(st.st_mode) != entry->d_type) {
-            printf("%s listed %s is of type %o, not %d\n", label, entry->d_name, st.st_mode & S_IFMT, entry->d_type);
+            printf("%s listed %s is of type %o, not %d\n", label, entry->d_name, st.st_mode & S_IFMT,
+                   entry->d_type);
         } else if (strcmp(entry->d_name, "..") && getenv("INODES") && entry->d_ino != st.st_ino) {
             printf("%s listed %s has inode %lld, not %lld\n", label, entry->d_name, (long long)st.st_ino,
                    (long long)entry->d_ino);
@@ -352,6 +353,43 @@ static void change(const char *path)
     }
 }
 
+// The same file from each directory above it.
+static void break_in_from_above(const char *path, int is_link)
+{
+    char directory[PATH_MAX];
+    struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
+
+    strcpy(directory, path);
+    for (char *slash; (slash = strrchr(directory, '/')) && slash > directory; ) {
+        const char *rest = path + (slash - directory) + 1;
+        char made[PATH_MAX];
+        int fd;
+
+        *slash = '\0';
+        fd = open(directory, O_RDONLY | O_DIRECTORY);
+        if (fd < 0) {
+            continue;
+        }
+        say("above: openat RW", openat(fd, rest, O_RDWR | O_NOFOLLOW));
+        say("above: openat RW CREAT", openat(fd, rest, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+        say("above: unlinkat", unlinkat(fd, rest, 0));
+        say("above: utimensat", utimensat(fd, rest, times, AT_SYMLINK_NOFOLLOW));
+        say("above: renameat", renameat(fd, rest, AT_FDCWD, "/proc/self/cwd/stolen"));
+        say("above: linkat", linkat(fd, rest, fd, "stolen", 0));
+        if (!fchdir(fd)) {
+            say("below: open RW", open(rest, O_RDWR | O_NOFOLLOW));
+            say("below: unlink", unlink(rest));
+            snprintf(made, sizeof(made), "%s/made", rest);
+            say("below: mkdir", is_link ? (errno = ENOTDIR, -1) : mkdir(made, 0700));
+            say("below: open CREAT", is_link ? (errno = ENOTDIR, -1) : open(made, O_CREAT | O_RDWR, 0600));
+        }
+        close(fd);
+    }
+    if (chdir("/")) {
+        exit(3);
+    }
+}
+
 // None of these may succeed for a file or a directory that is the tree's.
 static void break_in(const char *path, const char *directory)
 {
@@ -366,6 +404,7 @@ static void break_in(const char *path, const char *directory)
         return;
     }
     is_directory = S_ISDIR(st.st_mode);
+    break_in_from_above(path, S_ISLNK(st.st_mode));
     snprintf(other, sizeof(other), "%s/other", directory);
     unlink(other);
     fd = open(other, O_WRONLY | O_CREAT, 0600);
@@ -375,7 +414,7 @@ static void break_in(const char *path, const char *directory)
     say("open R TRUNC", is_directory ? (errno = EISDIR, -1) : open(path, O_RDONLY | O_TRUNC | O_NOFOLLOW));
     say("open RW CREAT", open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     say("open APPEND", open(path, O_WRONLY | O_APPEND | O_NOFOLLOW));
-    say("open TMPFILE", open(path, O_TMPFILE | O_RDWR, 0600));
+    say("open TMPFILE", S_ISLNK(st.st_mode) ? (errno = ENOTDIR, -1) : open(path, O_TMPFILE | O_RDWR, 0600));
     say("truncate", is_directory || S_ISLNK(st.st_mode) ? (errno = EISDIR, -1) : truncate(path, 0));
     if (!S_ISLNK(st.st_mode)) {
         say("chmod", chmod(path, 0777));
@@ -450,6 +489,8 @@ static void break_in(const char *path, const char *directory)
             strcpy(address.sun_path, "made");
             say("bind", bind(unix_socket, (struct sockaddr *)&address, sizeof(address)));
             say("mkdir .", mkdir("made", 0700));
+            say("utimensat cwd/", utimensat(AT_FDCWD, "/proc/self/cwd/", times, AT_SYMLINK_NOFOLLOW));
+            say("lchown cwd/", lchown("/proc/self/cwd/", getuid(), getgid()));
         }
         if (chdir("/")) {
             exit(3);

@@ -366,6 +366,7 @@ static char *in_tree(Call *call, const char *path)
 static bool find_in_view(Call *call, int dirfd, const char *path)
 {
     ViewAt at;
+    struct stat st, called;
 
     if (unibin_view_at(&at, dirfd, path, call->no_follow ? VIEW_NOFOLLOW : 0)) {
         return false;
@@ -378,6 +379,11 @@ static bool find_in_view(Call *call, int dirfd, const char *path)
     call->changed = true;
     if (at.tree) {
         call->real = (char *)call->path;
+        /* By the name that it was called by, where a link in the tree leads to the same file. */
+        if (!unibin_view_at(&at, dirfd, path, VIEW_NOFOLLOW) && at.tree && !stat(call->path, &st)
+            && !stat(at.host, &called) && st.st_dev == called.st_dev && st.st_ino == called.st_ino) {
+            call->real = own(call, g_strdup(at.host));
+        }
     }
     return true;
 }

@@ -1,15 +1,24 @@
 /*
- * The host's calls that take a path, in the union view. Included by syscall.c behind its own wrappers: from there
- * on a call of `stat` is one of `view_stat`, which asks unibin-view.c where the path leads. Without -view each
- * makes the host's call as it is.
+ * The host's calls that take a path, in the union view. Included by syscall.c behind its own wrappers: from
+ * there on a call of `stat` is one of `view_stat`, which asks unibin-view.c where the path leads. Without
+ * -view each makes the host's call as it is.
  *
- * SPDX-License-Identifier: GPL-2.0-or-later
- * Copyright unibin's authors
+ * SPDX-License-Identifier: GPL-2.0-or-later Copyright unibin's authors
  */
 #ifndef LINUX_USER_UNIBIN_VIEW_HOOKS_H
 #define LINUX_USER_UNIBIN_VIEW_HOOKS_H
 
 #include "unibin-view.h"
+
+#ifndef RESOLVE_NO_XDEV
+#define RESOLVE_NO_XDEV 0x01
+#endif
+#ifndef MOVE_MOUNT_T_SYMLINKS
+#define MOVE_MOUNT_T_SYMLINKS 0x10
+#endif
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
 
 /* Not every target has every call; and each has a large frame, which the caller's is not to grow by. */
 #define VIEW_HOOK static __attribute__((noinline, unused))
@@ -187,7 +196,7 @@ VIEW_HOOK int view_chroot(const char *path)
     ViewAt at;
     int ret = unibin_view_at(&at, AT_FDCWD, path, 0) ? -1 : chroot(at.host);
 
-    if (!ret) {
+    if (!ret && strcmp(at.host, "/")) {
         unibin_view_leave();
     }
     return ret;
@@ -243,6 +252,7 @@ VIEW_HOOK int view_getdents(unsigned int fd, struct linux_dirent *buffer, unsign
 #define sys_getcwd1(buffer, size)           view_getcwd(buffer, size)
 #define sys_getdents64(fd, buffer, size) \
     (unibin_view_tree ? unibin_view_getdents64(fd, buffer, size) : sys_getdents64(fd, buffer, size))
+#define lseek(fd, offset, whence)           unibin_view_lseek(fd, offset, whence)
 
 /* Links. */
 
@@ -337,7 +347,7 @@ VIEW_TWO(int, renameat, (int dirfd, const char *path, int dirfd2, const char *pa
 
 #ifdef TARGET_NR_renameat2
 VIEW_TWO(int, renameat2, (int dirfd, const char *path, int dirfd2, const char *path2, unsigned int flags),
-         dirfd, path, VIEW_MOVE, dirfd2, path2, VIEW_REPLACE,
+         dirfd, path, VIEW_MOVE, dirfd2, path2, flags & RENAME_NOREPLACE ? VIEW_MAKE : VIEW_REPLACE,
          sys_renameat2(at.fd, at.host, to.fd, to.host, flags))
 #define sys_renameat2(dirfd, path, dirfd2, path2, flags) view_renameat2(dirfd, path, dirfd2, path2, flags)
 #endif
@@ -448,10 +458,6 @@ VIEW_HOOK bool view_forbids_ioctl(int fd, int request)
 
 /* What else takes a path. */
 
-#ifndef MOVE_MOUNT_T_SYMLINKS
-#define MOVE_MOUNT_T_SYMLINKS 0x10
-#endif
-
 #ifdef CONFIG_INOTIFY
 VIEW_ONE(int, inotify_add_watch, (int fd, const char *path, uint32_t mask), AT_FDCWD, path,
          mask & IN_DONT_FOLLOW ? VIEW_NOFOLLOW : 0, inotify_add_watch(fd, at.host, mask))
@@ -499,8 +505,8 @@ VIEW_ONE(int, umount2, (const char *path, int flags), AT_FDCWD, path,
 #define umount2(path, flags)                    view_umount2(path, flags)
 
 /*
- * A socket's address: as it is, or `un` with the path where it leads. NULL: errno says what is wrong. Paths that
- * are longer than an address can be are no paths of sockets.
+ * A socket's address: as it is, or `un` with the path where it leads. NULL: errno says what is wrong. Paths
+ * that are longer than an address can be are no paths of sockets.
  */
 VIEW_HOOK const struct sockaddr *view_address(const struct sockaddr *address, socklen_t *length,
                                               struct sockaddr_un *un, int how)
@@ -576,10 +582,6 @@ VIEW_HOOK ssize_t view_sendmsg(int fd, const struct msghdr *message, int flags)
 #define safe_sendmsg(fd, message, flags)        view_sendmsg(fd, message, flags)
 
 /* Opening. */
-
-#ifndef RESOLVE_NO_XDEV
-#define RESOLVE_NO_XDEV 0x01
-#endif
 
 static int maybe_do_fake_open(CPUArchState *cpu_env, int dirfd, const char *fname, int flags, mode_t mode,
                               int openat2_resolve, bool safe);
@@ -667,9 +669,10 @@ VIEW_HOOK int view_open(CPUArchState *cpu_env, int dirfd, const char *path, cons
 
 VIEW_HOOK int view_creat(const char *path, mode_t mode)
 {
+    const int how = VIEW_OPEN | VIEW_CREATE | VIEW_WRITE;
     ViewAt at;
 
-    return unibin_view_at(&at, AT_FDCWD, path, VIEW_OPEN | VIEW_CREATE | VIEW_WRITE) ? -1 : creat(at.host, mode);
+    return unibin_view_at(&at, AT_FDCWD, path, how) ? -1 : creat(at.host, mode);
 }
 #define creat(path, mode)                       view_creat(path, mode)
 
@@ -687,6 +690,18 @@ VIEW_ONE(int, move_mount, (int dirfd, const char *path, int dirfd2, const char *
          dirfd2, path2, flags & MOVE_MOUNT_T_SYMLINKS ? 0 : VIEW_NOFOLLOW,
          sys_move_mount(dirfd, path, at.fd, at.host, flags))
 #define sys_move_mount(dirfd, path, dirfd2, path2, flags) view_move_mount(dirfd, path, dirfd2, path2, flags)
+#endif
+#if defined(TARGET_NR_pivot_root) && defined(__NR_pivot_root)
+VIEW_HOOK int view_pivot_root(const char *root, const char *old)
+{
+    int ret = pivot_root(root, old);
+
+    if (!ret) {
+        unibin_view_leave();
+    }
+    return ret;
+}
+#define pivot_root(root, old) view_pivot_root(root, old)
 #endif
 #if defined(TARGET_NR_mount_setattr) && defined(__NR_mount_setattr)
 VIEW_ONE(int, mount_setattr, (int dirfd, const char *path, unsigned int flags, struct mount_attr_ver0 *attr,

@@ -3,14 +3,14 @@
  *
  * What the application sees is what overlayfs would show with the tree as the upper layer: a name of the tree
  * is the tree's file, every other name is the host's, and a directory of both has the names of both. The tree
- * is never changed: EROFS, where overlayfs would copy a file up; EXDEV for a hard link. A directory of both is
- * the host's directory with the host's attributes, so that what is made in it is made on the host.
+ * is never changed: EROFS, where overlayfs would copy a file up; EXDEV for a hard link. A directory of both
+ * is the host's directory with the host's attributes, so that what is made in it is made on the host.
  *
- * Which names the tree has, and every exception, is data: the map `.unibin-view` at the top of the tree, which
- * the packer wrote and which is mapped here. A directory may be opaque: the host's directory is not merged. A
- * name may be the host's where the host has it. Only /proc, /sys and /dev are always the host's. Where the
- * tree has a link at its top (`bin` to `usr/bin`) and the host has a directory of that name, the host's names
- * lie below those of the directory that the link leads to, as after a merge of /usr.
+ * Which names the tree has, and every exception, is data: the map `.unibin-view` at the top of the tree,
+ * which the packer wrote and which is mapped here. A directory may be opaque: the host's directory is not
+ * merged. A name may be the host's where the host has it. Only /proc, /sys and /dev are always the host's.
+ * Where the tree has a link at its top (`bin` to `usr/bin`) and the host has a directory of that name, the
+ * host's names lie below those of the directory that the link leads to, as after a merge of /usr.
  *
  * There is no state but the map. A descriptor of a directory is one of the host's, or of the tree where the
  * host has no such directory; its virtual path is what /proc/self/fd says, less the path of the tree. So it
@@ -37,19 +37,12 @@
 #include "qemu.h"
 #include "user-internals.h"
 #include "unibin-view.h"
+#include "unibin-view-map.h"
 
 #define MAP_NAME ".unibin-view"
 #define MAP_MAGIC "unibin-view 1\n\0"
 
 #define LINKS_MOST 40
-
-/* Types and flags of names, flags of directories. */
-#define TYPE(name) (le32_to_cpu((name)->type) & 0xff)
-#define TYPE_FILE 1
-#define TYPE_DIRECTORY 2
-#define TYPE_LINK 3
-#define HOSTS_WINS 0x200
-#define OPAQUE 1
 
 /* All numbers of the map are little-endian. */
 typedef struct {
@@ -61,12 +54,6 @@ typedef struct {
     uint32_t first, count, flags, reserved;
 } Directory;
 
-typedef struct {
-    uint32_t text, length, type;
-    /* A directory's number, or a link's target and its length. */
-    uint32_t target, target_length;
-} Name;
-
 /* A directory of the host's whose names lie below those of a directory of the tree. */
 typedef struct {
     char host[NAME_MAX + 2], name[PATH_MAX];
@@ -74,7 +61,7 @@ typedef struct {
 } Below;
 
 const char *unibin_view_tree;
-static size_t tree_length;
+size_t view_tree_length;
 static dev_t tree_device;
 static bool other_device;
 static uint32_t directory_count, name_count, string_bytes;
@@ -82,21 +69,9 @@ static const Directory *directories;
 static const Name *names;
 static const char *strings;
 static Below below[8];
-static size_t below_count;
+size_t view_below_count;
 /* openat2 is missing or refused. */
 static bool no_openat2;
-
-/* A place in the virtual file system. */
-typedef struct {
-    /* Its path, in a buffer of PATH_MAX; empty for the root. */
-    char *path;
-    size_t length;
-    /* Whether the tree has this directory, and its number. */
-    bool in_map;
-    uint32_t directory;
-    /* The host's directory is not merged: it or one above is opaque. */
-    bool hidden;
-} Place;
 
 static G_NORETURN void refuse(const char *tree, const char *fact)
 {
@@ -104,7 +79,7 @@ static G_NORETURN void refuse(const char *tree, const char *fact)
     exit(EXIT_FAILURE);
 }
 
-static const Name *name_at(uint32_t number)
+const Name *view_name_at(uint32_t number)
 {
     const Name *name = &names[number];
 
@@ -115,7 +90,7 @@ static const Name *name_at(uint32_t number)
     return name;
 }
 
-static const char *text_of(const Name *name)
+const char *view_text_of(const Name *name)
 {
     return strings + le32_to_cpu(name->text);
 }
@@ -127,8 +102,7 @@ static const char *target_of(const Name *name)
     return le32_to_cpu(name->target) < string_bytes ? strings + le32_to_cpu(name->target) : NULL;
 }
 
-/* The names of a directory. False: the map is damaged. */
-static bool names_of(uint32_t directory, uint32_t *first, uint32_t *count)
+bool view_names_of(uint32_t directory, uint32_t *first, uint32_t *count)
 {
     if (directory >= directory_count) {
         return false;
@@ -138,24 +112,23 @@ static bool names_of(uint32_t directory, uint32_t *first, uint32_t *count)
     return *first <= name_count && *count <= name_count - *first;
 }
 
-static bool is_opaque(uint32_t directory)
+bool view_is_opaque(uint32_t directory)
 {
     return directory < directory_count && (le32_to_cpu(directories[directory].flags) & OPAQUE);
 }
 
-/* Looks a name up. 1: found; 0: not there; -1: the map is damaged (EIO). */
-static int look_up(uint32_t directory, const char *text, size_t length, const Name **found)
+int view_look_up(uint32_t directory, const char *text, size_t length, const Name **found)
 {
     uint32_t first, count;
 
     *found = NULL;
-    if (!names_of(directory, &first, &count)) {
+    if (!view_names_of(directory, &first, &count)) {
         errno = EIO;
         return -1;
     }
     while (count) {
         uint32_t half = count / 2;
-        const Name *name = name_at(first + half);
+        const Name *name = view_name_at(first + half);
         size_t name_length;
         int order;
 
@@ -164,7 +137,7 @@ static int look_up(uint32_t directory, const char *text, size_t length, const Na
             return -1;
         }
         name_length = le32_to_cpu(name->length);
-        order = memcmp(text, text_of(name), MIN(length, name_length));
+        order = memcmp(text, view_text_of(name), MIN(length, name_length));
         if (!order && length == name_length) {
             *found = name;
             return 1;
@@ -179,8 +152,7 @@ static int look_up(uint32_t directory, const char *text, size_t length, const Na
     return 0;
 }
 
-/* Directories of the root that are never the tree's. */
-static bool is_always_hosts(const char *text, size_t length)
+bool view_is_always_hosts(const char *text, size_t length)
 {
     return (length == 4 && !memcmp(text, "proc", 4))
            || (length == 3 && (!memcmp(text, "sys", 3) || !memcmp(text, "dev", 3)));
@@ -248,16 +220,19 @@ static bool is_below(const char *path, const char *directory, size_t length)
 
 static bool is_in_tree(const char *path)
 {
-    return is_below(path, unibin_view_tree, tree_length);
+    return is_below(path, unibin_view_tree, view_tree_length);
 }
 
-/*
- * The path of the host's directory that lies below this one (the text behind it included), if there is one.
- * The buffer has room for PATH_MAX + NAME_MAX.
- */
-static bool path_below(const char *path, char *buffer)
+/* Whether the tree lies below this directory, at its real path. */
+static bool is_above_tree(const char *path, size_t length)
 {
-    for (size_t i = 0; i < below_count; i++) {
+    return length < view_tree_length && !memcmp(path, unibin_view_tree, length)
+           && unibin_view_tree[length] == '/';
+}
+
+bool view_path_below(const char *path, char *buffer)
+{
+    for (size_t i = 0; i < view_below_count; i++) {
         if (is_below(path, below[i].name, below[i].name_length)) {
             strcpy(buffer, below[i].host);
             strcat(buffer, path + below[i].name_length);
@@ -270,7 +245,7 @@ static bool path_below(const char *path, char *buffer)
 /* A directory that lies below another one is that one. False: the path is too long. */
 static bool put_above(char *path, size_t *length)
 {
-    for (size_t i = 0; i < below_count; i++) {
+    for (size_t i = 0; i < view_below_count; i++) {
         if (is_below(path, below[i].host, below[i].host_length)) {
             size_t rest = *length - below[i].host_length;
 
@@ -292,7 +267,7 @@ static void set_root(Place *place)
     place->path[0] = '\0';
     place->in_map = true;
     place->directory = 0;
-    place->hidden = is_opaque(0);
+    place->hidden = view_is_opaque(0);
 }
 
 /* Sets what the map says of `path`, which has no links. */
@@ -302,19 +277,20 @@ static void ask_map(Place *place)
 
     place->in_map = true;
     place->directory = 0;
-    place->hidden = is_opaque(0);
+    place->hidden = view_is_opaque(0);
     while (*end) {
         const char *start = end + 1;
         const Name *name;
 
         end = strchrnul(start, '/');
-        if ((start == place->path + 1 && is_always_hosts(start, end - start))
-            || look_up(place->directory, start, end - start, &name) <= 0 || TYPE(name) != TYPE_DIRECTORY) {
+        if ((start == place->path + 1 && view_is_always_hosts(start, end - start))
+            || view_look_up(place->directory, start, end - start, &name) <= 0
+            || TYPE(name) != TYPE_DIRECTORY) {
             place->in_map = false;
             return;
         }
         place->directory = le32_to_cpu(name->target);
-        place->hidden |= is_opaque(place->directory);
+        place->hidden |= view_is_opaque(place->directory);
     }
 }
 
@@ -322,7 +298,7 @@ static void ask_map(Place *place)
 static void find_place(Place *place)
 {
     ask_map(place);
-    if (!place->in_map && below_count) {
+    if (!place->in_map && view_below_count) {
         char path[PATH_MAX];
         Place above = { .path = path, .length = place->length };
 
@@ -357,30 +333,35 @@ static ssize_t read_descriptor(int fd, char *path)
 }
 
 /*
- * Makes the path of a file in the tree, or of a directory, the virtual one. False, and the path is as it was: it is
- * not what a virtual path leads to, since the map does not have this directory or the host has it too; so somebody
- * looks at the tree itself, at its real path.
+ * Makes the path of a file in the tree, or of a directory, the virtual one. False, and the path is as it was:
+ * it is not what a virtual path leads to, since the map does not have this directory or the host has it too;
+ * so somebody looks at the tree itself, at its real path.
  */
 static bool leave_tree(Place *place, size_t length, bool directory)
 {
     char other[PATH_MAX + NAME_MAX];
+    bool virtual = !directory;
 
-    place->length = length - tree_length;
-    memmove(place->path, place->path + tree_length, place->length + 1);
+    place->length = length - view_tree_length;
+    memmove(place->path, place->path + view_tree_length, place->length + 1);
     find_place(place);
-    if (place->in_map ? place->hidden || !(has_directory(place->path) || (path_below(place->path, other) && has_directory(other))) : !directory) {
+    if (place->in_map) {
+        virtual = place->hidden || !(has_directory(place->path)
+                                     || (view_path_below(place->path, other) && has_directory(other)));
+    }
+    if (virtual) {
         return true;
     }
     place->in_map = place->hidden = false;
-    memmove(place->path + tree_length, place->path, length - tree_length + 1);
-    memcpy(place->path, unibin_view_tree, tree_length);
+    memmove(place->path + view_tree_length, place->path, length - view_tree_length + 1);
+    memcpy(place->path, unibin_view_tree, view_tree_length);
     place->length = length;
     return false;
 }
 
 /*
- * The place of a directory's descriptor, or of the working directory; `tree`: that is the tree's itself. False:
- * it has no path.
+ * The place of a directory's descriptor, or of the working directory; `tree`: that is the tree's itself.
+ * False: it has no path.
  */
 static bool place_of(int dirfd, Place *place, bool *tree)
 {
@@ -413,8 +394,7 @@ ssize_t unibin_view_shown(char *path, ssize_t length)
     char virtual[PATH_MAX];
     Place place = { .path = virtual };
 
-    if (!unibin_view_tree || length <= 0 || length >= PATH_MAX
-        || (!below_count && (length < tree_length || memcmp(path, unibin_view_tree, tree_length)))) {
+    if (!unibin_view_tree || length <= 0 || length >= PATH_MAX) {
         return length;
     }
     memcpy(virtual, path, length);
@@ -434,13 +414,15 @@ ssize_t unibin_view_shown(char *path, ssize_t length)
 
 const char *unibin_view_show(const char *path)
 {
-    return unibin_view_tree && path && is_in_tree(path) && path[tree_length] ? path + tree_length : path;
+    bool inside = unibin_view_tree && path && is_in_tree(path) && path[view_tree_length];
+
+    return inside ? path + view_tree_length : path;
 }
 
 /*
- * What was found out about descriptors of directories. A directory is known again by its mount, its number and
- * when it was made; what it is cannot change within the view, which does not let directories of the tree be
- * renamed or replaced. So nothing is to be kept up to date.
+ * What was found out about descriptors of directories. A directory is known again by its mount, its number
+ * and when it was made; what it is cannot change within the view, which does not let directories of the tree
+ * be renamed or replaced. So nothing is to be kept up to date.
  */
 typedef struct {
     uint64_t mount, device, inode, born;
@@ -456,10 +438,10 @@ static __thread Known known[16];
 /* Where a descriptor's directory is noted, `key` being what it is known by; NULL: nowhere. */
 static Known *known_place(int fd, Known *key)
 {
+    const unsigned int wanted = STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID;
     struct statx st;
 
-    if (fd < 0 || syscall(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_BTIME | STATX_MNT_ID,
-                          &st)
+    if (fd < 0 || syscall(__NR_statx, fd, "", AT_EMPTY_PATH, wanted, &st)
         || !(st.stx_mask & STATX_MNT_ID) || !S_ISDIR(st.stx_mode)) {
         return NULL;
     }
@@ -476,11 +458,7 @@ static bool is_known(const Known *place, const Known *key)
            && place->mount == key->mount && place->born == key->born;
 }
 
-/*
- * As place_of; `is_hosts`: it is enough to know that the directory is of the host's and none of the tree's, and of
- * none in /proc, and then nothing else is set.
- */
-static bool place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
+bool view_place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
 {
     Known key, *slot = known_place(dirfd, &key);
 
@@ -511,7 +489,8 @@ static bool place_again(int dirfd, Place *place, bool *tree, bool *is_hosts)
             key.length = place->length;
             memcpy(key.path, place->path, place->length + 1);
             *slot = key;
-        } else if (!place->in_map && !*tree && !is_below(place->path, "/proc", 5)) {
+        } else if (!place->in_map && !*tree && !is_below(place->path, "/proc", 5)
+                   && !is_above_tree(place->path, place->length)) {
             key.kind = HOSTS;
             *slot = key;
         }
@@ -603,7 +582,7 @@ static int forbidden(int how)
     return how & (VIEW_WRITE | VIEW_UNLINK | VIEW_RENAME) ? EROFS : 0;
 }
 
-static int fail(int error)
+int view_fail(int error)
 {
     errno = error;
     return -1;
@@ -630,6 +609,9 @@ static bool is_unlinked(int dirfd, const char *path, int how, bool made)
     return (errno == ENOENT && !made) || errno == EACCES || errno == ENAMETOOLONG;
 }
 
+/* What changes a file or a directory, or its names. */
+#define CHANGES (VIEW_WRITE | VIEW_CREATE | VIEW_UNLINK | VIEW_RMDIR | VIEW_RENAME | VIEW_LINK)
+
 /* The host's file with the path `place->path`. */
 static int end_on_host(ViewAt *at, Place *place, int how, const char *tail)
 {
@@ -637,15 +619,21 @@ static int end_on_host(ViewAt *at, Place *place, int how, const char *tail)
 
     at->tree = is_in_tree(path);
     at->proc = is_below(path, "/proc", 5);
-    if (at->tree) {
-        if ((how & VIEW_CREATE) && !exists(path)) {
-            return fail(EROFS);
+    if (at->tree && (how & CHANGES)) {
+        /* At its real path. */
+        bool there = exists(path);
+
+        if ((how & VIEW_CREATE) && (how & VIEW_NAME) && there) {
+            return view_fail(how & VIEW_RENAME ? EROFS : EEXIST);
         }
-        if (forbidden(how)) {
-            return fail(forbidden(how));
+        if ((how & CHANGES) != VIEW_CREATE || !there) {
+            return view_fail(how & VIEW_LINK ? EXDEV : EROFS);
         }
     }
-    if (at->proc && (how & (VIEW_WRITE | VIEW_LINK)) && !(how & VIEW_NOFOLLOW)) {
+    if ((how & VIEW_RENAME) && is_above_tree(path, strlen(path))) {
+        return view_fail(EBUSY);
+    }
+    if (at->proc && (how & (VIEW_WRITE | VIEW_LINK)) && (!(how & VIEW_NOFOLLOW) || *tail)) {
         /* Links to files of the tree: /proc/self/fd/N. */
         char target[PATH_MAX];
         ssize_t length = readlink(path, target, sizeof(target) - 1);
@@ -653,7 +641,7 @@ static int end_on_host(ViewAt *at, Place *place, int how, const char *tail)
         if (length > 0) {
             target[length] = '\0';
             if (is_in_tree(target)) {
-                return fail(how & VIEW_LINK ? EXDEV : EROFS);
+                return view_fail(how & VIEW_LINK ? EXDEV : EROFS);
             }
         }
     }
@@ -668,7 +656,7 @@ static int end_in_tree(ViewAt *at, Place *place, const char *tail)
 {
     at->tree = true;
     at->same = false;
-    memcpy(at->buffer, unibin_view_tree, tree_length);
+    memcpy(at->buffer, unibin_view_tree, view_tree_length);
     strcpy(place->path + place->length, tail);
     at->fd = AT_FDCWD;
     at->host = at->buffer;
@@ -681,30 +669,30 @@ static int end_in_directory(ViewAt *at, Place *place, int how, const char *tail)
     bool merged = false;
 
     if ((how & VIEW_CREATE) && (how & VIEW_NAME) && !(how & VIEW_RENAME)) {
-        return fail((how & VIEW_OPEN) && *tail && !tail[1] ? EISDIR : EEXIST);
+        return view_fail((how & VIEW_OPEN) && *tail && !tail[1] ? EISDIR : EEXIST);
     }
     if (how & VIEW_UNLINK) {
-        return fail(EISDIR);
+        return view_fail(EISDIR);
     }
     if (how & VIEW_RMDIR) {
         uint32_t first, count;
 
         if (*tail == '/' && tail[1] == '.') {
-            return fail(tail[2] ? ENOTEMPTY : EINVAL);
+            return view_fail(tail[2] ? ENOTEMPTY : EINVAL);
         }
-        return fail(names_of(place->directory, &first, &count) && !count ? EROFS : ENOTEMPTY);
+        return view_fail(view_names_of(place->directory, &first, &count) && !count ? EROFS : ENOTEMPTY);
     }
     if (how & VIEW_RENAME) {
-        return fail(*tail == '/' && tail[1] ? EBUSY : EROFS);
+        return view_fail(*tail == '/' && tail[1] ? EBUSY : EROFS);
     }
     if (!place->hidden) {
-        if ((how & VIEW_TRY) && !below_count) {
+        if ((how & VIEW_TRY) && !view_below_count) {
             at->unproved = at->directory = true;
             merged = true;
         } else {
             merged = has_directory(place->path);
         }
-        if (!merged && path_below(place->path, at->other) && has_directory(at->other)) {
+        if (!merged && view_path_below(place->path, at->other) && has_directory(at->other)) {
             strcat(at->other, tail);
             at->host = at->other;
             at->fd = AT_FDCWD;
@@ -719,7 +707,7 @@ static int end_in_directory(ViewAt *at, Place *place, int how, const char *tail)
         return 0;
     }
     if ((how & VIEW_WRITE) && (!(how & VIEW_OPEN) || (how & VIEW_UNNAMED))) {
-        return fail(EROFS);
+        return view_fail(EROFS);
     }
     return end_in_tree(at, place, tail);
 }
@@ -746,6 +734,27 @@ static const char *expand(Place *place, const char *target, const char *rest, ch
         place->path[place->length] = '\0';
     }
     return to;
+}
+
+/* Whether a path that the kernel follows leads to a file of the tree, or to a directory for one. */
+static bool reaches_tree(const char *path)
+{
+    char parent[PATH_MAX];
+    char *slash;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    bool reached;
+
+    if (fd < 0) {
+        strcpy(parent, path);
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        fd = open(parent, O_PATH | O_CLOEXEC);
+    }
+    reached = unibin_view_has(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return reached;
 }
 
 /* Follows `path` from `place`. */
@@ -794,6 +803,9 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                     return -1;
                 }
                 place->path[place->length] = '\0';
+            } else {
+                /* Which the host may not have. */
+                at->same = false;
             }
             up = strrchr(place->path, '/');
             if (up) {
@@ -804,28 +816,28 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
             continue;
         }
         if (length > NAME_MAX || place->length + 1 + length >= PATH_MAX - 3) {
-            return fail(ENAMETOOLONG);
+            return view_fail(ENAMETOOLONG);
         }
         place->path[place->length] = '/';
         memcpy(place->path + place->length + 1, start, length);
         place->path[place->length + 1 + length] = '\0';
         proc = is_below(place->path, "/proc", 5);
 
-        if (place->in_map && !(!place->length && is_always_hosts(start, length))) {
-            if (look_up(place->directory, start, length, &name) < 0) {
+        if (place->in_map && !(!place->length && view_is_always_hosts(start, length))) {
+            if (view_look_up(place->directory, start, length, &name) < 0) {
                 return -1;
             }
             if (name && (le32_to_cpu(name->type) & HOSTS_WINS) && !place->hidden && exists(place->path)) {
                 name = NULL;
             }
             if (!name && place->hidden) {
-                return fail(last && (how & VIEW_CREATE) ? EROFS : ENOENT);
+                return view_fail(last && (how & VIEW_CREATE) ? EROFS : ENOENT);
             }
             leaves = !name;
         }
         if (name && TYPE(name) == TYPE_DIRECTORY) {
             place->directory = le32_to_cpu(name->target);
-            place->hidden |= is_opaque(place->directory);
+            place->hidden |= view_is_opaque(place->directory);
             place->length += 1 + length;
             tail = slash ? "/" : "";
             continue;
@@ -835,27 +847,27 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
             if (is_followed(how, last, slash)) {
                 target = target_of(name);
                 if (!target) {
-                    return fail(EIO);
+                    return view_fail(EIO);
                 }
             }
         } else if (name && (!last || slash)) {
             if (!last || !(how & VIEW_CREATE) || (how & VIEW_RENAME)) {
-                return fail(ENOTDIR);
+                return view_fail(ENOTDIR);
             }
-            return fail(how & VIEW_OPEN ? EISDIR : EEXIST);
+            return view_fail(how & VIEW_OPEN ? EISDIR : EEXIST);
         }
         if (name && !target) {
             int error = forbidden(how);
 
             if (error) {
-                return fail(slash && (how & VIEW_OPEN) && (how & VIEW_NAME) ? EISDIR : error);
+                return view_fail(slash && (how & VIEW_OPEN) && (how & VIEW_NAME) ? EISDIR : error);
             }
             place->length += 1 + length;
             return end_in_tree(at, place, slash ? "/" : "");
         }
 
         if (!name) {
-            if (leaves && below_count && !exists(place->path) && path_below(place->path, at->other)
+            if (leaves && view_below_count && !exists(place->path) && view_path_below(place->path, at->other)
                 && strlen(at->other) < PATH_MAX && exists(at->other)) {
                 strcpy(place->path, at->other);
                 place->length = strlen(place->path) - length - 1;
@@ -865,10 +877,11 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                 size_t rest = strlen(end);
 
                 if (place->length + 1 + length + rest >= PATH_MAX - 3) {
-                    return fail(ENAMETOOLONG);
+                    return view_fail(ENAMETOOLONG);
                 }
                 memcpy(place->path + place->length + 1 + length, end, rest + 1);
-                if ((how & VIEW_TRY) || is_unlinked(AT_FDCWD, place->path, how, leaves && (how & VIEW_CREATE))) {
+                if ((how & VIEW_TRY)
+                    || is_unlinked(AT_FDCWD, place->path, how, leaves && (how & VIEW_CREATE))) {
                     at->unproved = how & VIEW_TRY;
                     at->sure = !leaves;
                     place->length += 1 + length + rest;
@@ -884,7 +897,7 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                 merged = has_directory(place->path);
                 place->path[place->length] = '/';
                 if (!merged) {
-                    return fail(last && (how & VIEW_CREATE) ? EROFS : ENOENT);
+                    return view_fail(last && (how & VIEW_CREATE) ? EROFS : ENOENT);
                 }
             }
             if (is_followed(how, last, slash)) {
@@ -894,7 +907,7 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                     const char *behind = unibin_view_behind_self(place->path);
 
                     if ((how & VIEW_NO_MAGIC)) {
-                        return fail(ELOOP);
+                        return view_fail(ELOOP);
                     }
                     link[size] = '\0';
                     if (last && behind && !strcmp(behind, "exe") && real_exec_path[0] == '/') {
@@ -911,10 +924,13 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
                         size_t rest = strlen(end);
 
                         if (place->length + 1 + length + rest >= PATH_MAX - 3) {
-                            return fail(ENAMETOOLONG);
+                            return view_fail(ENAMETOOLONG);
                         }
                         memcpy(place->path + place->length + 1 + length, end, rest + 1);
                         place->length += 1 + length + rest;
+                        if ((how & CHANGES) && reaches_tree(place->path)) {
+                            return view_fail(how & VIEW_LINK ? EXDEV : EROFS);
+                        }
                         return end_on_host(at, place, how, "");
                     }
                 } else if (size > 0) {
@@ -925,7 +941,7 @@ static int walk(ViewAt *at, Place *place, const char *path, int how)
         }
         if (target) {
             if (++links > LINKS_MOST || (how & VIEW_NO_LINKS)) {
-                return fail(ELOOP);
+                return view_fail(ELOOP);
             }
             next = expand(place, target, end, text[links % 2]);
             if (!next) {
@@ -970,8 +986,8 @@ static bool is_plain(ViewAt *at, int dirfd, const char *path, int how)
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
 {
     Place place;
-    bool tree, is_hosts = false;
-    bool is_hosts_enough = !below_count && !(how & VIEW_WHOLE);
+    bool tree, hosts, is_hosts = false;
+    bool is_hosts_enough = !view_below_count && !(how & VIEW_WHOLE);
 
     at->fd = dirfd;
     at->host = path;
@@ -980,11 +996,11 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
     if (!unibin_view_tree || !path) {
         return 0;
     }
-    place.path = at->name = at->buffer + tree_length;
+    place.path = at->name = at->buffer + view_tree_length;
     if (!*path) {
         if ((how & VIEW_EMPTY) && (how & (VIEW_WRITE | VIEW_LINK))) {
             if (dirfd == AT_FDCWD ? place_of(dirfd, &place, &tree) && tree : unibin_view_has(dirfd)) {
-                return fail(how & VIEW_LINK ? EXDEV : EROFS);
+                return view_fail(how & VIEW_LINK ? EXDEV : EROFS);
             }
         }
         return 0;
@@ -993,7 +1009,7 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
         set_root(&place);
         return walk(at, &place, path, how);
     }
-    if (!place_again(dirfd, &place, &tree, is_hosts_enough ? &is_hosts : NULL)) {
+    if (!view_place_again(dirfd, &place, &tree, is_hosts_enough ? &is_hosts : NULL)) {
         /* The call will say what is wrong with the descriptor. */
         return 0;
     }
@@ -1006,25 +1022,34 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
             return 0;
         }
     }
-    if (tree && !place.in_map
-        && (how & (VIEW_WRITE | VIEW_CREATE | VIEW_UNLINK | VIEW_RMDIR | VIEW_RENAME | VIEW_LINK))) {
+    if (tree && !place.in_map && (how & CHANGES)) {
         return walk(at, &place, path, how & ~VIEW_TRY);
     }
-    if (!is_hosts && (!tree || !place.in_map) && !place.hidden && !below_count && !(how & VIEW_WHOLE) && !is_below(place.path, "/proc", 5)) {
+    if (!is_hosts && (!tree || !place.in_map) && !place.hidden && is_hosts_enough
+        && !is_below(place.path, "/proc", 5) && !is_above_tree(place.path, place.length)) {
         const char *end = strchrnul(path, '/');
         const Name *name = NULL;
         bool dots = path[0] == '.' && (end == path + 1 || (end == path + 2 && path[1] == '.'));
 
         if (dots) {
             /* It may lead to a directory of the tree. */
-        } else if (!place.in_map || !look_up(place.directory, path, end - path, &name)) {
-            if ((place.length || !is_always_hosts(path, end - path)) && is_plain(at, dirfd, path, how)) {
+        } else if (!place.in_map || !view_look_up(place.directory, path, end - path, &name)) {
+            if ((place.length || !view_is_always_hosts(path, end - path)) && is_plain(at, dirfd, path, how)) {
                 return 0;
             }
             at->single = at->unproved = at->sure = false;
         }
     }
-    return walk(at, &place, path, how);
+    hosts = !tree && !place.in_map;
+    if (walk(at, &place, path, how)) {
+        if (errno != ENAMETOOLONG || !hosts || (how & CHANGES)) {
+            return -1;
+        }
+        /* A descriptor reaches what no path of this length could. */
+        at->fd = dirfd;
+        at->host = path;
+    }
+    return 0;
 }
 
 int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how)
@@ -1063,258 +1088,8 @@ void unibin_view_real_path(const char *path, char *real_path)
 }
 
 /*
- * Offsets of the tree's names in a listing: a number behind one of these. Some file systems take no large
- * offsets; those of the others are rarely that large, and a target with 32 bits may not see them whole.
- * LAYER: names of a directory that lies below.
- */
-#define FAR_OFFSETS 0x7d00000000000000ll
-#define FAR_COUNT 0x1000000
-#define NEAR_OFFSETS 0x7fff0000ll
-#define NEAR_COUNT 0xfff0
-
-typedef struct {
-    off_t start;
-    uint32_t count;
-} Offsets;
-
-static const Offsets offsets[] = {
-#if TARGET_ABI_BITS == 32
-    { NEAR_OFFSETS, NEAR_COUNT },
-    { FAR_OFFSETS, FAR_COUNT },
-#else
-    { FAR_OFFSETS, FAR_COUNT },
-    { NEAR_OFFSETS, NEAR_COUNT },
-#endif
-};
-
-struct entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
-/* Which offsets this is one of; NULL: it is the host's. */
-static const Offsets *offsets_of(off_t at)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
-        if (at >= offsets[i].start && at < offsets[i].start + offsets[i].count) {
-            return &offsets[i];
-        }
-    }
-    return NULL;
-}
-
-static bool is_directory(int fd, const char *name)
-{
-    struct stat st;
-
-    return !fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode);
-}
-
-/* Whether the host's name is shown, not the tree's. */
-static bool is_hosts_shown(int fd, const Name *name, const char *text, unsigned char type)
-{
-    if (le32_to_cpu(name->type) & HOSTS_WINS) {
-        return true;
-    }
-    return TYPE(name) == TYPE_DIRECTORY && !is_opaque(le32_to_cpu(name->target))
-           && (type == DT_UNKNOWN ? is_directory(fd, text) : type == DT_DIR);
-}
-
-/* Appends an entry. False: there is no room. */
-static bool append(void *buffer, size_t size, size_t *used, const char *name, uint64_t inode, off_t offset,
-                   unsigned char type)
-{
-    size_t length = strlen(name) + 1;
-    size_t entry_size = QEMU_ALIGN_UP(offsetof(struct entry, name) + length, 8);
-    struct entry *entry = buffer + *used;
-
-    if (entry_size > size - *used) {
-        return false;
-    }
-    memset(entry, 0, entry_size);
-    entry->inode = inode;
-    entry->offset = offset;
-    entry->size = entry_size;
-    entry->type = type;
-    memcpy(entry->name, name, length);
-    *used += entry_size;
-    return true;
-}
-
-/* The host's entries, less those that are the tree's. */
-static ssize_t list_host(int fd, const Place *place, void *buffer, size_t size)
-{
-    ssize_t got;
-    size_t used = 0;
-
-    while ((got = syscall(__NR_getdents64, fd, buffer, size)) > 0) {
-        for (size_t at = 0; at < got; ) {
-            struct entry *entry = buffer + at;
-            size_t entry_size = entry->size;
-            const Name *name;
-
-            if (look_up(place->directory, entry->name, strlen(entry->name), &name) <= 0
-                || (!place->length && is_always_hosts(entry->name, strlen(entry->name)))
-                || is_hosts_shown(fd, name, entry->name, entry->type)) {
-                memmove(buffer + used, entry, entry_size);
-                used += entry_size;
-            }
-            at += entry_size;
-        }
-        if (used) {
-            return used;
-        }
-    }
-    return got;
-}
-
-/* The tree's entry for a name; false: it is none, since the host's is shown. */
-static bool entry_of(int fd, const Place *place, const Name *name, uint64_t *inode, unsigned char *type)
-{
-    static const unsigned char types[] = { DT_UNKNOWN, DT_REG, DT_DIR, DT_LNK };
-    ViewAt at;
-    struct stat st;
-    bool directory = TYPE(name) == TYPE_DIRECTORY && !is_opaque(le32_to_cpu(name->target));
-    size_t length = place->length + 1 + le32_to_cpu(name->length);
-
-    if (TYPE(name) >= ARRAY_SIZE(types) || length >= PATH_MAX) {
-        return false;
-    }
-    if ((le32_to_cpu(name->type) & HOSTS_WINS)
-        && !faccessat(fd, text_of(name), F_OK, AT_SYMLINK_NOFOLLOW)) {
-        return false;
-    }
-    if (directory && is_directory(fd, text_of(name))) {
-        return false;
-    }
-    memcpy(at.buffer, unibin_view_tree, tree_length);
-    memcpy(at.buffer + tree_length, place->path, place->length);
-    at.buffer[tree_length + place->length] = '/';
-    strcpy(at.buffer + tree_length + place->length + 1, text_of(name));
-    if (directory && path_below(at.buffer + tree_length, at.other) && is_directory(AT_FDCWD, at.other)
-        && !fstatat(AT_FDCWD, at.other, &st, AT_SYMLINK_NOFOLLOW)) {
-        *inode = st.st_ino;
-    } else if (!fstatat(AT_FDCWD, at.buffer, &st, AT_SYMLINK_NOFOLLOW)) {
-        *inode = st.st_ino;
-    } else {
-        return false;
-    }
-    *type = types[TYPE(name)];
-    return true;
-}
-
-/* Names of the directory that lies below, which is read again up to `*number`. True: all are listed. */
-static bool list_below(int fd, const Place *place, const char *path, const Offsets *where, uint32_t *number,
-                       void *buffer, size_t size, size_t *used)
-{
-    uint32_t start = where->count / 2;
-    uint32_t skip = *number - start;
-    char text[4096] QEMU_ALIGNED(8);
-    uint32_t seen = 0;
-    ssize_t got;
-    bool all = true;
-    int other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-    while (other >= 0 && all && (got = syscall(__NR_getdents64, other, text, sizeof(text))) > 0) {
-        for (size_t at = 0; at < got; at += ((struct entry *)(text + at))->size) {
-            struct entry *entry = (struct entry *)(text + at);
-            const Name *name;
-
-            if (seen++ < skip || !strcmp(entry->name, ".") || !strcmp(entry->name, "..")
-                || look_up(place->directory, entry->name, strlen(entry->name), &name)
-                || !faccessat(fd, entry->name, F_OK, AT_SYMLINK_NOFOLLOW)) {
-                continue;
-            }
-            if (!append(buffer, size, used, entry->name, entry->inode, where->start + start + seen,
-                        entry->type)) {
-                seen--;
-                all = false;
-                break;
-            }
-        }
-    }
-    if (other >= 0) {
-        close(other);
-    }
-    *number = start + MAX(seen, skip);
-    return all;
-}
-
-ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size)
-{
-    ViewAt at;
-    Place place = { .path = at.buffer };
-    const Offsets *where;
-    char lower[PATH_MAX + NAME_MAX];
-    bool tree, is_hosts = false, has_lower = false;
-    uint32_t first, count, number = 0;
-    size_t used = 0;
-    off_t offset;
-    ssize_t got;
-
-    if (!unibin_view_tree || !place_again(fd, &place, &tree, &is_hosts) || is_hosts || tree || !place.in_map || place.hidden
-        || !names_of(place.directory, &first, &count)) {
-        return syscall(__NR_getdents64, fd, buffer, size);
-    }
-    offset = lseek(fd, 0, SEEK_CUR);
-    where = offsets_of(offset);
-    if (where) {
-        number = offset - where->start;
-    } else {
-        got = list_host(fd, &place, buffer, size);
-        if (got) {
-            return got;
-        }
-        for (size_t i = 0; i < ARRAY_SIZE(offsets) && !where; i++) {
-            if (count < offsets[i].count / 2 && lseek(fd, offsets[i].start, SEEK_SET) >= 0) {
-                where = &offsets[i];
-            }
-        }
-        if (!where) {
-            return fail(EIO);
-        }
-    }
-    if (below_count && path_below(place.path, lower)) {
-        struct stat one, other;
-
-        has_lower = !lstat(lower, &one) && S_ISDIR(one.st_mode) && !fstat(fd, &other)
-                    && (one.st_dev != other.st_dev || one.st_ino != other.st_ino);
-    }
-    while (number < count) {
-        const Name *name = name_at(first + number);
-        uint64_t inode;
-        unsigned char type;
-
-        if (!name) {
-            return fail(EIO);
-        }
-        if (entry_of(fd, &place, name, &inode, &type)
-            && !append(buffer, size, &used, text_of(name), inode, where->start + number + 1, type)) {
-            break;
-        }
-        number++;
-    }
-    if (number == count && has_lower) {
-        number = where->count / 2;
-    }
-    if (number >= where->count / 2 && has_lower) {
-        list_below(fd, &place, lower, where, &number, buffer, size, &used);
-    }
-    if (lseek(fd, where->start + number, SEEK_SET) < 0) {
-        return -1;
-    }
-    if (!used && number < count) {
-        return fail(EINVAL);
-    }
-    return used;
-}
-
-/*
- * A directory of the tree alone gets the device of the nearest directory of the host above it, so that what stays
- * on one file system finds it.
+ * A directory of the tree alone gets the device of the nearest directory of the host above it, so that what
+ * stays on one file system finds it.
  */
 dev_t unibin_view_device(const ViewAt *at, dev_t device)
 {
@@ -1335,7 +1110,7 @@ dev_t unibin_view_device(const ViewAt *at, dev_t device)
         while (place.length && (path[place.length - 1] == '/' || path[place.length - 1] == '.')) {
             place.length--;
         }
-    } else if (*at->host || !place_of(at->fd, &place, &tree) || !tree || !place.in_map) {
+    } else if ((at->host && *at->host) || !place_of(at->fd, &place, &tree) || !tree || !place.in_map) {
         return device;
     }
     do {
@@ -1357,12 +1132,12 @@ static void find_below(void)
 {
     uint32_t first, count;
 
-    if (!names_of(0, &first, &count)) {
+    if (!view_names_of(0, &first, &count)) {
         return;
     }
-    for (uint32_t i = 0; i < count && below_count < ARRAY_SIZE(below); i++) {
-        const Name *name = name_at(first + i);
-        Below *next = &below[below_count];
+    for (uint32_t i = 0; i < count && view_below_count < ARRAY_SIZE(below); i++) {
+        const Name *name = view_name_at(first + i);
+        Below *next = &below[view_below_count];
         ViewAt at;
         Place place = { .path = at.buffer };
         struct stat st;
@@ -1371,7 +1146,7 @@ static void find_below(void)
             continue;
         }
         next->host[0] = '/';
-        strcpy(next->host + 1, text_of(name));
+        strcpy(next->host + 1, view_text_of(name));
         next->host_length = strlen(next->host);
         if (lstat(next->host, &st) || !S_ISDIR(st.st_mode)
             || unibin_view_at(&at, AT_FDCWD, next->host, VIEW_WHOLE)) {
@@ -1383,7 +1158,7 @@ static void find_below(void)
         if (place.in_map && !place.hidden && place.length) {
             strcpy(next->name, place.path);
             next->name_length = place.length;
-            below_count++;
+            view_below_count++;
         }
     }
 }
@@ -1413,7 +1188,10 @@ void unibin_option_view(const char *arg)
         refuse(arg, "there is no `" MAP_NAME "`, the map of the tree\n"
                "hint: name the top of a tree that unibin has packed");
     }
-    header = st.st_size >= sizeof(*header) ? mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    header = MAP_FAILED;
+    if (st.st_size >= sizeof(*header)) {
+        header = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
     close(fd);
     if (header == MAP_FAILED || memcmp(header->magic, MAP_MAGIC, sizeof(header->magic))) {
         refuse(arg, "`" MAP_NAME "` is no map of a tree, or one of another version");
@@ -1424,12 +1202,12 @@ void unibin_option_view(const char *arg)
     directories = (const Directory *)(header + 1);
     names = (const Name *)(directories + directory_count);
     strings = (const char *)(names + name_count);
-    size = sizeof(Header) + (uint64_t)directory_count * sizeof(Directory) + (uint64_t)name_count * sizeof(Name)
-           + string_bytes;
+    size = sizeof(Header) + (uint64_t)directory_count * sizeof(Directory)
+           + (uint64_t)name_count * sizeof(Name) + string_bytes;
     if (!directory_count || size > st.st_size || (string_bytes && strings[string_bytes - 1])) {
         refuse(arg, "`" MAP_NAME "` is damaged");
     }
-    tree_length = strlen(real);
+    view_tree_length = strlen(real);
     unibin_view_tree = real;
     if (!stat(real, &st) && !stat("/", &root)) {
         tree_device = st.st_dev;

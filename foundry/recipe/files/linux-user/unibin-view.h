@@ -78,8 +78,8 @@ void unibin_view_leave(void);
 int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how);
 
 /*
- * After unibin_view_at with VIEW_TRY, for the same path: a descriptor (O_PATH) if one was got on the way, to be
- * closed by the caller; -1 and errno; or -2: `at` says where it leads.
+ * After unibin_view_at with VIEW_TRY, for the same path: a descriptor (O_PATH) if one was got on the way, to
+ * be closed by the caller; -1 and errno; or -2: `at` says where it leads.
  */
 int unibin_view_pin(ViewAt *at, int dirfd, const char *path, int how);
 
@@ -93,8 +93,8 @@ int unibin_view_open(const char *path);
 void unibin_view_real_path(const char *path, char *real_path);
 
 /*
- * What the application gets for a path of the host's, and its length; the buffer has room for PATH_MAX, and nothing
- * need end the text.
+ * What the application gets for a path of the host's, and its length; the buffer has room for PATH_MAX, and
+ * nothing need end the text.
  */
 ssize_t unibin_view_shown(char *path, ssize_t length);
 const char *unibin_view_show(const char *path);
@@ -105,8 +105,9 @@ const char *unibin_view_behind_self(const char *path);
 /* Whether a descriptor is the tree's. */
 bool unibin_view_has(int fd);
 
-/* getdents64 */
+/* getdents64, and lseek for its offsets. */
 ssize_t unibin_view_getdents64(int fd, void *buffer, size_t size);
+off_t unibin_view_lseek(int fd, off_t offset, int whence);
 
 /* The device that a directory is said to be on; `device`: the one that it is on. */
 dev_t unibin_view_device(const ViewAt *at, dev_t device);
