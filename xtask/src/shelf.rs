@@ -6,6 +6,7 @@
 //! seen; one that is gone is an error too, so that the row gets changed.
 
 mod compare;
+mod outcome;
 mod pack;
 mod report;
 mod request;
@@ -19,7 +20,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 
-use compare::{Outcome, Verdict, differences, judge};
+use compare::{Verdict, differences, judge};
+
+use outcome::Outcome;
 use pack::{Packed, Packer};
 use report::Row;
 use request::Request;

@@ -2,59 +2,8 @@
 //! and what a row foretells. Standard error is shown, but not compared: programs warn there about the
 //! machine.
 
-use std::collections::BTreeMap;
-
+use super::outcome::Outcome;
 use super::rows::Fails;
-
-/// How much of standard error is shown.
-const SHOWN: usize = 600;
-
-/// What came of a script.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
-    /// Its exit code; `None` when a signal ended it.
-    pub(crate) code: Option<i32>,
-    /// Whether it was ended for its time.
-    pub(crate) too_long: bool,
-    /// What it printed.
-    pub(crate) stdout: Vec<u8>,
-    /// What it wrote to standard error.
-    pub(crate) stderr: Vec<u8>,
-    /// The files that it was to make, as far as they are there.
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
-    /// What it left running.
-    pub(crate) left: Vec<String>,
-}
-
-impl Outcome {
-    /// What a row says.
-    pub(crate) fn stored(code: i32, output: String, files: BTreeMap<String, String>) -> Self {
-        let files = files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
-        Self { code: Some(code), stdout: output.into_bytes(), files, ..Self::default() }
-    }
-
-    /// How it ended, in words.
-    pub(crate) fn end(&self) -> String {
-        match self.code {
-            _ if self.too_long => "its time being up".to_owned(),
-            Some(code) => format!("code {code}"),
-            None => "a signal".to_owned(),
-        }
-    }
-
-    /// The last of standard error, for whoever looks for the reason.
-    pub(crate) fn errors(&self) -> String {
-        let text = String::from_utf8_lossy(&self.stderr);
-        let text = text.trim();
-        let begin = text.len().saturating_sub(SHOWN);
-        let begin = (begin..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(begin);
-        if text.is_empty() {
-            "standard error is empty".to_owned()
-        } else {
-            format!("stderr: {}", &text[begin..])
-        }
-    }
-}
 
 /// A line for each difference; none if the run is right.
 pub(crate) fn differences(seen: &Outcome, truth: &Outcome) -> Vec<String> {
@@ -136,6 +85,8 @@ pub(crate) fn judge(found: &[String], fails: Option<&Fails>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn truth() -> Outcome {
@@ -184,11 +135,5 @@ mod tests {
         assert_eq!(judge(&[], Some(&fails("change_dir"))), Verdict::Cured("the reason".to_owned()));
         let Verdict::Failed(lines) = judge(&found, Some(&fails("no space"))) else { panic!("not a failure") };
         assert!(lines[0].contains("otherwise than foretold") && lines.len() == 3, "{lines:?}");
-    }
-
-    #[test]
-    fn a_long_standard_error_is_shown_by_its_end() {
-        let outcome = Outcome { stderr: format!("{}end", "ä".repeat(SHOWN)).into_bytes(), ..truth() };
-        assert!(outcome.errors().ends_with("äend") && outcome.errors().len() < SHOWN + 10);
     }
 }

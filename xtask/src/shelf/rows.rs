@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bundle::Arch;
 use serde::Deserialize;
 
-use super::compare::Outcome;
+use super::outcome::Outcome;
 
 /// A row that does not say otherwise may run this long, in seconds.
 const SECONDS: u64 = 300;
