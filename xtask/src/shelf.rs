@@ -127,7 +127,7 @@ impl Shelf {
         let outcome = scratch.run(program, target)?;
         found.extend(differences(&outcome, &truth));
         if !found.is_empty() {
-            found.push(outcome.errors());
+            found.extend(outcome.last_words());
         }
         row.verdict = judge(&found, program.fails_for(target));
         Ok(row)
@@ -151,7 +151,7 @@ impl Shelf {
         if outcome.code != Some(program.code) {
             let why =
                 format!("natively it ended with {}, so there is nothing to compare with", outcome.end());
-            return Ok(Err(Verdict::Failed(vec![why, outcome.errors()])));
+            return Ok(Err(Verdict::Failed([vec![why], outcome.last_words()].concat())));
         }
         Ok(Ok(outcome))
     }

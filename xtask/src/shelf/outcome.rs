@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// How much of standard error is shown.
+/// How much of what it wrote is shown.
 const SHOWN: usize = 600;
 
 /// What came of a script.
@@ -38,18 +38,20 @@ impl Outcome {
         }
     }
 
-    /// The last of standard error, for whoever looks for the reason.
-    pub(crate) fn errors(&self) -> String {
-        let text = String::from_utf8_lossy(&self.stderr);
-        let text = text.trim();
-        let begin = text.len().saturating_sub(SHOWN);
-        let begin = (begin..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(begin);
-        if text.is_empty() {
-            "standard error is empty".to_owned()
-        } else {
-            format!("stderr: {}", &text[begin..])
-        }
+    /// The last of what it wrote, for whoever looks for the reason.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        let all = [("stderr", &self.stderr), ("stdout", &self.stdout)];
+        all.into_iter().filter_map(|(name, bytes)| Some(format!("{name}: {}", end_of(bytes)?))).collect()
     }
+}
+
+/// The end of a text; `None` if there is nothing.
+fn end_of(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    let begin = text.len().saturating_sub(SHOWN);
+    let begin = (begin..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(begin);
+    (!text.is_empty()).then(|| text[begin..].to_owned())
 }
 
 #[cfg(test)]
@@ -57,9 +59,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_standard_error_is_shown_by_its_end() {
-        let outcome =
-            Outcome { stderr: format!("{}end", "ä".repeat(SHOWN)).into_bytes(), ..Outcome::default() };
-        assert!(outcome.errors().ends_with("äend") && outcome.errors().len() < SHOWN + 10);
+    fn of_a_long_text_the_end_is_shown() {
+        let stderr = format!("{}end", "ä".repeat(SHOWN)).into_bytes();
+        let words = Outcome { stderr, ..Outcome::default() }.last_words();
+        assert!(words.len() == 1 && words[0].ends_with("äend") && words[0].len() < SHOWN + 10, "{words:?}");
     }
 }

@@ -17,6 +17,9 @@ use super::rows::Program;
 /// The compression of the bundles: quick to pack, and about a tenth larger than what users get.
 const LEVEL: &str = "3";
 
+/// The code of a `build` that cannot get what it needs.
+const LACKING: i32 = 77;
+
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
     program: PathBuf,
@@ -105,8 +108,11 @@ impl Packer {
                     .env("TARGET", target.name())
                     .current_dir(inputs.path())
                     .output()?;
-                let told = String::from_utf8_lossy(&built.stderr);
-                ensure!(built.status.success(), "`build` failed: {}", told.trim());
+                let told = String::from_utf8_lossy(&built.stderr).trim().to_owned();
+                if built.status.code() == Some(LACKING) {
+                    return Ok(Packed::Lacking(told));
+                }
+                ensure!(built.status.success(), "`build` failed: {told}");
             }
             let mut command = self.command();
             command.args(&words).arg("-o").arg(&path).current_dir(inputs.path());
