@@ -72,9 +72,10 @@ usage: cargo xtask TASK [OPTION...]
             boot Debian's kernels for eight architectures and run bundles there: docs/lab.md;
             `each` is one machine of each host, `rotating` three machines, one with large pages;
             --fast runs the same cases without booting, under user-mode emulation
-  shelf [NAME...] [--target T] [--jobs N] [--write-docs] [--rotating]
+  shelf [NAME...] [--target T] [--jobs N] [--resume] [--write-docs] [--rotating]
             pack real programs of Debian's, make them work, compare what comes of it: docs/shelf.md;
-            NAME is a row or a file of shelf/; --rotating runs a few light rows, others with each commit
+            NAME is a row or a file of shelf/; --resume takes results that the same unibin has already;
+            --rotating runs a few light rows, other ones with each commit
   examples  run every example of examples/ and check what it prints
   fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
             fuzz the parsers of untrusted input (docs/fuzzing.md);

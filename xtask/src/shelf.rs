@@ -10,6 +10,7 @@ mod outcome;
 mod pack;
 mod report;
 mod request;
+mod results;
 mod rows;
 mod run;
 
@@ -26,6 +27,7 @@ use outcome::Outcome;
 use pack::{Packed, Packer};
 use report::Row;
 use request::Request;
+use results::Results;
 use rows::{Program, Truth};
 use run::Scratch;
 
@@ -41,7 +43,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let programs = rows::read(&crate::workspace().join(DIRECTORY))?;
     let chosen = request.chosen(&programs)?;
     let directory = crate::workspace::target_directory().join("shelf");
-    let shelf = Shelf { packer: Packer::open(&directory)?, begin: Instant::now() };
+    let packer = Packer::open(&directory)?;
+    let results = Results::open(packer.directory())?;
+    let shelf = Shelf { packer, results, begin: Instant::now() };
     let rows = shelf.rows(&chosen, &request)?;
     print!("\n{}", report::table(&rows));
     if request.write_docs {
@@ -57,6 +61,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// What all rows share.
 struct Shelf {
     packer: Packer,
+    results: Results,
     begin: Instant,
 }
 
@@ -71,7 +76,11 @@ impl Shelf {
                     println!("shelf: {} for {target}: left for another commit: time is up", program.name);
                     continue;
                 }
-                let row = self.row(program, *target).with_context(|| format!("row `{}`", program.name))?;
+                let kept = request.resume.then(|| self.results.kept(program, *target)).flatten();
+                let row = match kept {
+                    Some(row) => row,
+                    None => self.run(program, *target).with_context(|| format!("row `{}`", program.name))?,
+                };
                 println!("shelf: {:4} s  {}", self.begin.elapsed().as_secs(), row.line());
                 let place = chosen.iter().position(|(one, arch)| one.name == program.name && arch == target);
                 done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, row));
@@ -85,6 +94,12 @@ impl Shelf {
         let mut rows = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         rows.sort_by_key(|(place, _)| *place);
         Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn run(&self, program: &Program, target: Arch) -> Result<Row> {
+        let row = self.row(program, target)?;
+        self.results.keep(program, target, &row)?;
+        Ok(row)
     }
 
     /// One program for one target: packed, started, made to work, compared.
@@ -120,14 +135,14 @@ impl Shelf {
         };
         let scratch = Scratch::new(program, &bundle)?;
         let started = scratch.starts(program)?;
+        (row.first, row.warm) = (started.first, started.warm);
         let mut found = started.complaints;
         if found.is_empty() {
-            (row.first, row.warm) = (started.first, started.warm);
-        }
-        let outcome = scratch.run(program, target)?;
-        found.extend(differences(&outcome, &truth));
-        if !found.is_empty() {
-            found.extend(outcome.last_words());
+            let outcome = scratch.run(program, target)?;
+            found = differences(&outcome, &truth);
+            if !found.is_empty() {
+                found.extend(outcome.words());
+            }
         }
         row.verdict = judge(&found, program.fails_for(target));
         Ok(row)
@@ -151,7 +166,7 @@ impl Shelf {
         if outcome.code != Some(program.code) {
             let why =
                 format!("natively it ended with {}, so there is nothing to compare with", outcome.end());
-            return Ok(Err(Verdict::Failed([vec![why], outcome.last_words()].concat())));
+            return Ok(Err(Verdict::Failed([vec![why], outcome.words()].concat())));
         }
         Ok(Ok(outcome))
     }

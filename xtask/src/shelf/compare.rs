@@ -2,6 +2,8 @@
 //! and what a row foretells. Standard error is shown, but not compared: programs warn there about the
 //! machine.
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::Outcome;
 use super::rows::Fails;
 
@@ -53,7 +55,7 @@ fn first_difference(expected: &[u8], seen: &[u8]) -> String {
 }
 
 /// What is said about a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Verdict {
     /// All is right.
     Passed,

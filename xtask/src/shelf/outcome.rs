@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// How much of what it wrote is shown.
-const SHOWN: usize = 600;
+/// How many letters of the begin of an output are shown, and of its end.
+const SHOWN: usize = 300;
 
 /// What came of a script.
 #[derive(Debug, Clone, Default)]
@@ -38,20 +38,23 @@ impl Outcome {
         }
     }
 
-    /// The last of what it wrote, for whoever looks for the reason.
-    pub(crate) fn last_words(&self) -> Vec<String> {
+    /// What it wrote, for whoever looks for the reason.
+    pub(crate) fn words(&self) -> Vec<String> {
         let all = [("stderr", &self.stderr), ("stdout", &self.stdout)];
-        all.into_iter().filter_map(|(name, bytes)| Some(format!("{name}: {}", end_of(bytes)?))).collect()
+        let written = all.into_iter().filter(|(_, bytes)| !bytes.trim_ascii().is_empty());
+        written.map(|(name, bytes)| format!("{name}: {}", shortened(bytes))).collect()
     }
 }
 
-/// The end of a text; `None` if there is nothing.
-fn end_of(bytes: &[u8]) -> Option<String> {
+/// Begin and end of a text: one of both tells what went wrong.
+pub(crate) fn shortened(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let text = text.trim();
-    let begin = text.len().saturating_sub(SHOWN);
-    let begin = (begin..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(begin);
-    (!text.is_empty()).then(|| text[begin..].to_owned())
+    let letters: Vec<char> = text.trim().chars().collect();
+    if letters.len() <= 2 * SHOWN {
+        return letters.into_iter().collect();
+    }
+    let (begin, end) = (&letters[..SHOWN], &letters[letters.len() - SHOWN..]);
+    format!("{} [...] {}", begin.iter().collect::<String>(), end.iter().collect::<String>())
 }
 
 #[cfg(test)]
@@ -59,9 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_long_text_the_end_is_shown() {
-        let stderr = format!("{}end", "ä".repeat(SHOWN)).into_bytes();
-        let words = Outcome { stderr, ..Outcome::default() }.last_words();
-        assert!(words.len() == 1 && words[0].ends_with("äend") && words[0].len() < SHOWN + 10, "{words:?}");
+    fn of_a_long_text_begin_and_end_are_shown() {
+        let stderr = format!("begin{}end", "ä".repeat(3 * SHOWN)).into_bytes();
+        let words = Outcome { stderr, stdout: b" \n".to_vec(), ..Outcome::default() }.words();
+        assert!(words.len() == 1 && words[0].starts_with("stderr: begin"), "{words:?}");
+        assert!(words[0].ends_with("äend") && words[0].chars().count() < 2 * SHOWN + 20, "{words:?}");
+        assert_eq!(shortened(b" short\n"), "short");
     }
 }

@@ -73,6 +73,11 @@ impl Packer {
         Ok(Self { program, directory: bundles.join(key), _lock: lock })
     }
 
+    /// Where everything lies that this `unibin` has made.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The bundle of a program for a target, for this machine; of another suite where the mirror lacks a
     /// package of the newest, as it does for some days after a point release.
     pub(crate) fn pack(&self, program: &Program, target: Arch) -> Result<Packed> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bundle::Arch;
+use serde::{Deserialize, Serialize};
 
 use super::compare::Verdict;
 use super::rows::Program;
@@ -15,11 +16,11 @@ const BEGIN: &str = "<!-- written by `cargo xtask shelf --write-docs` -->\n";
 const END: &str = "<!-- end of what is written -->\n";
 
 /// A program for a target, and what came of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     name: String,
     about: String,
-    target: Arch,
+    target: String,
     /// Debian's version, where it is a package.
     pub(crate) version: String,
     /// Of the bundle, in bytes.
@@ -37,7 +38,7 @@ impl Row {
         Self {
             name: program.name.clone(),
             about: program.about.clone(),
-            target,
+            target: target.to_string(),
             version: String::new(),
             size: None,
             first: None,
@@ -165,7 +166,7 @@ mod tests {
         Row {
             name: "jq".to_owned(),
             about: "filters".to_owned(),
-            target: Arch::S390x,
+            target: Arch::S390x.to_string(),
             version: "1.7".to_owned(),
             size: Some(4_408_012),
             first: Some(Duration::from_millis(120)),

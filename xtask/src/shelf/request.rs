@@ -16,6 +16,8 @@ pub(crate) struct Request {
     target: Option<Arch>,
     /// How many rows are run at a time.
     pub(crate) jobs: usize,
+    /// Take the results that this `unibin` has already.
+    pub(crate) resume: bool,
     /// Write docs/shelf.md.
     pub(crate) write_docs: bool,
     /// Some of the light rows, other ones with each commit.
@@ -24,8 +26,14 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self> {
-        let mut request =
-            Self { names: Vec::new(), target: None, jobs: 1, write_docs: false, rotating: false };
+        let mut request = Self {
+            names: Vec::new(),
+            target: None,
+            jobs: 1,
+            resume: false,
+            write_docs: false,
+            rotating: false,
+        };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("`{word}` wants a value"));
@@ -36,6 +44,7 @@ impl Request {
                     request.target = Some(arch.with_context(|| format!("unknown architecture `{name}`"))?);
                 }
                 "--jobs" => request.jobs = value()?.parse().context("`--jobs` wants a number")?,
+                "--resume" => request.resume = true,
                 "--write-docs" => request.write_docs = true,
                 "--rotating" => request.rotating = true,
                 option => {

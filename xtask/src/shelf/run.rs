@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use end_to_end::{Sandbox, User};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, shortened};
 use super::pack::{self, Bundle};
 use super::rows::Program;
 
@@ -110,7 +110,7 @@ impl Scratch {
             let log = File::create(self.at("start.log"))?;
             let begin = Instant::now();
             let status = self
-                .command(START_MAX)
+                .command(program.seconds.min(START_MAX))
                 .args(&program.start)
                 .stdout(log.try_clone()?)
                 .stderr(log)
@@ -118,8 +118,7 @@ impl Scratch {
                 .context("cannot run prlimit")?;
             times.push(begin.elapsed());
             if !status.success() {
-                let told = fs::read(self.at("start.log"))?;
-                let told = String::from_utf8_lossy(&told).trim().to_owned();
+                let told = shortened(&fs::read(self.at("start.log"))?);
                 starts.complaints.push(format!("`{}`: {status}: {told}", program.start.join(" ")));
                 return Ok(starts);
             }
