@@ -42,8 +42,8 @@ pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;
 pub use outcome::Outcome;
 pub use pack::{
-    SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs, shell,
-    shell_of_debian, smallest_bundle, there,
+    OTHER_SUITES, SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs,
+    shell, shell_of_debian, smallest_bundle, there,
 };
 pub use parts::Parts;
 pub use rpm::{Packed, raw_rpm};

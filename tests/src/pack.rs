@@ -139,7 +139,7 @@ fn key(arguments: &[&str]) -> String {
 pub const SUITE_BEFORE: &str = "bookworm";
 
 /// The suites that serve in its place, in this order. Not every CPU is in each.
-const OTHER_SUITES: [&str; 3] = [SUITE_BEFORE, "forky", "sid"];
+pub const OTHER_SUITES: [&str; 3] = [SUITE_BEFORE, "forky", "sid"];
 
 /// The line in which `unibin` says that the mirror does not have a package that its own index lists, as it
 /// may be for a while after a point release.

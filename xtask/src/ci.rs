@@ -55,6 +55,7 @@ fn benchmark() -> Result<()> {
 fn beside_the_lab(steps: &mut Steps) -> Result<()> {
     steps.run("tests", || crate::test::run(&[]))?;
     steps.run("examples", crate::examples::run)?;
+    steps.run("shelf: eight programs", || crate::shelf::run(&["--rotating".to_owned()]))?;
     steps.run("packages for the registry", crate::package::run)?;
     steps.run("lab: a broken launcher is seen", || {
         crate::lab::run(&["--self-test".into(), "--fast".into()])

@@ -18,6 +18,8 @@ mod man;
 mod package;
 mod pip_tool;
 mod rust_src;
+mod shelf;
+mod tables;
 mod test;
 mod tidy;
 mod tools;
@@ -70,6 +72,10 @@ usage: cargo xtask TASK [OPTION...]
             boot Debian's kernels for eight architectures and run bundles there: docs/lab.md;
             `each` is one machine of each host, `rotating` three machines, one with large pages;
             --fast runs the same cases without booting, under user-mode emulation
+  shelf [NAME...] [--target T] [--jobs N] [--resume] [--write-docs] [--rotating]
+            pack real programs of Debian's, make them work, compare what comes of it: docs/shelf.md;
+            NAME is a row or a file of shelf/; --resume takes results that the same unibin has already;
+            --rotating runs a few light rows, other ones with each commit
   examples  run every example of examples/ and check what it prints
   fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
             fuzz the parsers of untrusted input (docs/fuzzing.md);
@@ -96,6 +102,7 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "catalogue" => catalogue::run(rest),
         Some((task, rest)) if task == "foundry" => foundry::run(rest),
         Some((task, rest)) if task == "lab" => lab::run(rest),
+        Some((task, rest)) if task == "shelf" => shelf::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, rest)) if task == "test" => test::run(rest),

@@ -1,4 +1,4 @@
-//! The TOML files of the recipe and of the committed emulators. The only file that uses `toml`.
+//! The TOML files of the recipe and of the committed emulators.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use debian::{Package, PinnedFile, Source, SourceFile, relations};
 use serde::Deserialize;
 
 use super::request::Request;
+use crate::tables::{self, quoted};
 
 /// Names of the recipe's files.
 pub(crate) const HOSTS: &str = "hosts.toml";
@@ -46,7 +47,7 @@ impl Hosts {
             tools: Vec<String>,
             hosts: BTreeMap<String, HostRow>,
         }
-        let file: File = toml::from_str(text).with_context(|| format!("`{HOSTS}` cannot be read"))?;
+        let file: File = tables::read(text).with_context(|| format!("`{HOSTS}` cannot be read"))?;
         let targets = file.targets.iter().map(|name| arch(name)).collect::<Result<Vec<_>>>()?;
         let hosts = file.hosts.into_iter().map(|(name, row)| Ok((arch(&name)?, row)));
         Ok(Self { targets, tools: file.tools, rows: hosts.collect::<Result<_>>()? })
@@ -107,7 +108,7 @@ pub(crate) struct FilePin {
 
 impl SourcePins {
     pub(crate) fn read(text: &str) -> Result<Self> {
-        let pins: Self = toml::from_str(text).with_context(|| format!("`{SOURCE}` cannot be read"))?;
+        let pins: Self = tables::read(text).with_context(|| format!("`{SOURCE}` cannot be read"))?;
         for FilePin { name, .. } in &pins.files {
             ensure!(!name.contains('/') && !name.starts_with('.'), "`{SOURCE}` names the file `{name}`");
         }
@@ -189,7 +190,7 @@ impl PackagePin {
 
 impl RootPins {
     pub(crate) fn read(text: &str) -> Result<Self> {
-        toml::from_str(text).with_context(|| format!("`{ROOT}` cannot be read"))
+        tables::read(text).with_context(|| format!("`{ROOT}` cannot be read"))
     }
 
     /// The packages of a host's root.
@@ -261,13 +262,8 @@ pub(crate) struct MemberRow {
 
 impl Committed {
     pub(crate) fn read(text: &str) -> Result<Self> {
-        Ok(toml::from_str(text)?)
+        tables::read(text)
     }
-}
-
-/// A TOML basic string.
-pub(crate) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 fn arch(name: &str) -> Result<Arch> {

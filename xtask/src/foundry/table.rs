@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use foundry::Recipe;
 
 use super::build::Built;
-use super::pins::{FilePin, RootPins, SourcePins, quoted};
+use super::pins::{FilePin, RootPins, SourcePins};
+use crate::tables::quoted;
 
 /// Names of a host's files.
 pub(crate) const FRAME: &str = "emulators.zst";
