@@ -216,6 +216,20 @@ fn a_program_is_found_by_its_name_in_the_tree_before_the_host() {
 }
 
 #[test]
+fn a_program_of_the_apps_cpu_that_the_host_starts_finds_its_loader_in_the_tree() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let bundle = tools(&sandbox);
+    // A program that no tree has starts one that is dynamic, and not in the tree either.
+    sandbox.write("host-env", &fs::read("/usr/bin/env").expect("env"));
+    for way in ["broker", "binfmt"].into_iter().filter(|way| attends(way)) {
+        let script = "cp /usr/bin/uname built; ./host-env ./built -m; rm built";
+        let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", way)], &bundle, &["-c", script]);
+        assert_eq!(ran.text(), "riscv64\n", "{way}: {ran}");
+    }
+}
+
+#[test]
 fn programs_of_the_host_have_the_hosts_environment_and_start_programs_of_the_app() {
     needs!("network", "ptrace");
     let sandbox = Sandbox::new();

@@ -133,7 +133,8 @@ fn escaped(bytes: &[u8]) -> &'static [u8] {
 /// Options of QEMU that it takes from the environment too: the kernel hands an emulator no arguments but the
 /// program's.
 const VARIABLES: [(&[u8], &[u8]); 8] = [
-    (b"-view", b"QEMU_VIEW="),
+    // The kernel starts it without a view: then paths that exist in the tree lead there.
+    (b"-view", b"QEMU_LD_PREFIX="),
     (b"-L", b"QEMU_LD_PREFIX="),
     (b"-cpu", b"QEMU_CPU="),
     (b"-s", b"QEMU_STACK_SIZE="),
@@ -191,6 +192,8 @@ mod tests {
 
     #[test]
     fn rules_become_variables_where_the_emulator_has_one_for_them() {
+        let view: [Rule<&[u8]>; 2] = [Rule::View(b"-view"), Rule::Program];
+        assert_eq!(variables(view.into_iter(), b"/t"), [c"QEMU_LD_PREFIX=/t"]);
         let rules: [Rule<&[u8]>; 8] = [
             Rule::Argument(b"-cpu"),
             Rule::Argument(b"-L"),
