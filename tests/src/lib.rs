@@ -15,6 +15,7 @@ mod namespace;
 mod needs;
 mod older;
 mod outcome;
+mod own_emulators;
 mod pack;
 mod parts;
 mod probes;
@@ -41,6 +42,7 @@ pub use namespace::Namespace;
 pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;
 pub use outcome::Outcome;
+pub use own_emulators::{own_emulator, own_program};
 pub use pack::{
     OTHER_SUITES, SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs,
     shell, shell_of_debian, smallest_bundle, there,

@@ -2,10 +2,10 @@
 //! `ok`, or what is wrong; one says line by line what it sees, which must be what it sees natively.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, compile, needs, own, pack};
+use end_to_end::{Outcome, Sandbox, needs, own_emulator, own_program};
 
 /// Targets whose generated code looks at the jump cache.
 const JUMPING: [Arch; 6] =
@@ -15,22 +15,6 @@ const JUMPING: [Arch; 6] =
 const VFORKED: [&str; 6] =
     ["vfork-memory", "vfork-mappings", "vfork-signals", "vfork-large", "vfork-kill", "spawn-threads"];
 
-/// unibin's own emulator of programs for `target`, on this machine.
-fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
-    let only = ["--emulator-only", "--offline", "--target", target.name(), "--hosts", "x86_64"];
-    let bundle = sandbox.copy(&pack(&[&only[..], &["--level", "1"]].concat()), target.name());
-    let directory = sandbox.at(format!("emulator of {target}"));
-    let extract = [("UNIBIN_DO", "extract".as_ref()), ("UNIBIN_TO", directory.as_os_str())];
-    Sandbox::finish(sandbox.command(&bundle).envs(extract)).must_succeed();
-    directory.join(format!("qemu-{}", target.qemu_name()))
-}
-
-/// A program of `tests/programs` for `target`.
-fn program(sandbox: &Sandbox, name: &str, target: Arch) -> PathBuf {
-    let compiled = compile(name, &[own(&format!("{name}.c"))], target).expect("zig");
-    sandbox.copy(&compiled, format!("{name}-{target}"))
-}
-
 /// `program` with these options of the emulator, and these arguments.
 fn run(sandbox: &Sandbox, emulator: &Path, options: &[&str], program: &Path, arguments: &[&str]) -> Outcome {
     Sandbox::finish(sandbox.command(emulator).args(options).arg(program).args(arguments))
@@ -39,9 +23,9 @@ fn run(sandbox: &Sandbox, emulator: &Path, options: &[&str], program: &Path, arg
 /// These programs say `ok`, whatever the jump cache is used for.
 fn jumps_are_right(target: Arch, names: &[&str]) {
     let sandbox = Sandbox::new();
-    let emulator = emulator(&sandbox, target);
+    let emulator = own_emulator(&sandbox, target);
     for name in names {
-        let program = program(&sandbox, name, target);
+        let program = own_program(&sandbox, name, target);
         // The second compares with the state of the CPU before each such jump, and aborts if they differ.
         for options in [&[][..], &["-jump-cache", "check"], &["-jump-cache", "off"]] {
             let ran = run(&sandbox, &emulator, options, &program, &[]);
@@ -73,8 +57,8 @@ fn the_translator_makes_the_same_code_whichever_globals_it_visits() {
     needs!("x86_64", "zig");
     let sandbox = Sandbox::new();
     for target in JUMPING {
-        let emulator = emulator(&sandbox, target);
-        let program = program(&sandbox, "sort", target);
+        let emulator = own_emulator(&sandbox, target);
+        let program = own_program(&sandbox, "sort", target);
         let dump = |name: &str, visits: &str| {
             let log = sandbox.at(format!("{name}-{target}"));
             let path = log.to_str().expect("text");
@@ -101,7 +85,7 @@ fn the_translator_makes_the_same_code_whichever_globals_it_visits() {
 fn execve_below_the_emulator_does_what_the_kernel_does() {
     needs!("x86_64", "zig");
     let sandbox = Sandbox::new();
-    let native = program(&sandbox, "exec-errors", Arch::X86_64);
+    let native = own_program(&sandbox, "exec-errors", Arch::X86_64);
     let directory = |name: &str| {
         // Of one length, which some lines depend on; a line `#!` ends at a blank.
         assert_eq!(name.len(), 1);
@@ -118,8 +102,8 @@ fn execve_below_the_emulator_does_what_the_kernel_does() {
     let expected = seen(&expected);
     assert!(expected.len() > 100, "{expected:?}");
     for (target, names) in [(Arch::Riscv64, ["a", "b"]), (Arch::Aarch64, ["c", "d"])] {
-        let emulator = emulator(&sandbox, target);
-        let program = program(&sandbox, "exec-errors", target);
+        let emulator = own_emulator(&sandbox, target);
+        let program = own_program(&sandbox, "exec-errors", target);
         let files = directory(names[0]);
         let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &["--dir", &files]);
         assert_eq!(seen(&ran), expected, "{target}: {ran}");
@@ -135,13 +119,13 @@ fn what_a_vforked_child_writes_reaches_its_parent() {
     needs!("x86_64", "zig");
     let sandbox = Sandbox::new();
     for target in [Arch::Riscv64, Arch::Aarch64] {
-        let emulator = emulator(&sandbox, target);
+        let emulator = own_emulator(&sandbox, target);
         for name in VFORKED {
-            let program = program(&sandbox, name, target);
+            let program = own_program(&sandbox, name, target);
             let ran = run(&sandbox, &emulator, &["-children", "on"], &program, &[]);
             assert_eq!(ran.text(), "ok\n", "{target}: {name}: {ran}");
         }
-        let program = program(&sandbox, "vfork-memory", target);
+        let program = own_program(&sandbox, "vfork-memory", target);
         let off = run(&sandbox, &emulator, &["-children", "off"], &program, &[]);
         assert_ne!(off.text(), "ok\n", "{target}: upstream's child writes to a copy: {off}");
     }

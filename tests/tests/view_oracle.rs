@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Namespace, Outcome, Sandbox, compile, needs, own, pack};
+use end_to_end::{Namespace, Outcome, Sandbox, needs, own_emulator, own_program};
 
 /// With 64 and 32 bits, and of the other byte order.
 const TARGETS: [Arch; 3] = [Arch::Riscv64, Arch::Armv7, Arch::S390x];
@@ -226,21 +226,6 @@ impl Map {
     }
 }
 
-/// unibin's own emulator of programs for `target`, on this machine.
-fn emulator(sandbox: &Sandbox, target: Arch) -> PathBuf {
-    let only = ["--emulator-only", "--offline", "--target", target.name(), "--hosts", "x86_64"];
-    let bundle = sandbox.copy(&pack(&[&only[..], &["--level", "1"]].concat()), target.name());
-    let directory = sandbox.at(format!("emulator of {target}"));
-    let extract = [("UNIBIN_DO", "extract".as_ref()), ("UNIBIN_TO", directory.as_os_str())];
-    Sandbox::finish(sandbox.command(&bundle).envs(extract)).must_succeed();
-    directory.join(format!("qemu-{}", target.qemu_name()))
-}
-
-fn program(sandbox: &Sandbox, name: &str, target: Arch) -> PathBuf {
-    let compiled = compile(name, &[own(&format!("{name}.c"))], target).expect("zig");
-    sandbox.copy(&compiled, format!("{name}-{target}"))
-}
-
 /// The program's lines; the number of a process in them is another one each time.
 fn lines(outcome: &Outcome) -> Vec<String> {
     let masked = |line: &str| {
@@ -286,7 +271,7 @@ fn state(directory: &Path) -> BTreeMap<PathBuf, String> {
 fn every_call_says_of_every_path_what_it_says_below_a_real_overlay() {
     needs!("x86_64", "zig", "namespaces");
     let world = World::new();
-    let native = program(&world.sandbox, "view-calls", Arch::X86_64);
+    let native = own_program(&world.sandbox, "view-calls", Arch::X86_64);
     let looked_at = world.list("looked-at", &[LOOKED_AT, ELSEWHERE].join(" "), &world.host());
     let changed = world.list("changed", CHANGED, &world.host());
     let look: [&Path; 2] = [&looked_at, Path::new("look")];
@@ -298,8 +283,8 @@ fn every_call_says_of_every_path_what_it_says_below_a_real_overlay() {
         .flat_map(|path| CALLS_THAT_MAKE.map(|call| format!("{path} {call} ok, not {path} {call} EROFS")));
     let read_only: BTreeSet<String> = read_only.collect();
     for target in TARGETS {
-        let emulator = emulator(&world.sandbox, target);
-        let program = program(&world.sandbox, "view-calls", target);
+        let emulator = own_emulator(&world.sandbox, target);
+        let program = own_program(&world.sandbox, "view-calls", target);
         let before = state(&world.host());
         let seen = lines(&world.emulated(&[], &emulator, &program, &look));
         assert_eq!(differences(&expected, &seen), read_only, "{target}");
@@ -315,9 +300,9 @@ fn the_view_is_the_same_where_the_kernel_cannot_look_paths_up_without_links() {
     let world = World::new();
     let looked_at = world.list("looked-at", &[LOOKED_AT, ELSEWHERE].join(" "), &world.host());
     let look: [&Path; 2] = [&looked_at, Path::new("look")];
-    let emulator = emulator(&world.sandbox, Arch::Riscv64);
-    let refuse = program(&world.sandbox, "refuse", Arch::X86_64);
-    let program = program(&world.sandbox, "view-calls", Arch::Riscv64);
+    let emulator = own_emulator(&world.sandbox, Arch::Riscv64);
+    let refuse = own_program(&world.sandbox, "refuse", Arch::X86_64);
+    let program = own_program(&world.sandbox, "view-calls", Arch::Riscv64);
     // The program's own openat2 is refused too.
     let others = |outcome: &Outcome| {
         let mut lines = lines(outcome);
@@ -341,8 +326,8 @@ fn nothing_that_is_tried_changes_the_tree() {
     let virtual_paths = world.list("virtual", TREES, &world.host());
     let real_paths = world.list("real", &format!("{TREES} @m"), &world.tree_of_host());
     for target in TARGETS {
-        let emulator = emulator(&world.sandbox, target);
-        let program = program(&world.sandbox, "view-calls", target);
+        let emulator = own_emulator(&world.sandbox, target);
+        let program = own_program(&world.sandbox, "view-calls", target);
         let before = state(&world.tree());
         for list in [&virtual_paths, &real_paths] {
             let away = world.sandbox.make_directory("away");
@@ -382,7 +367,7 @@ fn a_host_with_two_lib_directories_is_seen_as_one_with_one() {
     let tree = at("unmerged/tmp/tree");
     fs::write(tree.join(".unibin-view"), Map::of(&tree, &[], &[])).expect("writable");
     let list = world.list("of-both", OF_BOTH, Path::new("/"));
-    let native = program(&world.sandbox, "view-calls", Arch::X86_64);
+    let native = own_program(&world.sandbox, "view-calls", Arch::X86_64);
     world.sandbox.make_directory("layers");
     world.sandbox.make_directory("overlay");
     let script = r#"
@@ -398,8 +383,8 @@ fn a_host_with_two_lib_directories_is_seen_as_one_with_one() {
     let expected = lines(&Namespace::OwnUsers.run(&world.sandbox, script, &[&native, &list]));
     assert!(expected.len() > 1000, "{expected:?}");
     for target in TARGETS {
-        let emulator = emulator(&world.sandbox, target);
-        let program = program(&world.sandbox, "view-calls", target);
+        let emulator = own_emulator(&world.sandbox, target);
+        let program = own_program(&world.sandbox, "view-calls", target);
         let script = r#"
             mount --rbind /proc unmerged/proc
             cp "$1" "$2" "$3" unmerged/tmp

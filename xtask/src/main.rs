@@ -15,6 +15,7 @@ mod fuzz;
 mod lab;
 mod launchers;
 mod man;
+mod marked_page;
 mod package;
 mod pip_tool;
 mod rust_src;

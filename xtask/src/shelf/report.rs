@@ -1,19 +1,18 @@
 //! The table of what ran: in the terminal, and in docs/shelf.md between two marks.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bundle::Arch;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Verdict;
 use super::rows::Program;
+use crate::marked_page;
 
 const BEGIN: &str = "<!-- written by `cargo xtask shelf --write-docs` -->\n";
-const END: &str = "<!-- end of what is written -->\n";
 
 /// A program for a target, and what came of it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,10 +128,7 @@ pub(crate) fn complaints(rows: &[Row]) -> Vec<String> {
 
 /// Puts the table into the page.
 pub(crate) fn write(page: &Path, rows: &[Row]) -> Result<()> {
-    let text = fs::read_to_string(page).with_context(|| format!("cannot read `{}`", page.display()))?;
-    let text =
-        replaced(&text, &shown(rows)).with_context(|| format!("`{}` has lost its marks", page.display()))?;
-    fs::write(page, text).with_context(|| format!("cannot write `{}`", page.display()))?;
+    marked_page::write(page, BEGIN, &shown(rows))?;
     println!("shelf: `{}` written", page.display());
     Ok(())
 }
@@ -152,12 +148,6 @@ fn shown(rows: &[Row]) -> String {
     text
 }
 
-fn replaced(text: &str, new: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{new}{END}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,13 +163,6 @@ mod tests {
             warm: None,
             verdict,
         }
-    }
-
-    #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let page = format!("a\n{BEGIN}old\n{END}b\n");
-        assert_eq!(replaced(&page, "new\n"), Some(format!("a\n{BEGIN}new\n{END}b\n")));
-        assert_eq!(replaced("a\n", "new\n"), None);
     }
 
     #[test]
