@@ -20,7 +20,9 @@ pub(crate) fn read<E: From<InputError>>(mut file: &File, guard: &mut Guard<'_, '
     if found.is_err() || magic != MAGIC {
         return Err(guard.form("no squashfs follows the AppImage's runtime"));
     }
-    let image = FilesystemReader::from_reader_with_offset(BufReader::new(file), offset);
+    let mut behind = Behind { file, start: offset };
+    behind.seek(SeekFrom::Start(0)).map_err(|error| guard.io(error))?;
+    let image = FilesystemReader::from_reader(BufReader::new(behind));
     let image = image.map_err(|error| guard.form(format!("its squashfs is damaged: {error}")))?;
     for node in image.files() {
         let path = node.fullpath.as_os_str().as_bytes();
@@ -43,6 +45,30 @@ pub(crate) fn read<E: From<InputError>>(mut file: &File, guard: &mut Guard<'_, '
     Ok(())
 }
 
+/// What lies behind the runtime. Places in a squashfs may be any numbers, and `backhand` adds them to its
+/// offset without a look.
+struct Behind<'f> {
+    file: &'f File,
+    start: u64,
+}
+
+impl Read for Behind<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for Behind<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let outside = || io::Error::from(io::ErrorKind::InvalidInput);
+        let to = match to {
+            SeekFrom::Start(at) => SeekFrom::Start(self.start.checked_add(at).ok_or_else(outside)?),
+            relative => relative,
+        };
+        self.file.seek(to)?.checked_sub(self.start).ok_or_else(outside)
+    }
+}
+
 /// Where an ELF file ends: its table of sections is the last of it, as the specification demands.
 fn end_of_elf(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let mut header = [0; 64];
@@ -60,4 +86,20 @@ fn end_of_elf(file: &mut (impl Read + Seek)) -> io::Result<u64> {
         _ => (number(0x28, 8), number(0x3a, 2), number(0x3c, 2)),
     };
     Ok(offset.saturating_add(size * count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_no_file_has_is_an_error_and_no_overflow() {
+        let file = tempfile::tempfile().expect("a file");
+        let mut behind = Behind { file: &file, start: 64 };
+        assert_eq!(behind.seek(SeekFrom::Start(36)).expect("a place"), 36);
+        for far in [u64::MAX, u64::MAX - 63, 1 << 63] {
+            assert!(behind.seek(SeekFrom::Start(far)).is_err(), "{far}");
+        }
+        assert!(behind.seek(SeekFrom::Current(-101)).is_err(), "before the squashfs");
+    }
 }
