@@ -128,8 +128,8 @@ pub(crate) fn interpreter_of(line: &str, layers: &Layers) -> Option<(Vec<u8>, Op
         return Some((interpreter.to_vec(), argument.map(str::to_owned)));
     };
     let in_directory = |directory: &&[u8]| join(directory, name.as_bytes());
-    let found = PROGRAM_DIRECTORIES.iter().map(in_directory);
-    let found = found.into_iter().find(|path| matches!(layers.resolve(path), Ok(Some(_))));
+    let found =
+        PROGRAM_DIRECTORIES.iter().map(in_directory).find(|path| matches!(layers.resolve(path), Ok(Some(_))));
     Some((found.unwrap_or_else(|| join(b"usr/bin", name.as_bytes())), None))
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use bundle::file_name_of;
+use bundle::{TreePath, directory_of, file_name_of};
 
 use crate::error::Error;
 use crate::tree::app_tree::{App, Node};
@@ -33,16 +33,8 @@ const HOSTS_OWN: [&[u8]; 15] = [
 
 /// Where programs and packages have directories for themselves: code and plug-ins of one version. One that
 /// the tree has is the tree's alone, since the host's would be of another version, or of another CPU.
-const PRIVATE_IN: [&[u8]; 8] = [
-    b"lib",
-    b"usr/lib",
-    b"usr/libexec",
-    b"usr/local/lib",
-    b"usr/local/lib/site_ruby",
-    b"usr/local/share",
-    b"usr/share/perl",
-    b"usr/share/perl5",
-];
+const PRIVATE_IN: [&[u8]; 6] =
+    [b"lib", b"usr/lib", b"usr/libexec", b"usr/local/lib", b"usr/local/lib/site_ruby", b"usr/local/share"];
 
 /// The same as patterns for single directories: code in directories of data.
 const PRIVATE: [&str; 14] = [
@@ -108,8 +100,9 @@ pub(crate) fn prepare(app: &mut App) -> Result<(), Error> {
         }
         kept.insert(path.to_vec());
     }
-    let ancestors: Vec<Vec<u8>> = kept.iter().flat_map(|path| ancestors(path)).map(<[u8]>::to_vec).collect();
-    kept.extend(ancestors);
+    let paths = kept.iter().filter_map(|path| TreePath::new(path));
+    let above: Vec<Vec<u8>> = paths.flat_map(TreePath::ancestors).map(|path| path.bytes().to_vec()).collect();
+    kept.extend(above);
     app.remove(&|path| !kept.contains(path));
 
     for (pattern, local) in LOCAL_MODULES {
@@ -145,17 +138,13 @@ pub(crate) fn is_hosts_own(path: &[u8]) -> bool {
 
 /// Whether nothing is seen of the host's directory at this place.
 pub(crate) fn is_private(directory: &[u8]) -> bool {
-    let (above, name) = (bundle::directory_of(directory), file_name_of(directory));
+    let (above, name) = (directory_of(directory), file_name_of(directory));
     // Libraries of several CPUs have a directory each there, such as `riscv64-linux-gnu`.
     let triplet = |name: &[u8]| name.windows(7).any(|part| part == b"-linux-");
-    let in_triplet = triplet(file_name_of(above)) && PRIVATE_IN.contains(&bundle::directory_of(above));
+    let in_triplet = triplet(file_name_of(above)) && PRIVATE_IN.contains(&directory_of(above));
     let in_private = PRIVATE_IN.contains(&above) && !PRIVATE_IN.contains(&directory);
     (in_private || in_triplet) && !MERGED.contains(&name) && !triplet(name)
         || PRIVATE.iter().any(|pattern| closure::matches(pattern.as_bytes(), directory))
-}
-
-fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
 }
 
 #[cfg(test)]

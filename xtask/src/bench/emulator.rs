@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,7 @@ use emulator::{Catalogue, Options, Store};
 use end_to_end::{compile, older_qemu, own, smallest};
 use nix::sys::resource::{UsageWho, getrusage};
 
-use crate::unibin::unibin;
+use super::pairs::tree_of;
 use crate::workspace;
 
 const TARGETS: [Arch; 3] = [Arch::Riscv64, Arch::Aarch64, Arch::X86_64];
@@ -130,7 +130,7 @@ fn programs(target: Arch, directory: &Path) -> Result<Vec<Program>> {
     for (name, package, path, arguments) in packaged {
         let tree = match trees.get(package) {
             Some(tree) => Clone::clone(tree),
-            None => tree_of(package, target, directory)?,
+            None => tree_of(&[package], target, directory)?,
         };
         trees.insert(package, tree.clone());
         let Some(tree) = tree else {
@@ -141,32 +141,6 @@ fn programs(target: Arch, directory: &Path) -> Result<Vec<Program>> {
         programs.push(Program { name, file: tree.join(path), arguments, tree: Some(tree), code: 0 });
     }
     Ok(programs)
-}
-
-/// The tree of a Debian package and all that it depends on; `None` where it cannot be had.
-fn tree_of(package: &str, target: Arch, directory: &Path) -> Result<Option<PathBuf>> {
-    let (bundle, tree) =
-        (directory.join(format!("{package}-{target}.bundle")), directory.join(format!("{package}-{target}")));
-    let mut pack = Command::new(unibin()?);
-    pack.args([
-        "pack",
-        "--deb",
-        package,
-        "--target",
-        target.name(),
-        "--hosts",
-        "x86_64",
-        "--level",
-        "1",
-        "-o",
-    ]);
-    if !pack.arg(&bundle).stdout(Stdio::null()).status()?.success() {
-        return Ok(None);
-    }
-    let extracted =
-        Command::new(unibin()?).arg("extract").args([&bundle, &tree]).stdout(Stdio::null()).status()?;
-    ensure!(extracted.success(), "`unibin extract` failed for {package}");
-    Ok(Some(tree))
 }
 
 /// The least processor time of each emulator's runs. What they print must be the same.

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bundle::Arch;
+
+use crate::unibin::unibin;
 
 /// Runs before those that are counted, which fill the caches.
 const WARM_UP: usize = 10;
@@ -23,6 +26,23 @@ pub(super) fn pack_busybox(unibin: &Path, directory: &Path, target: &str, childr
         .status()?;
     ensure!(packed.success(), "`unibin pack` failed for {target}");
     Ok(bundle)
+}
+
+/// The tree of Debian packages and all that they depend on, named after the first; `None` where it cannot be
+/// had.
+pub(super) fn tree_of(packages: &[&str], target: Arch, directory: &Path) -> Result<Option<PathBuf>> {
+    let name = format!("{}-{target}", packages.first().context("no package")?);
+    let (bundle, tree) = (directory.join(format!("{name}.bundle")), directory.join(name));
+    let mut pack = Command::new(unibin()?);
+    pack.args(["pack", "--target", target.name(), "--hosts", "x86_64", "--level", "1", "-o"]).arg(&bundle);
+    pack.args(packages.iter().flat_map(|package| ["--deb", package]));
+    if !pack.stdout(Stdio::null()).status()?.success() {
+        return Ok(None);
+    }
+    let extracted =
+        Command::new(unibin()?).arg("extract").args([&bundle, &tree]).stdout(Stdio::null()).status()?;
+    ensure!(extracted.success(), "`unibin extract` failed for {packages:?}");
+    Ok(Some(tree))
 }
 
 /// What the bundle executes in the end, executed by hand: the files in its cache.

@@ -2,15 +2,14 @@
 //! and with neither. Each run of one is followed by a run of the others.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use bundle::{Arch, EmulatorKey};
 use emulator::{Catalogue, Options, Store};
 use end_to_end::{compile, own};
 
-use crate::unibin::unibin;
+use super::pairs::tree_of;
 
 /// How often each call is made in a run.
 const CALLS: &str = "20000";
@@ -40,7 +39,8 @@ pub(super) fn run(runs: usize) -> Result<()> {
     let emulator = emulator::obtain(key, &Options::new(&Catalogue::embedded()?, &store))?.file;
     let program = compile("path-calls", &[own("path-calls.c")], key.target)
         .context("no C compiler: `cargo xtask tools`")?;
-    let tree = tree(directory.path())?;
+    let tree = tree_of(&["bash", "bash-completion"], key.target, directory.path())?;
+    let tree = tree.context("the mirror does not have bash and bash-completion")?;
     let ways: [(&str, &[&str]); 3] = [("neither", &[]), ("-L", &["-L"]), ("-view", &["-view"])];
     let mut least: BTreeMap<(usize, usize), f64> = BTreeMap::new();
     for _ in 0..runs {
@@ -78,22 +78,4 @@ pub(super) fn run(runs: usize) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The tree of bash, with its map.
-fn tree(directory: &Path) -> Result<PathBuf> {
-    let (bundle, tree) = (directory.join("bash"), directory.join("tree"));
-    let options = ["--deb", "bash", "--deb", "bash-completion", "--entry", "/usr/bin/bash"];
-    let packed = Command::new(unibin()?)
-        .arg("pack")
-        .args(options)
-        .args(["--target", "riscv64", "--hosts", "x86_64", "--level", "1", "-o"])
-        .arg(&bundle)
-        .stdout(Stdio::null())
-        .status()?;
-    ensure!(packed.success(), "`unibin pack` failed");
-    let extracted =
-        Command::new(unibin()?).arg("extract").args([&bundle, &tree]).stdout(Stdio::null()).status()?;
-    ensure!(extracted.success(), "`unibin extract` failed");
-    Ok(tree)
 }
