@@ -207,8 +207,9 @@ fn a_user_of_the_system_is_named_and_found_in_its_files() {
     needs!("x86_64", "network", "namespaces");
     let sandbox = Sandbox::new();
     native(&sandbox);
-    let script = "id -u; id -g; echo $HOME $USER $SHELL; echo $PATH";
-    let run = |user| sh(&sandbox, &[("UNIBIN_USER", user), ("LD_PRELOAD", "/x")], script);
+    // The caller's libraries are none of the system's.
+    let script = "id -u; id -g; echo $HOME $USER $SHELL; echo $PATH$LD_LIBRARY_PATH";
+    let run = |user| sh(&sandbox, &[("UNIBIN_USER", user), ("LD_LIBRARY_PATH", "/x")], script);
     let roots = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     assert_eq!(run("root").must_succeed(), format!("0\n0\n/root root /bin/sh\n{roots}\n"));
     let others = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
@@ -275,17 +276,18 @@ fn where_namespaces_are_refused_it_is_said_and_root_does_without_users() {
     let sandbox = Sandbox::new();
     native(&sandbox);
     let namespace = Namespace::OwnUsers.available().expect("asked for above");
-    let none =
-        "echo 0 >/proc/sys/user/max_user_namespaces; export UNIBIN_CACHE=$PWD/inside UNIBIN_KEEP=none; ";
-    let as_root = format!("{none} mkdir inside; exec ./sys sh -c 'id -u; cat /etc/hello'");
-    assert_eq!(namespace.run(&sandbox, &as_root, &[""; 0]).must_succeed(), "0\nthe system's\n");
-    let as_nobody = format!("{none} exec setpriv --bounding-set -all --inh-caps -all ./sys true");
-    let refused = namespace.run(&sandbox, &as_nobody, &[""; 0]);
+    // A directory of the tester's, who is another user than the sandbox's if he is root.
+    let own = tempfile::tempdir().expect("a directory");
+    let own = own.path().to_str().expect("text");
+    let run = |script: &str| {
+        let none = "echo 0 >/proc/sys/user/max_user_namespaces; export UNIBIN_CACHE=$1/cache UNIBIN_KEEP=none; exec ";
+        namespace.run(&sandbox, &[none, script].concat(), &[own])
+    };
+    assert_eq!(run("./sys sh -c 'id -u; cat /etc/hello'").must_succeed(), "0\nthe system's\n");
+    let refused = run("setpriv --bounding-set -all --inh-caps -all ./sys true");
     refused.must_fail_with(125, &["user namespace", "max_user_namespaces", "UNIBIN_DO=extract"]);
-    let extract =
-        format!("{none} export UNIBIN_DO=extract; exec setpriv --bounding-set -all --inh-caps -all ./sys");
-    namespace.run(&sandbox, &extract, &[""; 0]).must_succeed();
-    assert_eq!(fs::read(sandbox.at("sys.extracted/etc/hello")).expect("extracted"), b"the system's\n");
+    run("env UNIBIN_DO=extract UNIBIN_TO=$1/out setpriv --bounding-set -all ./sys").must_succeed();
+    assert_eq!(fs::read(Path::new(own).join("out/etc/hello")).expect("extracted"), b"the system's\n");
 }
 
 #[test]
