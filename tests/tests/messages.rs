@@ -367,6 +367,7 @@ fn of_systems(namespace: Namespace, launcher: &Path) -> [(&'static str, Outcome)
         let arguments = [text(launcher), text(&system), sandbox.uid().to_string()];
         namespace.run(&sandbox, &script, &arguments)
     };
+    sandbox.make_directory("memory");
     let from_launcher = "\"$1\" \"$2\" sys";
     let overlay = "overlay -o lowerdir=/opt,upperdir=$PWD/memory/u,workdir=$PWD/memory/w none";
     let overlay =

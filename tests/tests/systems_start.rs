@@ -1,6 +1,6 @@
-//! Systems: a root file system in one file, started by an ordinary user: what is seen inside, what is kept, who
-//! one is, what two starts share, and what is said where it is refused. The root is Debian's static busybox with
-//! a few files around it.
+//! Systems: a root file system in one file, started by an ordinary user: what is seen inside, what is kept,
+//! who one is, what two starts share, and what is said where it is refused. The root is Debian's static
+//! busybox with a few files around it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -248,6 +248,8 @@ fn where_namespaces_are_refused_it_is_said_and_root_does_without_users() {
     assert_eq!(run("./sys sh -c 'id -u; cat /etc/hello'").must_succeed(), "0\nthe system's\n");
     let refused = run("setpriv --bounding-set -all --inh-caps -all ./sys true");
     refused.must_fail_with(125, &["user namespace", "max_user_namespaces", "UNIBIN_DO=extract"]);
+    let as_user = run("env UNIBIN_USER=www ./sys id");
+    as_user.must_fail_with(125, &["cannot run as `www`", "UNIBIN_USER"]);
     run("env UNIBIN_DO=extract UNIBIN_TO=$1/out setpriv --bounding-set -all ./sys").must_succeed();
     assert_eq!(fs::read(Path::new(own).join("out/etc/hello")).expect("extracted"), b"the system's\n");
 }

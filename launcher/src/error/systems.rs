@@ -26,6 +26,7 @@ impl Error {
 
     /// What would rule out a directory alone is final once this process is in other namespaces.
     #[cfg(feature = "children")]
+    #[must_use]
     pub fn ended(self) -> Self {
         if self.next_candidate_may_do() {
             Self::new(EXIT_OURS, "the system does not start: {}", &[self.text()])
