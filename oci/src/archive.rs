@@ -31,7 +31,8 @@ impl Archive {
         let failed = |source| OciError::io(path, source);
         let mut own = file.try_clone().map_err(failed)?;
         let Some(Form::Tar(compression)) = Form::of(&mut own).map_err(failed)? else {
-            return Err(OciError::form(&path.to_string_lossy(), "it is not a tar archive"));
+            let text = path.to_string_lossy().into_owned();
+            return Err(OciError::Reference { text, why: "it is not a tar archive" });
         };
         let stored = Arc::new(file.try_clone().map_err(failed)?);
         let spool = Arc::new(tempfile::tempfile().map_err(OciError::Temporary)?);

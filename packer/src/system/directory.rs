@@ -46,7 +46,7 @@ pub(crate) fn take(directory: &Path, request: &SystemRequest) -> Result<Gathered
             "{own} files and directories of yours are root's inside; as root, `unibin pack` keeps all owners"
         ));
     }
-    Ok(into.finish())
+    Ok(into.gathered)
 }
 
 fn special(kind: FileType) -> Special {

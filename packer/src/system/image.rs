@@ -48,7 +48,7 @@ pub(crate) fn take(
         for layer in &image.layers {
             apply(layer, &mut into)?;
         }
-        let mut gathered = into.finish();
+        let mut gathered = into.gathered;
         gathered.is_image = true;
         gathered.target = image.platform.target();
         gathered.level = image.platform.level().unwrap_or_default();
