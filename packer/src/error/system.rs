@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bundle::Arch;
 use thiserror::Error;
 
 use crate::error::shown;
@@ -19,6 +20,8 @@ pub(crate) enum SystemError {
     NoSuchProgram { from: String, path: String },
     #[error("`{from}` cannot be started: {what}")]
     ImageConfig { from: String, what: String },
+    #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
+    NoBroker { host: Arch },
     #[error(transparent)]
     Image(#[from] oci::OciError),
 }
@@ -37,6 +40,7 @@ impl SystemError {
                 "name a program with `--entry PATH`, by its path in that root"
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
     }
