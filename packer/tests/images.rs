@@ -56,11 +56,7 @@ fn packed(scene: &Scene) -> Vec<u8> {
 /// Nothing was written, not even in part.
 #[track_caller]
 fn nothing(scene: &Scene) {
-    assert!(
-        !scene.names().iter().any(|name| name == "out" || name.starts_with('.')),
-        "{:?}",
-        scene.names()
-    );
+    assert!(!scene.names().iter().any(|name| name == "out" || name.starts_with('.')), "{:?}", scene.names());
 }
 
 const TWO: &str = "linux/amd64,linux/arm64";
