@@ -23,7 +23,7 @@ pub struct Handmade {
     pub entry: &'static str,
     /// The tar stream of a blob that it shares with nobody.
     pub shared: Option<Vec<u8>>,
-    /// It is the root of a system.
+    /// It is the root of a system: then the model is one, too.
     pub root: bool,
 }
 
@@ -81,6 +81,13 @@ impl Handmade {
             bytes.extend_from_slice(&frame);
             number
         });
+        if self.root {
+            // Which starts it, and reads its files.
+            let broker = model.manifest().broker(host).expect("a broker").blob;
+            let number = manifest.blob(&NewBlob { offset: bytes.len() as u64, ..broker.into() });
+            bytes.extend_from_slice(model.blob(BlobKind::Broker));
+            manifest.broker(host, true, number);
+        }
         let target = Arch::HOST.expect("the tests run on a host");
         let rules: &[Rule<&[u8]>] = if self.root { &[Rule::Root(b"system")] } else { &[] };
         let variant = manifest.variant(&NewVariant { target, level: 0, app, shared, loader: b"", rules });

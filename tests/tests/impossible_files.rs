@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bundle::Arch;
 use end_to_end::{
     Handmade, Header, Parts, Sandbox, busybox, checksummed, directory, documented, file, header, link, needs,
-    raw_tar,
+    raw_tar, small_system,
 };
 
 const NO_ARGUMENTS: [&str; 0] = [];
@@ -19,7 +19,8 @@ fn sorted(mut list: Vec<String>) -> Vec<String> {
 /// A bundle whose app, or the root of whose system, is made of these members.
 fn handmade(sandbox: &Sandbox, members: &[Vec<u8>], root: bool) -> PathBuf {
     let bundle = Handmade { root, ..Handmade::of(&raw_tar(members)) };
-    sandbox.write("handmade", &bundle.bytes(&Parts::of(&busybox(Arch::X86_64))))
+    let model = if root { small_system(sandbox, Arch::X86_64, &[]) } else { busybox(Arch::X86_64) };
+    sandbox.write("handmade", &bundle.bytes(&Parts::of(&model)))
 }
 
 #[test]
