@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use bundle::{
-    Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant, TreePath,
+    Arch, Blob, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant, Rule,
+    TreePath,
 };
 use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
@@ -67,16 +68,23 @@ fn open() -> &'static BundleFile<'static> {
     file
 }
 
-/// The tar reader over a bundle whose app is this stream: every member that it yields is inside the tree.
+/// The tar reader over a bundle whose app is this stream, and whose system's root is it too: every member that
+/// it yields is inside the tree.
 pub(crate) fn tar(input: &[u8]) {
     let file = BUNDLE.with(|file| *file);
-    scratch::overwrite(&frame(input.get(..ROOM - 64).unwrap_or(input)));
-    launched(|| read_all(file));
+    let mut frames = frame(input.get(..ROOM - 64).unwrap_or(input));
+    let frame = frames.clone();
+    frames.resize(ROOM, 0);
+    frames.extend_from_slice(&frame);
+    scratch::overwrite(&frames);
+    launched(|| {
+        let Ok(manifest) = file.manifest() else { panic!("an honest manifest") };
+        manifest.blobs().for_each(|blob| read_all(file, blob));
+    });
 }
 
-fn read_all(file: &BundleFile<'_>) {
-    let Ok(manifest) = file.manifest() else { panic!("an honest manifest") };
-    let blob = manifest.blobs().next().expect("a blob");
+fn read_all(file: &BundleFile<'_>, blob: Blob<'_>) {
+    let root = blob.encoding == Encoding::Root;
     let Ok(bytes) = BlobReader::open(file, blob) else { panic!("an honest frame") };
     let mut members = TarReader::new(bytes);
     let mut last: &[u8] = b"";
@@ -84,6 +92,7 @@ fn read_all(file: &BundleFile<'_>) {
     while let Ok(Some(member)) = members.next_member() {
         assert!(TreePath::new(member.path).is_some() && member.path > last, "{:?}", member.path);
         last = member.path;
+        assert_eq!(member.owner.is_some(), root, "an owner is a root's");
         match member.kind {
             Kind::File { size, .. } => {
                 let mut left = size;
@@ -91,7 +100,7 @@ fn read_all(file: &BundleFile<'_>) {
                     left = left.checked_sub(read as u64).expect("no more than its header says");
                 }
             }
-            Kind::Symlink(target) => assert!(!target.is_empty() && target[0] != b'/'),
+            Kind::Symlink(target) => assert!(!target.is_empty() && (root || target[0] != b'/')),
             Kind::Hardlink(target) => assert!(TreePath::new(target).is_some()),
             Kind::Directory => {}
         }
@@ -109,23 +118,27 @@ fn frame(tar: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A bundle with one app, whose frame is written later.
+/// A bundle with an app and a system, whose frames are written later.
 fn bundle() -> Vec<u8> {
-    let mut bytes = vec![0; ROOM];
+    let mut bytes = vec![0; 2 * ROOM];
     let mut manifest = ManifestBuilder::new();
-    let app = manifest.blob(&NewBlob {
-        kind: BlobKind::App,
-        encoding: Encoding::TarZstd,
-        offset: 0,
-        stored: ROOM as u64,
-        length: ROOM as u64,
-        stored_digest: Digest([0; 32]),
-        digest: Digest([0; 32]),
-    });
-    let target = Arch::X86_64;
-    let variant =
-        manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
-    manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
+    let parts: [(Encoding, &[Rule<&[u8]>]); 2] =
+        [(Encoding::TarZstd, &[]), (Encoding::Root, &[Rule::Root(b"system")])];
+    for (number, (encoding, rules)) in parts.into_iter().enumerate() {
+        let app = manifest.blob(&NewBlob {
+            kind: BlobKind::App,
+            encoding,
+            offset: (number * ROOM) as u64,
+            stored: ROOM as u64,
+            length: ROOM as u64,
+            stored_digest: Digest([0; 32]),
+            digest: Digest([0; 32]),
+        });
+        let target = Arch::X86_64;
+        let variant =
+            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules });
+        manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
+    }
     let manifest_offset = bytes.len() as u64;
     let manifest = manifest.finish(manifest_offset).expect("the format allows it");
     let footer = Footer {
