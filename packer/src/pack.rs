@@ -55,7 +55,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
         emulator_only::parts(&request, &first, plan.hosts, obtained)?
     } else {
         let variants = variants::in_order(first, natives);
-        compressed(&request, variants, plan.hosts, &obtained, &emulators)?
+        compressed(&request, variants, &plan.hosts, &obtained, &emulators)?
     };
     let written = assemble::write(&parts, &request.output)?;
     report.written(&parts, &written, emulators.transferred_in_all());
@@ -66,7 +66,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
 fn compressed(
     request: &Request,
     mut variants: Vec<(u16, ResolvedApp)>,
-    hosts: Vec<Arch>,
+    hosts: &[Arch],
     obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
@@ -83,16 +83,23 @@ fn compressed(
     let variant = |(cpu_level, resolved): (u16, ResolvedApp)| -> Result<PackedVariant, Error> {
         let ResolvedApp { app, entries, target, loader, rules, owed, .. } = resolved;
         let app = tree(&app, target.name())?;
-        let notices = owed.map(notices).transpose()?;
+        let notices = owed.map(notices).transpose()?.into_iter().collect();
         Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
     };
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
-        let emulators = of_host.into_iter().zip(members).map(|(emulator, member)| {
-            Ok(PackedEmulator { notices: notices(emulator.owed.clone())?, emulator, member })
-        });
-        Ok(PackedEmulators { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
+        let owed = of_host.iter().map(|emulator| notices(emulator.owed.clone()));
+        let notices = owed.collect::<Result<_, _>>()?;
+        let row = |(emulator, member): (Emulator, _)| PackedEmulator {
+            key: emulator.key,
+            translator: emulator.translator.into_bytes(),
+            version: emulator.version.into_bytes(),
+            rules: emulator.rules,
+            member,
+        };
+        let emulators = of_host.into_iter().zip(members).map(row).collect();
+        Ok(PackedEmulators { frame, encoding, emulators, notices })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
@@ -114,7 +121,7 @@ fn compressed(
     Ok(Parts {
         brokers: brokers(request, obtained)?,
         head: request.head,
-        hosts,
+        launchers: header::launchers(hosts)?,
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })

@@ -15,6 +15,7 @@ use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress;
+use crate::write::header;
 use crate::write::tarball;
 
 /// The one program in it, such as `qemu-riscv64` for `target`, and no app of its own.
@@ -62,9 +63,10 @@ pub(crate) fn parts(
                 .chain(rules.iter().cloned())
                 .collect(),
             entries: entries.clone(),
-            notices: Some(Notices { owed: emulator.owed, frame }),
+            notices: vec![Notices { owed: emulator.owed, frame }],
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
-    Ok(Parts { head: request.head, hosts, variants, emulators: Vec::new(), brokers: Vec::new() })
+    let launchers = header::launchers(&hosts)?;
+    Ok(Parts { head: request.head, launchers, variants, emulators: Vec::new(), brokers: Vec::new() })
 }

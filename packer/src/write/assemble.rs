@@ -7,13 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle::{
-    Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
+    Arch, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
     NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;
 use crate::cli::values::Head;
-use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::hash;
 use crate::notices::Owed;
@@ -28,7 +27,8 @@ use crate::write::{read_back, summary};
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) head: Head,
-    pub(crate) hosts: Vec<Arch>,
+    /// Each host's launcher, as it is behind a stub.
+    pub(crate) launchers: Vec<(Arch, Vec<u8>)>,
     pub(crate) variants: Vec<PackedVariant>,
     pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
@@ -49,7 +49,7 @@ pub(crate) struct PackedVariant {
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) notices: Option<Notices>,
+    pub(crate) notices: Vec<Notices>,
 }
 
 /// All emulators of one host in one frame, and what is owed for each.
@@ -59,14 +59,18 @@ pub(crate) struct PackedEmulators {
     /// One file where there is one emulator, else a tree.
     pub(crate) encoding: Encoding,
     pub(crate) frame: Frame,
+    pub(crate) notices: Vec<Notices>,
 }
 
+/// An emulator of a frame, and how it is called.
 #[derive(Debug)]
 pub(crate) struct PackedEmulator {
-    pub(crate) emulator: Emulator,
+    pub(crate) key: EmulatorKey,
+    pub(crate) translator: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) rules: Vec<Rule>,
     /// Its path in the tree; empty where the frame is one file.
     pub(crate) member: Vec<u8>,
-    pub(crate) notices: Notices,
 }
 
 /// What is owed for a part, its text compressed.
@@ -120,7 +124,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
 /// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it
 /// runs itself.
 fn natively(parts: &Parts, host: Arch) -> bool {
-    let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
+    let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
     targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
 }
@@ -134,27 +138,30 @@ struct Writer<W> {
     out: W,
     at: u64,
     blobs: Vec<(u32, NewBlob)>,
+    /// The notices: what they concern, their texts, licence, source and origin.
+    noticed: Vec<(u32, u32, String, String, String)>,
 }
 
 impl<W: Write> Writer<W> {
     fn new(out: W) -> Self {
-        Self { out, at: 0, blobs: Vec::new() }
+        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new() }
     }
 
     /// The part that starts the bundle: stub and launchers, or the one launcher that is the head.
     fn start(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        if let Head::Elf(host) = parts.head {
-            let number =
-                self.raw(BlobKind::Launcher, &header::head_launcher(host)?, manifest).map_err(failed)?;
-            manifest.launcher(host, true, number);
+        let launchers = &parts.launchers;
+        if let Head::Elf(head) = parts.head {
+            let launcher = launchers.iter().find(|(host, _)| *host == head);
+            let (host, bytes) = launcher.ok_or(Error::NoLauncher { host: head })?;
+            let head = header::as_head(*host, bytes)?;
+            let number = self.raw(BlobKind::Launcher, &head, manifest).map_err(failed)?;
+            manifest.launcher(*host, true, number);
             return self.align().map_err(failed);
         }
-        let launchers = parts.hosts.iter().map(|host| Ok((*host, header::launcher(*host)?)));
-        let launchers = launchers.collect::<Result<Vec<_>, Error>>()?;
         let mut offset = header::STUB_LEN.next_multiple_of(LAUNCHER_ALIGN);
         let mut placed = Vec::new();
-        for (host, bytes) in &launchers {
+        for (host, bytes) in launchers {
             let length = bytes.len() as u64;
             placed.push(LauncherRange { host: *host, digest: hash::of(bytes), offset, length });
             offset += length.next_multiple_of(LAUNCHER_ALIGN);
@@ -185,39 +192,19 @@ impl<W: Write> Writer<W> {
             for Entry { name, path, rules } in entries {
                 manifest.entry(&NewEntry { variant, name, path, rules: &borrowed(rules) });
             }
-            if let Some(notices) = notices {
-                self.notices(app, notices, manifest).map_err(failed)?;
-            }
+            self.notices(app, notices, manifest).map_err(failed)?;
         }
-        for PackedEmulators { emulators, encoding, frame } in &parts.emulators {
+        for PackedEmulators { emulators, encoding, frame, notices } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
-            self.translators(blob, emulators, manifest).map_err(failed)?;
+            for PackedEmulator { key, translator, version, rules, member } in emulators {
+                let (key, rules) = (*key, &borrowed(rules));
+                manifest.translator(&NewTranslator { key, blob, member, name: translator, version, rules });
+            }
+            self.notices(blob, notices, manifest).map_err(failed)?;
         }
         for (host, frame) in &parts.brokers {
             let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
             manifest.broker(*host, natively(parts, *host), blob);
-        }
-        Ok(())
-    }
-
-    /// The rows of the emulators in a blob.
-    fn translators(
-        &mut self,
-        blob: u32,
-        emulators: &[PackedEmulator],
-        manifest: &mut ManifestBuilder,
-    ) -> io::Result<()> {
-        for PackedEmulator { emulator, member, notices } in emulators {
-            let rules = borrowed(&emulator.rules);
-            manifest.translator(&NewTranslator {
-                key: emulator.key,
-                blob,
-                member,
-                name: emulator.translator.as_bytes(),
-                version: emulator.version.as_bytes(),
-                rules: &rules,
-            });
-            self.notices(blob, notices, manifest)?;
         }
         Ok(())
     }
@@ -232,12 +219,24 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    fn notices(&mut self, subject: u32, notices: &Notices, manifest: &mut ManifestBuilder) -> io::Result<()> {
-        let Notices { owed, frame } = notices;
-        let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
-        let (licence, source, origin) =
-            (owed.licence.as_bytes(), owed.source.as_bytes(), owed.origin.as_bytes());
-        manifest.notice(&NewNotice { subject, text, licence, source, origin });
+    /// What is owed for the blob `subject`, each notice once.
+    fn notices(
+        &mut self,
+        subject: u32,
+        notices: &[Notices],
+        manifest: &mut ManifestBuilder,
+    ) -> io::Result<()> {
+        for Notices { owed, frame } in notices {
+            let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
+            let row = (subject, text, owed.licence.clone(), owed.source.clone(), owed.origin.clone());
+            if self.noticed.contains(&row) {
+                continue;
+            }
+            let (_, _, licence, source, origin) = &row;
+            let (licence, source, origin) = (licence.as_bytes(), source.as_bytes(), origin.as_bytes());
+            manifest.notice(&NewNotice { subject, text, licence, source, origin });
+            self.noticed.push(row);
+        }
         Ok(())
     }
 
