@@ -5,6 +5,8 @@
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
+pub(crate) mod binfmt;
+pub(crate) mod compose;
 pub(crate) mod help;
 pub(crate) mod values;
 
@@ -16,9 +18,11 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 pub(crate) use clap::{Arg as DefinitionOfOption, Command as Definition};
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
+use crate::cli::binfmt::BinfmtCommand;
+use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
 use crate::cli::values::{
-    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, flags, head, host,
-    host_file, hosts, libs, native,
+    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
+    hosts, libs, native,
 };
 
 // The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
@@ -70,6 +74,23 @@ pub(crate) enum Command {
     /// Unpack the app of a bundle into a directory
     #[command(help_template = help::TEMPLATE, before_help = help::EXTRACT)]
     Extract(ExtractArgs),
+    /// Make one bundle out of bundles and programs for several architectures
+    ///
+    /// What is inside is copied, never compressed again, and nothing is fetched. The order of FILEs does not
+    /// matter. A host with a program for its own architecture loses the emulators for the others.
+    #[command(help_template = help::TEMPLATE, before_help = help::MERGE)]
+    Merge(MergeArgs),
+    /// Make a bundle for fewer hosts out of one for many
+    #[command(help_template = help::TEMPLATE, before_help = help::THIN)]
+    Thin(ThinArgs),
+    /// Exchange the program for one architecture in a bundle
+    #[command(help_template = help::TEMPLATE, before_help = help::REPLACE)]
+    Replace(ReplaceArgs),
+    /// Check that a bundle runs on all hosts that it should run on
+    ///
+    /// Prints by what it runs on each. If a host is missing, the exit code is 4.
+    #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
+    Check(CheckArgs),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.
@@ -309,6 +330,9 @@ pub(crate) struct InspectArgs {
     /// Print the licences and source packages of everything in the bundle
     #[arg(long, conflicts_with = "json")]
     pub(crate) notices: bool,
+    /// Print the hosts that it runs on, as one line of names
+    #[arg(long, conflicts_with_all = ["json", "notices"])]
+    pub(crate) hosts: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
 }
@@ -436,40 +460,6 @@ pub(crate) enum EmulatorCommand {
     Remove(CellArgs),
     /// Print the path of an emulator
     Path(CellArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BinfmtCommand {
-    /// Print the registration in binfmt.d(5) form, and its state in the kernel
-    Show(BinfmtArgs),
-    /// Register emulators with the running kernel, until the next reboot
-    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
-    Register(BinfmtArgs),
-    /// Remove registrations from the running kernel
-    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
-    Unregister(BinfmtArgs),
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BinfmtArgs {
-    /// Architecture whose programs are meant (repeatable)
-    #[arg(long, value_name = "ARCH", value_parser = arch)]
-    pub(crate) target: Vec<Arch>,
-    /// All architectures that this machine needs an emulator for
-    #[arg(long, conflicts_with = "target")]
-    pub(crate) all: bool,
-    /// Static emulator to register [default: from the store, fetched if needed]
-    #[arg(long, value_name = "FILE", conflicts_with = "all")]
-    pub(crate) emulator: Option<PathBuf>,
-    /// binfmt_misc flags: letters out of F, P, O and C
-    ///
-    /// F: open the emulator at registration, so that it is found in every container and chroot. P: pass the
-    /// program's own argv[0] on. O: open the program on behalf of the emulator, so that it need not be
-    /// readable. C: honour set-user-ID bits of programs, which means trusting the emulator with those rights.
-    #[arg(long, value_name = "LETTERS", default_value = "OPF", value_parser = flags)]
-    pub(crate) flags: String,
-    #[command(flatten)]
-    pub(crate) archive: ArchiveArgs,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod binfmt;
 mod code;
+mod compose;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
+pub(crate) use crate::error::compose::ComposeError;
 use crate::units::size;
 
 /// A command's failure.
@@ -162,6 +164,8 @@ pub(crate) enum Error {
     Stub(#[from] templates::StubError),
     #[error(transparent)]
     Binfmt(#[from] BinfmtError),
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
 }
 
 impl From<EmulatorError> for Error {
@@ -221,6 +225,7 @@ impl Error {
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
+            Self::Compose(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -321,6 +326,7 @@ impl Error {
             | Self::Emulator(_)
             | Self::Archive(_)
             | Self::Package(_)
+            | Self::Compose(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -394,6 +400,7 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
+            Self::Compose(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())

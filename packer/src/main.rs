@@ -1,7 +1,7 @@
 //! `unibin`: packs a Linux program into one executable file that runs on every Linux architecture. Each
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
-//! The directories lie in layers, and each uses only those after it: `commands` and `pack`; `resolve`;
+//! The directories lie in layers, and each uses only those after it: `commands`, `compose`; `pack`; `resolve`;
 //! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files
 //! beside this one. `cargo xtask tidy` refuses modules that use each other.
 
@@ -10,6 +10,7 @@ mod bounds;
 mod byte_search;
 mod cli;
 mod commands;
+mod compose;
 mod elf;
 mod emulators;
 mod error;
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
             Command::Inspect(args) => commands::inspect::inspect(&args),
             Command::Verify(args) => commands::verify::verify(&args.file),
             Command::Extract(args) => commands::extract::extract(&args),
+            Command::Merge(args) => compose::merge::merge(&args),
+            Command::Thin(args) => compose::thin::thin(&args),
+            Command::Replace(args) => compose::replace::replace(&args),
+            Command::Check(args) => compose::check::check(&args),
             Command::Hosts(args) => Ok(commands::hosts::hosts(args.json)),
             Command::Targets(args) => Ok(commands::hosts::targets(args.json)),
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::notices::Owed;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
+use crate::progress::Bars;
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::ResolvedApp;
@@ -71,25 +72,12 @@ fn compressed(
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
     let level = request.level;
-    let notices = |owed: Owed| -> Result<Notices, Error> {
-        let text = Content::from(owed.text.clone().into_bytes());
-        Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
-    };
-    let tree = |app: &App, whose: &str| -> Result<Frame, Error> {
-        let tar = compress::spool(|to| tarball::write(app, to)).map_err(Error::Temporary)?;
-        let bar = emulators.bars.bar(&format!("app for {whose}"));
-        compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
-    };
-    let variant = |(cpu_level, resolved): (u16, ResolvedApp)| -> Result<PackedVariant, Error> {
-        let ResolvedApp { app, entries, target, loader, rules, owed, .. } = resolved;
-        let app = tree(&app, target.name())?;
-        let notices = owed.map(notices).transpose()?.into_iter().collect();
-        Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
-    };
+    let bars = &emulators.bars;
+    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, level, bars);
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
-        let owed = of_host.iter().map(|emulator| notices(emulator.owed.clone()));
+        let owed = of_host.iter().map(|emulator| notices(emulator.owed.clone(), level));
         let notices = owed.collect::<Result<_, _>>()?;
         let row = |(emulator, member): (Emulator, _)| PackedEmulator {
             key: emulator.key,
@@ -113,7 +101,7 @@ fn compressed(
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
     for SharedTree { app, variants: group } in groups {
-        let frame = Arc::new(tree(&app, "several CPUs")?);
+        let frame = Arc::new(tree(&app, "several CPUs", level, bars)?);
         for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
             variant.shared = Some(frame.clone());
         }
@@ -125,6 +113,41 @@ fn compressed(
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
+}
+
+/// The app of `args` alone, without what starts or emulates it. `view`: whether emulators lay its tree over
+/// the root, for which the tree needs a map.
+pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error> {
+    let request = Request::from_args(args)?;
+    let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
+    let mut resolved = gather(app)?;
+    if view {
+        view_map::add(&mut resolved.app)?;
+    }
+    compressed_variant(0, resolved, request.level, &Bars::default())
+}
+
+fn compressed_variant(
+    cpu_level: u16,
+    resolved: ResolvedApp,
+    level: i32,
+    bars: &Bars,
+) -> Result<PackedVariant, Error> {
+    let ResolvedApp { app, entries, target, loader, rules, owed, .. } = resolved;
+    let app = tree(&app, target.name(), level, bars)?;
+    let notices = owed.map(|owed| notices(owed, level)).transpose()?.into_iter().collect();
+    Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
+}
+
+fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
+    let tar = compress::spool(|to| tarball::write(app, to)).map_err(Error::Temporary)?;
+    let bar = bars.bar(&format!("app for {whose}"));
+    compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
+}
+
+fn notices(owed: Owed, level: i32) -> Result<Notices, Error> {
+    let text = Content::from(owed.text.clone().into_bytes());
+    Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
 }
 
 /// The brokers of the hosts that have emulators: a host that does not emulate needs none.

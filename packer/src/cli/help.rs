@@ -76,6 +76,7 @@ Examples:
   unibin inspect app.bundle            Summary of a bundle
   unibin inspect app.bundle --json     The same for scripts
   unibin inspect app.bundle --notices  Licences and source packages
+  unibin inspect app.bundle --hosts    The hosts that it runs on, for scripts
   unibin inspect ./app                 What an ELF file needs, who can run it";
 
 pub(crate) const VERIFY: &str = "\
@@ -86,6 +87,25 @@ pub(crate) const EXTRACT: &str = "\
 Examples:
   unibin extract app.bundle            Write the app to app.bundle.extracted
   unibin extract app.bundle out --all  Write every part of the bundle to out";
+
+pub(crate) const MERGE: &str = "\
+Examples:
+  unibin merge app-x86_64 app-aarch64 -o app   Programs, each for its own CPU
+  unibin merge app.bundle app-riscv64 -o app   A bundle, and one more program";
+
+pub(crate) const THIN: &str = "\
+Examples:
+  unibin thin app --hosts x86_64,aarch64 -o app-small
+  unibin thin app --head elf:aarch64 -o app-aarch64   Begins as an ELF file";
+
+pub(crate) const REPLACE: &str = "\
+Examples:
+  unibin replace app --native x86_64=./build/app -o app";
+
+pub(crate) const CHECK: &str = "\
+Examples:
+  unibin check app --hosts x86_64,aarch64,riscv64
+  unibin check app --native x86_64 && echo fast there";
 
 pub(crate) const RUN: &str = "\
 Examples:

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::InspectArgs;
 use crate::commands::notices;
+use crate::compose::routes;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
@@ -33,8 +34,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
     if args.notices {
         return notices::of_bundle(&BundleFile::open(path)?);
     }
-    if begins || bundle_file::is_bundle(&content) {
+    if begins || args.hosts || bundle_file::is_bundle(&content) {
         let bundle = BundleFile::open(path)?;
+        if args.hosts {
+            return Ok(routes::line(&bundle.manifest()?));
+        }
         let view = BundleView::of(&bundle)?;
         return Ok(if args.list.json { json::text(&view) } else { view.text() });
     }

@@ -175,8 +175,9 @@ impl Report {
                 packed.emulators.iter().any(|row| row.key.host.name() == host.host)
             };
             if let Some(PackedEmulators { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
-                let name =
-                    |row: &PackedEmulator| format!("{} {}", readable(&row.translator), readable(&row.version));
+                let name = |row: &PackedEmulator| {
+                    format!("{} {}", readable(&row.translator), readable(&row.version))
+                };
                 let (own, others): (Vec<_>, Vec<_>) =
                     emulators.iter().partition(|row| row.key.target.name() == self.target);
                 host.view = own.first().and_then(|row| view(&row.rules));
@@ -185,10 +186,8 @@ impl Report {
                     let own: Vec<_> = own.into_iter().map(name).collect();
                     host.route = otherwise.to_owned() + &own.join(", else ");
                 }
-                let also = |row: &PackedEmulator| AlsoRow {
-                    target: row.key.target.name(),
-                    emulator: name(row),
-                };
+                let also =
+                    |row: &PackedEmulator| AlsoRow { target: row.key.target.name(), emulator: name(row) };
                 host.also = others.into_iter().map(also).collect();
                 host.stored = Some(frame.stored.len());
             }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle::{
-    Arch, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewTranslator, NewVariant,
+    Arch, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob,
+    NewEntry, NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;

@@ -107,9 +107,14 @@ impl BundleFile {
         Content::File { file: Arc::clone(&self.file), offset, length }.reader()
     }
 
-    /// A blob's stored bytes.
+    /// A blob's stored bytes, which stay where they are.
+    pub(crate) fn content(&self, blob: &Blob<'_>) -> Content {
+        Content::File { file: Arc::clone(&self.file), offset: blob.offset(), length: blob.stored() }
+    }
+
+    /// Reads a blob's stored bytes.
     pub(crate) fn stored(&self, blob: &Blob<'_>) -> Reader {
-        self.range(blob.offset(), blob.stored())
+        self.content(blob).reader()
     }
 
     /// A blob's unpacked bytes (for an app: its tar stream), not yet compared with its digest.
