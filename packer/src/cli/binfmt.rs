@@ -6,11 +6,10 @@
 
 use std::path::PathBuf;
 
-use bundle::Arch;
-use clap::{ArgGroup, Args, Subcommand};
-
 use crate::cli::ArchiveArgs;
+use crate::cli::parser::{ArgGroup, Args, Subcommand};
 use crate::cli::values::{arch, flags};
+use bundle::Arch;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BinfmtCommand {

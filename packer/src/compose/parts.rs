@@ -44,6 +44,7 @@ pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
         Ok(PackedVariant {
             target: row.target,
             level: row.level,
+            encoding: row.app.encoding,
             app: frame(bundle, &row.app),
             shared: row.shared.map(|shared| Arc::new(frame(bundle, &shared))),
             loader: row.loader.to_vec(),
