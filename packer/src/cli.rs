@@ -81,7 +81,7 @@ pub(crate) enum Command {
     /// Make one bundle out of bundles and programs for several architectures
     ///
     /// What is inside is copied, never compressed again, and nothing is fetched. The order of FILEs does not
-    /// matter. A host with a program for its own architecture loses the emulators for the others.
+    /// matter.
     #[command(help_template = help::TEMPLATE, before_help = help::MERGE)]
     Merge(MergeArgs),
     /// Make a bundle for fewer hosts out of one for many

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Digest, EmulatorKey, OwnedRule};
+use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::{
     Catalogue, EmulatorError, Remark, SourcePackage, Store, Translators, TranslatorsError, Watch,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Emulator {
     by_default_rules: bool,
     /// Whether it is one of unibin's own builds.
     is_own: bool,
-    pub(crate) owed: Owed,
+    pub(crate) owed: Vec<Owed>,
     pub(crate) source: SourcePackage,
 }
 
@@ -79,6 +79,12 @@ impl Emulators {
     /// As [`Self::open`], but ignores the lock file.
     pub(crate) fn without_lock(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self { lock: None, ..Self::open(archive)? })
+    }
+
+    /// Whether emulators for `target` may lay an app's tree over the root, on whatever host: so a tree is the
+    /// same for all hosts, and a bundle for one of them what is left of a bundle for all.
+    pub(crate) fn give_view(&self, target: Arch) -> bool {
+        self.catalogue.is_own(target)
     }
 
     /// How many bytes this process downloaded for a pair; `None` if it was here already.

@@ -18,7 +18,6 @@ use crate::cli::PackArgs;
 use crate::cli::values::Children;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
-use crate::notices::Owed;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::progress::Bars;
@@ -86,8 +85,8 @@ fn compressed(
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
-        let owed = of_host.iter().map(|emulator| notices(emulator.owed.clone(), level));
-        let notices = owed.collect::<Result<_, _>>()?;
+        let owed = of_host.iter().flat_map(|emulator| emulator.owed.clone());
+        let notices = owed.map(|owed| Notices::compressed(owed, level)).collect::<Result<_, _>>()?;
         let row = |(emulator, member): (Emulator, _)| PackedEmulator {
             key: emulator.key,
             translator: emulator.translator.into_bytes(),
@@ -100,8 +99,9 @@ fn compressed(
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
-    if obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view)) {
-        for (_, resolved) in variants.iter_mut().filter(|(_, resolved)| resolved.root.is_none()) {
+    let view = obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view));
+    for (_, resolved) in &mut variants {
+        if resolved.root.is_none() && (view || emulators.give_view(resolved.target)) {
             view_map::add(&mut resolved.app)?;
         }
     }
@@ -132,12 +132,12 @@ fn compressed(
 }
 
 /// The app of `args` alone, without what starts or emulates it. `view`: whether emulators lay its tree over
-/// the root, for which the tree needs a map.
+/// the root, in any case.
 pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error> {
     let request = Request::from_args(args)?;
     let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
     let mut resolved = gather(app)?;
-    if view {
+    if view || Emulators::open(&request.archive)?.give_view(resolved.target) {
         view_map::add(&mut resolved.app)?;
     }
     compressed_variant(0, resolved, request.level, &Bars::default())
@@ -158,7 +158,7 @@ fn compressed_variant(
         }
         None => (Encoding::TarZstd, tree(&app, target.name(), level, bars)?),
     };
-    let notices = owed.map(|owed| notices(owed, level)).transpose()?.into_iter().collect();
+    let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
     let (level, shared) = (cpu_level, None);
     Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices })
 }
@@ -170,11 +170,6 @@ fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error>
 fn frame(write: &WriteTar<'_>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
     let tar = compress::spool(write).map_err(Error::Temporary)?;
     compress::shown_frame(&tar, level, &bars.bar(whose)).map_err(Error::Temporary)
-}
-
-fn notices(owed: Owed, level: i32) -> Result<Notices, Error> {
-    let text = Content::from(owed.text.clone().into_bytes());
-    Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
 }
 
 /// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,

@@ -263,10 +263,14 @@ impl BundleView {
             let all = launcher + emulators + broker + native;
             let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }
-        for notice in &self.notices {
+        // An emulator has two: what is stated about it, and the licences.
+        let notices = self.notices.iter().map(|notice| {
             let (licence, source) = (shown(&notice.licence), shown(&notice.source));
-            let _ = writeln!(text, "notice    {}: {licence}, source {source}", shown(&notice.part));
-        }
+            format!("notice    {}: {licence}, source {source}\n", shown(&notice.part))
+        });
+        let mut notices: Vec<_> = notices.collect();
+        notices.dedup();
+        text += &notices.concat();
         for blob in &self.blobs {
             let _ = writeln!(
                 text,

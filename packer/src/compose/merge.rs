@@ -86,7 +86,15 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
                     let (target, level, first) = (variant.target, variant.level, first.clone());
                     return Err(ComposeError::TwoVariants { target, level, first, second: path }.into());
                 }
-                None => variants.push((path.clone(), variant)),
+                None => {
+                    if let Some((first, _)) =
+                        variants.iter().find(|(_, other)| other.encoding != variant.encoding)
+                    {
+                        let (first, second) = (first.clone(), path);
+                        return Err(ComposeError::SystemAndApp { first, second }.into());
+                    }
+                    variants.push((path.clone(), variant));
+                }
             }
         }
         for packed in parts.emulators {
@@ -100,7 +108,6 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         variants: variants.into_iter().map(|(_, variant)| variant).collect(),
         emulators: emulators.into_iter().map(|(_, packed)| packed).collect(),
     };
-    drop_unused(&mut parts);
     in_order(&mut parts);
     Ok(parts)
 }
@@ -112,6 +119,7 @@ fn versions(host: Arch, first: &Path, second: &Path) -> Error {
 fn is_same_app(one: &PackedVariant, other: &PackedVariant) -> bool {
     let shared = |variant: &PackedVariant| variant.shared.as_ref().map(|shared| shared.digest);
     (one.app.digest, shared(one), &one.loader) == (other.app.digest, shared(other), &other.loader)
+        && one.encoding == other.encoding
         && one.rules == other.rules
         && one.entries == other.entries
 }
@@ -164,21 +172,6 @@ fn add_emulators(
     all.retain(|(_, other)| !has(&own, &keys(other)));
     all.push((path.to_owned(), packed));
     Ok(())
-}
-
-/// A host with a variant of its own needs no emulator for the others, as with `pack --native`; only one for
-/// programs that no variant is of.
-fn drop_unused(parts: &mut Parts) {
-    let natives: Vec<Arch> =
-        parts.variants.iter().filter(|variant| variant.level == 0).map(|variant| variant.target).collect();
-    parts.emulators.retain(|packed| {
-        let unused = |key: EmulatorKey| natives.contains(&key.host) && natives.contains(&key.target);
-        !packed.emulators.iter().all(|row| unused(row.key))
-    });
-    let emulates = |host: Arch| {
-        parts.emulators.iter().flat_map(|packed| &packed.emulators).any(|row| row.key.host == host)
-    };
-    parts.brokers.retain(|(host, _)| emulates(*host));
 }
 
 /// One order, whatever that of the inputs was: emulated variants first, since a host without one of its own

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
+use emulator::notices::{licences, statement};
 use emulator::{EmulatorError, Options, Provenance, Trust};
 
 use crate::emulators::lock_file::LockFile;
@@ -109,10 +110,7 @@ impl Emulators {
             }
             all.extend(found.next_if(|found| found.key == *key).map(|found| (found, None)));
         }
-        // One text for all of them, so that each licence is in the bundle once.
-        let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
-        let text = emulator::notices::notices(&programs);
-        Ok(all.into_iter().map(|(found, rules)| described(found, rules, &text)).collect())
+        Ok(all.into_iter().map(|(found, rules)| described(found, rules)).collect())
     }
 
     /// Locks the emulators for these pairs as they are now, in the lock file at `path`.
@@ -144,7 +142,10 @@ impl Emulators {
 }
 
 /// `rules` are the user's own.
-fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
+fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulator {
+    let text = statement(&found);
+    // In a blob of their own, which all emulators of a release share.
+    let licences = licences(&found);
     let record = found.record;
     let is_own = record.provenance == Provenance::Built;
     let source = match &record.source.name[..] {
@@ -173,6 +174,17 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
         by_default_rules: rules.is_none(),
         is_own,
         rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None, is_own)),
-        owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
+        owed: [
+            licences.map(|text| Owed {
+                licence: record.licence.clone(),
+                source: source.clone(),
+                origin: "the texts of these licences".to_owned(),
+                text,
+            }),
+            Some(Owed { licence: record.licence, source, origin, text }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }

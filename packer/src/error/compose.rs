@@ -25,6 +25,8 @@ pub(crate) enum ComposeError {
         shown(second)
     )]
     OtherVersion { host: Arch, first: PathBuf, second: PathBuf },
+    #[error("one of `{}` and `{}` is a whole system, the other is not", shown(first), shown(second))]
+    SystemAndApp { first: PathBuf, second: PathBuf },
     #[error("`{}` and `{}` have different emulators for {host}", shown(first), shown(second))]
     OtherEmulators { host: Arch, first: PathBuf, second: PathBuf },
     #[error(
@@ -65,6 +67,7 @@ impl ComposeError {
                 "add a build for it with `unibin merge`, or pack with `--native ARCH=FILE`".to_owned()
             }
             Self::TwoVariants { .. } => "leave one of them out, or use `unibin replace`".to_owned(),
+            Self::SystemAndApp { .. } => "keep them apart".to_owned(),
             Self::OtherVersion { .. } => "pack both with the same version".to_owned(),
             Self::NeedsMore { path, .. } => {
                 format!("pack it first: `unibin pack {} --libs debian`, and merge the bundle", shown(path))

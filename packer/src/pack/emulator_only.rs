@@ -51,8 +51,7 @@ pub(crate) fn parts(
         }
         let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
-        let text = Content::from(emulator.owed.text.clone().into_bytes());
-        let frame = compress::frame(&text, request.level).map_err(Error::Temporary)?;
+        let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, request.level));
         Ok(PackedVariant {
             level: 0,
             target: emulator.key.host,
@@ -65,7 +64,7 @@ pub(crate) fn parts(
                 .chain(rules.iter().cloned())
                 .collect(),
             entries: entries.clone(),
-            notices: vec![Notices { owed: emulator.owed, frame }],
+            notices: owed.collect::<Result<_, _>>()?,
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;

@@ -17,9 +17,10 @@ use crate::error::Error;
 use crate::hash;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
+use crate::tree::content::Content;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
-use crate::write::compress::Frame;
+use crate::write::compress::{self, Frame};
 use crate::write::header::{self, LauncherRange};
 use crate::write::{read_back, summary};
 
@@ -80,6 +81,14 @@ pub(crate) struct PackedEmulator {
 pub(crate) struct Notices {
     pub(crate) owed: Owed,
     pub(crate) frame: Frame,
+}
+
+impl Notices {
+    /// Compresses the text.
+    pub(crate) fn compressed(owed: Owed, level: i32) -> Result<Self, Error> {
+        let text = Content::from(owed.text.clone().into_bytes());
+        Ok(Self { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
+    }
 }
 
 /// What became of it, for the report.
