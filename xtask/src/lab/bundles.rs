@@ -156,6 +156,7 @@ impl Packer {
         let root = programs.join(format!("root-{target}"));
         if !root.exists() {
             appear(&root, |new| {
+                fs::create_dir(new)?;
                 let mut extract = Command::new(&self.program);
                 let extracted = extract.arg("extract").arg(&busybox).arg(new.join("x")).output()?;
                 ensure!(extracted.status.success(), "{}", String::from_utf8_lossy(&extracted.stderr).trim());

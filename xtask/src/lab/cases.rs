@@ -447,13 +447,16 @@ said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
     of_the_kernel(
         "system",
         r#"
-for system in system system-native; do
-  with=HOME=/home/user
-  told /bundles/$system/$system sh -c 'read -r name </etc/name; echo "$name"; echo x >/etc/kept; [ -e /bundles ] || echo "no host"'
-  told /bundles/$system/$system sh -c '[ -s /etc/kept ] && echo kept; /bin/busybox id -u 2>/dev/null || echo refused'
+# Files in memory take no attributes of users before Linux 6.6, and owners are kept in such.
+mkdir /shared/systems
+chown 1000:1000 /shared/systems
+for system in /bundles/system/system /bundles/system-native/system-native; do
+  with="HOME=/home/user UNIBIN_CACHE=/shared/systems"
+  told $system sh -c 'read -r name </etc/name; echo "$name"; echo x >/etc/kept; [ -e /bundles ] || echo "no host"'
+  told $system sh -c '[ -s /etc/kept ] && echo kept; /bin/busybox id -u 2>/dev/null || echo refused'
   with="$with UNIBIN_KEEP=none"
-  told /bundles/$system/$system sh -c '[ -e /etc/kept ] || echo "not kept"; echo x >/etc/kept; exit 7'
-  told /bundles/$system/$system sh -c '[ -e /etc/kept ] || echo "thrown away"'
+  told $system sh -c '[ -e /etc/kept ] || echo "not kept"; echo x >/etc/kept; exit 7'
+  told $system sh -c '[ -e /etc/kept ] || echo "thrown away"'
 done
 [ ! -e /etc/kept ] || echo "the host was changed"
 "#,
