@@ -118,8 +118,6 @@ static int exec_fd = -1;
 static const char *given_name;
 /* This program, after a chroot. */
 static int self_fd = -1;
-static dev_t self_device;
-static ino_t self_inode;
 /* Options for programs of this target, and those that hold for every target. */
 static GPtrArray *own_options, *all_options;
 static GArray *also_list;
@@ -198,23 +196,18 @@ void unibin_option_exec_fd(const char *arg)
 }
 
 /*
- * A descriptor that the guest does not know of: high, so that none of its own has another number for it. It
- * may close it, and does so if it closes all.
+ * A descriptor that the guest does not know of, and cannot close: high, so that none of its own gets another
+ * number for it.
  */
 static void hold_self(int fd)
 {
     struct rlimit limit;
-    struct stat st;
     int high = 256;
 
     if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 2 * high) {
         high = limit.rlim_cur / 2;
     }
     self_fd = fcntl(fd, F_DUPFD_CLOEXEC, high);
-    if (self_fd >= 0 && !fstat(self_fd, &st)) {
-        self_device = st.st_dev;
-        self_inode = st.st_ino;
-    }
 }
 
 void unibin_exec_keep_self(void)
@@ -242,13 +235,40 @@ void unibin_option_self_fd(const char *arg)
     close(fd);
 }
 
+bool unibin_exec_holds(int fd)
+{
+    return fd >= 0 && fd == self_fd;
+}
+
+void unibin_exec_give_way(int fd)
+{
+    if (unibin_exec_holds(fd)) {
+        hold_self(fd);
+    }
+}
+
+#ifdef __NR_close_range
+int unibin_exec_close_range(unsigned int first, unsigned int last, int flags)
+{
+    int ret = 0;
+
+    if (self_fd < 0 || first > self_fd || last < self_fd) {
+        return syscall(__NR_close_range, first, last, flags);
+    }
+    if (first < self_fd) {
+        ret = syscall(__NR_close_range, first, self_fd - 1, flags);
+    }
+    if (!ret && last > self_fd) {
+        ret = syscall(__NR_close_range, self_fd + 1, last, flags);
+    }
+    return ret;
+}
+#endif
+
 /* Whether this program is to be executed by its descriptor. */
 static bool is_self_held(void)
 {
-    struct stat st;
-
-    return self_fd >= 0 && access(SELF, X_OK) && !fstat(self_fd, &st) && st.st_dev == self_device
-           && st.st_ino == self_inode;
+    return self_fd >= 0 && access(SELF, X_OK);
 }
 
 bool unibin_is_continued(int argc, char **argv)

@@ -20,6 +20,13 @@ void unibin_option_self_fd(const char *arg);
 /* Before a chroot: programs that are started later may find no /proc in which this program is. */
 void unibin_exec_keep_self(void);
 
+/* Whether it is the descriptor that this needs, which is not the guest's; and how it gets that number. */
+bool unibin_exec_holds(int fd);
+void unibin_exec_give_way(int fd);
+
+/* close_range without that one. */
+int unibin_exec_close_range(unsigned int first, unsigned int last, int flags);
+
 /*
  * Whether these arguments were put together by unibin_execve; they say everything that the environment could.
  */
