@@ -196,7 +196,7 @@ impl Files {
         let mut copyright = String::new();
         let copyright_path = format!("usr/share/doc/{name}/copyright");
         deb.entries::<Error>(|entry| {
-            let DebEntry { path, kind, mode, size, reader } = entry;
+            let DebEntry { path, kind, mode, size, reader, .. } = entry;
             if is_left_out(&self.app.real(&path)?, kind == DebKind::Dir) {
                 return Ok(ControlFlow::Continue(()));
             }
