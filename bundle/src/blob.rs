@@ -62,6 +62,9 @@ pub enum Encoding {
     Zstd = 1,
     /// One Zstandard frame of a tar stream in the subset that FORMAT.md names.
     TarZstd = 2,
+    /// One Zstandard frame of a tar stream with the root of a system: owners and all modes count, and
+    /// symbolic links may lead anywhere.
+    Root = 3,
 }
 
 impl Encoding {
@@ -71,6 +74,7 @@ impl Encoding {
             0 => Self::Raw,
             1 => Self::Zstd,
             2 => Self::TarZstd,
+            3 => Self::Root,
             _ => return None,
         })
     }
@@ -81,6 +85,7 @@ impl Encoding {
             Self::Raw => "raw",
             Self::Zstd => "zstd",
             Self::TarZstd => "tar+zstd",
+            Self::Root => "root",
         }
     }
 }
@@ -125,10 +130,10 @@ impl<'a> Blob<'a> {
         }
         let allowed = match kind {
             BlobKind::Stub | BlobKind::Launcher => encoding == Encoding::Raw,
-            BlobKind::App => encoding == Encoding::TarZstd,
-            BlobKind::Emulator => true,
+            BlobKind::App => matches!(encoding, Encoding::TarZstd | Encoding::Root),
+            BlobKind::Emulator => encoding != Encoding::Root,
             BlobKind::Broker => encoding == Encoding::Zstd,
-            BlobKind::Notices | BlobKind::Summary => encoding != Encoding::TarZstd,
+            BlobKind::Notices | BlobKind::Summary => matches!(encoding, Encoding::Raw | Encoding::Zstd),
         };
         if allowed { Ok(blob) } else { Err(unknown) }
     }

@@ -127,6 +127,7 @@ impl<'a> Manifest<'a> {
             if !variant.loader.is_empty() {
                 check_path(variant.loader)?;
             }
+            self.check_root(&variant)?;
         }
         for number in 0..self.rows(Table::Entries) {
             let entry = self.entry(number)?;
@@ -146,9 +147,27 @@ impl<'a> Manifest<'a> {
         Ok(())
     }
 
-    /// Checks what a launcher has no use for: the rows of notices, and that no host has two brokers. Apart
-    /// from all others, so that launchers do without it.
+    /// A variant is a system exactly where its blob is a root, which is all of its tree.
+    fn check_root(&self, variant: &Variant<'_>) -> Result<(), FormatError> {
+        let roots = self.rules(variant.rules).filter(|rule| rule.root().is_some()).count();
+        let of_system = variant.app.encoding == Encoding::Root;
+        let is_whole = variant.loader.is_empty() && variant.shared.is_none();
+        let shares_root = variant.shared.is_some_and(|shared| shared.encoding == Encoding::Root);
+        if roots == usize::from(of_system) && (is_whole || !of_system) && !shares_root {
+            Ok(())
+        } else {
+            Err(FormatError::Root)
+        }
+    }
+
+    /// Checks what a launcher has no use for: the rows of notices, that no host has two brokers, and that no
+    /// row but a variant's makes a system. Apart from all others, so that launchers do without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
+        let entries = self.each(0, Self::entry).map(|entry| entry.rules);
+        let mut rules = entries.chain(self.translators().map(|translator| translator.rules));
+        if rules.any(|rules| self.rules(rules).any(|rule| rule.root().is_some())) {
+            return Err(FormatError::Root);
+        }
         if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
             return Err(FormatError::Twice);
         }

@@ -175,9 +175,11 @@ impl Error {
             | FormatError::UnknownKind(part)
             | FormatError::OutOfBounds(part)
             | FormatError::Length(part) => part,
-            FormatError::Reference | FormatError::Overlap | FormatError::Twice | FormatError::Name => {
-                Part::Manifest
-            }
+            FormatError::Reference
+            | FormatError::Overlap
+            | FormatError::Twice
+            | FormatError::Root
+            | FormatError::Name => Part::Manifest,
         };
         let part = part.name().as_bytes();
         Self::new(

@@ -24,6 +24,7 @@ mod relocate;
 mod request;
 mod resolve;
 mod say;
+mod system;
 mod tree;
 mod units;
 mod write;

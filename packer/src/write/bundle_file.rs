@@ -116,7 +116,9 @@ impl BundleFile {
     pub(crate) fn unpacked(&self, blob: &Blob<'_>) -> io::Result<Box<dyn Read>> {
         Ok(match blob.encoding {
             Encoding::Raw => Box::new(self.stored(blob)),
-            Encoding::Zstd | Encoding::TarZstd => Box::new(compress::decoder(self.stored(blob))?),
+            Encoding::Zstd | Encoding::TarZstd | Encoding::Root => {
+                Box::new(compress::decoder(self.stored(blob))?)
+            }
         })
     }
 }

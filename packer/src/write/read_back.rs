@@ -94,7 +94,7 @@ fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), launcher::error
     let mut bytes = BlobReader::open(bundle, blob)?;
     match blob.encoding {
         Encoding::Raw | Encoding::Zstd => bytes.finish(),
-        Encoding::TarZstd => {
+        Encoding::TarZstd | Encoding::Root => {
             let mut members = TarReader::new(bytes);
             let mut piece = vec![0; PIECE];
             while let Some(member) = members.next_member()? {
