@@ -35,7 +35,8 @@ impl SystemVariant {
 pub struct Selected<'i> {
     /// The package.
     pub package: &'i Package,
-    /// Whether it is essential or needed by one that is: such packages work before they are configured.
+    /// Whether it belongs to the smallest system, [`SystemVariant::Minbase`]: what unpacks and configures all
+    /// others, and so works before it is configured itself.
     pub is_base: bool,
     /// Whether only another package asked for it.
     pub is_automatic: bool,
@@ -66,6 +67,20 @@ pub enum SelectionError {
     },
 }
 
+impl Package {
+    /// Whether it is what is `asked` for, by its name or by what it provides.
+    pub fn meets(&self, asked: &Alternative) -> bool {
+        depends::is_met_by(asked, self)
+    }
+
+    /// Whether it may take over files that `other` has too (`Replaces`, Policy 7.6.1).
+    pub fn takes_over_files_of(&self, other: &Self) -> bool {
+        let mut replaced = relations(&self.replaces).into_iter().flatten();
+        // By its name only: a virtual package has no files.
+        replaced.any(|one| one.name == other.name && depends::is_met_by(&one, other))
+    }
+}
+
 /// Selects the packages of `variant` and the `included` ones.
 pub fn select<'i>(
     index: &'i PackageIndex,
@@ -73,7 +88,9 @@ pub fn select<'i>(
     included: &[&str],
 ) -> Result<Installation<'i>, SelectionError> {
     let essential: Vec<&str> = names(index.newest().filter(|package| package.essential));
-    let base: BTreeSet<&str> = names(depends::needed(index, &[], &essential, &[])?).into_iter().collect();
+    let smallest = index.newest().filter(|package| SystemVariant::Minbase.has(package));
+    let smallest: Vec<&str> = essential.iter().copied().chain(names(smallest)).collect();
+    let base: BTreeSet<&str> = names(depends::needed(index, &[], &smallest, &[])?).into_iter().collect();
     let mut wanted = essential;
     wanted.extend(names(index.newest().filter(|package| !package.essential && variant.has(package))));
     wanted.extend(included);
@@ -194,9 +211,9 @@ mod tests {
     fn a_variant_has_the_essential_packages_those_of_its_priorities_and_apt() {
         let index = index(&SYSTEM);
         let of = |variant| selected(&index, variant, &[]).expect("selected");
-        assert_eq!(of(SystemVariant::Minbase), "libz*+ mawk* base* passwd apt");
-        assert_eq!(of(SystemVariant::Important), "libz*+ mawk* base* passwd apt editor");
-        assert_eq!(of(SystemVariant::Standard), "libz*+ mawk* base* passwd apt editor man");
+        assert_eq!(of(SystemVariant::Minbase), "libz*+ mawk* base* passwd* apt*");
+        assert_eq!(of(SystemVariant::Important), "libz*+ mawk* base* passwd* apt* editor");
+        assert_eq!(of(SystemVariant::Standard), "libz*+ mawk* base* passwd* apt* editor man");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod binfmt;
 mod code;
+mod system;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
+pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
 /// A command's failure.
@@ -162,6 +164,8 @@ pub(crate) enum Error {
     Stub(#[from] templates::StubError),
     #[error(transparent)]
     Binfmt(#[from] BinfmtError),
+    #[error(transparent)]
+    System(#[from] SystemError),
 }
 
 impl From<EmulatorError> for Error {
@@ -221,6 +225,7 @@ impl Error {
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
+            Self::System(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -321,7 +326,8 @@ impl Error {
             | Self::Emulator(_)
             | Self::Archive(_)
             | Self::Package(_)
-            | Self::Binfmt(_) => return self.supply_hint(),
+            | Self::Binfmt(_)
+            | Self::System(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
             }
@@ -394,6 +400,7 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
+            Self::System(error) => error.hint(),
             _ => return None,
         };
         Some(text.to_owned())

@@ -10,6 +10,7 @@ mod bounds;
 mod byte_search;
 mod cli;
 mod commands;
+mod debootstrap;
 mod elf;
 mod emulators;
 mod error;

@@ -1,0 +1,134 @@
+//! What is left to do inside an unpacked system, as a script for its own shell. It runs the preinst scripts of
+//! the smallest system, as dpkg would have before unpacking; lets dpkg configure that; unpacks with dpkg the
+//! packages whose own preinst does something; and lets dpkg configure all the rest.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use debian::{Alternative, relations};
+
+use crate::debootstrap::database::info_name;
+use crate::debootstrap::unpack::OpenDeb;
+use crate::error::Error;
+use crate::system::system_tree::{Inode, Kind, SystemTree};
+use crate::tree::content::Content;
+
+/// The directory in the tree that is there for the script only.
+pub(crate) const DIRECTORY: &str = ".unibin-configure";
+
+/// The script's path in the tree.
+pub(crate) const SCRIPT: &str = ".unibin-configure/run";
+
+/// While it exists and says 101, no service is started (invoke-rc.d(8)).
+pub(crate) const POLICY: &str = "usr/sbin/policy-rc.d";
+
+/// What configures the system.
+pub(crate) struct Left {
+    /// The script's text.
+    pub(crate) script: String,
+    /// Packages that dpkg unpacks inside: name of the file in [`DIRECTORY`], and where it is.
+    pub(crate) files: Vec<(String, std::path::PathBuf)>,
+    /// Variables of its environment; there are no others.
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+/// The script for `debs`, which are in the order of their dependencies.
+pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left {
+    let mut script = "#!/bin/sh\nset -eu\numask 022\ncd /\n\
+        preinst() {\n\texport DPKG_MAINTSCRIPT_PACKAGE=\"$1\" DPKG_MAINTSCRIPT_ARCH=\"$3\"\n\
+        \tDPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ROOT= \
+        DPKG_ADMINDIR=/var/lib/dpkg \"/var/lib/dpkg/info/$2.preinst\" install\n\
+        \tunset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH\n}\n"
+        .to_owned();
+    for deb in debs.iter().filter(|deb| deb.is_base && deb.has_active_preinst()) {
+        let package = deb.package;
+        let info = info_name(&package.name, &package.architecture, &deb.text("control").unwrap_or_default());
+        // An architecture-independent package is told the system's own (dpkg(1)).
+        let own = if package.architecture == "all" { architecture } else { &package.architecture };
+        let _ = writeln!(script, "preinst {} {info} {own}", package.name);
+    }
+    let inside: Vec<&OpenDeb<'_>> = debs.iter().filter(|deb| deb.is_unpacked_inside()).collect();
+    let mut files = Vec::new();
+    if !inside.is_empty() {
+        configure(&mut script, debs.iter().filter(|deb| deb.is_base));
+    }
+    for (number, deb) in inside.into_iter().enumerate() {
+        // Numbered: a version may have characters that a name is better without.
+        let name = format!("{number}.deb");
+        let needed = before(deb, debs);
+        if !needed.is_empty() {
+            configure(&mut script, needed.into_iter());
+        }
+        let _ = writeln!(script, "dpkg --force-unsafe-io --unpack /{DIRECTORY}/{name}");
+        files.push((name, deb.file.clone()));
+    }
+    script.push_str("dpkg --force-unsafe-io --configure -a\n");
+    let environment = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C"),
+        ("LANG", "C"),
+        ("TERM", "dumb"),
+        ("TZ", "UTC"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        // Compiled files of Python and Perl do not depend on it.
+        ("PYTHONHASHSEED", "0"),
+    ];
+    let mut environment: Vec<_> =
+        environment.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    environment.push(("SOURCE_DATE_EPOCH", epoch.to_string()));
+    Left { script, files, environment }
+}
+
+fn configure<'d, 'i: 'd>(script: &mut String, debs: impl Iterator<Item = &'d OpenDeb<'i>>) {
+    script.push_str("dpkg --force-unsafe-io --configure");
+    for deb in debs {
+        let _ = write!(script, " {}", deb.package.name);
+    }
+    script.push('\n');
+}
+
+/// The packages outside of the smallest system that must be configured before `deb` may be unpacked: those
+/// that meet its `Pre-Depends`, and all that they need themselves.
+fn before<'d, 'i>(deb: &OpenDeb<'i>, debs: &'d [OpenDeb<'i>]) -> Vec<&'d OpenDeb<'i>> {
+    let meeting = |field: &str| -> Vec<usize> {
+        let groups = relations(field);
+        let meets = |package: &debian::Package| {
+            let meets = |one: &Alternative| package.meets(one);
+            groups.iter().any(|group| group.iter().any(meets))
+        };
+        let found = debs.iter().enumerate().filter(|(_, other)| !other.is_base && meets(other.package));
+        found.map(|(number, _)| number).collect()
+    };
+    let mut found: BTreeMap<usize, &OpenDeb<'i>> = BTreeMap::new();
+    let mut left = meeting(&deb.package.pre_depends);
+    while let Some(number) = left.pop() {
+        if let Some(other) = debs.get(number)
+            && found.insert(number, other).is_none()
+        {
+            left.extend(meeting(&other.package.depends));
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Adds the script and what it needs to the tree in which it will run.
+pub(crate) fn add(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
+    let mut file = |path: &str, content: Content, mode: u16| {
+        tree.add(path.as_bytes(), Inode::of_root(Kind::File(content), mode))
+    };
+    file(SCRIPT, left.script.clone().into_bytes().into(), 0o755)?;
+    file(POLICY, b"#!/bin/sh\nexit 101\n".to_vec().into(), 0o755)?;
+    for (name, path) in &left.files {
+        let opened = std::fs::File::open(path).and_then(Content::whole);
+        file(&format!("{DIRECTORY}/{name}"), opened.map_err(|source| Error::io("read", path, source))?, 0o644)?;
+    }
+    Ok(())
+}
+
+/// Removes what [`add`] has added.
+pub(crate) fn remove(tree: &mut SystemTree) {
+    tree.remove(DIRECTORY.as_bytes());
+    tree.remove(POLICY.as_bytes());
+}
