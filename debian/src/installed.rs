@@ -38,7 +38,8 @@ pub struct Selected<'i> {
     /// Whether it belongs to the smallest system, [`SystemVariant::Minbase`]: what unpacks and configures all
     /// others, and so works before it is configured itself.
     pub is_base: bool,
-    /// Whether only another package asked for it.
+    /// Whether only another package asked for it, and no essential one: apt may remove it with the last that
+    /// does.
     pub is_automatic: bool,
 }
 
@@ -88,6 +89,7 @@ pub fn select<'i>(
     included: &[&str],
 ) -> Result<Installation<'i>, SelectionError> {
     let essential: Vec<&str> = names(index.newest().filter(|package| package.essential));
+    let kept: BTreeSet<&str> = names(depends::needed(index, &[], &essential, &[])?).into_iter().collect();
     let smallest = index.newest().filter(|package| SystemVariant::Minbase.has(package));
     let smallest: Vec<&str> = essential.iter().copied().chain(names(smallest)).collect();
     let base: BTreeSet<&str> = names(depends::needed(index, &[], &smallest, &[])?).into_iter().collect();
@@ -100,7 +102,7 @@ pub fn select<'i>(
     let selected = |package: &'i Package| Selected {
         package,
         is_base: base.contains(package.name.as_str()),
-        is_automatic: !asked.contains(package.name.as_str()),
+        is_automatic: !asked.contains(package.name.as_str()) && !kept.contains(package.name.as_str()),
     };
     Ok(Installation { packages: in_order(&chosen).into_iter().map(selected).collect() })
 }
@@ -211,9 +213,9 @@ mod tests {
     fn a_variant_has_the_essential_packages_those_of_its_priorities_and_apt() {
         let index = index(&SYSTEM);
         let of = |variant| selected(&index, variant, &[]).expect("selected");
-        assert_eq!(of(SystemVariant::Minbase), "libz*+ mawk* base* passwd* apt*");
-        assert_eq!(of(SystemVariant::Important), "libz*+ mawk* base* passwd* apt* editor");
-        assert_eq!(of(SystemVariant::Standard), "libz*+ mawk* base* passwd* apt* editor man");
+        assert_eq!(of(SystemVariant::Minbase), "libz* mawk* base* passwd* apt*");
+        assert_eq!(of(SystemVariant::Important), "libz* mawk* base* passwd* apt* editor");
+        assert_eq!(of(SystemVariant::Standard), "libz* mawk* base* passwd* apt* editor man");
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
             ("z", "1", ""),
         ]);
         let found = selected(&index, SystemVariant::Minbase, &["b"]).expect("selected");
-        assert_eq!(found, "z*+ a* d+ c+ b");
+        assert_eq!(found, "z* a* d+ c+ b");
     }
 
     #[test]

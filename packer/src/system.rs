@@ -2,3 +2,4 @@
 
 pub(crate) mod dropped;
 pub(crate) mod system_tree;
+pub(crate) mod upper;

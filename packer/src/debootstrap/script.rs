@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use debian::{Alternative, relations};
+use debian::{Alternative, ControlFile, relations};
 
-use crate::debootstrap::database::info_name;
 use crate::debootstrap::unpack::OpenDeb;
 use crate::error::Error;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
@@ -26,6 +25,9 @@ pub(crate) const POLICY: &str = "usr/sbin/policy-rc.d";
 pub(crate) struct Left {
     /// The script's text.
     pub(crate) script: String,
+    /// Control files of packages whose preinst it runs, by their paths in [`DIRECTORY`]: where a script looks
+    /// for those beside itself.
+    pub(crate) control: Vec<(String, ControlFile)>,
     /// Packages that dpkg unpacks inside: name of the file in [`DIRECTORY`], and where it is.
     pub(crate) files: Vec<(String, std::path::PathBuf)>,
     /// Variables of its environment; there are no others.
@@ -34,18 +36,23 @@ pub(crate) struct Left {
 
 /// The script for `debs`, which are in the order of their dependencies.
 pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left {
-    let mut script = "#!/bin/sh\nset -eu\numask 022\ncd /\n\
-        preinst() {\n\texport DPKG_MAINTSCRIPT_PACKAGE=\"$1\" DPKG_MAINTSCRIPT_ARCH=\"$3\"\n\
-        \tDPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ROOT= \
-        DPKG_ADMINDIR=/var/lib/dpkg \"/var/lib/dpkg/info/$2.preinst\" install\n\
-        \tunset DPKG_MAINTSCRIPT_PACKAGE DPKG_MAINTSCRIPT_ARCH\n}\n"
-        .to_owned();
+    let mut script = format!(
+        "#!/bin/sh\nset -eu\numask 022\ncd /\n\
+         preinst() {{\n\
+         \tln -s /{DIRECTORY}/$1 /var/lib/dpkg/tmp.ci\n\
+         \tDPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 DPKG_MAINTSCRIPT_NAME=preinst \
+         DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1 DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg \
+         /var/lib/dpkg/tmp.ci/preinst install\n\
+         \trm /var/lib/dpkg/tmp.ci\n}}\n"
+    );
+    let mut control = Vec::new();
     for deb in debs.iter().filter(|deb| deb.is_base && deb.has_active_preinst()) {
         let package = deb.package;
-        let info = info_name(&package.name, &package.architecture, &deb.text("control").unwrap_or_default());
         // An architecture-independent package is told the system's own (dpkg(1)).
         let own = if package.architecture == "all" { architecture } else { &package.architecture };
-        let _ = writeln!(script, "preinst {} {info} {own}", package.name);
+        let _ = writeln!(script, "preinst {} {own}", package.name);
+        let of = |file: &ControlFile| (format!("{}/{}", package.name, file.name), file.clone());
+        control.extend(deb.control.iter().map(of));
     }
     let inside: Vec<&OpenDeb<'_>> = debs.iter().filter(|deb| deb.is_unpacked_inside()).collect();
     let mut files = Vec::new();
@@ -78,7 +85,7 @@ pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left
     let mut environment: Vec<_> =
         environment.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     environment.push(("SOURCE_DATE_EPOCH", epoch.to_string()));
-    Left { script, files, environment }
+    Left { script, control, files, environment }
 }
 
 fn configure<'d, 'i: 'd>(script: &mut String, debs: impl Iterator<Item = &'d OpenDeb<'i>>) {
@@ -120,6 +127,10 @@ pub(crate) fn add(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
     };
     file(SCRIPT, left.script.clone().into_bytes().into(), 0o755)?;
     file(POLICY, b"#!/bin/sh\nexit 101\n".to_vec().into(), 0o755)?;
+    for (path, ControlFile { mode, bytes, .. }) in &left.control {
+        let mode = u16::try_from(mode & 0o7777).unwrap_or(0o755);
+        file(&format!("{DIRECTORY}/{path}"), bytes.clone().into(), mode)?;
+    }
     for (name, path) in &left.files {
         let opened = std::fs::File::open(path).and_then(Content::whole);
         file(&format!("{DIRECTORY}/{name}"), opened.map_err(|source| Error::io("read", path, source))?, 0o644)?;
