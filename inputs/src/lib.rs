@@ -9,6 +9,7 @@ mod entry;
 mod error;
 mod guard;
 mod rpm;
+mod sparse;
 mod tarball;
 mod zipped;
 
@@ -17,7 +18,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub use crate::decode::Compression;
-pub use crate::entry::{Entry, Kind, Visit};
+pub use crate::entry::{Entry, Kind, Reading, Special, Visit};
 pub use crate::error::InputError;
 use crate::guard::Guard;
 
@@ -74,7 +75,7 @@ impl Form {
 /// [`InputError`] for whatever is wrong with the archive, also where `visit` failed because of it.
 pub fn read<E: From<InputError>>(file: &File, path: &Path, form: Form, visit: Visit<'_, E>) -> Result<(), E> {
     let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
-    let mut guard = Guard::new(path, stored, visit);
+    let mut guard = Guard::new(path, stored, Reading::App, visit);
     match form {
         Form::Tar(compression) => tarball::read(file, compression, &mut guard),
         Form::Zip => zipped::read(file, &mut guard),
@@ -84,4 +85,20 @@ pub fn read<E: From<InputError>>(file: &File, path: &Path, form: Form, visit: Vi
             Err(InputError::form(path, "it is an AppImage of type 1, which holds an ISO 9660 image").into())
         }
     }
+}
+
+/// Calls `visit` with each entry of the tar archive in `file`, read as `reading` says.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_tar<E: From<InputError>>(
+    file: &File,
+    path: &Path,
+    compression: Compression,
+    reading: Reading,
+    visit: Visit<'_, E>,
+) -> Result<(), E> {
+    let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
+    tarball::read(file, compression, &mut Guard::new(path, stored, reading, visit))
 }

@@ -1,21 +1,25 @@
-//! The command line, with `clap`, which is touched here only. Values of options are parsed into typed values
-//! here. Help texts: the first paragraph is what `-h` shows, `--help` shows all of it.
+//! The command line. Values of options become typed values here. Help texts: the first paragraph is what `-h`
+//! shows, `--help` shows all of it.
 #![allow(
     clippy::doc_markdown,
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
 pub(crate) mod help;
+pub(crate) mod parser;
+pub(crate) mod system;
 pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bundle::Arch;
-use clap::builder::{OsStringValueParser, TypedValueParser};
-pub(crate) use clap::{Arg as DefinitionOfOption, Command as Definition};
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
+use crate::cli::parser::{
+    ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
+    value_parser,
+};
+use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, flags, head, host,
     host_file, hosts, libs, native,
@@ -101,7 +105,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only"])))]
+#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
@@ -152,6 +156,8 @@ pub(crate) struct PackArgs {
     #[arg(help_heading = WHAT, hide_short_help = true)]
     pub(crate) emulator_only: bool,
     #[command(flatten)]
+    pub(crate) system: SystemArgs,
+    #[command(flatten)]
     pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) start: StartArgs,
@@ -177,7 +183,7 @@ pub(crate) struct PackArgs {
     pub(crate) head: Head,
     /// Zstandard compression level, from 1 (fastest) to 22 (smallest)
     #[arg(long, value_name = "N", default_value_t = DEFAULT_LEVEL, help_heading = FORMAT)]
-    #[arg(value_parser = clap::value_parser!(i32).range(1..=22))]
+    #[arg(value_parser = value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
     /// Use FILE as the emulator on HOST (repeatable)
     #[arg(long, value_name = "HOST=FILE", help_heading = EMULATORS, hide_short_help = true)]

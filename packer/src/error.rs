@@ -99,6 +99,14 @@ pub(crate) enum Error {
     EntryName { name: String },
     #[error("two entries are named `{name}`")]
     SameEntry { name: String },
+    #[error("`{}` is neither a directory nor a tar archive", shown(path))]
+    NotARoot { path: PathBuf },
+    #[error("`{}` has an attribute `user.unibin.owner` that cannot be read", shown(path))]
+    OwnerAttribute { path: PathBuf },
+    #[error("`{from}` has no shell, and nothing else says which program to start")]
+    NoShell { from: String },
+    #[error("`{from}` has no program `/{path}`")]
+    NoSuchProgram { from: String, path: String },
     #[error("the output `{}` is {found}", shown(path))]
     OutputNotAFile { path: PathBuf, found: &'static str },
     #[error("the output `{}` is the program itself", shown(path))]
@@ -261,6 +269,15 @@ impl Error {
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
+            Self::NotARoot { .. } => {
+                "a root file system is given as a directory, or as a .tar (.gz, .xz, .zst, .bz2) of one"
+            }
+            Self::OwnerAttribute { .. } => {
+                "remove it with `setfattr -x user.unibin.owner`, or unpack the system again"
+            }
+            Self::NoShell { .. } | Self::NoSuchProgram { .. } => {
+                "name a program with `--entry PATH`, by its path in that root"
+            }
             Self::NotAbsolute { .. } => "the kernel looks for a program's loader by an absolute path only",
             Self::SysrootWithoutEntry => {
                 "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"

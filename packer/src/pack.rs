@@ -6,11 +6,13 @@ pub(crate) mod dedup;
 pub(crate) mod emulator_only;
 pub(crate) mod foreign_programs;
 pub(crate) mod report;
+pub(crate) mod systems;
 pub(crate) mod variants;
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use bundle::Arch;
+use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
 use crate::cli::values::Children;
@@ -21,7 +23,7 @@ use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
-use crate::resolve::resolved_app::ResolvedApp;
+use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
@@ -31,17 +33,24 @@ use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::header;
 use crate::write::tarball;
 
+/// Writes a tar stream.
+type WriteTar<'w> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'w;
+
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
     let request = Request::from_args(args)?;
-    let first = match &request.contents {
-        Contents::App(app) => gather(app)?,
-        Contents::Emulator { target, rules } => emulator_only::app(*target, rules),
+    let (first, natives) = match &request.contents {
+        Contents::App(app) => {
+            let first = gather(app)?;
+            let natives = variants::gathered(&request, &first)?;
+            (first, natives)
+        }
+        Contents::Emulator { target, rules } => (emulator_only::app(*target, rules), Vec::new()),
+        Contents::System(system) => systems::gathered(system)?,
     };
-    let natives = variants::gathered(&request, &first)?;
     let emulators = Emulators::open(&request.archive)?;
-    let plan = emulators.plan(&request, first.target)?;
+    let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
     // Checked before anything is fetched: whether every host has what starts the bundle.
     header::require(request.head, &plan.hosts)?;
     foreign_programs::hint(&request, &first, &plan);
@@ -75,16 +84,24 @@ fn compressed(
         let text = Content::from(owed.text.clone().into_bytes());
         Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
     };
-    let tree = |app: &App, whose: &str| -> Result<Frame, Error> {
-        let tar = compress::spool(|to| tarball::write(app, to)).map_err(Error::Temporary)?;
-        let bar = emulators.bars.bar(&format!("app for {whose}"));
-        compress::shown_frame(&tar, level, &bar).map_err(Error::Temporary)
+    let frame = |write: &WriteTar<'_>, whose: &str| -> Result<Frame, Error> {
+        let tar = compress::spool(write).map_err(Error::Temporary)?;
+        compress::shown_frame(&tar, level, &emulators.bars.bar(whose)).map_err(Error::Temporary)
     };
+    let tree = |app: &App, whose: &str| frame(&|to| tarball::write(app, to), &format!("app for {whose}"));
     let variant = |(cpu_level, resolved): (u16, ResolvedApp)| -> Result<PackedVariant, Error> {
-        let ResolvedApp { app, entries, target, loader, rules, owed, .. } = resolved;
-        let app = tree(&app, target.name())?;
+        let ResolvedApp { app, root, entries, target, loader, rules, owed, .. } = resolved;
+        let (encoding, app) = match &root {
+            Some(RootOfSystem { tree, is_image }) => {
+                let kind = if *is_image { "image" } else { "system" };
+                let whose = format!("{kind} for {target}");
+                (Encoding::Root, frame(&|to| tarball::write_root(tree, to), &whose)?)
+            }
+            None => (Encoding::TarZstd, tree(&app, target.name())?),
+        };
         let notices = owed.map(notices).transpose()?;
-        Ok(PackedVariant { target, level: cpu_level, app, shared: None, loader, rules, entries, notices })
+        let (level, shared) = (cpu_level, None);
+        Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices })
     };
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
@@ -97,7 +114,7 @@ fn compressed(
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
     if obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view)) {
-        for (_, resolved) in &mut variants {
+        for (_, resolved) in variants.iter_mut().filter(|(_, resolved)| resolved.root.is_none()) {
             view_map::add(&mut resolved.app)?;
         }
     }
@@ -112,7 +129,14 @@ fn compressed(
         }
     }
     Ok(Parts {
-        brokers: brokers(request, obtained)?,
+        brokers: if request.is_system() {
+            brokers(hosts.iter().copied(), level)?
+        } else if request.children == Children::Auto {
+            let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host);
+            brokers(of_hosts.filter_map(|of_host| Some(of_host.first()?.key.host)), level)?
+        } else {
+            Vec::new()
+        },
         head: request.head,
         hosts,
         variants,
@@ -120,18 +144,14 @@ fn compressed(
     })
 }
 
-/// The brokers of the hosts that have emulators: a host that does not emulate needs none.
-fn brokers(request: &Request, obtained: &[Emulator]) -> Result<Vec<(Arch, Frame)>, Error> {
+/// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,
+/// since the broker starts it.
+fn brokers(hosts: impl Iterator<Item = Arch>, level: i32) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
-    if request.children == Children::Auto {
-        for of_host in obtained.chunk_by(|one, next| one.key.host == next.key.host) {
-            let host = of_host.first().map(|emulator| emulator.key.host);
-            if let Some(host) = host
-                && let Some(broker) = header::broker(host)?
-            {
-                let frame = compress::frame(&Content::from(broker), request.level);
-                brokers.push((host, frame.map_err(Error::Temporary)?));
-            }
+    for host in hosts {
+        if let Some(broker) = header::broker(host)? {
+            let frame = compress::frame(&Content::from(broker), level);
+            brokers.push((host, frame.map_err(Error::Temporary)?));
         }
     }
     Ok(brokers)

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use bundle::Arch;
+use oci::Platform;
 
 /// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
 pub(crate) const DEFAULT_LEVEL: i32 = 19;
@@ -108,6 +109,11 @@ pub(crate) fn flags(text: &str) -> Result<String, String> {
     } else {
         Err("expected letters out of O, P, F and C, each at most once".to_owned())
     }
+}
+
+pub(crate) fn platform(text: &str) -> Result<Platform, String> {
+    let expected = "expected a platform such as linux/arm64, linux/amd64 or linux/arm/v7";
+    Platform::parse(text).ok_or_else(|| expected.to_owned())
 }
 
 pub(crate) fn children(text: &str) -> Result<Children, String> {

@@ -2,7 +2,7 @@
 //! emulator as an app of the host's own architecture, which runs natively: every argument is the emulator's,
 //! and so is every `QEMU_*` variable.
 
-use bundle::Arch;
+use bundle::{Arch, Encoding};
 use emulator::calling;
 
 use crate::emulators::Emulator;
@@ -22,6 +22,7 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
     let name = format!("qemu-{}", target.qemu_name());
     ResolvedApp {
         app: App::default(),
+        root: None,
         entries: vec![Entry::new(name.as_bytes(), name.as_bytes())],
         target,
         loader: Vec::new(),
@@ -54,6 +55,7 @@ pub(crate) fn parts(
         Ok(PackedVariant {
             level: 0,
             target: emulator.key.host,
+            encoding: Encoding::TarZstd,
             app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
             shared: None,
             loader: Vec::new(),

@@ -213,9 +213,10 @@ impl Report {
         if json {
             return json::text(self);
         }
+        let kind = self.tree.root.as_ref().map_or("program", |root| root.kind);
         let mut text = match self.length {
-            Some(length) => format!("{}: {} program, {}\n", self.output, self.target, size(length)),
-            None => format!("{}: {} program, dry run: nothing was written\n", self.output, self.target),
+            Some(length) => format!("{}: {} {kind}, {}\n", self.output, self.target, size(length)),
+            None => format!("{}: {} {kind}, dry run: nothing was written\n", self.output, self.target),
         };
         for entry in &self.entries {
             let _ = writeln!(text, "  entry {:<12} {}", entry.name, entry.path);

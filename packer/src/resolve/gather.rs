@@ -92,7 +92,7 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     }
     view::prepare(&mut app)?;
     app.unite()?;
-    Ok(ResolvedApp { app, entries, target, loader, rules, owed, inventory })
+    Ok(ResolvedApp { app, root: None, entries, target, loader, rules, owed, inventory })
 }
 
 /// Gives each program the name of its entry too, so that its path with that name in it leads to it.

@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::error::readable;
 use crate::input::given_tree::GivenRow;
 use crate::resolve::layers::{Layers, shown};
+use crate::system::dropped::Dropped;
+use crate::system::gathered::Gathered;
+use crate::system::system_tree;
 use crate::tree::app_tree::{App, Node};
 use crate::units::size;
 
@@ -20,6 +23,9 @@ pub(crate) struct Inventory {
     /// The tree that was given whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) given: Option<GivenRow>,
+    /// The root of a system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<RootRow>,
     /// Debian packages: name and version.
     pub(crate) packages: Vec<String>,
     /// Plug-in sets that were included.
@@ -28,6 +34,21 @@ pub(crate) struct Inventory {
     pub(crate) files: usize,
     /// Their total length in bytes.
     pub(crate) bytes: u64,
+}
+
+/// What was taken of a root file system.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RootRow {
+    /// `system` or `image`.
+    pub(crate) kind: &'static str,
+    /// What it was taken from.
+    pub(crate) from: String,
+    pub(crate) directories: usize,
+    pub(crate) links: usize,
+    /// What was left out.
+    pub(crate) dropped: Dropped,
+    /// What else there is to say.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One library.
@@ -71,6 +92,31 @@ impl Inventory {
         }
     }
 
+    /// That of a system.
+    pub(crate) fn of_system(gathered: &Gathered) -> Self {
+        let mut row = RootRow {
+            kind: if gathered.is_image { "image" } else { "system" },
+            from: gathered.from.clone(),
+            directories: 0,
+            links: 0,
+            dropped: gathered.dropped.clone(),
+            notes: gathered.notes.clone(),
+        };
+        let mut inventory = Self { packages: gathered.packages.clone(), ..Self::default() };
+        for named in gathered.tree.iter() {
+            match (&named.inode.kind, named.first) {
+                (system_tree::Kind::File(content), None) => {
+                    inventory.files += 1;
+                    inventory.bytes += content.len();
+                }
+                (system_tree::Kind::Directory, _) => row.directories += 1,
+                _ => row.links += 1,
+            }
+        }
+        inventory.root = Some(row);
+        inventory
+    }
+
     /// Counts what is in `app`.
     pub(crate) fn count(&mut self, app: &App) {
         for (_, node) in app.nodes() {
@@ -98,6 +144,17 @@ impl Inventory {
             );
             for left in left.iter().filter(|_| all) {
                 let _ = writeln!(text, "  left  {left}");
+            }
+        }
+        if let Some(RootRow { from, directories, links, dropped, notes, .. }) = &self.root {
+            let _ = writeln!(text, "  from  {from}: {directories} directories, {links} links");
+            let dropped = dropped.to_string();
+            for (word, line) in
+                [("left", &dropped)].into_iter().chain(notes.iter().map(|note| ("note", note)))
+            {
+                if !line.is_empty() {
+                    let _ = writeln!(text, "  {word}  {line}");
+                }
             }
         }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);

@@ -2,8 +2,10 @@
 
 use std::fmt::{self, Display};
 
+use serde::Serialize;
+
 /// Counts of what was left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Dropped {
     /// Device nodes: a system has the host's `/dev`.
     pub(crate) devices: u64,

@@ -193,6 +193,14 @@ impl SystemTree {
         Some((real, inode))
     }
 
+    /// The bytes of the executable file that `path` leads to.
+    pub(crate) fn program(&self, path: &[u8]) -> Option<&Content> {
+        match &self.resolve(path)?.1 {
+            Inode { kind: Kind::File(content), mode, .. } if mode & 0o111 != 0 => Some(content),
+            _ => None,
+        }
+    }
+
     /// `None` where links lead in a circle.
     fn walk(&self, path: &[u8], last: bool) -> Option<Vec<u8>> {
         let mut left: Vec<Vec<u8>> = components_of(path).rev().map(<[u8]>::to_vec).collect();

@@ -41,6 +41,8 @@ pub(crate) struct PackedVariant {
     pub(crate) target: Arch,
     /// Of that CPU; 0 for the baseline.
     pub(crate) level: u16,
+    /// Of its tree: an app's, or the root of a system.
+    pub(crate) encoding: Encoding,
     pub(crate) app: Frame,
     /// What its tree has in common with others'.
     pub(crate) shared: Option<Arc<Frame>>,
@@ -117,9 +119,12 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
-/// Whether a host has emulators for CPUs that no variant is of: for programs that the app starts, however it
-/// runs itself.
+/// Whether a host's broker has to do with apps that run natively: it starts systems, and a host may have
+/// emulators for CPUs that no variant is of, for programs that the app starts.
 fn natively(parts: &Parts, host: Arch) -> bool {
+    if parts.variants.iter().any(|variant| variant.encoding == Encoding::Root) {
+        return true;
+    }
     let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
     targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
@@ -175,9 +180,10 @@ impl<W: Write> Writer<W> {
     /// App, emulators, brokers and notices, and the rows that name them.
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        for PackedVariant { target, level, app, shared, loader, rules, entries, notices } in &parts.variants {
-            let mut frame =
-                |frame| self.frame(BlobKind::App, Encoding::TarZstd, frame, manifest).map_err(failed);
+        for variant in &parts.variants {
+            let PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices } =
+                variant;
+            let mut frame = |frame| self.frame(BlobKind::App, *encoding, frame, manifest).map_err(failed);
             let app = frame(app)?;
             let shared = shared.as_deref().map(frame).transpose()?;
             let (target, level, rules) = (*target, *level, &borrowed(rules));
