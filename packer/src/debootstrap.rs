@@ -7,64 +7,114 @@
 //! database    what dpkg knows of them: unpacked, not yet configured
 //! settings    apt's sources, the host's name and what else a system starts with
 //! script      what is left to do inside: preinst, dpkg --configure -a
+//! configure   that, as a bundle of its own; what comes of it over the tree
 //! clean       what a finished system does not keep
 //! ```
 //!
-//! Nothing here executes anything: whoever starts the script in the tree puts its changes over the tree.
+//! `configure` is the packer's one exception to executing nothing of what it packs: it runs packages' scripts,
+//! in the namespaces in which the finished system will run, as the user who packs.
 
-pub(crate) mod clean;
-pub(crate) mod database;
-pub(crate) mod lay;
-pub(crate) mod script;
-pub(crate) mod select;
-pub(crate) mod settings;
-pub(crate) mod unpack;
+mod clean;
+mod configure;
+mod database;
+mod lay;
+mod script;
+mod select;
+mod settings;
+mod unpack;
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::ArchiveArgs;
-use crate::debootstrap::script::Left;
-use crate::debootstrap::select::Wanted;
 use crate::error::Error;
 use crate::notices::Owed;
 use crate::progress::Bars;
-use crate::system::system_tree::SystemTree;
+use crate::request::system::DebianRequest;
+use crate::system::gathered::{Gathered, OF_SYSTEMS};
+use crate::system::system_tree::{Inode, Kind, SystemTree};
+
+/// Writes the bundle of a system, for this machine alone, at a path.
+pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<(), Error> + 'p;
 
 /// An unpacked system: all files are in their places, and dpkg knows that nothing is configured.
-pub(crate) struct Unpacked {
-    /// The tree.
-    pub(crate) tree: SystemTree,
+struct Unpacked {
+    tree: SystemTree,
     /// What is left to do in it.
-    pub(crate) left: Left,
+    left: script::Left,
     /// Names and versions, by name.
-    pub(crate) packages: Vec<String>,
-    /// The notices for all packages.
-    pub(crate) owed: Owed,
-    /// The steps so far and how long each took, in seconds.
-    pub(crate) steps: Vec<(&'static str, f64)>,
+    packages: Vec<String>,
+    owed: Owed,
 }
 
-/// Fetches and unpacks the system.
-pub(crate) fn unpacked(wanted: &Wanted, archive: &ArchiveArgs, bars: &Bars) -> Result<Unpacked, Error> {
+/// The system that is asked for.
+pub(crate) fn take(
+    debian: &DebianRequest,
+    archive: &ArchiveArgs,
+    pack: &PackStage<'_>,
+) -> Result<Gathered, Error> {
+    let bars = Bars::default();
     let mut clock = Clock { last: Instant::now(), steps: Vec::new() };
-    let bar = bars.bar("system");
-    let source = select::Source::open(wanted, archive, &bar)?;
+    let Unpacked { mut tree, left, packages, owed } = unpacked(debian, archive, &bars, &mut clock)?;
+    let count = packages.len();
+    let mut gathered = Gathered {
+        from: format!("Debian {}", debian.suite),
+        target: Some(debian.target),
+        packages,
+        owed: Some(owed),
+        ..Gathered::default()
+    };
+    if debian.is_configured {
+        let done = configure::configured(tree, &left, pack, &bars)?;
+        (tree, gathered.dropped) = (done.tree, done.dropped);
+        clock.step("configuring");
+        configure::check(&tree)?;
+        gathered.notes.push(format!("{count} packages, all installed and configured"));
+        gathered.notes.push(format!("scripts took {:.1} s of CPU time", done.cpu_seconds));
+    } else {
+        script::postpone(&mut tree, &left)?;
+        gathered.notes.push(format!(
+            "{count} packages, unpacked and not configured; what is left: `./BUNDLE {}`",
+            left.command()
+        ));
+    }
+    clean::clean(&mut tree)?;
+    for directory in OF_SYSTEMS {
+        tree.clear(directory);
+        if tree.get(directory).is_none() {
+            tree.add(directory, Inode::of_root(Kind::Directory, 0o755))?;
+        }
+    }
+    let steps: Vec<String> =
+        clock.steps.iter().map(|(name, seconds)| format!("{name} {seconds:.1} s")).collect();
+    gathered.notes.push(steps.join(", "));
+    Ok(Gathered { tree, ..gathered })
+}
+
+/// Fetches and unpacks.
+fn unpacked(
+    debian: &DebianRequest,
+    archive: &ArchiveArgs,
+    bars: &Bars,
+    clock: &mut Clock,
+) -> Result<Unpacked, Error> {
+    let bar = bars.bar(&format!("Debian {}", debian.suite));
+    let source = select::Source::open(debian, archive, &bar)?;
     let installation = source.installation()?;
     clock.step("index");
-    let files = source.fetched(&installation, bars)?;
+    let files = source.fetched(&installation)?;
     clock.step("packages");
     let debs = unpack::all(&files)?;
-    clock.step("unpacking");
-    let mut tree = lay::tree(&debs, wanted.target)?;
+    let mut tree = lay::tree(&debs)?;
     database::add(&mut tree, &debs, source.debian_name())?;
     settings::add(&mut tree, &source, archive, &debs)?;
     let left = script::left(&debs, source.debian_name(), source.epoch());
-    clock.step("laying");
-    let packages = debs.iter().map(|deb| format!("{} {}", deb.package.name, deb.package.version));
-    let mut packages: Vec<String> = packages.collect();
+    let named = debs.iter().map(|deb| format!("{} {}", deb.package.name, deb.package.version));
+    let mut packages: Vec<String> = named.collect();
     packages.sort_unstable();
     let owed = unpack::owed(&debs, source.suite());
-    Ok(Unpacked { left, packages, owed, steps: clock.steps, tree })
+    clock.step("unpacking");
+    Ok(Unpacked { tree, left, packages, owed })
 }
 
 /// Times steps.

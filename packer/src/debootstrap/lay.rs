@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bundle::{Arch, MERGED, directory_of, join};
+use bundle::{MERGED, join};
 
 use crate::debootstrap::unpack::{Entry, EntryKind, OpenDeb};
 use crate::error::{Error, SystemError, readable};
@@ -18,7 +18,7 @@ const NEW: &[u8] = b".dpkg-new";
 const FIRST: &str = "base-files";
 
 /// The files of `debs`.
-pub(crate) fn tree(debs: &[OpenDeb<'_>], _target: Arch) -> Result<SystemTree, Error> {
+pub(crate) fn tree(debs: &[OpenDeb<'_>]) -> Result<SystemTree, Error> {
     let mut laid = Laid { tree: SystemTree::default(), owners: BTreeMap::new() };
     laid.merged_links(debs)?;
     let (first, others): (Vec<_>, Vec<_>) =
@@ -135,7 +135,6 @@ impl Laid {
             }
         };
         let Entry { mode, uid, gid, .. } = *entry;
-        debug_assert!(!directory_of(real).starts_with(b"/"), "internal error: a path of the tree is relative");
         self.tree.add(real, Inode { kind, mode, uid, gid })
     }
 }

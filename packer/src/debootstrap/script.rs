@@ -30,14 +30,27 @@ pub(crate) struct Left {
     pub(crate) control: Vec<(String, ControlFile)>,
     /// Packages that dpkg unpacks inside: name of the file in [`DIRECTORY`], and where it is.
     pub(crate) files: Vec<(String, std::path::PathBuf)>,
-    /// Variables of its environment; there are no others.
-    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Left {
+    /// What does it in a finished system where nothing has been configured.
+    pub(crate) fn command(&self) -> String {
+        if self.is_dpkg_alone() { "dpkg --configure -a".to_owned() } else { format!("/{SCRIPT}") }
+    }
+
+    /// Whether dpkg alone can do it: the preinst scripts of the smallest system are left, which make its users
+    /// and groups.
+    fn is_dpkg_alone(&self) -> bool {
+        self.control.is_empty() && self.files.is_empty()
+    }
 }
 
 /// The script for `debs`, which are in the order of their dependencies.
 pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left {
     let mut script = format!(
         "#!/bin/sh\nset -eu\numask 022\ncd /\n\
+         export LC_ALL=C LANG=C TZ=UTC TERM=dumb HOME=/root SOURCE_DATE_EPOCH={epoch} PYTHONHASHSEED=0\n\
+         export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true\n\
          preinst() {{\n\
          \tln -s /{DIRECTORY}/$1 /var/lib/dpkg/tmp.ci\n\
          \tDPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 DPKG_MAINTSCRIPT_NAME=preinst \
@@ -70,22 +83,9 @@ pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left
         files.push((name, deb.file.clone()));
     }
     script.push_str("dpkg --force-unsafe-io --configure -a\n");
-    let environment = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("HOME", "/root"),
-        ("LC_ALL", "C"),
-        ("LANG", "C"),
-        ("TERM", "dumb"),
-        ("TZ", "UTC"),
-        ("DEBIAN_FRONTEND", "noninteractive"),
-        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-        // Compiled files of Python and Perl do not depend on it.
-        ("PYTHONHASHSEED", "0"),
-    ];
-    let mut environment: Vec<_> =
-        environment.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-    environment.push(("SOURCE_DATE_EPOCH", epoch.to_string()));
-    Left { script, control, files, environment }
+    // Says something only where something is wrong.
+    script.push_str("wrong=$(dpkg --audit)\n[ -z \"$wrong\" ] || { echo \"$wrong\"; exit 1; }\n");
+    Left { script, control, files }
 }
 
 fn configure<'d, 'i: 'd>(script: &mut String, debs: impl Iterator<Item = &'d OpenDeb<'i>>) {
@@ -134,6 +134,19 @@ pub(crate) fn add(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
     for (name, path) in &left.files {
         let opened = std::fs::File::open(path).and_then(Content::whole);
         file(&format!("{DIRECTORY}/{name}"), opened.map_err(|source| Error::io("read", path, source))?, 0o644)?;
+    }
+    Ok(())
+}
+
+/// Leaves it to whoever starts the system.
+pub(crate) fn postpone(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
+    if !left.is_dpkg_alone() {
+        add(tree, left)?;
+        // The system is its user's, who may want services to start.
+        tree.remove(POLICY.as_bytes());
+        if let Some(Inode { kind: Kind::File(script), .. }) = tree.get_mut(SCRIPT.as_bytes()) {
+            *script = format!("{}rm -r /{DIRECTORY}\n", left.script).into_bytes().into();
+        }
     }
     Ok(())
 }

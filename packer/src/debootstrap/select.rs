@@ -4,29 +4,18 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use bundle::Arch;
-use debian::{Archive, Installation, MirrorSources, Package, PackageIndex, Selected, SystemVariant};
+use debian::{Archive, Installation, PackageIndex, Selected};
 
 use crate::cli::ArchiveArgs;
 use crate::error::{Error, SystemError};
 use crate::packages::suites;
-use crate::progress::Bars;
+use crate::request::system::DebianRequest;
 use crate::say;
 use crate::write::compress;
 
-/// What was asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    pub(crate) suite: String,
-    pub(crate) target: Arch,
-    pub(crate) variant: SystemVariant,
-    /// Packages by name.
-    pub(crate) included: Vec<String>,
-}
-
 /// An open suite.
 pub(crate) struct Source<'w> {
-    wanted: &'w Wanted,
+    wanted: &'w DebianRequest,
     archive: Archive<'w>,
     index: PackageIndex,
     debian_name: &'static str,
@@ -41,7 +30,7 @@ pub(crate) struct Fetched<'i> {
 impl<'w> Source<'w> {
     /// Opens the archive and reads its list of packages.
     pub(crate) fn open(
-        wanted: &'w Wanted,
+        wanted: &'w DebianRequest,
         args: &ArchiveArgs,
         progress: &'w dyn debian::Progress,
     ) -> Result<Self, Error> {
@@ -100,23 +89,11 @@ impl<'w> Source<'w> {
     pub(crate) fn fetched<'i>(
         &self,
         installation: &Installation<'i>,
-        _bars: &Bars,
     ) -> Result<Vec<Fetched<'i>>, Error> {
         let fetch = |selected: Selected<'i>| -> Result<Fetched<'i>, Error> {
             let file = self.archive.download(selected.package)?;
             Ok(Fetched { selected, file })
         };
         compress::each(installation.packages.clone(), fetch).into_iter().collect()
-    }
-
-    /// Whether nobody named a mirror: then the system gets the public archive as its own.
-    pub(crate) fn has_usual_mirror(args: &ArchiveArgs) -> bool {
-        let (MirrorSources { arguments, .. }, _) = suites::sources(args);
-        arguments.is_empty()
-    }
-
-    /// Fields of the index for this package.
-    pub(crate) fn find(&self, name: &str) -> Option<&Package> {
-        self.index.find(name)
     }
 }
