@@ -79,12 +79,15 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
         }
         Some(Kept::Free(upper)) => {
             run.log.step("system: changes are kept in {}/{}", &[path, name.unwrap_or_default()]);
+            // A working directory is carried into new mounts, an open one is not.
+            upper.directory.chdir()?;
             let users = enter(run)?;
             become_root(run, runner, &upper, slot, &binds, users).map_err(Error::ended)?;
             users
         }
         None => {
             upper::remove_thrown_away_of(&of_tree);
+            upper::discard(&of_tree)?.chdir()?;
             let users = enter(run)?;
             let upper = discarded(run, &of_tree, path).map_err(Error::ended)?;
             become_root(run, runner, &upper, slot, &binds, users).map_err(Error::ended)?;
@@ -110,14 +113,16 @@ fn enter(run: &Run<'_>) -> Result<bool, Error> {
 
 /// An upper whose changes are thrown away.
 fn discarded(run: &Run<'_>, of_tree: &Fd, path: &[u8]) -> Result<Upper, Error> {
-    match mounts::memory(of_tree) {
+    match mounts::memory() {
         Ok(upper) => {
             run.log.step("system: changes are in memory, and thrown away", &[]);
             Ok(upper)
         }
         Err(errno) => {
             run.log.step("system: changes are thrown away; not in memory: {}", &[errno.text()]);
-            upper::thrown_away(of_tree, path)
+            let (upper, name) = upper::thrown_away(of_tree, path)?;
+            sys::chdir(c_string(&[b"../", name.to_bytes()]))?;
+            Ok(upper)
         }
     }
 }

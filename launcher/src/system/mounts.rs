@@ -12,9 +12,9 @@ use crate::log::Log;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 use crate::unpack::TREE;
 
-/// An upper in memory, where that takes user attributes (Linux 6.6); it is gone with the namespace.
-pub fn memory(of_tree: &Fd) -> Result<Upper, Errno> {
-    upper::discard(of_tree)?.chdir()?;
+/// An upper in memory, where that takes user attributes (Linux 6.6); it is gone with the namespace. It is
+/// mounted over the working directory, which is its mount point.
+pub fn memory() -> Result<Upper, Errno> {
     sys::mount(c"tmpfs", c"unibin-system", c".", c"mode=755")?;
     // The working directory is below what has just been mounted.
     sys::chdir(c_string(&[b"../", upper::DISCARD.to_bytes()]))?;
@@ -23,7 +23,8 @@ pub fn memory(of_tree: &Fd) -> Result<Upper, Errno> {
 }
 
 /// Mounts the overlay of the tree, a slot with this name, and an upper; its root. Paths are relative to the
-/// upper: whatever characters the cache's path has, they would have a meaning in a list of options.
+/// upper, which is the working directory: whatever characters the cache's path has, they would have a meaning in a
+/// list of options; and what was opened before is in other mounts.
 pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
     let options = c_string(&[
         b"lowerdir=../../../",
@@ -32,7 +33,6 @@ pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
         TREE.to_bytes(),
         b",upperdir=upper,workdir=work,userxattr",
     ]);
-    upper.directory.chdir()?;
     sys::mount(c"overlay", upper.mark, MOUNTED, options).map_err(Error::no_overlay)?;
     Ok(sys::openat(At::CWD, MOUNTED, OFlags::PATH | OFlags::DIRECTORY, 0)?)
 }

@@ -106,8 +106,8 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
     }
 }
 
-/// A new upper on the disk that nobody finds again.
-pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<Upper, Error> {
+/// A new upper on the disk that nobody finds again, and its name.
+pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<(Upper, &'static CStr), Error> {
     let here = left_over::here().unwrap_or_default();
     let (pid, now) = (decimal(u64::from(sys::getpid())), decimal(sys::monotonic_milliseconds()));
     let name = c_string(&[UNFINISHED, b"discarded-", here, b"-", pid, b"-", now]);
@@ -115,7 +115,7 @@ pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<Upper, Error> {
     if let Some(lock) = &upper.lock {
         let _ = lock.flock(Lock::TryExclusive);
     }
-    Ok(upper)
+    Ok((upper, name))
 }
 
 fn open(of_tree: &Fd, name: &CStr, path: &[u8]) -> Result<Upper, Error> {

@@ -63,7 +63,8 @@ pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<Resolv
         owed,
         ..
     } = root;
-    let mut rules = vec![Rule::Root(if is_image { b"image".to_vec() } else { b"system".to_vec() }), Rule::Program];
+    let mut rules =
+        vec![Rule::Root(if is_image { b"image".to_vec() } else { b"system".to_vec() }), Rule::Program];
     let mut entries = Vec::new();
     for entry in &request.entries {
         if tree.program(&entry.path).is_none() {
