@@ -235,7 +235,10 @@ mod tests {
     fn packages_that_exclude_each_other_are_an_error_that_names_both() {
         let index = index(&SYSTEM);
         let told = selected(&index, SystemVariant::Minbase, &["other"]).expect_err("refused");
-        assert!(told.contains("`other`") && told.contains("`libz`") && told.contains("libz (<< 2)"), "{told}");
+        assert!(
+            told.contains("`other`") && told.contains("`libz`") && told.contains("libz (<< 2)"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -180,7 +180,8 @@ impl Package {
         if !stays_inside(&filename) {
             return Err(fault("Filename"));
         }
-        let joined = |fields: [&'static str; 2]| fields.into_iter().filter_map(text).collect::<Vec<_>>().join(", ");
+        let joined =
+            |fields: [&'static str; 2]| fields.into_iter().filter_map(text).collect::<Vec<_>>().join(", ");
         Ok(Self {
             architecture: needed("Architecture")?,
             size: needed("Size")?.parse().map_err(|_| fault("Size"))?,

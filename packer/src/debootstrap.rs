@@ -78,7 +78,7 @@ pub(crate) fn take(
             left.command()
         ));
     }
-    clean::clean(&mut tree)?;
+    clean::clean(&mut tree);
     for directory in OF_SYSTEMS {
         tree.clear(directory);
         if tree.get(directory).is_none() {

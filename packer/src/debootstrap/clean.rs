@@ -1,7 +1,6 @@
 //! What a finished system does not keep: logs, caches, older copies, temporary files, and what must differ
 //! from machine to machine. Two systems of the same packages have the same bytes after this.
 
-use crate::error::Error;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
 
 /// Directories that become empty.
@@ -28,7 +27,7 @@ const REMOVED: [&str; 12] = [
 const KEYS: [(&str, &str); 1] = [("etc/ssh", "ssh_host_")];
 
 /// Cleans the tree.
-pub(crate) fn clean(tree: &mut SystemTree) -> Result<(), Error> {
+pub(super) fn clean(tree: &mut SystemTree) {
     for directory in EMPTIED {
         empty(tree, directory.as_bytes());
     }
@@ -36,8 +35,11 @@ pub(crate) fn clean(tree: &mut SystemTree) -> Result<(), Error> {
         tree.remove(file.as_bytes());
     }
     for (directory, prefix) in KEYS {
-        let keys: Vec<Vec<u8>> =
-            tree.names(directory.as_bytes()).filter(|name| name.starts_with(prefix.as_bytes())).map(<[u8]>::to_vec).collect();
+        let keys: Vec<Vec<u8>> = tree
+            .names(directory.as_bytes())
+            .filter(|name| name.starts_with(prefix.as_bytes()))
+            .map(<[u8]>::to_vec)
+            .collect();
         for key in keys {
             tree.remove(&bundle::join(directory.as_bytes(), &key));
         }
@@ -52,8 +54,6 @@ pub(crate) fn clean(tree: &mut SystemTree) -> Result<(), Error> {
             *kind = Kind::File(Vec::new().into());
         }
     }
-    // A link to what was removed would be made a file by the first program that writes through it.
-    Ok(())
 }
 
 /// Removes the files below a directory; directories stay, with their owners.
@@ -90,7 +90,7 @@ mod tests {
             let inode = Inode { kind: file(), mode: 0o640, uid: 0, gid: 43 };
             tree.add(path.as_bytes(), inode).expect("added");
         }
-        clean(&mut tree).expect("cleaned");
+        clean(&mut tree);
         let left: Vec<String> = tree
             .iter()
             .filter(|named| !named.inode.is_directory())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use debian::Progress as _;
-use rustix::fs::XattrFlags;
+use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
 use crate::debootstrap::PackStage;
 use crate::debootstrap::script::{self, Left, SCRIPT};
@@ -85,6 +85,7 @@ fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
     for line in BufReader::new(reader).split(b'\n') {
         let line = String::from_utf8_lossy(&line.map_err(failed)?).into_owned();
         if let Some(package) = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next()) {
+            bar.end();
             bar.begin(package, None);
         }
         if last.len() == LINES {
@@ -125,8 +126,8 @@ fn not_installed(package: &str, status: &str) -> Error {
     SystemError::NotInstalled { package: package.to_owned(), status: status.to_owned() }.into()
 }
 
-/// A directory for the bundle and what it keeps, where files take user attributes and an overlay's upper can
-/// be. Gone at the end.
+/// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes and
+/// an overlay's upper can be. Gone at the end.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -151,8 +152,14 @@ impl Place {
         if u64::try_from(rustix::fs::statfs(made.path())?.f_type).is_ok_and(|kind| kind == OVERLAY) {
             return Err(std::io::ErrorKind::Unsupported.into());
         }
+        if rustix::fs::statvfs(made.path())?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
         for inside in ["cache", "tmp"] {
-            fs::create_dir(made.path().join(inside))?;
+            let inside = made.path().join(inside);
+            fs::create_dir(&inside)?;
+            // Whatever the umask is: a start refuses a cache that others could write to.
+            fs::set_permissions(inside, Permissions::from_mode(0o700))?;
         }
         Ok(Self(made))
     }
@@ -192,7 +199,11 @@ impl Drop for Place {
         while let Some(directory) = left.pop() {
             let _ = fs::set_permissions(&directory, Permissions::from_mode(0o700));
             let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-            left.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+            left.extend(
+                entries
+                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                    .map(|entry| entry.path()),
+            );
         }
     }
 }
@@ -214,14 +225,16 @@ mod tests {
     #[test]
     fn a_package_that_is_not_configured_is_named() {
         let with = |status: &str| {
-            let text = format!("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: {status}\n\n");
+            let text =
+                format!("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: {status}\n\n");
             let mut tree = SystemTree::default();
             let kind = Kind::File(text.into_bytes().into());
             tree.add(b"var/lib/dpkg/status", Inode::of_root(kind, 0o644)).expect("added");
             check(&tree).map_err(|error| error.to_string())
         };
         assert_eq!(with("install ok installed"), Ok(()));
-        for bad in ["install ok unpacked", "install ok triggers-pending", "install reinstreq half-configured"] {
+        for bad in ["install ok unpacked", "install ok triggers-pending", "install reinstreq half-configured"]
+        {
             let told = with(bad).expect_err("refused");
             assert!(told.contains("`b`") && told.contains(bad), "{told}");
         }

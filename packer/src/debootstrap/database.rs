@@ -67,7 +67,9 @@ pub(crate) fn add(tree: &mut SystemTree, debs: &[OpenDeb<'_>], architecture: &st
     for lock in ["lock", "lock-frontend"] {
         write(lock, Vec::new(), 0o640)?;
     }
-    for (path, text) in triggers(unpacked().filter_map(|deb| Some((deb.package.name.as_str(), deb.text("triggers")?)))) {
+    for (path, text) in
+        triggers(unpacked().filter_map(|deb| Some((deb.package.name.as_str(), deb.text("triggers")?))))
+    {
         write(&format!("triggers/{path}"), text.into_bytes(), 0o644)?;
     }
     write("triggers/Lock", Vec::new(), 0o600)?;
@@ -78,7 +80,9 @@ pub(crate) fn add(tree: &mut SystemTree, debs: &[OpenDeb<'_>], architecture: &st
     }
     let automatic = unpacked().filter(|deb| deb.is_automatic);
     let mut automatic: Vec<String> = automatic
-        .map(|deb| format!("Package: {}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n", deb.package.name))
+        .map(|deb| {
+            format!("Package: {}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n", deb.package.name)
+        })
         .collect();
     automatic.sort_unstable();
     let states = Kind::File(automatic.concat().into_bytes().into());
@@ -124,7 +128,11 @@ fn stanza(control: &str, conffiles: &[(String, bool)]) -> String {
         fields.push(("Conffiles", conffiles.iter().map(line).collect()));
     }
     let place = |name: &str| {
-        FIELDS.iter().chain(&LATE_FIELDS).position(|known| known.eq_ignore_ascii_case(name)).unwrap_or(usize::MAX)
+        FIELDS
+            .iter()
+            .chain(&LATE_FIELDS)
+            .position(|known| known.eq_ignore_ascii_case(name))
+            .unwrap_or(usize::MAX)
     };
     fields.sort_by_key(|(name, _)| place(name));
     let mut text = String::new();

@@ -103,7 +103,10 @@ impl Laid {
             return if same {
                 Ok(true)
             } else {
-                Err(Error::tree(&entry.path, "it is a directory to one package and something else to another"))
+                Err(Error::tree(
+                    &entry.path,
+                    "it is a directory to one package and something else to another",
+                ))
             };
         };
         let (ours, theirs) = (debs[number].package, debs[*other].package);

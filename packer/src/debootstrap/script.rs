@@ -133,7 +133,11 @@ pub(crate) fn add(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
     }
     for (name, path) in &left.files {
         let opened = std::fs::File::open(path).and_then(Content::whole);
-        file(&format!("{DIRECTORY}/{name}"), opened.map_err(|source| Error::io("read", path, source))?, 0o644)?;
+        file(
+            &format!("{DIRECTORY}/{name}"),
+            opened.map_err(|source| Error::io("read", path, source))?,
+            0o644,
+        )?;
     }
     Ok(())
 }

@@ -69,8 +69,7 @@ impl<'w> Source<'w> {
     pub(crate) fn installation(&self) -> Result<Installation<'_>, Error> {
         let included: Vec<&str> = self.wanted.included.iter().map(String::as_str).collect();
         for name in &included {
-            let is_there =
-                self.index.find(name).is_some() || self.index.providers(name).next().is_some();
+            let is_there = self.index.find(name).is_some() || self.index.providers(name).next().is_some();
             if !is_there {
                 let near = self.index.did_you_mean(name).into_iter().map(str::to_owned).collect();
                 let (name, suite) = ((*name).to_owned(), self.wanted.suite.clone());
@@ -86,10 +85,7 @@ impl<'w> Source<'w> {
     }
 
     /// Fetches all packages, several at once, each checked.
-    pub(crate) fn fetched<'i>(
-        &self,
-        installation: &Installation<'i>,
-    ) -> Result<Vec<Fetched<'i>>, Error> {
+    pub(crate) fn fetched<'i>(&self, installation: &Installation<'i>) -> Result<Vec<Fetched<'i>>, Error> {
         let fetch = |selected: Selected<'i>| -> Result<Fetched<'i>, Error> {
             let file = self.archive.download(selected.package)?;
             Ok(Fetched { selected, file })

@@ -28,7 +28,10 @@ pub(crate) fn add(
     let keyring = KEYRINGS.into_iter().find(|path| tree.resolve(path.as_bytes()).is_some());
     let released = source.is_released();
     let files = [
-        ("etc/apt/sources.list.d/debian.sources", sources(source.suite(), mirror.as_deref(), released, keyring)),
+        (
+            "etc/apt/sources.list.d/debian.sources",
+            sources(source.suite(), mirror.as_deref(), released, keyring),
+        ),
         ("etc/hostname", "debian\n".to_owned()),
         ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned()),
         ("etc/fstab", "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n".to_owned()),

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_preinst_that_only_helps_upgrades_does_nothing_in_a_new_system() {
-        let helper = "#!/bin/sh\nset -e\n# added\ndpkg-maintscript-helper rm_conffile /etc/a 1:4\\~ -- \"$@\"\n";
+        let helper =
+            "#!/bin/sh\nset -e\n# added\ndpkg-maintscript-helper rm_conffile /etc/a 1:4\\~ -- \"$@\"\n";
         assert!(is_idle(helper));
         for active in ["useradd a", "dpkg-maintscript-helper rm_conffile /a 1 -- \"$@\"; useradd a", "case"] {
             assert!(!is_idle(&format!("{helper}{active}\n")), "{active}");

@@ -15,7 +15,9 @@ pub(crate) enum SystemError {
     Selection(#[from] SelectionError),
     #[error("suite `{suite}` has no essential package, so no system can be made of it")]
     NothingEssential { suite: String },
-    #[error("packages `{first}` and `{second}` both have `{path}`, and neither says that it replaces the other's")]
+    #[error(
+        "packages `{first}` and `{second}` both have `{path}`, and neither says that it replaces the other's"
+    )]
     SameFile { path: String, first: String, second: String },
     #[error("`{}` is of an overlay that this cannot read: {why}", shown(path))]
     Overlay { path: PathBuf, why: &'static str },

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use bundle::{Arch, file_name_of};
-use inputs::{Compression, Form};
 use debian::SystemVariant;
+use inputs::{Compression, Form};
 use oci::Platform;
 
 use crate::cli::{ArchiveArgs, PackArgs};

@@ -266,7 +266,8 @@ mod tests {
         upper.write("merged/new", "x", 0o644);
         // This says only that there are files with an attribute in it.
         upper.set("merged", "user.overlay.opaque", "x");
-        let mut tree = lower(&["a/file", "b/file", "merged/old", "opaque/old", "opaque/d/old", "tree/d/file"]);
+        let mut tree =
+            lower(&["a/file", "b/file", "merged/old", "opaque/old", "opaque/d/old", "tree/d/file"]);
         upper.over(&mut tree).expect("taken");
         let left: Vec<String> = shown(&tree).into_iter().filter(|line| !line.ends_with(" /")).collect();
         assert_eq!(left, ["merged/new 644 0:0 x", "merged/old 640 7:7 lower", "opaque/new 644 0:0 x"]);
