@@ -51,7 +51,7 @@ fn run(process: &Process) -> Result<i32, Error> {
         #[cfg(not(feature = "children"))]
         Task::Gc => return Err(children::clean_by_broker(start, controls, log, file, &manifest)),
         #[cfg(feature = "children")]
-        Task::Gc => return crate::gc::gc(start, controls),
+        Task::Gc => return crate::gc::gc(start, controls, &manifest),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices, b""),
         Task::Verify => tasks::verify(file, &manifest)?,

@@ -97,7 +97,7 @@ pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]
-pub use mounts::{clone_mounts, mount, open_process, receive_mounts_only, unshare_root};
+pub use mounts::{clone_mounts, mount, receive_mounts_only, unshare_root};
 #[cfg(feature = "children")]
 pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 pub use path::{

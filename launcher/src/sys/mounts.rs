@@ -5,6 +5,7 @@ use super::call::call;
 use super::{At, Errno, Fd, OFlags, chdir};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
+use linux_raw_sys::ioctl::NS_GET_USERNS;
 
 /// Namespaces of this process's own, in one step: of mounts, and of users too where they are asked for.
 pub fn unshare_root(users: bool) -> Result<(), Errno> {
@@ -103,17 +104,15 @@ impl Fd {
         chdir(c"/")
     }
 
-    /// Enters the mounts of the process that this descriptor stands for, and its users where they are others
-    /// than this process's: both or none (Linux 5.8).
-    pub fn join_root(&self, users: bool) -> Result<(), Errno> {
-        let which = raw::CLONE_NEWNS | if users { raw::CLONE_NEWUSER } else { 0 };
+    /// Enters the namespace that this descriptor stands for.
+    pub fn join_namespace(&self) -> Result<(), Errno> {
         // SAFETY: no pointers.
-        unsafe { call(raw::__NR_setns, [self.argument(), which as usize]) }.map(drop)
+        unsafe { call(raw::__NR_setns, [self.argument(), 0]) }.map(drop)
     }
-}
 
-/// A descriptor that stands for a process, whatever its number is given to later. Linux 5.3.
-pub fn open_process(number: u32) -> Result<Fd, Errno> {
-    // SAFETY: no pointers.
-    unsafe { call(raw::__NR_pidfd_open, [number as usize, 0]) }.map(Fd::own)
+    /// The namespace of users to which another namespace belongs (ioctl_nsfs(2)). Linux 4.9.
+    pub fn owner_of_namespace(&self) -> Result<Self, Errno> {
+        // SAFETY: no pointers; the call's answer is a descriptor.
+        unsafe { call(raw::__NR_ioctl, [self.argument(), NS_GET_USERNS as usize]) }.map(Self::own)
+    }
 }

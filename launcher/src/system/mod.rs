@@ -74,8 +74,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             if run.controls.bind.is_some() {
                 return Err(Error::no_bind_in_running(name.unwrap_or_default()));
             }
-            inside.join().map_err(Error::cannot_join)?;
-            true
+            inside.join().map_err(Error::cannot_join)?
         }
         Some(Kept::Free(upper)) => {
             run.log.step("system: changes are kept in {}/{}", &[path, name.unwrap_or_default()]);

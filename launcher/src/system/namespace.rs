@@ -3,13 +3,13 @@
 
 use core::ffi::CStr;
 
-use crate::bytes::{c_string, zeroed};
+use crate::bytes::zeroed;
 use crate::cache::names;
 use crate::children::binfmt::map;
 use crate::error::Error;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
-/// A file of `/proc` is read in pieces of this size.
+/// As much of a process's list of mounts is read.
 const PIECE: usize = 256 * 1024;
 
 /// Whose rights this process has outside.
@@ -57,21 +57,29 @@ pub fn become_user(user: u32, group: u32) -> Result<(), Errno> {
     map(user, 0, group, 0)
 }
 
-/// A process inside a running system.
+/// A running system: the mounts of a process that is inside.
 pub struct Inside {
-    process: Fd,
-    users: bool,
+    mounts: Fd,
 }
 
 impl Inside {
-    /// Enters what that process is in.
-    pub fn join(&self) -> Result<(), Errno> {
-        self.process.join_root(self.users)
+    /// Enters those mounts, and the users to whom they belong, whoever the process has become since. Whether
+    /// there are such users.
+    pub fn join(&self) -> Result<bool, Errno> {
+        let owner = self.mounts.owner_of_namespace()?;
+        let own = sys::openat(At::CWD, c"/proc/self/ns/user", OFlags::READ, 0)?;
+        // Root may have done without.
+        let others = !owner.stat()?.same_file(&own.stat()?);
+        if others {
+            owner.join_namespace()?;
+        }
+        self.mounts.join_namespace()?;
+        Ok(others)
     }
 }
 
-/// A process whose root is the overlay with this name. Its number means nothing: what it stands for is opened
-/// first, then looked at, and only that is ever entered.
+/// The mounts of a process whose root is the overlay with this name. Its number means nothing: what it stands
+/// for is opened first, then looked at, and only that is ever entered.
 pub fn running(mark: &CStr) -> Option<Inside> {
     look(mark, Seen::AsRoot)
 }
@@ -89,49 +97,32 @@ enum Seen {
 
 fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
     let proc = sys::openat(At::CWD, c"/proc/", OFlags::DIRECTORY, 0).ok()?;
-    let own = sys::readlinkat(proc.at(), c"self/ns/mnt").ok()?;
-    let own_users = sys::readlinkat(proc.at(), c"self/ns/user").ok()?;
+    let own = sys::openat(proc.at(), c"self/ns/mnt", OFlags::READ, 0).and_then(|own| own.stat()).ok()?;
     let piece = zeroed(PIECE);
-    // One buffer for all links: nothing is ever freed.
-    for name in names(&proc) {
-        let digits = name.to_bytes();
-        let Some(number) = number(digits) else { continue };
-        let link = c_string(&[b"/proc/", digits, b"/ns/mnt"]);
-        match sys::readlink_into(link, piece) {
-            Ok(length) if piece.get(..length) != Some(own.to_bytes()) => {}
-            // Ours, or a process that is none of our user's.
-            _ => continue,
-        }
-        let Ok(process) = sys::open_process(number) else { continue };
-        let Some(text) = read(c_string(&[b"/proc/", digits, b"/mountinfo"]), piece) else { continue };
-        if !is_seen(text, mark.to_bytes(), seen) {
+    for name in names(&proc).filter(|name| name.to_bytes().iter().all(u8::is_ascii_digit)) {
+        // A descriptor of a process's directory never becomes another one's.
+        let Ok(process) = sys::openat(proc.at(), name, OFlags::PATH | OFlags::DIRECTORY, 0) else { continue };
+        // Not ours, and of a process that is our user's.
+        let Ok(mounts) = sys::openat(process.at(), c"ns/mnt", OFlags::READ, 0) else { continue };
+        if mounts.stat().is_ok_and(|stat| stat.same_file(&own)) {
             continue;
         }
-        let users = sys::readlinkat(proc.at(), c_string(&[digits, b"/ns/user"]));
-        if let Ok(users) = users {
-            return Some(Inside { process, users: users != own_users });
+        let text = read(&process, piece).unwrap_or_default();
+        if is_seen(text, mark.to_bytes(), seen) {
+            return Some(Inside { mounts });
         }
     }
     None
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
-    core::str::from_utf8(digits)
-        .ok()
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
-        .parse()
-        .ok()
-}
-
-/// As much of a file as there is room for.
-fn read<'p>(path: &CStr, piece: &'p mut [u8]) -> Option<&'p [u8]> {
-    let file = sys::openat(At::CWD, path, OFlags::READ, 0).ok()?;
+/// As much of a process's list of mounts as there is room for.
+fn read<'p>(process: &Fd, piece: &'p mut [u8]) -> Option<&'p [u8]> {
+    let file = sys::openat(process.at(), c"mountinfo", OFlags::READ, 0).ok()?;
     let mut length = 0;
     while let Some(rest) = piece.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(read) => length = length.saturating_add(read),
-            Err(_) => return None,
+        match file.read(rest).ok()? {
+            0 => break,
+            read => length = length.saturating_add(read),
         }
     }
     piece.get(..length)

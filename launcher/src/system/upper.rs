@@ -36,6 +36,9 @@ pub const DISCARD: &CStr = c"discard";
 /// `f_type` of an overlay (statfs(2)), which is no place for another one's upper.
 const OVERLAY: u32 = 0x794c_7630;
 
+/// A name is that long at most.
+const NAME_MAX: usize = 200;
+
 /// While another start holds an upper without being inside yet, this one looks again after so many
 /// milliseconds, and gives up after so many.
 const STEP_MS: u32 = 5;
@@ -43,16 +46,44 @@ const GIVEN_UP_AFTER_MS: u64 = 10_000;
 
 /// The name under which changes are kept; `None` where they are thrown away.
 pub fn name<'a>(controls: &Controls<'a>, root: Root) -> Result<Option<&'a [u8]>, Error> {
-    let name = match (controls.keep.map(CStr::to_bytes), root) {
-        (Some(NONE), _) | (None, Root::Image) => return Ok(None),
-        (None, Root::System) => DEFAULT,
-        (Some(name), _) => name,
-    };
+    Ok(match (controls.keep.map(CStr::to_bytes), root) {
+        (Some(NONE), _) | (None, Root::Image) => None,
+        (None, Root::System) => Some(DEFAULT),
+        (Some(_), _) => named(controls)?,
+    })
+}
+
+/// The name that the user gives.
+pub fn named<'a>(controls: &Controls<'a>) -> Result<Option<&'a [u8]>, Error> {
+    let Some(name) = controls.keep.map(CStr::to_bytes) else { return Ok(None) };
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if name.iter().all(fits) && name.len() <= 200 && name.first().is_some_and(|first| *first != b'.') {
+    let is_free = name != DISCARD.to_bytes() && name.first().is_some_and(|first| *first != b'.');
+    if name.iter().all(fits) && name.len() <= NAME_MAX && is_free {
         return Ok(Some(name));
     }
-    Err(Error::bad_control(b"KEEP", name, "it takes a name of letters, digits, `.`, `_` and `-`, or `none`"))
+    let takes =
+        "it takes a name of letters, digits, `.`, `_` and `-` that does not begin with `.`, or `none`";
+    Err(Error::bad_control(b"KEEP", name, takes))
+}
+
+/// Removes what is kept under a name for one tree: whether it is gone, or in use. `None` where there is
+/// nothing.
+pub fn forget(cache: &Cache, tree: &[u8], name: &[u8]) -> Option<bool> {
+    let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
+    let systems = sys::openat(cache.dir().at(), SYSTEMS, flags, 0).ok()?;
+    let of_tree = sys::openat(systems.at(), c_string(&[tree]), flags, 0).ok()?;
+    let name = c_string(&[name]);
+    sys::statat(of_tree.at(), name, Follow::No).ok()?;
+    let Some(lock) = unused(&of_tree, name) else { return Some(false) };
+    // No start finds half of it.
+    let pid = decimal(u64::from(sys::getpid()));
+    let aside = c_string(&[UNFINISHED, b"discarded-", left_over::here().unwrap_or_default(), b"-", pid]);
+    let moved = sys::renameat2(of_tree.at(), name, of_tree.at(), aside, sys::Rename::NoReplace);
+    if moved.is_ok() {
+        super::remove::remove(&of_tree, aside);
+    }
+    drop(lock);
+    Some(moved.is_ok())
 }
 
 /// The directory of one tree's uppers.
@@ -196,25 +227,28 @@ pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
     let thrown: alloc::vec::Vec<_> =
         names(&again).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
     for name in thrown {
-        if is_left(of_tree, name) {
+        // Whoever made it is gone, and nobody is inside any longer.
+        if left_over::was_made_by_dead(name.to_bytes(), left_over::here())
+            && let Some(lock) = unused(of_tree, name)
+        {
             super::remove::remove(of_tree, name);
+            drop(lock);
             removed += 1;
         }
     }
     removed
 }
 
-/// Whether whoever made it is gone, and nobody is inside any longer.
-fn is_left(of_tree: &Fd, name: &CStr) -> bool {
-    if !left_over::was_made_by_dead(name.to_bytes(), left_over::here()) {
-        return false;
+/// The lock of an upper that nobody holds and nobody is inside of, if there is one.
+fn unused(of_tree: &Fd, name: &CStr) -> Option<Option<Fd>> {
+    let open = |inside: &CStr, flags| {
+        let path = c_string(&[name.to_bytes(), b"/", inside.to_bytes()]);
+        sys::openat(of_tree.at(), path, flags | OFlags::NO_FOLLOW, 0)
+    };
+    let lock = open(LOCK, OFlags::READ_WRITE).ok();
+    if lock.as_ref().is_some_and(|lock| lock.flock(Lock::TryExclusive) == Err(Errno::EAGAIN)) {
+        return None;
     }
-    let path = |inside: &CStr| c_string(&[name.to_bytes(), b"/", inside.to_bytes()]);
-    let lock = sys::openat(of_tree.at(), path(LOCK), OFlags::READ_WRITE | OFlags::NO_FOLLOW, 0);
-    if lock.is_ok_and(|lock| lock.flock(Lock::TryExclusive) == Err(Errno::EAGAIN)) {
-        return false;
-    }
-    let upper = sys::openat(of_tree.at(), path(UPPER), OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
-    let is_inside = |upper: Fd| mark(&upper).is_ok_and(|mark| namespace::is_mounted(mark));
-    !upper.is_ok_and(is_inside) && sys::statat(of_tree.at(), name, Follow::No).is_ok()
+    let is_inside = |upper: Fd| mark(&upper).is_ok_and(namespace::is_mounted);
+    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(lock)
 }

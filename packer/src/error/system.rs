@@ -1,59 +1,53 @@
-//! Why a system cannot be made out of packages.
+//! What can be wrong with a whole system that is to be packed.
 
 use std::path::PathBuf;
 
-use debian::SelectionError;
 use thiserror::Error;
 
-use crate::error::code::Code;
+use crate::error::debootstrap::DebianError;
 use crate::error::shown;
 
-/// What `--debootstrap` refuses or cannot do.
+/// Why a root cannot be packed, or not be started.
 #[derive(Debug, Error)]
 pub(crate) enum SystemError {
+    #[error("`{}` is neither a directory nor a tar archive", shown(path))]
+    NotARoot { path: PathBuf },
+    #[error("`{}` has an attribute `user.unibin.owner` that cannot be read", shown(path))]
+    OwnerAttribute { path: PathBuf },
+    #[error("`{from}` has no shell, and nothing else says which program to start")]
+    NoShell { from: String },
+    #[error("`{from}` has no program `/{path}`")]
+    NoSuchProgram { from: String, path: String },
+    #[error("`{from}` cannot be started: {what}")]
+    ImageConfig { from: String, what: String },
     #[error(transparent)]
-    Selection(#[from] SelectionError),
-    #[error("suite `{suite}` has no essential package, so no system can be made of it")]
-    NothingEssential { suite: String },
-    #[error(
-        "packages `{first}` and `{second}` both have `{path}`, and neither says that it replaces the other's"
-    )]
-    SameFile { path: String, first: String, second: String },
-    #[error("`{}` is of an overlay that this cannot read: {why}", shown(path))]
-    Overlay { path: PathBuf, why: &'static str },
-    #[error("the packages could not be configured: the system's script ended with {status}{text}")]
-    Configure { status: String, text: String },
-    #[error("after configuration, package `{package}` is `{status}`")]
-    NotInstalled { package: String, status: String },
+    Debian(#[from] DebianError),
+    #[error(transparent)]
+    Image(#[from] oci::OciError),
+}
+
+impl From<DebianError> for crate::error::Error {
+    fn from(error: DebianError) -> Self {
+        Self::System(error.into())
+    }
 }
 
 impl SystemError {
-    /// The exit code.
-    pub(super) fn code(&self) -> Code {
-        match self {
-            Self::Selection(_)
-            | Self::NothingEssential { .. }
-            | Self::SameFile { .. }
-            | Self::Overlay { .. } => Code::Input,
-            Self::Configure { .. } | Self::NotInstalled { .. } => Code::Failure,
-        }
-    }
-
     /// What would have worked.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::Selection(SelectionError::Conflict { .. }) => {
-                "leave one of them out, or name another package that meets the dependency with `--include`"
+            Self::NotARoot { .. } => {
+                "a root file system is given as a directory, or as a .tar (.gz, .xz, .zst, .bz2) of one"
             }
-            Self::Selection(SelectionError::Unsatisfied(_)) => {
-                "use another `--suite` or mirror: this one is between two updates"
+            Self::OwnerAttribute { .. } => {
+                "remove it with `setfattr -x user.unibin.owner`, or unpack the system again"
             }
-            Self::NothingEssential { .. } => "use a suite that is complete, such as `trixie`",
-            Self::SameFile { .. } => "leave one of them out",
-            Self::Overlay { .. } => "mount it without `redirect_dir` and `metacopy`",
-            Self::Configure { .. } | Self::NotInstalled { .. } => {
-                "`--no-scripts` leaves this to the system itself: `./sys dpkg --configure -a`"
+            Self::NoShell { .. } | Self::NoSuchProgram { .. } => {
+                "name a program with `--entry PATH`, by its path in that root"
             }
+            Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::Debian(error) => error.hint(),
+            Self::Image(error) => error.hint(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bundle::{OWNER_ATTRIBUTE, Owner, join};
 use rustix::io::Errno;
 
-use crate::error::{Error, SystemError};
+use crate::error::{DebianError, Error};
 use crate::system::dropped::Dropped;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
 use crate::tree::spool::Spool;
@@ -151,7 +151,7 @@ fn attribute(file: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn refused(path: &Path, why: &'static str) -> Error {
-    SystemError::Overlay { path: PathBuf::from(path), why }.into()
+    DebianError::Overlay { path: PathBuf::from(path), why }.into()
 }
 
 #[cfg(test)]
