@@ -39,6 +39,16 @@ pub fn header(header: &Header<'_>) -> Vec<u8> {
     block
 }
 
+/// The same member with another owner and group.
+pub fn owned(mut member: Vec<u8>, uid: u32, gid: u32) -> Vec<u8> {
+    member[108..115].copy_from_slice(format!("{uid:07o}").as_bytes());
+    member[116..123].copy_from_slice(format!("{gid:07o}").as_bytes());
+    member[148..156].fill(b' ');
+    let sum: u32 = member[..512].iter().map(|byte| u32::from(*byte)).sum();
+    member[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    member
+}
+
 /// A directory.
 pub fn directory(name: &str) -> Vec<u8> {
     header(&Header { name: name.as_bytes(), kind: b'5', mode: 0o755, size: 0, target: b"" })
