@@ -75,8 +75,6 @@ fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
     // With the emulator on its own CPU, too: it alone keeps users and groups apart for one user.
     command.env("UNIBIN_ROUTE", "emulated").env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
-    if let Some(hack) = std::env::var_os("UNIBIN_EMULATOR") {
-        command.env("UNIBIN_EMULATOR", hack).env_remove("UNIBIN_ROUTE");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;
     // The pipe ends with the last process that has it, so not before our own copies are gone.
