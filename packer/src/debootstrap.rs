@@ -64,7 +64,9 @@ pub(crate) fn take(
         owed: Some(owed),
         ..Gathered::default()
     };
-    if debian.is_configured {
+    if debian.is_dry {
+        gathered.notes.push(format!("{count} packages"));
+    } else if debian.is_configured {
         let done = configure::configured(tree, &left, pack, &bars)?;
         (tree, gathered.dropped) = (done.tree, done.dropped);
         clock.step("configuring");

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use debian::Progress as _;
 use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
+use crate::atomic_file::TemporaryDirectory;
 use crate::debootstrap::PackStage;
 use crate::debootstrap::script::{self, Left, SCRIPT};
 use crate::error::{DebianError, Error};
@@ -128,7 +129,7 @@ fn not_installed(package: &str, status: &str) -> Error {
 
 /// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes and
 /// an overlay's upper can be. Gone at the end.
-struct Place(tempfile::TempDir);
+struct Place(TemporaryDirectory);
 
 impl Place {
     /// In the first of these that will do; the last reason is told if none does.
@@ -147,7 +148,7 @@ impl Place {
 
     fn within(directory: &Path) -> std::io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let made = tempfile::Builder::new().prefix(".unibin-system-").tempdir_in(directory)?;
+        let made = TemporaryDirectory::inside(directory)?;
         rustix::fs::setxattr(made.path(), "user.unibin.try", b"1", XattrFlags::empty())?;
         if u64::try_from(rustix::fs::statfs(made.path())?.f_type).is_ok_and(|kind| kind == OVERLAY) {
             return Err(std::io::ErrorKind::Unsupported.into());
@@ -189,22 +190,6 @@ impl Place {
             }
         }
         Err(failed(std::io::ErrorKind::NotFound.into()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // The kernel's directory inside `work` may be entered by nobody, and scripts may have closed others.
-        let mut left = vec![self.0.path().to_owned()];
-        while let Some(directory) = left.pop() {
-            let _ = fs::set_permissions(&directory, Permissions::from_mode(0o700));
-            let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-            left.extend(
-                entries
-                    .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                    .map(|entry| entry.path()),
-            );
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! the smallest system, as dpkg would have before unpacking; lets dpkg configure that; unpacks with dpkg the
 //! packages whose own preinst does something; and lets dpkg configure all the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use debian::{Alternative, ControlFile, relations};
@@ -72,10 +72,13 @@ pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left
     if !inside.is_empty() {
         configure(&mut script, debs.iter().filter(|deb| deb.is_base));
     }
+    // dpkg fails where it is told to configure what is configured.
+    let mut configured = BTreeSet::new();
     for (number, deb) in inside.into_iter().enumerate() {
         // Numbered: a version may have characters that a name is better without.
         let name = format!("{number}.deb");
-        let needed = before(deb, debs);
+        let mut needed = before(deb, debs);
+        needed.retain(|deb| configured.insert(deb.package.name.as_str()));
         if !needed.is_empty() {
             configure(&mut script, needed.into_iter());
         }

@@ -66,6 +66,8 @@ pub(crate) struct DebianRequest {
     pub(crate) included: Vec<String>,
     /// Whether its packages are configured, which executes their scripts inside.
     pub(crate) is_configured: bool,
+    /// Whether nothing is to come of it but a report.
+    pub(crate) is_dry: bool,
 }
 
 /// What the options for systems ask for, if they ask for one.
@@ -77,7 +79,8 @@ pub(crate) fn source(args: &PackArgs) -> Result<Option<SystemSource>, Error> {
             target: target.ok_or(Error::NoTarget)?,
             variant: args.variant,
             included: args.include.iter().filter(|name| !name.is_empty()).cloned().collect(),
-            is_configured: !args.no_scripts && !dry_run,
+            is_configured: !args.no_scripts,
+            is_dry: *dry_run,
         })));
     }
     if let Some(reference) = &args.oci {
