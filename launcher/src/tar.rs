@@ -204,8 +204,10 @@ impl Header<'_> {
     fn number(&self, start: usize, length: usize) -> Option<u64> {
         let field = self.field(start, length);
         if field.first().is_some_and(|byte| byte & 0x80 != 0) {
-            let (low, high) = (field.last_chunk::<8>()?, field.get(1..field.len().checked_sub(8)?)?);
-            return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(*low));
+            let low = u64::from_be_bytes(*field.last_chunk()?);
+            // Of an id, whose field is no longer, the mark is a bit of it.
+            let high = field.get(1..field.len().checked_sub(8)?).unwrap_or_default();
+            return high.iter().all(|byte| *byte == 0).then_some(low & u64::MAX >> 1);
         }
         let digits = field.iter().filter(|byte| !matches!(byte, b' ' | 0));
         digits.copied().try_fold(0u64, |value, digit| match digit {

@@ -229,6 +229,7 @@ impl Error {
             Self::System(SystemError::Debian(error)) => error.code(),
             Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
             Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
+            Self::System(SystemError::NoBroker { .. }) => Code::Failure,
             _ => Code::Input,
         }
     }

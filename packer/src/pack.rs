@@ -18,7 +18,7 @@ use bundle::{Arch, Encoding};
 use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head};
 use crate::emulators::{Emulator, Emulators};
-use crate::error::Error;
+use crate::error::{Error, SystemError};
 use crate::notices::Owed;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
@@ -175,7 +175,12 @@ fn compressed(
     }
     Ok(Parts {
         brokers: if request.is_system() {
-            brokers(hosts.iter().copied(), level)?
+            let brokers = brokers(hosts.iter().copied(), level)?;
+            let lacks = |host: &&Arch| !brokers.iter().any(|(of_host, _)| of_host == *host);
+            if let Some(host) = hosts.iter().find(lacks) {
+                return Err(SystemError::NoBroker { host: *host }.into());
+            }
+            brokers
         } else if request.children == Children::Auto {
             let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host);
             brokers(of_hosts.filter_map(|of_host| Some(of_host.first()?.key.host)), level)?

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bundle::Arch;
 use thiserror::Error;
 
 use crate::error::debootstrap::DebianError;
@@ -20,6 +21,8 @@ pub(crate) enum SystemError {
     NoSuchProgram { from: String, path: String },
     #[error("`{from}` cannot be started: {what}")]
     ImageConfig { from: String, what: String },
+    #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
+    NoBroker { host: Arch },
     #[error(transparent)]
     Debian(#[from] DebianError),
     #[error(transparent)]
@@ -47,6 +50,7 @@ impl SystemError {
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
             Self::Debian(error) => error.hint(),
+            Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
     }
