@@ -1,6 +1,6 @@
-//! Systems: a root file system in one file, started by an ordinary user: what is seen inside, what is kept, who
-//! one is, what two starts share, and what is said where it is refused. The root is Debian's static busybox with
-//! a few files around it.
+//! Systems: a root file system in one file, started by an ordinary user: what is seen inside, what is kept,
+//! who one is, what two starts share, and what is said where it is refused. The root is Debian's static
+//! busybox with a few files around it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,48 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::Arch;
-use end_to_end::{
-    Namespace, Outcome, Sandbox, busybox, directory, file, link, needs, owned, pack, raw_tar, until,
-};
-
-const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:web:/srv/www:/bin/sh\n";
-const GROUP: &[u8] = b"root:x:0:\nweb:x:34:\nssl:x:105:www\n";
-/// What busybox is called in the root.
-const APPLETS: [&str; 13] =
-    ["cat", "echo", "env", "grep", "id", "kill", "ls", "mkdir", "pwd", "rm", "sh", "sleep", "touch"];
-
-/// The bundle of a root for this CPU, called `sys`.
-fn system(sandbox: &Sandbox, target: Arch, more: &[&str]) -> PathBuf {
-    let plain = sandbox.copy(&busybox(target), format!("busybox-{target}"));
-    let to = sandbox.at(format!("extracted-{target}"));
-    let to = to.to_str().expect("text");
-    sandbox.run_with(&[("UNIBIN_DO", "extract"), ("UNIBIN_TO", to)], &plain, &[""; 0]).must_succeed();
-    let program = fs::read(Path::new(to).join("usr/bin/busybox")).expect("extracted");
-
-    let mut members = vec![directory("bin"), file("bin/busybox", 0o755, &program)];
-    members.extend(APPLETS.iter().map(|applet| link(b'2', &format!("bin/{applet}"), "/bin/busybox")));
-    members.extend([
-        directory("etc"),
-        file("etc/group", 0o644, GROUP),
-        file("etc/hello", 0o644, b"the system's\n"),
-        file("etc/passwd", 0o644, PASSWD),
-        link(b'2', "etc/resolv.conf", "/run/resolve/of-the-system"),
-        directory("root"),
-        file("script", 0o755, b"#!/bin/sh -e\necho script $0 $1\n"),
-        directory("srv"),
-        directory("srv/www"),
-        owned(file("srv/www/secret", 0o440, b"of www\n"), 33, 34),
-        file("srv/www/set-id", 0o4755, b"#!/bin/sh\n"),
-        directory("tmp"),
-    ]);
-    let tar = raw_tar(&members);
-    let name = sandbox.write(format!("root-{target}.tar"), &tar);
-    let arguments = ["--system", name.to_str().expect("text"), "--hosts", "x86_64", "--level", "3"];
-    sandbox.copy(&pack(&[&arguments, more].concat()), "sys")
-}
+use end_to_end::{Namespace, Outcome, Sandbox, needs, small_system, until};
 
 fn native(sandbox: &Sandbox) -> PathBuf {
-    system(sandbox, Arch::X86_64, &[])
+    small_system(sandbox, Arch::X86_64, &[])
 }
 
 fn sh(sandbox: &Sandbox, variables: &[(&str, &str)], script: &str) -> Outcome {
@@ -286,6 +248,8 @@ fn where_namespaces_are_refused_it_is_said_and_root_does_without_users() {
     assert_eq!(run("./sys sh -c 'id -u; cat /etc/hello'").must_succeed(), "0\nthe system's\n");
     let refused = run("setpriv --bounding-set -all --inh-caps -all ./sys true");
     refused.must_fail_with(125, &["user namespace", "max_user_namespaces", "UNIBIN_DO=extract"]);
+    let as_user = run("env UNIBIN_USER=www ./sys id");
+    as_user.must_fail_with(125, &["cannot run as `www`", "UNIBIN_USER"]);
     run("env UNIBIN_DO=extract UNIBIN_TO=$1/out setpriv --bounding-set -all ./sys").must_succeed();
     assert_eq!(fs::read(Path::new(own).join("out/etc/hello")).expect("extracted"), b"the system's\n");
 }
@@ -295,7 +259,7 @@ fn a_system_of_another_cpu_starts_its_own_programs() {
     needs!("x86_64", "network", "namespaces", "binfmt");
     let sandbox = Sandbox::new();
     // An emulator that does not start programs itself: the system has a binfmt_misc of its own.
-    system(&sandbox, Arch::Riscv64, &["--debian-emulators"]);
+    small_system(&sandbox, Arch::Riscv64, &["--debian-emulators"]);
     let script = "/bin/busybox uname -m; /script y; (exit 3); echo $?; id -u; cat /etc/hello";
     let expected = "riscv64\nscript /script y\n3\n0\nthe system's\n";
     assert_eq!(sh(&sandbox, &[], script).must_succeed(), expected);

@@ -1,5 +1,5 @@
-//! Mounts of a system's own: trees of mounts as open files, attached to places that are open files too, so that
-//! no path is looked up twice; and the step into a new root.
+//! Mounts of a system's own: trees of mounts as open files, attached to places that are open files too, so
+//! that no path is looked up twice; and the step into a new root.
 
 use super::call::call;
 use super::{At, Errno, Fd, OFlags, chdir};
@@ -93,7 +93,7 @@ impl Fd {
     }
 
     /// Makes the mount that this directory is the root of the namespace of mounts, without a trace of the old
-    /// one (pivot_root(2), "pivot_root(\".\", \".\")").
+    /// one (`pivot_root(".", ".")` of its manual page).
     pub fn become_root(&self) -> Result<(), Errno> {
         self.chdir()?;
         let here = c".".as_ptr() as usize;
@@ -110,7 +110,7 @@ impl Fd {
         unsafe { call(raw::__NR_setns, [self.argument(), 0]) }.map(drop)
     }
 
-    /// The namespace of users to which another namespace belongs (ioctl_nsfs(2)). Linux 4.9.
+    /// The namespace of users to which another namespace belongs (`ioctl_nsfs(2)`). Linux 4.9.
     pub fn owner_of_namespace(&self) -> Result<Self, Errno> {
         // SAFETY: no pointers; the call's answer is a descriptor.
         unsafe { call(raw::__NR_ioctl, [self.argument(), NS_GET_USERNS as usize]) }.map(Self::own)
