@@ -11,8 +11,8 @@
 //! clean       what a finished system does not keep
 //! ```
 //!
-//! `configure` is the packer's one exception to executing nothing of what it packs: it runs packages' scripts,
-//! in the namespaces in which the finished system will run, as the user who packs.
+//! `configure` is the packer's one exception to executing nothing of what it packs: it runs packages'
+//! scripts, in the namespaces in which the finished system will run, as the user who packs.
 
 mod clean;
 mod configure;
@@ -23,19 +23,16 @@ mod select;
 mod settings;
 mod unpack;
 
-use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::ArchiveArgs;
+pub(crate) use crate::debootstrap::configure::PackStage;
 use crate::error::Error;
 use crate::notices::Owed;
 use crate::progress::Bars;
 use crate::request::system::DebianRequest;
 use crate::system::gathered::{Gathered, OF_SYSTEMS};
 use crate::system::system_tree::{Inode, Kind, SystemTree};
-
-/// Writes the bundle of a system, for this machine alone, at a path.
-pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<(), Error> + 'p;
 
 /// An unpacked system: all files are in their places, and dpkg knows that nothing is configured.
 struct Unpacked {

@@ -1,5 +1,6 @@
-//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer executes
-//! nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages (`debootstrap`).
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer
+//! executes nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages
+//! (`debootstrap`).
 
 pub(crate) mod cpu_model;
 pub(crate) mod dedup;

@@ -39,7 +39,7 @@ fn a_system_is_configured_as_by_dpkg_and_twice_the_same() {
     assert_eq!(
         inside(&sandbox, &system, owners).must_succeed(),
         "usr/bin/passwd 0:0 4755\nusr/bin/chage 0:42 2755\nvar/mail 0:8 2775\n\
-         var/tmp 0:0 1777\n         etc/shadow 0:42 640\nvar/log/wtmp 0:43 664\n"
+         var/tmp 0:0 1777\netc/shadow 0:42 640\nvar/log/wtmp 0:43 664\n"
     );
     // Made by scripts: alternatives, diversions, the loader's cache, answers of debconf.
     let made = "readlink /etc/alternatives/awk; dpkg-divert --listpackage /lib64; ldconfig -p | grep -c libc.so.6; \

@@ -13,9 +13,8 @@ use debian::Progress as _;
 use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
 use crate::atomic_file::TemporaryDirectory;
-use crate::debootstrap::PackStage;
 use crate::debootstrap::script::{self, Left, SCRIPT};
-use crate::error::{DebianError, Error};
+use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
 use crate::progress::Bars;
 use crate::system::dropped::Dropped;
@@ -23,6 +22,9 @@ use crate::system::gathered::Gathered;
 use crate::system::system_tree::{Kind, SystemTree};
 use crate::system::upper;
 use crate::tree::spool::Spool;
+
+/// Writes the bundle of a system, for this machine alone, at a path.
+pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<(), Error> + 'p;
 
 /// Under which name the bundle keeps what the script changes.
 const KEEP: &str = "configure";
@@ -100,7 +102,7 @@ fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
         return Ok(());
     }
     let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
-    Err(DebianError::Configure { status: status.to_string(), text }.into())
+    Err(SystemError::from(DebianError::Configure { status: status.to_string(), text }).into())
 }
 
 /// Whether all packages are what `dpkg --audit` does not speak of.
@@ -124,11 +126,12 @@ pub(super) fn check(tree: &SystemTree) -> Result<(), Error> {
 }
 
 fn not_installed(package: &str, status: &str) -> Error {
-    DebianError::NotInstalled { package: package.to_owned(), status: status.to_owned() }.into()
+    let (package, status) = (package.to_owned(), status.to_owned());
+    SystemError::from(DebianError::NotInstalled { package, status }).into()
 }
 
-/// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes and
-/// an overlay's upper can be. Gone at the end.
+/// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes
+/// and an overlay's upper can be. Gone at the end.
 struct Place(TemporaryDirectory);
 
 impl Place {

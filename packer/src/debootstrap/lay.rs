@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle::{MERGED, join};
 
 use crate::debootstrap::unpack::{Entry, EntryKind, OpenDeb};
-use crate::error::{DebianError, Error, readable};
+use crate::error::{DebianError, Error, SystemError, readable};
 use crate::system::system_tree::{Inode, Kind, SystemTree};
 
 /// What dpkg appends to the name of a configuration file that is not yet in its place.
@@ -116,12 +116,9 @@ impl Laid {
         if ours.takes_over_files_of(theirs) || number == *other {
             return Ok(false);
         }
-        Err(DebianError::SameFile {
-            path: readable(&entry.path),
-            first: theirs.name.clone(),
-            second: ours.name.clone(),
-        }
-        .into())
+        let path = readable(&entry.path);
+        let (first, second) = (theirs.name.clone(), ours.name.clone());
+        Err(SystemError::from(DebianError::SameFile { path, first, second }).into())
     }
 
     fn put(&mut self, real: &[u8], entry: &Entry) -> Result<(), Error> {

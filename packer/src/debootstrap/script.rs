@@ -1,6 +1,6 @@
-//! What is left to do inside an unpacked system, as a script for its own shell. It runs the preinst scripts of
-//! the smallest system, as dpkg would have before unpacking; lets dpkg configure that; unpacks with dpkg the
-//! packages whose own preinst does something; and lets dpkg configure all the rest.
+//! What is left to do inside an unpacked system, as a script for its own shell. It runs the preinst scripts
+//! of the smallest system, as dpkg would have before unpacking; lets dpkg configure that; unpacks with dpkg
+//! the packages whose own preinst does something; and lets dpkg configure all the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -38,8 +38,8 @@ impl Left {
         if self.is_dpkg_alone() { "dpkg --configure -a".to_owned() } else { format!("/{SCRIPT}") }
     }
 
-    /// Whether dpkg alone can do it: the preinst scripts of the smallest system are left, which make its users
-    /// and groups.
+    /// Whether dpkg alone can do it: no preinst is left to run, as those are that make the first users and
+    /// groups.
     fn is_dpkg_alone(&self) -> bool {
         self.control.is_empty() && self.files.is_empty()
     }
@@ -49,8 +49,10 @@ impl Left {
 pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left {
     let mut script = format!(
         "#!/bin/sh\nset -eu\numask 022\ncd /\n\
-         export LC_ALL=C LANG=C TZ=UTC TERM=dumb HOME=/root SOURCE_DATE_EPOCH={epoch} PYTHONHASHSEED=0\n\
+         export LC_ALL=C LANG=C TZ=UTC TERM=dumb HOME=/root SOURCE_DATE_EPOCH={epoch}\n\
          export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true\n\
+         # What an import would leave beside a module has the time of that in it.\n\
+         export PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1\n\
          preinst() {{\n\
          \tln -s /{DIRECTORY}/$1 /var/lib/dpkg/tmp.ci\n\
          \tDPKG_MAINTSCRIPT_PACKAGE=$1 DPKG_MAINTSCRIPT_ARCH=$2 DPKG_MAINTSCRIPT_NAME=preinst \

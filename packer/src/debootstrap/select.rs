@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use debian::{Archive, Installation, PackageIndex, Selected};
 
 use crate::cli::ArchiveArgs;
-use crate::error::{DebianError, Error};
+use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
 use crate::request::system::DebianRequest;
 use crate::say;
@@ -77,9 +77,10 @@ impl<'w> Source<'w> {
             }
         }
         let installation = debian::installed::select(&self.index, self.wanted.variant, &included)
-            .map_err(DebianError::from)?;
+            .map_err(|error| SystemError::from(DebianError::from(error)))?;
         if installation.packages.is_empty() {
-            return Err(DebianError::NothingEssential { suite: self.wanted.suite.clone() }.into());
+            let nothing = DebianError::NothingEssential { suite: self.wanted.suite.clone() };
+            return Err(SystemError::from(nothing).into());
         }
         Ok(installation)
     }

@@ -29,12 +29,6 @@ pub(crate) enum SystemError {
     Image(#[from] oci::OciError),
 }
 
-impl From<DebianError> for crate::error::Error {
-    fn from(error: DebianError) -> Self {
-        Self::System(error.into())
-    }
-}
-
 impl SystemError {
     /// What would have worked.
     pub(crate) fn hint(&self) -> &'static str {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bundle::{OWNER_ATTRIBUTE, Owner, join};
 use rustix::io::Errno;
 
-use crate::error::{DebianError, Error};
+use crate::error::{DebianError, Error, SystemError};
 use crate::system::dropped::Dropped;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
 use crate::tree::spool::Spool;
@@ -151,7 +151,7 @@ fn attribute(file: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn refused(path: &Path, why: &'static str) -> Error {
-    DebianError::Overlay { path: PathBuf::from(path), why }.into()
+    SystemError::from(DebianError::Overlay { path: PathBuf::from(path), why }).into()
 }
 
 #[cfg(test)]
