@@ -15,12 +15,13 @@ use crate::sys::Errno;
 impl Error {
     /// A system is started by the broker alone.
     #[cfg(not(feature = "children"))]
-    pub fn no_system_broker() -> Self {
+    pub fn no_system_broker(tried: &[u8]) -> Self {
         Self::new(
             EXIT_CANNOT_EXECUTE,
-            "this bundle holds a system and no working broker for this CPU to start it\n\
-             hint: UNIBIN_DO=extract unpacks its files",
-            &[],
+            "this bundle holds a system, and has no broker for this CPU that starts it:{}\n\
+             hint: set UNIBIN_CACHE to a directory that is not mounted noexec, or pack it again with `--hosts` \
+             naming this CPU; `unibin extract` unpacks its files",
+            &[tried],
         )
     }
 
@@ -29,7 +30,11 @@ impl Error {
     #[must_use]
     pub fn ended(self) -> Self {
         if self.next_candidate_may_do() {
-            Self::new(EXIT_OURS, "the system does not start: {}", &[self.text()])
+            Self::new(
+                EXIT_OURS,
+                "the system does not start: {}\nhint: set UNIBIN_CACHE to a directory with free space on ext4, xfs, btrfs or tmpfs",
+                &[self.text()],
+            )
         } else {
             self
         }
@@ -84,7 +89,7 @@ impl Error {
     pub fn no_root(errno: Errno) -> Self {
         Self::new(
             EXIT_OURS,
-            "cannot make the system the root: {}\nhint: it does not work from a root in an initramfs",
+            "cannot make the system the root: {}\nhint: UNIBIN_DO=extract unpacks its files",
             &[errno.text()],
         )
     }
