@@ -138,6 +138,11 @@ impl Release {
         Err(ReleaseError::StaleIndex { date: self.date.clone(), valid_until: valid_until.clone() })
     }
 
+    /// When the table was signed.
+    pub fn time(&self) -> Option<SystemTime> {
+        parse_date(&self.date)
+    }
+
     /// The end of the day of this table, as a timestamp of the snapshot archive, which has everything that
     /// the table lists, unless that day is today.
     pub fn end_of_its_day(&self) -> Option<String> {

@@ -126,7 +126,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci"])))]
+#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///

@@ -3,6 +3,7 @@
 mod binfmt;
 mod code;
 mod compose;
+mod debootstrap;
 mod system;
 
 use std::error::Error as StdError;
@@ -23,6 +24,7 @@ use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
+pub(crate) use crate::error::debootstrap::DebianError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
@@ -230,6 +232,7 @@ impl Error {
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
+            Self::System(SystemError::Debian(error)) => error.code(),
             Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
             Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
             Self::System(SystemError::NoBroker { .. }) => Code::Failure,

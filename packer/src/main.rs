@@ -11,6 +11,7 @@ mod byte_search;
 mod cli;
 mod commands;
 mod compose;
+mod debootstrap;
 mod elf;
 mod emulators;
 mod error;

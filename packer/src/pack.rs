@@ -1,5 +1,6 @@
-//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
-//! executes what it packs.
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer
+//! executes nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages
+//! (`debootstrap`).
 
 pub(crate) mod cpu_model;
 pub(crate) mod dedup;
@@ -10,20 +11,23 @@ pub(crate) mod systems;
 pub(crate) mod variants;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
-use crate::cli::values::Children;
+use crate::cli::values::{Children, Head};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::progress::Bars;
+use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
@@ -47,7 +51,9 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
             (first, natives)
         }
         Contents::Emulator { target, rules } => (emulator_only::app(*target, rules), Vec::new()),
-        Contents::System(system) => systems::gathered(system)?,
+        Contents::System(system) => {
+            systems::gathered(system, &|root, path| stage(&request, system, root, path))?
+        }
     };
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
@@ -69,6 +75,46 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let written = assemble::write(&parts, &request.output)?;
     report.written(&parts, &written, emulators.transferred_in_all());
     Ok(report.text(json))
+}
+
+/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished.
+fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<(), Error> {
+    const LEVEL: i32 = 1;
+    let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
+    let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
+    let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
+    let system = SystemRequest {
+        source: SystemSource::Directory(path.to_owned()),
+        entries: Vec::new(),
+        target: system.target,
+        rules: Vec::new(),
+        excludes: Vec::new(),
+        output: path.to_owned(),
+        archive: system.archive.clone(),
+    };
+    let first = systems::resolved(root, &system)?;
+    let request = Request {
+        contents: Contents::System(Box::new(system)),
+        natives: Vec::new(),
+        output: path.to_owned(),
+        hosts: vec![host],
+        skip_hosts: false,
+        emulators: request.emulators.iter().filter(of_host).cloned().collect(),
+        emulates_own: true,
+        also_targets: Vec::new(),
+        head: Head::Sh,
+        children: Children::Auto,
+        cpu: request.cpu.clone(),
+        level: LEVEL,
+        dry_run: false,
+        archive: request.archive.clone(),
+    };
+    let emulators = Emulators::open(&request.archive)?;
+    let plan = emulators.plan(&request, target, &[])?;
+    let cpu = cpu_model::of(&request, &first)?;
+    let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
+    let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
+    assemble::write(&parts, &request.output).map(drop)
 }
 
 /// Trees, emulators and notices as frames, compressed in parallel.

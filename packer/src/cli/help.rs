@@ -62,6 +62,9 @@ Examples:
     unibin pack --deb python3 --entry python3=/usr/bin/python3 \\
         --target riscv64 -o python3
 
+  Make a Debian of another CPU, with a package of your choice:
+    unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
+
   Run natively on x86_64, emulated everywhere else:
     unibin pack ./app-riscv64 --native x86_64=./app-x86_64 -o app
 

@@ -196,7 +196,7 @@ impl Files {
         let mut copyright = String::new();
         let copyright_path = format!("usr/share/doc/{name}/copyright");
         deb.entries::<Error>(|entry| {
-            let DebEntry { path, kind, mode, size, reader } = entry;
+            let DebEntry { path, kind, mode, size, reader, .. } = entry;
             if is_left_out(&self.app.real(&path)?, kind == DebKind::Dir) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -247,7 +247,7 @@ fn is_left_out(path: &[u8], directory: bool) -> bool {
 }
 
 /// The notices for all packages together.
-fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
+pub(crate) fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
     let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
     let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);
     let text = match texts {

@@ -166,7 +166,7 @@ impl Inventory {
         for package in self.packages.iter().filter(|_| all) {
             let _ = writeln!(text, "  deb   {package}");
         }
-        if !all && self.libraries.len() + self.packages.len() > 0 {
+        if !all && self.root.is_none() && self.libraries.len() + self.packages.len() > 0 {
             let packages = match self.packages.len() {
                 0 => String::new(),
                 count => format!(" of {count} Debian packages"),
