@@ -10,6 +10,7 @@ mod bounds;
 mod byte_search;
 mod cli;
 mod commands;
+mod components;
 mod compose;
 mod elf;
 mod emulators;

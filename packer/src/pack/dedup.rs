@@ -111,6 +111,7 @@ fn best(owners: &BTreeMap<Identity, BTreeSet<usize>>, left: &BTreeSet<usize>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::components::Facts;
     use crate::resolve::inventory::Inventory;
     use bundle::Arch;
 
@@ -127,6 +128,7 @@ mod tests {
             loader: Vec::new(),
             rules: Vec::new(),
             owed: None,
+            facts: Facts::default(),
             inventory: Inventory::default(),
         };
         (0, resolved)
