@@ -123,6 +123,7 @@ mod tests {
         }
         let resolved = ResolvedApp {
             app,
+            root: None,
             entries: Vec::new(),
             target: Arch::Riscv64,
             loader: Vec::new(),
