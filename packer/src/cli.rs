@@ -9,6 +9,7 @@ pub(crate) mod binfmt;
 pub(crate) mod compose;
 pub(crate) mod help;
 pub(crate) mod parser;
+pub(crate) mod sbom;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -23,6 +24,7 @@ use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
 };
+use crate::cli::sbom::SbomArgs;
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Prints by what it runs on each. If a host is missing, the exit code is 4.
     #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
     Check(CheckArgs),
+    /// Write what a bundle is made of, as a bill of materials
+    #[command(help_template = help::TEMPLATE, before_help = help::SBOM, after_help = help::SBOM_AFTER)]
+    Sbom(SbomArgs),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.

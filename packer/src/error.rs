@@ -4,6 +4,7 @@ mod binfmt;
 mod code;
 mod compose;
 mod debootstrap;
+mod sbom;
 mod system;
 
 use std::error::Error as StdError;
@@ -25,6 +26,7 @@ pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 pub(crate) use crate::error::debootstrap::DebianError;
+pub(crate) use crate::error::sbom::SbomError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
@@ -172,6 +174,8 @@ pub(crate) enum Error {
     Compose(#[from] ComposeError),
     #[error(transparent)]
     System(#[from] SystemError),
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
 }
 
 impl From<EmulatorError> for Error {
@@ -236,6 +240,7 @@ impl Error {
             Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
             Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
             Self::System(SystemError::NoBroker { .. }) => Code::Failure,
+            Self::Sbom(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -338,6 +343,7 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::Compose(_)
+            | Self::Sbom(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -412,6 +418,7 @@ impl Error {
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
+            Self::Sbom(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())

@@ -10,6 +10,7 @@ mod bounds;
 mod byte_search;
 mod cli;
 mod commands;
+mod components;
 mod compose;
 mod debootstrap;
 mod elf;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
             Command::Thin(args) => compose::thin::thin(&args),
             Command::Replace(args) => compose::replace::replace(&args),
             Command::Check(args) => compose::check::check(&args),
+            Command::Sbom(args) => commands::sbom::sbom(&args),
             Command::Hosts(args) => Ok(commands::hosts::hosts(args.json)),
             Command::Targets(args) => Ok(commands::hosts::targets(args.json)),
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),
