@@ -11,5 +11,6 @@ pub(crate) mod hosts;
 pub(crate) mod in_use;
 pub(crate) mod inspect;
 pub(crate) mod notices;
+pub(crate) mod owners;
 pub(crate) mod run;
 pub(crate) mod verify;

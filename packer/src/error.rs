@@ -3,6 +3,7 @@
 mod binfmt;
 mod code;
 mod compose;
+mod system;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -22,6 +23,7 @@ use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
+pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
 /// A command's failure.
@@ -99,14 +101,6 @@ pub(crate) enum Error {
     EntryName { name: String },
     #[error("two entries are named `{name}`")]
     SameEntry { name: String },
-    #[error("`{}` is neither a directory nor a tar archive", shown(path))]
-    NotARoot { path: PathBuf },
-    #[error("`{}` has an attribute `user.unibin.owner` that cannot be read", shown(path))]
-    OwnerAttribute { path: PathBuf },
-    #[error("`{from}` has no shell, and nothing else says which program to start")]
-    NoShell { from: String },
-    #[error("`{from}` has no program `/{path}`")]
-    NoSuchProgram { from: String, path: String },
     #[error("the output `{}` is {found}", shown(path))]
     OutputNotAFile { path: PathBuf, found: &'static str },
     #[error("the output `{}` is the program itself", shown(path))]
@@ -174,6 +168,8 @@ pub(crate) enum Error {
     Binfmt(#[from] BinfmtError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    #[error(transparent)]
+    System(#[from] SystemError),
 }
 
 impl From<EmulatorError> for Error {
@@ -234,6 +230,8 @@ impl Error {
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
+            Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
+            Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -269,15 +267,7 @@ impl Error {
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
-            Self::NotARoot { .. } => {
-                "a root file system is given as a directory, or as a .tar (.gz, .xz, .zst, .bz2) of one"
-            }
-            Self::OwnerAttribute { .. } => {
-                "remove it with `setfattr -x user.unibin.owner`, or unpack the system again"
-            }
-            Self::NoShell { .. } | Self::NoSuchProgram { .. } => {
-                "name a program with `--entry PATH`, by its path in that root"
-            }
+            Self::System(error) => error.hint(),
             Self::NotAbsolute { .. } => "the kernel looks for a program's loader by an absolute path only",
             Self::SysrootWithoutEntry => {
                 "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"

@@ -12,7 +12,7 @@ use oci::Platform;
 
 use crate::cli::ArchiveArgs;
 use crate::cli::system::SystemArgs;
-use crate::error::{Error, kind_of};
+use crate::error::{Error, SystemError, kind_of};
 use crate::request::{Entry, Rule, given};
 
 /// A system to pack.
@@ -73,7 +73,7 @@ pub(crate) fn source(args: &SystemArgs) -> Result<Option<SystemSource>, Error> {
     let mut file = File::open(&path).map_err(failed)?;
     match Form::of(&mut file).map_err(|source| Error::io("read", &path, source))? {
         Some(Form::Tar(compression)) => Ok(Some(SystemSource::Archive { file, path, compression })),
-        _ => Err(Error::NotARoot { path }),
+        _ => Err(SystemError::NotARoot { path }.into()),
     }
 }
 
