@@ -8,6 +8,7 @@
 pub(crate) mod binfmt;
 pub(crate) mod compose;
 pub(crate) mod help;
+pub(crate) mod oci;
 pub(crate) mod parser;
 pub(crate) mod system;
 pub(crate) mod values;
@@ -19,6 +20,7 @@ use bundle::Arch;
 
 use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
+use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Prints by what it runs on each. If a host is missing, the exit code is 4.
     #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
     Check(CheckArgs),
+    /// Make container images out of a bundle: one name for all its hosts
+    #[command(help_template = help::TEMPLATE, before_help = help::OCI)]
+    Oci(Box<OciArgs>),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.

@@ -3,6 +3,7 @@
 mod binfmt;
 mod code;
 mod compose;
+mod image;
 mod system;
 
 use std::error::Error as StdError;
@@ -23,6 +24,7 @@ use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
+pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
@@ -169,6 +171,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Compose(#[from] ComposeError),
     #[error(transparent)]
+    OutOfBundle(#[from] ImageError),
+    #[error(transparent)]
     System(#[from] SystemError),
 }
 
@@ -230,6 +234,7 @@ impl Error {
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
+            Self::OutOfBundle(error) => error.code(),
             Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
             Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
             _ => Code::Input,
@@ -334,6 +339,7 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::Compose(_)
+            | Self::OutOfBundle(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -408,6 +414,7 @@ impl Error {
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
+            Self::OutOfBundle(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())
