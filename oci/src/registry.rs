@@ -160,7 +160,9 @@ impl<'a> Registry<'a> {
             Some(body) => self.agent.run(request.body(ureq::SendBody::from_reader(body)).map_err(malformed)?),
             None => self.agent.run(request.body(()).map_err(malformed)?),
         };
-        answer.map_err(|error| Attempt::Passing(self.failed(told(&error))))
+        answer.map_err(|error| {
+            Attempt::Passing(OciError::Push { name: self.name.to_string(), why: told(&error) })
+        })
     }
 
     /// Where an answer redirects to: never from TLS to none.

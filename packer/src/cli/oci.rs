@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use oci::Compression;
 
 use crate::cli::ListArgs;
-use crate::cli::parser::Args;
+use crate::cli::parser::{ArgGroup, Args, value_parser};
 use crate::cli::values::{Hosts, hosts};
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("to").required(true).multiple(true).args(["output", "push"])))]
 pub(crate) struct OciArgs {
     /// Bundle to make images of
     pub(crate) file: PathBuf,
     /// OCI layout to write: a directory that does not exist yet, or FILE.tar
-    #[arg(short, long, value_name = "DIR|FILE.tar", required_unless_present = "push")]
+    #[arg(short, long, value_name = "DIR|FILE.tar")]
     pub(crate) output: Option<PathBuf>,
     /// Send the images to a registry
     ///
@@ -46,7 +47,7 @@ pub(crate) struct OciArgs {
     pub(crate) annotation: Vec<(String, String)>,
     /// Send layers in pieces of N MiB, where something before the registry wants it so
     #[arg(long, value_name = "N", requires = "push", hide_short_help = true)]
-    #[arg(value_parser = crate::cli::parser::value_parser!(u64).range(1..=1024))]
+    #[arg(value_parser = value_parser!(u64).range(1..=1024))]
     pub(crate) piece: Option<u64>,
     #[command(flatten)]
     pub(crate) list: ListArgs,

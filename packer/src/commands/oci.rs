@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use bundle::{Arch, Entry, Manifest};
-use oci::{NewImage, NewIndex, PushOptions, Silent};
+use oci::{NewImage, NewIndex, PushOptions};
 use serde::Serialize;
 
 use crate::atomic_file::{NewDirectory, NewFile};
@@ -18,6 +18,7 @@ use crate::error::{ComposeError, Error, ImageError, readable, shown};
 use crate::image::route::{self, Route};
 use crate::image::{layers, start};
 use crate::json;
+use crate::progress::Bars;
 use crate::units::size;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
@@ -98,7 +99,8 @@ pub(crate) fn oci(args: &OciArgs) -> Result<String, Error> {
         report.output = Some(output.display().to_string());
     }
     if let Some(reference) = &args.push {
-        let options = PushOptions { piece: args.piece.map(|piece| piece << 20), progress: &Silent };
+        let bar = Bars::default().bar("pushing");
+        let options = PushOptions { piece: args.piece.map(|piece| piece << 20), progress: &bar };
         let done = oci::push(&index, reference, &options).map_err(ImageError::from)?;
         report.pushed = Some(PushedTo { name: done.name, sent: done.sent, there: done.there });
     }
