@@ -108,18 +108,32 @@ pub struct Pushed {
     pub there: u64,
 }
 
-/// Sends an index to `docker://[REGISTRY/]NAME[:TAG]`.
+/// A name in a registry that images are sent to.
+#[derive(Clone, Debug)]
+pub struct Destination(Name);
+
+impl Destination {
+    /// Reads `docker://[REGISTRY/]NAME[:TAG]`.
+    ///
+    /// # Errors
+    ///
+    /// [`OciError::Reference`] where it is none.
+    pub fn parse(text: &str) -> Result<Self, OciError> {
+        let refuse = |why| OciError::Reference { text: text.to_owned(), why };
+        let name = text.strip_prefix("docker://");
+        let name = Name::parse(name.ok_or_else(|| refuse("it does not begin with `docker://`"))?)?;
+        if name.digest.is_some() {
+            return Err(refuse("images are sent to a tag"));
+        }
+        Ok(Self(name))
+    }
+}
+
+/// Sends an index and all that it names.
 ///
 /// # Errors
 ///
-/// [`OciError`] where the reference is none, or the registry does not take it.
-pub fn push(index: &NewIndex, reference: &str, options: &PushOptions<'_>) -> Result<Pushed, OciError> {
-    let refuse = |why| OciError::Reference { text: reference.to_owned(), why };
-    let name =
-        reference.strip_prefix("docker://").ok_or_else(|| refuse("it does not begin with `docker://`"))?;
-    let name = Name::parse(name)?;
-    if name.digest.is_some() {
-        return Err(refuse("images are sent to a tag"));
-    }
-    registry::Registry::new(name, options.progress).push(index, options)
+/// [`OciError`] where the registry does not take it.
+pub fn push(index: &NewIndex, to: Destination, options: &PushOptions<'_>) -> Result<Pushed, OciError> {
+    registry::Registry::new(to.0, options.progress).push(index, options)
 }

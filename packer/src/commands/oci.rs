@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use bundle::{Arch, Entry, Manifest};
-use oci::{NewImage, NewIndex, PushOptions};
+use oci::{Destination, NewImage, NewIndex, PushOptions};
 use serde::Serialize;
 
 use crate::atomic_file::{NewDirectory, NewFile};
@@ -75,6 +75,7 @@ struct PushedTo {
 /// Makes what was asked for, and tells about it.
 pub(crate) fn oci(args: &OciArgs) -> Result<String, Error> {
     let created = created()?;
+    let to = args.push.as_deref().map(Destination::parse).transpose().map_err(ImageError::from)?;
     let bundle = BundleFile::open(&args.file)?;
     // Before the first byte is written: what is damaged is not handed on.
     check_bundle::plausible(&bundle)?;
@@ -98,10 +99,10 @@ pub(crate) fn oci(args: &OciArgs) -> Result<String, Error> {
         write(&index, output, args)?;
         report.output = Some(output.display().to_string());
     }
-    if let Some(reference) = &args.push {
+    if let Some(to) = to {
         let bar = Bars::default().bar("pushing");
         let options = PushOptions { piece: args.piece.map(|piece| piece << 20), progress: &bar };
-        let done = oci::push(&index, reference, &options).map_err(ImageError::from)?;
+        let done = oci::push(&index, to, &options).map_err(ImageError::from)?;
         report.pushed = Some(PushedTo { name: done.name, sent: done.sent, there: done.there });
     }
     Ok(if args.list.json { json::text(&report) } else { report.text() })
