@@ -161,9 +161,18 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Starts a file that will be executable for everyone the umask allows.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, 0o777)
+    }
+
+    /// Starts a file that is no program.
+    pub(crate) fn plain(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, 0o666)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let directory = directory_of(path);
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o777);
+        let mode = Mode::from_raw_mode(mode);
         match rustix::fs::open(directory, flags | OFlags::TMPFILE, mode) {
             Ok(file) => Ok(Self { file: file.into(), path: path.to_owned(), hidden: None }),
             // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen

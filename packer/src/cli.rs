@@ -8,6 +8,7 @@
 pub(crate) mod binfmt;
 pub(crate) mod compose;
 pub(crate) mod help;
+pub(crate) mod oci;
 pub(crate) mod parser;
 pub(crate) mod sbom;
 pub(crate) mod system;
@@ -20,6 +21,7 @@ use bundle::Arch;
 
 use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
+use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
@@ -100,6 +102,9 @@ pub(crate) enum Command {
     /// Write what a bundle is made of, as a bill of materials
     #[command(help_template = help::TEMPLATE, before_help = help::SBOM, after_help = help::SBOM_AFTER)]
     Sbom(SbomArgs),
+    /// Make container images out of a bundle: one name for all its hosts
+    #[command(help_template = help::TEMPLATE, before_help = help::OCI)]
+    Oci(Box<OciArgs>),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.

@@ -11,6 +11,7 @@ pub(crate) mod hosts;
 pub(crate) mod in_use;
 pub(crate) mod inspect;
 pub(crate) mod notices;
+pub(crate) mod oci;
 pub(crate) mod owners;
 pub(crate) mod run;
 pub(crate) mod sbom;

@@ -4,6 +4,7 @@ mod binfmt;
 mod code;
 mod compose;
 mod debootstrap;
+mod image;
 mod sbom;
 mod system;
 
@@ -26,6 +27,7 @@ pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 pub(crate) use crate::error::debootstrap::DebianError;
+pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::sbom::SbomError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
@@ -176,6 +178,8 @@ pub(crate) enum Error {
     System(#[from] SystemError),
     #[error(transparent)]
     Sbom(#[from] SbomError),
+    #[error(transparent)]
+    OutOfBundle(#[from] ImageError),
 }
 
 impl From<EmulatorError> for Error {
@@ -241,6 +245,7 @@ impl Error {
             Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
             Self::System(SystemError::NoBroker { .. }) => Code::Failure,
             Self::Sbom(error) => error.code(),
+            Self::OutOfBundle(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -344,6 +349,7 @@ impl Error {
             | Self::Package(_)
             | Self::Compose(_)
             | Self::Sbom(_)
+            | Self::OutOfBundle(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -419,6 +425,7 @@ impl Error {
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
             Self::Sbom(error) => return Some(error.hint()),
+            Self::OutOfBundle(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())

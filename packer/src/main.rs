@@ -2,7 +2,7 @@
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
 //! The directories lie in layers, and each uses only those after it: `commands`, `compose`; `pack`; `resolve`;
-//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files
+//! `write` and `relocate`; `emulators`; `image`; `packages` and `input`; `request`; `tree`; then `cli` and the files
 //! beside this one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
@@ -17,6 +17,7 @@ mod elf;
 mod emulators;
 mod error;
 mod hash;
+mod image;
 mod input;
 mod json;
 mod notices;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             Command::Replace(args) => compose::replace::replace(&args),
             Command::Check(args) => compose::check::check(&args),
             Command::Sbom(args) => commands::sbom::sbom(&args),
+            Command::Oci(args) => commands::oci::oci(&args),
             Command::Hosts(args) => Ok(commands::hosts::hosts(args.json)),
             Command::Targets(args) => Ok(commands::hosts::targets(args.json)),
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),

@@ -120,6 +120,12 @@ Examples:
   unibin check app --hosts x86_64,aarch64,riscv64
   unibin check app --native x86_64 && echo fast there";
 
+pub(crate) const OCI: &str = "\
+Examples:
+  unibin oci app -o app-image                    Write an OCI layout
+  unibin oci app -o app.tar --hosts aarch64      For `docker load`, one host
+  unibin oci app --push docker://localhost:5000/app:1.2";
+
 pub(crate) const RUN: &str = "\
 Examples:
   unibin run ./app-riscv64 --version       Run a program for riscv64

@@ -265,7 +265,7 @@ fn tree(
 ) -> Result<(), Error> {
     let part = blob_name(manifest, blob);
     let mut known: BTreeMap<Vec<u8>, (String, String)> = BTreeMap::new();
-    read_back::members(bundle.file(), bundle.path(), &part, blob, |name, entry, _| {
+    read_back::members(bundle.file(), bundle.path(), &part, blob, |name, _, entry| {
         let digests = match entry {
             TarEntry::File { content, .. } => {
                 hash::both(content).map_err(|source| Error::damaged(bundle.path(), &part, &source))?
