@@ -13,7 +13,7 @@ use crate::error::{readable, shown};
 pub(crate) enum SignatureError {
     #[error("`{}` has a signature that is not by the key it names, {signer}", shown(path))]
     Row { path: PathBuf, signer: String },
-    #[error("`{}` does not sign `{}`: {source}", shown(path), shown(of))]
+    #[error("`{}` does not sign `{}`", shown(path), shown(of))]
     Detached { path: PathBuf, of: PathBuf, source: SigningError },
     #[error("`{}` is not signed{}", shown(path), listed(unchecked))]
     Unsigned { path: PathBuf, unchecked: Vec<String> },
@@ -21,9 +21,9 @@ pub(crate) enum SignatureError {
     Foreign { path: PathBuf, signers: Vec<String> },
     #[error("`{}` gives `{}` no key that may sign files now{}", shown(path), readable(name.as_bytes()), listed(why))]
     NotAllowed { path: PathBuf, name: String, why: Vec<String> },
-    #[error("`{}` cannot be read: {source}", shown(path))]
+    #[error("`{}` cannot be read", shown(path))]
     AllowedSigners { path: PathBuf, source: LineError },
-    #[error("`{}` cannot be used as a key: {source}", shown(path))]
+    #[error("`{}` cannot be used as a key", shown(path))]
     Key { path: PathBuf, source: SigningError },
     #[error("`{}` is a secret key", shown(path))]
     Secret { path: PathBuf },

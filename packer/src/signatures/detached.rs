@@ -2,7 +2,7 @@
 //! signatures inside it too.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -63,7 +63,7 @@ pub(crate) fn write(path: &Path, file: &File, signer: &Signer, detach: Detach) -
     let mut new = NewFile::beside(&to).map_err(failed)?;
     new.file.write_all(text.as_bytes()).map_err(failed)?;
     let mode = new.file.metadata().map_err(failed)?.permissions().mode();
-    new.file.set_permissions(PermissionsExt::from_mode(mode & 0o666)).map_err(failed)?;
+    new.file.set_permissions(Permissions::from_mode(mode & 0o666)).map_err(failed)?;
     new.settle().map_err(failed)?;
     Ok(to)
 }

@@ -1,7 +1,7 @@
 //! The signatures inside a bundle: read, checked by the keys that they name, and written. Whether such a key is
 //! to be trusted is not known here.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -89,5 +89,5 @@ fn keep_owner_and_mode(old: &File, new: &File) -> io::Result<()> {
     if (was.uid(), was.gid()) != (is.uid(), is.gid()) {
         let _ = std::os::unix::fs::fchown(new, Some(was.uid()), Some(was.gid()));
     }
-    new.set_permissions(PermissionsExt::from_mode(was.mode() & 0o777))
+    new.set_permissions(Permissions::from_mode(was.mode() & 0o777))
 }
