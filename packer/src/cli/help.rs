@@ -29,7 +29,9 @@ found; otherwise the exit code of the program.
 Environment:
   UNIBIN_STORE   Emulator store (default: $XDG_DATA_HOME/unibin, else
                  ~/.local/share/unibin)
-  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)";
+  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)
+  UNIBIN_PASSPHRASE  Of the key that `unibin sign` uses (default: asked for)
+  SSH_AUTH_SOCK  Agent that signs, with `--key ssh-agent`";
 
 pub(crate) const PACK: &str = "\
 Examples:
