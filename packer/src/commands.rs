@@ -15,4 +15,5 @@ pub(crate) mod oci;
 pub(crate) mod owners;
 pub(crate) mod run;
 pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod verify;

@@ -6,6 +6,7 @@ mod compose;
 mod debootstrap;
 mod image;
 mod sbom;
+mod signature;
 mod system;
 
 use std::error::Error as StdError;
@@ -29,6 +30,7 @@ pub(crate) use crate::error::compose::ComposeError;
 pub(crate) use crate::error::debootstrap::DebianError;
 pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::sbom::SbomError;
+pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
@@ -180,6 +182,8 @@ pub(crate) enum Error {
     Sbom(#[from] SbomError),
     #[error(transparent)]
     OutOfBundle(#[from] ImageError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 impl From<EmulatorError> for Error {
@@ -246,6 +250,7 @@ impl Error {
             Self::System(SystemError::NoBroker { .. }) => Code::Failure,
             Self::Sbom(error) => error.code(),
             Self::OutOfBundle(error) => error.code(),
+            Self::Signature(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -350,6 +355,7 @@ impl Error {
             | Self::Compose(_)
             | Self::Sbom(_)
             | Self::OutOfBundle(_)
+            | Self::Signature(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -426,6 +432,7 @@ impl Error {
             Self::Compose(error) => return Some(error.hint()),
             Self::Sbom(error) => return Some(error.hint()),
             Self::OutOfBundle(error) => return Some(error.hint()),
+            Self::Signature(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())
