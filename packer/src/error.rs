@@ -3,6 +3,7 @@
 mod binfmt;
 mod code;
 mod compose;
+mod project;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -22,6 +23,7 @@ use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
+pub(crate) use crate::error::project::ProjectError;
 use crate::units::size;
 
 /// A command's failure.
@@ -174,6 +176,8 @@ pub(crate) enum Error {
     Binfmt(#[from] BinfmtError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
+    #[error(transparent)]
+    Project(#[from] ProjectError),
 }
 
 impl From<EmulatorError> for Error {
@@ -234,6 +238,7 @@ impl Error {
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
+            Self::Project(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -344,6 +349,7 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::Compose(_)
+            | Self::Project(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -418,6 +424,7 @@ impl Error {
             Self::Package(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
+            Self::Project(error) => return error.hint(),
             _ => return None,
         };
         Some(text.to_owned())

@@ -1,8 +1,8 @@
 //! `unibin`: packs a Linux program into one executable file that runs on every Linux architecture. Each
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
-//! The directories lie in layers, and each uses only those after it: `commands`, `compose`; `pack`; `resolve`;
-//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; then `cli` and the files
+//! The directories lie in layers, and each uses only those after it: `release`; `commands`, `compose`; `pack`; `resolve`;
+//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; `project`; then `cli` and the files
 //! beside this one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
@@ -21,6 +21,8 @@ mod notices;
 mod pack;
 mod packages;
 mod progress;
+mod project;
+mod release;
 mod relocate;
 mod request;
 mod resolve;
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
     }
     let done =
         atomic_file::clean_up_on_signals().map_err(error::Error::Temporary).and_then(|()| match command {
-            Command::Pack(args) => pack::pack(*args),
+            Command::Pack(args) => project::completed(*args).and_then(pack::pack),
             Command::Inspect(args) => commands::inspect::inspect(&args),
             Command::Verify(args) => commands::verify::verify(&args.file),
             Command::Extract(args) => commands::extract::extract(&args),
@@ -49,6 +51,9 @@ fn main() -> ExitCode {
             Command::Thin(args) => compose::thin::thin(&args),
             Command::Replace(args) => compose::replace::replace(&args),
             Command::Check(args) => compose::check::check(&args),
+            Command::Init(args) => project::init::init(&args),
+            Command::Plan(args) => release::plan::plan(&args),
+            Command::Release(args) => release::release(&args),
             Command::Hosts(args) => Ok(commands::hosts::hosts(args.json)),
             Command::Targets(args) => Ok(commands::hosts::targets(args.json)),
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),

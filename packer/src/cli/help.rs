@@ -38,6 +38,7 @@ Examples:
   unibin pack ./dir --entry bin/app     All of a directory, or of an archive
   unibin pack App.AppImage --libs debian
   unibin pack --deb jq --target riscv64 A Debian package
+  unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
 pub(crate) const PACK_LONG: &str = "\
@@ -106,6 +107,22 @@ pub(crate) const CHECK: &str = "\
 Examples:
   unibin check app --hosts x86_64,aarch64,riscv64
   unibin check app --native x86_64 && echo fast there";
+
+pub(crate) const INIT: &str = "\
+Examples:
+  unibin init                                  From Cargo.toml, go.mod, ...
+  unibin init build/app-x86_64 build/app-arm64  From programs";
+
+pub(crate) const PLAN: &str = "\
+Examples:
+  unibin plan         What would be built, packed and written
+  unibin plan --json  The same for scripts";
+
+pub(crate) const RELEASE: &str = "\
+Examples:
+  unibin release             Write dist/: bundle, SHA256SUMS, ...
+  unibin release --snapshot  Try it out, whatever git says
+  cd dist && sha256sum -c SHA256SUMS";
 
 pub(crate) const RUN: &str = "\
 Examples:
