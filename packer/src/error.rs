@@ -3,6 +3,7 @@
 mod binfmt;
 mod code;
 mod compose;
+mod hints;
 mod project;
 
 use std::error::Error as StdError;
@@ -13,7 +14,6 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey, EncodeError, Shown};
-use debian::release::ReleaseError;
 use debian::{ArchiveError, DebError};
 use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
@@ -23,6 +23,7 @@ use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
+use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::project::ProjectError;
 use crate::units::size;
 
@@ -445,55 +446,6 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Whether a mirror's index is past its date.
-fn is_stale(error: &ArchiveError) -> bool {
-    let stale = |error: &ArchiveError| {
-        matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
-    };
-    matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|failure| stale(&failure.error)))
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn io_hint(error: &io::Error) -> Option<String> {
-    let text = match error.kind() {
-        _ if is_full(error) => "free some space, or choose another location",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a location that you can write to"
-        }
-        io::ErrorKind::AlreadyExists => "choose a path that does not exist yet",
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
-
-fn not_a_program_hint(found: &NotElf) -> &'static str {
-    match found {
-        NotElf::Script(_) => {
-            "fetch the interpreter with `--libs debian` and `--target ARCH`, or pack it with `--deb` and the script with `--add` and `--entry`"
-        }
-        NotElf::Text | NotElf::Unknown | NotElf::Empty => "programs must be ELF files",
-        NotElf::MachO | NotElf::Windows | NotElf::System(_) => "build it for Linux",
-        NotElf::Archive => "link it into a program first",
-        NotElf::X32 => "no emulator supports x32: build it for x86_64 or i686",
-        NotElf::Cpu { .. } => "`unibin targets` lists the supported architectures",
-        NotElf::Damaged(_) => "copy or build it again",
-    }
-}
-
-/// The first few of many names.
-fn few(names: &[String]) -> String {
-    const FEW: usize = 12;
-    let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(FEW) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// A name as shown in messages and lists: on one line, by the rule of crate `bundle`.

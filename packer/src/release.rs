@@ -127,7 +127,8 @@ fn hosts_of(bundle: &Path) -> Result<Vec<Arch>, Error> {
 
 /// The hosts that get a bundle of their own, out of those that the bundle runs on.
 fn thin_hosts(project: &Project, served: &[Arch]) -> Result<Vec<Arch>, Error> {
-    let Some(list) = &project.release.thin else { return Ok(Vec::new()) };
+    let listed = project.release.thin.as_ref().filter(|list| !list.is_empty());
+    let Some(list) = listed else { return Ok(Vec::new()) };
     let refused =
         |what| ProjectError::Refused { path: project.path.clone(), what: format!("`thin`: {what}") };
     Ok(match values::hosts(list).map_err(refused)? {

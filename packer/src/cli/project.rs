@@ -69,7 +69,13 @@ impl PackArgs {
 pub(crate) fn nothing_to_pack() -> ! {
     let text = "nothing says what to pack: give a program, a directory or an archive, `--deb PKG`, `--system DIR`, \
                 or write a `unibin.toml` (`unibin init`)";
-    Cli::definition().error(ErrorKind::MissingRequiredArgument, text).exit()
+    let mut definition = Cli::definition();
+    definition.build();
+    let error = match definition.find_subcommand_mut("pack") {
+        Some(pack) => pack.error(ErrorKind::MissingRequiredArgument, text),
+        None => definition.error(ErrorKind::MissingRequiredArgument, text),
+    };
+    error.exit()
 }
 
 /// What this process was told behind `pack`.

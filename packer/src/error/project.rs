@@ -6,7 +6,8 @@ use std::process::ExitStatus;
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
-use crate::error::{few, shown};
+use crate::error::hints::few;
+use crate::error::shown;
 
 /// What is refused of `unibin.toml`, `unibin init`, `plan` and `release`.
 #[derive(Debug, ThisError)]

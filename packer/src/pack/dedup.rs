@@ -121,6 +121,7 @@ mod tests {
             app.add(path.as_bytes(), Node::File { executable: false, content }).expect("added");
         }
         let resolved = ResolvedApp {
+            root: None,
             app,
             entries: Vec::new(),
             target: Arch::Riscv64,
