@@ -11,6 +11,7 @@ pub(crate) mod compose;
 pub(crate) mod help;
 pub(crate) mod parser;
 pub(crate) mod project;
+pub(crate) mod sign;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -27,6 +28,7 @@ use crate::cli::parser::{
     value_parser,
 };
 use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
+use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
@@ -76,9 +78,12 @@ pub(crate) enum Command {
     /// Show what a bundle or an ELF file contains
     #[command(help_template = help::TEMPLATE, before_help = help::INSPECT)]
     Inspect(InspectArgs),
-    /// Check every byte of a bundle against its digests, executing nothing
+    /// Check every byte of a bundle against its digests, and its signatures, executing nothing
     #[command(help_template = help::TEMPLATE, before_help = help::VERIFY)]
-    Verify(FileArgs),
+    Verify(VerifyArgs),
+    /// Sign a bundle, inside it or beside it
+    #[command(help_template = help::TEMPLATE, before_help = help::SIGN)]
+    Sign(SignArgs),
     /// Unpack the app of a bundle into a directory
     #[command(help_template = help::TEMPLATE, before_help = help::EXTRACT)]
     Extract(ExtractArgs),
@@ -340,12 +345,6 @@ pub(crate) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FileArgs {
-    /// Bundle to check
-    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

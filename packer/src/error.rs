@@ -5,6 +5,7 @@ mod code;
 mod compose;
 mod hints;
 mod project;
+mod signature;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -25,6 +26,7 @@ pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::project::ProjectError;
+pub(crate) use crate::error::signature::SignatureError;
 use crate::units::size;
 
 /// A command's failure.
@@ -179,6 +181,8 @@ pub(crate) enum Error {
     Compose(#[from] ComposeError),
     #[error(transparent)]
     Project(#[from] ProjectError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 impl From<EmulatorError> for Error {
@@ -240,6 +244,7 @@ impl Error {
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
             Self::Project(error) => error.code(),
+            Self::Signature(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -351,6 +356,7 @@ impl Error {
             | Self::Package(_)
             | Self::Compose(_)
             | Self::Project(_)
+            | Self::Signature(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -426,6 +432,7 @@ impl Error {
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
             Self::Project(error) => return error.hint(),
+            Self::Signature(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())

@@ -1,8 +1,9 @@
 //! `unibin`: packs a Linux program into one executable file that runs on every Linux architecture. Each
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
-//! The directories lie in layers, and each uses only those after it: `release`; `commands`, `compose`; `pack`; `resolve`;
-//! `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`; `project`; then `cli` and the files
+//! The directories lie in layers, and each uses only those after it: `release`; `commands`, `compose`; `pack`;
+//! `resolve`; `signatures`; `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`;
+//! `project`; then `cli` and the files
 //! beside this one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
@@ -27,6 +28,7 @@ mod relocate;
 mod request;
 mod resolve;
 mod say;
+mod signatures;
 mod system;
 mod tree;
 mod units;
@@ -45,8 +47,9 @@ fn main() -> ExitCode {
         atomic_file::clean_up_on_signals().map_err(error::Error::Temporary).and_then(|()| match command {
             Command::Pack(args) => project::completed(*args).and_then(pack::pack),
             Command::Inspect(args) => commands::inspect::inspect(&args),
-            Command::Verify(args) => commands::verify::verify(&args.file),
+            Command::Verify(args) => commands::verify::verify(&args),
             Command::Extract(args) => commands::extract::extract(&args),
+            Command::Sign(args) => commands::sign::sign(&args),
             Command::Merge(args) => compose::merge::merge(&args),
             Command::Thin(args) => compose::thin::thin(&args),
             Command::Replace(args) => compose::replace::replace(&args),

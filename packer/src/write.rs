@@ -7,5 +7,6 @@ pub(crate) mod compress;
 pub(crate) mod emulator_frame;
 pub(crate) mod header;
 pub(crate) mod read_back;
+pub(crate) mod signature_rows;
 pub(crate) mod summary;
 pub(crate) mod tarball;

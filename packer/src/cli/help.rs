@@ -29,7 +29,9 @@ found; otherwise the exit code of the program.
 Environment:
   UNIBIN_STORE   Emulator store (default: $XDG_DATA_HOME/unibin, else
                  ~/.local/share/unibin)
-  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)";
+  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)
+  UNIBIN_PASSPHRASE  Of the key that `unibin sign` uses (default: asked for)
+  SSH_AUTH_SOCK  Agent that signs, with `--key ssh-agent`";
 
 pub(crate) const PACK: &str = "\
 Examples:
@@ -82,7 +84,17 @@ Examples:
 
 pub(crate) const VERIFY: &str = "\
 Examples:
-  unibin verify app.bundle";
+  unibin verify app.bundle                     Is it whole? Who has signed it?
+  unibin verify app.bundle --key ann.pub       Has Ann signed it?
+  unibin verify app.bundle --allowed-signers signers -I ann@example.org";
+
+pub(crate) const SIGN: &str = "\
+Examples:
+  unibin sign app.bundle --key ~/.ssh/id_ed25519   A signature inside
+  unibin sign app.bundle --key ssh-agent           By the key of an agent
+  unibin sign app.bundle --key minisign.key --detach minisign
+  unibin sign app.bundle --key ~/.ssh/id_ed25519 --detach ssh
+Sign inside first: signatures beside the file are of all its bytes.";
 
 pub(crate) const EXTRACT: &str = "\
 Examples:

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bundle::{Blob, BlobKind, Manifest, Notice, Rule, Rules};
 
 use crate::cli::values::Head;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::notices::Owed;
 use crate::request::Entry;
+use crate::say;
 use crate::write::assemble::{Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
@@ -18,6 +19,10 @@ use crate::write::header;
 /// The parts of `bundle`, whose bytes stay in its file.
 pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
     check_bundle::check_stored(bundle)?;
+    if bundle.footer.signatures_length != 0 {
+        let path = shown(bundle.path());
+        say::warning(&format!("the signatures of `{path}` are not taken over: sign the new bundle"));
+    }
     let manifest = bundle.manifest()?;
     let mut head = Head::Sh;
     let mut launchers = Vec::new();
