@@ -83,6 +83,15 @@ pub struct Controls<'a> {
     pub library_path: Option<&'a CStr>,
     /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
     pub preload: Option<&'a CStr>,
+    /// `UNIBIN_KEEP`: the name under which a system's changes are kept; the launcher leaves it and the
+    /// following to the broker.
+    pub keep: Option<&'a CStr>,
+    /// `UNIBIN_BIND`: what of the host a system sees.
+    pub bind: Option<&'a CStr>,
+    /// `UNIBIN_USER`: as whom a system's program runs.
+    pub user: Option<&'a CStr>,
+    /// `UNIBIN_WORKDIR`: where it runs.
+    pub workdir: Option<&'a CStr>,
 }
 
 /// What `UNIBIN_DO=gc` keeps where `UNIBIN_DAYS` is not set.
@@ -106,6 +115,10 @@ struct Given<'a> {
     to: Option<&'a CStr>,
     library_path: Option<&'a CStr>,
     preload: Option<&'a CStr>,
+    keep: Option<&'a CStr>,
+    bind: Option<&'a CStr>,
+    user: Option<&'a CStr>,
+    workdir: Option<&'a CStr>,
 }
 
 impl<'a> Given<'a> {
@@ -128,6 +141,10 @@ impl<'a> Given<'a> {
                 b"TO" => &mut given.to,
                 b"LIBRARY_PATH" => &mut given.library_path,
                 b"PRELOAD" => &mut given.preload,
+                b"KEEP" => &mut given.keep,
+                b"BIND" => &mut given.bind,
+                b"USER" => &mut given.user,
+                b"WORKDIR" => &mut given.workdir,
                 _ => continue,
             };
             *field = Some(value);
@@ -176,6 +193,10 @@ impl<'a> Controls<'a> {
             to: given.to,
             library_path: given.library_path,
             preload: given.preload,
+            keep: given.keep,
+            bind: given.bind,
+            user: given.user,
+            workdir: given.workdir,
         }))
     }
 }
@@ -185,7 +206,7 @@ const PREFIX: &[u8] = b"UNIBIN_";
 
 /// The variables without that which speak of this run only. The others are meant for every bundle that the
 /// app may start.
-const OF_THIS_RUN: [&[u8]; 11] = [
+const OF_THIS_RUN: [&[u8]; 15] = [
     b"DO",
     b"ROUTE",
     b"EMULATOR",
@@ -197,6 +218,10 @@ const OF_THIS_RUN: [&[u8]; 11] = [
     b"LIBRARY_PATH",
     b"PRELOAD",
     b"CHILDREN",
+    b"KEEP",
+    b"BIND",
+    b"USER",
+    b"WORKDIR",
 ];
 
 /// QEMU takes what follows a `,` for options, and replaces `%d` by a number (gdbstub/user.c).

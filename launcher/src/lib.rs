@@ -40,6 +40,8 @@ pub mod route;
 pub mod run;
 pub mod start;
 pub mod sys;
+#[cfg(feature = "children")]
+pub mod system;
 pub mod tar;
 pub mod tasks;
 pub mod unpack;

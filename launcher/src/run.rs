@@ -21,6 +21,8 @@ use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
 use crate::sys::{self, Errno, Process};
+#[cfg(feature = "children")]
+use crate::system;
 use crate::{children, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
@@ -106,24 +108,36 @@ fn launch(run: &Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
+    #[cfg(not(feature = "children"))]
+    if run.is_system() {
+        children::become_broker(run, &cache);
+        return Err(match run.manifest.broker(HOST) {
+            Some(_) => Error::of_candidate("the broker that starts systems does not run from there", &[]),
+            None => Error::no_system_broker(),
+        });
+    }
     let app = run.ensure_app(&cache)?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
+    let become_it = |path, translation, slot: Option<&Slot>| {
+        #[cfg(feature = "children")]
+        if run.is_system() {
+            let runner = system::Runner { translation, emulator: path, slot };
+            return system::start(run, &cache, &app, &runner);
+        }
+        let attended = attend(run, &cache, translation, &places);
+        app.hold();
+        cache.hold();
+        if let Some(slot) = slot {
+            slot.hold();
+        }
+        execute(run, path, translation, &places, &attended)
+    };
 
     match &run.route {
-        Route::Native(_) => {
-            let attended = attend(run, &cache, Translation::Native, &places);
-            app.hold();
-            cache.hold();
-            execute(run, program, Translation::Native, &places, &attended)
-        }
-        Route::UsersEmulator(_, emulator) => {
-            let attended = attend(run, &cache, Translation::UsersEmulator, &places);
-            app.hold();
-            cache.hold();
-            execute(run, emulator, Translation::UsersEmulator, &places, &attended)
-        }
+        Route::Native(_) => become_it(program, Translation::Native, None),
+        Route::UsersEmulator(_, emulator) => become_it(emulator, Translation::UsersEmulator, None),
         Route::Emulated(_, translators) => {
             let mut last = Error::of_candidate("no emulator", &[]);
             for translator in translators {
@@ -142,13 +156,12 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = Error::none_works(translator.name);
                     continue;
                 }
-                let translation = Translation::By(translator);
-                let attended = attend(run, &cache, translation, &places);
-                app.hold();
-                cache.hold();
-                slot.hold();
-                let Err(error) = execute(run, link, translation, &places, &attended);
+                let Err(error) = become_it(link, Translation::By(translator), Some(&slot));
                 last = error;
+                // A system is entered once.
+                if run.is_system() {
+                    break;
+                }
             }
             Err(last)
         }

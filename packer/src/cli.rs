@@ -12,6 +12,7 @@ pub(crate) mod help;
 pub(crate) mod parser;
 pub(crate) mod project;
 pub(crate) mod sign;
+pub(crate) mod sbom;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -29,6 +30,7 @@ use crate::cli::parser::{
 };
 use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
 use crate::cli::sign::{SignArgs, VerifyArgs};
+use crate::cli::sbom::SbomArgs;
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
@@ -117,6 +119,9 @@ pub(crate) enum Command {
     /// Writes the bundle, bundles for single hosts, checksums, provenance and sources. It uploads nothing.
     #[command(help_template = help::TEMPLATE, before_help = help::RELEASE)]
     Release(ReleaseArgs),
+    /// Write what a bundle is made of, as a bill of materials
+    #[command(help_template = help::TEMPLATE, before_help = help::SBOM, after_help = help::SBOM_AFTER)]
+    Sbom(SbomArgs),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.

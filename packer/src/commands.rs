@@ -13,4 +13,5 @@ pub(crate) mod inspect;
 pub(crate) mod notices;
 pub(crate) mod run;
 pub(crate) mod sign;
+pub(crate) mod sbom;
 pub(crate) mod verify;

@@ -6,6 +6,7 @@ mod compose;
 mod hints;
 mod project;
 mod signature;
+mod sbom;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -27,6 +28,7 @@ pub(crate) use crate::error::compose::ComposeError;
 use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::project::ProjectError;
 pub(crate) use crate::error::signature::SignatureError;
+pub(crate) use crate::error::sbom::SbomError;
 use crate::units::size;
 
 /// A command's failure.
@@ -183,6 +185,8 @@ pub(crate) enum Error {
     Project(#[from] ProjectError),
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
 }
 
 impl From<EmulatorError> for Error {
@@ -245,6 +249,7 @@ impl Error {
             Self::Compose(error) => error.code(),
             Self::Project(error) => error.code(),
             Self::Signature(error) => error.code(),
+            Self::Sbom(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -357,6 +362,7 @@ impl Error {
             | Self::Compose(_)
             | Self::Project(_)
             | Self::Signature(_)
+            | Self::Sbom(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -433,6 +439,7 @@ impl Error {
             Self::Compose(error) => return Some(error.hint()),
             Self::Project(error) => return error.hint(),
             Self::Signature(error) => return Some(error.hint()),
+            Self::Sbom(error) => return Some(error.hint()),
             _ => return None,
         };
         Some(text.to_owned())

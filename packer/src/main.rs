@@ -11,6 +11,7 @@ mod bounds;
 mod byte_search;
 mod cli;
 mod commands;
+mod components;
 mod compose;
 mod elf;
 mod emulators;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             Command::Init(args) => project::init::init(&args),
             Command::Plan(args) => release::plan::plan(&args),
             Command::Release(args) => release::release(&args),
+            Command::Sbom(args) => commands::sbom::sbom(&args),
             Command::Hosts(args) => Ok(commands::hosts::hosts(args.json)),
             Command::Targets(args) => Ok(commands::hosts::targets(args.json)),
             Command::Binfmt(command) => commands::binfmt::binfmt(&command),

@@ -30,6 +30,7 @@ use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame};
 use crate::write::emulator_frame::{self, EmulatorFrame};
+use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
 
@@ -85,6 +86,11 @@ fn compressed(
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
+        let facts = of_host.iter().zip(&members);
+        let facts = facts::of_emulators(
+            facts.map(|(emulator, member)| (&emulator.components[..], &member[..])),
+        );
+        let components = Some(facts::frame(&facts, level)?);
         let owed = of_host.iter().flat_map(|emulator| emulator.owed.clone());
         let notices = owed.map(|owed| Notices::compressed(owed, level)).collect::<Result<_, _>>()?;
         let row = |(emulator, member): (Emulator, _)| PackedEmulator {
@@ -95,7 +101,7 @@ fn compressed(
             member,
         };
         let emulators = of_host.into_iter().zip(members).map(row).collect();
-        Ok(PackedEmulators { frame, encoding, emulators, notices })
+        Ok(PackedEmulators { frame, encoding, emulators, notices, components })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
@@ -126,6 +132,7 @@ fn compressed(
         },
         head: request.head,
         launchers: header::launchers(hosts)?,
+        components: facts::of_hosts(hosts, level)?,
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
@@ -149,7 +156,8 @@ fn compressed_variant(
     level: i32,
     bars: &Bars,
 ) -> Result<PackedVariant, Error> {
-    let ResolvedApp { app, root, entries, target, loader, rules, owed, .. } = resolved;
+    let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
+    let components = Some(facts::frame(&facts, level)?);
     let (encoding, app) = match &root {
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
@@ -160,7 +168,7 @@ fn compressed_variant(
     };
     let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
     let (level, shared) = (cpu_level, None);
-    Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices })
+    Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices, components })
 }
 
 fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {

@@ -26,7 +26,7 @@ use crate::unpack;
 pub fn become_broker(run: &Run<'_>, cache: &Cache) {
     let Some(broker) = run.manifest.broker(HOST) else { return };
     // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.
-    if broker.natively || !matches!(run.route, Route::Native(_)) {
+    if broker.natively || run.is_system() || !matches!(run.route, Route::Native(_)) {
         let error = execute(run.start, run.controls, run.log, run.file, broker, cache);
         run.log.step("children: the broker does not start: {}", &[error.text()]);
     }

@@ -74,6 +74,16 @@ Examples:
   Show what would be packed, and where each library comes from:
     unibin pack ./app --libs debian --dry-run";
 
+pub(crate) const SBOM: &str = "\
+Examples:
+  unibin sbom app.bundle -o app.cdx.json                CycloneDX 1.6
+  unibin sbom app.bundle --format spdx -o app.spdx.json SPDX 2.3";
+
+pub(crate) const SBOM_AFTER: &str = "\
+Environment:
+  SOURCE_DATE_EPOCH  The time to write into it, in seconds since 1970
+                     (default: none in CycloneDX, 1970-01-01 in SPDX)";
+
 pub(crate) const INSPECT: &str = "\
 Examples:
   unibin inspect app.bundle            Summary of a bundle

@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use bundle::{Arch, components_of, file_name_of, join};
 
+use crate::components::{owners, packages};
 use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
 use crate::request::system::{SystemRequest, SystemSource};
@@ -49,7 +50,9 @@ pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<A
 
 /// Decides how `root` is started.
 fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
-    let inventory = Inventory::of_system(&root);
+    let mut inventory = Inventory::of_system(&root);
+    let facts = owners::of_system(&root.tree)?;
+    inventory.packages = packages::rows(&facts);
     let Gathered {
         tree,
         from,
@@ -90,6 +93,7 @@ fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Erro
         loader: Vec::new(),
         rules,
         owed,
+        facts,
         inventory,
     })
 }
