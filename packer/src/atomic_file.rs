@@ -225,6 +225,12 @@ impl NewDirectory {
         if path.symlink_metadata().is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        Self::beside_any(&path)
+    }
+
+    /// The same where something may be: see [`Self::settle_over`].
+    pub(crate) fn beside_any(path: &Path) -> io::Result<Self> {
+        let path: PathBuf = path.components().collect();
         let (hidden, ()) = Hidden::make(directory_of(&path), |name| fs::create_dir(name))?;
         Ok(Self { hidden, path })
     }
@@ -244,5 +250,26 @@ impl NewDirectory {
                 done => Ok(done?),
             }
         })
+    }
+
+    /// Moves it to its place; a directory that is there is removed.
+    pub(crate) fn settle_over(self) -> io::Result<()> {
+        if self.path.symlink_metadata().is_err() {
+            return self.settle();
+        }
+        match rustix::fs::renameat_with(CWD, &self.hidden.0, CWD, &self.path, RenameFlags::EXCHANGE) {
+            // The old one has the hidden name now, and is removed with it.
+            Ok(()) => Ok(()),
+            // The file system does not support the flag: for a moment nothing is there.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                let (old, ()) = Hidden::make(directory_of(&self.path), |name| fs::rename(&self.path, name))?;
+                let done = self.hidden.settle(|name| fs::rename(name, &self.path));
+                if done.is_err() {
+                    old.settle(|name| fs::rename(name, &self.path))?;
+                }
+                done
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

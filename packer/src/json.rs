@@ -48,7 +48,7 @@ pub(crate) fn name(bytes: &[u8]) -> String {
 
 /// The programs that a `package.json` of npm names: names and paths (npm's documentation, "bin").
 pub(crate) fn programs_of_package(text: &[u8]) -> Vec<(String, String)> {
-    let Ok(package) = serde_json::from_slice::<Package>(text) else { return Vec::new() };
+    let Some(package) = package(text) else { return Vec::new() };
     match package.bin {
         Some(Bin::One(path)) => {
             // Without its scope.
@@ -60,10 +60,18 @@ pub(crate) fn programs_of_package(text: &[u8]) -> Vec<(String, String)> {
     }
 }
 
+/// A `package.json` of npm; `None` if it is none.
+pub(crate) fn package(text: &[u8]) -> Option<Package> {
+    serde_json::from_slice(text).ok()
+}
+
+/// What a `package.json` says.
 #[derive(Deserialize)]
-struct Package {
+pub(crate) struct Package {
     #[serde(default)]
-    name: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) version: String,
     bin: Option<Bin>,
 }
 

@@ -40,6 +40,7 @@ Examples:
   unibin pack ./dir --entry bin/app     All of a directory, or of an archive
   unibin pack App.AppImage --libs debian
   unibin pack --deb jq --target riscv64 A Debian package
+  unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
 pub(crate) const PACK_LONG: &str = "\
@@ -137,6 +138,21 @@ Examples:
   unibin oci app -o app-image                    Write an OCI layout
   unibin oci app -o app.tar --hosts aarch64      For `docker load`, one host
   unibin oci app --push docker://localhost:5000/app:1.2";
+pub(crate) const INIT: &str = "\
+Examples:
+  unibin init                                  From Cargo.toml, go.mod, ...
+  unibin init build/app-x86_64 build/app-arm64  From programs";
+
+pub(crate) const PLAN: &str = "\
+Examples:
+  unibin plan         What would be built, packed and written
+  unibin plan --json  The same for scripts";
+
+pub(crate) const RELEASE: &str = "\
+Examples:
+  unibin release             Write dist/: bundle, SHA256SUMS, ...
+  unibin release --snapshot  Try it out, whatever git says
+  cd dist && sha256sum -c SHA256SUMS";
 
 pub(crate) const RUN: &str = "\
 Examples:
