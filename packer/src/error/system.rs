@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bundle::Arch;
 use thiserror::Error;
 
+use crate::error::debootstrap::DebianError;
 use crate::error::shown;
 
 /// Why a root cannot be packed, or not be started.
@@ -23,6 +24,8 @@ pub(crate) enum SystemError {
     #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
     NoBroker { host: Arch },
     #[error(transparent)]
+    Debian(#[from] DebianError),
+    #[error(transparent)]
     Image(#[from] oci::OciError),
 }
 
@@ -40,6 +43,7 @@ impl SystemError {
                 "name a program with `--entry PATH`, by its path in that root"
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::Debian(error) => error.hint(),
             Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
