@@ -1,12 +1,13 @@
 //! Why a bundle cannot be signed, or its signatures do not count.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
+use bundle::Shown;
 use signing::{LineError, SigningError};
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
-use crate::error::{readable, shown};
 
 /// What `unibin sign` and `verify` refuse.
 #[derive(Clone, Debug, ThisError)]
@@ -68,9 +69,13 @@ impl SignatureError {
                 "copy both again; whoever signs does so last, after `unibin sign` without `--detach`"
             }
             Self::Unsigned { .. } => "`unibin sign FILE --key KEY` signs it",
-            Self::Foreign { .. } => "is it the file of whoever these keys belong to? do not trust it otherwise",
+            Self::Foreign { .. } => {
+                "is it the file of whoever these keys belong to? do not trust it otherwise"
+            }
             Self::NotAllowed { .. } => "ssh-keygen(1), ALLOWED SIGNERS, describes that file",
-            Self::AllowedSigners { .. } => "each line is `NAMES [OPTIONS] ssh-ed25519 KEY`, as in ssh-keygen(1)",
+            Self::AllowedSigners { .. } => {
+                "each line is `NAMES [OPTIONS] ssh-ed25519 KEY`, as in ssh-keygen(1)"
+            }
             Self::Key { source: SigningError::Cipher(..) | SigningError::Costly(_), .. } => {
                 "add it to an agent with ssh-add, and sign with `--key FILE.pub`"
             }
@@ -92,6 +97,15 @@ impl SignatureError {
         };
         text.to_owned()
     }
+}
+
+// As `crate::error` has them, which names this file.
+fn readable(bytes: &[u8]) -> String {
+    Shown(bytes).to_string()
+}
+
+fn shown(path: &Path) -> String {
+    readable(path.as_os_str().as_bytes())
 }
 
 fn listed(lines: &[String]) -> String {

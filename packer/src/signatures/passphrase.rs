@@ -1,4 +1,5 @@
-//! The passphrase of a key file: from `UNIBIN_PASSPHRASE`, else asked for on the terminal, where it is not shown.
+//! The passphrase of a key file: from `UNIBIN_PASSPHRASE`, else asked for on the terminal, where it is not
+//! shown.
 
 use std::env;
 use std::fs::File;
@@ -6,9 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
-};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr};
 
 use crate::error::{Error, SignatureError, shown};
 
@@ -50,8 +49,8 @@ fn line(terminal: &mut File) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// A terminal that shows nothing, and that is as it was when this is dropped: so Ctrl-C must not end the process
-/// meanwhile, and ends the line instead.
+/// A terminal that shows nothing, and that is as it was when this is dropped: so Ctrl-C must not end the
+/// process meanwhile, and ends the line instead.
 struct Silent {
     terminal: File,
     before: Termios,
