@@ -42,7 +42,11 @@ fn line(terminal: &mut File) -> io::Result<Option<Vec<u8>>> {
     while line.len() < LONGEST && terminal.read(&mut byte)? == 1 {
         match byte[0] {
             b'\n' => return Ok(Some(line)),
-            CTRL_C => return Ok(None),
+            CTRL_C => {
+                // As a terminal that shows what is typed would be now.
+                terminal.write_all(b"\n")?;
+                return Ok(None);
+            }
             byte => line.push(byte),
         }
     }
