@@ -55,6 +55,8 @@ pub struct Entry<'a> {
     pub owner: Option<Owner>,
     /// Whether it has file capabilities.
     pub capabilities: bool,
+    /// Where in the archive the file's bytes lie, if they are stored as they are.
+    pub position: Option<u64>,
     /// The file's bytes.
     pub reader: &'a mut dyn Read,
 }

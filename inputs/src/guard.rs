@@ -28,12 +28,13 @@ pub(crate) struct Stored {
     pub(crate) mode: Option<u32>,
     pub(crate) owner: Option<Owner>,
     pub(crate) capabilities: bool,
+    pub(crate) position: Option<u64>,
 }
 
 impl Stored {
     /// One of which no owner is known.
     pub(crate) fn new(path: Vec<u8>, kind: StoredKind, mode: Option<u32>) -> Self {
-        Self { path, kind, mode, owner: None, capabilities: false }
+        Self { path, kind, mode, owner: None, capabilities: false, position: None }
     }
 }
 
@@ -67,7 +68,7 @@ pub(crate) struct Guard<'a, 'v, E> {
 
 impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
     pub(crate) fn new(path: &'a Path, stored: u64, reading: Reading, visit: Visit<'v, E>) -> Self {
-        let most = stored.saturating_mul(TIMES).saturating_add(MORE);
+        let most = most(stored);
         Self { path, reading, stored, most, left: most, entries: 0, symlinks: HashSet::new(), visit }
     }
 
@@ -90,13 +91,12 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
     }
 
     fn bomb(&self) -> InputError {
-        let most = format!("{} MiB", self.most >> 20);
-        InputError::Bomb { path: self.path.to_owned(), stored: self.stored, most }
+        bomb(self.path, self.stored)
     }
 
     /// Hands one entry to the caller; the top itself is passed over.
     pub(crate) fn entry(&mut self, entry: Stored, reader: &mut dyn Read) -> Result<(), E> {
-        let Stored { path: stored, kind, mode, owner, capabilities } = entry;
+        let Stored { path: stored, kind, mode, owner, capabilities, position } = entry;
         self.entries += 1;
         if self.entries > ENTRIES_MAX {
             return Err(self.form(format!("it has more than {ENTRIES_MAX} entries")));
@@ -133,7 +133,8 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
             }
         }
         let mut counted = Counted { reader, left: self.left, failed: None };
-        let visited = (self.visit)(Entry { path, kind, mode, owner, capabilities, reader: &mut counted });
+        let visited =
+            (self.visit)(Entry { path, kind, mode, owner, capabilities, position, reader: &mut counted });
         let Counted { left, failed, .. } = counted;
         self.left = left;
         match failed {
@@ -143,6 +144,16 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
             None => visited,
         }
     }
+}
+
+/// The most that `stored` bytes may unpack to.
+pub(crate) fn most(stored: u64) -> u64 {
+    stored.saturating_mul(TIMES).saturating_add(MORE)
+}
+
+/// The error for what unpacks to more.
+pub(crate) fn bomb(path: &Path, stored: u64) -> InputError {
+    InputError::Bomb { path: path.to_owned(), stored, most: format!("{} MiB", most(stored) >> 20) }
 }
 
 enum Failure {

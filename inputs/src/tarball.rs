@@ -1,7 +1,6 @@
 //! tar(5). The only file that uses `tar`.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 
 use bundle::{OWNER_ATTRIBUTE, Owner};
 use tar::{EntryType, Header};
@@ -18,12 +17,11 @@ pub(crate) fn is_tar(head: &[u8]) -> bool {
 }
 
 pub(crate) fn read<E: From<InputError>>(
-    mut file: &File,
+    from: impl Read,
     compression: Compression,
     guard: &mut Guard<'_, '_, E>,
 ) -> Result<(), E> {
-    file.seek(SeekFrom::Start(0)).map_err(|error| guard.io(error))?;
-    let reader = BufReader::with_capacity(128 * 1024, file);
+    let reader = BufReader::with_capacity(128 * 1024, from);
     let decoded = compression.decode(reader).map_err(|error| guard.io(error))?;
     // What is not handed over is decoded too.
     let mut archive = tar::Archive::new(decoded.take(guard.most().saturating_mul(2)));
@@ -51,9 +49,11 @@ pub(crate) fn read<E: From<InputError>>(
             _ => UNKNOWN,
         };
         let owner = said.or_else(|| owner(entry.header(), mode));
-        let stored = Stored { path, kind, mode: Some(mode), owner, capabilities };
+        let as_it_is = compression == Compression::None && entry.header().entry_type() == EntryType::Regular;
+        let position = Some(entry.raw_file_position()).filter(|_| as_it_is);
+        let stored = Stored { path, kind, mode: Some(mode), owner, capabilities, position };
         match sparse.file(&mut entry).map_err(|error| guard.io(error))? {
-            Ok(mut expanded) => guard.entry(stored, &mut expanded)?,
+            Ok(mut expanded) => guard.entry(Stored { position: None, ..stored }, &mut expanded)?,
             Err(entry) => guard.entry(stored, entry)?,
         }
     }

@@ -4,4 +4,6 @@ pub(crate) mod archive;
 pub(crate) mod directory;
 pub(crate) mod dropped;
 pub(crate) mod gathered;
+pub(crate) mod image;
 pub(crate) mod system_tree;
+pub(crate) mod upper;

@@ -5,6 +5,7 @@ pub(crate) mod bundle_file;
 pub(crate) mod check_bundle;
 pub(crate) mod compress;
 pub(crate) mod emulator_frame;
+pub(crate) mod facts;
 pub(crate) mod header;
 pub(crate) mod read_back;
 pub(crate) mod signature_rows;

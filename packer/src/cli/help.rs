@@ -40,6 +40,7 @@ Examples:
   unibin pack ./dir --entry bin/app     All of a directory, or of an archive
   unibin pack App.AppImage --libs debian
   unibin pack --deb jq --target riscv64 A Debian package
+  unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
 pub(crate) const PACK_LONG: &str = "\
@@ -64,6 +65,9 @@ Examples:
     unibin pack --deb python3 --entry python3=/usr/bin/python3 \\
         --target riscv64 -o python3
 
+  Make a Debian of another CPU, with a package of your choice:
+    unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
+
   Run natively on x86_64, emulated everywhere else:
     unibin pack ./app-riscv64 --native x86_64=./app-x86_64 -o app
 
@@ -72,6 +76,16 @@ Examples:
 
   Show what would be packed, and where each library comes from:
     unibin pack ./app --libs debian --dry-run";
+
+pub(crate) const SBOM: &str = "\
+Examples:
+  unibin sbom app.bundle -o app.cdx.json                CycloneDX 1.6
+  unibin sbom app.bundle --format spdx -o app.spdx.json SPDX 2.3";
+
+pub(crate) const SBOM_AFTER: &str = "\
+Environment:
+  SOURCE_DATE_EPOCH  The time to write into it, in seconds since 1970
+                     (default: none in CycloneDX, 1970-01-01 in SPDX)";
 
 pub(crate) const INSPECT: &str = "\
 Examples:
@@ -118,6 +132,27 @@ pub(crate) const CHECK: &str = "\
 Examples:
   unibin check app --hosts x86_64,aarch64,riscv64
   unibin check app --native x86_64 && echo fast there";
+
+pub(crate) const OCI: &str = "\
+Examples:
+  unibin oci app -o app-image                    Write an OCI layout
+  unibin oci app -o app.tar --hosts aarch64      For `docker load`, one host
+  unibin oci app --push docker://localhost:5000/app:1.2";
+pub(crate) const INIT: &str = "\
+Examples:
+  unibin init                                  From Cargo.toml, go.mod, ...
+  unibin init build/app-x86_64 build/app-arm64  From programs";
+
+pub(crate) const PLAN: &str = "\
+Examples:
+  unibin plan         What would be built, packed and written
+  unibin plan --json  The same for scripts";
+
+pub(crate) const RELEASE: &str = "\
+Examples:
+  unibin release             Write dist/: bundle, SHA256SUMS, ...
+  unibin release --snapshot  Try it out, whatever git says
+  cd dist && sha256sum -c SHA256SUMS";
 
 pub(crate) const RUN: &str = "\
 Examples:

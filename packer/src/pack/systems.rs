@@ -3,17 +3,19 @@
 
 use std::io::Read as _;
 
-use bundle::{Arch, components_of, file_name_of, join};
+use bundle::{Arch, components_of, file_name_of};
 
+use crate::components::{owners, packages};
+use crate::debootstrap::{self, PackStage};
 use crate::elf::{self, Kind};
-use crate::error::{Error, readable};
+use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Entry, Request, Rule};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::system::system_tree::{self, SystemTree};
-use crate::system::{archive, directory};
+use crate::system::{archive, directory, image};
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 
@@ -28,17 +30,28 @@ pub(crate) type Systems = (ResolvedApp, Vec<(u16, ResolvedApp)>);
 
 /// The system that was asked for, once for each architecture that it is built for; the first is the one that
 /// is emulated.
-pub(crate) fn gathered(request: &SystemRequest) -> Result<Systems, Error> {
-    let mut all = match &request.source {
+pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<Systems, Error> {
+    let all: Vec<Gathered> = match &request.source {
         SystemSource::Directory(path) => vec![directory::take(path, request)?],
         SystemSource::Archive { file, path, compression } => {
             vec![archive::take(file, path, *compression, request)?]
         }
-        SystemSource::Image { .. } => return Err(Error::NotARoot { path: request.output.clone() }),
+        SystemSource::Debian(debian) => vec![debootstrap::take(debian, &request.archive, pack)?],
+        SystemSource::Image { reference, platforms } => image::take(reference, platforms, request)?,
     };
-    let first = resolved(all.remove(0), request)?;
-    let others = all.into_iter().map(|one| Ok((one.level, resolved(one, request)?)));
-    Ok((first, others.collect::<Result<_, Error>>()?))
+    let mut systems: Vec<(u16, ResolvedApp)> = Vec::new();
+    for one in all {
+        let level = one.level;
+        let resolved = resolved(one, request)?;
+        let target = resolved.target;
+        if systems.iter().any(|(known, other)| (*known, other.target) == (level, target)) {
+            return Err(Error::SameVariant { target, level: Some(level).filter(|level| *level != 0) });
+        }
+        systems.push((level, resolved));
+    }
+    // What needs more than the baseline cannot be emulated.
+    let first = systems.iter().position(|(level, _)| *level == 0).unwrap_or(0);
+    Ok((systems.remove(first).1, systems))
 }
 
 /// The hosts that run a system natively besides those of its first architecture.
@@ -48,8 +61,10 @@ pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<A
 }
 
 /// Decides how `root` is started.
-fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
-    let inventory = Inventory::of_system(&root);
+pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
+    let mut inventory = Inventory::of_system(&root);
+    let facts = owners::of_system(&root.tree)?;
+    inventory.packages = packages::rows(&facts);
     let Gathered {
         tree,
         from,
@@ -66,14 +81,14 @@ fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Erro
     let mut entries = Vec::new();
     for entry in &request.entries {
         if tree.program(&entry.path).is_none() {
-            return Err(Error::NoSuchProgram { from, path: readable(&entry.path) });
+            return Err(SystemError::NoSuchProgram { from, path: readable(&entry.path) }.into());
         }
         entries.push(entry.clone());
     }
     if entries.is_empty() {
         entries.push(match default {
             Some(entry) => entry,
-            None => shell(&tree).ok_or_else(|| Error::NoShell { from: from.clone() })?,
+            None => shell(&tree).ok_or_else(|| SystemError::NoShell { from: from.clone() })?,
         });
     }
     let target = target(&tree, &entries, said.or(request.target), &from)?;
@@ -90,6 +105,7 @@ fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Erro
         loader: Vec::new(),
         rules,
         owed,
+        facts,
         inventory,
     })
 }
@@ -114,17 +130,6 @@ fn roots_shell(tree: &SystemTree) -> Option<Vec<u8>> {
         text.split(|byte| *byte == b'\n').map(fields).find(|fields| fields.get(2) == Some(&b"0".to_vec()))?;
     let path = components_of(root.get(6)?).collect::<Vec<_>>().join(&b'/');
     (!path.is_empty() && !NO_SHELLS.contains(&file_name_of(&path))).then_some(path)
-}
-
-/// The program called `name`: by its path, or else where `path`, as the variable PATH, says.
-pub(crate) fn find(tree: &SystemTree, name: &[u8], path: &[u8], directory: &[u8]) -> Option<Vec<u8>> {
-    let plain = |path: &[u8]| components_of(path).collect::<Vec<_>>().join(&b'/');
-    let is_there = |path: &Vec<u8>| tree.program(path).is_some();
-    if name.contains(&b'/') {
-        let whole = if name.starts_with(b"/") { plain(name) } else { plain(&join(directory, name)) };
-        return Some(whole).filter(is_there);
-    }
-    path.split(|byte| *byte == b':').map(|directory| join(&plain(directory), name)).find(is_there)
 }
 
 /// For which architecture a system is: that of its first entry; if that is a script, of its interpreter or of
@@ -228,20 +233,5 @@ mod tests {
             assert_eq!(shell_of(other), sh, "{other}");
         }
         assert_eq!(shell(&tree(&[("bin/ls", "x", 0o755)])), None);
-    }
-
-    #[test]
-    fn a_program_is_found_as_execvp_would() {
-        let tree = tree(&[
-            ("usr/bin/a", "x", 0o755),
-            ("usr/sbin/a", "x", 0o755),
-            ("srv/b", "x", 0o755),
-            ("usr/bin/c", "x", 0o644),
-        ]);
-        let found = |name: &str| find(&tree, name.as_bytes(), b"/usr/sbin:/usr/bin", b"/srv");
-        assert_eq!(found("a"), Some(b"usr/sbin/a".to_vec()));
-        assert_eq!(found("/usr/bin/a"), Some(b"usr/bin/a".to_vec()));
-        assert_eq!(found("./b"), Some(b"srv/b".to_vec()));
-        assert_eq!((found("b"), found("c"), found("/x")), (None, None, None));
     }
 }

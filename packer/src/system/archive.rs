@@ -25,7 +25,7 @@ pub(crate) fn take(
         }
         put(&mut into, &at, entry)
     })?;
-    Ok(into.finish())
+    Ok(into.gathered)
 }
 
 /// Puts an entry of an archive at `at`, where links among its directories have been resolved.

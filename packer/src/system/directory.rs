@@ -13,7 +13,7 @@ use bundle::{OWNER_ATTRIBUTE, Owner, join};
 use inputs::Special;
 use rustix::io::Errno;
 
-use crate::error::{Error, shown};
+use crate::error::{Error, SystemError, shown};
 use crate::request::system::SystemRequest;
 use crate::system::gathered::{Collector, Gathered, OF_SYSTEMS};
 use crate::system::system_tree::{Inode, Kind};
@@ -46,7 +46,7 @@ pub(crate) fn take(directory: &Path, request: &SystemRequest) -> Result<Gathered
             "{own} files and directories of yours are root's inside; as root, `unibin pack` keeps all owners"
         ));
     }
-    Ok(into.finish())
+    Ok(into.gathered)
 }
 
 fn special(kind: FileType) -> Special {
@@ -116,7 +116,7 @@ impl Walk<'_> {
         let mode = u16::try_from(found.mode() & 0o7777).unwrap_or_default();
         if !found.file_type().is_symlink() {
             let mut value = [0; Owner::TEXT_MAX + 1];
-            let damaged = || Error::OwnerAttribute { path: place.to_owned() };
+            let damaged = || Error::from(SystemError::OwnerAttribute { path: place.to_owned() });
             match rustix::fs::lgetxattr(place, OWNER_ATTRIBUTE, &mut value[..]) {
                 Ok(length) => return value.get(..length).and_then(Owner::parse).ok_or_else(damaged),
                 Err(Errno::NODATA | Errno::OPNOTSUPP) => {}

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::system::dropped::Dropped;
-use crate::system::system_tree::{Inode, Kind, SystemTree};
+use crate::system::system_tree::{Inode, SystemTree};
 use crate::tree::spool::Spool;
 
 /// Directories whose contents are the host's or begin empty at each start of a system.
@@ -108,16 +108,5 @@ impl<'a> Collector<'a> {
         }
         self.gathered.tree.remove(path);
         self.specials.insert(path.to_vec());
-    }
-
-    /// The root, with the directories that every start needs: what is mounted over them is not theirs.
-    pub(crate) fn finish(mut self) -> Gathered {
-        for path in [&b"proc"[..], b"sys", b"dev"] {
-            if self.gathered.tree.get(path).is_none() {
-                // A path of one component cannot be refused.
-                let _ = self.gathered.tree.add(path, Inode::of_root(Kind::Directory, 0o755));
-            }
-        }
-        self.gathered
     }
 }

@@ -6,10 +6,24 @@ use std::io::{self, Read as _};
 
 use bundle::{Blob, Digest};
 
+use crate::bounds::unpacked_max;
 use crate::error::Error;
 use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
 use crate::write::{compress, read_back, signature_rows};
+
+/// Refuses what claims to unpack to more than is plausible for its size.
+pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
+    let manifest = bundle.manifest()?;
+    for blob in manifest.blobs() {
+        let (stored, length, most) = (blob.stored(), blob.length(), unpacked_max(blob.stored()));
+        if length > most {
+            let (path, part) = (bundle.path().to_owned(), blob_name(&manifest, &blob));
+            return Err(Error::Implausible { path, part, stored, length, most });
+        }
+    }
+    Ok(())
+}
 
 /// Checks all of `bundle`; its trees as a launcher checks them.
 pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
