@@ -247,6 +247,29 @@ fn a_thousand_rows_are_read_and_no_more_than_1024_taken() {
     scene.write("bad", &with_rows(&signed, &bytes));
     scene.words("verify bad --key ann.pub").refused(5, &["not by the key it names"]);
     assert_eq!(scene.words("inspect bad").ok().out.matches("DOES NOT HOLD").count(), 1000);
+
+    // As many as there may be, all good, and one more.
+    let footer = Footer::read(&signed.as_slice()).expect("a footer");
+    let message = Signature::message(&footer.manifest_digest);
+    let mut good: Vec<Signature> = (0..1024u32)
+        .map(|number| {
+            let mut seed = [9; 32];
+            seed[..4].copy_from_slice(&number.to_be_bytes());
+            let key = signing::SecretKey::from_seed(&seed);
+            let (public_key, bytes) = (key.public().0, key.sign(&message));
+            Signature { algorithm: Algorithm::Ed25519, public_key, bytes }
+        })
+        .collect();
+    good.sort_by_key(|row| row.public_key);
+    let bytes: Vec<u8> = good.iter().flat_map(Signature::encode).collect();
+    scene.write("many", &with_rows(&signed, &bytes));
+    let told = scene.words("verify many").ok().out;
+    assert_eq!(told.matches("signed by").count(), 1024);
+    scene.words("sign many --key ann").refused(3, &["1024 signatures already"]);
+    let one_less = &bytes[..1023 * Signatures::ROW];
+    scene.write("many", &with_rows(&signed, one_less));
+    scene.words("sign many --key ann").ok();
+    scene.words("verify many --key ann.pub").ok();
     scene.write("bad", &with_rows(&signed, &ann.encode().repeat(1025)));
     scene.words("verify bad").refused(5, &["a part lies outside the file: signatures"]);
 }

@@ -15,8 +15,8 @@ impl PublicKey {
     /// Whether `signature` is one of `message` by this key.
     pub fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let Ok(key) = VerifyingKey::from_bytes(&self.0) else { return false };
-        // Strict about the order of both points, the scalar and the signature's point; the key's own encoding is
-        // left to its caller.
+        // Strict about the order of both points, the scalar and the signature's point; the key's own
+        // encoding is left to its caller.
         is_canonical(&self.0) && key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 
@@ -74,8 +74,8 @@ mod tests {
 
     /// The order of the group, little-endian (RFC 8032, section 5.1).
     const L: [u8; 32] = [
-        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
 
     fn key() -> SecretKey {
@@ -86,7 +86,10 @@ mod tests {
     fn the_first_example_of_the_rfc_is_signed_as_it_says() {
         // RFC 8032, section 7.1, TEST 1.
         let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex")).collect()
+            (0..text.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
+                .collect()
         };
         let seed = hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
         let key = SecretKey::from_seed(&seed.try_into().expect("32 bytes"));
@@ -133,8 +136,9 @@ mod tests {
 
     #[test]
     fn a_key_of_small_order_signs_nothing() {
-        // The points of small order, in each encoding that a lax decoder takes. With R the neutral element and s
-        // = 0, the plain equation holds of any message for the neutral element, and of some for the others.
+        // The points of small order, in each encoding that a lax decoder takes. With R the neutral element
+        // and s = 0, the plain equation holds of any message for the neutral element, and of some for the
+        // others.
         let mut neutral = [0; 32];
         neutral[0] = 1;
         let mut minus_one = [0xff; 32];
@@ -142,8 +146,8 @@ mod tests {
         let mut wrapped = minus_one;
         wrapped[0] = 0xee; // p + 1, once more the neutral element
         let order_8 = [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
-            0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
         ];
         for key in [neutral, minus_one, wrapped, order_8, [0; 32]] {
             for negative in [0, 0x80] {

@@ -15,7 +15,8 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// The bytes between the lines `-----BEGIN {label}-----` and `-----END {label}-----`; only blanks around them.
+/// The bytes between the lines `-----BEGIN {label}-----` and `-----END {label}-----`; only blanks around
+/// them.
 pub(crate) fn between(text: &str, label: &str) -> Option<Vec<u8>> {
     let inside = text.trim().strip_prefix(&format!("-----BEGIN {label}-----"))?;
     let inside = inside.strip_suffix(&format!("-----END {label}-----"))?;

@@ -1,6 +1,7 @@
-//! Ed25519 signatures in the forms that other tools read and write: SSHSIG (`ssh-keygen -Y`), minisig, and the
-//! rows of a bundle; key files, `allowed_signers`, and the keys of an agent. Text and bytes come from the
-//! caller: nothing here opens a file. What it does not know it refuses, and it decides about nobody's trust.
+//! Ed25519 signatures in the forms that other tools read and write: SSHSIG (`ssh-keygen -Y`), minisig, and
+//! the rows of a bundle; key files, `allowed_signers`, and the keys of an agent. Text and bytes come from
+//! the caller: nothing here opens a file. What it does not know it refuses, and it decides about nobody's
+//! trust.
 #![forbid(unsafe_code)]
 
 mod agent;
@@ -24,4 +25,4 @@ pub use ed25519::{PublicKey, SecretKey};
 pub use error::SigningError;
 pub use key_file::{KeyFile, LockedKey};
 pub use minisign::{KeyId, Minisig, MinisignKey};
-pub use sshsig::{SshSignature, Signer};
+pub use sshsig::{Signer, SshSignature};

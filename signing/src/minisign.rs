@@ -26,8 +26,9 @@ pub struct KeyId(pub [u8; 8]);
 impl KeyId {
     /// That of a key which was not made by minisign: so it has one of its own, always the same.
     pub fn of(key: &PublicKey) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = digest::sha256(&key.0);
-        Self([a, b, c, d, e, f, g, h])
+        let mut id = [0; 8];
+        id.copy_from_slice(&digest::sha256(&key.0)[..8]);
+        Self(id)
     }
 }
 
@@ -193,7 +194,8 @@ impl Minisig {
         key.signed(hash, &self.bytes) && key.signed(&of_comment(&self.bytes, &self.comment), &self.of_comment)
     }
 
-    /// The text of a `.minisig` file. `sign` is asked twice: for the file's BLAKE2b-512, `hash`, and for the comment.
+    /// The text of a `.minisig` file. `sign` is asked twice: for the file's BLAKE2b-512, `hash`, and for
+    /// the comment.
     pub fn text<E>(
         id: KeyId,
         hash: &[u8],

@@ -1,4 +1,4 @@
-//! The patterns of ssh_config(5): comma-separated, `*` and `?`, and `!` in front of one that excludes.
+//! The patterns of `ssh_config(5)`: comma-separated, `*` and `?`, and `!` in front of one that excludes.
 
 /// Whether `name` matches a list: at least one pattern, and none of those that exclude.
 pub(crate) fn matches_list(name: &str, list: &str) -> bool {

@@ -6,7 +6,6 @@
 
 use std::path::PathBuf;
 
-use crate::cli::ListArgs;
 use crate::cli::parser::Args;
 
 /// A signature beside the file.
@@ -58,8 +57,9 @@ pub(crate) struct VerifyArgs {
     /// Without a key this proves nothing about who: anybody can sign.
     #[arg(long)]
     pub(crate) require_signature: bool,
-    #[command(flatten)]
-    pub(crate) list: ListArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn detach(text: &str) -> Result<Detach, String> {

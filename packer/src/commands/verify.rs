@@ -1,4 +1,5 @@
-//! `unibin verify`: checks a bundle against its own digests, and its signatures against the keys that are given.
+//! `unibin verify`: checks a bundle against its own digests, and its signatures against the keys that are
+//! given.
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -108,7 +109,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<String, Error> {
 
     let blobs = bundle.manifest()?.blobs().count();
     let length = bundle.footer.file_length;
-    if args.list.json {
+    if args.json {
         let file = json::name(path.as_os_str().as_bytes());
         return Ok(json::text(&Verified { file, length, blobs, signatures }));
     }

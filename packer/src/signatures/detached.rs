@@ -1,5 +1,5 @@
-//! Signatures beside a bundle: `FILE.sig` of OpenSSH, `FILE.minisig` of minisign. Both are of the whole file, the
-//! signatures inside it too.
+//! Signatures beside a bundle: `FILE.sig` of OpenSSH, `FILE.minisig` of minisign. Both are of the whole
+//! file, the signatures inside it too.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -68,8 +68,8 @@ pub(crate) fn write(path: &Path, file: &File, signer: &Signer, detach: Detach) -
     Ok(to)
 }
 
-/// Checks what is beside the file `path`, whose bytes are in `file`. `known` are keys that a minisig, which does
-/// not contain its key, may be by.
+/// Checks what is beside the file `path`, whose bytes are in `file`. `known` are keys that a minisig, which
+/// does not contain its key, may be by.
 pub(crate) fn check(
     path: &Path,
     file: &File,

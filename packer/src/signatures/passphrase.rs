@@ -1,4 +1,5 @@
-//! The passphrase of a key file: from `UNIBIN_PASSPHRASE`, else asked for on the terminal, where it is not shown.
+//! The passphrase of a key file: from `UNIBIN_PASSPHRASE`, else asked for on the terminal, where it is not
+//! shown.
 
 use std::env;
 use std::fs::File;
@@ -41,15 +42,19 @@ fn line(terminal: &mut File) -> io::Result<Option<Vec<u8>>> {
     while line.len() < LONGEST && terminal.read(&mut byte)? == 1 {
         match byte[0] {
             b'\n' => return Ok(Some(line)),
-            CTRL_C => return Ok(None),
+            CTRL_C => {
+                // As a terminal that shows what is typed would be now.
+                terminal.write_all(b"\n")?;
+                return Ok(None);
+            }
             byte => line.push(byte),
         }
     }
     Ok(None)
 }
 
-/// A terminal that shows nothing, and that is as it was when this is dropped: so Ctrl-C must not end the process
-/// meanwhile, and ends the line instead.
+/// A terminal that shows nothing, and that is as it was when this is dropped: so Ctrl-C must not end the
+/// process meanwhile, and ends the line instead.
 struct Silent {
     terminal: File,
     before: Termios,

@@ -1,5 +1,6 @@
 //! Every byte of a bundle accounted for: blobs match their digests stored and unpacked, what lies between
-//! them is zero, and each signature is by the key that it names. The first damaged part is named; nothing is repaired.
+//! them is zero, and each signature is by the key that it names. The first damaged part is named; nothing
+//! is repaired.
 
 use std::io::{self, Read as _};
 

@@ -1,5 +1,5 @@
-//! The signatures inside a bundle: read, checked by the keys that they name, and written. Whether such a key is
-//! to be trusted is not known here.
+//! The signatures inside a bundle: read, checked by the keys that they name, and written. Whether such a
+//! key is to be trusted is not known here.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
