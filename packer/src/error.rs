@@ -226,9 +226,7 @@ impl Error {
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
-            Self::System(SystemError::Debian(error)) => error.code(),
-            Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
-            Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
+            Self::System(error) => error.code(),
             Self::System(SystemError::NoBroker { .. }) => Code::Failure,
             _ => Code::Input,
         }
