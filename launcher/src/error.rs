@@ -177,6 +177,7 @@ impl Error {
             | FormatError::UnknownKind(part)
             | FormatError::OutOfBounds(part)
             | FormatError::Length(part) => part,
+            FormatError::Order => Part::Signatures,
             FormatError::Reference
             | FormatError::Overlap
             | FormatError::Twice

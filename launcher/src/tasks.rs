@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Blob, BlobKind, Manifest, Variant};
+use bundle::{Blob, BlobKind, Manifest, Signatures, Variant};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -40,7 +40,10 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
         &file.footer().manifest_digest.to_hex(),
         b"\nthis host: ",
         HOST.name().as_bytes(),
-        b"\nits packer's summary:\n",
+        // The names of the signers take more code than a launcher has room for.
+        b"\nsignatures inside: ",
+        decimal(file.footer().signatures_length.wrapping_div(Signatures::ROW as u64)),
+        b" (`unibin verify` checks them)\nits packer's summary:\n",
     ]))?;
     // Set off, so that no line of it looks like one of ours.
     texts(file, manifest, BlobKind::Summary, b"  ")

@@ -37,6 +37,7 @@ impl SystemError {
             Self::Debian(error) => error.code(),
             Self::Image(error) if error.is_damage() => Code::Verification,
             Self::Image(error) if error.is_failure() => Code::Failure,
+            Self::NoBroker { .. } => Code::Failure,
             _ => Code::Input,
         }
     }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use bundle::{Arch, components_of, file_name_of};
 
+use crate::components::{owners, packages};
 use crate::debootstrap::{self, PackStage};
 use crate::elf::{self, Kind};
 use crate::error::{Error, SystemError, readable};
@@ -61,7 +62,9 @@ pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<A
 
 /// Decides how `root` is started.
 pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
-    let inventory = Inventory::of_system(&root);
+    let mut inventory = Inventory::of_system(&root);
+    let facts = owners::of_system(&root.tree)?;
+    inventory.packages = packages::rows(&facts);
     let Gathered {
         tree,
         from,
@@ -102,6 +105,7 @@ pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<Resolv
         loader: Vec::new(),
         rules,
         owed,
+        facts,
         inventory,
     })
 }
