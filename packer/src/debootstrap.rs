@@ -39,8 +39,8 @@ struct Unpacked {
     tree: SystemTree,
     /// What is left to do in it.
     left: script::Left,
-    /// Names and versions, by name.
-    packages: Vec<String>,
+    /// How many packages it has.
+    count: usize,
     owed: Owed,
 }
 
@@ -52,12 +52,10 @@ pub(crate) fn take(
 ) -> Result<Gathered, Error> {
     let bars = Bars::default();
     let mut clock = Clock { last: Instant::now(), steps: Vec::new() };
-    let Unpacked { mut tree, left, packages, owed } = unpacked(debian, archive, &bars, &mut clock)?;
-    let count = packages.len();
+    let Unpacked { mut tree, left, count, owed } = unpacked(debian, archive, &bars, &mut clock)?;
     let mut gathered = Gathered {
         from: format!("Debian {}", debian.suite),
         target: Some(debian.target),
-        packages,
         owed: Some(owed),
         ..Gathered::default()
     };
@@ -108,12 +106,9 @@ fn unpacked(
     database::add(&mut tree, &debs, source.debian_name())?;
     settings::add(&mut tree, &source, archive, &debs)?;
     let left = script::left(&debs, source.debian_name(), source.epoch());
-    let named = debs.iter().map(|deb| format!("{} {}", deb.package.name, deb.package.version));
-    let mut packages: Vec<String> = named.collect();
-    packages.sort_unstable();
     let owed = unpack::owed(&debs, source.suite());
     clock.step("unpacking");
-    Ok(Unpacked { tree, left, packages, owed })
+    Ok(Unpacked { tree, left, count: debs.len(), owed })
 }
 
 /// Times steps.

@@ -78,8 +78,9 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     Ok(report.text(json))
 }
 
-/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished.
-fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<(), Error> {
+/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished. Says
+/// whether it has an emulator.
+fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<bool, Error> {
     const LEVEL: i32 = 1;
     let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
@@ -115,7 +116,8 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
     let cpu = cpu_model::of(&request, &first)?;
     let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
     let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
-    assemble::write(&parts, &request.output).map(drop)
+    assemble::write(&parts, &request.output)?;
+    Ok(!obtained.is_empty())
 }
 
 /// Trees, emulators and notices as frames, compressed in parallel.

@@ -4,10 +4,13 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use debian::Progress as _;
 use rustix::fs::{StatVfsMountFlags, XattrFlags};
@@ -17,17 +20,21 @@ use crate::debootstrap::script::{self, Left, SCRIPT};
 use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
 use crate::progress::Bars;
+use crate::say;
 use crate::system::dropped::Dropped;
 use crate::system::gathered::Gathered;
 use crate::system::system_tree::{Kind, SystemTree};
 use crate::system::upper;
 use crate::tree::spool::Spool;
 
-/// Writes the bundle of a system, for this machine alone, at a path.
-pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<(), Error> + 'p;
+/// Writes the bundle of a system, for this machine alone, at a path; says whether an emulator runs it.
+pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<bool, Error> + 'p;
 
 /// Under which name the bundle keeps what the script changes.
 const KEEP: &str = "configure";
+
+/// How long the script's last lines may take after its end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// So many of its last lines are shown if it fails.
 const LINES: usize = 25;
@@ -59,9 +66,10 @@ pub(super) fn configured(
     let place = Place::new()?;
     script::add(&mut tree, left)?;
     let bundle = place.0.path().join("stage");
-    pack(Gathered { tree: tree.clone(), from: "packages".to_owned(), ..Gathered::default() }, &bundle)?;
+    let emulated =
+        pack(Gathered { tree: tree.clone(), from: "packages".to_owned(), ..Gathered::default() }, &bundle)?;
     let before = children_seconds();
-    run(&bundle, &place, bars)?;
+    run(&bundle, &place, emulated, bars)?;
     let cpu_seconds = children_seconds() - before;
     let upper = place.upper()?;
     let dropped = upper::collect(&upper, &mut tree, &mut Spool::new()?)?;
@@ -69,40 +77,77 @@ pub(super) fn configured(
     Ok(Configured { tree, dropped, cpu_seconds })
 }
 
+/// What is heard of the script.
+enum Heard {
+    Line(String),
+    /// Nobody writes any more.
+    Silence,
+    Ended(io::Result<ExitStatus>),
+}
+
 /// Starts the script, and shows what it does.
-fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
+fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), Error> {
     let failed = |source| Error::io("execute", bundle, source);
-    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    let (reader, writer) = io::pipe().map_err(failed)?;
     let mut command = Command::new(bundle);
     command.arg(format!("/{SCRIPT}")).env_clear().env("PATH", STUBS_PATH);
-    // With the emulator on its own CPU, too: it alone keeps users and groups apart for one user.
-    command.env("UNIBIN_ROUTE", "emulated").env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
+    if emulated {
+        // On its own CPU, too: the emulator alone keeps users and groups apart for one user.
+        command.env("UNIBIN_ROUTE", "emulated");
+    }
+    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;
     // The pipe ends with the last process that has it, so not before our own copies are gone.
     drop(command);
+    // Two threads, since either may come first: a process that the script has left keeps the pipe.
+    let (to, heard) = mpsc::channel();
+    let of_child = to.clone();
+    thread::spawn(move || of_child.send(Heard::Ended(child.wait())));
+    thread::spawn(move || {
+        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+            let _ = to.send(Heard::Line(String::from_utf8_lossy(&line).into_owned()));
+        }
+        to.send(Heard::Silence)
+    });
     let bar = bars.bar("configuring");
     bar.begin("", None);
     let mut last: VecDeque<String> = VecDeque::new();
-    for line in BufReader::new(reader).split(b'\n') {
-        let line = String::from_utf8_lossy(&line.map_err(failed)?).into_owned();
-        if let Some(package) = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next()) {
-            bar.end();
-            bar.begin(package, None);
+    let (mut status, mut silent) = (None, false);
+    while status.is_none() || !silent {
+        let next = match &status {
+            None => heard.recv().ok(),
+            Some(_) => heard.recv_timeout(LAST_WORDS).ok(),
+        };
+        match next {
+            Some(Heard::Line(line)) => {
+                let package = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next());
+                if let Some(package) = package {
+                    bar.end();
+                    bar.begin(package, None);
+                }
+                if last.len() == LINES {
+                    last.pop_front();
+                }
+                last.push_back(line);
+            }
+            Some(Heard::Silence) => silent = true,
+            Some(Heard::Ended(ended)) => status = Some(ended.map_err(failed)?),
+            None => {
+                say::warning("a package's script has left a process running, whose changes may be lost");
+                break;
+            }
         }
-        if last.len() == LINES {
-            last.pop_front();
-        }
-        last.push_back(line);
     }
     bar.end();
-    let status = child.wait().map_err(failed)?;
-    if status.success() {
-        return Ok(());
+    match status {
+        Some(status) if !status.success() => {
+            let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
+            Err(SystemError::from(DebianError::Configure { status: status.to_string(), text }).into())
+        }
+        _ => Ok(()),
     }
-    let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
-    Err(SystemError::from(DebianError::Configure { status: status.to_string(), text }).into())
 }
 
 /// Whether all packages are what `dpkg --audit` does not speak of.
@@ -146,18 +191,18 @@ impl Place {
                 Err(source) => refused = refused.or(Some(Error::io("use", &directory, source))),
             }
         }
-        Err(refused.unwrap_or(Error::Temporary(std::io::ErrorKind::NotFound.into())))
+        Err(refused.unwrap_or(Error::Temporary(io::ErrorKind::NotFound.into())))
     }
 
-    fn within(directory: &Path) -> std::io::Result<Self> {
+    fn within(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let made = TemporaryDirectory::inside(directory)?;
         rustix::fs::setxattr(made.path(), "user.unibin.try", b"1", XattrFlags::empty())?;
         if u64::try_from(rustix::fs::statfs(made.path())?.f_type).is_ok_and(|kind| kind == OVERLAY) {
-            return Err(std::io::ErrorKind::Unsupported.into());
+            return Err(io::ErrorKind::Unsupported.into());
         }
         if rustix::fs::statvfs(made.path())?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
-            return Err(std::io::ErrorKind::PermissionDenied.into());
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         for inside in ["cache", "tmp"] {
             let inside = made.path().join(inside);
@@ -192,7 +237,7 @@ impl Place {
                 }
             }
         }
-        Err(failed(std::io::ErrorKind::NotFound.into()))
+        Err(failed(io::ErrorKind::NotFound.into()))
     }
 }
 

@@ -142,3 +142,111 @@ impl Laid {
 fn is_symlink(entry: &Entry) -> bool {
     matches!(entry.kind, EntryKind::Symlink(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use debian::{ControlFile, PackageIndex};
+
+    use super::*;
+
+    fn index(packages: &[(&str, &str)]) -> PackageIndex {
+        let zero = "0".repeat(64);
+        let text = packages.iter().fold(String::new(), |text, (name, fields)| {
+            text + &format!(
+                "Package: {name}\nVersion: 1\nArchitecture: riscv64\nSize: 3\nSHA256: {zero}\n\
+                 Filename: pool/{name}.deb\n{fields}\n"
+            )
+        });
+        PackageIndex::read(text.as_bytes(), zero.parse().expect("a digest")).expect("an index")
+    }
+
+    /// A package with these entries: `path/`, `path -> target`, `path = other name`, or `path`, a file that
+    /// holds the package's name.
+    fn deb<'i>(
+        index: &'i PackageIndex,
+        name: &str,
+        is_base: bool,
+        entries: &[&str],
+        conffiles: &str,
+    ) -> OpenDeb<'i> {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let entry = |text: &&str| {
+            let (path, kind) = match (text.strip_suffix('/'), text.split_once(" -> "), text.split_once(" = "))
+            {
+                (Some(path), ..) => (path, EntryKind::Directory),
+                (_, Some((path, target)), _) => (path, EntryKind::Symlink(bytes(target))),
+                (.., Some((path, other))) => (path, EntryKind::HardLink(bytes(other))),
+                _ => (*text, EntryKind::File(bytes(name).into())),
+            };
+            Entry { path: bytes(path), kind, mode: 0o755, uid: 0, gid: 0 }
+        };
+        OpenDeb {
+            package: index.find(name).expect("listed"),
+            is_base,
+            is_automatic: false,
+            file: "/nowhere".into(),
+            control: vec![ControlFile { name: "conffiles".to_owned(), mode: 0o644, bytes: bytes(conffiles) }],
+            entries: entries.iter().map(entry).collect(),
+        }
+    }
+
+    /// Files and links, with the package that a file is of.
+    fn shown(tree: &SystemTree) -> Vec<String> {
+        let leaves = tree.iter().filter(|named| !named.inode.is_directory());
+        leaves
+            .map(|named| {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                match (named.first, &named.inode.kind) {
+                    (Some(first), _) => format!("{} = {}", text(named.path), text(first)),
+                    (None, Kind::File(content)) => {
+                        format!("{} {}", text(named.path), text(&content.bytes().expect("readable")))
+                    }
+                    (None, Kind::Symlink(target)) => format!("{} -> {}", text(named.path), text(target)),
+                    (None, Kind::Directory) => String::new(),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn all_packages_meet_in_one_usr_and_directories_are_the_first_packages() {
+        let index = index(&[("a", ""), ("base-files", "")]);
+        let old =
+            deb(&index, "a", true, &["lib/", "lib/a.so", "usr/lib/", "usr/lib/b.so = lib/a.so", "tmp/"], "");
+        let mut base = deb(&index, "base-files", true, &["lib -> usr/lib", "usr/", "usr/lib/", "tmp/"], "");
+        base.entries[3].mode = 0o1777;
+        let tree = tree(&[old, base]).expect("laid");
+        assert_eq!(shown(&tree), ["lib -> usr/lib", "usr/lib/a.so a", "usr/lib/b.so = usr/lib/a.so"]);
+        assert_eq!(tree.get(b"tmp").map(|inode| inode.mode), Some(0o1777));
+    }
+
+    #[test]
+    fn configuration_files_wait_beside_their_places_and_are_there_for_what_must_work_at_once() {
+        let index = index(&[("base", ""), ("other", "")]);
+        let base = deb(&index, "base", true, &["etc/", "etc/base", "etc/link = etc/base"], "/etc/base\n");
+        let other = deb(&index, "other", false, &["etc/other", "etc/second = etc/other"], "/etc/other\n");
+        let laid = tree(&[base, other]).expect("laid");
+        let expected = [
+            "etc/base base",
+            "etc/base.dpkg-new base",
+            "etc/link = etc/base",
+            "etc/other.dpkg-new other",
+            "etc/second = etc/other.dpkg-new",
+        ];
+        assert_eq!(shown(&laid), expected);
+    }
+
+    #[test]
+    fn a_file_of_two_packages_is_that_of_the_one_that_replaces_the_others_else_an_error() {
+        let index = index(&[("a", ""), ("b", "Replaces: a (<< 2)\n"), ("c", "Replaces: a (<< 1)\n")]);
+        let one = |name: &str| deb(&index, name, false, &["usr/share/x"], "");
+        assert_eq!(shown(&tree(&[one("a"), one("b")]).expect("laid")), ["usr/share/x b"]);
+        assert_eq!(shown(&tree(&[one("b"), one("a")]).expect("laid")), ["usr/share/x b"]);
+        for order in [["a", "c"], ["c", "a"]] {
+            let told = tree(&order.map(one)).expect_err("refused").to_string();
+            assert!(told.contains("`a`") && told.contains("`c`") && told.contains("`usr/share/x`"), "{told}");
+        }
+        let directory = deb(&index, "c", false, &["usr/share/x/"], "");
+        assert!(tree(&[one("a"), directory]).is_err(), "a directory in place of a file");
+    }
+}

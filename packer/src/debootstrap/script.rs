@@ -165,3 +165,59 @@ pub(crate) fn remove(tree: &mut SystemTree) {
     tree.remove(DIRECTORY.as_bytes());
     tree.remove(POLICY.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use debian::PackageIndex;
+
+    use super::*;
+
+    #[test]
+    fn what_a_preinst_expects_is_configured_before_and_nothing_is_twice() {
+        let zero = "0".repeat(64);
+        let fields = [
+            ("base", ""),
+            ("late", ""),
+            ("lib", "Depends: base\n"),
+            ("one", "Pre-Depends: lib, base\n"),
+            ("two", "Pre-Depends: lib | nothing\n"),
+        ];
+        let text = fields.iter().fold(String::new(), |text, (name, fields)| {
+            text + &format!(
+                "Package: {name}\nVersion: 1\nArchitecture: all\nSize: 3\nSHA256: {zero}\n\
+                 Filename: pool/{name}.deb\n{fields}\n"
+            )
+        });
+        let index = PackageIndex::read(text.as_bytes(), zero.parse().expect("a digest")).expect("an index");
+        let deb = |name: &str, is_base: bool, preinst: &str| OpenDeb {
+            package: index.find(name).expect("listed"),
+            is_base,
+            is_automatic: false,
+            file: format!("/{name}.deb").into(),
+            control: vec![ControlFile { name: "preinst".to_owned(), mode: 0o755, bytes: preinst.into() }],
+            entries: Vec::new(),
+        };
+        let active = "#!/bin/sh\nuseradd x\n";
+        let debs = [
+            deb("base", true, active),
+            deb("lib", false, ""),
+            deb("one", false, active),
+            deb("two", false, active),
+            deb("late", false, "#!/bin/sh\nset -e\n"),
+        ];
+        let left = left(&debs, "riscv64", 7);
+        let commands: Vec<&str> = left.script.lines().skip_while(|line| *line != "}").skip(1).collect();
+        let expected = [
+            "preinst base riscv64",
+            "dpkg --force-unsafe-io --configure base",
+            "dpkg --force-unsafe-io --configure lib",
+            "dpkg --force-unsafe-io --unpack /.unibin-configure/0.deb",
+            "dpkg --force-unsafe-io --unpack /.unibin-configure/1.deb",
+            "dpkg --force-unsafe-io --configure -a",
+        ];
+        assert_eq!(commands[..6], expected);
+        assert_eq!(left.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["0.deb", "1.deb"]);
+        assert!(left.script.contains("SOURCE_DATE_EPOCH=7\n"));
+        assert_eq!(left.command(), "/.unibin-configure/run");
+    }
+}

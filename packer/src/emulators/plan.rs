@@ -58,6 +58,8 @@ impl Emulators {
                     None
                 }
                 Ok(emulator) => Some(emulator),
+                // Asked for only where there is one.
+                Err(_) if host == target && !request.is_emulator_only() => None,
                 Err(nothing) if request.skip_hosts => {
                     say::warning(&format!("{nothing}: skipped"));
                     plan.skipped.push((host, nothing.to_string()));

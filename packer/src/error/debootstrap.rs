@@ -6,7 +6,6 @@ use debian::SelectionError;
 use thiserror::Error;
 
 use crate::error::code::Code;
-use crate::error::shown;
 
 /// What `--debootstrap` refuses or cannot do.
 #[derive(Debug, Error)]
@@ -19,7 +18,7 @@ pub(crate) enum DebianError {
         "packages `{first}` and `{second}` both have `{path}`, and neither says that it replaces the other's"
     )]
     SameFile { path: String, first: String, second: String },
-    #[error("`{}` is of an overlay that this cannot read: {why}", shown(path))]
+    #[error("`{}` is of an overlay that this cannot read: {why}", path.display())]
     Overlay { path: PathBuf, why: &'static str },
     #[error("the packages could not be configured: the system's script ended with {status}{text}")]
     Configure { status: String, text: String },

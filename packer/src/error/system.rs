@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bundle::Arch;
 use thiserror::Error;
 
+use crate::error::code::Code;
 use crate::error::debootstrap::DebianError;
 use crate::error::shown;
 
@@ -30,6 +31,17 @@ pub(crate) enum SystemError {
 }
 
 impl SystemError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Debian(error) => error.code(),
+            Self::Image(error) if error.is_damage() => Code::Verification,
+            Self::Image(error) if error.is_failure() => Code::Failure,
+            Self::NoBroker { .. } => Code::Failure,
+            _ => Code::Input,
+        }
+    }
+
     /// What would have worked.
     pub(crate) fn hint(&self) -> &'static str {
         match self {

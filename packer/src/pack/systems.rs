@@ -65,17 +65,7 @@ pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<Resolv
     let mut inventory = Inventory::of_system(&root);
     let facts = owners::of_system(&root.tree)?;
     inventory.packages = packages::rows(&facts);
-    let Gathered {
-        tree,
-        from,
-        is_image,
-        target: said,
-        entry: default,
-        rules: of_source,
-        packages: _,
-        owed,
-        ..
-    } = root;
+    let Gathered { tree, from, is_image, target: said, entry: default, rules: of_source, owed, .. } = root;
     let mut rules =
         vec![Rule::Root(if is_image { b"image".to_vec() } else { b"system".to_vec() }), Rule::Program];
     let mut entries = Vec::new();
