@@ -33,6 +33,13 @@ pub(crate) fn sbom(args: &SbomArgs) -> Result<String, Error> {
             shown(&args.file)
         ));
     }
+    for part in bill.parts.iter().filter(|part| part.is_system_without_packages()) {
+        say::warning(&format!(
+            "`{}`: {} has no database of packages that can be read: its files are in the bill, its packages are not",
+            shown(&args.file),
+            part.id
+        ));
+    }
     let text = match args.format {
         BillFormat::CycloneDx => json::text(&cyclonedx::document(&bill)),
         BillFormat::Spdx => json::text(&spdx::document(&bill)),

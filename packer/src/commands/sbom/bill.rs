@@ -222,6 +222,12 @@ impl Part {
         self.components = facts.components;
     }
 
+    /// Whether it is of a distribution and none of its packages is known.
+    pub(super) fn is_system_without_packages(&self) -> bool {
+        self.distribution.is_some()
+            && !self.components.iter().any(|one| matches!(one.kind, Kind::Deb | Kind::Apk))
+    }
+
     /// The component of each file that has one.
     fn owners(&self) -> BTreeMap<String, usize> {
         let numbered = self.components.iter().enumerate();
