@@ -181,16 +181,16 @@ impl Facts {
 /// digits.
 pub(crate) fn path(bytes: &[u8]) -> String {
     let mut text = String::new();
+    let hex = |text: String, byte: &u8| text + &format!("%{byte:02X}");
     for chunk in bytes.utf8_chunks() {
         for letter in chunk.valid().chars() {
             if letter == '%' || letter.is_control() {
-                let mut buffer = [0; 4];
-                letter.encode_utf8(&mut buffer).bytes().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+                text = letter.encode_utf8(&mut [0; 4]).as_bytes().iter().fold(text, hex);
             } else {
                 text.push(letter);
             }
         }
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+        text = chunk.invalid().iter().fold(text, hex);
     }
     text
 }
@@ -222,7 +222,10 @@ mod tests {
         let later = Facts { schema: 2, ..Facts::default() };
         assert!(Facts::read(&later.bytes()).is_err_and(|why| why.contains("schema 2")));
         assert!(Facts::read(b"{").is_err());
-        assert!(Facts::read(br#"{"schema":1,"components":[],"later":1}"#).is_ok(), "other members are ignored");
+        assert!(
+            Facts::read(br#"{"schema":1,"components":[],"later":1}"#).is_ok(),
+            "other members are ignored"
+        );
     }
 
     #[test]

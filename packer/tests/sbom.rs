@@ -32,8 +32,14 @@ fn root(scene: &Scene) {
     write("var/lib/dpkg/status", STATUS.as_bytes());
     write("var/lib/dpkg/info/base-files.list", b"/.\n/bin\n/bin/sh\n/etc/os-release\n");
     write("var/lib/dpkg/info/libssl1.0.0:riscv64.list", b"/lib/libssl.so.1.0.0\n/usr/lib/libssl.so.1.0.0\n");
-    write("usr/lib/python3/dist-packages/six-1.0.dist-info/METADATA", b"Name: six\nVersion: 1.0\nLicense: MIT\n");
-    write("usr/lib/python3/dist-packages/six-1.0.dist-info/RECORD", b"six.py,,\nsix-1.0.dist-info/RECORD,,\n");
+    write(
+        "usr/lib/python3/dist-packages/six-1.0.dist-info/METADATA",
+        b"Name: six\nVersion: 1.0\nLicense: MIT\n",
+    );
+    write(
+        "usr/lib/python3/dist-packages/six-1.0.dist-info/RECORD",
+        b"six.py,,\nsix-1.0.dist-info/RECORD,,\n",
+    );
     write("usr/lib/python3/dist-packages/six.py", b"six");
 }
 
@@ -160,8 +166,15 @@ fn what_parts_are_made_of_survives_being_thinned_merged_and_replaced() {
     for (name, machine) in [("app-x86_64", X86_64), ("app-aarch64", AARCH64), ("app", RISCV64)] {
         scene.write(name, &program(machine));
     }
-    let emulator =
-        Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
+    let emulator = Elf {
+        class: 2,
+        osabi: 0,
+        machine: X86_64,
+        kind: 2,
+        loader: None,
+        needed: &[],
+        contents: b"emulator",
+    };
     scene.write("emulator", &elf(emulator));
     let run = |words: &str| scene.run(words.split(' ')).ok();
     run("pack app --hosts x86_64,riscv64 --emulator x86_64=emulator -o all");
@@ -183,7 +196,8 @@ fn what_parts_are_made_of_survives_being_thinned_merged_and_replaced() {
         let told = scene.run(["sbom", file]).ok();
         assert!(!told.err.contains("does not say"), "{file}: {told:?}");
         let bill: Value = serde_json::from_str(&told.out).expect("JSON");
-        let depends = rows(&bill["dependencies"][0]["dependsOn"]).iter().map(text).collect::<Vec<_>>().join(" ");
+        let depends =
+            rows(&bill["dependencies"][0]["dependsOn"]).iter().map(text).collect::<Vec<_>>().join(" ");
         assert_eq!(depends, parts, "{file}");
         assert_eq!(bill["compositions"][0]["aggregate"], "complete");
     }
@@ -202,9 +216,10 @@ fn both_forms_are_what_others_validators_accept() {
     let spdx = "import sys\nfrom spdx_tools.spdx.parser.parse_anything import parse_file\n\
                 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document\n\
                 sys.exit('\\n'.join(str(m) for m in validate_full_spdx_document(parse_file(sys.argv[1]))) or 0)";
-    for (module, script, file) in
-        [("cyclonedx.validation.json", cyclonedx, "cdx.json"), ("spdx_tools.spdx.validation", spdx, "spdx.json")]
-    {
+    for (module, script, file) in [
+        ("cyclonedx.validation.json", cyclonedx, "cdx.json"),
+        ("spdx_tools.spdx.validation", spdx, "spdx.json"),
+    ] {
         let python = std::env::var_os("UNIBIN_SBOM_PYTHON").unwrap_or_else(|| "python3".into());
         let import = format!("import {module}");
         let has = Command::new(&python).args(["-c", &import]).output();
@@ -213,7 +228,8 @@ fn both_forms_are_what_others_validators_accept() {
             continue;
         }
         let check = |file: &str| {
-            let checked = Command::new(&python).args(["-c", script, file]).current_dir(scene.at("w")).output();
+            let checked =
+                Command::new(&python).args(["-c", script, file]).current_dir(scene.at("w")).output();
             Run::of(&checked.expect("python starts"))
         };
         check(file).ok();

@@ -46,7 +46,9 @@ pub(crate) fn sbom(args: &SbomArgs) -> Result<String, Error> {
     };
     match &args.output {
         None => Ok(text),
-        Some(path) => write(path, &text).map(|()| String::new()).map_err(|source| Error::io("write", path, source)),
+        Some(path) => {
+            write(path, &text).map(|()| String::new()).map_err(|source| Error::io("write", path, source))
+        }
     }
 }
 

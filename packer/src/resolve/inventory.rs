@@ -165,9 +165,12 @@ impl Inventory {
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }
         for PackageRow { kind, name, version, .. } in self.packages.iter().filter(|_| all) {
-            let _ = writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
+            let _ =
+                writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
         }
-        if !all && self.libraries.len() + self.packages.len() > 0 {
+        if !all && self.libraries.is_empty() && !self.packages.is_empty() {
+            let _ = writeln!(text, "  with  {} packages", self.packages.len());
+        } else if !all && !self.libraries.is_empty() {
             let packages = match self.packages.len() {
                 0 => String::new(),
                 count => format!(" of {count} packages"),
