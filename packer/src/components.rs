@@ -1,5 +1,5 @@
-//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". Nothing here decides how
-//! anything is run.
+//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". Nothing here
+//! decides how anything is run.
 
 pub(crate) mod copyright;
 pub(crate) mod installed;

@@ -1,5 +1,6 @@
-//! Bills of materials: their packages are those of the tree's own database, each file belongs to one component,
-//! the same bundle gives the same bytes, and what bundles are made of survives thin, merge and replace.
+//! Bills of materials: their packages are those of the tree's own database, each file belongs to one
+//! component, the same bundle gives the same bytes, and what bundles are made of survives thin, merge and
+//! replace.
 
 mod scene;
 

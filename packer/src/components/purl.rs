@@ -56,7 +56,7 @@ fn escaped(text: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {
                 escaped.push(char::from(byte));
             }
-            _ => escaped += &format!("%{byte:02X}"),
+            _ => return escaped + &format!("%{byte:02X}"),
         }
         escaped
     })
