@@ -48,16 +48,16 @@ const ROWS: [usize; 9] =
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
-/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read. So
-/// it is two words long and `Copy`.
+/// No more than its bytes: where a table lies is added up from the header's counts whenever a row is read.
+/// So it is two words long and `Copy`.
 #[derive(Clone, Copy, Debug)]
 pub struct Manifest<'a>(&'a [u8]);
 
 const SHORT: FormatError = FormatError::Length(Part::Manifest);
 
 impl<'a> Manifest<'a> {
-    /// Reads and checks a manifest. `blobs_end` is where the bytes that blobs may lie in end: the manifest's
-    /// own offset. The digest of `bytes` must have been compared with the footer's before.
+    /// Reads and checks a manifest. `blobs_end` is where the bytes that blobs may lie in end: the
+    /// manifest's own offset. The digest of `bytes` must have been compared with the footer's before.
     pub fn decode(bytes: &'a [u8], blobs_end: u64) -> Result<Self, FormatError> {
         let header = bytes.first_chunk::<HEADER>().ok_or(SHORT)?;
         if u32_at(header, 0) != Some(0) {
@@ -162,8 +162,9 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// Checks what a launcher has no use for: the rows of notices and components, that no host has two brokers,
-    /// and that no row but a variant's makes a system. Apart from all others, so that launchers do without it.
+    /// Checks what a launcher has no use for: the rows of notices and components, that no host has two
+    /// brokers, and that no row but a variant's makes a system. Apart from all others, so that launchers do
+    /// without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
         let entries = self.each(0, Self::entry).map(|entry| entry.rules);
         let mut rules = entries.chain(self.translators().map(|translator| translator.rules));

@@ -1,5 +1,5 @@
-//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". Nothing here decides how
-//! anything is run.
+//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". Nothing here
+//! decides how anything is run.
 
 pub(crate) mod copyright;
 pub(crate) mod installed;
@@ -181,19 +181,16 @@ impl Facts {
 /// digits.
 pub(crate) fn path(bytes: &[u8]) -> String {
     let mut text = String::new();
+    let hex = |text: String, byte: &u8| text + &format!("%{byte:02X}");
     for chunk in bytes.utf8_chunks() {
         for letter in chunk.valid().chars() {
             if letter == '%' || letter.is_control() {
-                let mut buffer = [0; 4];
-                letter
-                    .encode_utf8(&mut buffer)
-                    .bytes()
-                    .for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+                text = letter.encode_utf8(&mut [0; 4]).as_bytes().iter().fold(text, hex);
             } else {
                 text.push(letter);
             }
         }
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+        text = chunk.invalid().iter().fold(text, hex);
     }
     text
 }

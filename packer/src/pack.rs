@@ -148,7 +148,7 @@ fn compressed(
             member,
         };
         let emulators = of_host.into_iter().zip(members).map(row).collect();
-        Ok(PackedEmulators { frame, encoding, emulators, notices, components })
+        Ok(PackedEmulators { emulators, encoding, frame, notices, components })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.

@@ -72,7 +72,8 @@ fn the_layout_is_that_of_the_format() {
     let (_, manifest) = decoded(&bytes);
     let blobs: Vec<_> = manifest.blobs().collect();
     let kinds: Vec<_> = blobs.iter().map(|blob| blob.kind.name()).collect();
-    let wanted = "stub launcher launcher launcher app emulator notices emulator notices summary";
+    let wanted = "stub launcher launcher launcher app emulator notices emulator notices components \
+                  components components summary";
     assert_eq!(kinds.join(" "), wanted);
     for blob in &blobs {
         if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {

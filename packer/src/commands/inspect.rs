@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::InspectArgs;
 use crate::commands::notices;
+use crate::components::packages::{self, PackageRow};
 use crate::compose::routes;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
@@ -21,6 +22,7 @@ use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
 use crate::write::signature_rows;
+use crate::write::facts;
 
 /// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
@@ -65,6 +67,8 @@ struct BundleView {
     launchers: Vec<&'static str>,
     hosts: Vec<HostView>,
     variants: Vec<VariantView>,
+    /// Whether the bundle says of its variants what they are made of.
+    components: bool,
     translators: Vec<TranslatorView>,
     notices: Vec<NoticeView>,
     blobs: Vec<BlobView>,
@@ -124,6 +128,8 @@ struct VariantView {
     /// Stored length of the blob that it shares with other variants in bytes; 0 if there is none.
     shared: u64,
     loader: String,
+    /// The packages that it is made of.
+    packages: Vec<PackageRow>,
     entries: Vec<EntryView>,
     rules: Vec<String>,
 }
@@ -176,6 +182,14 @@ impl BundleView {
     fn of(bundle: &BundleFile) -> Result<Self, Error> {
         let manifest = bundle.manifest()?;
         let head = manifest.launchers().find(|launcher| launcher.head);
+        let mut components = true;
+        let mut packages = |app: &Blob<'_>| {
+            let facts = facts::of(bundle, &manifest, app)?;
+            components &= facts.is_some();
+            Ok::<_, Error>(facts.map(|facts| packages::rows(&facts)).unwrap_or_default())
+        };
+        let of_variants = manifest.variants().map(|variant| packages(&variant.app));
+        let mut of_variants = of_variants.collect::<Result<Vec<_>, _>>()?.into_iter();
         let entries = |variant: &bundle::Variant<'_>| {
             let row = |entry: bundle::Entry<'_>| EntryView {
                 name: json::name(entry.name),
@@ -199,10 +213,12 @@ impl BundleView {
                     stored: variant.app.stored(),
                     shared: variant.shared.map_or(0, |shared| shared.stored()),
                     loader: json::name(variant.loader),
+                    packages: of_variants.next().unwrap_or_default(),
                     entries: entries(&variant),
                     rules: rules(&manifest, variant.rules),
                 })
                 .collect(),
+            components,
             translators: manifest
                 .translators()
                 .map(|row| TranslatorView {

@@ -1,5 +1,5 @@
-//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no clock, no
-//! chance, no path of this machine.
+//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no
+//! clock, no chance, no path of this machine.
 
 mod bill;
 mod cyclonedx;
@@ -31,6 +31,13 @@ pub(crate) fn sbom(args: &SbomArgs) -> Result<String, Error> {
         say::warning(&format!(
             "`{}` does not say what its parts are made of: the sources that its notices name are listed",
             shown(&args.file)
+        ));
+    }
+    for part in bill.parts.iter().filter(|part| part.is_system_without_packages()) {
+        say::warning(&format!(
+            "`{}`: {} has no database of packages that can be read: its files are in the bill, its packages are not",
+            shown(&args.file),
+            part.id
         ));
     }
     let text = match args.format {

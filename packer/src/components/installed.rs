@@ -40,8 +40,8 @@ impl Installed {
         installed
     }
 
-    /// The package that a file belongs to. Packages name some files by paths without `/usr`, whichever way the
-    /// root has merged the two.
+    /// The package that a file belongs to. Packages name some files by paths without `/usr`, whichever way
+    /// the root has merged the two.
     pub(crate) fn owner(&self, path: &[u8]) -> Option<usize> {
         let short = path.strip_prefix(b"usr/").and_then(|short| self.owners.get(short));
         self.owners.get(path).or(short).copied()
@@ -121,7 +121,8 @@ impl Installed {
         }
     }
 
-    /// apk's database: lines of a letter, a colon and a value; directories (`F`) before the files in them (`R`).
+    /// apk's database: lines of a letter, a colon and a value; directories (`F`) before the files in them
+    /// (`R`).
     fn apk(&mut self, root: &dyn Root) {
         let Some(text) = root.read(APK) else { return };
         let text = String::from_utf8_lossy(&text);

@@ -24,8 +24,8 @@ pub(crate) fn is_description(path: &[u8]) -> bool {
     }
 }
 
-/// The packages that `descriptions` describe, each a path and its bytes; and the owner of each of `files` that
-/// belongs to one of them. `read` reads further files.
+/// The packages that `descriptions` describe, each a path and its bytes; and the owner of each of `files`
+/// that belongs to one of them. `read` reads further files.
 pub(crate) fn find(
     descriptions: &[(Vec<u8>, Vec<u8>)],
     files: &[&[u8]],

@@ -1,5 +1,5 @@
-//! Whose each file of a tree is: a package's that it was unpacked from, a package's that the root it was taken
-//! from has installed, a package's of a language, or nobody's, and so the app's own.
+//! Whose each file of a tree is: a package's that it was unpacked from, a package's that the root it was
+//! taken from has installed, a package's of a language, or nobody's, and so the app's own.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -51,16 +51,15 @@ pub(crate) fn of(component: &Component) -> Option<String> {
 
 /// Percent-encoded, but for what the specification leaves as it is.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => {
                 escaped.push(char::from(byte));
             }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
+            _ => return escaped + &format!("%{byte:02X}"),
         }
-    }
-    escaped
+        escaped
+    })
 }
 
 #[cfg(test)]

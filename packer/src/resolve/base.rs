@@ -105,10 +105,15 @@ fn one_program(
     let real = path.canonicalize().map_err(failed)?;
     let inside = request.tree.sysroots.iter().find_map(|root| {
         let rest = real.strip_prefix(root.canonicalize().ok()?).ok()?;
-        Some(rest.as_os_str().as_bytes().to_vec())
+        Some((rest.as_os_str().as_bytes().to_vec(), root))
     });
+    // A package of that root may have it.
+    let origin = match &inside {
+        Some((_, root)) => Origin::Root(root.display().to_string().into()),
+        None => Origin::other(&path.display().to_string()),
+    };
     let tree_path = match (kind, inside) {
-        (_, Some(inside)) => inside,
+        (_, Some((inside, _))) => inside,
         (Kind::Dynamic, None) => {
             // The directories that its `$ORIGIN/..` can mean are included, as far as something in them is
             // needed.
@@ -125,7 +130,7 @@ fn one_program(
         _ => name.to_vec(),
     };
     layers.app.add(&tree_path, Node::File { executable: true, content })?;
-    layers.origins.insert(tree_path.clone(), Origin::other(&path.display().to_string()));
+    layers.origins.insert(tree_path.clone(), origin);
     layers.given = Some(GivenProgram { tree_path: tree_path.clone(), path: path.to_owned() });
     Ok((layers, Entry::new(name, &tree_path)))
 }

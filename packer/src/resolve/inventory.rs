@@ -168,7 +168,9 @@ impl Inventory {
             let _ =
                 writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
         }
-        if !all && self.root.is_none() && self.libraries.len() + self.packages.len() > 0 {
+        if !all && self.libraries.is_empty() && !self.packages.is_empty() {
+            let _ = writeln!(text, "  with  {} packages", self.packages.len());
+        } else if !all && !self.libraries.is_empty() {
             let packages = match self.packages.len() {
                 0 => String::new(),
                 count => format!(" of {count} packages"),

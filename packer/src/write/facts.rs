@@ -24,8 +24,8 @@ pub(crate) fn of_hosts(hosts: &[Arch], level: i32) -> Result<Vec<(Arch, Frame)>,
     Ok(hosts.iter().map(|host| (*host, frame.clone())).collect())
 }
 
-/// The facts about the emulators of one frame: of each an emulator with what is linked into it, and its path in
-/// the frame, empty if that is one file.
+/// The facts about the emulators of one frame: of each an emulator with what is linked into it, and its
+/// path in the frame, empty if that is one file.
 pub(crate) fn of_emulators<'e>(all: impl Iterator<Item = (&'e [Component], &'e [u8])>) -> Facts {
     let mut facts = Facts::default();
     for (components, member) in all {
@@ -38,12 +38,11 @@ pub(crate) fn of_emulators<'e>(all: impl Iterator<Item = (&'e [Component], &'e [
             emulator.files.clone_from(&other.files);
             **other == emulator
         });
-        match same {
-            Some(other) => other.files.extend(files),
-            None => {
-                emulator.files = files;
-                facts.components.push(emulator);
-            }
+        if let Some(other) = same {
+            other.files.extend(files);
+        } else {
+            emulator.files = files;
+            facts.components.push(emulator);
         }
     }
     for component in &mut facts.components {

@@ -199,14 +199,19 @@ struct Report {
 #[derive(Deserialize)]
 struct Tree {
     #[serde(default)]
-    packages: Vec<String>,
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
 }
 
 impl Report {
     fn version_of(&self, package: &str) -> String {
-        let all = self.tree.iter().flat_map(|tree| &tree.packages).filter_map(|line| line.split_once(' '));
-        let found = all.into_iter().find(|(name, _)| *name == package);
-        found.map_or(String::new(), |(_, version)| version.to_owned())
+        let found = self.tree.iter().flat_map(|tree| &tree.packages).find(|found| found.name == package);
+        found.map_or(String::new(), |found| found.version.clone())
     }
 }
 
@@ -227,7 +232,9 @@ mod tests {
 
     #[test]
     fn the_version_is_the_first_packages() {
-        let text = r#"{ "length": 5, "tree": { "packages": ["libjq1 2", "jq 1.7-6"] }, "app": 3 }"#;
+        let text = r#"{ "length": 5, "tree": { "packages": [
+            { "kind": "deb", "name": "libjq1", "version": "2" },
+            { "kind": "deb", "name": "jq", "version": "1.7-6" } ] }, "app": 3 }"#;
         let report: Report = serde_json::from_str(text).expect("a report");
         assert_eq!((report.version_of("jq"), report.version_of("")), ("1.7-6".to_owned(), String::new()));
     }

@@ -1,5 +1,5 @@
-//! What both forms of a bill tell: the bundle's parts, the components of each, and its files with their digests,
-//! read from the bundle.
+//! What both forms of a bill tell: the bundle's parts, the components of each, and its files with their
+//! digests, read from the bundle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -83,7 +83,8 @@ pub(super) fn reference(part: &Part, index: usize) -> String {
 }
 
 impl Bill {
-    /// Reads all that `bundle` tells. Trees are unpacked, with every digest checked, and nothing is kept of them.
+    /// Reads all that `bundle` tells. Trees are unpacked, with every digest checked, and nothing is kept of
+    /// them.
     pub(super) fn of(bundle: &BundleFile) -> Result<Self, Error> {
         let manifest = bundle.manifest()?;
         let first = manifest.variants().next().and_then(|variant| manifest.entries(&variant).next());
@@ -220,6 +221,12 @@ impl Part {
     fn take(&mut self, facts: Facts) {
         self.distribution = facts.distribution;
         self.components = facts.components;
+    }
+
+    /// Whether it is of a distribution and none of its packages is known.
+    pub(super) fn is_system_without_packages(&self) -> bool {
+        self.distribution.is_some()
+            && !self.components.iter().any(|one| matches!(one.kind, Kind::Deb | Kind::Apk))
     }
 
     /// The component of each file that has one.

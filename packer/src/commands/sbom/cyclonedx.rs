@@ -1,4 +1,4 @@
-//! CycloneDX 1.6 (ECMA-424), JSON.
+//! `CycloneDX` 1.6 (ECMA-424), JSON.
 
 use std::collections::BTreeSet;
 

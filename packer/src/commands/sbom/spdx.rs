@@ -1,4 +1,5 @@
-//! SPDX 2.3 (ISO/IEC 5962 is 2.2.1), JSON.
+//! SPDX 2.3, JSON. Names of fields are those of its schema.
+#![expect(clippy::struct_field_names, reason = "the schema names them so")]
 
 use std::collections::BTreeMap;
 

@@ -14,8 +14,8 @@ pub(super) fn given() -> Result<Option<String>, Error> {
     seconds.map(|seconds| Some(text(seconds))).ok_or_else(|| SbomError::Epoch { value }.into())
 }
 
-/// Seconds since 1970 as `2026-11-30T12:00:00Z`. The calendar's days are counted from 1 March of the year 0, so
-/// that a leap day is a year's last.
+/// Seconds since 1970 as `2026-11-30T12:00:00Z`. The calendar's days are counted from 1 March of the year
+/// 0, so that a leap day is a year's last.
 fn text(seconds: u64) -> String {
     let (days, rest) = (seconds / 86400 + 719_468, seconds % 86400);
     let (era, of_era) = (days / 146_097, days % 146_097);
