@@ -6,10 +6,14 @@
 )]
 
 pub(crate) mod binfmt;
+pub(crate) mod cache;
 pub(crate) mod compose;
 pub(crate) mod help;
 pub(crate) mod oci;
 pub(crate) mod parser;
+pub(crate) mod project;
+pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -19,12 +23,16 @@ use std::path::PathBuf;
 use bundle::Arch;
 
 use crate::cli::binfmt::BinfmtCommand;
+use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
 use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
 };
+use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
+use crate::cli::sbom::SbomArgs;
+use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
@@ -74,9 +82,12 @@ pub(crate) enum Command {
     /// Show what a bundle or an ELF file contains
     #[command(help_template = help::TEMPLATE, before_help = help::INSPECT)]
     Inspect(InspectArgs),
-    /// Check every byte of a bundle against its digests, executing nothing
+    /// Check every byte of a bundle against its digests, and its signatures, executing nothing
     #[command(help_template = help::TEMPLATE, before_help = help::VERIFY)]
-    Verify(FileArgs),
+    Verify(VerifyArgs),
+    /// Sign a bundle, inside it or beside it
+    #[command(help_template = help::TEMPLATE, before_help = help::SIGN)]
+    Sign(SignArgs),
     /// Unpack the app of a bundle into a directory
     #[command(help_template = help::TEMPLATE, before_help = help::EXTRACT)]
     Extract(ExtractArgs),
@@ -97,6 +108,22 @@ pub(crate) enum Command {
     /// Prints by what it runs on each. If a host is missing, the exit code is 4.
     #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
     Check(CheckArgs),
+    /// Write a `unibin.toml` for the project in this directory
+    ///
+    /// Reads Cargo.toml, go.mod, pyproject.toml or package.json, or the programs that are named.
+    #[command(help_template = help::TEMPLATE, before_help = help::INIT)]
+    Init(InitArgs),
+    /// Show what `release` would make of a project, executing and writing nothing
+    #[command(help_template = help::TEMPLATE, before_help = help::PLAN)]
+    Plan(PlanArgs),
+    /// Build, pack and describe a project as `unibin.toml` says, into one directory
+    ///
+    /// Writes the bundle, bundles for single hosts, checksums, provenance and sources. It uploads nothing.
+    #[command(help_template = help::TEMPLATE, before_help = help::RELEASE)]
+    Release(ReleaseArgs),
+    /// Write what a bundle is made of, as a bill of materials
+    #[command(help_template = help::TEMPLATE, before_help = help::SBOM, after_help = help::SBOM_AFTER)]
+    Sbom(SbomArgs),
     /// Make container images out of a bundle: one name for all its hosts
     #[command(help_template = help::TEMPLATE, before_help = help::OCI)]
     Oci(Box<OciArgs>),
@@ -131,7 +158,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci"])))]
+#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
@@ -157,6 +184,8 @@ pub(crate) struct PackArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     /// Debian package to pack, with its dependencies: a name or a .deb file (repeatable)
     #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "input", help_heading = WHAT)]
     pub(crate) deb: Vec<String>,
@@ -329,12 +358,6 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct FileArgs {
-    /// Bundle to check
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// Bundle or ELF file
     pub(crate) file: PathBuf,
@@ -373,40 +396,6 @@ pub(crate) struct RunArgs {
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_name = "PROGRAM", help_heading = None)]
     pub(crate) command: Vec<OsString>,
-}
-
-/// Which caches are meant.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CacheDirectories {
-    /// Cache directory (repeatable) [default: every directory that a bundle would use]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) directory: Vec<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// List entries with size, last use and current user
-    List {
-        #[command(flatten)]
-        directories: CacheDirectories,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Remove entries that have not been used for some days
-    ///
-    /// Entries in use are kept. A bundle whose entries are gone unpacks them again at its next start.
-    Gc {
-        #[command(flatten)]
-        directories: CacheDirectories,
-        /// Keep entries used within the last N days
-        #[arg(long, value_name = "N", default_value_t = 30)]
-        days: u64,
-    },
-    /// Remove all entries that no running process uses
-    Clear {
-        #[command(flatten)]
-        directories: CacheDirectories,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,4 +14,6 @@ pub(crate) mod notices;
 pub(crate) mod oci;
 pub(crate) mod owners;
 pub(crate) mod run;
+pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod verify;

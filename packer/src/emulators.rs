@@ -18,6 +18,7 @@ use emulator::{
 };
 
 use crate::cli::{ArchiveArgs, SupplyArgs};
+use crate::components::Component;
 use crate::emulators::lock_file::LockFile;
 use crate::error::Error;
 use crate::notices::Owed;
@@ -42,6 +43,8 @@ pub(crate) struct Emulator {
     is_own: bool,
     pub(crate) owed: Vec<Owed>,
     pub(crate) source: SourcePackage,
+    /// It, then what is linked into it.
+    pub(crate) components: Vec<Component>,
 }
 
 /// Catalogue, the user's own emulators, lock file and store.

@@ -1,5 +1,6 @@
-//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
-//! executes what it packs.
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer
+//! executes nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages
+//! (`debootstrap`).
 
 pub(crate) mod cpu_model;
 pub(crate) mod dedup;
@@ -10,26 +11,30 @@ pub(crate) mod systems;
 pub(crate) mod variants;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
-use crate::cli::values::Children;
+use crate::cli::values::{Children, Head};
 use crate::emulators::{Emulator, Emulators};
-use crate::error::Error;
+use crate::error::{Error, SystemError};
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::progress::Bars;
+use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame};
 use crate::write::emulator_frame::{self, EmulatorFrame};
+use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
 
@@ -47,7 +52,9 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
             (first, natives)
         }
         Contents::Emulator { target, rules } => (emulator_only::app(*target, rules), Vec::new()),
-        Contents::System(system) => systems::gathered(system)?,
+        Contents::System(system) => {
+            systems::gathered(system, &|root, path| stage(&request, system, root, path))?
+        }
     };
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
@@ -71,6 +78,46 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     Ok(report.text(json))
 }
 
+/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished.
+fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<(), Error> {
+    const LEVEL: i32 = 1;
+    let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
+    let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
+    let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
+    let system = SystemRequest {
+        source: SystemSource::Directory(path.to_owned()),
+        entries: Vec::new(),
+        target: system.target,
+        rules: Vec::new(),
+        excludes: Vec::new(),
+        output: path.to_owned(),
+        archive: system.archive.clone(),
+    };
+    let first = systems::resolved(root, &system)?;
+    let request = Request {
+        contents: Contents::System(Box::new(system)),
+        natives: Vec::new(),
+        output: path.to_owned(),
+        hosts: vec![host],
+        skip_hosts: false,
+        emulators: request.emulators.iter().filter(of_host).cloned().collect(),
+        emulates_own: true,
+        also_targets: Vec::new(),
+        head: Head::Sh,
+        children: Children::Auto,
+        cpu: request.cpu.clone(),
+        level: LEVEL,
+        dry_run: false,
+        archive: request.archive.clone(),
+    };
+    let emulators = Emulators::open(&request.archive)?;
+    let plan = emulators.plan(&request, target, &[])?;
+    let cpu = cpu_model::of(&request, &first)?;
+    let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
+    let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
+    assemble::write(&parts, &request.output).map(drop)
+}
+
 /// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
@@ -85,6 +132,10 @@ fn compressed(
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
+        let facts = of_host.iter().zip(&members);
+        let facts =
+            facts::of_emulators(facts.map(|(emulator, member)| (&emulator.components[..], &member[..])));
+        let components = Some(facts::frame(&facts, level)?);
         let owed = of_host.iter().flat_map(|emulator| emulator.owed.clone());
         let notices = owed.map(|owed| Notices::compressed(owed, level)).collect::<Result<_, _>>()?;
         let row = |(emulator, member): (Emulator, _)| PackedEmulator {
@@ -95,7 +146,7 @@ fn compressed(
             member,
         };
         let emulators = of_host.into_iter().zip(members).map(row).collect();
-        Ok(PackedEmulators { frame, encoding, emulators, notices })
+        Ok(PackedEmulators { frame, encoding, emulators, notices, components })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
@@ -117,7 +168,12 @@ fn compressed(
     }
     Ok(Parts {
         brokers: if request.is_system() {
-            brokers(hosts.iter().copied(), level)?
+            let brokers = brokers(hosts.iter().copied(), level)?;
+            let lacks = |host: &&Arch| !brokers.iter().any(|(of_host, _)| of_host == *host);
+            if let Some(host) = hosts.iter().find(lacks) {
+                return Err(SystemError::NoBroker { host: *host }.into());
+            }
+            brokers
         } else if request.children == Children::Auto {
             let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host);
             brokers(of_hosts.filter_map(|of_host| Some(of_host.first()?.key.host)), level)?
@@ -126,6 +182,7 @@ fn compressed(
         },
         head: request.head,
         launchers: header::launchers(hosts)?,
+        components: facts::of_hosts(hosts, level)?,
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
@@ -149,7 +206,8 @@ fn compressed_variant(
     level: i32,
     bars: &Bars,
 ) -> Result<PackedVariant, Error> {
-    let ResolvedApp { app, root, entries, target, loader, rules, owed, .. } = resolved;
+    let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
+    let components = Some(facts::frame(&facts, level)?);
     let (encoding, app) = match &root {
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
@@ -160,7 +218,7 @@ fn compressed_variant(
     };
     let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
     let (level, shared) = (cpu_level, None);
-    Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices })
+    Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices, components })
 }
 
 fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {

@@ -20,6 +20,7 @@ use crate::json;
 use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
+use crate::write::signature_rows;
 
 /// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
@@ -67,6 +68,18 @@ struct BundleView {
     translators: Vec<TranslatorView>,
     notices: Vec<NoticeView>,
     blobs: Vec<BlobView>,
+    signatures: Vec<SignatureView>,
+}
+
+/// A signature inside the bundle. Nothing here says whether to trust its key.
+#[derive(Serialize)]
+struct SignatureView {
+    algorithm: &'static str,
+    fingerprint: String,
+    /// As in a `.pub` file.
+    public_key: String,
+    /// Whether it is a signature of this manifest by that key.
+    holds: bool,
 }
 
 /// What a host adds to the bundle.
@@ -221,6 +234,15 @@ impl BundleView {
                     digest: blob.digest().to_string(),
                 })
                 .collect(),
+            signatures: signature_rows::of(bundle)?
+                .iter()
+                .map(|row| SignatureView {
+                    algorithm: "ed25519",
+                    fingerprint: row.key.fingerprint(),
+                    public_key: row.key.line(),
+                    holds: row.holds,
+                })
+                .collect(),
         })
     }
 
@@ -282,6 +304,10 @@ impl BundleView {
                 blob.length,
                 blob.digest
             );
+        }
+        for SignatureView { fingerprint, holds, .. } in &self.signatures {
+            let state = if *holds { "" } else { "  DOES NOT HOLD" };
+            let _ = writeln!(text, "signer    {fingerprint}{state}");
         }
         text
     }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, EmulatorKey, file_name_of};
 
 use crate::cli::compose::MergeArgs;
-use crate::cli::values::Head;
+use crate::cli::values::{DEFAULT_LEVEL, Head};
 use crate::compose::{parts, program, written};
 use crate::error::{ComposeError, Error, readable};
 use crate::write::assemble::{PackedEmulators, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 use crate::write::compress::Frame;
+use crate::write::facts;
 use crate::write::header;
 
 /// Parts, and the file that they are from.
@@ -46,6 +47,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<String, Error> {
         let parts = Parts {
             head: Head::Sh,
             launchers: header::launchers(&[variant.target])?,
+            components: facts::of_hosts(&[variant.target], DEFAULT_LEVEL)?,
             variants: vec![variant],
             emulators: Vec::new(),
             brokers: Vec::new(),
@@ -63,12 +65,19 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
     let mut brokers: Vec<(PathBuf, (Arch, Frame))> = Vec::new();
     let mut variants: Vec<(PathBuf, PackedVariant)> = Vec::new();
     let mut emulators: Vec<(PathBuf, PackedEmulators)> = Vec::new();
+    let mut components: Vec<(Arch, Frame)> = Vec::new();
     for From { path, parts } in all {
         for launcher in parts.launchers {
             match launchers.iter().find(|(_, other)| other.0 == launcher.0) {
                 Some((_, other)) if other.1 == launcher.1 => {}
                 Some((first, _)) => return Err(versions(launcher.0, first, &path)),
                 None => launchers.push((path.clone(), launcher)),
+            }
+        }
+        for (host, facts) in parts.components {
+            match components.iter_mut().find(|(other, _)| *other == host) {
+                Some((_, other)) => smaller(other, facts),
+                None => components.push((host, facts)),
             }
         }
         for broker in parts.brokers {
@@ -81,7 +90,10 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         for variant in parts.variants {
             let same = |other: &PackedVariant| (other.target, other.level) == (variant.target, variant.level);
             match variants.iter_mut().find(|(_, other)| same(other)) {
-                Some((_, other)) if is_same_app(other, &variant) => smaller(&mut other.app, variant.app),
+                Some((_, other)) if is_same_app(other, &variant) => {
+                    smaller(&mut other.app, variant.app);
+                    either(&mut other.components, variant.components);
+                }
                 Some((first, _)) => {
                     let (target, level, first) = (variant.target, variant.level, first.clone());
                     return Err(ComposeError::TwoVariants { target, level, first, second: path }.into());
@@ -107,6 +119,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         brokers: brokers.into_iter().map(|(_, broker)| broker).collect(),
         variants: variants.into_iter().map(|(_, variant)| variant).collect(),
         emulators: emulators.into_iter().map(|(_, packed)| packed).collect(),
+        components,
     };
     in_order(&mut parts);
     Ok(parts)
@@ -129,6 +142,14 @@ fn smaller(kept: &mut Frame, other: Frame) {
     let rank = |frame: &Frame| (frame.stored.len(), frame.stored_digest.0);
     if rank(&other) < rank(kept) {
         *kept = other;
+    }
+}
+
+/// Of the facts about one part those that are there; of two the smaller ones.
+fn either(kept: &mut Option<Frame>, other: Option<Frame>) {
+    match (kept, other) {
+        (Some(kept), Some(other)) => smaller(kept, other),
+        (kept, other) => *kept = kept.take().or(other),
     }
 }
 
@@ -160,6 +181,7 @@ fn add_emulators(
     if let Some((first, same)) = all.iter_mut().find(|(_, other)| keys(other) == own) {
         if same.frame.digest == packed.frame.digest {
             smaller(&mut same.frame, packed.frame);
+            either(&mut same.components, packed.components);
             return Ok(());
         }
         let (host, first) = (packed.emulators.first().map(|row| row.key.host), first.clone());
@@ -179,6 +201,7 @@ fn add_emulators(
 fn in_order(parts: &mut Parts) {
     parts.launchers.sort_by_key(|(host, _)| *host);
     parts.brokers.sort_by_key(|(host, _)| *host);
+    parts.components.sort_by_key(|(host, _)| *host);
     parts.emulators.sort_by_key(|packed| {
         (packed.emulators.iter().map(|row| row.key).collect::<Vec<_>>(), packed.frame.stored_digest.0)
     });

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bundle::{Blob, BlobKind, Manifest, Notice, Rule, Rules};
 
 use crate::cli::values::Head;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::notices::Owed;
 use crate::request::Entry;
+use crate::say;
 use crate::write::assemble::{Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
@@ -18,6 +19,10 @@ use crate::write::header;
 /// The parts of `bundle`, whose bytes stay in its file.
 pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
     check_bundle::check_stored(bundle)?;
+    if bundle.footer.signatures_length != 0 {
+        let path = shown(bundle.path());
+        say::warning(&format!("the signatures of `{path}` are not taken over: sign the new bundle"));
+    }
     let manifest = bundle.manifest()?;
     let mut head = Head::Sh;
     let mut launchers = Vec::new();
@@ -51,10 +56,16 @@ pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
             rules: rules(&manifest, row.rules),
             entries: manifest.entries(&row).map(entry).collect(),
             notices: notices(bundle, &manifest, &row.app)?,
+            components: components(bundle, &manifest, &row.app),
         })
     };
+    let of_hosts = manifest.launchers().filter_map(|row| {
+        let facts = components(bundle, &manifest, &row.blob);
+        Some((row.host, facts?))
+    });
     Ok(Parts {
         head,
+        components: of_hosts.collect(),
         brokers: brokers.collect(),
         launchers,
         variants: manifest.variants().map(variant).collect::<Result<_, Error>>()?,
@@ -82,6 +93,7 @@ fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>) -> Result<Vec<PackedE
             encoding: blob.encoding,
             frame: frame(bundle, &blob),
             notices: notices(bundle, manifest, &blob)?,
+            components: components(bundle, manifest, &blob),
         })
     };
     manifest.blobs().filter(|blob| blob.kind == BlobKind::Emulator).map(of_blob).collect()
@@ -98,6 +110,12 @@ fn frame(bundle: &BundleFile, blob: &Blob<'_>) -> Frame {
 
 fn rules(manifest: &Manifest<'_>, rules: Rules) -> Vec<crate::request::Rule> {
     manifest.rules(rules).map(|rule: Rule<&[u8]>| rule.owned()).collect()
+}
+
+/// The facts about the components of `blob`.
+fn components(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> Option<Frame> {
+    let row = manifest.components().find(|row| row.subject == *blob);
+    row.map(|row| frame(bundle, &row.facts))
 }
 
 /// What is owed for `blob`. The texts stay in the file.

@@ -48,6 +48,7 @@ fn emulates(parts: &Parts, host: Arch, target: Arch) -> bool {
 fn keep(parts: &mut Parts, hosts: &[Arch]) {
     parts.launchers.retain(|(host, _)| hosts.contains(host));
     parts.brokers.retain(|(host, _)| hosts.contains(host));
+    parts.components.retain(|(host, _)| hosts.contains(host));
     parts.emulators.retain(|packed| packed.emulators.iter().any(|row| hosts.contains(&row.key.host)));
     let used: Vec<bool> = parts
         .variants

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
 use emulator::notices::{licences, statement};
-use emulator::{EmulatorError, Options, Provenance, Trust};
+use emulator::{EmulatorError, Options, Provenance, Record, Trust};
 
+use crate::components::{Component, Kind};
 use crate::emulators::lock_file::LockFile;
 use crate::emulators::plan::Plan;
 use crate::emulators::{Emulator, Emulators};
@@ -141,6 +142,20 @@ impl Emulators {
     }
 }
 
+/// An emulator as a component, and what is linked into it.
+fn components(record: &Record) -> Vec<Component> {
+    let mut emulator = Component::new(Kind::Emulator, &record.translator, &record.version);
+    if !record.source.name.is_empty() {
+        emulator.source = Some(record.source.name.clone());
+        emulator.source_version = Some(record.source.version.clone());
+        emulator.licence = Some(record.licence.clone());
+    }
+    if let Provenance::Debian { deb_sha256, .. } = &record.provenance {
+        emulator.sha256 = Some(deb_sha256.to_string());
+    }
+    [vec![emulator], Component::linked(&record.source.built_using, None)].concat()
+}
+
 /// `rules` are the user's own.
 fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulator {
     let text = statement(&found);
@@ -165,6 +180,7 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulat
         }
     };
     Emulator {
+        components: components(&record),
         source: record.source.clone(),
         key: found.key,
         path: found.file,

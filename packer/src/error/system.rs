@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use bundle::Arch;
 use thiserror::Error;
 
+use crate::error::debootstrap::DebianError;
 use crate::error::shown;
 
 /// Why a root cannot be packed, or not be started.
@@ -19,6 +21,10 @@ pub(crate) enum SystemError {
     NoSuchProgram { from: String, path: String },
     #[error("`{from}` cannot be started: {what}")]
     ImageConfig { from: String, what: String },
+    #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
+    NoBroker { host: Arch },
+    #[error(transparent)]
+    Debian(#[from] DebianError),
     #[error(transparent)]
     Image(#[from] oci::OciError),
 }
@@ -37,6 +43,8 @@ impl SystemError {
                 "name a program with `--entry PATH`, by its path in that root"
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::Debian(error) => error.hint(),
+            Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
     }

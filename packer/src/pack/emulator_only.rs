@@ -5,6 +5,7 @@
 use bundle::{Arch, Encoding};
 use emulator::calling;
 
+use crate::components::Facts;
 use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::progress::Bars;
@@ -15,6 +16,7 @@ use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress;
+use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
 
@@ -29,6 +31,7 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
         loader: Vec::new(),
         rules: rules.to_vec(),
         owed: None,
+        facts: Facts::default(),
         inventory: Inventory::default(),
     }
 }
@@ -51,6 +54,7 @@ pub(crate) fn parts(
         }
         let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
+        let components = emulator.components;
         let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, request.level));
         Ok(PackedVariant {
             level: 0,
@@ -65,9 +69,20 @@ pub(crate) fn parts(
                 .collect(),
             entries: entries.clone(),
             notices: owed.collect::<Result<_, _>>()?,
+            components: Some(facts::frame(
+                &facts::of_emulators(std::iter::once((&components[..], &[][..]))),
+                request.level,
+            )?),
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
     let launchers = header::launchers(&hosts)?;
-    Ok(Parts { head: request.head, launchers, variants, emulators: Vec::new(), brokers: Vec::new() })
+    Ok(Parts {
+        components: facts::of_hosts(&hosts, request.level)?,
+        head: request.head,
+        launchers,
+        variants,
+        emulators: Vec::new(),
+        brokers: Vec::new(),
+    })
 }

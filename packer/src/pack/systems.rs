@@ -5,6 +5,8 @@ use std::io::Read as _;
 
 use bundle::{Arch, components_of, file_name_of};
 
+use crate::components::{owners, packages};
+use crate::debootstrap::{self, PackStage};
 use crate::elf::{self, Kind};
 use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
@@ -28,12 +30,13 @@ pub(crate) type Systems = (ResolvedApp, Vec<(u16, ResolvedApp)>);
 
 /// The system that was asked for, once for each architecture that it is built for; the first is the one that
 /// is emulated.
-pub(crate) fn gathered(request: &SystemRequest) -> Result<Systems, Error> {
+pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<Systems, Error> {
     let all: Vec<Gathered> = match &request.source {
         SystemSource::Directory(path) => vec![directory::take(path, request)?],
         SystemSource::Archive { file, path, compression } => {
             vec![archive::take(file, path, *compression, request)?]
         }
+        SystemSource::Debian(debian) => vec![debootstrap::take(debian, &request.archive, pack)?],
         SystemSource::Image { reference, platforms } => image::take(reference, platforms, request)?,
     };
     let mut systems: Vec<(u16, ResolvedApp)> = Vec::new();
@@ -58,8 +61,10 @@ pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<A
 }
 
 /// Decides how `root` is started.
-fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
-    let inventory = Inventory::of_system(&root);
+pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
+    let mut inventory = Inventory::of_system(&root);
+    let facts = owners::of_system(&root.tree)?;
+    inventory.packages = packages::rows(&facts);
     let Gathered {
         tree,
         from,
@@ -100,6 +105,7 @@ fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Erro
         loader: Vec::new(),
         rules,
         owed,
+        facts,
         inventory,
     })
 }

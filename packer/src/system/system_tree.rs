@@ -108,6 +108,9 @@ impl SystemTree {
         if self.inodes[number].is_directory() {
             return Err(Error::tree(path, "it is a hard link to a directory"));
         }
+        if path.len() < target.len() && target.starts_with(&[path, b"/"].concat()) {
+            return Err(Error::tree(path, "it is a hard link to a file that goes with what it replaces"));
+        }
         if path != target {
             self.name(path, number);
         }

@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
     pub(crate) brokers: Vec<(Arch, Frame)>,
+    /// The facts about each host's launcher and broker.
+    pub(crate) components: Vec<(Arch, Frame)>,
 }
 
 /// The app for one CPU, and what is owed for it.
@@ -53,6 +55,8 @@ pub(crate) struct PackedVariant {
     pub(crate) rules: Vec<Rule>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) notices: Vec<Notices>,
+    /// The facts about its components.
+    pub(crate) components: Option<Frame>,
 }
 
 /// All emulators of one host in one frame, and what is owed for each.
@@ -63,6 +67,8 @@ pub(crate) struct PackedEmulators {
     pub(crate) encoding: Encoding,
     pub(crate) frame: Frame,
     pub(crate) notices: Vec<Notices>,
+    /// The facts about their components.
+    pub(crate) components: Option<Frame>,
 }
 
 /// An emulator of a frame, and how it is called.
@@ -109,6 +115,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     let mut manifest = ManifestBuilder::new();
     writer.start(parts, &mut manifest, path)?;
     writer.blobs(parts, &mut manifest, path)?;
+    writer.components(&mut manifest, path)?;
     writer.summary(&mut manifest, path)?;
     let manifest = manifest.finish(writer.at).map_err(Error::Manifest)?;
     let footer = Footer {
@@ -154,11 +161,13 @@ struct Writer<W> {
     blobs: Vec<(u32, NewBlob)>,
     /// The notices: what they concern, their texts, licence, source and origin.
     noticed: Vec<(u32, u32, String, String, String)>,
+    /// The facts about components, behind all other blobs but the summary: of which blob they are, and they.
+    facts: Vec<(u32, Frame)>,
 }
 
 impl<W: Write> Writer<W> {
     fn new(out: W) -> Self {
-        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new() }
+        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new(), facts: Vec::new() }
     }
 
     /// The part that starts the bundle: stub and launchers, or the one launcher that is the head.
@@ -171,6 +180,7 @@ impl<W: Write> Writer<W> {
             let head = header::as_head(*host, bytes)?;
             let number = self.raw(BlobKind::Launcher, &head, manifest).map_err(failed)?;
             manifest.launcher(*host, true, number);
+            self.know_host(number, parts, *host);
             return self.align().map_err(failed);
         }
         let mut offset = header::STUB_LEN.next_multiple_of(LAUNCHER_ALIGN);
@@ -189,6 +199,7 @@ impl<W: Write> Writer<W> {
             );
             let number = self.raw(BlobKind::Launcher, bytes, manifest).map_err(failed)?;
             manifest.launcher(*host, false, number);
+            self.know_host(number, parts, *host);
         }
         self.align().map_err(failed)
     }
@@ -197,8 +208,18 @@ impl<W: Write> Writer<W> {
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
         for variant in &parts.variants {
-            let PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices } =
-                variant;
+            let PackedVariant {
+                target,
+                level,
+                encoding,
+                app,
+                shared,
+                loader,
+                rules,
+                entries,
+                notices,
+                components,
+            } = variant;
             let mut frame = |frame| self.frame(BlobKind::App, *encoding, frame, manifest).map_err(failed);
             let app = frame(app)?;
             let shared = shared.as_deref().map(frame).transpose()?;
@@ -208,18 +229,43 @@ impl<W: Write> Writer<W> {
                 manifest.entry(&NewEntry { variant, name, path, rules: &borrowed(rules) });
             }
             self.notices(app, notices, manifest).map_err(failed)?;
+            self.know(app, components.as_ref());
         }
-        for PackedEmulators { emulators, encoding, frame, notices } in &parts.emulators {
+        for PackedEmulators { emulators, encoding, frame, notices, components } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
             for PackedEmulator { key, translator, version, rules, member } in emulators {
                 let (key, rules) = (*key, &borrowed(rules));
                 manifest.translator(&NewTranslator { key, blob, member, name: translator, version, rules });
             }
             self.notices(blob, notices, manifest).map_err(failed)?;
+            self.know(blob, components.as_ref());
         }
         for (host, frame) in &parts.brokers {
             let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
             manifest.broker(*host, natively(parts, *host), blob);
+            self.know_host(blob, parts, *host);
+        }
+        Ok(())
+    }
+
+    /// Notes the facts about the blob `subject`, once.
+    fn know(&mut self, subject: u32, facts: Option<&Frame>) {
+        if let Some(facts) = facts.filter(|_| !self.facts.iter().any(|(known, _)| *known == subject)) {
+            self.facts.push((subject, facts.clone()));
+        }
+    }
+
+    /// The same about a host's launcher or broker.
+    fn know_host(&mut self, subject: u32, parts: &Parts, host: Arch) {
+        let facts = parts.components.iter().find(|(of, _)| *of == host);
+        self.know(subject, facts.map(|(_, facts)| facts));
+    }
+
+    /// The facts about components, and the rows that name them.
+    fn components(&mut self, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
+        for (subject, facts) in std::mem::take(&mut self.facts) {
+            let blob = self.frame(BlobKind::Components, Encoding::Zstd, &facts, manifest);
+            manifest.components(subject, blob.map_err(|source| Error::io("write", path, source))?);
         }
         Ok(())
     }

@@ -150,6 +150,11 @@ pub(crate) fn is_bundle(content: &Content) -> bool {
 pub(crate) fn blob_name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
     let whose = match blob.kind {
         BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
+        BlobKind::Components => {
+            let row = manifest.components().find(|row| row.facts == *blob);
+            // Of several that share it, the first.
+            row.map(|row| format!("of {}", blob_name(manifest, &row.subject)))
+        }
         BlobKind::Launcher => {
             manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
         }

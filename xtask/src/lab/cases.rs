@@ -82,6 +82,7 @@ impl Case {
             .replace("@SAYS@", if machine.page == 4 { "did not say" } else { "said" })
             .replace("@LIMITED@", if machine.page == 4 { "0" } else { "126" })
             .replace("@ABIS@", &abis::expected(machine.host))
+            .replace("@INSIDE@", if runs_children_untraced(machine) { "0" } else { "refused" })
             .replace("@UNTRACED@", if runs_children_untraced(machine) { "@TARGET_UNAME@" } else { "refused" })
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
@@ -441,6 +442,27 @@ said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
         expected: "exit 0\n@SAYS@: pages of @BYTES@ bytes\nexit @LIMITED@\n\
                    @SAYS@: does not work with this kernel's pages of @BYTES@ bytes (at most 8192)\n",
     },
+    // A root of its own, changes that stay and changes that do not, and a program that its shell starts; as
+    // root inside, and nobody outside. No line of it needs a program of the host's.
+    of_the_kernel(
+        "system",
+        r#"
+# Files in memory take no attributes of users before Linux 6.6, and owners are kept in such.
+mkdir /shared/systems
+chown 1000:1000 /shared/systems
+for system in /bundles/system/system /bundles/system-native/system-native; do
+  with="HOME=/home/user UNIBIN_CACHE=/shared/systems"
+  told $system sh -c 'read -r name </etc/name; echo "$name"; echo x >/etc/kept; [ -e /bundles ] || echo "no host"'
+  told $system sh -c '[ -s /etc/kept ] && echo kept; /bin/busybox id -u 2>/dev/null || echo refused'
+  with="$with UNIBIN_KEEP=none"
+  told $system sh -c '[ -e /etc/kept ] || echo "not kept"; echo x >/etc/kept; exit 7'
+  told $system sh -c '[ -e /etc/kept ] || echo "thrown away"'
+done
+[ ! -e /etc/kept ] || echo "the host was changed"
+"#,
+        "a system for @TARGET@\nno host\nexit 0\nkept\n@INSIDE@\nexit 0\nnot kept\nexit 7\nthrown away\nexit 0\n\
+         a system for @HOST@\nno host\nexit 0\nkept\n0\nexit 0\nnot kept\nexit 7\nthrown away\nexit 0\n",
+    ),
     // With the scopes 2 and 3 no user can trace: another way serves, where there is one. Last: the highest
     // scope stays until the machine is switched off.
     of_the_kernel(
