@@ -7,8 +7,8 @@ use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
 use crate::path::has;
 use crate::{
-    Arch, Blob, BlobKind, Components, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule,
-    Rules, Translator, TreePath, Variant,
+    Arch, Blob, BlobKind, Components, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part,
+    Rule, Rules, Translator, TreePath, Variant,
 };
 
 /// Length of the manifest's header in bytes.
@@ -43,17 +43,8 @@ enum Table {
 }
 
 /// Lengths of their rows; the strings are one table of bytes.
-const ROWS: [usize; 9] = [
-    BLOB_ROW,
-    LAUNCHER_ROW,
-    VARIANT_ROW,
-    ENTRY_ROW,
-    TRANSLATOR_ROW,
-    RULE_ROW,
-    NOTICE_ROW,
-    1,
-    COMPONENTS_ROW,
-];
+const ROWS: [usize; 9] =
+    [BLOB_ROW, LAUNCHER_ROW, VARIANT_ROW, ENTRY_ROW, TRANSLATOR_ROW, RULE_ROW, NOTICE_ROW, 1, COMPONENTS_ROW];
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///

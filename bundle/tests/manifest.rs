@@ -403,8 +403,7 @@ fn every_reserved_field_and_flag_is_checked() {
     let entries = launchers + 8 + 28;
     let translators = entries + 32;
     let rules = translators + 44;
-    let reserved =
-        [0, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
+    let reserved = [0, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
     for at in reserved {
         let mut bad = bytes.clone();
         bad[at] |= 0x80;

@@ -62,7 +62,8 @@ pub fn sign(
         let mut inner = Reader((reader.byte()? == SIGN_RESPONSE).then(|| reader.string())??);
         (inner.string()? == b"ssh-ed25519").then(|| inner.string())??.try_into().ok()
     })();
-    let signature = signature.ok_or_else(|| SigningError::Agent("it does not return a signature".to_owned()))?;
+    let signature =
+        signature.ok_or_else(|| SigningError::Agent("it does not return a signature".to_owned()))?;
     if key.signed(message, &signature) { Ok(signature) } else { Err(SigningError::Wrong) }
 }
 

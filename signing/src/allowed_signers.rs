@@ -47,7 +47,8 @@ pub struct Allowed {
 impl AllowedSigners {
     /// Reads a file.
     pub fn parse(text: &[u8]) -> Result<Self, LineError> {
-        let text = str::from_utf8(text).map_err(|_| LineError { line: 1, why: "it is not text".to_owned() })?;
+        let text =
+            str::from_utf8(text).map_err(|_| LineError { line: 1, why: "it is not text".to_owned() })?;
         let lines = text.lines().zip(1..).filter_map(|(line, number)| {
             let line = line.trim();
             let said = !line.is_empty() && !line.starts_with('#');
@@ -110,13 +111,19 @@ impl Line {
     }
 
     fn option(&mut self, (name, value): (String, Option<String>)) -> Result<(), String> {
-        let moment = |value: &str| Moment::parse(value).ok_or(format!("`{value}` is not a time (YYYYMMDD[HHMM[SS]][Z])"));
+        let moment = |value: &str| {
+            Moment::parse(value).ok_or(format!("`{value}` is not a time (YYYYMMDD[HHMM[SS]][Z])"))
+        };
         let is_new = match (name.to_ascii_lowercase().as_str(), value) {
             ("cert-authority", None) => !std::mem::replace(&mut self.authority, true),
             ("namespaces", Some(value)) => self.namespaces.replace(value).is_none(),
             ("valid-after", Some(value)) => self.after.replace(moment(&value)?).is_none(),
             ("valid-before", Some(value)) => self.before.replace(moment(&value)?).is_none(),
-            _ => return Err(format!("`{name}` is not an option that is known here, or lacks its value in quotes")),
+            _ => {
+                return Err(format!(
+                    "`{name}` is not an option that is known here, or lacks its value in quotes"
+                ));
+            }
         };
         if is_new { Ok(()) } else { Err(format!("`{name}` is there twice")) }
     }

@@ -22,7 +22,8 @@ impl Moment {
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) || ![8, 12, 14].contains(&digits.len()) {
             return None;
         }
-        let field = |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |field| field.parse::<i64>().ok());
+        let field =
+            |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |field| field.parse::<i64>().ok());
         let (year, month, day) = (field(0, 4)?, field(4, 6)?, field(6, 8)?);
         let (hour, minute, second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
         let days = days(year, month, day)?;
@@ -78,7 +79,8 @@ mod tests {
         assert_eq!(utc("19700101Z"), Some(0));
         assert_eq!(utc("20240229235959Z"), Some(1_709_251_199));
         assert_eq!(utc("210003010000Z"), Some(4_107_542_400));
-        for bad in ["20230229Z", "2024022", "202402291", "20241301Z", "20240101240000Z", "2024010a", "", "Z"] {
+        for bad in ["20230229Z", "2024022", "202402291", "20241301Z", "20240101240000Z", "2024010a", "", "Z"]
+        {
             assert_eq!(Moment::parse(bad), None, "{bad}");
         }
     }

@@ -35,12 +35,18 @@ pub enum Prehash {
 /// The bytes that stand for a file.
 pub fn prehash(mut file: impl Read, by: Prehash) -> io::Result<Vec<u8>> {
     Ok(match by {
-        Prehash::Sha256 => pieces(file, Sha256::new(), |state, bytes| state.update(bytes))?.finalize().to_vec(),
-        Prehash::Sha512 => pieces(file, Sha512::new(), |state, bytes| state.update(bytes))?.finalize().to_vec(),
+        Prehash::Sha256 => {
+            pieces(file, Sha256::new(), |state, bytes| state.update(bytes))?.finalize().to_vec()
+        }
+        Prehash::Sha512 => {
+            pieces(file, Sha512::new(), |state, bytes| state.update(bytes))?.finalize().to_vec()
+        }
         Prehash::Blake2b512 => {
             let state = <Blake2b512 as blake2::Digest>::new();
-            blake2::Digest::finalize(pieces(file, state, |state, bytes| blake2::Digest::update(state, bytes))?)
-                .to_vec()
+            blake2::Digest::finalize(pieces(file, state, |state, bytes| {
+                blake2::Digest::update(state, bytes)
+            })?)
+            .to_vec()
         }
         Prehash::None => {
             let mut bytes = Vec::new();

@@ -24,4 +24,4 @@ pub use ed25519::{PublicKey, SecretKey};
 pub use error::SigningError;
 pub use key_file::{KeyFile, LockedKey};
 pub use minisign::{KeyId, Minisig, MinisignKey};
-pub use sshsig::{SshSignature, Signer};
+pub use sshsig::{Signer, SshSignature};
