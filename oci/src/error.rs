@@ -199,9 +199,10 @@ impl OciError {
             Self::Fetch { .. } => {
                 "check the name and the network; an image that `skopeo copy` has put into an OCI layout needs none"
             }
-            Self::Refused { .. } => "check the name, or log in with `docker login` or `skopeo login`",
+            Self::Refused { .. } | Self::PushRefused { .. } => {
+                "check the name, or log in with `docker login` or `skopeo login`"
+            }
             Self::Push { .. } => "check the name, and whether the registry takes OCI images",
-            Self::PushRefused { .. } => "check the name, or log in with `docker login` or `skopeo login`",
             Self::TooLarge { .. } => "send smaller pieces: `--piece 8`",
             Self::NotFound { .. } => "check name and tag; `skopeo list-tags` shows the tags of an image",
             Self::Credentials { .. } => "log in again with `docker login` or `skopeo login`",

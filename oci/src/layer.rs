@@ -1,5 +1,5 @@
-//! Layers in the making, with `flate2` and `zstd`, which are used here only: what is written is compressed and
-//! hashed on its way. The bytes depend on what is written and on the compression alone.
+//! Layers in the making, with `flate2` and `zstd`, which are used here only: what is written is compressed
+//! and hashed on its way. The bytes depend on what is written and on the compression alone.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -18,6 +18,7 @@ mod new_blob;
 mod new_image;
 mod platform;
 mod progress;
+mod pushing;
 mod reference;
 mod registry;
 mod select;
@@ -33,7 +34,8 @@ pub use crate::layer::{Compression, LayerWriter, NewLayer};
 pub use crate::new_image::{NewConfig, NewImage, NewIndex};
 pub use crate::platform::Platform;
 pub use crate::progress::{Progress, Silent};
-use crate::reference::{Name, Reference};
+pub use crate::pushing::{Destination, PushOptions, Pushed};
+use crate::reference::Reference;
 pub use crate::stored::{Layer, Reader};
 
 /// How images are looked for.
@@ -89,51 +91,11 @@ pub fn open(reference: &OsStr, wanted: &[Platform], options: &Options<'_>) -> Re
     }
 }
 
-/// How images are sent.
-pub struct PushOptions<'a> {
-    /// The longest request in bytes; `None` sends each blob as one.
-    pub piece: Option<u64>,
-    /// Shown while layers are sent.
-    pub progress: &'a dyn Progress,
-}
-
-/// What a registry has got.
-#[derive(Clone, Debug)]
-pub struct Pushed {
-    /// The name, with its tag.
-    pub name: String,
-    /// Bytes that were sent.
-    pub sent: u64,
-    /// Bytes that were there before.
-    pub there: u64,
-}
-
-/// A name in a registry that images are sent to.
-#[derive(Clone, Debug)]
-pub struct Destination(Name);
-
-impl Destination {
-    /// Reads `docker://[REGISTRY/]NAME[:TAG]`.
-    ///
-    /// # Errors
-    ///
-    /// [`OciError::Reference`] where it is none.
-    pub fn parse(text: &str) -> Result<Self, OciError> {
-        let refuse = |why| OciError::Reference { text: text.to_owned(), why };
-        let name = text.strip_prefix("docker://");
-        let name = Name::parse(name.ok_or_else(|| refuse("it does not begin with `docker://`"))?)?;
-        if name.digest.is_some() {
-            return Err(refuse("images are sent to a tag"));
-        }
-        Ok(Self(name))
-    }
-}
-
 /// Sends an index and all that it names.
 ///
 /// # Errors
 ///
 /// [`OciError`] where the registry does not take it.
 pub fn push(index: &NewIndex, to: Destination, options: &PushOptions<'_>) -> Result<Pushed, OciError> {
-    registry::Registry::new(to.0, options.progress).push(index, options)
+    registry::Registry::new(to.name, options.progress).push(index, options)
 }

@@ -1,8 +1,7 @@
 //! Images that are made here: configurations, manifests and one index of them, as the OCI image specification
 //! has them. The same parts give the same bytes.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::Digest;
 use serde::Serialize;
@@ -68,11 +67,10 @@ pub(crate) struct NewManifest {
 impl NewIndex {
     /// The index of `images`; `created` is a time of RFC 3339, which all of them get.
     pub fn new(images: &[NewImage], annotations: &BTreeMap<String, String>, created: &str) -> Self {
-        let mut blobs = BTreeMap::new();
+        let mut kept = BTreeSet::new();
         let mut in_order = Vec::new();
         let mut keep = |blob: &NewBlob| {
-            if let Entry::Vacant(place) = blobs.entry(blob.digest()) {
-                place.insert(());
+            if kept.insert(blob.digest()) {
                 in_order.push(blob.clone());
             }
         };
@@ -135,7 +133,7 @@ fn config(image: &NewImage, created: &str) -> NewBlob {
         architecture: &platform.architecture,
         os: "linux",
         variant: &platform.variant,
-        config: Start {
+        start: Start {
             user: &config.user,
             env: &config.environment,
             entrypoint: &config.entrypoint,
@@ -214,7 +212,8 @@ struct Config<'a> {
     os: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     variant: &'a str,
-    config: Start<'a>,
+    #[serde(rename = "config")]
+    start: Start<'a>,
     rootfs: RootFs,
     history: Vec<History<'a>>,
 }

@@ -116,7 +116,8 @@ impl Layout {
                 assert_eq!(header.mtime().expect("a number"), 0);
                 let (mode, uid) = (header.mode().expect("a number"), header.uid().expect("a number"));
                 let path = entry.path().expect("a path").display().to_string();
-                let mut content = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+                let mut content =
+                    entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
                 entry.read_to_end(&mut content).expect("its bytes");
                 files.insert(path, (mode, uid, content));
             }

@@ -80,8 +80,8 @@ fn serve(stream: TcpStream, address: SocketAddr, ways: Ways, state: &Mutex<State
             let Some((name, value)) = header.split_once(':') else { break };
             match &name.to_ascii_lowercase()[..] {
                 "content-length" => length = value.trim().parse().unwrap_or(0),
-                "authorization" => authorization = value.trim().to_owned(),
-                "content-range" => range = value.trim().to_owned(),
+                "authorization" => value.trim().clone_into(&mut authorization),
+                "content-range" => value.trim().clone_into(&mut range),
                 _ => {}
             }
         }

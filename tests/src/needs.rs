@@ -99,6 +99,7 @@ pub const NEEDS: &[Need] = &[
     program("perl", "apt install perl"),
     program("posh", "apt install posh"),
     program("python3", "apt install python3"),
+    program("runc", "apt install runc"),
     program("script", "apt install bsdutils"),
     program("setfattr", "apt install attr"),
     program("setpriv", "apt install util-linux"),

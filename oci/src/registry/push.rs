@@ -8,7 +8,7 @@ use crate::error::OciError;
 use crate::new_blob::NewBlob;
 use crate::new_image::NewIndex;
 use crate::progress::Progress;
-use crate::{PushOptions, Pushed};
+use crate::pushing::{PushOptions, Pushed};
 
 /// The length of a piece where the registry does not take a blob as a whole.
 const PIECE: u64 = 32 << 20;

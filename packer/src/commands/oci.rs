@@ -1,5 +1,5 @@
-//! `unibin oci`: container images for all hosts of a bundle under one name, as an OCI layout or in a registry.
-//! Executes nothing; the same bundle and options give the same digests.
+//! `unibin oci`: container images for all hosts of a bundle under one name, as an OCI layout or in a
+//! registry. Executes nothing; the same bundle and options give the same digests.
 
 use std::collections::BTreeMap;
 use std::env;

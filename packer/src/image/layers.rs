@@ -2,6 +2,7 @@
 //! the host's emulator. The tree's has the same digest on every host that emulates it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 
 use bundle::{Arch, Blob, Encoding, Manifest, Translator, Variant};
@@ -77,9 +78,9 @@ pub(crate) fn has_shell(bundle: &BundleFile, variant: &Variant<'_>) -> Result<bo
         return Ok(false);
     }
     let names = members::names(bundle, &variant.app)?;
-    let has = |path: &[u8]| names.iter().any(|(name, _)| name == path);
     // `bin` is a directory, or leads to `usr/bin`.
-    Ok(has(b"bin/sh") || has(b"usr/bin/sh") && names.iter().any(|(name, to)| name == b"bin" && to.is_some()))
+    let is_merged = names.get(&b"bin"[..]).is_some_and(|is_link| *is_link);
+    Ok(names.contains_key(&b"bin/sh"[..]) || is_merged && names.contains_key(&b"usr/bin/sh"[..]))
 }
 
 fn layer(
@@ -201,7 +202,8 @@ fn notices(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> Res
     let mut text = String::new();
     for row in &rows {
         let [licence, source, origin] = [row.licence, row.source, row.origin].map(readable);
-        text += &format!("licence: {licence}\nsource:  {source}\norigin:  {origin}\n\n");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "licence: {licence}\nsource:  {source}\norigin:  {origin}\n");
     }
     let mut done: Vec<Blob<'_>> = Vec::new();
     for row in &rows {

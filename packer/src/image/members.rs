@@ -1,6 +1,7 @@
 //! A bundle's blobs as layers: the members of a tree where a runtime needs them. What a launcher would refuse
 //! is refused, and nothing is unpacked to a disk.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use bundle::{Blob, PATH_MAX};
@@ -71,16 +72,11 @@ pub(super) fn root(bundle: &BundleFile, blob: &Blob<'_>, to: &mut dyn Write) -> 
     }
 }
 
-/// Whether a root has something executable at `path`, which may be, or lead through, symbolic links. `names`
-/// are what lies in it.
-pub(super) fn names(bundle: &BundleFile, blob: &Blob<'_>) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Error> {
-    let mut names = Vec::new();
+/// What lies in a root, and whether it is a symbolic link.
+pub(super) fn names(bundle: &BundleFile, blob: &Blob<'_>) -> Result<BTreeMap<Vec<u8>, bool>, Error> {
+    let mut names = BTreeMap::new();
     read_back::members(bundle.file(), bundle.path(), "root", blob, |path, _, entry| {
-        let leads = match entry {
-            TarEntry::Symlink(target) => Some(target),
-            _ => None,
-        };
-        names.push((path.to_vec(), leads));
+        names.insert(path.to_vec(), matches!(entry, TarEntry::Symlink(_)));
         Ok(())
     })?;
     Ok(names)
