@@ -1,11 +1,11 @@
 /*
  * Owners of files, for `-ids`: who they belong to within the system is in an attribute.
  *
- * `user.unibin.owner` is the text `UID GID MODE`, such as `101 104 2755`. A file without it belongs to 0:0 and
- * has its real mode; it has one only where something else is to be said. Really, all files of a system belong
- * to the one user of the host, who may always read and write them: the mode of a file is MODE & 0777 | 0600,
- * of a directory MODE & 0777 | 0700. Bits for set-id and sticky are in the attribute only. Files of other
- * users of the host have the owners that the kernel says.
+ * `user.unibin.owner` is the text `UID GID MODE`, such as `101 104 2755`. A file without it belongs to 0:0
+ * and has its real mode; it has one only where something else is to be said. Really, all files of a system
+ * belong to the one user of the host, who may always read and write them: the mode of a file is
+ * MODE & 0777 | 0600, of a directory MODE & 0777 | 0700. Bits for set-id and sticky are in the attribute
+ * only. Files of other users of the host have the owners that the kernel says.
  *
  * Only regular files and directories can have such an attribute. That a symbolic link, a FIFO or a socket
  * belongs to somebody else is accepted and forgotten, and so it is for every file where the file system has
