@@ -345,6 +345,14 @@ static void change(uint32_t user, uint32_t group, uint32_t more)
     unlink("f");
 }
 
+static long listen_at(const char *path)
+{
+    struct sockaddr_un address = { AF_UNIX, "" };
+
+    strcpy(address.sun_path, path);
+    return bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address));
+}
+
 static void files(void)
 {
     int fd;
@@ -431,6 +439,10 @@ static void files(void)
           fd = open(".", O_TMPFILE | O_RDWR, 0640);
           struct stat st;
           if (fd >= 0 && !fstat(fd, &st)) printf("unnamed: %u %u %o\n", st.st_uid, st.st_gid, st.st_mode);
+          printf("bind: %s\n", error_of(listen_at("by-user-socket")));
+          printf("its own: %s\n", error_of(chmod("by-user-socket", 0666)));
+          printf("its own: %s\n", error_of(chown("by-user-socket", -1, 31)));
+          printf("give away: %s\n", error_of(chown("by-user-socket", 1, -1)));
           printf("may write r: %s\n", error_of(access("r", W_OK)));
           printf("may read r: %s\n", error_of(access("r", R_OK)));
           printf("may write by-user: %s\n", error_of(access("by-user", W_OK)));

@@ -9,7 +9,8 @@
  *
  * Only regular files and directories can have such an attribute. That a symbolic link, a FIFO or a socket
  * belongs to somebody else is accepted and forgotten, and so it is for every file where the file system has
- * no attributes of users. No device can be made (EPERM), as in a user namespace.
+ * no attributes of users: it is 0:0, and everybody may do with it what its owner may. No device can be made
+ * (EPERM), as in a user namespace.
  *
  * Who may change owner and mode is decided here as fs/attr.c does. Everything else is the kernel's decision,
  * which knows one user only. access(2) looks at the owner and the mode for users other than root, as far as
@@ -46,7 +47,7 @@ typedef struct {
 
 typedef struct {
     uint32_t user, group, mode;
-    bool noted;
+    bool noted, forgotten;
 } Owner;
 
 static int refuse(int error)
@@ -239,8 +240,11 @@ static void read_owner(File *file, const struct stat *st, Owner *owner)
     if (is_ours(st)) {
         owner->user = owner->group = 0;
     }
+    owner->forgotten = is_ours(st) && !can_note(st);
     if (can_note(st) && !read_attribute(file, owner) && errno == EOPNOTSUPP) {
         pid_t pid = process_of(file);
+
+        owner->forgotten = true;
 
         if (pid == getpid()) {
             owner->user = unibin_ids_get(IDS_USER, IDS_EFFECTIVE);
@@ -303,6 +307,12 @@ int unibin_ids_fstatat(int dirfd, const char *path, struct stat *st, int flags)
     return ret;
 }
 
+/* Whether a file belongs to the user who asks. */
+static bool is_own(const Owner *owner)
+{
+    return owner->forgotten || owner->user == unibin_ids_get(IDS_USER, IDS_FILES);
+}
+
 /* What a change of the owner takes from a mode: setattr_should_drop_suidgid of fs/inode.c. */
 static uint32_t without_set_id(const struct stat *st, const Owner *owner)
 {
@@ -336,8 +346,11 @@ int unibin_ids_fchownat(int dirfd, const char *path, uid_t user, gid_t group, in
     }
     find(&file, dirfd, path, flags);
     read_owner(&file, &st, &owner);
-    own = owner.user == unibin_ids_get(IDS_USER, IDS_FILES);
+    own = is_own(&owner);
     kept = without_set_id(&st, &owner);
+    if (owner.forgotten) {
+        owner.user = unibin_ids_get(IDS_USER, IDS_FILES);
+    }
     if ((user != -1 && !any && !(own && user == owner.user))
         || (group != -1 && !any && !(own && (group == owner.group || unibin_ids_in_group(group))))
         || (kept != owner.mode && !own && !unibin_ids_capable(CAP_FOWNER)) || !is_ours(&st)) {
@@ -385,8 +398,7 @@ int unibin_ids_fchmodat(int dirfd, const char *path, mode_t mode, int flags)
     read_owner(&file, &st, &owner);
     if (S_ISLNK(st.st_mode)) {
         ret = refuse(EOPNOTSUPP);
-    } else if (!is_ours(&st) || (owner.user != unibin_ids_get(IDS_USER, IDS_FILES)
-                                 && !unibin_ids_capable(CAP_FOWNER))) {
+    } else if (!is_ours(&st) || (!is_own(&owner) && !unibin_ids_capable(CAP_FOWNER))) {
         ret = refuse(EPERM);
     } else if (!can_note(&st)) {
         ret = set_mode(&file, real_mode(&st, mode));
