@@ -424,24 +424,27 @@ int unibin_ids_faccessat(int dirfd, const char *path, int mode, int flags)
     uint32_t user = unibin_ids_get(IDS_USER, effective ? IDS_FILES : IDS_REAL);
     uint32_t group = unibin_ids_get(IDS_GROUP, effective ? IDS_FILES : IDS_REAL);
     struct stat st;
-    int rights;
+    Owner owner;
+    File file;
+    int shift = 0;
 
     if (faccessat(dirfd, path, mode, flags)) {
         return -1;
     }
+    flags &= AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
     if (!user || !mode || (effective && unibin_ids_capable(CAP_DAC_OVERRIDE))
-        || unibin_ids_fstatat(dirfd, path, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-        || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
+        || fstatat(dirfd, path, &st, flags) || !can_note(&st)) {
         return 0;
     }
-    if (st.st_uid == user) {
-        rights = st.st_mode >> 6;
-    } else if (st.st_gid == group || unibin_ids_in_group(st.st_gid)) {
-        rights = st.st_mode >> 3;
-    } else {
-        rights = st.st_mode;
+    find(&file, dirfd, path, flags);
+    read_owner(&file, &st, &owner);
+    forget(&file);
+    if (owner.user == user) {
+        shift = 6;
+    } else if (owner.group == group || unibin_ids_in_group(owner.group)) {
+        shift = 3;
     }
-    return mode & ~rights & 7 ? refuse(EACCES) : 0;
+    return !owner.forgotten && (mode & ~(owner.mode >> shift) & 7) ? refuse(EACCES) : 0;
 }
 
 /* The directory in which a file is made. */
