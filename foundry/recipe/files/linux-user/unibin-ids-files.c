@@ -37,11 +37,13 @@
 /* Two ids of ten digits and a mode of four. */
 #define OWNER_MOST 32
 
-/* A file, by a descriptor, or by a path that means the same without a directory's descriptor. */
+/* A file, by a descriptor, or by a path that means the same without a directory's descriptor if one does. */
 typedef struct {
     int fd;
     const char *path;
     bool follow, opened;
+    int dirfd;
+    const char *below;
     char text[PATH_MAX + 32];
 } File;
 
@@ -61,6 +63,7 @@ static void find(File *file, int dirfd, const char *path, int flags)
     file->fd = -1;
     file->follow = !(flags & AT_SYMLINK_NOFOLLOW);
     file->opened = false;
+    file->dirfd = AT_FDCWD;
     file->path = path;
     if ((!path || !*path) && dirfd == AT_FDCWD) {
         file->path = ".";
@@ -72,10 +75,19 @@ static void find(File *file, int dirfd, const char *path, int flags)
 
         file->path = file->text;
         if (length >= PATH_MAX || access("/proc/self/fd", F_OK)) {
-            file->fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
-                              | (file->follow ? 0 : O_NOFOLLOW));
-            file->opened = true;
+            file->dirfd = dirfd;
+            file->below = path;
         }
+    }
+}
+
+/* Opens a file that no path leads to: a regular one or a directory, others may wait for a peer. */
+static void open_below(File *file)
+{
+    if (file->dirfd != AT_FDCWD && !file->opened) {
+        file->fd = openat(file->dirfd, file->below, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+                          | (file->follow ? 0 : O_NOFOLLOW));
+        file->opened = true;
     }
 }
 
@@ -104,6 +116,7 @@ static bool by_path(File *file, bool failed)
 
 static ssize_t get_attribute(File *file, char *value)
 {
+    open_below(file);
     if (file->fd >= 0) {
         ssize_t size = fgetxattr(file->fd, OWNER, value, OWNER_MOST);
 
@@ -120,6 +133,7 @@ static int set_attribute(File *file, const char *value)
 {
     size_t size = value ? strlen(value) : 0;
 
+    open_below(file);
     if (file->fd >= 0) {
         int ret = value ? fsetxattr(file->fd, OWNER, value, size, 0) : fremovexattr(file->fd, OWNER);
 
@@ -136,6 +150,9 @@ static int set_attribute(File *file, const char *value)
 
 static int set_mode(File *file, mode_t mode)
 {
+    if (file->dirfd != AT_FDCWD && !file->opened) {
+        return fchmodat(file->dirfd, file->below, mode, 0);
+    }
     if (file->fd >= 0) {
         int ret = fchmod(file->fd, mode);
 
@@ -468,6 +485,9 @@ static void find_parent(File *file, int dirfd, const char *path)
     if (file->path == parent) {
         strcpy(file->text, parent);
         file->path = file->text;
+    } else if (file->dirfd != AT_FDCWD && length) {
+        strcpy(file->text, parent);
+        file->below = file->text;
     }
 }
 
