@@ -20,6 +20,8 @@ pub enum BlobKind {
     Summary = 6,
     /// One host's broker, which attends to the programs that an app starts.
     Broker = 7,
+    /// Which components a part is made of.
+    Components = 8,
 }
 
 impl BlobKind {
@@ -33,6 +35,7 @@ impl BlobKind {
             5 => Self::Notices,
             6 => Self::Summary,
             7 => Self::Broker,
+            8 => Self::Components,
             _ => return None,
         })
     }
@@ -49,6 +52,7 @@ impl BlobKind {
             Self::Notices => "notices",
             Self::Summary => "summary",
             Self::Broker => "broker",
+            Self::Components => "components",
         }
     }
 }
@@ -62,6 +66,9 @@ pub enum Encoding {
     Zstd = 1,
     /// One Zstandard frame of a tar stream in the subset that FORMAT.md names.
     TarZstd = 2,
+    /// One Zstandard frame of a tar stream with the root of a system: owners and all modes count, and
+    /// symbolic links may lead anywhere.
+    Root = 3,
 }
 
 impl Encoding {
@@ -71,6 +78,7 @@ impl Encoding {
             0 => Self::Raw,
             1 => Self::Zstd,
             2 => Self::TarZstd,
+            3 => Self::Root,
             _ => return None,
         })
     }
@@ -81,6 +89,7 @@ impl Encoding {
             Self::Raw => "raw",
             Self::Zstd => "zstd",
             Self::TarZstd => "tar+zstd",
+            Self::Root => "root",
         }
     }
 }
@@ -125,10 +134,12 @@ impl<'a> Blob<'a> {
         }
         let allowed = match kind {
             BlobKind::Stub | BlobKind::Launcher => encoding == Encoding::Raw,
-            BlobKind::App => encoding == Encoding::TarZstd,
-            BlobKind::Emulator => true,
+            BlobKind::App => matches!(encoding, Encoding::TarZstd | Encoding::Root),
+            BlobKind::Emulator => encoding != Encoding::Root,
             BlobKind::Broker => encoding == Encoding::Zstd,
-            BlobKind::Notices | BlobKind::Summary => encoding != Encoding::TarZstd,
+            BlobKind::Notices | BlobKind::Summary | BlobKind::Components => {
+                matches!(encoding, Encoding::Raw | Encoding::Zstd)
+            }
         };
         if allowed { Ok(blob) } else { Err(unknown) }
     }

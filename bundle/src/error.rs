@@ -49,8 +49,12 @@ pub enum FormatError {
     Reference,
     /// Two rows for what there is one of.
     Twice,
+    /// A variant's tree is a root and its rules do not say so, or the other way round.
+    Root,
     /// Blobs overlap or are not in the order of their offsets.
     Overlap,
+    /// Signatures are not in ascending order of their keys, or two are by the same key.
+    Order,
     /// A name, path or variable is empty, absolute, leaves its tree or holds a NUL byte.
     Name,
 }
@@ -70,7 +74,9 @@ impl FormatError {
             Self::Length(_) => "a part is shorter or longer than its contents",
             Self::Reference => "a manifest row refers to something that does not exist",
             Self::Twice => "two manifest rows are for the same thing",
+            Self::Root => "it has a system without its root, or a root without its system",
             Self::Overlap => "blobs overlap",
+            Self::Order => "its signatures are not in the order of their keys",
             Self::Name => "the manifest holds an invalid name",
         }
     }

@@ -26,6 +26,9 @@ pub trait TranslatorArguments {
         self.argument([b"", b"", option]);
         self.argument([b"", b"", tree]);
     }
+
+    /// Appends the arguments by which the translator keeps a system's ids; unless it runs none.
+    fn ids(&mut self, _option: &[u8]) {}
 }
 
 /// The arguments of an app in the making: those of its rules come before the user's.
@@ -35,6 +38,9 @@ pub trait AppArguments {
 
     /// The app's `argv[0]` is the path of its program: by this it finds its files, and itself.
     fn argv0_is_program(&mut self);
+
+    /// Appends one argument of those that a system's program gets if the user gives none.
+    fn default_argument(&mut self, _argument: &[u8]) {}
 }
 
 /// An environment in the making.
@@ -63,8 +69,16 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Rest => arguments.rest(),
             Self::Children(argument) => arguments.children(argument.as_ref()),
             Self::View(option) => arguments.view(option.as_ref(), tree),
+            Self::Ids(option) => arguments.ids(option.as_ref()),
             Self::Probe(_)
             | Self::Pages(_)
+            | Self::Root(_)
+            | Self::Directory(_)
+            | Self::User(_)
+            | Self::DefaultArgument(_)
+            | Self::Command
+            | Self::StopSignal(_)
+            | Self::Keep(_)
             | Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -83,12 +97,20 @@ impl<S: AsRef<[u8]>> Rule<S> {
                 arguments.argument([before.as_ref(), tree, after]);
             }
             Self::Program => arguments.argv0_is_program(),
+            Self::DefaultArgument(value) => arguments.default_argument(value.as_ref()),
             Self::Argv0
             | Self::Rest
             | Self::Probe(_)
             | Self::Pages(_)
             | Self::Children(_)
             | Self::View(_)
+            | Self::Root(_)
+            | Self::Directory(_)
+            | Self::User(_)
+            | Self::Command
+            | Self::StopSignal(_)
+            | Self::Keep(_)
+            | Self::Ids(_)
             | Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
@@ -120,7 +142,15 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Probe(_)
             | Self::Pages(_)
             | Self::Children(_)
-            | Self::View(_) => {}
+            | Self::View(_)
+            | Self::Root(_)
+            | Self::Directory(_)
+            | Self::User(_)
+            | Self::DefaultArgument(_)
+            | Self::Command
+            | Self::StopSignal(_)
+            | Self::Keep(_)
+            | Self::Ids(_) => {}
         }
     }
 }
@@ -140,7 +170,7 @@ mod tests {
     use super::*;
 
     /// Every kind of rule once, and one default more.
-    const RULES: [Rule<&[u8]>; 15] = [
+    const RULES: [Rule<&[u8]>; 23] = [
         Rule::Argument(b"-a"),
         Rule::Argv0,
         Rule::Program,
@@ -150,12 +180,20 @@ mod tests {
         Rule::Pages(b"4096"),
         Rule::Children(b"--children"),
         Rule::View(b"--view"),
+        Rule::Root(b"system"),
+        Rule::Directory(b"/srv"),
+        Rule::User(b"games"),
+        Rule::DefaultArgument(b"-d"),
+        Rule::Command,
+        Rule::StopSignal(b"15"),
         Rule::SetVariable { name: b"SET", value: b"1" },
         Rule::DefaultVariable { name: b"THERE", value: b"2" },
         Rule::DefaultVariable { name: b"LACKING", value: b"3" },
         Rule::UnsetVariable(b"GONE"),
         Rule::UnsetPrefix(b"QEMU_"),
         Rule::TreeVariable { name: b"TREE", after: b"/lib" },
+        Rule::Keep(b"TERM"),
+        Rule::Ids(b"-ids"),
     ];
 
     /// Writes down what it is told.
@@ -184,6 +222,9 @@ mod tests {
         fn children(&mut self, argument: &[u8]) {
             self.tell("CHILDREN ", &[argument]);
         }
+        fn ids(&mut self, option: &[u8]) {
+            self.tell("IDS ", &[option]);
+        }
     }
 
     impl AppArguments for Told {
@@ -192,6 +233,9 @@ mod tests {
         }
         fn argv0_is_program(&mut self) {
             self.tell("BY PATH", &[]);
+        }
+        fn default_argument(&mut self, argument: &[u8]) {
+            self.tell("DEFAULT ", &[argument]);
         }
     }
 
@@ -223,13 +267,23 @@ mod tests {
         let translator = told(|rule, told| rule.call_translator(b"/t", told));
         assert_eq!(
             translator,
-            ["-a", "ARGV0", "PROGRAM", "--tree=/t/etc", "REST", "CHILDREN --children", "--view", "/t"]
+            [
+                "-a",
+                "ARGV0",
+                "PROGRAM",
+                "--tree=/t/etc",
+                "REST",
+                "CHILDREN --children",
+                "--view",
+                "/t",
+                "IDS -ids"
+            ]
         );
         let app = told(|rule, told| rule.start_app(b"/t", told));
-        assert_eq!(app, ["-a", "BY PATH", "--tree=/t/etc"]);
+        assert_eq!(app, ["-a", "BY PATH", "--tree=/t/etc", "DEFAULT -d"]);
         let environment = told(|rule, told| rule.change_environment(b"/t", told));
         let over_the_root = told(|rule, told| rule.start_app(b"", told));
-        assert_eq!(over_the_root, ["-a", "BY PATH", "--tree=/etc"]);
+        assert_eq!(over_the_root, ["-a", "BY PATH", "--tree=/etc", "DEFAULT -d"]);
         let mut root = Told::default();
         Rule::Tree { before: &b"--tree="[..], after: b"" }.start_app(b"", &mut root);
         Rule::TreeVariable { name: &b"TREE"[..], after: b"" }.change_environment(b"", &mut root);

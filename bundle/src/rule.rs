@@ -2,7 +2,7 @@
 //! `execution.rs`, and nowhere else.
 
 use crate::path::has;
-use crate::{FormatError, Part};
+use crate::{FormatError, PATH_MAX, Part};
 
 /// One rule. `S` is how its byte strings are held: borrowed from a manifest, or owned by a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,19 @@ pub enum Rule<S> {
     /// Two arguments, this option and the unpacked tree's path, by which a translator lays the tree over the
     /// host's root: its program finds the tree's files where they would be on a system of its own.
     View(S),
+    /// The variant's tree is a root file system: `system` or `image`, which differ in what is kept and what
+    /// of the host is seen inside.
+    Root(S),
+    /// The working directory of a system's programs: an absolute path in its root.
+    Directory(S),
+    /// As whom a system's programs run: `NAME|UID[:GROUP|GID]`, looked up in the root.
+    User(S),
+    /// An argument that a system's program gets if the user gives none.
+    DefaultArgument(S),
+    /// The user's arguments, where there are any, are a command in the root instead of the entry's program.
+    Command,
+    /// The number of the signal by which a system wants to be ended: for readers, nothing follows from it.
+    StopSignal(S),
     /// Sets a variable.
     SetVariable {
         /// Its name.
@@ -60,6 +73,11 @@ pub enum Rule<S> {
         /// What follows the path; may be empty.
         after: S,
     },
+    /// A variable of the caller's that stays, where all that no such rule names go.
+    Keep(S),
+    /// The option by which a translator is told as whom a system's program runs, and that it is to keep the
+    /// ids of users and groups itself.
+    Ids(S),
 }
 
 /// A rule with strings of its own, for writers.
@@ -91,11 +109,19 @@ impl<'a> Rule<&'a [u8]> {
             7 => Self::Pages(value),
             8 => Self::Children(value),
             9 => Self::View(value),
+            10 => Self::Root(value),
+            11 => Self::Directory(value),
+            12 => Self::User(value),
+            13 => Self::DefaultArgument(value),
+            14 => Self::Command,
+            15 => Self::StopSignal(value),
             16 => Self::SetVariable { name, value },
             17 => Self::DefaultVariable { name, value },
             18 => Self::UnsetVariable(name),
             19 => Self::UnsetPrefix(name),
             20 => Self::TreeVariable { name, after: value },
+            21 => Self::Keep(name),
+            22 => Self::Ids(value),
             _ => return Err(FormatError::UnknownKind(Part::Manifest)),
         };
         let used = rule.fields();
@@ -120,11 +146,19 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Pages(value) => (7, "pages", none, value.as_ref()),
             Self::Children(value) => (8, "children", none, value.as_ref()),
             Self::View(value) => (9, "view", none, value.as_ref()),
+            Self::Root(value) => (10, "root", none, value.as_ref()),
+            Self::Directory(value) => (11, "directory", none, value.as_ref()),
+            Self::User(value) => (12, "user", none, value.as_ref()),
+            Self::DefaultArgument(value) => (13, "default-argument", none, value.as_ref()),
+            Self::Command => (14, "command", none, none),
+            Self::StopSignal(value) => (15, "stop-signal", none, value.as_ref()),
             Self::SetVariable { name, value } => (16, "set", name.as_ref(), value.as_ref()),
             Self::DefaultVariable { name, value } => (17, "default", name.as_ref(), value.as_ref()),
             Self::UnsetVariable(name) => (18, "unset", name.as_ref(), none),
             Self::UnsetPrefix(name) => (19, "unset-prefix", name.as_ref(), none),
             Self::TreeVariable { name, after } => (20, "set-tree", name.as_ref(), after.as_ref()),
+            Self::Keep(name) => (21, "keep", name.as_ref(), none),
+            Self::Ids(value) => (22, "ids", none, value.as_ref()),
         };
         Fields { kind, label, name, value }
     }
@@ -135,9 +169,11 @@ impl<S: AsRef<[u8]>> Rule<S> {
         (label, [name, value])
     }
 
-    /// Whether a manifest may hold it: no NUL byte, and names of variables are not empty and have no `=`.
+    /// Whether a manifest may hold it: no NUL byte, names of variables are not empty and have no `=`, and
+    /// what a system's rules say can be meant.
     pub fn is_valid(&self) -> bool {
-        let names_variable = match self {
+        let Fields { name, value, .. } = self.fields();
+        let fits = match self {
             Self::Argument(_)
             | Self::Argv0
             | Self::Program
@@ -146,16 +182,21 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Probe(_)
             | Self::Pages(_)
             | Self::Children(_)
-            | Self::View(_) => false,
+            | Self::View(_)
+            | Self::DefaultArgument(_)
+            | Self::Command => true,
+            Self::Root(_) => matches!(value, b"system" | b"image"),
+            Self::Directory(_) => value.first() == Some(&b'/') && value.len() < PATH_MAX,
+            Self::User(_) | Self::Ids(_) => !value.is_empty(),
+            Self::StopSignal(_) => is_signal(value),
             Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
             | Self::UnsetVariable(_)
             | Self::UnsetPrefix(_)
-            | Self::TreeVariable { .. } => true,
+            | Self::TreeVariable { .. }
+            | Self::Keep(_) => !name.is_empty() && !has(name, b'='),
         };
-        let Fields { name, value, .. } = self.fields();
-        let name_fits = !names_variable || !name.is_empty() && !has(name, b'=');
-        name_fits && !has(name, 0) && !has(value, 0)
+        fits && !has(name, 0) && !has(value, 0)
     }
 
     /// The argument that a rule adds to a translator's probe.
@@ -166,6 +207,15 @@ impl<S: AsRef<[u8]>> Rule<S> {
     /// Whether a translator with this rule lays the tree over the host's root.
     pub fn is_view(&self) -> bool {
         matches!(self, Self::View(_))
+    }
+
+    /// Whether a variant with this rule is a system, and which kind of one.
+    pub fn root(&self) -> Option<Root> {
+        match self {
+            Self::Root(value) if value.as_ref() == b"image" => Some(Root::Image),
+            Self::Root(_) => Some(Root::System),
+            _ => None,
+        }
     }
 
     /// The largest pages that a translator with this rule serves, in bytes; no limit where its value is not a
@@ -192,6 +242,12 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Pages(value) => Rule::Pages(hold(value)),
             Self::Children(value) => Rule::Children(hold(value)),
             Self::View(value) => Rule::View(hold(value)),
+            Self::Root(value) => Rule::Root(hold(value)),
+            Self::Directory(value) => Rule::Directory(hold(value)),
+            Self::User(value) => Rule::User(hold(value)),
+            Self::DefaultArgument(value) => Rule::DefaultArgument(hold(value)),
+            Self::Command => Rule::Command,
+            Self::StopSignal(value) => Rule::StopSignal(hold(value)),
             Self::SetVariable { name, value } => Rule::SetVariable { name: hold(name), value: hold(value) },
             Self::DefaultVariable { name, value } => {
                 Rule::DefaultVariable { name: hold(name), value: hold(value) }
@@ -199,6 +255,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::UnsetVariable(name) => Rule::UnsetVariable(hold(name)),
             Self::UnsetPrefix(name) => Rule::UnsetPrefix(hold(name)),
             Self::TreeVariable { name, after } => Rule::TreeVariable { name: hold(name), after: hold(after) },
+            Self::Keep(name) => Rule::Keep(hold(name)),
+            Self::Ids(value) => Rule::Ids(hold(value)),
         }
     }
 
@@ -212,6 +270,25 @@ impl<S: AsRef<[u8]>> Rule<S> {
     #[cfg(feature = "encode")]
     pub fn owned(&self) -> OwnedRule {
         self.map(<[u8]>::to_vec)
+    }
+}
+
+/// What kind of system a variant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// A machine's root: changes are kept, and the caller's home and working directory are seen inside.
+    System,
+    /// A container's image: changes are thrown away, and nothing of the caller's is seen inside.
+    Image,
+}
+
+/// Whether these are the digits of a signal's number; the kernel's have numbers from 1 to 64.
+fn is_signal(digits: &[u8]) -> bool {
+    match digits {
+        [first @ b'1'..=b'9', rest @ ..] => {
+            rest.iter().all(u8::is_ascii_digit) && (rest.is_empty() || rest.len() == 1 && *first <= b'6')
+        }
+        _ => false,
     }
 }
 

@@ -11,7 +11,11 @@ fn blob(kind: BlobKind, offset: u64, stored: u64) -> NewBlob {
     let encoding = match kind {
         BlobKind::Stub | BlobKind::Launcher => Encoding::Raw,
         BlobKind::App => Encoding::TarZstd,
-        BlobKind::Emulator | BlobKind::Notices | BlobKind::Summary | BlobKind::Broker => Encoding::Zstd,
+        BlobKind::Emulator
+        | BlobKind::Notices
+        | BlobKind::Summary
+        | BlobKind::Broker
+        | BlobKind::Components => Encoding::Zstd,
     };
     let raw = encoding == Encoding::Raw;
     let digest = if raw { Digest([1; 32]) } else { Digest([2; 32]) };
@@ -33,11 +37,17 @@ struct Parts<'a> {
     entry_variant: u32,
     app: u32,
     shared: Option<u32>,
+    loader: &'a [u8],
+    /// Of the variant, of the entry and of the translator.
+    variant_rules: &'a [Rule<&'a [u8]>],
     rule: Rule<&'a [u8]>,
+    translator_rule: Rule<&'a [u8]>,
     member: &'a [u8],
     /// Hosts and blobs of brokers.
     brokers: &'a [(Arch, u32)],
     launcher: u32,
+    /// Subjects and facts of components.
+    components: &'a [(u32, u32)],
 }
 
 impl Parts<'_> {
@@ -55,10 +65,14 @@ impl Parts<'_> {
             entry_variant: 0,
             app: 2,
             shared: None,
+            loader: b"",
+            variant_rules: &[],
+            translator_rule: Rule::Program,
             rule: Rule::SetVariable { name: b"LANG", value: b"C.UTF-8" },
             member: b"",
             brokers: &[],
             launcher: 1,
+            components: &[],
         }
     }
 
@@ -76,8 +90,8 @@ impl Parts<'_> {
             level: 0,
             app: self.app,
             shared: self.shared,
-            loader: b"",
-            rules: &[],
+            loader: self.loader,
+            rules: self.variant_rules,
         });
         let rules = [self.rule];
         manifest.entry(&NewEntry {
@@ -92,7 +106,7 @@ impl Parts<'_> {
             member: self.member,
             name: b"qemu-user",
             version: b"10.0",
-            rules: &[Rule::Program],
+            rules: &[self.translator_rule],
         });
         manifest.notice(&NewNotice {
             subject: 3,
@@ -101,6 +115,9 @@ impl Parts<'_> {
             source: b"qemu 10.0",
             origin: b"",
         });
+        for (subject, facts) in self.components {
+            manifest.components(*subject, *facts);
+        }
         manifest.finish(BLOBS_END)
     }
 
@@ -208,6 +225,85 @@ fn a_rule_that_makes_no_sense_is_refused() {
     }
 }
 
+#[test]
+fn a_rule_of_a_system_says_what_can_be_meant() {
+    let long = [&b"/"[..], &[b'a'; 4095]].concat();
+    let bad: [Rule<&[u8]>; 17] = [
+        Rule::Directory(b""),
+        Rule::Directory(b"srv"),
+        Rule::Directory(b"/a\0b"),
+        Rule::Directory(&long),
+        Rule::User(b""),
+        Rule::User(b"a\0b"),
+        Rule::DefaultArgument(b"a\0b"),
+        Rule::StopSignal(b""),
+        Rule::StopSignal(b"TERM"),
+        Rule::StopSignal(b"0"),
+        Rule::StopSignal(b"015"),
+        Rule::StopSignal(b"70"),
+        Rule::Keep(b""),
+        Rule::Keep(b"A=B"),
+        Rule::Ids(b""),
+        Rule::Ids(b"a\0b"),
+        Rule::Root(b"machine"),
+    ];
+    for rule in bad {
+        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), Some(FormatError::Name), "{rule:?}");
+    }
+    let good: [Rule<&[u8]>; 8] = [
+        Rule::Directory(b"/"),
+        Rule::User(b"33:www-data"),
+        Rule::DefaultArgument(b""),
+        Rule::Command,
+        Rule::StopSignal(b"9"),
+        Rule::StopSignal(b"64"),
+        Rule::Keep(b"TERM"),
+        Rule::Ids(b"-ids"),
+    ];
+    for rule in good {
+        let bytes = Parts { rule, ..Parts::good() }.encode().expect("a good manifest");
+        let manifest = Manifest::decode(&bytes, BLOBS_END).expect("it decodes");
+        let variant = manifest.variants().next().expect("one variant");
+        let entry = manifest.entries(&variant).next().expect("one entry");
+        assert_eq!(manifest.rules(entry.rules).collect::<Vec<_>>(), [rule]);
+    }
+}
+
+/// A variant is a system in three places, or in none.
+#[test]
+fn a_root_is_a_systems_and_a_system_has_a_root_of_its_own() {
+    const SYSTEM: Rule<&[u8]> = Rule::Root(b"system");
+    const IMAGE: Rule<&[u8]> = Rule::Root(b"image");
+    let with_root = |rules| {
+        let mut parts = Parts { variant_rules: rules, ..Parts::good() };
+        parts.blobs[2].encoding = Encoding::Root;
+        parts
+    };
+    for rules in [&[SYSTEM][..], &[Rule::Command, IMAGE, Rule::Directory(b"/srv")]] {
+        assert_eq!(with_root(rules).refusal(), None, "{rules:?}");
+    }
+    let refused = Some(FormatError::Root);
+    for rules in [&[][..], &[Rule::Command], &[SYSTEM, SYSTEM], &[SYSTEM, IMAGE]] {
+        assert_eq!(with_root(rules).refusal(), refused, "a root, {rules:?}");
+    }
+    assert_eq!(Parts { variant_rules: &[SYSTEM], ..Parts::good() }.refusal(), refused, "no root");
+    assert_eq!(Parts { rule: SYSTEM, ..Parts::good() }.refusal(), refused, "an entry alone");
+    assert_eq!(Parts { rule: SYSTEM, ..with_root(&[SYSTEM]) }.refusal(), refused, "an entry too");
+    assert_eq!(Parts { translator_rule: IMAGE, ..Parts::good() }.refusal(), refused, "a translator");
+    assert_eq!(Parts { loader: b"lib/ld.so", ..with_root(&[SYSTEM]) }.refusal(), refused, "a loader");
+    assert_eq!(Parts { shared: Some(2), ..with_root(&[SYSTEM]) }.refusal(), refused, "a shared blob");
+    // A part that an app shares is no root.
+    let mut parts = Parts { shared: Some(6), ..Parts::good() };
+    parts.blobs.push(NewBlob { encoding: Encoding::Root, ..blob(BlobKind::App, 14542, 60) });
+    assert_eq!(parts.refusal(), refused);
+
+    for at in [3, 4, 5] {
+        let mut parts = Parts::good();
+        parts.blobs[at].encoding = Encoding::Root;
+        assert_eq!(parts.refusal(), Some(FormatError::UnknownKind(Part::Blob)), "blob {at}");
+    }
+}
+
 /// What no writer can make: a name or a value where the kind of a row has none, and kinds that there are not.
 #[test]
 fn a_rule_with_a_field_that_its_kind_does_not_use_is_refused() {
@@ -223,10 +319,10 @@ fn a_rule_with_a_field_that_its_kind_does_not_use_is_refused() {
     for kind in of_both {
         assert_eq!(with_kind(kind), None, "kind {kind} uses both");
     }
-    for kind in (1..=9).chain(16..=20).filter(|kind| !of_both.contains(kind)) {
+    for kind in (1..=22).filter(|kind| !of_both.contains(kind)) {
         assert_eq!(with_kind(kind), Some(FormatError::Name), "kind {kind} uses one at most");
     }
-    for kind in [0, 10, 15, 21, u16::MAX] {
+    for kind in [0, 23, u16::MAX] {
         assert_eq!(with_kind(kind), Some(FormatError::UnknownKind(Part::Manifest)), "kind {kind}");
     }
 }
@@ -308,12 +404,36 @@ fn every_reserved_field_and_flag_is_checked() {
     let translators = entries + 32;
     let rules = translators + 44;
     let reserved =
-        [0, 36, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
+        [0, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
     for at in reserved {
         let mut bad = bytes.clone();
         bad[at] |= 0x80;
         let found = Manifest::decode(&bad, BLOBS_END).err();
         assert!(matches!(found, Some(FormatError::UnknownFlag(_))), "byte {at}: {found:?}");
+    }
+}
+
+/// What is known about components belongs to a part that has some, once, and is of its own kind.
+#[test]
+fn components_are_of_one_part_and_their_facts_are_facts() {
+    let mut blobs = Parts::good().blobs;
+    blobs.push(blob(BlobKind::Components, 14542, 40));
+    let with = |components| Parts { blobs: blobs.clone(), components, ..Parts::good() }.encode();
+    let good = with(&[(1, 6), (2, 6), (3, 6), (5, 6)]).expect("each kind of part, and one blob for all");
+    let manifest = Manifest::decode(&good, BLOBS_END).expect("decoded");
+    let rows: Vec<_> = manifest.components().map(|row| (row.subject.kind, row.facts.kind)).collect();
+    assert_eq!(rows[1], (BlobKind::App, BlobKind::Components));
+    assert_eq!(rows.len(), 4);
+    for (bad, why) in [
+        (&[(2, 6), (2, 6)][..], FormatError::Twice),
+        (&[(0, 6)], FormatError::Reference),
+        (&[(4, 6)], FormatError::Reference),
+        (&[(6, 6)], FormatError::Reference),
+        (&[(2, 4)], FormatError::Reference),
+        (&[(2, 7)], FormatError::Reference),
+        (&[(9, 6)], FormatError::Reference),
+    ] {
+        assert_eq!(with(bad), Err(EncodeError::Refused(why)), "{bad:?}");
     }
 }
 

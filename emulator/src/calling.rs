@@ -9,6 +9,8 @@ pub enum Calling {
     Static,
     /// With its tree, where its loader, libraries and data are.
     Tree,
+    /// It is a system: whoever starts it makes the tree the root.
+    System,
 }
 
 /// QEMU reads every `QEMU_*` variable at startup and passes it on to the programs that it starts; some take
@@ -59,6 +61,10 @@ const CHILDREN: [Rule<&[u8]>; 2] = [Rule::Children(b"-children"), Rule::Children
 /// (foundry/recipe/files/linux-user/unibin-view.c).
 const VIEW: [Rule<&[u8]>; 1] = [Rule::View(b"-view")];
 
+/// How unibin's own emulators are told as whom a system's program runs
+/// (foundry/recipe/files/linux-user/unibin-ids.c).
+const IDS: [Rule<&[u8]>; 1] = [Rule::Ids(b"-ids")];
+
 /// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least:
 /// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`, and `-view TREE` for `-L TREE` where that is known.
 ///
@@ -69,6 +75,8 @@ pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -
     let cpu = cpu.map(|model| Rule::SetVariable { name: &b"QEMU_CPU"[..], value: model });
     let tree: &[Rule<&[u8]>] = match calling {
         Calling::Static => &[],
+        Calling::System if own => &IDS,
+        Calling::System => &[],
         Calling::Tree if own => &VIEW,
         Calling::Tree => &LOOK_IN_TREE,
     };

@@ -40,7 +40,7 @@ pub(crate) fn read<E: From<InputError>>(mut file: &File, guard: &mut Guard<'_, '
             InnerNode::NamedPipe => FIFO,
             InnerNode::Socket => SOCKET,
         };
-        guard.entry(Stored { path, kind, mode }, &mut reader)?;
+        guard.entry(Stored::new(path, kind, mode), &mut reader)?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use bundle::Owner;
+
 /// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -13,6 +15,32 @@ pub enum Kind {
     Symlink(Vec<u8>),
     /// Another name of the file with this path, which came before or, in rpm packages, comes later.
     HardLink(Vec<u8>),
+    /// What no tree of ours can hold. Never handed over by [`Reading::App`].
+    Special(Special),
+}
+
+/// What is neither file, directory nor link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// A device node.
+    Device,
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+/// What an archive is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// The files of an app: what is special is refused, and so are absolute paths and paths through links.
+    App,
+    /// A root file system: what is special is handed over, a path's leading slash is dropped. Paths may lead
+    /// through links, which the caller resolves inside the root.
+    Root,
+    /// A layer of a container image: as a root, and `..` in paths is resolved by the text alone and stays at
+    /// the top, as image tools do.
+    Layer,
 }
 
 /// One entry, in the archive's order.
@@ -23,6 +51,12 @@ pub struct Entry<'a> {
     pub kind: Kind,
     /// Permission bits (`0o7777`); `None` where the archive has none.
     pub mode: Option<u32>,
+    /// User, group and mode together, where the archive has them.
+    pub owner: Option<Owner>,
+    /// Whether it has file capabilities.
+    pub capabilities: bool,
+    /// Where in the archive the file's bytes lie, if they are stored as they are.
+    pub position: Option<u64>,
     /// The file's bytes.
     pub reader: &'a mut dyn Read,
 }

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bundle::Shown;
+use bundle::{Owner, Shown};
 
-use crate::entry::{Entry, Kind, Visit};
+use crate::entry::{Entry, Kind, Reading, Special, Visit};
 use crate::error::InputError;
 
 /// What an archive may unpack to: as many times its length, and this much more. Programs compress to a third;
@@ -26,6 +26,16 @@ pub(crate) struct Stored {
     pub(crate) path: Vec<u8>,
     pub(crate) kind: StoredKind,
     pub(crate) mode: Option<u32>,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) capabilities: bool,
+    pub(crate) position: Option<u64>,
+}
+
+impl Stored {
+    /// One of which no owner is known.
+    pub(crate) fn new(path: Vec<u8>, kind: StoredKind, mode: Option<u32>) -> Self {
+        Self { path, kind, mode, owner: None, capabilities: false, position: None }
+    }
 }
 
 /// As [`Kind`], with what the caller never sees.
@@ -34,19 +44,20 @@ pub(crate) enum StoredKind {
     Directory,
     Symlink(Vec<u8>),
     HardLink(Vec<u8>),
+    Special(Special),
     /// Refused, and why.
     Refused(&'static str),
 }
 
-pub(crate) const DEVICE: StoredKind = StoredKind::Refused("it is a device node");
-pub(crate) const FIFO: StoredKind = StoredKind::Refused("it is a FIFO");
-pub(crate) const SOCKET: StoredKind = StoredKind::Refused("it is a socket");
-pub(crate) const SPARSE: StoredKind = StoredKind::Refused("it is a sparse file of an unsupported kind");
+pub(crate) const DEVICE: StoredKind = StoredKind::Special(Special::Device);
+pub(crate) const FIFO: StoredKind = StoredKind::Special(Special::Fifo);
+pub(crate) const SOCKET: StoredKind = StoredKind::Special(Special::Socket);
 pub(crate) const UNKNOWN: StoredKind = StoredKind::Refused("it is of an unknown type");
 
 /// Hands entries over.
 pub(crate) struct Guard<'a, 'v, E> {
     pub(crate) path: &'a Path,
+    reading: Reading,
     stored: u64,
     most: u64,
     left: u64,
@@ -56,9 +67,9 @@ pub(crate) struct Guard<'a, 'v, E> {
 }
 
 impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
-    pub(crate) fn new(path: &'a Path, stored: u64, visit: Visit<'v, E>) -> Self {
-        let most = stored.saturating_mul(TIMES).saturating_add(MORE);
-        Self { path, stored, most, left: most, entries: 0, symlinks: HashSet::new(), visit }
+    pub(crate) fn new(path: &'a Path, stored: u64, reading: Reading, visit: Visit<'v, E>) -> Self {
+        let most = most(stored);
+        Self { path, reading, stored, most, left: most, entries: 0, symlinks: HashSet::new(), visit }
     }
 
     pub(crate) fn io(&self, source: io::Error) -> E {
@@ -80,18 +91,17 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
     }
 
     fn bomb(&self) -> InputError {
-        let most = format!("{} MiB", self.most >> 20);
-        InputError::Bomb { path: self.path.to_owned(), stored: self.stored, most }
+        bomb(self.path, self.stored)
     }
 
     /// Hands one entry to the caller; the top itself is passed over.
     pub(crate) fn entry(&mut self, entry: Stored, reader: &mut dyn Read) -> Result<(), E> {
-        let Stored { path: stored, kind, mode } = entry;
+        let Stored { path: stored, kind, mode, owner, capabilities, position } = entry;
         self.entries += 1;
         if self.entries > ENTRIES_MAX {
             return Err(self.form(format!("it has more than {ENTRIES_MAX} entries")));
         }
-        let path = inside(&stored).map_err(|reason| self.refuse(&stored, reason))?;
+        let path = inside(&stored, self.reading).map_err(|reason| self.refuse(&stored, reason))?;
         let kind = match kind {
             StoredKind::File => Kind::File,
             StoredKind::Directory => Kind::Directory,
@@ -101,23 +111,30 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
             StoredKind::Symlink(target) => Kind::Symlink(target),
             StoredKind::HardLink(target) => {
                 let refuse = |_| self.refuse(&stored, "it is a hard link out of the archive");
-                Kind::HardLink(inside(&target).map_err(refuse)?)
+                Kind::HardLink(inside(&target, self.reading).map_err(refuse)?)
             }
+            StoredKind::Special(special) if self.reading == Reading::App => {
+                return Err(self.refuse(&stored, told(special)));
+            }
+            StoredKind::Special(special) => Kind::Special(special),
             StoredKind::Refused(reason) => return Err(self.refuse(&stored, reason)),
         };
         if path.is_empty() {
             return Ok(());
         }
-        if passes_through(&path, &self.symlinks) {
-            return Err(self.refuse(&stored, "its path leads through a symbolic link"));
-        }
-        match kind {
-            Kind::Symlink(_) => drop(self.symlinks.insert(path.clone())),
-            // A later entry replaces an earlier one.
-            _ => drop(self.symlinks.remove(&path)),
+        if self.reading == Reading::App {
+            if passes_through(&path, &self.symlinks) {
+                return Err(self.refuse(&stored, "its path leads through a symbolic link"));
+            }
+            match kind {
+                Kind::Symlink(_) => drop(self.symlinks.insert(path.clone())),
+                // A later entry replaces an earlier one.
+                _ => drop(self.symlinks.remove(&path)),
+            }
         }
         let mut counted = Counted { reader, left: self.left, failed: None };
-        let visited = (self.visit)(Entry { path, kind, mode, reader: &mut counted });
+        let visited =
+            (self.visit)(Entry { path, kind, mode, owner, capabilities, position, reader: &mut counted });
         let Counted { left, failed, .. } = counted;
         self.left = left;
         match failed {
@@ -127,6 +144,16 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
             None => visited,
         }
     }
+}
+
+/// The most that `stored` bytes may unpack to.
+pub(crate) fn most(stored: u64) -> u64 {
+    stored.saturating_mul(TIMES).saturating_add(MORE)
+}
+
+/// The error for what unpacks to more.
+pub(crate) fn bomb(path: &Path, stored: u64) -> InputError {
+    InputError::Bomb { path: path.to_owned(), stored, most: format!("{} MiB", most(stored) >> 20) }
 }
 
 enum Failure {
@@ -162,9 +189,17 @@ impl Read for Counted<'_> {
     }
 }
 
+fn told(special: Special) -> &'static str {
+    match special {
+        Special::Device => "it is a device node",
+        Special::Fifo => "it is a FIFO",
+        Special::Socket => "it is a socket",
+    }
+}
+
 /// A stored path relative to the top, without `.` and doubled slashes; empty for the top itself.
-fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
-    if stored.starts_with(b"/") {
+fn inside(stored: &[u8], reading: Reading) -> Result<Vec<u8>, &'static str> {
+    if stored.starts_with(b"/") && reading == Reading::App {
         return Err("its path is absolute");
     }
     if stored.contains(&0) {
@@ -173,10 +208,13 @@ fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
     if stored.len() > PATH_MAX {
         return Err("its path is too long");
     }
-    let parts = stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
-    let parts: Vec<&[u8]> = parts.collect();
-    if parts.contains(&b"..".as_slice()) {
-        return Err("its path leaves the archive");
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
+        match part {
+            b".." if reading == Reading::Layer => drop(parts.pop()),
+            b".." => return Err("its path leaves the archive"),
+            part => parts.push(part),
+        }
     }
     Ok(parts.join(&b'/'))
 }

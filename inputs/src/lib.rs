@@ -9,15 +9,16 @@ mod entry;
 mod error;
 mod guard;
 mod rpm;
+mod sparse;
 mod tarball;
 mod zipped;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub use crate::decode::Compression;
-pub use crate::entry::{Entry, Kind, Visit};
+pub use crate::entry::{Entry, Kind, Reading, Special, Visit};
 pub use crate::error::InputError;
 use crate::guard::Guard;
 
@@ -74,14 +75,83 @@ impl Form {
 /// [`InputError`] for whatever is wrong with the archive, also where `visit` failed because of it.
 pub fn read<E: From<InputError>>(file: &File, path: &Path, form: Form, visit: Visit<'_, E>) -> Result<(), E> {
     let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
-    let mut guard = Guard::new(path, stored, visit);
+    let mut guard = Guard::new(path, stored, Reading::App, visit);
     match form {
-        Form::Tar(compression) => tarball::read(file, compression, &mut guard),
+        Form::Tar(compression) => {
+            let mut from = file;
+            from.seek(SeekFrom::Start(0)).map_err(|error| guard.io(error))?;
+            tarball::read(from, compression, &mut guard)
+        }
         Form::Zip => zipped::read(file, &mut guard),
         Form::AppImage => appimage::read(file, &mut guard),
         Form::Rpm => rpm::read(file, &mut guard),
         Form::OldAppImage => {
             Err(InputError::form(path, "it is an AppImage of type 1, which holds an ISO 9660 image").into())
         }
+    }
+}
+
+/// Calls `visit` with each entry of the tar archive in `file`, read as `reading` says.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_tar<E: From<InputError>>(
+    file: &File,
+    path: &Path,
+    compression: Compression,
+    reading: Reading,
+    visit: Visit<'_, E>,
+) -> Result<(), E> {
+    let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
+    let mut from = file;
+    from.seek(SeekFrom::Start(0)).map_err(|source| InputError::io(path, source))?;
+    tarball::read(from, compression, &mut Guard::new(path, stored, reading, visit))
+}
+
+/// The same of `from`, which has `stored` bytes and may be compressed.
+///
+/// # Errors
+///
+/// As of [`read`].
+pub fn read_tar_from<E: From<InputError>>(
+    from: impl Read,
+    stored: u64,
+    path: &Path,
+    reading: Reading,
+    visit: Visit<'_, E>,
+) -> Result<(), E> {
+    let mut from = BufReader::with_capacity(128 * 1024, from);
+    let compression = Compression::of(from.fill_buf().map_err(|source| InputError::io(path, source))?);
+    tarball::read(from, compression, &mut Guard::new(path, stored, reading, visit))
+}
+
+/// Decodes all of `from`, which has `stored` bytes and is compressed in a way that is found out, and hands it
+/// to `take` piece by piece.
+///
+/// # Errors
+///
+/// [`InputError`] for what cannot be decoded, and for what decodes to implausibly much.
+pub fn decode(
+    from: impl Read,
+    stored: u64,
+    path: &Path,
+    take: &mut dyn FnMut(&[u8]),
+) -> Result<(), InputError> {
+    let failed = |source| InputError::io(path, source);
+    let mut from = BufReader::with_capacity(128 * 1024, from);
+    let compression = Compression::of(from.fill_buf().map_err(failed)?);
+    let mut decoded = compression.decode(from).map_err(failed)?;
+    let mut left = guard::most(stored);
+    let mut piece = vec![0; 128 * 1024];
+    loop {
+        let length = match decoded.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        left = left.checked_sub(length as u64).ok_or_else(|| guard::bomb(path, stored))?;
+        take(&piece[..length]);
     }
 }

@@ -138,7 +138,7 @@ fn cpio<E: From<InputError>>(mut reader: impl BufRead, guard: &mut Guard<'_, '_,
             _ => UNKNOWN,
         };
         let is_file = matches!(kind, StoredKind::File);
-        let stored = Stored { path, kind, mode: Some(mode & 0o7777) };
+        let stored = Stored::new(path, kind, Some(mode & 0o7777));
         if is_file && names > 1 && size == 0 {
             waiting.push((inode, stored));
             continue;

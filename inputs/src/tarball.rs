@@ -1,13 +1,14 @@
 //! tar(5). The only file that uses `tar`.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 
-use tar::EntryType;
+use bundle::{OWNER_ATTRIBUTE, Owner};
+use tar::{EntryType, Header};
 
 use crate::decode::Compression;
 use crate::error::InputError;
-use crate::guard::{DEVICE, FIFO, Guard, SPARSE, Stored, StoredKind, UNKNOWN};
+use crate::guard::{DEVICE, FIFO, Guard, Stored, StoredKind, UNKNOWN};
+use crate::sparse::Headers;
 
 /// Whether a file that begins like this is a tar archive. One without the magic number of 1988 is not
 /// recognised.
@@ -16,12 +17,11 @@ pub(crate) fn is_tar(head: &[u8]) -> bool {
 }
 
 pub(crate) fn read<E: From<InputError>>(
-    mut file: &File,
+    from: impl Read,
     compression: Compression,
     guard: &mut Guard<'_, '_, E>,
 ) -> Result<(), E> {
-    file.seek(SeekFrom::Start(0)).map_err(|error| guard.io(error))?;
-    let reader = BufReader::with_capacity(128 * 1024, file);
+    let reader = BufReader::with_capacity(128 * 1024, from);
     let decoded = compression.decode(reader).map_err(|error| guard.io(error))?;
     // What is not handed over is decoded too.
     let mut archive = tar::Archive::new(decoded.take(guard.most().saturating_mul(2)));
@@ -29,19 +29,18 @@ pub(crate) fn read<E: From<InputError>>(
     for entry in archive.entries().map_err(|error| guard.io(error))? {
         let mut entry = entry.map_err(|error| not_tar(entries, guard, error))?;
         entries += 1;
-        let path = entry.path_bytes().into_owned();
+        // `git archive` begins with one: a comment.
+        if entry.header().entry_type() == EntryType::XGlobalHeader {
+            continue;
+        }
+        let More { sparse, owner: said, capabilities } = more(&mut entry).map_err(|error| guard.io(error))?;
+        let path = sparse.name.clone().unwrap_or_else(|| entry.path_bytes().into_owned());
         let mode = entry.header().mode().map_err(|error| guard.io(error))? & 0o7777;
         let target = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
         let kind = match entry.header().entry_type() {
-            // `git archive` begins with one: a comment.
-            EntryType::XGlobalHeader => continue,
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                if is_sparse(&mut entry).map_err(|error| guard.io(error))? {
-                    SPARSE
-                } else {
-                    StoredKind::File
-                }
-            }
+            // As tar(1) of 1979 wrote a directory.
+            EntryType::Regular if path.ends_with(b"/") && entry.size() == 0 => StoredKind::Directory,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => StoredKind::File,
             EntryType::Directory => StoredKind::Directory,
             EntryType::Symlink => StoredKind::Symlink(target),
             EntryType::Link => StoredKind::HardLink(target),
@@ -49,7 +48,14 @@ pub(crate) fn read<E: From<InputError>>(
             EntryType::Fifo => FIFO,
             _ => UNKNOWN,
         };
-        guard.entry(Stored { path, kind, mode: Some(mode) }, &mut entry)?;
+        let owner = said.or_else(|| owner(entry.header(), mode));
+        let as_it_is = compression == Compression::None && entry.header().entry_type() == EntryType::Regular;
+        let position = Some(entry.raw_file_position()).filter(|_| as_it_is);
+        let stored = Stored { path, kind, mode: Some(mode), owner, capabilities, position };
+        match sparse.file(&mut entry).map_err(|error| guard.io(error))? {
+            Ok(mut expanded) => guard.entry(Stored { position: None, ..stored }, &mut expanded)?,
+            Err(entry) => guard.entry(stored, entry)?,
+        }
     }
     if entries == 0 { Err(guard.form("it is not a tar archive, or an empty one")) } else { Ok(()) }
 }
@@ -59,9 +65,34 @@ fn not_tar<E: From<InputError>>(entries: usize, guard: &Guard<'_, '_, E>, error:
     if entries == 0 { guard.form(format!("it is not a tar archive: {error}")) } else { guard.io(error) }
 }
 
-/// Whether it is sparse in the way that crate `tar` does not know (GNU tar manual, "PAX Format, Versions 0.0
-/// to 1.0").
-fn is_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bool> {
-    let mut keys = entry.pax_extensions()?.into_iter().flatten().flatten();
-    Ok(keys.any(|extension| extension.key_bytes().starts_with(b"GNU.sparse")))
+/// User and group, if the kernel could have them.
+fn owner(header: &Header, mode: u32) -> Option<Owner> {
+    let id = |number: io::Result<u64>| u32::try_from(number.ok()?).ok();
+    Owner::new(id(header.uid())?, id(header.gid())?, u16::try_from(mode).ok()?)
+}
+
+/// What extended headers say of an entry besides what crate `tar` makes of them.
+#[derive(Default)]
+struct More {
+    sparse: Headers,
+    /// What the attribute says that unpacked systems have.
+    owner: Option<Owner>,
+    capabilities: bool,
+}
+
+fn more<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<More> {
+    let mut more = More::default();
+    for extension in entry.pax_extensions()?.into_iter().flatten() {
+        let extension = extension?;
+        let (key, value) = (extension.key_bytes(), extension.value_bytes());
+        more.sparse.add(key, value)?;
+        match key.strip_prefix(b"SCHILY.xattr.").or_else(|| key.strip_prefix(b"LIBARCHIVE.xattr.")) {
+            Some(b"security.capability") => more.capabilities = true,
+            Some(name) if name == OWNER_ATTRIBUTE.to_bytes() && key.starts_with(b"SCHILY") => {
+                more.owner = Owner::parse(value);
+            }
+            _ => {}
+        }
+    }
+    Ok(more)
 }

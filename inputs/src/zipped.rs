@@ -37,7 +37,7 @@ pub(crate) fn read<E: From<InputError>>(file: &File, guard: &mut Guard<'_, '_, E
         };
         // One that was made elsewhere has no modes, or only those of files that are not writable.
         let mode = mode.map(|mode| mode & 0o7777).filter(|mode| *mode != 0);
-        guard.entry(Stored { path, kind, mode }, &mut entry)?;
+        guard.entry(Stored::new(path, kind, mode), &mut entry)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What has been decided before anything is tried: the context of all attempts to execute the app.
 
-use bundle::{Blob, Entry, Manifest};
+use bundle::{Blob, Encoding, Entry, Manifest};
 
 use crate::bundle_file::BundleFile;
 use crate::bytes::join;
@@ -32,6 +32,11 @@ pub struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Whether the app is a system.
+    pub fn is_system(&self) -> bool {
+        self.route.variant().app.encoding == Encoding::Root
+    }
+
     /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case
     /// (`afresh`).
     pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, afresh: bool) -> Result<Slot, Error> {
@@ -54,6 +59,10 @@ impl Run<'_> {
             files.iter().take(1 + usize::from(placed)).copied().find(|file| gone(file))
         };
         let slot = ensure(self.controls.verify)?;
+        // Where a root's links lead to only its own programs can tell.
+        if cfg!(feature = "children") && self.is_system() {
+            return Ok(slot);
+        }
         let Some(file) = lost(&slot) else { return Ok(slot) };
         self.log.step("{} has lost {}: it is made anew", &[slot.path, file]);
         drop(slot);

@@ -71,7 +71,7 @@ impl<'a> BlobReader<'a> {
             Stored { file, offset: blob.offset(), left: blob.stored(), buffer: vec![0; PIECE], ready: 0..0 };
         let zstd = match blob.encoding {
             Encoding::Raw => None,
-            Encoding::Zstd | Encoding::TarZstd => {
+            Encoding::Zstd | Encoding::TarZstd | Encoding::Root => {
                 Some(Zstd::open(&mut |out| stored.fill(out)).ok_or_else(|| damaged(file, blob))?)
             }
         };
@@ -125,6 +125,11 @@ impl<'a> BlobReader<'a> {
     /// The error that says which part is damaged.
     pub fn damaged(&self) -> Error {
         damaged(self.file, self.blob)
+    }
+
+    /// How the blob is stored.
+    pub fn encoding(&self) -> Encoding {
+        self.blob.encoding
     }
 
     /// The bundle's path, for messages.

@@ -1,6 +1,6 @@
 //! `UNIBIN_DO=verify` of what earlier starts have unpacked: is it still what the bundle holds.
 
-use bundle::{Blob, Encoding, PATH_MAX};
+use bundle::{Blob, Encoding, Owner, PATH_MAX};
 
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
@@ -11,7 +11,7 @@ use crate::candidates::candidates;
 use crate::error::Error;
 use crate::route::{HOST, Route};
 use crate::sys::{self, Fd, Follow, OFlags};
-use crate::tar::{Kind, TarReader};
+use crate::tar::{Kind, Member, ROOTS, TarReader};
 use crate::tasks::print;
 use crate::unpack::{FILE, PIECE, TREE, place_of, slot_name};
 
@@ -51,7 +51,7 @@ fn difference(
 ) -> Result<Option<&'static [u8]>, Error> {
     for blob in blobs.into_iter().flatten() {
         let mut bytes = BlobReader::open(file, blob)?;
-        if blob.encoding != Encoding::TarZstd {
+        if !matches!(blob.encoding, Encoding::TarZstd | Encoding::Root) {
             let same = match sys::openat(slot.dir.at(), FILE, OFlags::READ | OFlags::NO_FOLLOW, 0) {
                 Ok(there) => same_content(&mut |piece| bytes.read(piece), &there)?,
                 Err(_) => None,
@@ -64,7 +64,7 @@ fn difference(
         let mut members = TarReader::new(bytes);
         while let Some(member) = members.next_member()? {
             let path = join(&[TREE.to_bytes(), b"/", member.path]);
-            if !same_member(&mut members, &member.kind, slot, path, place)? {
+            if !same_member(&mut members, &member, slot, path, place)? {
                 return Ok(Some(path));
             }
         }
@@ -74,14 +74,21 @@ fn difference(
 
 fn same_member(
     members: &mut TarReader<'_>,
-    kind: &Kind,
+    member: &Member,
     slot: &Slot,
     path: &[u8],
     place: &[u8],
 ) -> Result<bool, Error> {
     let (at, path) = (slot.dir.at(), c_string(&[path]));
     let Ok(stat) = sys::statat(at, path, Follow::No) else { return Ok(false) };
-    match kind {
+    // A system's programs see the modes.
+    let other_mode = |owner: Owner| stat.permissions() != u32::from(owner.real_mode(stat.is_dir()));
+    let owner =
+        member.owner.filter(|_| ROOTS && !matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)));
+    if owner.is_some_and(other_mode) {
+        return Ok(false);
+    }
+    match &member.kind {
         Kind::Directory => Ok(stat.is_dir()),
         Kind::Symlink(target) => Ok(sys::readlinkat(at, path).is_ok_and(|there| there.to_bytes() == *target)),
         // Its content is that of a member that came before.
@@ -101,7 +108,8 @@ fn same_member(
                     return Ok(false);
                 }
             }
-            Ok(stat.is_file() && stat.size == length && (stat.permissions() & 0o100 != 0) == *executable)
+            let executes = stat.permissions() & 0o100 != 0;
+            Ok(stat.is_file() && stat.size == length && executes == *executable)
         }
     }
 }

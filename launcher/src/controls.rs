@@ -83,6 +83,19 @@ pub struct Controls<'a> {
     pub library_path: Option<&'a CStr>,
     /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
     pub preload: Option<&'a CStr>,
+    /// `UNIBIN_KEEP`: the name under which a system's changes are kept; the launcher knows neither it
+    /// nor the following.
+    #[cfg(feature = "children")]
+    pub keep: Option<&'a CStr>,
+    /// `UNIBIN_BIND`: what of the host a system sees.
+    #[cfg(feature = "children")]
+    pub bind: Option<&'a CStr>,
+    /// `UNIBIN_USER`: as whom a system's program runs.
+    #[cfg(feature = "children")]
+    pub user: Option<&'a CStr>,
+    /// `UNIBIN_WORKDIR`: where it runs.
+    #[cfg(feature = "children")]
+    pub workdir: Option<&'a CStr>,
 }
 
 /// What `UNIBIN_DO=gc` keeps where `UNIBIN_DAYS` is not set.
@@ -106,6 +119,14 @@ struct Given<'a> {
     to: Option<&'a CStr>,
     library_path: Option<&'a CStr>,
     preload: Option<&'a CStr>,
+    #[cfg(feature = "children")]
+    keep: Option<&'a CStr>,
+    #[cfg(feature = "children")]
+    bind: Option<&'a CStr>,
+    #[cfg(feature = "children")]
+    user: Option<&'a CStr>,
+    #[cfg(feature = "children")]
+    workdir: Option<&'a CStr>,
 }
 
 impl<'a> Given<'a> {
@@ -128,6 +149,14 @@ impl<'a> Given<'a> {
                 b"TO" => &mut given.to,
                 b"LIBRARY_PATH" => &mut given.library_path,
                 b"PRELOAD" => &mut given.preload,
+                #[cfg(feature = "children")]
+                b"KEEP" => &mut given.keep,
+                #[cfg(feature = "children")]
+                b"BIND" => &mut given.bind,
+                #[cfg(feature = "children")]
+                b"USER" => &mut given.user,
+                #[cfg(feature = "children")]
+                b"WORKDIR" => &mut given.workdir,
                 _ => continue,
             };
             *field = Some(value);
@@ -176,6 +205,14 @@ impl<'a> Controls<'a> {
             to: given.to,
             library_path: given.library_path,
             preload: given.preload,
+            #[cfg(feature = "children")]
+            keep: given.keep,
+            #[cfg(feature = "children")]
+            bind: given.bind,
+            #[cfg(feature = "children")]
+            user: given.user,
+            #[cfg(feature = "children")]
+            workdir: given.workdir,
         }))
     }
 }
@@ -185,7 +222,7 @@ const PREFIX: &[u8] = b"UNIBIN_";
 
 /// The variables without that which speak of this run only. The others are meant for every bundle that the
 /// app may start.
-const OF_THIS_RUN: [&[u8]; 11] = [
+const OF_THIS_RUN: [&[u8]; 15] = [
     b"DO",
     b"ROUTE",
     b"EMULATOR",
@@ -197,6 +234,10 @@ const OF_THIS_RUN: [&[u8]; 11] = [
     b"LIBRARY_PATH",
     b"PRELOAD",
     b"CHILDREN",
+    b"KEEP",
+    b"BIND",
+    b"USER",
+    b"WORKDIR",
 ];
 
 /// QEMU takes what follows a `,` for options, and replaces `%d` by a number (gdbstub/user.c).

@@ -1,6 +1,8 @@
 //! Every message that the launcher can end with, in one place: what is wrong, with which file, what to try.
 //! Templates filled with byte strings: paths are bytes, and `core::fmt` would double the launcher's size.
 
+mod systems;
+
 use bundle::{EmulatorKey, FormatError, Part};
 
 use crate::bytes::{fill, keep, lines, name};
@@ -175,9 +177,12 @@ impl Error {
             | FormatError::UnknownKind(part)
             | FormatError::OutOfBounds(part)
             | FormatError::Length(part) => part,
-            FormatError::Reference | FormatError::Overlap | FormatError::Twice | FormatError::Name => {
-                Part::Manifest
-            }
+            FormatError::Order => Part::Signatures,
+            FormatError::Reference
+            | FormatError::Overlap
+            | FormatError::Twice
+            | FormatError::Root
+            | FormatError::Name => Part::Manifest,
         };
         let part = part.name().as_bytes();
         Self::new(

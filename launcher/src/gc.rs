@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Digest};
+use bundle::{Arch, Digest, Encoding, Manifest};
 
 use crate::bytes::{c_string, decimal, join, zeroed};
 use crate::cache::{Cache, remove_tree};
@@ -16,6 +16,7 @@ use crate::controls::Controls;
 use crate::error::Error;
 use crate::start::Start;
 use crate::sys::{self, At, Errno, Fd, Follow, Lock, OFlags, Stat};
+use crate::system::upper;
 use crate::tasks::print;
 
 /// Seconds.
@@ -44,7 +45,7 @@ struct Sum {
 }
 
 /// Goes through every candidate that is there.
-pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
+pub fn gc(start: &Start<'_>, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
     let mut sum = Sum::default();
     let mut seen: Vec<Stat> = Vec::new();
     // One that is named is meant alone.
@@ -56,6 +57,8 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
             let stat = cache.dir().stat()?;
             if !seen.iter().any(|seen| seen.same_file(&stat)) {
                 seen.push(stat);
+                upper::remove_thrown_away(&cache);
+                forget(&cache, controls, manifest)?;
                 clean(&cache, i64::from(controls.days) * DAY, &mut sum)?;
             }
         }
@@ -77,6 +80,21 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>) -> Result<i32, Error> {
         b" days\n",
     ]))?;
     Ok(0)
+}
+
+/// What this bundle's systems keep under the name that the user gives, who alone can know that it is not
+/// wanted any longer.
+fn forget(cache: &Cache, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
+    let Some(name) = upper::named(controls)? else { return Ok(()) };
+    for variant in manifest.variants().filter(|variant| variant.app.encoding == Encoding::Root) {
+        let said: &[u8] = match upper::forget(cache, &variant.app.digest().to_hex(), name) {
+            None => continue,
+            Some(true) => b"removed: ",
+            Some(false) => b"in use, and left alone: ",
+        };
+        print(join(&[b"unibin: what is kept as `", name, b"` is ", said, cache.path(), b"\n"]))?;
+    }
+    Ok(())
 }
 
 /// One CPU's directory of one cache: what was used within so many seconds stays.
@@ -190,6 +208,15 @@ fn used_by_processes() -> Result<Vec<Name>, Error> {
                 used.end();
             }
         }
+        // A system's tree is mounted where a process lives in it, which may have closed what it was given.
+        if is_elsewhere(&proc, pid)
+            && let Ok(file) = sys::openat(proc.at(), c_string(&[pid, b"/mountinfo"]), OFlags::READ, 0)
+        {
+            while let Ok(length @ 1..) = file.read(piece) {
+                used.look_through(piece.get(..length).unwrap_or_default());
+            }
+            used.end();
+        }
         for link in [c"exe", c"cwd"] {
             let path = c_string(&[b"/proc/", pid, b"/", link.to_bytes()]);
             if let Ok(length) = sys::readlink_into(path, piece) {
@@ -200,6 +227,15 @@ fn used_by_processes() -> Result<Vec<Name>, Error> {
     }
     // An empty directory of that name says nothing.
     if seen_self { Ok(used.all) } else { Err(Error::no_processes(Errno::ENOENT)) }
+}
+
+/// Whether a process of our user's has other mounts than this one.
+fn is_elsewhere(proc: &Fd, pid: &[u8]) -> bool {
+    let mounts = |pid: &[u8]| sys::statat(proc.at(), c_string(&[pid, b"/ns/mnt"]), Follow::Yes);
+    match (mounts(pid), mounts(b"self")) {
+        (Ok(other), Ok(own)) => !other.same_file(&own),
+        _ => false,
+    }
 }
 
 /// The components of paths that have the form of a slot's name, out of text that comes in pieces.

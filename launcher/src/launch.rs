@@ -256,7 +256,7 @@ pub struct Environment<'a>(pub Vec<&'a CStr>);
 
 impl Environment<'_> {
     /// What is done for every app, after its rules.
-    fn finish(&mut self, run: &Run<'_>, attended: &Attended) {
+    pub fn finish(&mut self, run: &Run<'_>, attended: &Attended) {
         use bundle::Environment as _;
 
         let controls = run.controls;
@@ -276,6 +276,13 @@ impl Environment<'_> {
         self.set(b"UNIBIN_FILE", [absolute(run.start.bundle.to_bytes()), b""]);
         self.set(b"UNIBIN_HOST", [HOST.name().as_bytes(), b""]);
         self.set(b"UNIBIN_TARGET", [run.route.variant().target.name().as_bytes(), b""]);
+    }
+
+    /// The value of the variable of this name.
+    #[cfg(feature = "children")]
+    pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
+        let variable = self.0.iter().find(|variable| name_of(variable) == name)?;
+        cut(variable.to_bytes(), b'=').1
     }
 
     /// Where there is no `PATH`, each libc has directories of its own to look in; so it stays.

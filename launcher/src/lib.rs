@@ -20,7 +20,6 @@ pub mod bytes;
 pub mod cache;
 pub mod candidates;
 pub mod children;
-#[cfg(not(feature = "children"))]
 pub mod compare;
 pub mod controls;
 pub mod error;
@@ -40,6 +39,8 @@ pub mod route;
 pub mod run;
 pub mod start;
 pub mod sys;
+#[cfg(feature = "children")]
+pub mod system;
 pub mod tar;
 pub mod tasks;
 pub mod unpack;

@@ -21,6 +21,9 @@ use crate::unpack::{PIECE, write_content, write_file};
 
 /// Returns only when nothing was executed.
 pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
+    if cfg!(feature = "children") && run.is_system() {
+        return Err(Error::of_candidate("a system needs its files in a directory", &[]));
+    }
     if !run.route.variant().loader.is_empty() {
         return Err(Error::of_candidate("its program needs its libraries in a directory", &[]));
     }

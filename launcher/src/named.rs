@@ -21,7 +21,7 @@ pub fn is_file_name(name: &[u8]) -> bool {
 /// Where the emulator lies in its slot.
 pub fn file_in_slot(translator: &Translator<'_>) -> &'static [u8] {
     let inside: &[&[u8]] = match translator.blob.encoding {
-        Encoding::TarZstd => &[unpack::TREE.to_bytes(), b"/", translator.member],
+        Encoding::TarZstd | Encoding::Root => &[unpack::TREE.to_bytes(), b"/", translator.member],
         Encoding::Raw | Encoding::Zstd => &[unpack::FILE.to_bytes()],
     };
     join(inside)

@@ -11,8 +11,6 @@ use crate::bundle_file::BundleFile;
 use crate::bytes::{fill, join, name};
 use crate::cache::{Cache, Slot};
 use crate::candidates::{candidates, is_launchers};
-#[cfg(not(feature = "children"))]
-use crate::compare;
 use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::execute::execute;
@@ -21,7 +19,9 @@ use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
 use crate::sys::{self, Errno, Process};
-use crate::{children, memory, named, pages, probe, tasks, unpack};
+#[cfg(feature = "children")]
+use crate::system;
+use crate::{children, compare, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -44,12 +44,17 @@ fn run(process: &Process) -> Result<i32, Error> {
     if start.probe {
         return probe::launcher_is_intact(start, file, &manifest);
     }
+    #[cfg(not(feature = "children"))]
+    if children::is_for_broker(controls.task, &manifest) {
+        return Err(children::leave_to_broker(start, controls, log, file, &manifest));
+    }
     match controls.task {
-        Task::Run => {}
         #[cfg(not(feature = "children"))]
-        Task::Gc => return Err(children::clean_by_broker(start, controls, log, file, &manifest)),
+        Task::Run | Task::Gc => {}
         #[cfg(feature = "children")]
-        Task::Gc => return crate::gc::gc(start, controls),
+        Task::Run => {}
+        #[cfg(feature = "children")]
+        Task::Gc => return crate::gc::gc(start, controls, &manifest),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices, b""),
         Task::Verify => tasks::verify(file, &manifest)?,
@@ -73,13 +78,11 @@ fn run(process: &Process) -> Result<i32, Error> {
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     if controls.task == Task::Verify {
-        // No launcher becomes a broker for this task.
-        #[cfg(not(feature = "children"))]
         compare::with_caches(&run)?;
         return Ok(0);
     }
-    // A broker was a launcher before, which has logged it.
-    if !cfg!(feature = "children") {
+    // A broker was a launcher before, which has logged it, but not of a system, which is the broker's alone.
+    if !cfg!(feature = "children") || run.is_system() {
         log_route(&run);
     }
     Err(launch(&run))
@@ -110,20 +113,24 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
+    let become_it = |path, translation, slot: Option<&Slot>| {
+        #[cfg(feature = "children")]
+        if run.is_system() {
+            let runner = system::Runner { translation, emulator: path, slot };
+            return system::start(run, &cache, &app, &runner);
+        }
+        let attended = attend(run, &cache, translation, &places);
+        app.hold();
+        cache.hold();
+        if let Some(slot) = slot {
+            slot.hold();
+        }
+        execute(run, path, translation, &places, &attended)
+    };
 
     match &run.route {
-        Route::Native(_) => {
-            let attended = attend(run, &cache, Translation::Native, &places);
-            app.hold();
-            cache.hold();
-            execute(run, program, Translation::Native, &places, &attended)
-        }
-        Route::UsersEmulator(_, emulator) => {
-            let attended = attend(run, &cache, Translation::UsersEmulator, &places);
-            app.hold();
-            cache.hold();
-            execute(run, emulator, Translation::UsersEmulator, &places, &attended)
-        }
+        Route::Native(_) => become_it(program, Translation::Native, None),
+        Route::UsersEmulator(_, emulator) => become_it(emulator, Translation::UsersEmulator, None),
         Route::Emulated(_, translators) => {
             let mut last = Error::of_candidate("no emulator", &[]);
             for translator in translators {
@@ -142,13 +149,12 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = Error::none_works(translator.name);
                     continue;
                 }
-                let translation = Translation::By(translator);
-                let attended = attend(run, &cache, translation, &places);
-                app.hold();
-                cache.hold();
-                slot.hold();
-                let Err(error) = execute(run, link, translation, &places, &attended);
+                let Err(error) = become_it(link, Translation::By(translator), Some(&slot));
                 last = error;
+                // A system is entered once.
+                if cfg!(feature = "children") && run.is_system() {
+                    break;
+                }
             }
             Err(last)
         }

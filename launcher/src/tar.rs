@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use bundle::{PATH_MAX, TreePath};
+use bundle::{Encoding, Owner, PATH_MAX, TreePath, has};
 
 use crate::blob_reader::BlobReader;
 use crate::bytes::{join, zeroed};
@@ -11,6 +11,9 @@ use crate::error::Error;
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
+
+/// Whether roots of systems are read: launchers leave them to their brokers, and have less code.
+pub const ROOTS: bool = cfg!(any(feature = "children", not(feature = "bare")));
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +42,15 @@ pub struct Member {
     pub path: &'static [u8],
     /// What it is.
     pub kind: Kind,
+    /// Whose it is, in the root of a system.
+    pub owner: Option<Owner>,
 }
 
 /// Reads members one after the other.
 pub struct TarReader<'a> {
     bytes: BlobReader<'a>,
+    /// Whether the tree is the root of a system.
+    root: bool,
     /// Bytes of the current file that have not been read, and the padding behind it.
     left: u64,
     padding: usize,
@@ -55,7 +62,8 @@ pub struct TarReader<'a> {
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
     pub fn new(bytes: BlobReader<'a>) -> Self {
-        Self { bytes, left: 0, padding: 0, last_path: b"", directories: Vec::new() }
+        let root = ROOTS && bytes.encoding() == Encoding::Root;
+        Self { bytes, root, left: 0, padding: 0, last_path: b"", directories: Vec::new() }
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -78,7 +86,7 @@ impl<'a> TarReader<'a> {
                 kind => {
                     let path = long_path.unwrap_or_else(|| header.path());
                     let target = long_target.unwrap_or_else(|| header.link_target());
-                    return self.member(kind, path, target, size, header.mode()).map(Some);
+                    return self.member(kind, path, target, size, &header).map(Some);
                 }
             }
         }
@@ -123,7 +131,7 @@ impl<'a> TarReader<'a> {
         mut path: &'static [u8],
         target: &'static [u8],
         size: u64,
-        mode: u64,
+        header: &Header<'_>,
     ) -> Result<Member, Error> {
         if kind == b'5' {
             path = path.strip_suffix(b"/").unwrap_or(path);
@@ -140,17 +148,25 @@ impl<'a> TarReader<'a> {
         {
             return refuse("its directory does not come before it");
         }
-        if mode & 0o7000 != 0 {
+        let (mode, root) = (header.mode(), ROOTS && self.root);
+        let owner = if root { header.owner() } else { None };
+        if root && owner.is_none() {
+            return refuse("it has no owner that the kernel knows");
+        }
+        if !root && mode & 0o7000 != 0 {
             return refuse("it has a set-user-ID, set-group-ID or sticky bit");
         }
         let kind = match kind {
-            b'0' if !target.is_empty() && TreePath::new(target).is_none() => {
+            b'0' if !target.is_empty() && (root || TreePath::new(target).is_none()) => {
                 return refuse("its loader is not in the tree");
             }
             b'0' => Kind::File { size, executable: mode & 0o100 != 0, loader: target },
             _ if size != 0 => return refuse("it has content but is not a file"),
             b'5' => Kind::Directory,
-            b'2' if place.may_link_to(target) => Kind::Symlink(target),
+            b'2' if root && !target.is_empty() && target.len() < PATH_MAX && !has(target, 0) => {
+                Kind::Symlink(target)
+            }
+            b'2' if !root && place.may_link_to(target) => Kind::Symlink(target),
             b'2' => return refuse("it is a link out of the tree"),
             b'1' if TreePath::new(target).is_some() && target < path => Kind::Hardlink(target),
             b'1' => return refuse("it is a link to nothing that came before"),
@@ -164,7 +180,7 @@ impl<'a> TarReader<'a> {
             self.padding = padding_of(size);
         }
         self.last_path = path;
-        Ok(Member { path, kind })
+        Ok(Member { path, kind, owner })
     }
 }
 
@@ -191,8 +207,11 @@ impl Header<'_> {
     fn number(&self, start: usize, length: usize) -> Option<u64> {
         let field = self.field(start, length);
         if field.first().is_some_and(|byte| byte & 0x80 != 0) {
-            let (low, high) = (field.last_chunk::<8>()?, field.get(1..field.len().checked_sub(8)?)?);
-            return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(*low));
+            let low = u64::from_be_bytes(*field.last_chunk()?);
+            // Of an id, whose field is no longer, the mark is a bit of it.
+            let high = field.get(1..field.len().checked_sub(8)?).unwrap_or_default();
+            let mark = if field.len() == 8 { 1 << 63 } else { 0 };
+            return high.iter().all(|byte| *byte == 0).then_some(low & !mark);
         }
         let digits = field.iter().filter(|byte| !matches!(byte, b' ' | 0));
         digits.copied().try_fold(0u64, |value, digit| match digit {
@@ -211,6 +230,12 @@ impl Header<'_> {
 
     fn mode(&self) -> u64 {
         self.number(100, 8).unwrap_or(u64::MAX)
+    }
+
+    /// Owner, group and mode, if the kernel could have them.
+    fn owner(&self) -> Option<Owner> {
+        let id = |start| self.number(start, 8).and_then(|id| u32::try_from(id).ok());
+        Owner::new(id(108)?, id(116)?, u16::try_from(self.mode()).ok()?)
     }
 
     fn kind(&self) -> u8 {

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use bundle::{Blob, Digest, Encoding, PATH_MAX};
+use bundle::{Blob, Digest, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -14,7 +14,7 @@ use crate::hash::Sha256;
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
-use crate::tar::{Kind, TarReader};
+use crate::tar::{Kind, ROOTS, TarReader};
 
 /// The name of a blob that is one file, in its slot.
 pub const FILE: &CStr = c"emulator";
@@ -43,12 +43,14 @@ pub fn ensure(
     let digest = slot_name(cache, blob, shared, placed);
     cache.ensure(&digest, afresh, log, |dir| {
         log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
-        if blob.encoding == Encoding::TarZstd {
+        if matches!(blob.encoding, Encoding::TarZstd | Encoding::Root) {
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = place_of(cache, &digest);
             let progress = Progress::start(dir);
-            write_trees(file, [Some(blob), shared], &tree, place, progress)?;
+            if !write_trees(file, [Some(blob), shared], &tree, place, progress)? && ROOTS {
+                log.step("owners are lost: this file system takes no user attributes", &[]);
+            }
             progress.announce();
             // One call for all files: after a power cut the slot is whole or not there.
             return Ok(tree.syncfs()?);
@@ -78,19 +80,22 @@ pub fn place_of(cache: &Cache, name: &Digest) -> &'static [u8] {
     join(&[absolute(cache.path()), b"/", &name.to_hex(), b"/", TREE.to_bytes()])
 }
 
-/// The trees of these blobs into one directory, which will be at `place`.
+/// The trees of these blobs into one directory, which will be at `place`. Whether all files have the owners
+/// that a system's root gives them.
 pub fn write_trees(
     file: &BundleFile<'_>,
     blobs: [Option<Blob<'_>>; 2],
     tree: &Fd,
     place: &[u8],
     progress: &'static Progress,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let mut owned = true;
     let written = blobs.into_iter().flatten().try_for_each(|blob| {
-        write_tree(TarReader::new(BlobReader::open(file, blob)?.shown(progress)), tree, place)
+        let members = TarReader::new(BlobReader::open(file, blob)?.shown(progress));
+        write_tree(members, tree, place, &mut owned)
     });
     progress.end();
-    written
+    written.map(|()| owned)
 }
 
 /// A whole blob into an empty file.
@@ -127,16 +132,22 @@ fn copy(
 }
 
 /// A whole tar stream into a directory, which will be at `place`.
-fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(), Error> {
+fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8], owned: &mut bool) -> Result<(), Error> {
     let piece = zeroed(PIECE);
     while let Some(member) = members.next_member()? {
         let path = c_string(&[member.path]);
         match member.kind {
-            Kind::Directory => match sys::mkdirat(tree.at(), path, 0o755) {
-                // The shared blob's directories are the own one's too.
-                Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
-                made => made?,
-            },
+            Kind::Directory => {
+                match sys::mkdirat(tree.at(), path, 0o755) {
+                    // The shared blob's directories are the own one's too.
+                    Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
+                    made => made?,
+                }
+                if let Some(owner) = member.owner.filter(|_| ROOTS) {
+                    let made = sys::openat(tree.at(), path, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
+                    *owned &= give_to(&made, owner, true)?;
+                }
+            }
             Kind::Symlink(target) => sys::symlinkat(c_string(&[target]), tree.at(), path)?,
             Kind::Hardlink(target) => {
                 let target = c_string(&[target]);
@@ -157,10 +168,26 @@ fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8]) -> Result<(),
                     field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
                     out.pwrite_all(field, end)?;
                 }
-                // The app may look at its own files' modes, so these are the ones that the packer stored.
-                out.chmod(if executable { 0o755 } else { 0o644 })?;
+                match member.owner.filter(|_| ROOTS) {
+                    Some(owner) => *owned &= give_to(&out, owner, false)?,
+                    // The app may look at its own files' modes, so these are the ones that the packer stored.
+                    None => out.chmod(if executable { 0o755 } else { 0o644 })?,
+                }
             }
         }
     }
     members.finish()
+}
+
+/// Gives a file of a system the mode that it can have, and the attribute that says the rest. Whether that is
+/// said: not every file system has such attributes.
+fn give_to(file: &Fd, owner: Owner, is_directory: bool) -> Result<bool, Errno> {
+    file.chmod(u32::from(owner.real_mode(is_directory)))?;
+    if !owner.needs_attribute(is_directory) {
+        return Ok(true);
+    }
+    match file.set_attribute(OWNER_ATTRIBUTE, owner.text(&mut [0; Owner::TEXT_MAX])) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(false),
+        other => other.map(|()| true),
+    }
 }

@@ -56,6 +56,20 @@ impl Progress for Bar {
     }
 }
 
+impl oci::Progress for Bar {
+    fn begin(&self, label: &str, total: u64) {
+        Progress::begin(self, label, Some(total));
+    }
+
+    fn advance(&self, bytes: u64) {
+        Progress::advance(self, bytes);
+    }
+
+    fn end(&self) {
+        Progress::end(self);
+    }
+}
+
 /// Passes bytes through and shows their number on a line; without a line, silently.
 pub(crate) struct Watched<'b, T> {
     inner: T,

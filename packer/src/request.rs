@@ -1,6 +1,7 @@
 //! What `pack` was asked for, checked once at the start: from here on nothing is parsed again.
 
 mod given;
+pub(crate) mod system;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,6 +17,7 @@ use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 pub(crate) use crate::request::given::{AppSource, LocalDeb, TreeForm};
+use crate::request::system::SystemRequest;
 use crate::say;
 use crate::tree::app_tree;
 
@@ -30,6 +32,8 @@ pub(crate) struct Request {
     /// Whether a host without an emulator is left out (otherwise it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
+    /// Whether the app's own architecture gets an emulator, too.
+    pub(crate) emulates_own: bool,
     /// Further architectures whose programs the app starts; each once, in the order of the table.
     pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
@@ -52,6 +56,8 @@ pub(crate) enum Contents {
         /// What `--env`, `--unset` and `--arg` ask for.
         rules: Vec<Rule>,
     },
+    /// A whole system.
+    System(Box<SystemRequest>),
 }
 
 /// An app built for one architecture.
@@ -175,10 +181,17 @@ impl Request {
         matches!(self.contents, Contents::Emulator { .. })
     }
 
+    /// Whether a whole system is packed.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.contents, Contents::System(_))
+    }
+
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
+        let system = system::source(&args)?;
         let source = match (args.input, args.deb) {
+            _ if system.is_some() => None,
             (Some(path), _) => Some(given::open(path, args.target)?),
             (None, _) if args.emulator_only => None,
             (None, names) if names.is_empty() => Some(AppSource::Sysroot),
@@ -207,13 +220,21 @@ impl Request {
             return Err(Error::EmulatorForOtherHost { host: *host });
         }
         let rules = start_rules(&args.start)?;
-        let (contents, output) = match source {
-            None => {
+        let (contents, output) = match (source, system) {
+            (_, Some(source)) => {
+                let output = args.output.unwrap_or_else(|| source.default_output());
+                let excludes = tree_request(args.tree, &args.start)?.excludes;
+                let (target, archive, output_too) = (args.target, args.archive.clone(), output.clone());
+                let system =
+                    SystemRequest { source, entries, target, rules, excludes, output: output_too, archive };
+                (Contents::System(Box::new(system)), output)
+            }
+            (None, None) => {
                 let target = target()?;
                 let output = args.output.unwrap_or_else(|| format!("qemu-{}", target.qemu_name()).into());
                 (Contents::Emulator { target, rules }, output)
             }
-            Some(source) => {
+            (Some(source), None) => {
                 let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
                 let app = AppRequest {
                     source,
@@ -231,7 +252,7 @@ impl Request {
         };
         let natives = match &contents {
             Contents::App(app) => args.native.into_iter().map(|native| app.built_for(native)).collect(),
-            Contents::Emulator { .. } => Ok(Vec::new()),
+            Contents::Emulator { .. } | Contents::System(_) => Ok(Vec::new()),
         };
         let request = Self {
             contents,
@@ -240,6 +261,7 @@ impl Request {
             hosts,
             skip_hosts,
             emulators: args.emulator,
+            emulates_own: false,
             also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
             children: args.children,
@@ -267,7 +289,10 @@ impl Request {
         }
         let first = match &self.contents {
             Contents::App(app) => Some(&**app),
-            Contents::Emulator { .. } => None,
+            Contents::System(system) if system.source.is_file(&there) => {
+                return Err(Error::OutputIsProgram { path: path.clone() });
+            }
+            Contents::Emulator { .. } | Contents::System(_) => None,
         };
         for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
             if let AppSource::Program { file, path: program, .. }

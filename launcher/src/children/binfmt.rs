@@ -74,7 +74,7 @@ fn prepare(emulators: &[(Arch, &CStr)], directory: &CStr) -> Result<(), (u8, Err
 }
 
 /// Lets this process's user and group be called by other numbers in its user namespace.
-fn map(user: u32, outer_user: u32, group: u32, outer_group: u32) -> Result<(), Errno> {
+pub fn map(user: u32, outer_user: u32, group: u32, outer_group: u32) -> Result<(), Errno> {
     let one = |inner: u32, outer: u32| join(&[decimal(inner.into()), b" ", decimal(outer.into()), b" 1"]);
     // Or a group that stands for fewer rights could be dropped.
     write(c"/proc/self/setgroups", b"deny")?;
@@ -102,7 +102,7 @@ fn mount(emulators: &[(Arch, &CStr)]) -> Result<&'static CStr, Errno> {
 }
 
 /// The line that registers an emulator.
-fn line(target: Arch, emulator: &CStr) -> &'static [u8] {
+pub fn line(target: Arch, emulator: &CStr) -> &'static [u8] {
     let pattern = target.binfmt();
     // Any byte can stand between the fields, and each byte of a pattern can be written by its number.
     let between = if bundle::has(emulator.to_bytes(), b':') { b"\x01" } else { b":" };

@@ -95,6 +95,15 @@ pub fn execveat(file: &Fd, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
     failure(unsafe { call(raw::__NR_execveat, arguments) })
 }
 
+/// Becomes the program called `name` in a directory, also where no path leads to that any longer: the process
+/// is called by this name. Returns only on failure.
+#[cfg(feature = "children")]
+pub fn execveat_name(directory: At<'_>, name: &CStr, argv: &Argv<'_>, envp: &Argv<'_>) -> Errno {
+    let arguments = [directory.argument(), name.as_ptr() as usize, argv.argument(), envp.argument(), 0];
+    // SAFETY: `name` is NUL-terminated, both lists end in a null and their strings are alive.
+    failure(unsafe { call(raw::__NR_execveat, arguments) })
+}
+
 /// Executes a program in a child whose standard streams lead nowhere, waits for it, and gives its status as
 /// wait(2) does: 0 when it ended with code 0. [`NOT_EXECUTED`] when it did not start. `ECHILD` when the
 /// caller's caller ignores its children.

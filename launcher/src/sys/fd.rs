@@ -195,6 +195,13 @@ impl Fd {
         }
     }
 
+    /// Sets an extended attribute. `EOPNOTSUPP` where the file system has none of its kind.
+    pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result<(), Errno> {
+        let arguments = [self.argument(), name.as_ptr() as usize, value.as_ptr() as usize, value.len(), 0];
+        // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes from `value`.
+        unsafe { call(raw::__NR_fsetxattr, arguments) }.map(drop)
+    }
+
     /// Sets the time of last change, in seconds since 1970; the time of last access stays.
     pub fn set_mtime(&self, seconds: i64) -> Result<(), Errno> {
         super::word::set_mtime(self.argument(), None, seconds, 0)

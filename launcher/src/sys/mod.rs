@@ -65,6 +65,8 @@ mod map;
 #[cfg(feature = "bare")]
 mod mem;
 #[cfg(feature = "children")]
+mod mounts;
+#[cfg(feature = "children")]
 mod namespace;
 mod path;
 mod process;
@@ -82,6 +84,8 @@ pub mod trace;
 pub use beside::{aside, beside, descriptor_of, end, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
+#[cfg(feature = "children")]
+pub use exec::execveat_name;
 pub use exec::{Argv, NOT_EXECUTED, ending, execve, execveat, exit};
 #[cfg(feature = "children")]
 pub use fd::CURRENT_DIRECTORY;
@@ -93,13 +97,15 @@ pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]
-pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
+pub use mounts::{clone_mounts, mount, receive_mounts_only, unshare_root};
 #[cfg(feature = "children")]
-pub use path::readlink_into;
+pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 pub use path::{
     Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
     set_mtime, symlinkat, unlinkat,
 };
+#[cfg(feature = "children")]
+pub use path::{chmodat, readlink_into};
 pub use process::Process;
 #[cfg(feature = "children")]
 pub use rights::give_up;

@@ -37,6 +37,13 @@ impl OFlags {
     pub const TMPFILE: Self = Self(raw::O_TMPFILE);
 }
 
+impl OFlags {
+    #[cfg(feature = "children")]
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+}
+
 impl BitOr for OFlags {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
@@ -105,6 +112,13 @@ pub fn renameat2(
     ];
     // SAFETY: both paths are NUL-terminated.
     unsafe { call(raw::__NR_renameat2, arguments) }.map(drop)
+}
+
+/// Sets the permission bits of a file that is no symbolic link.
+#[cfg(feature = "children")]
+pub fn chmodat(dir: At<'_>, path: &CStr, mode: u32) -> Result<(), Errno> {
+    // SAFETY: `path` is NUL-terminated.
+    unsafe { call(raw::__NR_fchmodat, [dir.argument(), path.as_ptr() as usize, mode as usize]) }.map(drop)
 }
 
 /// Removes a name that is not a directory's.

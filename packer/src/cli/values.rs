@@ -6,6 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use bundle::Arch;
+use debian::SystemVariant;
+use oci::Platform;
 
 /// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
 pub(crate) const DEFAULT_LEVEL: i32 = 19;
@@ -66,6 +68,15 @@ fn names(arches: &[Arch]) -> String {
     arches.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
 }
 
+pub(crate) fn variant(name: &str) -> Result<SystemVariant, String> {
+    match name {
+        "minbase" => Ok(SystemVariant::Minbase),
+        "important" => Ok(SystemVariant::Important),
+        "standard" => Ok(SystemVariant::Standard),
+        _ => Err("unknown variant; variants are minbase, important, standard".to_owned()),
+    }
+}
+
 pub(crate) fn arch(name: &str) -> Result<Arch, String> {
     Arch::from_name(name).ok_or_else(|| format!("unknown target; targets are {}", names(Arch::ALL)))
 }
@@ -108,6 +119,11 @@ pub(crate) fn flags(text: &str) -> Result<String, String> {
     } else {
         Err("expected letters out of O, P, F and C, each at most once".to_owned())
     }
+}
+
+pub(crate) fn platform(text: &str) -> Result<Platform, String> {
+    let expected = "expected a platform such as linux/arm64, linux/amd64 or linux/arm/v7";
+    Platform::parse(text).ok_or_else(|| expected.to_owned())
 }
 
 pub(crate) fn children(text: &str) -> Result<Children, String> {

@@ -9,14 +9,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Blob, Manifest, Variant};
+use bundle::{Arch, Blob, Manifest, Owner, Variant};
 
 use crate::atomic_file::NewDirectory;
-use crate::bounds::{check_free, unpacked_max};
+use crate::bounds::check_free;
 use crate::cli::ExtractArgs;
+use crate::commands::owners::Owners;
 use crate::error::Error;
 use crate::tree::sparse;
-use crate::write::bundle_file::{BundleFile, blob_name};
+use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 use crate::write::read_back;
 use crate::write::tarball::TarEntry;
@@ -25,13 +26,7 @@ use crate::write::tarball::TarEntry;
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     let bundle = BundleFile::open(&args.file)?;
     let manifest = bundle.manifest()?;
-    for blob in manifest.blobs() {
-        let (stored, length, most) = (blob.stored(), blob.length(), unpacked_max(blob.stored()));
-        if length > most {
-            let (path, part) = (args.file.clone(), blob_name(&manifest, &blob));
-            return Err(Error::Implausible { path, part, stored, length, most });
-        }
-    }
+    check_bundle::plausible(&bundle)?;
     // Before the first byte is written: what is damaged is not taken out.
     check_bundle::whole(&bundle)?;
     let to = match &args.directory {
@@ -157,19 +152,26 @@ fn tree(bundle: &BundleFile, blobs: &[Blob<'_>], directory: &Path, destination: 
         make_directory(directory)?;
     }
     let mut symlinks = Vec::new();
+    let owners = Owners::of_this_process();
     for blob in blobs {
-        symlinks.extend(files(bundle, blob, directory, destination)?);
+        symlinks.extend(files(bundle, blob, directory, destination, &owners)?);
     }
-    for (path, target) in symlinks {
-        symlink(std::ffi::OsStr::from_bytes(&target), &path)
-            .map_err(|source| Error::io("write", &path, source))?;
+    for Link { place, target, owner } in symlinks {
+        symlink(std::ffi::OsStr::from_bytes(&target), &place)
+            .and_then(|()| owner.map_or(Ok(()), |owner| owners.give_link(&place, owner)))
+            .map_err(|source| Error::io("write", &place, source))?;
     }
+    owners.tell(directory);
     fs::set_permissions(directory, Permissions::from_mode(0o755))
         .map_err(|source| Error::io("write", directory, source))
 }
 
-/// A symbolic link that is still to be made, and where it leads.
-type Link = (PathBuf, Vec<u8>);
+/// A symbolic link that is still to be made.
+struct Link {
+    place: PathBuf,
+    target: Vec<u8>,
+    owner: Option<Owner>,
+}
 
 /// Unpacks a blob of a tree, all but the symbolic links, which it returns.
 fn files(
@@ -177,21 +179,28 @@ fn files(
     blob: &Blob<'_>,
     directory: &Path,
     destination: &Path,
+    owners: &Owners,
 ) -> Result<Vec<Link>, Error> {
     let part = format!("{} tree", blob.kind.name());
     let mut symlinks = Vec::new();
-    read_back::members(bundle.file(), bundle.path(), &part, blob, |path, entry| {
+    read_back::members(bundle.file(), bundle.path(), &part, blob, |path, owner, entry| {
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = |done: io::Result<()>| done.map_err(|source| Error::io("write", &to, source));
         match entry {
             // The directories of a shared blob are those of the tree's own too; nothing here is a symbolic
             // link yet.
             TarEntry::Directory if to.is_dir() => Ok(()),
-            TarEntry::Directory => wrote(fs::create_dir(&to)),
+            TarEntry::Directory => wrote((|| {
+                fs::create_dir(&to)?;
+                owner.map_or(Ok(()), |owner| owners.give(&File::open(&to)?, owner, true))
+            })()),
             TarEntry::File { executable, content, loader, .. } => wrote((|| {
                 let mode = if executable { 0o755 } else { 0o644 };
                 let file = new_file(&to, mode)?;
                 let length = sparse::copy(content, &file)?;
+                if let Some(owner) = owner {
+                    owners.give(&file, owner, false)?;
+                }
                 // As a launcher does (FORMAT.md, section 6).
                 let Some(loader) = loader else { return Ok(()) };
                 let path = destination.join(std::ffi::OsStr::from_bytes(&loader));
@@ -206,7 +215,7 @@ fn files(
                 wrote(fs::hard_link(directory.join(std::ffi::OsStr::from_bytes(&target)), &to))
             }
             TarEntry::Symlink(target) => {
-                symlinks.push((to, target));
+                symlinks.push(Link { place: to, target, owner });
                 Ok(())
             }
         }

@@ -9,7 +9,8 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::cli::{Cli, Definition, DefinitionOfOption as Arg};
+use crate::cli::Cli;
+use crate::cli::parser::{Definition, DefinitionOfOption as Arg};
 use crate::error::Error;
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];

@@ -34,8 +34,9 @@ pub(crate) struct Plan {
 }
 
 impl Emulators {
-    /// Decides for each requested host: native, emulated, left out, or an error.
-    pub(crate) fn plan(&self, request: &Request, target: Arch) -> Result<Plan, Error> {
+    /// Decides for each requested host: native, emulated, left out, or an error. Those in `natives` need no
+    /// emulator for `target`: what they run is built for themselves.
+    pub(crate) fn plan(&self, request: &Request, target: Arch, natives: &[Arch]) -> Result<Plan, Error> {
         let mut plan =
             Plan { hosts: Vec::new(), cells: Vec::new(), skipped: Vec::new(), given: BTreeMap::new() };
         for host in request.hosts.iter().copied() {
@@ -51,7 +52,11 @@ impl Emulators {
             }
             let emulator = match self.known(key)? {
                 _ if given.is_some() => Some("given file".to_owned()),
-                _ if host == target && !request.is_emulator_only() => None,
+                _ if host == target && !request.is_emulator_only() && !request.emulates_own
+                    || natives.contains(&host) =>
+                {
+                    None
+                }
                 Ok(emulator) => Some(emulator),
                 Err(nothing) if request.skip_hosts => {
                     say::warning(&format!("{nothing}: skipped"));

@@ -35,12 +35,15 @@ pub(crate) fn take(
 ) -> Result<(), Error> {
     let mut all: Vec<(Vec<u8>, Stored)> = Vec::new();
     inputs::read(file, path, form, &mut |entry: Entry<'_>| {
-        let Entry { path, kind, mode, reader } = entry;
+        let Entry { path, kind, mode, reader, .. } = entry;
         let set_id = mode.is_some_and(|mode| mode & 0o6000 != 0);
         let read = match kind {
             Kind::Directory => Stored::Directory,
             Kind::Symlink(target) => Stored::Symlink(target),
             Kind::HardLink(target) => Stored::HardLink(target),
+            Kind::Special(_) => {
+                return Err(Error::tree(&path, "it is neither a file, a directory nor a link"));
+            }
             Kind::File => {
                 if set_id {
                     say::warning(&format!(

@@ -12,7 +12,6 @@ use bundle::Arch;
 use crate::error::Error;
 use crate::request::Request;
 use crate::resolve::resolved_app::ResolvedApp;
-use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
 /// QEMU's default model for user mode, without pointer authentication.
@@ -53,9 +52,9 @@ pub(crate) fn of(request: &Request, app: &ResolvedApp) -> Result<Option<Vec<u8>>
     if request.cpu.is_some() || !by_itself || !request.also_targets.is_empty() {
         return Ok(request.cpu.clone());
     }
-    let entries = app.entries.iter().filter_map(|entry| app.app.program(&entry.path));
+    let entries = app.entries.iter().filter_map(|entry| app.program(&entry.path));
     let gains = entries.map(signs_addresses).collect::<io::Result<Vec<_>>>().map_err(Error::Temporary)?;
-    let pays = gains.contains(&true) && !needs_pac(&app.app).map_err(Error::Temporary)?;
+    let pays = gains.contains(&true) && !needs_pac(app).map_err(Error::Temporary)?;
     Ok(pays.then(|| WITHOUT_PAC.to_vec()))
 }
 
@@ -90,9 +89,8 @@ fn features(note: &[u8]) -> Option<u32> {
 
 /// Whether some code of the app has an instruction that only exists with pointer authentication. Data among
 /// the code may look like one; then nothing is gained, and nothing lost.
-fn needs_pac(app: &App) -> io::Result<bool> {
-    for (_, node) in app.nodes() {
-        let Node::File { content, .. } = node else { continue };
+fn needs_pac(app: &ResolvedApp) -> io::Result<bool> {
+    for (_, _, content) in app.files() {
         for code in code(content)? {
             let code = code.bytes(content, u64::MAX)?;
             if code.as_chunks().0.iter().any(|word| is_pac_alone(u32::from_le_bytes(*word))) {

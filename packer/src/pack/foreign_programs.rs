@@ -14,7 +14,6 @@ use crate::error::readable;
 use crate::request::Request;
 use crate::resolve::resolved_app::ResolvedApp;
 use crate::say;
-use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
 
 /// The part of an ELF file that identifies its architecture: `e_flags` of a 32-bit one ends here.
@@ -27,8 +26,8 @@ pub(crate) fn hint(request: &Request, resolved: &ResolvedApp, plan: &Plan) {
         return;
     }
     let mut found: BTreeMap<Arch, (String, usize)> = BTreeMap::new();
-    for (path, node) in resolved.app.nodes() {
-        if let Node::File { executable: true, content } = node
+    for (path, is_executable, content) in resolved.files() {
+        if is_executable
             && let Some(arch) = program(content)
             && arch != resolved.target
         {

@@ -153,7 +153,7 @@ pub(crate) fn open(path: PathBuf, target: Option<Arch>) -> Result<AppSource, Err
     }
 }
 
-fn without_ending(name: &[u8]) -> &[u8] {
+pub(crate) fn without_ending(name: &[u8]) -> &[u8] {
     let shorter = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending.as_bytes()));
     shorter.filter(|name| !name.is_empty()).unwrap_or(name)
 }

@@ -6,9 +6,13 @@ use std::fmt::Write;
 use closure::Library;
 use serde::Serialize;
 
+use crate::components::packages::PackageRow;
 use crate::error::readable;
 use crate::input::given_tree::GivenRow;
 use crate::resolve::layers::{Layers, shown};
+use crate::system::dropped::Dropped;
+use crate::system::gathered::Gathered;
+use crate::system::system_tree;
 use crate::tree::app_tree::{App, Node};
 use crate::units::size;
 
@@ -20,14 +24,32 @@ pub(crate) struct Inventory {
     /// The tree that was given whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) given: Option<GivenRow>,
-    /// Debian packages: name and version.
-    pub(crate) packages: Vec<String>,
+    /// The root of a system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<RootRow>,
+    /// Packages: of Debian, of what a system is made from, of npm and for Python.
+    pub(crate) packages: Vec<PackageRow>,
     /// Plug-in sets that were included.
     pub(crate) families: Vec<String>,
     /// Number of files in the app, without links.
     pub(crate) files: usize,
     /// Their total length in bytes.
     pub(crate) bytes: u64,
+}
+
+/// What was taken of a root file system.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RootRow {
+    /// `system` or `image`.
+    pub(crate) kind: &'static str,
+    /// What it was taken from.
+    pub(crate) from: String,
+    pub(crate) directories: usize,
+    pub(crate) links: usize,
+    /// What was left out.
+    pub(crate) dropped: Dropped,
+    /// What else there is to say.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One library.
@@ -71,6 +93,31 @@ impl Inventory {
         }
     }
 
+    /// That of a system.
+    pub(crate) fn of_system(gathered: &Gathered) -> Self {
+        let mut row = RootRow {
+            kind: if gathered.is_image { "image" } else { "system" },
+            from: gathered.from.clone(),
+            directories: 0,
+            links: 0,
+            dropped: gathered.dropped.clone(),
+            notes: gathered.notes.clone(),
+        };
+        let mut inventory = Self::default();
+        for named in gathered.tree.iter() {
+            match (&named.inode.kind, named.first) {
+                (system_tree::Kind::File(content), None) => {
+                    inventory.files += 1;
+                    inventory.bytes += content.len();
+                }
+                (system_tree::Kind::Directory, _) => row.directories += 1,
+                _ => row.links += 1,
+            }
+        }
+        inventory.root = Some(row);
+        inventory
+    }
+
     /// Counts what is in `app`.
     pub(crate) fn count(&mut self, app: &App) {
         for (_, node) in app.nodes() {
@@ -100,19 +147,31 @@ impl Inventory {
                 let _ = writeln!(text, "  left  {left}");
             }
         }
+        if let Some(RootRow { from, directories, links, dropped, notes, .. }) = &self.root {
+            let _ = writeln!(text, "  from  {from}: {directories} directories, {links} links");
+            let dropped = dropped.to_string();
+            for (word, line) in
+                [("left", &dropped)].into_iter().chain(notes.iter().map(|note| ("note", note)))
+            {
+                if !line.is_empty() {
+                    let _ = writeln!(text, "  {word}  {line}");
+                }
+            }
+        }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {
             let LibraryRow { path, rule, from, .. } = row;
             let from = if from.is_empty() { String::new() } else { format!("  {from}") };
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }
-        for package in self.packages.iter().filter(|_| all) {
-            let _ = writeln!(text, "  deb   {package}");
+        for PackageRow { kind, name, version, .. } in self.packages.iter().filter(|_| all) {
+            let _ =
+                writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
         }
-        if !all && self.libraries.len() + self.packages.len() > 0 {
+        if !all && self.root.is_none() && self.libraries.len() + self.packages.len() > 0 {
             let packages = match self.packages.len() {
                 0 => String::new(),
-                count => format!(" of {count} Debian packages"),
+                count => format!(" of {count} packages"),
             };
             let _ = writeln!(text, "  libs  {}{packages}", self.libraries.len());
         }

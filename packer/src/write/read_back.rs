@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
-use bundle::{Blob, Encoding};
+use bundle::{Blob, Encoding, Owner};
 use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
 use launcher::tar::{Kind, TarReader};
@@ -21,13 +21,14 @@ use crate::write::tarball::TarEntry;
 /// Contents of files are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
-/// Hands every member of a tree's blob to `each`, as a launcher sees them, and compares length and digest.
+/// Hands every member of a tree's blob to `each`, as a launcher sees them, with its owner in the root of a
+/// system, and compares length and digest.
 pub(crate) fn members(
     file: &File,
     path: &Path,
     part: &str,
     blob: &Blob<'_>,
-    mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(&[u8], Option<Owner>, TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let damaged = |error: launcher::error::Error| {
         Error::damaged(path, part, &format!("the launcher cannot unpack it: {}", told(error)))
@@ -47,7 +48,7 @@ pub(crate) fn members(
                 loader: Some(loader.to_vec()).filter(|loader| !loader.is_empty()),
             },
         };
-        each(member.path, entry)?;
+        each(member.path, member.owner, entry)?;
     }
     members.finish().map_err(damaged)
 }
@@ -94,7 +95,7 @@ fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), launcher::error
     let mut bytes = BlobReader::open(bundle, blob)?;
     match blob.encoding {
         Encoding::Raw | Encoding::Zstd => bytes.finish(),
-        Encoding::TarZstd => {
+        Encoding::TarZstd | Encoding::Root => {
             let mut members = TarReader::new(bytes);
             let mut piece = vec![0; PIECE];
             while let Some(member) = members.next_member()? {

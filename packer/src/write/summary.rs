@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bundle::{Arch, Blob, Manifest};
+use bundle::{Arch, Blob, Manifest, Root};
 
 use crate::error::readable;
 
@@ -17,7 +17,12 @@ pub(crate) fn text(manifest: &Manifest<'_>) -> String {
     let hosts: Vec<_> = manifest.launchers().map(|launcher| launcher.host.name()).collect();
     line(format!("hosts: {}", hosts.join(" ")));
     for variant in manifest.variants() {
-        let mut told = format!("app: target {}", variant.target);
+        let what = match manifest.rules(variant.rules).find_map(|rule| rule.root()) {
+            None => "app",
+            Some(Root::System) => "system",
+            Some(Root::Image) => "image",
+        };
+        let mut told = format!("{what}: target {}", variant.target);
         if variant.level != 0 {
             let _ = write!(told, " level {}", variant.level); // writing to a String cannot fail
         }

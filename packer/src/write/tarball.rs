@@ -10,7 +10,11 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 use crate::error::Error;
+use crate::system::system_tree::{self, Named, SystemTree};
 use crate::tree::app_tree::{App, Node};
+
+/// The length of a header's fields for a name and a link's target.
+const FIELD: usize = 100;
 
 /// Writes `app` as one tar stream, end mark included.
 pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
@@ -38,6 +42,137 @@ pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
         }
     }
     tar.into_inner()?.flush()
+}
+
+/// Writes `system` as one tar stream, end mark included: a root (FORMAT.md, blob encoding 3). Its links' targets
+/// stay as they are, byte for byte.
+pub(crate) fn write_root(system: &SystemTree, to: &mut dyn Write) -> io::Result<()> {
+    let mut tar = Builder::new(to);
+    for Named { path, inode, first } in system.iter() {
+        let mode = u32::from(inode.mode & 0o7777);
+        let (mut header, link) = match (&inode.kind, first) {
+            (_, Some(first)) => (header(EntryType::Link, mode, 0), first),
+            (system_tree::Kind::Directory, None) => (header(EntryType::Directory, mode, 0), &b""[..]),
+            (system_tree::Kind::File(content), None) => {
+                (header(EntryType::Regular, mode, content.len()), &b""[..])
+            }
+            (system_tree::Kind::Symlink(target), None) => {
+                (header(EntryType::Symlink, 0o777, 0), target.as_slice())
+            }
+        };
+        header.set_uid(inode.uid.into());
+        header.set_gid(inode.gid.into());
+        let name = long(&mut tar, EntryType::GNULongName, path)?;
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_link_name_literal(long(&mut tar, EntryType::GNULongLink, link)?)?;
+        header.set_cksum();
+        match (&inode.kind, first) {
+            (system_tree::Kind::File(content), None) => tar.append(&header, content.reader())?,
+            _ => tar.append(&header, io::empty())?,
+        }
+    }
+    tar.into_inner()?.flush()
+}
+
+/// Whose a member is.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+}
+
+impl Member {
+    /// Of root's.
+    pub(crate) fn new(mode: u32) -> Self {
+        Self { mode, uid: 0, gid: 0 }
+    }
+}
+
+/// A tar stream that is written member by member: names and targets of links as they are, byte for byte.
+pub(crate) struct Members<'w>(Builder<&'w mut dyn Write>);
+
+impl<'w> Members<'w> {
+    pub(crate) fn new(to: &'w mut dyn Write) -> Self {
+        Self(Builder::new(to))
+    }
+
+    pub(crate) fn directory(&mut self, path: &[u8], member: Member) -> io::Result<()> {
+        self.append(header(EntryType::Directory, member.mode, 0), path, b"", member, &mut io::empty())
+    }
+
+    /// A file of exactly `size` bytes.
+    pub(crate) fn file(
+        &mut self,
+        path: &[u8],
+        member: Member,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        let mut content = Counted { from: content, left: size };
+        self.append(header(EntryType::Regular, member.mode, size), path, b"", member, &mut content)?;
+        if content.left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    pub(crate) fn symlink(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
+        let member = Member::new(0o777);
+        self.append(header(EntryType::Symlink, member.mode, 0), path, target, member, &mut io::empty())
+    }
+
+    pub(crate) fn hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
+        let member = Member::new(0o755);
+        self.append(header(EntryType::Link, member.mode, 0), path, target, member, &mut io::empty())
+    }
+
+    /// Writes the end mark.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.0.into_inner()?.flush()
+    }
+
+    fn append(
+        &mut self,
+        mut header: Header,
+        path: &[u8],
+        link: &[u8],
+        Member { uid, gid, .. }: Member,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        header.set_uid(uid);
+        header.set_gid(gid);
+        let name = long(&mut self.0, EntryType::GNULongName, path)?;
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_link_name_literal(long(&mut self.0, EntryType::GNULongLink, link)?)?;
+        header.set_cksum();
+        self.0.append(&header, content)
+    }
+}
+
+/// Reads what is left, and nothing behind it.
+struct Counted<'r> {
+    from: &'r mut dyn Read,
+    left: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let length = self.from.read(&mut buffer[..most])?;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
+/// What the header's field can hold of `name`, with a record of all of it before the header if that is less.
+fn long<'n>(tar: &mut Builder<&mut dyn Write>, kind: EntryType, name: &'n [u8]) -> io::Result<&'n [u8]> {
+    let Some((short, _)) = name.split_at_checked(FIELD).filter(|(_, rest)| !rest.is_empty()) else {
+        return Ok(name);
+    };
+    let mut record = header(kind, 0o644, name.len() as u64 + 1);
+    let mark = b"././@LongLink";
+    record.as_old_mut().name[..mark.len()].copy_from_slice(mark);
+    record.set_cksum();
+    tar.append(&record, name.chain(&b"\0"[..]))?;
+    Ok(short)
 }
 
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {
@@ -150,6 +285,47 @@ mod tests {
             at += 512 + size.div_ceil(512) * 512;
         }
         assert_eq!(kinds, b"501K20L5L1");
+    }
+
+    #[test]
+    fn a_root_has_owners_modes_and_links_as_they_are() {
+        use system_tree::{Inode, Kind};
+        let mut system = SystemTree::default();
+        let long = [&[0xff; 200][..], b"/", &[b'n'; 100][..]].concat();
+        let target = [&b"/"[..], &[b't'; 300], b"//./../"].concat();
+        let link =
+            |target: &[u8]| Inode { kind: Kind::Symlink(target.to_vec()), mode: 0o777, uid: 5, gid: 6 };
+        let file = Inode { kind: Kind::File(vec![1; 700].into()), mode: 0o4755, uid: 4_000_000_000, gid: 33 };
+        system.add(b"a", link(&target)).expect("added");
+        system.add(b"b", link(b"../..//x/")).expect("added");
+        system.add(&long, file).expect("added");
+        system.link(b"z", &long).expect("linked");
+        system.add(b"tmp", Inode::of_root(Kind::Directory, 0o1777)).expect("added");
+        let mut bytes = Vec::new();
+        write_root(&system, &mut bytes).expect("memory can be written");
+        let mut seen = Vec::new();
+        for entry in tar::Archive::new(&bytes[..]).entries().expect("a stream") {
+            let mut entry = entry.expect("an entry");
+            let header = entry.header().clone();
+            let numbers = (
+                header.mode().expect("octal"),
+                header.uid().expect("a number"),
+                header.gid().expect("a number"),
+            );
+            let link = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+            let path = entry.path_bytes().into_owned();
+            let length = io::copy(&mut entry, &mut io::sink()).expect("its bytes");
+            seen.push((path, header.entry_type().as_byte(), numbers, link, length));
+        }
+        let expected = [
+            (b"a".to_vec(), b'2', (0o777, 5, 6), target, 0),
+            (b"b".to_vec(), b'2', (0o777, 5, 6), b"../..//x/".to_vec(), 0),
+            (b"tmp".to_vec(), b'5', (0o1777, 0, 0), Vec::new(), 0),
+            (b"z".to_vec(), b'0', (0o4755, 4_000_000_000, 33), Vec::new(), 700),
+            (vec![0xff; 200], b'5', (0o755, 0, 0), Vec::new(), 0),
+            (long, b'1', (0o4755, 4_000_000_000, 33), b"z".to_vec(), 0),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! A directory of its own for one test, the `unibin` program in it, and small ELF files made by bytes.
 #![allow(dead_code, reason = "each test program uses its own part of it")]
 
+pub(crate) mod image;
+pub(crate) mod registry;
 pub(crate) mod server;
 
 use std::ffi::OsStr;

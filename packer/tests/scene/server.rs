@@ -34,7 +34,7 @@ impl Server {
         Self::start(move |stream, asked| connect(stream, behind, asked))
     }
 
-    fn start(
+    pub(crate) fn start(
         answer: impl Fn(TcpStream, &Mutex<Vec<String>>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -67,10 +67,10 @@ pub(crate) fn nobody() -> SocketAddr {
 }
 
 /// Names in lower case, and values.
-type Headers = Vec<(String, String)>;
+pub(crate) type Headers = Vec<(String, String)>;
 
 /// The request line without the version, and the headers; `None` at the end of the connection.
-fn request(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
+pub(crate) fn request(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -85,7 +85,7 @@ fn request(reader: &mut impl BufRead) -> io::Result<Option<(String, Headers)>> {
     }
 }
 
-fn header<'a>(headers: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
     headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| &value[..])
 }
 
@@ -113,7 +113,7 @@ fn serve(stream: TcpStream, root: &Path, ranges: Ranges, asked: &Mutex<Vec<Strin
 }
 
 /// `bytes=5-9`, and `bytes=5-` without an end.
-fn bounds(range: &str) -> Option<(usize, Option<usize>)> {
+pub(crate) fn bounds(range: &str) -> Option<(usize, Option<usize>)> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     Some((first.parse().ok()?, last.parse().ok()))
 }

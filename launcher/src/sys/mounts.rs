@@ -1,0 +1,131 @@
+//! Mounts of a system's own: trees of mounts as open files, attached to places that are open files too, so
+//! that no path is looked up twice; and the step into a new root.
+
+use super::call::call;
+use super::{At, Errno, Fd, OFlags, chdir};
+use core::ffi::CStr;
+use linux_raw_sys::general as raw;
+use linux_raw_sys::ioctl::NS_GET_USERNS;
+
+/// Namespaces of this process's own, in one step: of mounts, and of users too where they are asked for.
+pub fn unshare_root(users: bool) -> Result<(), Errno> {
+    let flags = raw::CLONE_NEWNS | if users { raw::CLONE_NEWUSER } else { 0 };
+    // SAFETY: no pointers.
+    unsafe { call(raw::__NR_unshare, [flags as usize]) }.map(drop)
+}
+
+/// What is mounted from now on is seen by nobody outside; what the machine mounts later is seen here.
+pub fn receive_mounts_only() -> Result<(), Errno> {
+    let flags = raw::MS_REC | raw::MS_SLAVE;
+    // SAFETY: the path is NUL-terminated; there is no source, no kind and no data.
+    unsafe { call(raw::__NR_mount, [0, c"/".as_ptr() as usize, 0, flags as usize, 0]) }.map(drop)
+}
+
+/// Mounts a file system of this kind, named `source`, over a directory.
+pub fn mount(kind: &CStr, source: &CStr, directory: &CStr, data: &CStr) -> Result<(), Errno> {
+    let arguments = [
+        source.as_ptr() as usize,
+        directory.as_ptr() as usize,
+        kind.as_ptr() as usize,
+        0,
+        data.as_ptr() as usize,
+    ];
+    // SAFETY: all strings are NUL-terminated; the kernel copies as much of a page as it can read of the last.
+    unsafe { call(raw::__NR_mount, arguments) }.map(drop)
+}
+
+/// Moves the mount at the working directory over the root, and takes it as such.
+fn cover_root() -> Result<(), Errno> {
+    let (here, root) = (c".".as_ptr() as usize, c"/".as_ptr() as usize);
+    // SAFETY: both paths are NUL-terminated; there is no kind and no data.
+    unsafe { call(raw::__NR_mount, [here, root, 0, raw::MS_MOVE as usize, 0]) }?;
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(raw::__NR_chroot, [here]) }?;
+    chdir(c"/")
+}
+
+/// A copy of the mounts at and below `path`, attached to nothing yet. Linux 5.2.
+pub fn clone_mounts(path: &CStr) -> Result<Fd, Errno> {
+    let flags = raw::OPEN_TREE_CLONE | raw::OPEN_TREE_CLOEXEC | raw::AT_RECURSIVE;
+    let arguments = [At::CWD.argument(), path.as_ptr() as usize, flags as usize];
+    // SAFETY: `path` is NUL-terminated.
+    unsafe { call(raw::__NR_open_tree, arguments) }.map(Fd::own)
+}
+
+impl Fd {
+    /// Attaches a copy of mounts here, over the file or directory that `place` is. Linux 5.2.
+    pub fn attach_to(&self, place: &Self) -> Result<(), Errno> {
+        let empty = c"".as_ptr() as usize;
+        let flags = raw::MOVE_MOUNT_F_EMPTY_PATH | raw::MOVE_MOUNT_T_EMPTY_PATH;
+        let arguments = [self.argument(), empty, place.argument(), empty, flags as usize];
+        // SAFETY: both paths are NUL-terminated.
+        unsafe { call(raw::__NR_move_mount, arguments) }.map(drop)
+    }
+
+    /// Nothing can be written through this copy of mounts. Linux 5.12.
+    pub fn make_read_only(&self) -> Result<(), Errno> {
+        let change = raw::mount_attr {
+            attr_set: u64::from(raw::MOUNT_ATTR_RDONLY),
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: 0,
+        };
+        let flags = raw::AT_EMPTY_PATH | raw::AT_RECURSIVE;
+        let arguments = [
+            self.argument(),
+            c"".as_ptr() as usize,
+            flags as usize,
+            &raw const change as usize,
+            size_of::<raw::mount_attr>(),
+        ];
+        // SAFETY: the path is NUL-terminated, and `change` has the length that is given with it.
+        unsafe { call(raw::__NR_mount_setattr, arguments) }.map(drop)
+    }
+
+    /// Opens `path` as a process would for which this directory is the root: no link and no `..` leads out of
+    /// it. Linux 5.6.
+    pub fn open_inside(&self, path: &CStr, flags: OFlags) -> Result<Self, Errno> {
+        let how = raw::open_how {
+            flags: u64::from(flags.bits() | raw::O_CLOEXEC),
+            mode: 0,
+            resolve: u64::from(raw::RESOLVE_IN_ROOT | raw::RESOLVE_NO_MAGICLINKS),
+        };
+        let arguments =
+            [self.argument(), path.as_ptr() as usize, &raw const how as usize, size_of::<raw::open_how>()];
+        // SAFETY: `path` is NUL-terminated, and `how` has the length that is given with it.
+        unsafe { call(raw::__NR_openat2, arguments) }.map(Self::own)
+    }
+
+    /// Makes it the working directory.
+    pub fn chdir(&self) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        unsafe { call(raw::__NR_fchdir, [self.argument()]) }.map(drop)
+    }
+
+    /// Makes the mount that this directory is the root of the namespace of mounts. Of the old one no trace is left (`pivot_root(".", ".")` of its manual page).
+    pub fn become_root(&self) -> Result<(), Errno> {
+        self.chdir()?;
+        let here = c".".as_ptr() as usize;
+        // SAFETY: the path is NUL-terminated.
+        match unsafe { call(raw::__NR_pivot_root, [here, here]) } {
+            // The first file system of all cannot be left, only covered, as switch_root(8) does.
+            Err(Errno::EINVAL) => return cover_root(),
+            other => other?,
+        };
+        // SAFETY: the path is NUL-terminated.
+        unsafe { call(raw::__NR_umount2, [here, raw::MNT_DETACH as usize]) }?;
+        chdir(c"/")
+    }
+
+    /// Enters the namespace that this descriptor stands for.
+    pub fn join_namespace(&self) -> Result<(), Errno> {
+        // SAFETY: no pointers.
+        unsafe { call(raw::__NR_setns, [self.argument(), 0]) }.map(drop)
+    }
+
+    /// The namespace of users to which another namespace belongs (`ioctl_nsfs(2)`). Linux 4.9.
+    pub fn owner_of_namespace(&self) -> Result<Self, Errno> {
+        // SAFETY: no pointers; the call's answer is a descriptor.
+        unsafe { call(raw::__NR_ioctl, [self.argument(), NS_GET_USERNS as usize]) }.map(Self::own)
+    }
+}

@@ -1,0 +1,81 @@
+//! The root of a system: the overlay of tree and upper, and what of the host is bound into it. All of it is
+//! in a namespace of this start's own, and gone with its last process.
+
+use core::ffi::CStr;
+
+use super::bind::Bind;
+use super::place;
+use super::upper::{self, MOUNTED, Upper};
+use crate::bytes::{c_string, name};
+use crate::error::Error;
+use crate::log::Log;
+use crate::sys::{self, At, Errno, Fd, OFlags};
+use crate::unpack::TREE;
+
+/// An upper in memory, where that takes user attributes (Linux 6.6); it is gone with the namespace. It is
+/// mounted over the working directory, which is its mount point.
+pub fn memory() -> Result<Upper, Errno> {
+    sys::mount(c"tmpfs", c"unibin-system", c".", c"mode=755")?;
+    // The working directory is below what has just been mounted.
+    sys::chdir(c_string(&[b"../", upper::DISCARD.to_bytes()]))?;
+    let memory = sys::openat(At::CWD, c".", OFlags::DIRECTORY, 0)?;
+    upper::in_memory(&memory)
+}
+
+/// Mounts the overlay of the tree, a slot with this name, and an upper; its root. Paths are relative to the
+/// upper, which is the working directory: whatever characters the cache's path has, they would have a meaning
+/// in a list of options; and what was opened before is in other mounts.
+pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
+    let options = c_string(&[
+        b"lowerdir=../../../",
+        slot,
+        b"/",
+        TREE.to_bytes(),
+        b",upperdir=upper,workdir=work,userxattr",
+    ]);
+    sys::mount(c"overlay", upper.mark, MOUNTED, options).map_err(Error::no_overlay)?;
+    Ok(sys::openat(At::CWD, MOUNTED, OFlags::PATH | OFlags::DIRECTORY, 0)?)
+}
+
+/// Binds what a system sees of the host. What the user has not asked for, and is not there or cannot be
+/// bound, is left out, and a log says so.
+pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
+    for each in binds {
+        match bind_one(root, each) {
+            Ok(()) => {
+                log.step("system: {} is the host's {}", &[each.target.to_bytes(), each.source.to_bytes()]);
+            }
+            Err(errno) if each.asked => {
+                return Err(Error::no_bind(
+                    name(each.source.to_bytes()),
+                    name(each.target.to_bytes()),
+                    errno,
+                ));
+            }
+            Err(errno) => {
+                log.step("system: {} is not the host's: {}", &[each.target.to_bytes(), errno.text()]);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bind_one(root: &Fd, bind: &Bind) -> Result<(), Errno> {
+    let is_directory = place::is_directory(bind.source)?;
+    let mounts = sys::clone_mounts(bind.source)?;
+    if bind.read_only {
+        mounts.make_read_only()?;
+    }
+    mounts.attach_to(&place::make(root, bind.target.to_bytes(), is_directory)?)
+}
+
+/// A `binfmt_misc` of the system's own, where the kernel finds this emulator for programs of its target: for
+/// emulators that do not start programs themselves. Only in a namespace of users: the machine's own would be
+/// changed. Linux 6.7.
+pub fn register(root: &Fd, target: bundle::Arch, emulator: &CStr) -> Result<(), Errno> {
+    const PLACE: &CStr = c"/proc/sys/fs/binfmt_misc";
+    root.open_inside(PLACE, OFlags::PATH | OFlags::DIRECTORY)?.chdir()?;
+    sys::mount_binfmt_misc(c".")?;
+    let register = root.open_inside(c_string(&[PLACE.to_bytes(), b"/register"]), OFlags::WRITE)?;
+    register.write_all(crate::children::binfmt::line(target, emulator))
+}

@@ -1,0 +1,257 @@
+//! Where a system's changes are kept. An overlay shows the unpacked tree, which nobody changes, below a
+//! directory that takes the changes, the upper.
+//!
+//! Layout: `<cache>/<host>/systems/<digest of the tree>/<NAME>/` with `upper`, `work` (the kernel's), `root`
+//! (where it is mounted, empty for all others) and `lock`. What is thrown away is in memory, mounted over
+//! `discard`; where files in memory take no user attributes, which hold the owners of files, it is in a
+//! directory like a kept one whose name begins with `.new-`, and which a later start or `UNIBIN_DO=gc`
+//! removes.
+
+use core::ffi::CStr;
+
+use bundle::Root;
+
+use super::namespace;
+use crate::bytes::{c_string, decimal, join};
+use crate::cache::{Cache, UNFINISHED, names};
+use crate::controls::Controls;
+use crate::error::Error;
+use crate::sys::{self, Errno, Fd, Follow, Lock, OFlags};
+use crate::{left_over, way};
+
+/// All systems of a cache.
+pub const SYSTEMS: &CStr = c"systems";
+/// The upper that has no name of the user's.
+const DEFAULT: &[u8] = b"default";
+/// The value of `UNIBIN_KEEP` with which nothing is kept.
+const NONE: &[u8] = b"none";
+
+const UPPER: &CStr = c"upper";
+const WORK: &CStr = c"work";
+/// Where an overlay is mounted, in its own directory.
+pub const MOUNTED: &CStr = c"root";
+const LOCK: &CStr = c"lock";
+/// Where the memory is mounted that takes what is thrown away.
+pub const DISCARD: &CStr = c"discard";
+
+/// `f_type` of an overlay (statfs(2)), which is no place for another one's upper.
+const OVERLAY: u32 = 0x794c_7630;
+
+/// A name is that long at most.
+const NAME_MAX: usize = 200;
+
+/// While another start holds an upper without being inside yet, this one looks again after so many
+/// milliseconds, and gives up after so many.
+const STEP_MS: u32 = 5;
+const GIVEN_UP_AFTER_MS: u64 = 10_000;
+
+/// The name under which changes are kept; `None` where they are thrown away.
+pub fn name<'a>(controls: &Controls<'a>, root: Root) -> Result<Option<&'a [u8]>, Error> {
+    Ok(match (controls.keep.map(CStr::to_bytes), root) {
+        (Some(NONE), _) | (None, Root::Image) => None,
+        (None, Root::System) => Some(DEFAULT),
+        (Some(_), _) => named(controls)?,
+    })
+}
+
+/// The name that the user gives.
+pub fn named<'a>(controls: &Controls<'a>) -> Result<Option<&'a [u8]>, Error> {
+    let Some(name) = controls.keep.map(CStr::to_bytes) else { return Ok(None) };
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let is_free = name != DISCARD.to_bytes() && name.first().is_some_and(|first| *first != b'.');
+    if name.iter().all(fits) && name.len() <= NAME_MAX && is_free {
+        return Ok(Some(name));
+    }
+    let takes =
+        "it takes a name of letters, digits, `.`, `_` and `-` that does not begin with `.`, or `none`";
+    Err(Error::bad_control(b"KEEP", name, takes))
+}
+
+/// Removes what is kept under a name for one tree: whether it is gone, or in use. `None` where there is
+/// nothing.
+pub fn forget(cache: &Cache, tree: &[u8], name: &[u8]) -> Option<bool> {
+    let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
+    let systems = sys::openat(cache.dir().at(), SYSTEMS, flags, 0).ok()?;
+    let of_tree = sys::openat(systems.at(), c_string(&[tree]), flags, 0).ok()?;
+    let name = c_string(&[name]);
+    sys::statat(of_tree.at(), name, Follow::No).ok()?;
+    let Some(lock) = unused(&of_tree, name) else { return Some(false) };
+    // No start finds half of it.
+    let pid = decimal(u64::from(sys::getpid()));
+    let aside = c_string(&[UNFINISHED, b"discarded-", left_over::here().unwrap_or_default(), b"-", pid]);
+    let moved = sys::renameat2(of_tree.at(), name, of_tree.at(), aside, sys::Rename::NoReplace);
+    if moved.is_ok() {
+        super::remove::remove(&of_tree, aside);
+    }
+    drop(lock);
+    Some(moved.is_ok())
+}
+
+/// The directory of one tree's uppers.
+pub fn of_tree(cache: &Cache, tree: &[u8]) -> Result<Fd, Error> {
+    let systems = subdirectory(cache.dir(), SYSTEMS)?;
+    Ok(subdirectory(&systems, c_string(&[tree]))?)
+}
+
+/// An upper that is this start's alone.
+pub struct Upper {
+    /// Its directory.
+    pub directory: Fd,
+    /// The name of the mount over it, by which it is found again.
+    pub mark: &'static CStr,
+    lock: Option<Fd>,
+}
+
+impl Upper {
+    /// The program that is executed next, and what it starts, will hold it.
+    pub fn hold(&self) {
+        let _ = self.lock.as_ref().map(Fd::hold_across_exec);
+    }
+}
+
+/// What a start finds under a name.
+pub enum Kept {
+    /// Nobody uses it.
+    Free(Upper),
+    /// A system runs on it: a process that is inside.
+    Running(namespace::Inside),
+}
+
+/// The upper of this name, made where it is missing.
+pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
+    let upper = open(of_tree, c_string(&[name]), path)?;
+    let begin = sys::monotonic_milliseconds();
+    loop {
+        // In this order: whoever has lost the lock is inside, or is no more.
+        let locked =
+            upper.lock.as_ref().is_none_or(|lock| lock.flock(Lock::TryExclusive) != Err(Errno::EAGAIN));
+        if let Some(inside) = namespace::running(upper.mark) {
+            return Ok(Kept::Running(inside));
+        }
+        if locked {
+            return Ok(Kept::Free(upper));
+        }
+        if sys::monotonic_milliseconds().saturating_sub(begin) >= GIVEN_UP_AFTER_MS {
+            return Err(Error::system_in_use(name));
+        }
+        sys::sleep_milliseconds(STEP_MS);
+    }
+}
+
+/// A new upper on the disk that nobody finds again, and its name.
+pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<(Upper, &'static CStr), Error> {
+    let here = left_over::here().unwrap_or_default();
+    let (pid, now) = (decimal(u64::from(sys::getpid())), decimal(sys::monotonic_milliseconds()));
+    let name = c_string(&[UNFINISHED, b"discarded-", here, b"-", pid, b"-", now]);
+    let upper = open(of_tree, name, path)?;
+    if let Some(lock) = &upper.lock {
+        let _ = lock.flock(Lock::TryExclusive);
+    }
+    Ok((upper, name))
+}
+
+fn open(of_tree: &Fd, name: &CStr, path: &[u8]) -> Result<Upper, Error> {
+    let directory = subdirectory(of_tree, name)?;
+    let shown = join(&[path, b"/", name.to_bytes()]);
+    if sys::file_system(c_string(&[shown, b"/"])) == Ok(OVERLAY) {
+        return Err(Error::of_candidate(
+            "{} is on an overlay, which cannot keep a system's changes",
+            &[shown],
+        ));
+    }
+    let upper = subdirectory(&directory, UPPER)?;
+    let work = subdirectory(&directory, WORK)?;
+    subdirectory(&directory, MOUNTED)?;
+    match work.set_attribute(c"user.unibin.try", b"1") {
+        Err(Errno::EOPNOTSUPP) => {
+            return Err(Error::of_candidate("{} takes no user attributes, which a system needs", &[shown]));
+        }
+        other => other?,
+    }
+    let flags = OFlags::READ_WRITE | OFlags::CREATE | OFlags::NO_FOLLOW;
+    let lock = sys::openat(directory.at(), LOCK, flags, 0o600)?;
+    // Like everybody's for those inside: a user of the system enters it.
+    upper.chmod(0o755)?;
+    let mark = mark(&upper)?;
+    Ok(Upper { directory, mark, lock: Some(lock) })
+}
+
+/// The name of an overlay's mount: no other upper has it while that is mounted.
+fn mark(upper: &Fd) -> Result<&'static CStr, Errno> {
+    let stat = upper.stat()?;
+    let number = |number: u32| decimal(u64::from(number));
+    Ok(c_string(&[b"unibin-system:", number(stat.dev.0), b":", number(stat.dev.1), b":", decimal(stat.ino)]))
+}
+
+/// A directory for us alone, made where it is missing.
+fn subdirectory(above: &Fd, name: &CStr) -> Result<Fd, Errno> {
+    way::make(above.at(), name)?;
+    sys::openat(above.at(), name, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
+}
+
+/// Memory's own directories: what [`open`] makes on a disk.
+pub fn in_memory(memory: &Fd) -> Result<Upper, Errno> {
+    for name in [UPPER, WORK, MOUNTED] {
+        subdirectory(memory, name)?;
+    }
+    let upper = subdirectory(memory, UPPER)?;
+    upper.chmod(0o755)?;
+    upper.set_attribute(c"user.unibin.try", b"1")?;
+    let directory = sys::openat(memory.at(), c".", OFlags::DIRECTORY, 0)?;
+    Ok(Upper { directory, mark: c"unibin-system", lock: None })
+}
+
+/// The memory's mount point.
+pub fn discard(of_tree: &Fd) -> Result<Fd, Errno> {
+    subdirectory(of_tree, DISCARD)
+}
+
+/// Removes what was thrown away in all systems of a cache; how many there were. What is in use stays.
+pub fn remove_thrown_away(cache: &Cache) -> u64 {
+    let mut removed = 0;
+    let Ok(systems) = sys::openat(cache.dir().at(), SYSTEMS, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0) else {
+        return removed;
+    };
+    let trees: alloc::vec::Vec<_> = names(&systems).collect();
+    for tree in trees {
+        if let Ok(tree) = sys::openat(systems.at(), tree, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0) {
+            removed += remove_thrown_away_of(&tree);
+        }
+    }
+    removed
+}
+
+/// The same for one tree.
+pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
+    let mut removed = 0;
+    let Ok(again) = sys::openat(of_tree.at(), c".", OFlags::DIRECTORY, 0) else { return removed };
+    let thrown: alloc::vec::Vec<_> =
+        names(&again).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
+    for name in thrown {
+        // Whoever made it is gone, and nobody is inside any longer.
+        if left_over::was_made_by_dead(name.to_bytes(), left_over::here())
+            && let Some(lock) = unused(of_tree, name)
+        {
+            super::remove::remove(of_tree, name);
+            drop(lock);
+            removed += 1;
+        }
+    }
+    removed
+}
+
+/// An upper that nobody holds and nobody is inside of; nobody can begin to use it while this is kept.
+struct Unused(#[expect(dead_code, reason = "the lock is held by being there")] Option<Fd>);
+
+fn unused(of_tree: &Fd, name: &CStr) -> Option<Unused> {
+    let open = |inside: &CStr, flags| {
+        let path = c_string(&[name.to_bytes(), b"/", inside.to_bytes()]);
+        sys::openat(of_tree.at(), path, flags | OFlags::NO_FOLLOW, 0)
+    };
+    let lock = open(LOCK, OFlags::READ_WRITE).ok();
+    if lock.as_ref().is_some_and(|lock| lock.flock(Lock::TryExclusive) == Err(Errno::EAGAIN)) {
+        return None;
+    }
+    let is_inside = |upper: Fd| mark(&upper).is_ok_and(namespace::is_mounted);
+    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(Unused(lock))
+}

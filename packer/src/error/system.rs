@@ -1,0 +1,51 @@
+//! What can be wrong with a whole system that is to be packed.
+
+use std::path::PathBuf;
+
+use bundle::Arch;
+use thiserror::Error;
+
+use crate::error::debootstrap::DebianError;
+use crate::error::shown;
+
+/// Why a root cannot be packed, or not be started.
+#[derive(Debug, Error)]
+pub(crate) enum SystemError {
+    #[error("`{}` is neither a directory nor a tar archive", shown(path))]
+    NotARoot { path: PathBuf },
+    #[error("`{}` has an attribute `user.unibin.owner` that cannot be read", shown(path))]
+    OwnerAttribute { path: PathBuf },
+    #[error("`{from}` has no shell, and nothing else says which program to start")]
+    NoShell { from: String },
+    #[error("`{from}` has no program `/{path}`")]
+    NoSuchProgram { from: String, path: String },
+    #[error("`{from}` cannot be started: {what}")]
+    ImageConfig { from: String, what: String },
+    #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
+    NoBroker { host: Arch },
+    #[error(transparent)]
+    Debian(#[from] DebianError),
+    #[error(transparent)]
+    Image(#[from] oci::OciError),
+}
+
+impl SystemError {
+    /// What would have worked.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::NotARoot { .. } => {
+                "a root file system is given as a directory, or as a .tar (.gz, .xz, .zst, .bz2) of one"
+            }
+            Self::OwnerAttribute { .. } => {
+                "remove it with `setfattr -x user.unibin.owner`, or unpack the system again"
+            }
+            Self::NoShell { .. } | Self::NoSuchProgram { .. } => {
+                "name a program with `--entry PATH`, by its path in that root"
+            }
+            Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::Debian(error) => error.hint(),
+            Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
+            Self::Image(error) => error.hint(),
+        }
+    }
+}

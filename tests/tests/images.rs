@@ -1,0 +1,144 @@
+//! Images as the tools of containers make them: a registry, `skopeo` and `umoci`. What is packed of one is what
+//! `umoci unpack` makes of it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bundle::Arch;
+use end_to_end::{needs, smallest, unibin};
+
+/// A registry on this machine, ended with the test.
+struct Registry {
+    child: Child,
+    port: u16,
+}
+
+impl Registry {
+    fn start(directory: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             http: {{addr: \"127.0.0.1:{port}\"}}\n",
+            directory.join("registry").display()
+        );
+        let path = directory.join("registry.yml");
+        fs::write(&path, config).expect("written");
+        let mut server = Command::new("docker-registry");
+        server.arg("serve").arg(path).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = server.spawn().expect("docker-registry starts");
+        let registry = Self { child, port };
+        let until = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "docker-registry does not listen");
+            thread::sleep(Duration::from_millis(50));
+        }
+        registry
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn run(directory: &Path, command: &str) {
+    let mut words = command.split(' ');
+    let program = words.next().expect("a program");
+    let output = Command::new(program).args(words).current_dir(directory).output();
+    let output = output.unwrap_or_else(|error| panic!("{command}: {error}"));
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Each name below `directory`, and what is there.
+fn listed(directory: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut left: Vec<PathBuf> = vec![directory.to_owned()];
+    while let Some(at) = left.pop() {
+        for entry in fs::read_dir(&at).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let name = path.strip_prefix(directory).expect("below it").display().to_string();
+            let kind = fs::symlink_metadata(&path).expect("there");
+            all.push(if kind.is_symlink() {
+                format!("{name} -> {}", fs::read_link(&path).expect("a link").display())
+            } else if kind.is_dir() {
+                left.push(path);
+                format!("{name}/ {:o}", kind.permissions().mode() & 0o777)
+            } else {
+                format!(
+                    "{name} {:o} {:?}",
+                    kind.permissions().mode() & 0o777,
+                    fs::read(&path).expect("read").len()
+                )
+            });
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn an_image_is_the_same_in_a_layout_an_archive_and_a_registry_and_unpacks_as_by_umoci() {
+    needs!("docker-registry", "skopeo", "umoci");
+    let scratch = tempfile::tempdir().expect("a directory");
+    let at = scratch.path();
+    let in_it = |command: &str| run(at, command);
+    in_it("umoci init --layout layout");
+    in_it("umoci new --image layout:a");
+    in_it("umoci unpack --rootless --image layout:a one");
+    let root = at.join("one/rootfs");
+    for directory in ["bin", "etc", "old/deep"] {
+        fs::create_dir_all(root.join(directory)).expect("a directory");
+    }
+    fs::write(root.join("bin/app"), smallest(Arch::Riscv64).elf()).expect("written");
+    fs::set_permissions(root.join("bin/app"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    fs::write(root.join("old/deep/file"), "1").expect("written");
+    fs::write(root.join("etc/file"), "2").expect("written");
+    fs::hard_link(root.join("etc/file"), root.join("etc/hard")).expect("a link");
+    in_it("umoci repack --image layout:b one");
+    in_it("umoci unpack --rootless --image layout:b two");
+    let root = at.join("two/rootfs");
+    fs::remove_dir_all(root.join("old")).expect("there");
+    fs::write(root.join("old"), "a file now").expect("written");
+    fs::remove_file(root.join("etc/file")).expect("there");
+    symlink("/etc", root.join("absolute")).expect("a link");
+    in_it("umoci repack --image layout:c two");
+    in_it("umoci config --image layout:c --architecture riscv64 --os linux --config.entrypoint /bin/app");
+    in_it("umoci unpack --rootless --image layout:c three");
+
+    let registry = Registry::start(at);
+    let name = format!("localhost:{}/team/app:1", registry.port);
+    in_it(&format!("skopeo --insecure-policy copy -q --dest-tls-verify=false oci:layout:c docker://{name}"));
+    in_it("skopeo --insecure-policy copy -q oci:layout:c oci-archive:oci.tar:c");
+    in_it("skopeo --insecure-policy copy -q oci:layout:c docker-archive:docker.tar:team/app:1");
+    let pack = |reference: &str| {
+        let mut pack = unibin();
+        pack.current_dir(at).args(["pack", "--oci", reference, "--platform", "linux/riscv64"]);
+        let output =
+            pack.args(["--hosts", "riscv64", "--level", "1", "-o", "app"]).output().expect("it starts");
+        assert!(output.status.success(), "{reference}: {}", String::from_utf8_lossy(&output.stderr));
+        fs::read(at.join("app")).expect("a bundle")
+    };
+    let expected = pack("layout:c");
+    for reference in ["oci.tar", "docker.tar", &format!("docker://{name}")] {
+        assert!(pack(reference) == expected, "{reference}");
+    }
+    let mut extract = unibin();
+    assert!(
+        extract
+            .current_dir(at)
+            .args(["extract", "app", "ours"])
+            .status()
+            .is_ok_and(|status| status.success())
+    );
+    assert_eq!(listed(&at.join("ours")), listed(&at.join("three/rootfs")));
+}
