@@ -1,8 +1,10 @@
 /*
- * What calls about users, groups, owners and capabilities say, one line each. Natively as real root, and below
- * an emulator that keeps the ids (-ids 0:0:0) as anybody, the output must be the same. Arguments: a directory of
- * its own, and in hexadecimal the capabilities that this machine lets root have; or `tell`, what a program that
- * is started finds.
+ * What calls about users, groups, owners and capabilities say, one line each. Natively as real root, and
+ * below an emulator that keeps the ids (-ids 0:0) as anybody, the output must be the same. Arguments: a
+ * directory of its own, and in hexadecimal the capabilities that this machine lets root have. Or one of
+ * these: `tell`, what a program that is started finds; `apart DIRECTORY`, what is other than natively;
+ * `chroot DIRECTORY`, programs that are started where there is no /proc; `note FILE TEXT` and
+ * `noted FILE...`, attributes of files.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -182,7 +184,9 @@ static void round_trips(void)
 static void limits_of_ids(void)
 {
     show("setuid 4294967295", syscall(CALL(setuid), NONE));
-    CHILD(show("setuid 4294967294", syscall(CALL(setuid), OPAQUE_ID)));
+    /* With 32 bits this id for files, which the call returns, is as an error. */
+    CHILD(printf("setuid 4294967294: %s", error_of(syscall(CALL(setuid), OPAQUE_ID)));
+          printf(" %u %u\n", getuid(), geteuid()));
     CHILD(show("setgid 4000000000", syscall(CALL(setgid), LARGE)));
     CHILD(show("setuid 4000000000", syscall(CALL(setuid), LARGE)));
 }
@@ -341,6 +345,14 @@ static void change(uint32_t user, uint32_t group, uint32_t more)
     unlink("f");
 }
 
+static long listen_at(const char *path)
+{
+    struct sockaddr_un address = { AF_UNIX, "" };
+
+    strcpy(address.sun_path, path);
+    return bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof(address));
+}
+
 static void files(void)
 {
     int fd;
@@ -427,6 +439,10 @@ static void files(void)
           fd = open(".", O_TMPFILE | O_RDWR, 0640);
           struct stat st;
           if (fd >= 0 && !fstat(fd, &st)) printf("unnamed: %u %u %o\n", st.st_uid, st.st_gid, st.st_mode);
+          printf("bind: %s\n", error_of(listen_at("by-user-socket")));
+          printf("its own: %s\n", error_of(chmod("by-user-socket", 0666)));
+          printf("its own: %s\n", error_of(chown("by-user-socket", -1, 31)));
+          printf("give away: %s\n", error_of(chown("by-user-socket", 1, -1)));
           printf("may write r: %s\n", error_of(access("r", W_OK)));
           printf("may read r: %s\n", error_of(access("r", R_OK)));
           printf("may write by-user: %s\n", error_of(access("by-user", W_OK)));
@@ -528,6 +544,13 @@ static void programs(void)
             }
         }
     }
+    /* Of a script these bits give nothing. */
+    FILE *script = fopen("script", "w");
+    fprintf(script, "#!%s tell\n", self);
+    fclose(script);
+    chown("script", 60, 61);
+    chmod("script", 06755);
+    CHILD(setresuid(71, 71, 71); fflush(stdout); execl("./script", "script", mask_text, NULL));
     CHILD(set_capabilities(~0ull, ~0ull, ~0ull); prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHOWN, 0, 0);
           start(self, "inheritable, ambient"));
     CHILD(set_capabilities(~0ull, ~0ull, ~0ull); prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS, 0, 0, 0);
@@ -743,11 +766,105 @@ static void processes(void)
     waitpid(pid, NULL, 0);
 }
 
+/* What is other than natively. */
+static void apart(void)
+{
+    struct stat st;
+
+    printf("block device: %s\n", error_of(mknod("block", S_IFBLK | 0600, 0x801)));
+    printf("character device: %s\n", error_of(mknod("character", S_IFCHR | 0600, 0x103)));
+    make("file", 0644);
+    printf("attribute: %s\n", error_of(setxattr("file", "user.unibin.owner", "1 1 644", 7, 0)));
+    printf("no attribute: %s\n", error_of(removexattr("file", "user.unibin.owner")));
+    printf("chown: %s\n", error_of(chown("file", 5, LARGE)));
+    printf("chmod: %s\n", error_of(chmod("file", 06011)));
+    mkdir("directory", 01000);
+    make("plain", 0600);
+    chown("plain", 7, 7);
+    chown("plain", 0, 0);
+    symlink("plain", "link");
+    lchown("link", 8, 8);
+    tell_file("link", "link");
+    tell_file("noted", "noted");
+    tell_file("odd", "odd");
+    mkfifo("fifo", 0600);
+    chown("fifo", 5, 5);
+    chmod("fifo", 0);
+    tell_file("fifo", "fifo");
+    if (!stat("/", &st)) {
+        printf("another's: %u %u %s\n", st.st_uid, st.st_gid, error_of(chown("/", 1, 1)));
+    }
+#ifdef SYS_setresuid32
+    printf("16 bits: setuid %s", error_of(syscall(SYS_setresuid, 0xffff, 70, 0xffff)));
+    show_ids();
+    printf(" setfsuid %ld %ld", syscall(SYS_setfsuid, 0xffff), syscall(SYS_geteuid));
+    syscall(SYS_setresuid32, 0, LARGE, 0);
+    printf(" large %ld\n", syscall(SYS_geteuid));
+#endif
+}
+
+static void within(const char *directory)
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/program", directory);
+    copy_self(path);
+    chown(path, 5, 6);
+    chmod(path, 06755);
+    printf("chroot: %s %s\n", error_of(chroot(directory)), error_of(chdir("/")));
+    printf("/proc: %s\n", error_of(access("/proc/self", F_OK)));
+    for (int fd = 3; fd < 600; fd++) {
+        close(fd);
+    }
+    CHILD(start("/program", "in a chroot"));
+    CHILD(dup2(1, 256); dup2(1, 257); dup2(1, 512); spawn("/program", "once more"));
+    CHILD(setgid(9); setuid(8); start("/program", "of a user"));
+    fflush(stdout);
+    execl("/program", "program", "again", mask_text, NULL);
+}
+
+static void attributes(int count, char **files)
+{
+    char value[100];
+
+    for (int i = 0; i < count; i++) {
+        struct stat st;
+        ssize_t size = lgetxattr(files[i], "user.unibin.owner", value, sizeof(value) - 1);
+
+        value[size < 0 ? 0 : size] = '\0';
+        lstat(files[i], &st);
+        printf("%s %o %s\n", files[i], st.st_mode, size < 0 ? error_of(-1) : value);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && !strcmp(argv[1], "tell")) {
         mask = strtoull(argv[3], NULL, 16);
         tell(argv[2]);
+        return 0;
+    }
+    if (argc == 4 && !strcmp(argv[1], "note")) {
+        return setxattr(argv[2], "user.unibin.owner", argv[3], strlen(argv[3]), 0) ? 1 : 0;
+    }
+    if (argc > 2 && !strcmp(argv[1], "noted")) {
+        attributes(argc - 2, argv + 2);
+        return 0;
+    }
+    if (argc == 3 && !strcmp(argv[1], "apart")) {
+        umask(022);
+        if (!chdir(argv[2])) {
+            apart();
+        }
+        return 0;
+    }
+    if (argc == 3 && !strcmp(argv[1], "again")) {
+        CHILD(start("/program", "again"));
+        return 0;
+    }
+    if (argc == 3 && !strcmp(argv[1], "chroot") && realpath(argv[0], self)) {
+        snprintf(mask_text, sizeof(mask_text), "%x", 0);
+        within(argv[2]);
         return 0;
     }
     if (argc != 3 || !realpath(argv[0], self) || chdir(argv[1])) {

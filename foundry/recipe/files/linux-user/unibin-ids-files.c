@@ -1,15 +1,16 @@
 /*
  * Owners of files, for `-ids`: who they belong to within the system is in an attribute.
  *
- * `user.unibin.owner` is the text `UID GID MODE`, such as `101 104 2755`. A file without it belongs to 0:0 and
- * has its real mode; it has one only where something else is to be said. Really, all files of a system belong
- * to the one user of the host, who may always read and write them: the mode of a file is MODE & 0777 | 0600,
- * of a directory MODE & 0777 | 0700. Bits for set-id and sticky are in the attribute only. Files of other
- * users of the host have the owners that the kernel says.
+ * `user.unibin.owner` is the text `UID GID MODE`, such as `101 104 2755`. A file without it belongs to 0:0
+ * and has its real mode; it has one only where something else is to be said. Really, all files of a system
+ * belong to the one user of the host, who may always read and write them: the mode of a file is
+ * MODE & 0777 | 0600, of a directory MODE & 0777 | 0700. Bits for set-id and sticky are in the attribute
+ * only. Files of other users of the host have the owners that the kernel says.
  *
  * Only regular files and directories can have such an attribute. That a symbolic link, a FIFO or a socket
  * belongs to somebody else is accepted and forgotten, and so it is for every file where the file system has
- * no attributes of users. No device can be made (EPERM), as in a user namespace.
+ * no attributes of users: it is 0:0, and everybody may do with it what its owner may. No device can be made
+ * (EPERM), as in a user namespace.
  *
  * Who may change owner and mode is decided here as fs/attr.c does. Everything else is the kernel's decision,
  * which knows one user only. access(2) looks at the owner and the mode for users other than root, as far as
@@ -36,17 +37,19 @@
 /* Two ids of ten digits and a mode of four. */
 #define OWNER_MOST 32
 
-/* A file, by a descriptor, or by a path that means the same without a directory's descriptor. */
+/* A file, by a descriptor, or by a path that means the same without a directory's descriptor if one does. */
 typedef struct {
     int fd;
     const char *path;
     bool follow, opened;
+    int dirfd;
+    const char *below;
     char text[PATH_MAX + 32];
 } File;
 
 typedef struct {
     uint32_t user, group, mode;
-    bool noted;
+    bool noted, forgotten;
 } Owner;
 
 static int refuse(int error)
@@ -60,6 +63,7 @@ static void find(File *file, int dirfd, const char *path, int flags)
     file->fd = -1;
     file->follow = !(flags & AT_SYMLINK_NOFOLLOW);
     file->opened = false;
+    file->dirfd = AT_FDCWD;
     file->path = path;
     if ((!path || !*path) && dirfd == AT_FDCWD) {
         file->path = ".";
@@ -71,10 +75,19 @@ static void find(File *file, int dirfd, const char *path, int flags)
 
         file->path = file->text;
         if (length >= PATH_MAX || access("/proc/self/fd", F_OK)) {
-            file->fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
-                              | (file->follow ? 0 : O_NOFOLLOW));
-            file->opened = true;
+            file->dirfd = dirfd;
+            file->below = path;
         }
+    }
+}
+
+/* Opens a file that no path leads to: a regular one or a directory, others may wait for a peer. */
+static void open_below(File *file)
+{
+    if (file->dirfd != AT_FDCWD && !file->opened) {
+        file->fd = openat(file->dirfd, file->below, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+                          | (file->follow ? 0 : O_NOFOLLOW));
+        file->opened = true;
     }
 }
 
@@ -103,6 +116,7 @@ static bool by_path(File *file, bool failed)
 
 static ssize_t get_attribute(File *file, char *value)
 {
+    open_below(file);
     if (file->fd >= 0) {
         ssize_t size = fgetxattr(file->fd, OWNER, value, OWNER_MOST);
 
@@ -119,6 +133,7 @@ static int set_attribute(File *file, const char *value)
 {
     size_t size = value ? strlen(value) : 0;
 
+    open_below(file);
     if (file->fd >= 0) {
         int ret = value ? fsetxattr(file->fd, OWNER, value, size, 0) : fremovexattr(file->fd, OWNER);
 
@@ -135,6 +150,9 @@ static int set_attribute(File *file, const char *value)
 
 static int set_mode(File *file, mode_t mode)
 {
+    if (file->dirfd != AT_FDCWD && !file->opened) {
+        return fchmodat(file->dirfd, file->below, mode, 0);
+    }
     if (file->fd >= 0) {
         int ret = fchmod(file->fd, mode);
 
@@ -239,8 +257,11 @@ static void read_owner(File *file, const struct stat *st, Owner *owner)
     if (is_ours(st)) {
         owner->user = owner->group = 0;
     }
+    owner->forgotten = is_ours(st) && !can_note(st);
     if (can_note(st) && !read_attribute(file, owner) && errno == EOPNOTSUPP) {
         pid_t pid = process_of(file);
+
+        owner->forgotten = true;
 
         if (pid == getpid()) {
             owner->user = unibin_ids_get(IDS_USER, IDS_EFFECTIVE);
@@ -303,6 +324,12 @@ int unibin_ids_fstatat(int dirfd, const char *path, struct stat *st, int flags)
     return ret;
 }
 
+/* Whether a file belongs to the user who asks. */
+static bool is_own(const Owner *owner)
+{
+    return owner->forgotten || owner->user == unibin_ids_get(IDS_USER, IDS_FILES);
+}
+
 /* What a change of the owner takes from a mode: setattr_should_drop_suidgid of fs/inode.c. */
 static uint32_t without_set_id(const struct stat *st, const Owner *owner)
 {
@@ -336,8 +363,11 @@ int unibin_ids_fchownat(int dirfd, const char *path, uid_t user, gid_t group, in
     }
     find(&file, dirfd, path, flags);
     read_owner(&file, &st, &owner);
-    own = owner.user == unibin_ids_get(IDS_USER, IDS_FILES);
+    own = is_own(&owner);
     kept = without_set_id(&st, &owner);
+    if (owner.forgotten) {
+        owner.user = unibin_ids_get(IDS_USER, IDS_FILES);
+    }
     if ((user != -1 && !any && !(own && user == owner.user))
         || (group != -1 && !any && !(own && (group == owner.group || unibin_ids_in_group(group))))
         || (kept != owner.mode && !own && !unibin_ids_capable(CAP_FOWNER)) || !is_ours(&st)) {
@@ -385,8 +415,7 @@ int unibin_ids_fchmodat(int dirfd, const char *path, mode_t mode, int flags)
     read_owner(&file, &st, &owner);
     if (S_ISLNK(st.st_mode)) {
         ret = refuse(EOPNOTSUPP);
-    } else if (!is_ours(&st) || (owner.user != unibin_ids_get(IDS_USER, IDS_FILES)
-                                 && !unibin_ids_capable(CAP_FOWNER))) {
+    } else if (!is_ours(&st) || (!is_own(&owner) && !unibin_ids_capable(CAP_FOWNER))) {
         ret = refuse(EPERM);
     } else if (!can_note(&st)) {
         ret = set_mode(&file, real_mode(&st, mode));
@@ -412,24 +441,27 @@ int unibin_ids_faccessat(int dirfd, const char *path, int mode, int flags)
     uint32_t user = unibin_ids_get(IDS_USER, effective ? IDS_FILES : IDS_REAL);
     uint32_t group = unibin_ids_get(IDS_GROUP, effective ? IDS_FILES : IDS_REAL);
     struct stat st;
-    int rights;
+    Owner owner;
+    File file;
+    int shift = 0;
 
     if (faccessat(dirfd, path, mode, flags)) {
         return -1;
     }
+    flags &= AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
     if (!user || !mode || (effective && unibin_ids_capable(CAP_DAC_OVERRIDE))
-        || unibin_ids_fstatat(dirfd, path, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-        || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
+        || fstatat(dirfd, path, &st, flags) || !can_note(&st)) {
         return 0;
     }
-    if (st.st_uid == user) {
-        rights = st.st_mode >> 6;
-    } else if (st.st_gid == group || unibin_ids_in_group(st.st_gid)) {
-        rights = st.st_mode >> 3;
-    } else {
-        rights = st.st_mode;
+    find(&file, dirfd, path, flags);
+    read_owner(&file, &st, &owner);
+    forget(&file);
+    if (owner.user == user) {
+        shift = 6;
+    } else if (owner.group == group || unibin_ids_in_group(owner.group)) {
+        shift = 3;
     }
-    return mode & ~rights & 7 ? refuse(EACCES) : 0;
+    return !owner.forgotten && (mode & ~(owner.mode >> shift) & 7) ? refuse(EACCES) : 0;
 }
 
 /* The directory in which a file is made. */
@@ -453,6 +485,9 @@ static void find_parent(File *file, int dirfd, const char *path)
     if (file->path == parent) {
         strcpy(file->text, parent);
         file->path = file->text;
+    } else if (file->dirfd != AT_FDCWD && length) {
+        strcpy(file->text, parent);
+        file->below = file->text;
     }
 }
 

@@ -12,12 +12,14 @@
 #include "unibin-ids.h"
 
 /* open, openat; with `strict` openat2. */
-VIEW_HOOK int ids_open_once(int dirfd, const char *path, const struct open_how_ver0 *how, bool strict, bool safe)
+VIEW_HOOK int ids_open_once(int dirfd, const char *path, const struct open_how_ver0 *how, bool strict,
+                            bool safe)
 {
     if (strict) {
         return safe_openat2(dirfd, path, how, sizeof(*how));
     }
-    return safe ? safe_openat(dirfd, path, how->flags, how->mode) : openat(dirfd, path, how->flags, how->mode);
+    return safe ? safe_openat(dirfd, path, how->flags, how->mode)
+                : openat(dirfd, path, how->flags, how->mode);
 }
 
 /* Whether a file is new, only O_EXCL tells for sure. */
@@ -83,16 +85,19 @@ VIEW_HOOK int ids_open(int dirfd, const char *path, const struct open_how_ver0 *
 
 VIEW_HOOK int ids_getrlimit(int resource, struct rlimit *limit)
 {
-    return unibin_ids && resource == RLIMIT_LOCKS ? unibin_ids_limit(0, NULL, limit) : getrlimit(resource, limit);
+    return unibin_ids && resource == RLIMIT_LOCKS ? unibin_ids_limit(0, NULL, limit)
+                                                  : getrlimit(resource, limit);
 }
 
 VIEW_HOOK int ids_setrlimit(int resource, const struct rlimit *limit)
 {
-    return unibin_ids && resource == RLIMIT_LOCKS ? unibin_ids_limit(0, limit, NULL) : setrlimit(resource, limit);
+    return unibin_ids && resource == RLIMIT_LOCKS ? unibin_ids_limit(0, limit, NULL)
+                                                  : setrlimit(resource, limit);
 }
 
 #ifdef TARGET_NR_prlimit64
-VIEW_HOOK int ids_prlimit64(pid_t pid, int resource, const struct host_rlimit64 *new, struct host_rlimit64 *old)
+VIEW_HOOK int ids_prlimit64(pid_t pid, int resource, const struct host_rlimit64 *new,
+                            struct host_rlimit64 *old)
 {
     struct rlimit before, after;
     int ret;

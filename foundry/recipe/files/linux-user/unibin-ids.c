@@ -167,8 +167,8 @@ void unibin_option_ids(const char *arg)
     unibin_ids_forget();
     mine = g_new0(Ids, 1);
     if (!take(mine, arg)) {
-        fprintf(stderr, "qemu: -ids `%s`: not of the form UID:GID:GROUP,GROUP... with numbers below %u\n", arg,
-                NONE);
+        fprintf(stderr, "qemu: -ids `%s`: not of the form UID:GID:GROUP,GROUP... with numbers below %u\n",
+                arg, NONE);
         exit(EXIT_FAILURE);
     }
     unibin_ids = true;
@@ -230,7 +230,8 @@ static void publish(void)
     struct rlimit limit = { .rlim_max = RLIM_INFINITY };
 
     if (syscall(__NR_gettid) == getpid()) {
-        limit.rlim_cur = (uint64_t)mine->id[IDS_USER][IDS_EFFECTIVE] << 32 | mine->id[IDS_GROUP][IDS_EFFECTIVE];
+        limit.rlim_cur = (uint64_t)mine->id[IDS_USER][IDS_EFFECTIVE] << 32
+                         | mine->id[IDS_GROUP][IDS_EFFECTIVE];
         /* Where the limit is lower, which is nobody's wont, others take us for root. */
         setrlimit(RLIMIT_LOCKS, &limit);
     }
@@ -673,7 +674,8 @@ void unibin_ids_executed(int fd)
     mine->permitted = permitted | mine->ambient;
     mine->effective = all ? mine->permitted : mine->ambient;
     mine->secure &= ~SECURE(SECURE_KEEP_CAPS);
-    unibin_ids_secure = changed || user[IDS_EFFECTIVE] != user[IDS_REAL] || group[IDS_EFFECTIVE] != group[IDS_REAL]
+    unibin_ids_secure = changed || user[IDS_EFFECTIVE] != user[IDS_REAL]
+                        || group[IDS_EFFECTIVE] != group[IDS_REAL]
                         || (user[IDS_REAL] && (all || (mine->permitted & ~mine->ambient)));
     publish();
 }
