@@ -28,7 +28,10 @@ impl Layout {
     pub(crate) fn directory(path: PathBuf) -> Result<Self, OciError> {
         if !path.join("index.json").is_file() {
             let text = path.to_string_lossy().into_owned();
-            return Err(OciError::Reference { text, why: "it is no OCI layout, since it has no `index.json`" });
+            return Err(OciError::Reference {
+                text,
+                why: "it is no OCI layout, since it has no `index.json`",
+            });
         }
         Ok(Self(Files::Directory(path)))
     }

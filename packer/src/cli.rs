@@ -5,6 +5,7 @@
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
+mod groups;
 pub(crate) mod help;
 pub(crate) mod parser;
 pub(crate) mod system;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use bundle::Arch;
 
+use crate::cli::groups::{ARCHIVE, EMULATORS, FORMAT, START, TREE, WHAT};
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
@@ -24,14 +26,6 @@ use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, flags, head, host,
     host_file, hosts, libs, native,
 };
-
-// The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
-const WHAT: &str = "What to pack";
-const TREE: &str = "Libraries and data";
-const START: &str = "Environment and arguments of the app";
-const FORMAT: &str = "Bundle format";
-const EMULATORS: &str = "Emulators";
-const ARCHIVE: &str = "Network and Debian archive";
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
 ///

@@ -225,9 +225,8 @@ impl Error {
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
-            Self::System(SystemError::Image(error)) if error.is_damage() => Code::Verification,
-            Self::System(SystemError::Image(error)) if error.is_failure() => Code::Failure,
-            Self::System(SystemError::NoBroker { .. }) => Code::Failure,
+            Self::System(error) if error.is_damage() => Code::Verification,
+            Self::System(error) if error.is_failure() => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -263,12 +262,9 @@ impl Error {
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
-            Self::System(error) => error.hint(),
             Self::NotAbsolute { .. } => "the kernel looks for a program's loader by an absolute path only",
-            Self::SysrootWithoutEntry => {
-                "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
-            }
             Self::TreeWithoutEntry { .. }
+            | Self::SysrootWithoutEntry
             | Self::NoEntryInTree { .. }
             | Self::NoInterpreter { .. }
             | Self::WhichTarget { .. }
@@ -329,6 +325,7 @@ impl Error {
             | Self::Emulator(_)
             | Self::Archive(_)
             | Self::Package(_)
+            | Self::System(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -352,6 +349,9 @@ impl Error {
             }
             Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
             Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
+            Self::SysrootWithoutEntry => {
+                "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
+            }
             Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
             Self::Input(error) => error.hint(),
             Self::NativeWithoutFile { target } => {
@@ -401,6 +401,7 @@ impl Error {
             }
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
+            Self::System(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             _ => return None,
         };

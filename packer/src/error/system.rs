@@ -1,11 +1,10 @@
 //! What can be wrong with a whole system that is to be packed.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use bundle::Arch;
+use bundle::{Arch, Shown};
 use thiserror::Error;
-
-use crate::error::shown;
 
 /// Why a root cannot be packed, or not be started.
 #[derive(Debug, Error)]
@@ -27,6 +26,20 @@ pub(crate) enum SystemError {
 }
 
 impl SystemError {
+    /// Whether digests have shown damage.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::Image(error) if error.is_damage())
+    }
+
+    /// Whether it is no fault of the input's.
+    pub(crate) fn is_failure(&self) -> bool {
+        match self {
+            Self::NoBroker { .. } => true,
+            Self::Image(error) => error.is_failure(),
+            _ => false,
+        }
+    }
+
     /// What would have worked.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
@@ -44,4 +57,8 @@ impl SystemError {
             Self::Image(error) => error.hint(),
         }
     }
+}
+
+fn shown(path: &Path) -> String {
+    Shown(path.as_os_str().as_bytes()).to_string()
 }
