@@ -20,6 +20,8 @@ pub enum BlobKind {
     Summary = 6,
     /// One host's broker, which attends to the programs that an app starts.
     Broker = 7,
+    /// Which components a part is made of.
+    Components = 8,
 }
 
 impl BlobKind {
@@ -33,6 +35,7 @@ impl BlobKind {
             5 => Self::Notices,
             6 => Self::Summary,
             7 => Self::Broker,
+            8 => Self::Components,
             _ => return None,
         })
     }
@@ -49,6 +52,7 @@ impl BlobKind {
             Self::Notices => "notices",
             Self::Summary => "summary",
             Self::Broker => "broker",
+            Self::Components => "components",
         }
     }
 }
@@ -133,7 +137,9 @@ impl<'a> Blob<'a> {
             BlobKind::App => matches!(encoding, Encoding::TarZstd | Encoding::Root),
             BlobKind::Emulator => encoding != Encoding::Root,
             BlobKind::Broker => encoding == Encoding::Zstd,
-            BlobKind::Notices | BlobKind::Summary => matches!(encoding, Encoding::Raw | Encoding::Zstd),
+            BlobKind::Notices | BlobKind::Summary | BlobKind::Components => {
+                matches!(encoding, Encoding::Raw | Encoding::Zstd)
+            }
         };
         if allowed { Ok(blob) } else { Err(unknown) }
     }

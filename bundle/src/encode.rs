@@ -6,8 +6,8 @@ use core::fmt;
 
 use crate::blob::BLOB_ROW;
 use crate::manifest::{
-    BROKER_NATIVE, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW, NOTICE_ROW, RULE_ROW,
-    TRANSLATOR_ROW, VARIANT_ROW,
+    BROKER_NATIVE, COMPONENTS_ROW, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW,
+    NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW, VARIANT_ROW,
 };
 use crate::rule::Fields;
 use crate::{
@@ -168,6 +168,7 @@ pub struct ManifestBuilder {
     rules: Table,
     notices: Table,
     strings: Vec<u8>,
+    components: Table,
 }
 
 impl ManifestBuilder {
@@ -259,10 +260,16 @@ impl ManifestBuilder {
         self.notices.push(&fields, NOTICE_ROW);
     }
 
+    /// Adds what is known about the components of `subject`, at most once for each.
+    pub fn components(&mut self, subject: u32, facts: u32) {
+        self.components.push(&[&subject.to_le_bytes(), &facts.to_le_bytes()], COMPONENTS_ROW);
+    }
+
     /// The manifest's bytes, read back by the decoder. `blobs_end` is where the manifest will lie in the
     /// file.
     pub fn finish(self, blobs_end: u64) -> Result<Vec<u8>, EncodeError> {
-        let Self { blobs, launchers, variants, entries, translators, rules, notices, strings } = self;
+        let Self { blobs, launchers, variants, entries, translators, rules, notices, strings, components } =
+            self;
         let tables = [blobs, launchers, variants, entries, translators, rules, notices];
         let strings_length = u32::try_from(strings.len()).map_err(|_| EncodeError::TooLong)?;
 
@@ -271,12 +278,13 @@ impl ManifestBuilder {
             bytes.extend_from_slice(&table.count.to_le_bytes());
         }
         bytes.extend_from_slice(&strings_length.to_le_bytes());
-        bytes.extend_from_slice(&0u32.to_le_bytes());
+        bytes.extend_from_slice(&components.count.to_le_bytes());
         debug_assert_eq!(bytes.len(), HEADER, "the header has its fixed length");
         for table in &tables {
             bytes.extend_from_slice(&table.rows);
         }
         bytes.extend_from_slice(&strings);
+        bytes.extend_from_slice(&components.rows);
 
         if bytes.len() as u64 > Footer::MAX_MANIFEST {
             return Err(EncodeError::TooLong);

@@ -53,6 +53,8 @@ pub enum FormatError {
     Root,
     /// Blobs overlap or are not in the order of their offsets.
     Overlap,
+    /// Signatures are not in ascending order of their keys, or two are by the same key.
+    Order,
     /// A name, path or variable is empty, absolute, leaves its tree or holds a NUL byte.
     Name,
 }
@@ -74,6 +76,7 @@ impl FormatError {
             Self::Twice => "two manifest rows are for the same thing",
             Self::Root => "it has a system without its root, or a root without its system",
             Self::Overlap => "blobs overlap",
+            Self::Order => "its signatures are not in the order of their keys",
             Self::Name => "the manifest holds an invalid name",
         }
     }

@@ -29,6 +29,8 @@ impl Footer {
     pub const VERSION: u16 = 1;
     /// A longer manifest is refused before memory is set aside for it: 1 MiB.
     pub const MAX_MANIFEST: u64 = 1 << 20;
+    /// Longer signatures are refused likewise: 1024 rows.
+    pub const MAX_SIGNATURES: u64 = 1024 * crate::Signatures::ROW as u64;
 
     /// Where the signatures start.
     pub fn signatures_offset(&self) -> u64 {
@@ -91,6 +93,9 @@ impl Footer {
         }
         if self.manifest_offset.checked_add(self.manifest_length) != Some(signatures_offset) {
             return Err(FormatError::OutOfBounds(Part::Manifest));
+        }
+        if self.signatures_length > Self::MAX_SIGNATURES {
+            return Err(FormatError::OutOfBounds(Part::Signatures));
         }
         let end = signatures_offset
             .checked_add(self.signatures_length)
@@ -158,5 +163,15 @@ mod tests {
             Footer::decode(&big.encode(), big.file_length),
             Err(FormatError::OutOfBounds(Part::Manifest))
         );
+    }
+
+    #[test]
+    fn more_than_1024_signatures_are_refused_before_they_are_read() {
+        let mut many = footer();
+        for (rows, taken) in [(1024, true), (1025, false)] {
+            many.signatures_length = rows * crate::Signatures::ROW as u64;
+            many.file_length = 4096 + 100 + many.signatures_length + Footer::LEN as u64;
+            assert_eq!(Footer::decode(&many.encode(), many.file_length).is_ok(), taken, "{rows}");
+        }
     }
 }

@@ -50,7 +50,7 @@ pub use key::EmulatorKey;
 pub use manifest::Manifest;
 pub use owner::{OWNER_ATTRIBUTE, Owner};
 pub use path::{cut, has};
-pub use rows::{Entry, Launcher, Notice, Translator, Variant};
+pub use rows::{Components, Entry, Launcher, Notice, Translator, Variant};
 #[cfg(feature = "encode")]
 pub use rule::OwnedRule;
 pub use rule::{QEMU_RULES, Root, Rule, Rules};

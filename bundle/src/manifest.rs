@@ -7,8 +7,8 @@ use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
 use crate::path::has;
 use crate::{
-    Arch, Blob, BlobKind, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule, Rules,
-    Translator, TreePath, Variant,
+    Arch, Blob, BlobKind, Components, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part, Rule,
+    Rules, Translator, TreePath, Variant,
 };
 
 /// Length of the manifest's header in bytes.
@@ -19,6 +19,7 @@ pub(crate) const ENTRY_ROW: usize = 32;
 pub(crate) const TRANSLATOR_ROW: usize = 44;
 pub(crate) const RULE_ROW: usize = 20;
 pub(crate) const NOTICE_ROW: usize = 32;
+pub(crate) const COMPONENTS_ROW: usize = 8;
 
 /// Flag of a launcher row: the file begins with it.
 pub(crate) const LAUNCHER_HEAD: u16 = 1;
@@ -38,11 +39,21 @@ enum Table {
     Rules,
     Notices,
     Strings,
+    Components,
 }
 
 /// Lengths of their rows; the strings are one table of bytes.
-const ROWS: [usize; 8] =
-    [BLOB_ROW, LAUNCHER_ROW, VARIANT_ROW, ENTRY_ROW, TRANSLATOR_ROW, RULE_ROW, NOTICE_ROW, 1];
+const ROWS: [usize; 9] = [
+    BLOB_ROW,
+    LAUNCHER_ROW,
+    VARIANT_ROW,
+    ENTRY_ROW,
+    TRANSLATOR_ROW,
+    RULE_ROW,
+    NOTICE_ROW,
+    1,
+    COMPONENTS_ROW,
+];
 
 /// The list of blobs and how to run them; see FORMAT.md, section "Manifest".
 ///
@@ -58,7 +69,7 @@ impl<'a> Manifest<'a> {
     /// own offset. The digest of `bytes` must have been compared with the footer's before.
     pub fn decode(bytes: &'a [u8], blobs_end: u64) -> Result<Self, FormatError> {
         let header = bytes.first_chunk::<HEADER>().ok_or(SHORT)?;
-        if u32_at(header, 0) != Some(0) || u32_at(header, 36) != Some(0) {
+        if u32_at(header, 0) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Manifest));
         }
         let manifest = Self(bytes);
@@ -160,8 +171,8 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// Checks what a launcher has no use for: the rows of notices, that no host has two brokers, and that no
-    /// row but a variant's makes a system. Apart from all others, so that launchers do without it.
+    /// Checks what a launcher has no use for: the rows of notices and components, that no host has two brokers,
+    /// and that no row but a variant's makes a system. Apart from all others, so that launchers do without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
         let entries = self.each(0, Self::entry).map(|entry| entry.rules);
         let mut rules = entries.chain(self.translators().map(|translator| translator.rules));
@@ -170,6 +181,13 @@ impl<'a> Manifest<'a> {
         }
         if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
             return Err(FormatError::Twice);
+        }
+        for number in 0..self.rows(Table::Components) {
+            let row = self.components_row(number)?;
+            let same = |other: &Components<'_>| other.subject == row.subject;
+            if self.components().filter(same).nth(1).is_some() {
+                return Err(FormatError::Twice);
+            }
         }
         (0..self.rows(Table::Notices)).try_for_each(|number| self.notice(number).map(drop))
     }
@@ -226,6 +244,12 @@ impl<'a> Manifest<'a> {
     /// Every notice in file order; for a manifest that [`Self::check_rest`] finds nothing wrong with.
     pub fn notices(&self) -> impl Iterator<Item = Notice<'a>> + use<'a> {
         self.each(0, Self::notice)
+    }
+
+    /// What is known about the components of blobs, in file order; for a manifest that [`Self::check_rest`]
+    /// finds nothing wrong with.
+    pub fn components(&self) -> impl Iterator<Item = Components<'a>> + use<'a> {
+        self.each(0, Self::components_row)
     }
 
     /// The rules of a row, in order.
@@ -342,6 +366,16 @@ impl<'a> Manifest<'a> {
             source: self.string(word(row, 16), word(row, 20))?,
             origin: self.string(word(row, 24), word(row, 28))?,
         })
+    }
+
+    fn components_row(&self, number: u32) -> Result<Components<'a>, FormatError> {
+        let row = self.row::<COMPONENTS_ROW>(Table::Components, number)?;
+        let subject = self.blob(word(row, 0), None)?;
+        match subject.kind {
+            BlobKind::Launcher | BlobKind::App | BlobKind::Emulator | BlobKind::Broker => {}
+            _ => return Err(FormatError::Reference),
+        }
+        Ok(Components { subject, facts: self.blob(word(row, 4), Some(BlobKind::Components))? })
     }
 }
 

@@ -80,3 +80,12 @@ pub struct Notice<'a> {
     /// Where the part came from and how that was checked, for people.
     pub origin: &'a [u8],
 }
+
+/// What is known about the components of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Components<'a> {
+    /// The part: of a variant its own blob, whatever it shares.
+    pub subject: Blob<'a>,
+    /// The facts: JSON, see FORMAT.md, section "Components".
+    pub facts: Blob<'a>,
+}

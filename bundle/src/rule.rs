@@ -169,8 +169,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
         (label, [name, value])
     }
 
-    /// Whether a manifest may hold it: no NUL byte, names of variables are not empty and have no `=`, and what
-    /// a system's rules say can be meant.
+    /// Whether a manifest may hold it: no NUL byte, names of variables are not empty and have no `=`, and
+    /// what a system's rules say can be meant.
     pub fn is_valid(&self) -> bool {
         let Fields { name, value, .. } = self.fields();
         let fits = match self {

@@ -11,7 +11,11 @@ fn blob(kind: BlobKind, offset: u64, stored: u64) -> NewBlob {
     let encoding = match kind {
         BlobKind::Stub | BlobKind::Launcher => Encoding::Raw,
         BlobKind::App => Encoding::TarZstd,
-        BlobKind::Emulator | BlobKind::Notices | BlobKind::Summary | BlobKind::Broker => Encoding::Zstd,
+        BlobKind::Emulator
+        | BlobKind::Notices
+        | BlobKind::Summary
+        | BlobKind::Broker
+        | BlobKind::Components => Encoding::Zstd,
     };
     let raw = encoding == Encoding::Raw;
     let digest = if raw { Digest([1; 32]) } else { Digest([2; 32]) };
@@ -42,6 +46,8 @@ struct Parts<'a> {
     /// Hosts and blobs of brokers.
     brokers: &'a [(Arch, u32)],
     launcher: u32,
+    /// Subjects and facts of components.
+    components: &'a [(u32, u32)],
 }
 
 impl Parts<'_> {
@@ -66,6 +72,7 @@ impl Parts<'_> {
             member: b"",
             brokers: &[],
             launcher: 1,
+            components: &[],
         }
     }
 
@@ -108,6 +115,9 @@ impl Parts<'_> {
             source: b"qemu 10.0",
             origin: b"",
         });
+        for (subject, facts) in self.components {
+            manifest.components(*subject, *facts);
+        }
         manifest.finish(BLOBS_END)
     }
 
@@ -394,12 +404,36 @@ fn every_reserved_field_and_flag_is_checked() {
     let translators = entries + 32;
     let rules = translators + 44;
     let reserved =
-        [0, 36, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
+        [0, blobs + 4, launchers + 2, entries + 4, translators + 8, translators + 10, rules + 2];
     for at in reserved {
         let mut bad = bytes.clone();
         bad[at] |= 0x80;
         let found = Manifest::decode(&bad, BLOBS_END).err();
         assert!(matches!(found, Some(FormatError::UnknownFlag(_))), "byte {at}: {found:?}");
+    }
+}
+
+/// What is known about components belongs to a part that has some, once, and is of its own kind.
+#[test]
+fn components_are_of_one_part_and_their_facts_are_facts() {
+    let mut blobs = Parts::good().blobs;
+    blobs.push(blob(BlobKind::Components, 14542, 40));
+    let with = |components| Parts { blobs: blobs.clone(), components, ..Parts::good() }.encode();
+    let good = with(&[(1, 6), (2, 6), (3, 6), (5, 6)]).expect("each kind of part, and one blob for all");
+    let manifest = Manifest::decode(&good, BLOBS_END).expect("decoded");
+    let rows: Vec<_> = manifest.components().map(|row| (row.subject.kind, row.facts.kind)).collect();
+    assert_eq!(rows[1], (BlobKind::App, BlobKind::Components));
+    assert_eq!(rows.len(), 4);
+    for (bad, why) in [
+        (&[(2, 6), (2, 6)][..], FormatError::Twice),
+        (&[(0, 6)], FormatError::Reference),
+        (&[(4, 6)], FormatError::Reference),
+        (&[(6, 6)], FormatError::Reference),
+        (&[(2, 4)], FormatError::Reference),
+        (&[(2, 7)], FormatError::Reference),
+        (&[(9, 6)], FormatError::Reference),
+    ] {
+        assert_eq!(with(bad), Err(EncodeError::Refused(why)), "{bad:?}");
     }
 }
 

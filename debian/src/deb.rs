@@ -45,6 +45,17 @@ pub enum DebKind {
     },
 }
 
+/// One file of a package's control archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlFile {
+    /// Its name: `control`, `conffiles`, `postinst`…
+    pub name: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// One entry of a package's file tree, in the package's order.
 pub struct DebEntry<'a> {
     /// Its path relative to the root of the tree, without a leading `./`: `usr/bin/busybox`. Paths are bytes.
@@ -53,6 +64,10 @@ pub struct DebEntry<'a> {
     pub kind: DebKind,
     /// Permission bits, set-id and sticky bits included (`0o7777`).
     pub mode: u32,
+    /// The owner's number, of those that Debian assigns to every system.
+    pub uid: u32,
+    /// The group's number, likewise.
+    pub gid: u32,
     /// Length in bytes; 0 for all but files.
     pub size: u64,
     /// The file's bytes.
@@ -172,6 +187,27 @@ impl Deb {
         Ok(text)
     }
 
+    /// All control files, in the order of the archive: name, permission bits and bytes.
+    pub fn control_files(&self) -> Result<Vec<ControlFile>, DebError> {
+        let mut files = Vec::new();
+        self.walk(&self.control, |entry: DebEntry<'_>| {
+            let DebEntry { path, kind, mode, size, reader, .. } = entry;
+            let refuse = |reason| self.entry(&path, reason);
+            match kind {
+                DebKind::File if size <= CONTROL_MAX => {}
+                DebKind::File => return Err(refuse("it is larger than expected")),
+                _ => return Err(refuse("it is no file among the control files")),
+            }
+            let name = str::from_utf8(&path).ok().filter(|name| !name.contains('/'));
+            let name = name.ok_or_else(|| refuse("no control file has such a name"))?.to_owned();
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map_err(|error| self.io(error))?;
+            files.push(ControlFile { name, mode, bytes });
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(files)
+    }
+
     /// Calls `visit` with each entry of the file tree except the root itself, until it returns
     /// [`ControlFlow::Break`].
     pub fn entries<E: From<DebError>>(
@@ -223,8 +259,13 @@ impl Deb {
                 continue;
             }
             let mode = entry.header().mode().map_err(|error| self.io(error))? & 0o7777;
+            let id = |id: io::Result<u64>| {
+                let id = id.map_err(|error| self.io(error))?;
+                u32::try_from(id).map_err(|_| refuse("its owner has no possible number"))
+            };
+            let (uid, gid) = (id(entry.header().uid())?, id(entry.header().gid())?);
             let size = if kind == DebKind::File { entry.size() } else { 0 };
-            let flow = visit(DebEntry { path, kind, mode, size, reader: &mut entry })?;
+            let flow = visit(DebEntry { path, kind, mode, uid, gid, size, reader: &mut entry })?;
             if flow.is_break() {
                 break;
             }

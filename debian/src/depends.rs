@@ -36,6 +36,16 @@ pub fn closure_with<'i>(
     given: &[&'i Package],
     wanted: &[&str],
 ) -> Result<Vec<&'i Package>, Unsatisfied> {
+    needed(index, given, wanted, &FOR_SCRIPTS)
+}
+
+/// The same where a dependency that one of `left_out` would meet is none.
+pub(crate) fn needed<'i>(
+    index: &'i PackageIndex,
+    given: &[&'i Package],
+    wanted: &[&str],
+    left_out: &[&str],
+) -> Result<Vec<&'i Package>, Unsatisfied> {
     let mut chosen: Vec<&Package> = given.to_vec();
     let mut names: BTreeSet<&str> = given.iter().map(|package| package.name.as_str()).collect();
     for name in wanted {
@@ -50,9 +60,9 @@ pub fn closure_with<'i>(
     while let Some(package) = chosen.get(at).copied() {
         at += 1;
         for group in relations(&package.depends) {
-            let for_scripts = |one: &Alternative| FOR_SCRIPTS.contains(&one.name.as_str());
+            let is_left_out = |one: &Alternative| left_out.contains(&one.name.as_str());
             let met = |one: &Alternative| chosen.iter().any(|chosen| is_met_by(one, chosen));
-            if group.iter().any(met) || group.iter().any(for_scripts) {
+            if group.iter().any(met) || group.iter().any(is_left_out) {
                 continue;
             }
             let found = group
@@ -73,7 +83,8 @@ fn meet<'i>(index: &'i PackageIndex, asked: &Alternative) -> Option<&'i Package>
     named.or_else(|| index.providers(&asked.name).find(|package| is_met_by(asked, package)))
 }
 
-fn is_met_by(asked: &Alternative, package: &Package) -> bool {
+/// Whether `package` is what is `asked` for, by its name or by what it provides.
+pub(crate) fn is_met_by(asked: &Alternative, package: &Package) -> bool {
     let fits = |version: Option<&str>| match (&asked.version, version) {
         (None, _) => true,
         // Policy 7.5: a `Provides` without a version does not satisfy a dependency with one.
@@ -89,7 +100,8 @@ fn is_met_by(asked: &Alternative, package: &Package) -> bool {
     (package.name == asked.name && fits(Some(&package.version))) || provided()
 }
 
-fn shown(group: &[Alternative]) -> String {
+/// The alternatives as a control file has them.
+pub(crate) fn shown(group: &[Alternative]) -> String {
     let one = |one: &Alternative| match &one.version {
         Some((relation, version)) => format!("{} ({relation} {version})", one.name),
         None => one.name.clone(),

@@ -34,8 +34,18 @@ pub struct Package {
     pub sha256: Digest,
     /// The fields `Pre-Depends` and `Depends`, joined by `, `, verbatim; may be empty.
     pub depends: String,
+    /// The field `Pre-Depends` by itself, verbatim; may be empty.
+    pub pre_depends: String,
     /// The field `Provides` (virtual packages), verbatim; may be empty.
     pub provides: String,
+    /// The fields `Conflicts` and `Breaks`, joined by `, `, verbatim; may be empty.
+    pub conflicts: String,
+    /// The field `Replaces`, verbatim; may be empty.
+    pub replaces: String,
+    /// Whether every system must have it (`Essential: yes`).
+    pub essential: bool,
+    /// The field `Priority`: `required`, `important`, `standard`, `optional`; may be empty.
+    pub priority: String,
     /// The field `Built-Using` (the sources of what is linked into static programs), verbatim; may be empty.
     pub built_using: String,
 }
@@ -117,6 +127,11 @@ impl PackageIndex {
             .filter_map(|(_, versions)| versions.first())
     }
 
+    /// The newest version of each package, by name.
+    pub fn newest(&self) -> impl Iterator<Item = &Package> {
+        self.packages.values().filter_map(|versions| versions.first())
+    }
+
     /// The packages that provide the virtual package `name`, by name, newest first.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = &Package> {
         let names = self.providers.get(name).map_or(&[][..], Vec::as_slice);
@@ -152,7 +167,7 @@ impl Package {
     fn from_stanza(stanza: &Stanza) -> Result<Self, PackagesError> {
         let name = stanza.get("Package").unwrap_or_default().trim().to_owned();
         let fault = |field| PackagesError::Field { package: name.clone(), field };
-        let text = |field| stanza.get(field).map(|value| value.trim().to_owned());
+        let text = |field: &'static str| stanza.get(field).map(|value| value.trim().to_owned());
         let needed = |field| text(field).filter(|value| !value.is_empty()).ok_or(fault(field));
         let version = needed("Version")?;
         // `Source: name (version)`; absent where it is the same as the package, a part or the whole of it.
@@ -165,13 +180,19 @@ impl Package {
         if !stays_inside(&filename) {
             return Err(fault("Filename"));
         }
-        let depends: Vec<String> = ["Pre-Depends", "Depends"].into_iter().filter_map(text).collect();
+        let joined =
+            |fields: [&'static str; 2]| fields.into_iter().filter_map(text).collect::<Vec<_>>().join(", ");
         Ok(Self {
             architecture: needed("Architecture")?,
             size: needed("Size")?.parse().map_err(|_| fault("Size"))?,
             sha256: needed("SHA256")?.parse().map_err(|_| fault("SHA256"))?,
-            depends: depends.join(", "),
+            depends: joined(["Pre-Depends", "Depends"]),
+            pre_depends: text("Pre-Depends").unwrap_or_default(),
             provides: text("Provides").unwrap_or_default(),
+            conflicts: joined(["Conflicts", "Breaks"]),
+            replaces: text("Replaces").unwrap_or_default(),
+            essential: text("Essential").is_some_and(|value| value == "yes"),
+            priority: text("Priority").unwrap_or_default(),
             built_using: text("Built-Using").unwrap_or_default(),
             name: needed("Package")?,
             version,

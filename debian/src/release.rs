@@ -17,6 +17,10 @@ pub struct Release {
     pub suite: String,
     /// `trixie`, `sid`…
     pub codename: String,
+    /// Whose it is: `Debian`, `Ubuntu`; may be empty.
+    pub origin: String,
+    /// The number of the release, such as `13.2`; empty for suites that have none.
+    pub version: String,
     /// Its date, as written in it.
     pub date: String,
     /// The date until which it is valid; suites that change rarely have none.
@@ -103,6 +107,8 @@ impl Release {
                 .split_whitespace()
                 .map(str::to_owned)
                 .collect(),
+            origin: get("Origin").unwrap_or_default(),
+            version: get("Version").unwrap_or_default(),
             by_hash: get("Acquire-By-Hash").as_deref() == Some("yes"),
             files,
         })
@@ -136,6 +142,11 @@ impl Release {
             return Ok(());
         }
         Err(ReleaseError::StaleIndex { date: self.date.clone(), valid_until: valid_until.clone() })
+    }
+
+    /// When the table was signed.
+    pub fn time(&self) -> Option<SystemTime> {
+        parse_date(&self.date)
     }
 
     /// The end of the day of this table, as a timestamp of the snapshot archive, which has everything that

@@ -189,6 +189,11 @@ impl Catalogue {
         self.built.iter().find(|built| built.host == host)
     }
 
+    /// Whether unibin's own emulators serve programs of `target`, on whatever host.
+    pub fn is_own(&self, target: Arch) -> bool {
+        !self.prefers_debian && self.built.iter().any(|built| built.members.contains_key(&target))
+    }
+
     /// The program of unibin's own with this digest, and its pair.
     pub(crate) fn built_with(&self, sha256: Digest) -> Option<(EmulatorKey, &Built, &BuiltMember)> {
         self.built.iter().find_map(|built| {

@@ -17,40 +17,37 @@ const COPYRIGHTS: [(&str, &str); 3] = [
     ("11.1", include_str!("../notices/qemu-11.1-copyright.txt")),
 ];
 
-/// The notices for these emulators: a summary of each, in the order of their keys, then each licence and
-/// copyright text once. The user's own files are listed too, with what is unknown about them.
-pub fn notices(emulators: &[Emulator]) -> String {
-    let mut sorted: Vec<&Emulator> = emulators.iter().collect();
-    sorted.sort_by_key(|emulator| emulator.key);
-    let mut text = String::from("EMULATORS IN THIS FILE\n");
-    for emulator in &sorted {
-        // Writing to a string cannot fail.
-        let _ = summary(&mut text, emulator);
-    }
-    let is_qemu = |emulator: &&&Emulator| !matches!(emulator.record.provenance, Provenance::Given { .. });
-    let mut copyrights: Vec<&(&str, &str)> = Vec::new();
-    for emulator in sorted.iter().filter(is_qemu) {
-        let version = &emulator.record.version;
-        let fits = |(release, _): &&(&str, &str)| {
-            version.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        let copyright = COPYRIGHTS.iter().find(fits).or(COPYRIGHTS.last());
-        copyrights.extend(copyright.filter(|copyright| !copyrights.contains(copyright)));
-    }
-    for (release, copyright) in &copyrights {
-        section(&mut text, &format!("COPYRIGHT OF QEMU {release}, AS DEBIAN STATES IT"), copyright);
-    }
-    if !copyrights.is_empty() {
-        section(&mut text, "GNU GENERAL PUBLIC LICENSE, VERSION 2", GPL_2_0);
-        section(&mut text, "GNU LESSER GENERAL PUBLIC LICENSE, VERSION 2.1", LGPL_2_1);
-    }
+/// What is stated about one emulator: its exact source, and how it was built. Of a file of the user's own,
+/// what is unknown about it.
+pub fn statement(emulator: &Emulator) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = summary(&mut text, emulator);
     text
+}
+
+/// The licences of an emulator and the copyright that Debian states: one text for all of a release, whatever
+/// their hosts and targets. `None` for a file of the user's own.
+pub fn licences(emulator: &Emulator) -> Option<String> {
+    if let Provenance::Given { .. } = emulator.record.provenance {
+        return None;
+    }
+    let version = &emulator.record.version;
+    let fits = |(release, _): &&(&str, &str)| {
+        version.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let (release, copyright) = COPYRIGHTS.iter().find(fits).or(COPYRIGHTS.last())?;
+    let mut text = String::new();
+    section(&mut text, &format!("COPYRIGHT OF QEMU {release}, AS DEBIAN STATES IT"), copyright);
+    section(&mut text, "GNU GENERAL PUBLIC LICENSE, VERSION 2", GPL_2_0);
+    section(&mut text, "GNU LESSER GENERAL PUBLIC LICENSE, VERSION 2.1", LGPL_2_1);
+    Some(text)
 }
 
 /// The facts about one emulator, one per line.
 fn summary(text: &mut String, emulator: &Emulator) -> fmt::Result {
     let record = &emulator.record;
-    writeln!(text, "\n{}: {} {}", emulator.key, record.translator, record.version)?;
+    writeln!(text, "{}: {} {}", emulator.key, record.translator, record.version)?;
     writeln!(text, "  program:      sha256 {}, {} bytes", record.digest, record.size)?;
     writeln!(text, "  licence:      {}", record.licence)?;
     match &record.provenance {
@@ -89,5 +86,5 @@ fn source(text: &mut String, source: &SourcePackage) -> fmt::Result {
 }
 
 fn section(text: &mut String, title: &str, body: &str) {
-    let _ = write!(text, "\n{}\n{title}\n\n{body}", "=".repeat(100));
+    let _ = write!(text, "{}\n{title}\n\n{body}\n", "=".repeat(100));
 }

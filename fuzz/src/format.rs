@@ -1,6 +1,6 @@
-//! The bundle's own format, as the launcher and the packer decode it: footer, manifest, signatures.
+//! The bundle's own format, as the launcher and the packer decode it: footer, manifest.
 
-use bundle::{Footer, Manifest, Signatures, TreePath};
+use bundle::{Footer, Manifest, TreePath};
 use launcher::controls::Controls;
 use launcher::route::{Route, choose_entry};
 
@@ -59,13 +59,6 @@ fn decode_and_choose(input: &[u8]) {
             let _ = choose_entry(&manifest, route.variant(), None, b"/bin/app");
             let _ = choose_entry(&manifest, route.variant(), Some(b"app"), b"");
         }
-    }
-}
-
-/// The signatures after the manifest.
-pub(crate) fn signatures(input: &[u8]) {
-    if let Ok(signatures) = Signatures::decode(input) {
-        signatures.iter().for_each(drop);
     }
 }
 

@@ -13,6 +13,7 @@ mod inputs;
 mod launched;
 mod reference;
 mod scratch;
+mod signatures;
 mod stub;
 mod unpack;
 
@@ -33,7 +34,7 @@ pub struct Target {
 pub const TARGETS: [Target; 14] = [
     Target { name: "footer", max: 256, run: format::footer },
     Target { name: "manifest", max: 4096, run: format::manifest },
-    Target { name: "signatures", max: 1024, run: format::signatures },
+    Target { name: "signatures", max: 4096, run: signatures::signatures },
     Target { name: "stub", max: 512, run: stub::stub },
     Target { name: "zstd", max: 4096, run: unpack::zstd },
     Target { name: "tar", max: 16_384, run: unpack::tar },

@@ -11,7 +11,7 @@ use crate::candidates::candidates;
 use crate::error::Error;
 use crate::route::{HOST, Route};
 use crate::sys::{self, Fd, Follow, OFlags};
-use crate::tar::{Kind, Member, TarReader};
+use crate::tar::{Kind, Member, ROOTS, TarReader};
 use crate::tasks::print;
 use crate::unpack::{FILE, PIECE, TREE, place_of, slot_name};
 
@@ -83,7 +83,9 @@ fn same_member(
     let Ok(stat) = sys::statat(at, path, Follow::No) else { return Ok(false) };
     // A system's programs see the modes.
     let other_mode = |owner: Owner| stat.permissions() != u32::from(owner.real_mode(stat.is_dir()));
-    if !matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)) && member.owner.is_some_and(other_mode) {
+    let owner =
+        member.owner.filter(|_| ROOTS && !matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)));
+    if owner.is_some_and(other_mode) {
         return Ok(false);
     }
     match &member.kind {

@@ -83,14 +83,18 @@ pub struct Controls<'a> {
     pub library_path: Option<&'a CStr>,
     /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
     pub preload: Option<&'a CStr>,
-    /// `UNIBIN_KEEP`: the name under which a system's changes are kept; the launcher leaves it and the
-    /// following to the broker.
+    /// `UNIBIN_KEEP`: the name under which a system's changes are kept; the launcher knows neither it
+    /// nor the following.
+    #[cfg(feature = "children")]
     pub keep: Option<&'a CStr>,
     /// `UNIBIN_BIND`: what of the host a system sees.
+    #[cfg(feature = "children")]
     pub bind: Option<&'a CStr>,
     /// `UNIBIN_USER`: as whom a system's program runs.
+    #[cfg(feature = "children")]
     pub user: Option<&'a CStr>,
     /// `UNIBIN_WORKDIR`: where it runs.
+    #[cfg(feature = "children")]
     pub workdir: Option<&'a CStr>,
 }
 
@@ -115,9 +119,13 @@ struct Given<'a> {
     to: Option<&'a CStr>,
     library_path: Option<&'a CStr>,
     preload: Option<&'a CStr>,
+    #[cfg(feature = "children")]
     keep: Option<&'a CStr>,
+    #[cfg(feature = "children")]
     bind: Option<&'a CStr>,
+    #[cfg(feature = "children")]
     user: Option<&'a CStr>,
+    #[cfg(feature = "children")]
     workdir: Option<&'a CStr>,
 }
 
@@ -141,9 +149,13 @@ impl<'a> Given<'a> {
                 b"TO" => &mut given.to,
                 b"LIBRARY_PATH" => &mut given.library_path,
                 b"PRELOAD" => &mut given.preload,
+                #[cfg(feature = "children")]
                 b"KEEP" => &mut given.keep,
+                #[cfg(feature = "children")]
                 b"BIND" => &mut given.bind,
+                #[cfg(feature = "children")]
                 b"USER" => &mut given.user,
+                #[cfg(feature = "children")]
                 b"WORKDIR" => &mut given.workdir,
                 _ => continue,
             };
@@ -193,9 +205,13 @@ impl<'a> Controls<'a> {
             to: given.to,
             library_path: given.library_path,
             preload: given.preload,
+            #[cfg(feature = "children")]
             keep: given.keep,
+            #[cfg(feature = "children")]
             bind: given.bind,
+            #[cfg(feature = "children")]
             user: given.user,
+            #[cfg(feature = "children")]
             workdir: given.workdir,
         }))
     }

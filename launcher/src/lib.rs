@@ -20,7 +20,6 @@ pub mod bytes;
 pub mod cache;
 pub mod candidates;
 pub mod children;
-#[cfg(not(feature = "children"))]
 pub mod compare;
 pub mod controls;
 pub mod error;

@@ -11,8 +11,6 @@ use crate::bundle_file::BundleFile;
 use crate::bytes::{fill, join, name};
 use crate::cache::{Cache, Slot};
 use crate::candidates::{candidates, is_launchers};
-#[cfg(not(feature = "children"))]
-use crate::compare;
 use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::execute::execute;
@@ -23,7 +21,7 @@ use crate::start::Start;
 use crate::sys::{self, Errno, Process};
 #[cfg(feature = "children")]
 use crate::system;
-use crate::{children, memory, named, pages, probe, tasks, unpack};
+use crate::{children, compare, memory, named, pages, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -46,10 +44,15 @@ fn run(process: &Process) -> Result<i32, Error> {
     if start.probe {
         return probe::launcher_is_intact(start, file, &manifest);
     }
+    #[cfg(not(feature = "children"))]
+    if children::is_for_broker(controls.task, &manifest) {
+        return Err(children::leave_to_broker(start, controls, log, file, &manifest));
+    }
     match controls.task {
-        Task::Run => {}
         #[cfg(not(feature = "children"))]
-        Task::Gc => return Err(children::clean_by_broker(start, controls, log, file, &manifest)),
+        Task::Run | Task::Gc => {}
+        #[cfg(feature = "children")]
+        Task::Run => {}
         #[cfg(feature = "children")]
         Task::Gc => return crate::gc::gc(start, controls, &manifest),
         Task::Info => return tasks::info(file, &manifest),
@@ -75,13 +78,11 @@ fn run(process: &Process) -> Result<i32, Error> {
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     if controls.task == Task::Verify {
-        // No launcher becomes a broker for this task.
-        #[cfg(not(feature = "children"))]
         compare::with_caches(&run)?;
         return Ok(0);
     }
-    // A broker was a launcher before, which has logged it.
-    if !cfg!(feature = "children") {
+    // A broker was a launcher before, which has logged it, but not of a system, which is the broker's alone.
+    if !cfg!(feature = "children") || run.is_system() {
         log_route(&run);
     }
     Err(launch(&run))
@@ -108,14 +109,6 @@ fn launch(run: &Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
-    #[cfg(not(feature = "children"))]
-    if run.is_system() {
-        children::become_broker(run, &cache);
-        return Err(match run.manifest.broker(HOST) {
-            Some(_) => Error::of_candidate("the broker that starts systems does not run from there", &[]),
-            None => Error::no_system_broker(),
-        });
-    }
     let app = run.ensure_app(&cache)?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
@@ -159,7 +152,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                 let Err(error) = become_it(link, Translation::By(translator), Some(&slot));
                 last = error;
                 // A system is entered once.
-                if run.is_system() {
+                if cfg!(feature = "children") && run.is_system() {
                     break;
                 }
             }

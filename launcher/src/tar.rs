@@ -12,6 +12,9 @@ use crate::error::Error;
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
 
+/// Whether roots of systems are read: launchers leave them to their brokers, and have less code.
+pub const ROOTS: bool = cfg!(any(feature = "children", not(feature = "bare")));
+
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -59,7 +62,7 @@ pub struct TarReader<'a> {
 impl<'a> TarReader<'a> {
     /// Starts at the first member.
     pub fn new(bytes: BlobReader<'a>) -> Self {
-        let root = bytes.encoding() == Encoding::Root;
+        let root = ROOTS && bytes.encoding() == Encoding::Root;
         Self { bytes, root, left: 0, padding: 0, last_path: b"", directories: Vec::new() }
     }
 
@@ -145,7 +148,7 @@ impl<'a> TarReader<'a> {
         {
             return refuse("its directory does not come before it");
         }
-        let (mode, root) = (header.mode(), self.root);
+        let (mode, root) = (header.mode(), ROOTS && self.root);
         let owner = if root { header.owner() } else { None };
         if root && owner.is_none() {
             return refuse("it has no owner that the kernel knows");
@@ -207,7 +210,8 @@ impl Header<'_> {
             let low = u64::from_be_bytes(*field.last_chunk()?);
             // Of an id, whose field is no longer, the mark is a bit of it.
             let high = field.get(1..field.len().checked_sub(8)?).unwrap_or_default();
-            return high.iter().all(|byte| *byte == 0).then_some(low & u64::MAX >> 1);
+            let mark = if field.len() == 8 { 1 << 63 } else { 0 };
+            return high.iter().all(|byte| *byte == 0).then_some(low & !mark);
         }
         let digits = field.iter().filter(|byte| !matches!(byte, b' ' | 0));
         digits.copied().try_fold(0u64, |value, digit| match digit {

@@ -14,7 +14,7 @@ use crate::hash::Sha256;
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
-use crate::tar::{Kind, TarReader};
+use crate::tar::{Kind, ROOTS, TarReader};
 
 /// The name of a blob that is one file, in its slot.
 pub const FILE: &CStr = c"emulator";
@@ -48,7 +48,7 @@ pub fn ensure(
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = place_of(cache, &digest);
             let progress = Progress::start(dir);
-            if !write_trees(file, [Some(blob), shared], &tree, place, progress)? {
+            if !write_trees(file, [Some(blob), shared], &tree, place, progress)? && ROOTS {
                 log.step("owners are lost: this file system takes no user attributes", &[]);
             }
             progress.announce();
@@ -143,7 +143,7 @@ fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8], owned: &mut b
                     Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
                     made => made?,
                 }
-                if let Some(owner) = member.owner {
+                if let Some(owner) = member.owner.filter(|_| ROOTS) {
                     let made = sys::openat(tree.at(), path, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
                     *owned &= give_to(&made, owner, true)?;
                 }
@@ -168,7 +168,7 @@ fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8], owned: &mut b
                     field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
                     out.pwrite_all(field, end)?;
                 }
-                match member.owner {
+                match member.owner.filter(|_| ROOTS) {
                     Some(owner) => *owned &= give_to(&out, owner, false)?,
                     // The app may look at its own files' modes, so these are the ones that the packer stored.
                     None => out.chmod(if executable { 0o755 } else { 0o644 })?,

@@ -108,6 +108,30 @@ pub enum OciError {
         /// The image.
         name: String,
     },
+    /// A registry that does not take an image.
+    #[error("cannot push `{}`: {why}", Shown(.name.as_bytes()))]
+    Push {
+        /// The image.
+        name: String,
+        /// What happened.
+        why: String,
+    },
+    /// The registry refuses to take it.
+    #[error("`{}` refuses to take `{}`{}", Shown(.registry.as_bytes()), Shown(.name.as_bytes()), if *.as_user { " from the user that you are logged in as" } else { "" })]
+    PushRefused {
+        /// The registry's host.
+        registry: String,
+        /// The image.
+        name: String,
+        /// Whether credentials were sent.
+        as_user: bool,
+    },
+    /// The registry, or what is before it, takes no request of this length.
+    #[error("cannot push `{}`: a request is too large for the registry", Shown(.name.as_bytes()))]
+    TooLarge {
+        /// The image.
+        name: String,
+    },
     /// Credentials are there but cannot be used.
     #[error("the credentials for `{}` cannot be read: {why}", Shown(.registry.as_bytes()))]
     Credentials {
@@ -150,6 +174,9 @@ impl OciError {
                 | Self::Temporary(_)
                 | Self::Fetch { .. }
                 | Self::Refused { .. }
+                | Self::Push { .. }
+                | Self::PushRefused { .. }
+                | Self::TooLarge { .. }
                 | Self::Credentials { .. }
                 | Self::Offline { .. }
         )
@@ -173,6 +200,9 @@ impl OciError {
                 "check the name and the network; an image that `skopeo copy` has put into an OCI layout needs none"
             }
             Self::Refused { .. } => "check the name, or log in with `docker login` or `skopeo login`",
+            Self::Push { .. } => "check the name, and whether the registry takes OCI images",
+            Self::PushRefused { .. } => "check the name, or log in with `docker login` or `skopeo login`",
+            Self::TooLarge { .. } => "send smaller pieces: `--piece 8`",
             Self::NotFound { .. } => "check name and tag; `skopeo list-tags` shows the tags of an image",
             Self::Credentials { .. } => "log in again with `docker login` or `skopeo login`",
             Self::Offline { .. } => "omit `--offline`, or pack an OCI layout",

@@ -54,10 +54,14 @@ impl Platform {
 
     /// The one of this machine; `None` if its architecture is not among the hosts.
     pub fn of_this_machine() -> Option<Self> {
-        Arch::HOST.map(|host| {
-            let go = GO.iter().find(|(_, arch)| *arch == host).map(|(name, _)| *name);
-            Self::new(go.or(host.debian_name()).unwrap_or(host.name()), "")
-        })
+        Arch::HOST.map(|host| Self::of(host, 0))
+    }
+
+    /// The one of machines of an architecture and at least this level of it.
+    pub fn of(host: Arch, level: u16) -> Self {
+        let go = GO.iter().find(|(_, arch)| *arch == host).map(|(name, _)| *name);
+        let variant = if level == 0 { String::new() } else { format!("v{level}") };
+        Self::new(go.or(host.debian_name()).unwrap_or(host.name()), &variant)
     }
 
     /// The architecture that runs its programs.

@@ -33,7 +33,7 @@ impl Name {
         if self.registry == DOCKER { DOCKER_ANSWERS } else { &self.registry }
     }
 
-    fn parse(text: &str) -> Result<Self, OciError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OciError> {
         let refuse = |why| OciError::Reference { text: text.to_owned(), why };
         let (named, digest) = match text.split_once('@') {
             None => (text, None),

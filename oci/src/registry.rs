@@ -2,6 +2,8 @@
 //! by name and digest, tokens, redirects, interrupted transfers. Speaks plain HTTP with this machine alone,
 //! and sends credentials to nobody but the registry and the token server that it names.
 
+mod push;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use ureq::http::{Response, Uri};
+use ureq::http::{Request, Response, Uri};
 
 use crate::credentials::{self, Login};
 use crate::descriptor::{BlobDigest, DOCUMENT_MAX, Descriptor};
@@ -140,6 +142,28 @@ impl<'a> Registry<'a> {
             }
         }
         Err(Attempt::Final(self.failed("it redirects in a circle")))
+    }
+
+    /// One request as it is, with a body whose length the headers say.
+    fn call(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, String)],
+        body: Option<&mut dyn Read>,
+    ) -> Result<Answer, Attempt> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let malformed = |_| Attempt::Final(self.failed("an address is none"));
+        let answer = match body {
+            Some(body) => self.agent.run(request.body(ureq::SendBody::from_reader(body)).map_err(malformed)?),
+            None => self.agent.run(request.body(()).map_err(malformed)?),
+        };
+        answer.map_err(|error| {
+            Attempt::Passing(OciError::Push { name: self.name.to_string(), why: told(&error) })
+        })
     }
 
     /// Where an answer redirects to: never from TLS to none.

@@ -60,7 +60,41 @@ fn ignored_signals() -> u64 {
 }
 
 fn remove(path: &Path) {
-    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    if !path.is_dir() || path.is_symlink() {
+        let _ = fs::remove_file(path);
+    } else if fs::remove_dir_all(path).is_err() {
+        open_up(path);
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// Lets the owner into all directories below `path`: an overlay's working directory is closed to everybody.
+fn open_up(path: &Path) {
+    let mut left = vec![path.to_owned()];
+    while let Some(directory) = left.pop() {
+        let _ = fs::set_permissions(&directory, Permissions::from_mode(0o700));
+        let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+        let inside = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        left.extend(inside.map(|entry| entry.path()));
+    }
+}
+
+/// A directory that is closed to others, and gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct TemporaryDirectory(Hidden);
+
+impl TemporaryDirectory {
+    /// One in `directory`.
+    pub(crate) fn inside(directory: &Path) -> io::Result<Self> {
+        let (hidden, ()) = Hidden::make(directory, |name| fs::create_dir(name))?;
+        fs::set_permissions(&hidden.0, Permissions::from_mode(0o700))?;
+        Ok(Self(hidden))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.0
+    }
 }
 
 /// A temporary file without a name, in the directory for temporary files.
@@ -127,9 +161,18 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Starts a file that will be executable for everyone the umask allows.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, 0o777)
+    }
+
+    /// Starts a file that is no program.
+    pub(crate) fn plain(path: &Path) -> io::Result<Self> {
+        Self::with_mode(path, 0o666)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
         let directory = directory_of(path);
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o777);
+        let mode = Mode::from_raw_mode(mode);
         match rustix::fs::open(directory, flags | OFlags::TMPFILE, mode) {
             Ok(file) => Ok(Self { file: file.into(), path: path.to_owned(), hidden: None }),
             // No O_TMPFILE here: EISDIR before Linux 3.11, EOPNOTSUPP from the file system; EINVAL was seen
@@ -182,6 +225,12 @@ impl NewDirectory {
         if path.symlink_metadata().is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        Self::beside_any(&path)
+    }
+
+    /// The same where something may be: see [`Self::settle_over`].
+    pub(crate) fn beside_any(path: &Path) -> io::Result<Self> {
+        let path: PathBuf = path.components().collect();
         let (hidden, ()) = Hidden::make(directory_of(&path), |name| fs::create_dir(name))?;
         Ok(Self { hidden, path })
     }
@@ -201,5 +250,26 @@ impl NewDirectory {
                 done => Ok(done?),
             }
         })
+    }
+
+    /// Moves it to its place; a directory that is there is removed.
+    pub(crate) fn settle_over(self) -> io::Result<()> {
+        if self.path.symlink_metadata().is_err() {
+            return self.settle();
+        }
+        match rustix::fs::renameat_with(CWD, &self.hidden.0, CWD, &self.path, RenameFlags::EXCHANGE) {
+            // The old one has the hidden name now, and is removed with it.
+            Ok(()) => Ok(()),
+            // The file system does not support the flag: for a moment nothing is there.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                let (old, ()) = Hidden::make(directory_of(&self.path), |name| fs::rename(&self.path, name))?;
+                let done = self.hidden.settle(|name| fs::rename(name, &self.path));
+                if done.is_err() {
+                    old.settle(|name| fs::rename(name, &self.path))?;
+                }
+                done
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -5,9 +5,16 @@
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
+pub(crate) mod binfmt;
+pub(crate) mod cache;
+pub(crate) mod compose;
 mod groups;
 pub(crate) mod help;
+pub(crate) mod oci;
 pub(crate) mod parser;
+pub(crate) mod project;
+pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -16,15 +23,22 @@ use std::path::PathBuf;
 
 use bundle::Arch;
 
+use crate::cli::binfmt::BinfmtCommand;
+use crate::cli::cache::CacheCommand;
+use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
 use crate::cli::groups::{ARCHIVE, EMULATORS, FORMAT, START, TREE, WHAT};
+use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
 };
+use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
+use crate::cli::sbom::SbomArgs;
+use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
-    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, flags, head, host,
-    host_file, hosts, libs, native,
+    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
+    hosts, libs, native,
 };
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
@@ -62,12 +76,51 @@ pub(crate) enum Command {
     /// Show what a bundle or an ELF file contains
     #[command(help_template = help::TEMPLATE, before_help = help::INSPECT)]
     Inspect(InspectArgs),
-    /// Check every byte of a bundle against its digests, executing nothing
+    /// Check every byte of a bundle against its digests, and its signatures, executing nothing
     #[command(help_template = help::TEMPLATE, before_help = help::VERIFY)]
-    Verify(FileArgs),
+    Verify(VerifyArgs),
+    /// Sign a bundle, inside it or beside it
+    #[command(help_template = help::TEMPLATE, before_help = help::SIGN)]
+    Sign(SignArgs),
     /// Unpack the app of a bundle into a directory
     #[command(help_template = help::TEMPLATE, before_help = help::EXTRACT)]
     Extract(ExtractArgs),
+    /// Make one bundle out of bundles and programs for several architectures
+    ///
+    /// What is inside is copied, never compressed again, and nothing is fetched. The order of FILEs does not
+    /// matter.
+    #[command(help_template = help::TEMPLATE, before_help = help::MERGE)]
+    Merge(MergeArgs),
+    /// Make a bundle for fewer hosts out of one for many
+    #[command(help_template = help::TEMPLATE, before_help = help::THIN)]
+    Thin(ThinArgs),
+    /// Exchange the program for one architecture in a bundle
+    #[command(help_template = help::TEMPLATE, before_help = help::REPLACE)]
+    Replace(ReplaceArgs),
+    /// Check that a bundle runs on all hosts that it should run on
+    ///
+    /// Prints by what it runs on each. If a host is missing, the exit code is 4.
+    #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
+    Check(CheckArgs),
+    /// Write a `unibin.toml` for the project in this directory
+    ///
+    /// Reads Cargo.toml, go.mod, pyproject.toml or package.json, or the programs that are named.
+    #[command(help_template = help::TEMPLATE, before_help = help::INIT)]
+    Init(InitArgs),
+    /// Show what `release` would make of a project, executing and writing nothing
+    #[command(help_template = help::TEMPLATE, before_help = help::PLAN)]
+    Plan(PlanArgs),
+    /// Build, pack and describe a project as `unibin.toml` says, into one directory
+    ///
+    /// Writes the bundle, bundles for single hosts, checksums, provenance and sources. It uploads nothing.
+    #[command(help_template = help::TEMPLATE, before_help = help::RELEASE)]
+    Release(ReleaseArgs),
+    /// Write what a bundle is made of, as a bill of materials
+    #[command(help_template = help::TEMPLATE, before_help = help::SBOM, after_help = help::SBOM_AFTER)]
+    Sbom(SbomArgs),
+    /// Make container images out of a bundle: one name for all its hosts
+    #[command(help_template = help::TEMPLATE, before_help = help::OCI)]
+    Oci(Box<OciArgs>),
     /// Run a program of any architecture, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.
@@ -99,7 +152,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").required(true).multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci"])))]
+#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
@@ -125,6 +178,8 @@ pub(crate) struct PackArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     /// Debian package to pack, with its dependencies: a name or a .deb file (repeatable)
     #[arg(long, value_name = "PKG", requires = "target", conflicts_with = "input", help_heading = WHAT)]
     pub(crate) deb: Vec<String>,
@@ -297,18 +352,15 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct FileArgs {
-    /// Bundle to check
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// Bundle or ELF file
     pub(crate) file: PathBuf,
     /// Print the licences and source packages of everything in the bundle
     #[arg(long, conflicts_with = "json")]
     pub(crate) notices: bool,
+    /// Print the hosts that it runs on, as one line of names
+    #[arg(long, conflicts_with_all = ["json", "notices"])]
+    pub(crate) hosts: bool,
     #[command(flatten)]
     pub(crate) list: ListArgs,
 }
@@ -338,40 +390,6 @@ pub(crate) struct RunArgs {
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_name = "PROGRAM", help_heading = None)]
     pub(crate) command: Vec<OsString>,
-}
-
-/// Which caches are meant.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CacheDirectories {
-    /// Cache directory (repeatable) [default: every directory that a bundle would use]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) directory: Vec<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    /// List entries with size, last use and current user
-    List {
-        #[command(flatten)]
-        directories: CacheDirectories,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Remove entries that have not been used for some days
-    ///
-    /// Entries in use are kept. A bundle whose entries are gone unpacks them again at its next start.
-    Gc {
-        #[command(flatten)]
-        directories: CacheDirectories,
-        /// Keep entries used within the last N days
-        #[arg(long, value_name = "N", default_value_t = 30)]
-        days: u64,
-    },
-    /// Remove all entries that no running process uses
-    Clear {
-        #[command(flatten)]
-        directories: CacheDirectories,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -436,40 +454,6 @@ pub(crate) enum EmulatorCommand {
     Remove(CellArgs),
     /// Print the path of an emulator
     Path(CellArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BinfmtCommand {
-    /// Print the registration in binfmt.d(5) form, and its state in the kernel
-    Show(BinfmtArgs),
-    /// Register emulators with the running kernel, until the next reboot
-    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
-    Register(BinfmtArgs),
-    /// Remove registrations from the running kernel
-    #[command(group(ArgGroup::new("which").required(true).args(["target", "all"])))]
-    Unregister(BinfmtArgs),
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BinfmtArgs {
-    /// Architecture whose programs are meant (repeatable)
-    #[arg(long, value_name = "ARCH", value_parser = arch)]
-    pub(crate) target: Vec<Arch>,
-    /// All architectures that this machine needs an emulator for
-    #[arg(long, conflicts_with = "target")]
-    pub(crate) all: bool,
-    /// Static emulator to register [default: from the store, fetched if needed]
-    #[arg(long, value_name = "FILE", conflicts_with = "all")]
-    pub(crate) emulator: Option<PathBuf>,
-    /// binfmt_misc flags: letters out of F, P, O and C
-    ///
-    /// F: open the emulator at registration, so that it is found in every container and chroot. P: pass the
-    /// program's own argv[0] on. O: open the program on behalf of the emulator, so that it need not be
-    /// readable. C: honour set-user-ID bits of programs, which means trusting the emulator with those rights.
-    #[arg(long, value_name = "LETTERS", default_value = "OPF", value_parser = flags)]
-    pub(crate) flags: String,
-    #[command(flatten)]
-    pub(crate) archive: ArchiveArgs,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use bundle::{Digest, EmulatorKey, OwnedRule};
+use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::{
     Catalogue, EmulatorError, Remark, SourcePackage, Store, Translators, TranslatorsError, Watch,
 };
 
 use crate::cli::{ArchiveArgs, SupplyArgs};
+use crate::components::Component;
 use crate::emulators::lock_file::LockFile;
 use crate::error::Error;
 use crate::notices::Owed;
@@ -40,8 +41,10 @@ pub(crate) struct Emulator {
     by_default_rules: bool,
     /// Whether it is one of unibin's own builds.
     is_own: bool,
-    pub(crate) owed: Owed,
+    pub(crate) owed: Vec<Owed>,
     pub(crate) source: SourcePackage,
+    /// It, then what is linked into it.
+    pub(crate) components: Vec<Component>,
 }
 
 /// Catalogue, the user's own emulators, lock file and store.
@@ -79,6 +82,12 @@ impl Emulators {
     /// As [`Self::open`], but ignores the lock file.
     pub(crate) fn without_lock(archive: &ArchiveArgs) -> Result<Self, Error> {
         Ok(Self { lock: None, ..Self::open(archive)? })
+    }
+
+    /// Whether emulators for `target` may lay an app's tree over the root, on whatever host: so a tree is the
+    /// same for all hosts, and a bundle for one of them what is left of a bundle for all.
+    pub(crate) fn give_view(&self, target: Arch) -> bool {
+        self.catalogue.is_own(target)
     }
 
     /// How many bytes this process downloaded for a pair; `None` if it was here already.

@@ -2,17 +2,21 @@
 
 mod binfmt;
 mod code;
+mod compose;
+mod debootstrap;
+mod hints;
+mod image;
+mod project;
+mod sbom;
+mod shown;
+mod signature;
 mod system;
 
 use std::error::Error as StdError;
-use std::fs::FileType;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EmulatorKey, EncodeError, Shown};
-use debian::release::ReleaseError;
+use bundle::{Arch, Digest, EmulatorKey, EncodeError};
 use debian::{ArchiveError, DebError};
 use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
@@ -21,6 +25,14 @@ use thiserror::Error;
 use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
+pub(crate) use crate::error::compose::ComposeError;
+pub(crate) use crate::error::debootstrap::DebianError;
+use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
+pub(crate) use crate::error::image::ImageError;
+pub(crate) use crate::error::project::ProjectError;
+pub(crate) use crate::error::sbom::SbomError;
+pub(crate) use crate::error::shown::{kind_of, readable, shown};
+pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 
@@ -165,7 +177,17 @@ pub(crate) enum Error {
     #[error(transparent)]
     Binfmt(#[from] BinfmtError),
     #[error(transparent)]
+    Compose(#[from] ComposeError),
+    #[error(transparent)]
     System(#[from] SystemError),
+    #[error(transparent)]
+    Sbom(#[from] SbomError),
+    #[error(transparent)]
+    OutOfBundle(#[from] ImageError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Project(#[from] ProjectError),
 }
 
 impl From<EmulatorError> for Error {
@@ -225,8 +247,14 @@ impl Error {
             Self::Emulator(error) => Code::from(&**error),
             Self::Archive(error) => Code::from(&**error),
             Self::Binfmt(error) => error.code(),
+            Self::Compose(error) => error.code(),
+            Self::System(SystemError::Debian(error)) => error.code(),
             Self::System(error) if error.is_damage() => Code::Verification,
             Self::System(error) if error.is_failure() => Code::Failure,
+            Self::Sbom(error) => error.code(),
+            Self::OutOfBundle(error) => error.code(),
+            Self::Signature(error) => error.code(),
+            Self::Project(error) => error.code(),
             _ => Code::Input,
         }
     }
@@ -326,6 +354,11 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::System(_)
+            | Self::Compose(_)
+            | Self::Sbom(_)
+            | Self::OutOfBundle(_)
+            | Self::Signature(_)
+            | Self::Project(_)
             | Self::Binfmt(_) => return self.supply_hint(),
             Self::Tree { .. } | Self::Manifest(_) | Self::Dependency(_) | Self::Layer(_) | Self::Stub(_) => {
                 return None;
@@ -403,6 +436,11 @@ impl Error {
             Self::Package(error) => error.hint(),
             Self::System(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
+            Self::Compose(error) => return Some(error.hint()),
+            Self::Sbom(error) => return Some(error.hint()),
+            Self::OutOfBundle(error) => return Some(error.hint()),
+            Self::Signature(error) => return Some(error.hint()),
+            Self::Project(error) => return error.hint(),
             _ => return None,
         };
         Some(text.to_owned())
@@ -423,78 +461,4 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Whether a mirror's index is past its date.
-fn is_stale(error: &ArchiveError) -> bool {
-    let stale = |error: &ArchiveError| {
-        matches!(error, ArchiveError::Release { source: ReleaseError::StaleIndex { .. }, .. })
-    };
-    matches!(error, ArchiveError::AllMirrorsFailed { failures, .. }
-        if failures.iter().any(|failure| stale(&failure.error)))
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn io_hint(error: &io::Error) -> Option<String> {
-    let text = match error.kind() {
-        _ if is_full(error) => "free some space, or choose another location",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a location that you can write to"
-        }
-        io::ErrorKind::AlreadyExists => "choose a path that does not exist yet",
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
-
-fn not_a_program_hint(found: &NotElf) -> &'static str {
-    match found {
-        NotElf::Script(_) => {
-            "fetch the interpreter with `--libs debian` and `--target ARCH`, or pack it with `--deb` and the script with `--add` and `--entry`"
-        }
-        NotElf::Text | NotElf::Unknown | NotElf::Empty => "programs must be ELF files",
-        NotElf::MachO | NotElf::Windows | NotElf::System(_) => "build it for Linux",
-        NotElf::Archive => "link it into a program first",
-        NotElf::X32 => "no emulator supports x32: build it for x86_64 or i686",
-        NotElf::Cpu { .. } => "`unibin targets` lists the supported architectures",
-        NotElf::Damaged(_) => "copy or build it again",
-    }
-}
-
-/// The first few of many names.
-fn few(names: &[String]) -> String {
-    const FEW: usize = 12;
-    let shown = names.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(FEW) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// A name as shown in messages and lists: on one line, by the rule of crate `bundle`.
-pub(crate) fn readable(bytes: &[u8]) -> String {
-    Shown(bytes).to_string()
-}
-
-/// A path, likewise.
-pub(crate) fn shown(path: &Path) -> String {
-    readable(path.as_os_str().as_bytes())
-}
-
-/// What something is that is not a regular file.
-pub(crate) fn kind_of(kind: FileType) -> &'static str {
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a fifo"
-    } else if kind.is_socket() {
-        "a socket"
-    } else if kind.is_char_device() || kind.is_block_device() {
-        "a device"
-    } else {
-        "a special file"
-    }
 }

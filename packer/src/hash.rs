@@ -1,13 +1,39 @@
-//! SHA-256, used here only: of whole slices, and of streams as they pass.
+//! SHA-256, used here only: of whole slices, and of streams as they pass. SHA-1 too, which SPDX asks for, and
+//! by which nothing is decided.
 
 use std::io::{self, Read, Write};
 
 use bundle::Digest;
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 /// The digest of `bytes`.
 pub(crate) fn of(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
+}
+
+/// SHA-256 and SHA-1 of a stream, in hexadecimal.
+pub(crate) fn both(mut from: impl Read) -> io::Result<(String, String)> {
+    let mut sha1 = Sha1::default();
+    let mut passing = Hashing::new(&mut from);
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = passing.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        sha1::Digest::update(&mut sha1, &buffer[..length]);
+    }
+    Ok((passing.finish().2.to_string(), hex(&sha1::Digest::finalize(sha1))))
+}
+
+/// SHA-1 of `bytes`, in hexadecimal.
+pub(crate) fn sha1_of(bytes: &[u8]) -> String {
+    hex(&<Sha1 as sha1::Digest>::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Passes bytes through, hashing and counting them. Reads where `T` reads, writes where `T` writes.
@@ -66,5 +92,8 @@ mod tests {
         // FIPS 180-4's own example.
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(of(b"abc").to_string(), hex);
+        let sha1 = "a9993e364706816aba3e25717850c26c9cd0d89d";
+        assert_eq!(both(&b"abc"[..]).expect("memory reads"), (hex.to_owned(), sha1.to_owned()));
+        assert_eq!(sha1_of(b"abc"), sha1);
     }
 }

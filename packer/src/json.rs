@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// `value` as indented JSON with a final line feed.
 pub(crate) fn text(value: &impl Serialize) -> String {
@@ -17,6 +17,25 @@ pub(crate) fn text(value: &impl Serialize) -> String {
     text
 }
 
+/// `value` on one line, for files that programs read.
+pub(crate) fn compact(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads a value, or says what is wrong with the text.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// Name, version and licence of a package of npm, if its `package.json` has the first two.
+pub(crate) fn package_of_npm(text: &[u8]) -> Option<(String, String, Option<String>)> {
+    let package: serde_json::Value = serde_json::from_slice(text).ok()?;
+    let text = |field: &str| package.get(field)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    Some((text("name")?, text("version")?, text("license")))
+}
+
 /// Whether a character must not be printed as it is. All of these have four hexadecimal digits.
 fn steers(c: char) -> bool {
     c != '\n' && !bundle::is_printable(c)
@@ -29,7 +48,7 @@ pub(crate) fn name(bytes: &[u8]) -> String {
 
 /// The programs that a `package.json` of npm names: names and paths (npm's documentation, "bin").
 pub(crate) fn programs_of_package(text: &[u8]) -> Vec<(String, String)> {
-    let Ok(package) = serde_json::from_slice::<Package>(text) else { return Vec::new() };
+    let Some(package) = package(text) else { return Vec::new() };
     match package.bin {
         Some(Bin::One(path)) => {
             // Without its scope.
@@ -41,10 +60,18 @@ pub(crate) fn programs_of_package(text: &[u8]) -> Vec<(String, String)> {
     }
 }
 
+/// A `package.json` of npm; `None` if it is none.
+pub(crate) fn package(text: &[u8]) -> Option<Package> {
+    serde_json::from_slice(text).ok()
+}
+
+/// What a `package.json` says.
 #[derive(Deserialize)]
-struct Package {
+pub(crate) struct Package {
     #[serde(default)]
-    name: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) version: String,
     bin: Option<Bin>,
 }
 

@@ -1,5 +1,6 @@
-//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer never
-//! executes what it packs.
+//! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer
+//! executes nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages
+//! (`debootstrap`).
 
 pub(crate) mod cpu_model;
 pub(crate) mod dedup;
@@ -10,26 +11,30 @@ pub(crate) mod systems;
 pub(crate) mod variants;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
-use crate::cli::values::Children;
+use crate::cli::values::{Children, Head};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
-use crate::notices::Owed;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
+use crate::progress::Bars;
+use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame};
 use crate::write::emulator_frame::{self, EmulatorFrame};
+use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
 
@@ -47,7 +52,9 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
             (first, natives)
         }
         Contents::Emulator { target, rules } => (emulator_only::app(*target, rules), Vec::new()),
-        Contents::System(system) => systems::gathered(system)?,
+        Contents::System(system) => {
+            systems::gathered(system, &|root, path| stage(&request, system, root, path))?
+        }
     };
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
@@ -64,57 +71,88 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
         emulator_only::parts(&request, &first, plan.hosts, obtained)?
     } else {
         let variants = variants::in_order(first, natives);
-        compressed(&request, variants, plan.hosts, &obtained, &emulators)?
+        compressed(&request, variants, &plan.hosts, &obtained, &emulators)?
     };
     let written = assemble::write(&parts, &request.output)?;
     report.written(&parts, &written, emulators.transferred_in_all());
     Ok(report.text(json))
 }
 
+/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished.
+fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<(), Error> {
+    const LEVEL: i32 = 1;
+    let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
+    let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
+    let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
+    let system = SystemRequest {
+        source: SystemSource::Directory(path.to_owned()),
+        entries: Vec::new(),
+        target: system.target,
+        rules: Vec::new(),
+        excludes: Vec::new(),
+        output: path.to_owned(),
+        archive: system.archive.clone(),
+    };
+    let first = systems::resolved(root, &system)?;
+    let request = Request {
+        contents: Contents::System(Box::new(system)),
+        natives: Vec::new(),
+        output: path.to_owned(),
+        hosts: vec![host],
+        skip_hosts: false,
+        emulators: request.emulators.iter().filter(of_host).cloned().collect(),
+        emulates_own: true,
+        also_targets: Vec::new(),
+        head: Head::Sh,
+        children: Children::Auto,
+        cpu: request.cpu.clone(),
+        level: LEVEL,
+        dry_run: false,
+        archive: request.archive.clone(),
+    };
+    let emulators = Emulators::open(&request.archive)?;
+    let plan = emulators.plan(&request, target, &[])?;
+    let cpu = cpu_model::of(&request, &first)?;
+    let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
+    let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
+    assemble::write(&parts, &request.output).map(drop)
+}
+
 /// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
     mut variants: Vec<(u16, ResolvedApp)>,
-    hosts: Vec<Arch>,
+    hosts: &[Arch],
     obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
     let level = request.level;
-    let notices = |owed: Owed| -> Result<Notices, Error> {
-        let text = Content::from(owed.text.clone().into_bytes());
-        Ok(Notices { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
-    };
-    let frame = |write: &WriteTar<'_>, whose: &str| -> Result<Frame, Error> {
-        let tar = compress::spool(write).map_err(Error::Temporary)?;
-        compress::shown_frame(&tar, level, &emulators.bars.bar(whose)).map_err(Error::Temporary)
-    };
-    let tree = |app: &App, whose: &str| frame(&|to| tarball::write(app, to), &format!("app for {whose}"));
-    let variant = |(cpu_level, resolved): (u16, ResolvedApp)| -> Result<PackedVariant, Error> {
-        let ResolvedApp { app, root, entries, target, loader, rules, owed, .. } = resolved;
-        let (encoding, app) = match &root {
-            Some(RootOfSystem { tree, is_image }) => {
-                let kind = if *is_image { "image" } else { "system" };
-                let whose = format!("{kind} for {target}");
-                (Encoding::Root, frame(&|to| tarball::write_root(tree, to), &whose)?)
-            }
-            None => (Encoding::TarZstd, tree(&app, target.name())?),
-        };
-        let notices = owed.map(notices).transpose()?;
-        let (level, shared) = (cpu_level, None);
-        Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices })
-    };
+    let bars = &emulators.bars;
+    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, level, bars);
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
-        let emulators = of_host.into_iter().zip(members).map(|(emulator, member)| {
-            Ok(PackedEmulator { notices: notices(emulator.owed.clone())?, emulator, member })
-        });
-        Ok(PackedEmulators { frame, encoding, emulators: emulators.collect::<Result<_, Error>>()? })
+        let facts = of_host.iter().zip(&members);
+        let facts =
+            facts::of_emulators(facts.map(|(emulator, member)| (&emulator.components[..], &member[..])));
+        let components = Some(facts::frame(&facts, level)?);
+        let owed = of_host.iter().flat_map(|emulator| emulator.owed.clone());
+        let notices = owed.map(|owed| Notices::compressed(owed, level)).collect::<Result<_, _>>()?;
+        let row = |(emulator, member): (Emulator, _)| PackedEmulator {
+            key: emulator.key,
+            translator: emulator.translator.into_bytes(),
+            version: emulator.version.into_bytes(),
+            rules: emulator.rules,
+            member,
+        };
+        let emulators = of_host.into_iter().zip(members).map(row).collect();
+        Ok(PackedEmulators { frame, encoding, emulators, notices, components })
     };
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
-    if obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view)) {
-        for (_, resolved) in variants.iter_mut().filter(|(_, resolved)| resolved.root.is_none()) {
+    let view = obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view));
+    for (_, resolved) in &mut variants {
+        if resolved.root.is_none() && (view || emulators.give_view(resolved.target)) {
             view_map::add(&mut resolved.app)?;
         }
     }
@@ -123,7 +161,7 @@ fn compressed(
         compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
     for SharedTree { app, variants: group } in groups {
-        let frame = Arc::new(tree(&app, "several CPUs")?);
+        let frame = Arc::new(tree(&app, "several CPUs", level, bars)?);
         for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
             variant.shared = Some(frame.clone());
         }
@@ -143,10 +181,53 @@ fn compressed(
             Vec::new()
         },
         head: request.head,
-        hosts,
+        launchers: header::launchers(hosts)?,
+        components: facts::of_hosts(hosts, level)?,
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
+}
+
+/// The app of `args` alone, without what starts or emulates it. `view`: whether emulators lay its tree over
+/// the root, in any case.
+pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error> {
+    let request = Request::from_args(args)?;
+    let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
+    let mut resolved = gather(app)?;
+    if view || Emulators::open(&request.archive)?.give_view(resolved.target) {
+        view_map::add(&mut resolved.app)?;
+    }
+    compressed_variant(0, resolved, request.level, &Bars::default())
+}
+
+fn compressed_variant(
+    cpu_level: u16,
+    resolved: ResolvedApp,
+    level: i32,
+    bars: &Bars,
+) -> Result<PackedVariant, Error> {
+    let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
+    let components = Some(facts::frame(&facts, level)?);
+    let (encoding, app) = match &root {
+        Some(RootOfSystem { tree, is_image }) => {
+            let kind = if *is_image { "image" } else { "system" };
+            let whose = format!("{kind} for {target}");
+            (Encoding::Root, frame(&|to| tarball::write_root(tree, to), &whose, level, bars)?)
+        }
+        None => (Encoding::TarZstd, tree(&app, target.name(), level, bars)?),
+    };
+    let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
+    let (level, shared) = (cpu_level, None);
+    Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices, components })
+}
+
+fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
+    frame(&|to| tarball::write(app, to), &format!("app for {whose}"), level, bars)
+}
+
+fn frame(write: &WriteTar<'_>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
+    let tar = compress::spool(write).map_err(Error::Temporary)?;
+    compress::shown_frame(&tar, level, &bars.bar(whose)).map_err(Error::Temporary)
 }
 
 /// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,

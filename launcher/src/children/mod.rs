@@ -37,4 +37,4 @@ mod hand_over;
 #[cfg(feature = "children")]
 pub use choice::attend;
 #[cfg(not(feature = "children"))]
-pub use hand_over::{become_broker, clean_by_broker};
+pub use hand_over::{become_broker, is_for_broker, leave_to_broker};

@@ -1,5 +1,5 @@
-//! Mounts of a system's own: trees of mounts as open files, attached to places that are open files too, so that
-//! no path is looked up twice; and the step into a new root.
+//! Mounts of a system's own: trees of mounts as open files, attached to places that are open files too, so
+//! that no path is looked up twice; and the step into a new root.
 
 use super::call::call;
 use super::{At, Errno, Fd, OFlags, chdir};
@@ -32,6 +32,16 @@ pub fn mount(kind: &CStr, source: &CStr, directory: &CStr, data: &CStr) -> Resul
     ];
     // SAFETY: all strings are NUL-terminated; the kernel copies as much of a page as it can read of the last.
     unsafe { call(raw::__NR_mount, arguments) }.map(drop)
+}
+
+/// Moves the mount at the working directory over the root, and takes it as such.
+fn cover_root() -> Result<(), Errno> {
+    let (here, root) = (c".".as_ptr() as usize, c"/".as_ptr() as usize);
+    // SAFETY: both paths are NUL-terminated; there is no kind and no data.
+    unsafe { call(raw::__NR_mount, [here, root, 0, raw::MS_MOVE as usize, 0]) }?;
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(raw::__NR_chroot, [here]) }?;
+    chdir(c"/")
 }
 
 /// A copy of the mounts at and below `path`, attached to nothing yet. Linux 5.2.
@@ -92,13 +102,16 @@ impl Fd {
         unsafe { call(raw::__NR_fchdir, [self.argument()]) }.map(drop)
     }
 
-    /// Makes the mount that this directory is the root of the namespace of mounts, without a trace of the old
-    /// one (pivot_root(2), "pivot_root(\".\", \".\")").
+    /// Makes the mount that this directory is the root of the namespace of mounts. Of the old one no trace is left (`pivot_root(".", ".")` of its manual page).
     pub fn become_root(&self) -> Result<(), Errno> {
         self.chdir()?;
         let here = c".".as_ptr() as usize;
         // SAFETY: the path is NUL-terminated.
-        unsafe { call(raw::__NR_pivot_root, [here, here]) }?;
+        match unsafe { call(raw::__NR_pivot_root, [here, here]) } {
+            // The first file system of all cannot be left, only covered, as switch_root(8) does.
+            Err(Errno::EINVAL) => return cover_root(),
+            other => other?,
+        };
         // SAFETY: the path is NUL-terminated.
         unsafe { call(raw::__NR_umount2, [here, raw::MNT_DETACH as usize]) }?;
         chdir(c"/")
@@ -110,7 +123,7 @@ impl Fd {
         unsafe { call(raw::__NR_setns, [self.argument(), 0]) }.map(drop)
     }
 
-    /// The namespace of users to which another namespace belongs (ioctl_nsfs(2)). Linux 4.9.
+    /// The namespace of users to which another namespace belongs (`ioctl_nsfs(2)`). Linux 4.9.
     pub fn owner_of_namespace(&self) -> Result<Self, Errno> {
         // SAFETY: no pointers; the call's answer is a descriptor.
         unsafe { call(raw::__NR_ioctl, [self.argument(), NS_GET_USERNS as usize]) }.map(Self::own)

@@ -1,5 +1,5 @@
-//! What a system runs: the entry or the user's command, found as the system's own shell would find it. This is
-//! looked for inside, after the system has been entered.
+//! What a system runs: the entry or the user's command, found as the system's own shell would find it. This
+//! is looked for inside, after the system has been entered.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -24,7 +24,8 @@ pub struct Command<'a> {
     pub arguments: Vec<&'a CStr>,
 }
 
-/// The path of a program called by `name`: itself if it has a slash, else in one of the directories of `path`.
+/// The path of a program called by `name`: itself if it has a slash, else in one of the directories of
+/// `path`.
 pub fn find(name: &CStr, path: &[u8]) -> Result<&'static CStr, Error> {
     let bytes = name.to_bytes();
     if has(bytes, b'/') {
@@ -90,7 +91,7 @@ fn is_for(head: &[u8], target: Arch) -> bool {
 pub fn read(path: &CStr) -> &'static [u8] {
     let text = || {
         let file = sys::openat(At::CWD, path, OFlags::READ | OFlags::NON_BLOCK, 0).ok()?;
-        let stat = file.stat().ok().filter(|stat| stat.is_file())?;
+        let stat = file.stat().ok().filter(sys::Stat::is_file)?;
         let text = zeroed(usize::try_from(stat.size.min(16 << 20)).ok()?);
         file.pread_exact(text, 0).ok()?;
         Some(join(&[text]))

@@ -1,5 +1,5 @@
-//! As whom a system's program runs: a name or numbers, looked up in the root's own files (passwd(5), group(5)),
-//! as Docker does. Only text is read here.
+//! As whom a system's program runs: a name or numbers, looked up in the root's own files (passwd(5),
+//! group(5)), as Docker does. Only text is read here.
 
 use alloc::vec::Vec;
 

@@ -4,9 +4,9 @@
 //! program's.
 //!
 //! The files in the order in which they are used: [`upper`] finds where changes are kept, [`namespace`] makes
-//! or enters namespaces, [`mounts`] lays tree and upper over each other and binds ([`bind`], [`place`]) what is
-//! seen of the host, [`identity`] finds the user, [`call`] and [`command`] what is executed. [`remove`] is for
-//! what was thrown away.
+//! or enters namespaces, [`mounts`] lays tree and upper over each other and binds ([`bind`], [`place`]) what
+//! is seen of the host, [`identity`] finds the user, [`call`] and [`command`] what is executed. [`remove`] is
+//! for what was thrown away.
 
 pub mod bind;
 pub mod call;
@@ -139,10 +139,11 @@ fn become_root(
     mounts::bind(&root, binds, run.log)?;
     if !starts_programs(run, runner) {
         let target = run.route.variant().target;
-        let registered = match users {
-            true => mounts::register(&root, target, runner.emulator),
+        let registered = if users {
+            mounts::register(&root, target, runner.emulator)
+        } else {
             // It would be the machine's own.
-            false => Err(Errno::EPERM),
+            Err(Errno::EPERM)
         };
         match registered {
             Ok(()) => run.log.step("system: the kernel starts {}", &[runner.emulator.to_bytes()]),

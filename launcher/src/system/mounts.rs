@@ -1,5 +1,5 @@
-//! The root of a system: the overlay of tree and upper, and what of the host is bound into it. All of it is in
-//! a namespace of this start's own, and gone with its last process.
+//! The root of a system: the overlay of tree and upper, and what of the host is bound into it. All of it is
+//! in a namespace of this start's own, and gone with its last process.
 
 use core::ffi::CStr;
 
@@ -23,8 +23,8 @@ pub fn memory() -> Result<Upper, Errno> {
 }
 
 /// Mounts the overlay of the tree, a slot with this name, and an upper; its root. Paths are relative to the
-/// upper, which is the working directory: whatever characters the cache's path has, they would have a meaning in a
-/// list of options; and what was opened before is in other mounts.
+/// upper, which is the working directory: whatever characters the cache's path has, they would have a meaning
+/// in a list of options; and what was opened before is in other mounts.
 pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
     let options = c_string(&[
         b"lowerdir=../../../",
@@ -37,13 +37,13 @@ pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
     Ok(sys::openat(At::CWD, MOUNTED, OFlags::PATH | OFlags::DIRECTORY, 0)?)
 }
 
-/// Binds what a system sees of the host. What the user has not asked for, and is not there or cannot be bound,
-/// is left out, and a log says so.
+/// Binds what a system sees of the host. What the user has not asked for, and is not there or cannot be
+/// bound, is left out, and a log says so.
 pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
     for each in binds {
         match bind_one(root, each) {
             Ok(()) => {
-                log.step("system: {} is the host's {}", &[each.target.to_bytes(), each.source.to_bytes()])
+                log.step("system: {} is the host's {}", &[each.target.to_bytes(), each.source.to_bytes()]);
             }
             Err(errno) if each.asked => {
                 return Err(Error::no_bind(
@@ -53,7 +53,7 @@ pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
                 ));
             }
             Err(errno) => {
-                log.step("system: {} is not the host's: {}", &[each.target.to_bytes(), errno.text()])
+                log.step("system: {} is not the host's: {}", &[each.target.to_bytes(), errno.text()]);
             }
         }
     }

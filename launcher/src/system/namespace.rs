@@ -26,8 +26,8 @@ impl Caller {
         Self { user, group }
     }
 
-    /// Mounts of this process's own, and users of its own, where its user is 0. Root may do without the users,
-    /// where it must not have them (a container's filter): whether it has them.
+    /// Mounts of this process's own, and users of its own, where its user is 0. Root may do without the
+    /// users, where it must not have them (a container's filter): whether it has them.
     pub fn enter_own(self) -> Result<bool, Error> {
         let users = match sys::unshare_root(true) {
             Ok(()) => true,
@@ -128,8 +128,8 @@ fn read<'p>(process: &Fd, piece: &'p mut [u8]) -> Option<&'p [u8]> {
     piece.get(..length)
 }
 
-/// Whether a mount of this name is the root in a process's list of mounts (proc_pid_mountinfo(5)). Two roots:
-/// it is about to leave the old one.
+/// Whether a mount of this name is the root in a process's list of mounts (`proc_pid_mountinfo(5)`). Two
+/// roots: it is about to leave the old one.
 fn is_seen(mountinfo: &[u8], mark: &[u8], seen: Seen) -> bool {
     let mut roots = 0;
     let mut found = false;

@@ -8,8 +8,8 @@ use bundle::{LINKS_MAX, directory_of, file_name_of};
 use crate::bytes::{c_string, join};
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
 
-/// Opens `path` in `root`, for being mounted over. What is missing of it is made: directories, and at its end a
-/// directory or an empty file. Where a link leads to nothing, what it leads to is made.
+/// Opens `path` in `root`, for being mounted over. What is missing of it is made: directories, and at its end
+/// a directory or an empty file. Where a link leads to nothing, what it leads to is made.
 pub fn make(root: &Fd, path: &[u8], is_directory: bool) -> Result<Fd, Errno> {
     make_through(root, path, is_directory, LINKS_MAX)
 }

@@ -4,7 +4,8 @@
 //! Layout: `<cache>/<host>/systems/<digest of the tree>/<NAME>/` with `upper`, `work` (the kernel's), `root`
 //! (where it is mounted, empty for all others) and `lock`. What is thrown away is in memory, mounted over
 //! `discard`; where files in memory take no user attributes, which hold the owners of files, it is in a
-//! directory like a kept one whose name begins with `.new-`, and which a later start or `UNIBIN_DO=gc` removes.
+//! directory like a kept one whose name begins with `.new-`, and which a later start or `UNIBIN_DO=gc`
+//! removes.
 
 use core::ffi::CStr;
 
@@ -239,8 +240,10 @@ pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
     removed
 }
 
-/// The lock of an upper that nobody holds and nobody is inside of, if there is one.
-fn unused(of_tree: &Fd, name: &CStr) -> Option<Option<Fd>> {
+/// An upper that nobody holds and nobody is inside of; nobody can begin to use it while this is kept.
+struct Unused(#[expect(dead_code, reason = "the lock is held by being there")] Option<Fd>);
+
+fn unused(of_tree: &Fd, name: &CStr) -> Option<Unused> {
     let open = |inside: &CStr, flags| {
         let path = c_string(&[name.to_bytes(), b"/", inside.to_bytes()]);
         sys::openat(of_tree.at(), path, flags | OFlags::NO_FOLLOW, 0)
@@ -250,5 +253,5 @@ fn unused(of_tree: &Fd, name: &CStr) -> Option<Option<Fd>> {
         return None;
     }
     let is_inside = |upper: Fd| mark(&upper).is_ok_and(namespace::is_mounted);
-    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(lock)
+    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(Unused(lock))
 }

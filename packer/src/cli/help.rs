@@ -29,7 +29,9 @@ found; otherwise the exit code of the program.
 Environment:
   UNIBIN_STORE   Emulator store (default: $XDG_DATA_HOME/unibin, else
                  ~/.local/share/unibin)
-  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)";
+  UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)
+  UNIBIN_PASSPHRASE  Of the key that `unibin sign` uses (default: asked for)
+  SSH_AUTH_SOCK  Agent that signs, with `--key ssh-agent`";
 
 pub(crate) const PACK: &str = "\
 Examples:
@@ -40,6 +42,7 @@ Examples:
   unibin pack --deb jq --target riscv64 A Debian package
   unibin pack --system rootfs.tar.xz    A root file system: starts a shell in it
   unibin pack --oci docker://alpine     A container image
+  unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
 pub(crate) const PACK_LONG: &str = "\
@@ -72,6 +75,9 @@ Examples:
     unibin pack --oci docker://alpine --platform linux/arm64,linux/amd64 \\
         -o alpine
 
+  Make a Debian of another CPU, with a package of your choice:
+    unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
+
   Run natively on x86_64, emulated everywhere else:
     unibin pack ./app-riscv64 --native x86_64=./app-x86_64 -o app
 
@@ -81,21 +87,82 @@ Examples:
   Show what would be packed, and where each library comes from:
     unibin pack ./app --libs debian --dry-run";
 
+pub(crate) const SBOM: &str = "\
+Examples:
+  unibin sbom app.bundle -o app.cdx.json                CycloneDX 1.6
+  unibin sbom app.bundle --format spdx -o app.spdx.json SPDX 2.3";
+
+pub(crate) const SBOM_AFTER: &str = "\
+Environment:
+  SOURCE_DATE_EPOCH  The time to write into it, in seconds since 1970
+                     (default: none in CycloneDX, 1970-01-01 in SPDX)";
+
 pub(crate) const INSPECT: &str = "\
 Examples:
   unibin inspect app.bundle            Summary of a bundle
   unibin inspect app.bundle --json     The same for scripts
   unibin inspect app.bundle --notices  Licences and source packages
+  unibin inspect app.bundle --hosts    The hosts that it runs on, for scripts
   unibin inspect ./app                 What an ELF file needs, who can run it";
 
 pub(crate) const VERIFY: &str = "\
 Examples:
-  unibin verify app.bundle";
+  unibin verify app.bundle                     Is it whole? Who has signed it?
+  unibin verify app.bundle --key ann.pub       Has Ann signed it?
+  unibin verify app.bundle --allowed-signers signers -I ann@example.org";
+
+pub(crate) const SIGN: &str = "\
+Examples:
+  unibin sign app.bundle --key ~/.ssh/id_ed25519   A signature inside
+  unibin sign app.bundle --key ssh-agent           By the key of an agent
+  unibin sign app.bundle --key minisign.key --detach minisign
+  unibin sign app.bundle --key ~/.ssh/id_ed25519 --detach ssh
+Sign inside first: signatures beside the file are of all its bytes.";
 
 pub(crate) const EXTRACT: &str = "\
 Examples:
   unibin extract app.bundle            Write the app to app.bundle.extracted
   unibin extract app.bundle out --all  Write every part of the bundle to out";
+
+pub(crate) const MERGE: &str = "\
+Examples:
+  unibin merge app-x86_64 app-aarch64 -o app   Programs, each for its own CPU
+  unibin merge app.bundle app-riscv64 -o app   A bundle, and one more program";
+
+pub(crate) const THIN: &str = "\
+Examples:
+  unibin thin app --hosts x86_64,aarch64 -o app-small
+  unibin thin app --head elf:aarch64 -o app-aarch64   Begins as an ELF file";
+
+pub(crate) const REPLACE: &str = "\
+Examples:
+  unibin replace app --native x86_64=./build/app -o app";
+
+pub(crate) const CHECK: &str = "\
+Examples:
+  unibin check app --hosts x86_64,aarch64,riscv64
+  unibin check app --native x86_64 && echo fast there";
+
+pub(crate) const OCI: &str = "\
+Examples:
+  unibin oci app -o app-image                    Write an OCI layout
+  unibin oci app -o app.tar --hosts aarch64      For `docker load`, one host
+  unibin oci app --push docker://localhost:5000/app:1.2";
+pub(crate) const INIT: &str = "\
+Examples:
+  unibin init                                  From Cargo.toml, go.mod, ...
+  unibin init build/app-x86_64 build/app-arm64  From programs";
+
+pub(crate) const PLAN: &str = "\
+Examples:
+  unibin plan         What would be built, packed and written
+  unibin plan --json  The same for scripts";
+
+pub(crate) const RELEASE: &str = "\
+Examples:
+  unibin release             Write dist/: bundle, SHA256SUMS, ...
+  unibin release --snapshot  Try it out, whatever git says
+  cd dist && sha256sum -c SHA256SUMS";
 
 pub(crate) const RUN: &str = "\
 Examples:

@@ -7,11 +7,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use debian::SystemVariant;
 use oci::Platform;
 
 use crate::cli::groups::SYSTEM;
 use crate::cli::parser::Args;
-use crate::cli::values::platform;
+use crate::cli::values::{platform, variant};
 
 /// What has no meaning for a whole system.
 const OF_APPS: [&str; 12] = [
@@ -30,7 +31,7 @@ const OF_APPS: [&str; 12] = [
 ];
 
 /// A system to pack: where its root file system comes from.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = SYSTEM)]
 pub(crate) struct SystemArgs {
     /// Root file system to pack: a directory, or a .tar (.gz, .xz, .zst, .bz2) of one
@@ -50,4 +51,23 @@ pub(crate) struct SystemArgs {
     /// As in the image: linux/arm64, linux/arm/v7. The first is emulated where none is native.
     #[arg(long, value_name = "LIST", requires = "oci", value_delimiter = ',', value_parser = platform)]
     pub(crate) platform: Vec<Platform>,
+    /// Make a Debian for TARGET out of an archive's packages: `trixie`, `sid`
+    ///
+    /// Packages are unpacked and then configured in the system itself, which needs an emulator for TARGET on
+    /// this machine and user namespaces, not root: see docs/debootstrap.md.
+    #[arg(long, value_name = "SUITE", requires = "target", conflicts_with_all = OF_APPS)]
+    #[arg(conflicts_with_all = ["system", "oci", "suite"])]
+    pub(crate) debootstrap: Option<String>,
+    /// Packages that it has besides those of its variant: comma-separated (repeatable)
+    #[arg(long, value_name = "PKG", requires = "debootstrap", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Which packages it has in any case: minbase, important or standard
+    ///
+    /// As mmdebstrap has them: minbase is essential packages, those of priority `required`, and apt.
+    #[arg(long, value_name = "VARIANT", requires = "debootstrap", default_value = "minbase")]
+    #[arg(value_parser = variant)]
+    pub(crate) variant: SystemVariant,
+    /// Unpack packages only; `./sys dpkg --configure -a` does the rest
+    #[arg(long, requires = "debootstrap")]
+    pub(crate) no_scripts: bool,
 }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use bundle::Arch;
+use debian::SystemVariant;
 use oci::Platform;
 
 /// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
@@ -65,6 +66,15 @@ pub(crate) enum Head {
 
 fn names(arches: &[Arch]) -> String {
     arches.iter().map(|arch| arch.name()).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn variant(name: &str) -> Result<SystemVariant, String> {
+    match name {
+        "minbase" => Ok(SystemVariant::Minbase),
+        "important" => Ok(SystemVariant::Important),
+        "standard" => Ok(SystemVariant::Standard),
+        _ => Err("unknown variant; variants are minbase, important, standard".to_owned()),
+    }
 }
 
 pub(crate) fn arch(name: &str) -> Result<Arch, String> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, EmulatorKey};
 use emulator::EmulatorError;
 
-use crate::cli::{BinfmtArgs, BinfmtCommand};
+use crate::cli::binfmt::{BinfmtArgs, BinfmtCommand};
 use crate::emulators::Emulators;
 use crate::emulators::builtin_catalogue;
 use crate::error::{BinfmtError, Error};

@@ -13,7 +13,7 @@ use std::{env, fmt::Write as _};
 use bundle::{Arch, Digest};
 use serde::Serialize;
 
-use crate::cli::{CacheCommand, CacheDirectories};
+use crate::cli::cache::{CacheCommand, CacheDirectories};
 use crate::commands::in_use;
 use crate::error::{Error, shown};
 use crate::json;

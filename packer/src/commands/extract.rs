@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Blob, Manifest, Owner, Variant};
 
 use crate::atomic_file::NewDirectory;
-use crate::bounds::{check_free, unpacked_max};
+use crate::bounds::check_free;
 use crate::cli::ExtractArgs;
 use crate::commands::owners::Owners;
 use crate::error::Error;
 use crate::tree::sparse;
-use crate::write::bundle_file::{BundleFile, blob_name};
+use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
 use crate::write::read_back;
 use crate::write::tarball::TarEntry;
@@ -26,13 +26,7 @@ use crate::write::tarball::TarEntry;
 pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
     let bundle = BundleFile::open(&args.file)?;
     let manifest = bundle.manifest()?;
-    for blob in manifest.blobs() {
-        let (stored, length, most) = (blob.stored(), blob.length(), unpacked_max(blob.stored()));
-        if length > most {
-            let (path, part) = (args.file.clone(), blob_name(&manifest, &blob));
-            return Err(Error::Implausible { path, part, stored, length, most });
-        }
-    }
+    check_bundle::plausible(&bundle)?;
     // Before the first byte is written: what is damaged is not taken out.
     check_bundle::whole(&bundle)?;
     let to = match &args.directory {

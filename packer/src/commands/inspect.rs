@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::InspectArgs;
 use crate::commands::notices;
+use crate::compose::routes;
 use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
@@ -19,6 +20,7 @@ use crate::json;
 use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
+use crate::write::signature_rows;
 
 /// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
@@ -33,8 +35,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {
     if args.notices {
         return notices::of_bundle(&BundleFile::open(path)?);
     }
-    if begins || bundle_file::is_bundle(&content) {
+    if begins || args.hosts || bundle_file::is_bundle(&content) {
         let bundle = BundleFile::open(path)?;
+        if args.hosts {
+            return Ok(routes::line(&bundle.manifest()?));
+        }
         let view = BundleView::of(&bundle)?;
         return Ok(if args.list.json { json::text(&view) } else { view.text() });
     }
@@ -63,6 +68,18 @@ struct BundleView {
     translators: Vec<TranslatorView>,
     notices: Vec<NoticeView>,
     blobs: Vec<BlobView>,
+    signatures: Vec<SignatureView>,
+}
+
+/// A signature inside the bundle. Nothing here says whether to trust its key.
+#[derive(Serialize)]
+struct SignatureView {
+    algorithm: &'static str,
+    fingerprint: String,
+    /// As in a `.pub` file.
+    public_key: String,
+    /// Whether it is a signature of this manifest by that key.
+    holds: bool,
 }
 
 /// What a host adds to the bundle.
@@ -217,6 +234,15 @@ impl BundleView {
                     digest: blob.digest().to_string(),
                 })
                 .collect(),
+            signatures: signature_rows::of(bundle)?
+                .iter()
+                .map(|row| SignatureView {
+                    algorithm: "ed25519",
+                    fingerprint: row.key.fingerprint(),
+                    public_key: row.key.line(),
+                    holds: row.holds,
+                })
+                .collect(),
         })
     }
 
@@ -259,10 +285,14 @@ impl BundleView {
             let all = launcher + emulators + broker + native;
             let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }
-        for notice in &self.notices {
+        // An emulator has two: what is stated about it, and the licences.
+        let notices = self.notices.iter().map(|notice| {
             let (licence, source) = (shown(&notice.licence), shown(&notice.source));
-            let _ = writeln!(text, "notice    {}: {licence}, source {source}", shown(&notice.part));
-        }
+            format!("notice    {}: {licence}, source {source}\n", shown(&notice.part))
+        });
+        let mut notices: Vec<_> = notices.collect();
+        notices.dedup();
+        text += &notices.concat();
         for blob in &self.blobs {
             let _ = writeln!(
                 text,
@@ -274,6 +304,10 @@ impl BundleView {
                 blob.length,
                 blob.digest
             );
+        }
+        for SignatureView { fingerprint, holds, .. } in &self.signatures {
+            let state = if *holds { "" } else { "  DOES NOT HOLD" };
+            let _ = writeln!(text, "signer    {fingerprint}{state}");
         }
         text
     }

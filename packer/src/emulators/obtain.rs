@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use bundle::{Arch, Digest, EmulatorKey, OwnedRule};
 use emulator::calling::{self, Calling};
-use emulator::{EmulatorError, Options, Provenance, Trust};
+use emulator::notices::{licences, statement};
+use emulator::{EmulatorError, Options, Provenance, Record, Trust};
 
+use crate::components::{Component, Kind};
 use crate::emulators::lock_file::LockFile;
 use crate::emulators::plan::Plan;
 use crate::emulators::{Emulator, Emulators};
@@ -109,10 +111,7 @@ impl Emulators {
             }
             all.extend(found.next_if(|found| found.key == *key).map(|found| (found, None)));
         }
-        // One text for all of them, so that each licence is in the bundle once.
-        let programs: Vec<_> = all.iter().map(|(program, _)| program.clone()).collect();
-        let text = emulator::notices::notices(&programs);
-        Ok(all.into_iter().map(|(found, rules)| described(found, rules, &text)).collect())
+        Ok(all.into_iter().map(|(found, rules)| described(found, rules)).collect())
     }
 
     /// Locks the emulators for these pairs as they are now, in the lock file at `path`.
@@ -143,8 +142,25 @@ impl Emulators {
     }
 }
 
+/// An emulator as a component, and what is linked into it.
+fn components(record: &Record) -> Vec<Component> {
+    let mut emulator = Component::new(Kind::Emulator, &record.translator, &record.version);
+    if !record.source.name.is_empty() {
+        emulator.source = Some(record.source.name.clone());
+        emulator.source_version = Some(record.source.version.clone());
+        emulator.licence = Some(record.licence.clone());
+    }
+    if let Provenance::Debian { deb_sha256, .. } = &record.provenance {
+        emulator.sha256 = Some(deb_sha256.to_string());
+    }
+    [vec![emulator], Component::linked(&record.source.built_using, None)].concat()
+}
+
 /// `rules` are the user's own.
-fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &str) -> Emulator {
+fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulator {
+    let text = statement(&found);
+    // In a blob of their own, which all emulators of a release share.
+    let licences = licences(&found);
     let record = found.record;
     let is_own = record.provenance == Provenance::Built;
     let source = match &record.source.name[..] {
@@ -164,6 +180,7 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
         }
     };
     Emulator {
+        components: components(&record),
         source: record.source.clone(),
         key: found.key,
         path: found.file,
@@ -173,6 +190,17 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>, text: &st
         by_default_rules: rules.is_none(),
         is_own,
         rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None, is_own)),
-        owed: Owed { licence: record.licence, source, origin, text: text.to_owned() },
+        owed: [
+            licences.map(|text| Owed {
+                licence: record.licence.clone(),
+                source: source.clone(),
+                origin: "the texts of these licences".to_owned(),
+                text,
+            }),
+            Some(Owed { licence: record.licence, source, origin, text }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     }
 }

@@ -52,7 +52,11 @@ impl Emulators {
             }
             let emulator = match self.known(key)? {
                 _ if given.is_some() => Some("given file".to_owned()),
-                _ if host == target && !request.is_emulator_only() || natives.contains(&host) => None,
+                _ if host == target && !request.is_emulator_only() && !request.emulates_own
+                    || natives.contains(&host) =>
+                {
+                    None
+                }
                 Ok(emulator) => Some(emulator),
                 Err(nothing) if request.skip_hosts => {
                     say::warning(&format!("{nothing}: skipped"));

@@ -1,10 +1,12 @@
 //! What can be wrong with a whole system that is to be packed.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bundle::{Arch, Shown};
+use bundle::Arch;
 use thiserror::Error;
+
+use crate::error::debootstrap::DebianError;
+use crate::error::shown;
 
 /// Why a root cannot be packed, or not be started.
 #[derive(Debug, Error)]
@@ -21,6 +23,8 @@ pub(crate) enum SystemError {
     ImageConfig { from: String, what: String },
     #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
     NoBroker { host: Arch },
+    #[error(transparent)]
+    Debian(#[from] DebianError),
     #[error(transparent)]
     Image(#[from] oci::OciError),
 }
@@ -53,12 +57,9 @@ impl SystemError {
                 "name a program with `--entry PATH`, by its path in that root"
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
+            Self::Debian(error) => error.hint(),
             Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
     }
-}
-
-fn shown(path: &Path) -> String {
-    Shown(path.as_os_str().as_bytes()).to_string()
 }

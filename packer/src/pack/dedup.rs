@@ -111,6 +111,7 @@ fn best(owners: &BTreeMap<Identity, BTreeSet<usize>>, left: &BTreeSet<usize>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::components::Facts;
     use crate::resolve::inventory::Inventory;
     use bundle::Arch;
 
@@ -121,13 +122,14 @@ mod tests {
             app.add(path.as_bytes(), Node::File { executable: false, content }).expect("added");
         }
         let resolved = ResolvedApp {
-            root: None,
             app,
+            root: None,
             entries: Vec::new(),
             target: Arch::Riscv64,
             loader: Vec::new(),
             rules: Vec::new(),
             owed: None,
+            facts: Facts::default(),
             inventory: Inventory::default(),
         };
         (0, resolved)

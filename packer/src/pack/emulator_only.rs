@@ -5,6 +5,7 @@
 use bundle::{Arch, Encoding};
 use emulator::calling;
 
+use crate::components::Facts;
 use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::progress::Bars;
@@ -15,6 +16,8 @@ use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress;
+use crate::write::facts;
+use crate::write::header;
 use crate::write::tarball;
 
 /// The one program in it, such as `qemu-riscv64` for `target`, and no app of its own.
@@ -28,6 +31,7 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
         loader: Vec::new(),
         rules: rules.to_vec(),
         owed: None,
+        facts: Facts::default(),
         inventory: Inventory::default(),
     }
 }
@@ -50,8 +54,8 @@ pub(crate) fn parts(
         }
         let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
-        let text = Content::from(emulator.owed.text.clone().into_bytes());
-        let frame = compress::frame(&text, request.level).map_err(Error::Temporary)?;
+        let components = emulator.components;
+        let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, request.level));
         Ok(PackedVariant {
             level: 0,
             target: emulator.key.host,
@@ -64,9 +68,21 @@ pub(crate) fn parts(
                 .chain(rules.iter().cloned())
                 .collect(),
             entries: entries.clone(),
-            notices: Some(Notices { owed: emulator.owed, frame }),
+            notices: owed.collect::<Result<_, _>>()?,
+            components: Some(facts::frame(
+                &facts::of_emulators(std::iter::once((&components[..], &[][..]))),
+                request.level,
+            )?),
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
-    Ok(Parts { head: request.head, hosts, variants, emulators: Vec::new(), brokers: Vec::new() })
+    let launchers = header::launchers(&hosts)?;
+    Ok(Parts {
+        components: facts::of_hosts(&hosts, request.level)?,
+        head: request.head,
+        launchers,
+        variants,
+        emulators: Vec::new(),
+        brokers: Vec::new(),
+    })
 }

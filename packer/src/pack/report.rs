@@ -172,23 +172,22 @@ impl Report {
             let broker = parts.brokers.iter().find(|(of_host, _)| of_host.name() == host.host);
             host.broker = broker.map(|(_, frame)| frame.stored.len());
             let of_host = |packed: &&PackedEmulators| {
-                packed.emulators.iter().any(|row| row.emulator.key.host.name() == host.host)
+                packed.emulators.iter().any(|row| row.key.host.name() == host.host)
             };
             if let Some(PackedEmulators { emulators, frame, .. }) = parts.emulators.iter().find(of_host) {
-                let name =
-                    |row: &PackedEmulator| format!("{} {}", row.emulator.translator, row.emulator.version);
+                let name = |row: &PackedEmulator| {
+                    format!("{} {}", readable(&row.translator), readable(&row.version))
+                };
                 let (own, others): (Vec<_>, Vec<_>) =
-                    emulators.iter().partition(|row| row.emulator.key.target.name() == self.target);
-                host.view = own.first().and_then(|row| view(&row.emulator.rules));
+                    emulators.iter().partition(|row| row.key.target.name() == self.target);
+                host.view = own.first().and_then(|row| view(&row.rules));
                 if !own.is_empty() {
                     let otherwise = if host.route == "native" { "native, else " } else { "" };
                     let own: Vec<_> = own.into_iter().map(name).collect();
                     host.route = otherwise.to_owned() + &own.join(", else ");
                 }
-                let also = |row: &PackedEmulator| AlsoRow {
-                    target: row.emulator.key.target.name(),
-                    emulator: name(row),
-                };
+                let also =
+                    |row: &PackedEmulator| AlsoRow { target: row.key.target.name(), emulator: name(row) };
                 host.also = others.into_iter().map(also).collect();
                 host.stored = Some(frame.stored.len());
             }

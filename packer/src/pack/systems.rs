@@ -5,6 +5,8 @@ use std::io::Read as _;
 
 use bundle::{Arch, components_of, file_name_of};
 
+use crate::components::{owners, packages};
+use crate::debootstrap::{self, PackStage};
 use crate::elf::{self, Kind};
 use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
@@ -28,12 +30,13 @@ pub(crate) type Systems = (ResolvedApp, Vec<(u16, ResolvedApp)>);
 
 /// The system that was asked for, once for each architecture that it is built for; the first is the one that
 /// is emulated.
-pub(crate) fn gathered(request: &SystemRequest) -> Result<Systems, Error> {
+pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<Systems, Error> {
     let all: Vec<Gathered> = match &request.source {
         SystemSource::Directory(path) => vec![directory::take(path, request)?],
         SystemSource::Archive { file, path, compression } => {
             vec![archive::take(file, path, *compression, request)?]
         }
+        SystemSource::Debian(debian) => vec![debootstrap::take(debian, &request.archive, pack)?],
         SystemSource::Image { reference, platforms } => image::take(reference, platforms, request)?,
     };
     let mut systems: Vec<(u16, ResolvedApp)> = Vec::new();
@@ -58,19 +61,11 @@ pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<A
 }
 
 /// Decides how `root` is started.
-fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
-    let inventory = Inventory::of_system(&root);
-    let Gathered {
-        tree,
-        from,
-        is_image,
-        target: said,
-        entry: default,
-        rules: of_source,
-        packages: _,
-        owed,
-        ..
-    } = root;
+pub(crate) fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Error> {
+    let mut inventory = Inventory::of_system(&root);
+    let facts = owners::of_system(&root.tree)?;
+    inventory.packages = packages::rows(&facts);
+    let Gathered { tree, from, is_image, target: said, entry: default, rules: of_source, owed, .. } = root;
     let mut rules =
         vec![Rule::Root(if is_image { b"image".to_vec() } else { b"system".to_vec() }), Rule::Program];
     let mut entries = Vec::new();
@@ -100,6 +95,7 @@ fn resolved(root: Gathered, request: &SystemRequest) -> Result<ResolvedApp, Erro
         loader: Vec::new(),
         rules,
         owed,
+        facts,
         inventory,
     })
 }

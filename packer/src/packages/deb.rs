@@ -12,6 +12,9 @@ use bundle::{Arch, MERGED, file_name_of, join};
 use debian::{Archive, Contents, Deb, DebEntry, DebKind, Holder, Package, PackageIndex};
 
 use crate::cli::ArchiveArgs;
+use crate::components::copyright;
+use crate::components::owners::Origin;
+use crate::components::packages::Known;
 use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
 use crate::packages::alternatives::{self, Offers};
@@ -46,9 +49,9 @@ pub(crate) struct Suite<'a> {
 pub(crate) struct PackageTree {
     pub(crate) app: App,
     /// The package that each file comes from.
-    pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
-    /// Names and versions, in the order in which they were added.
-    pub(crate) packages: Vec<String>,
+    pub(crate) origins: BTreeMap<Vec<u8>, Origin>,
+    /// The packages, in the order in which they were added.
+    pub(crate) packages: Vec<Known>,
     pub(crate) owed: Owed,
 }
 
@@ -131,13 +134,29 @@ impl<'a> Suite<'a> {
         files.made(graphviz::configured(&files.app)?)?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
         files.drop_unused_links();
-        let named = |package: &&Package| format!("{} {}", package.name, package.version);
+        let distribution = self.distribution();
+        let known = |(package, text): &(&Package, String)| {
+            Known::of(package, Some(&distribution), copyright::licences(text))
+        };
         Ok(PackageTree {
             app: files.app,
             origins: files.origins,
-            packages: packages.iter().map(named).collect(),
+            packages: texts.iter().map(known).collect(),
             owed: owed(&texts, &self.name),
         })
+    }
+
+    /// The distribution as scanners name it: `debian-13`, without the number of a point release.
+    fn distribution(&self) -> String {
+        let release = self.archive.release();
+        let id = release.origin.to_lowercase();
+        let id = id.split([' ', '-']).next().filter(|id| !id.is_empty()).unwrap_or("debian");
+        let version = match release.version.as_str() {
+            "" => &release.codename,
+            version if id == "debian" => version.split('.').next().unwrap_or(version),
+            version => version,
+        };
+        format!("{id}-{version}")
     }
 
     /// The packages that contain a library or loader with this file name, and its path.
@@ -164,7 +183,7 @@ fn offers(deb: &Deb) -> Result<Offers, Error> {
 /// The files of packages, as far as they are unpacked.
 struct Files {
     app: App,
-    origins: BTreeMap<Vec<u8>, Rc<str>>,
+    origins: BTreeMap<Vec<u8>, Origin>,
 }
 
 impl Files {
@@ -196,7 +215,7 @@ impl Files {
         let mut copyright = String::new();
         let copyright_path = format!("usr/share/doc/{name}/copyright");
         deb.entries::<Error>(|entry| {
-            let DebEntry { path, kind, mode, size, reader } = entry;
+            let DebEntry { path, kind, mode, size, reader, .. } = entry;
             if is_left_out(&self.app.real(&path)?, kind == DebKind::Dir) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -224,7 +243,7 @@ impl Files {
             let is_directory = matches!(node, Node::Directory);
             let place = self.app.place(&path, node)?;
             if !is_directory {
-                self.origins.insert(place, Rc::clone(&label));
+                self.origins.insert(place, Origin::Package(Rc::clone(&label)));
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -234,7 +253,7 @@ impl Files {
     fn made(&mut self, made: Vec<Made>) -> Result<(), Error> {
         for Made { path, node } in made {
             let place = self.app.place(&path, node)?;
-            self.origins.insert(place, maintainer_scripts::ORIGIN.into());
+            self.origins.insert(place, Origin::other(maintainer_scripts::ORIGIN));
         }
         Ok(())
     }
@@ -247,7 +266,7 @@ fn is_left_out(path: &[u8], directory: bool) -> bool {
 }
 
 /// The notices for all packages together.
-fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
+pub(crate) fn owed(texts: &[(&Package, String)], suite: &str) -> Owed {
     let list = |one: &dyn Fn(&Package) -> String| once(texts.iter().map(|(package, _)| one(package)));
     let origin = |package: &Package| format!("{}, sha256 {}", package.filename, package.sha256);
     let text = match texts {

@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use bundle::{Arch, OwnedRule as Rule, file_name_of};
+use debian::SystemVariant;
 use inputs::{Compression, Form};
 use oci::Platform;
 
-use crate::cli::ArchiveArgs;
-use crate::cli::system::SystemArgs;
+use crate::cli::{ArchiveArgs, PackArgs};
 use crate::error::{Error, SystemError, kind_of};
 use crate::request::entry::Entry;
 use crate::request::given;
@@ -46,6 +46,8 @@ pub(crate) enum SystemSource {
         path: PathBuf,
         compression: Compression,
     },
+    /// A Debian, out of packages.
+    Debian(DebianRequest),
     /// A container image.
     Image {
         /// As the user gave it.
@@ -55,8 +57,33 @@ pub(crate) enum SystemSource {
     },
 }
 
+/// A Debian for an architecture.
+#[derive(Clone, Debug)]
+pub(crate) struct DebianRequest {
+    pub(crate) suite: String,
+    pub(crate) target: Arch,
+    pub(crate) variant: SystemVariant,
+    /// Packages by name.
+    pub(crate) included: Vec<String>,
+    /// Whether its packages are configured, which executes their scripts inside.
+    pub(crate) is_configured: bool,
+    /// Whether nothing is to come of it but a report.
+    pub(crate) is_dry: bool,
+}
+
 /// What the options for systems ask for, if they ask for one.
-pub(crate) fn source(args: &SystemArgs) -> Result<Option<SystemSource>, Error> {
+pub(crate) fn source(args: &PackArgs) -> Result<Option<SystemSource>, Error> {
+    let PackArgs { target, dry_run, system: args, .. } = args;
+    if let Some(suite) = &args.debootstrap {
+        return Ok(Some(SystemSource::Debian(DebianRequest {
+            suite: suite.clone(),
+            target: target.ok_or(Error::NoTarget)?,
+            variant: args.variant,
+            included: args.include.iter().filter(|name| !name.is_empty()).cloned().collect(),
+            is_configured: !args.no_scripts,
+            is_dry: *dry_run,
+        })));
+    }
     if let Some(reference) = &args.oci {
         let platforms = args.platform.clone();
         return Ok(Some(SystemSource::Image { reference: reference.clone(), platforms }));
@@ -93,6 +120,7 @@ impl SystemSource {
             Self::Archive { path, .. } => {
                 given::without_ending(path.file_name().unwrap_or_default().as_bytes()).to_vec()
             }
+            Self::Debian(debian) => debian.suite.as_bytes().to_vec(),
             Self::Image { reference, .. } => image_name(reference.as_bytes()).to_vec(),
         };
         let name = if name.is_empty() { b"system".to_vec() } else { name };
@@ -104,7 +132,7 @@ impl SystemSource {
         let own = match self {
             Self::Archive { file, .. } => file.metadata(),
             Self::Image { reference, .. } => fs::metadata(reference),
-            Self::Directory(_) => return false,
+            Self::Directory(_) | Self::Debian(_) => return false,
         };
         own.is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }

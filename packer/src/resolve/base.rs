@@ -4,12 +4,12 @@
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use closure::Object;
 use debian::Progress;
 
+use crate::components::owners::Origin;
 use crate::elf::{Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::input::given_tree::GivenTree;
@@ -31,7 +31,7 @@ pub(crate) struct Base<'a> {
     pub(crate) defaults: Vec<Entry>,
     /// The tree that was given, and where it lies.
     pub(crate) given: Option<GivenTree>,
-    /// Its packages: name and version.
+    /// The names of its packages.
     pub(crate) packages: Vec<String>,
     /// The suite that they come from.
     pub(crate) suite: Option<Suite<'a>>,
@@ -54,13 +54,15 @@ impl<'a> Base<'a> {
                 names.extend(local.iter().map(|local| local.package.name.as_str()));
                 layers.app = found.app;
                 layers.origins = found.origins;
+                let packages = found.packages.iter().map(|known| known.component.name.clone()).collect();
+                layers.know(found.packages);
                 layers.owe(found.owed);
                 // If entries are named, it does not matter why there is no default.
                 let defaults = match &request.entries[..] {
                     [] => vec![default_entry(&layers, request.output_name(), &names)?],
                     _ => Vec::new(),
                 };
-                Base { layers, defaults, given: None, packages: found.packages, suite: Some(suite) }
+                Base { layers, defaults, given: None, packages, suite: Some(suite) }
             }
             AppSource::Sysroot => {
                 let layers = Layers::of(App::default())?;
@@ -72,8 +74,8 @@ impl<'a> Base<'a> {
                 let mut defaults = Vec::new();
                 if let Some(given) = &mut given {
                     layers.app = std::mem::take(&mut given.app);
-                    let label: Rc<str> = given.label.as_str().into();
-                    let files = layers.app.nodes().map(|(path, _)| (path.to_vec(), Rc::clone(&label)));
+                    let label = Origin::other(&given.label);
+                    let files = layers.app.nodes().map(|(path, _)| (path.to_vec(), label.clone()));
                     layers.origins = files.collect();
                     defaults.clone_from(&given.entries);
                 }
@@ -123,7 +125,7 @@ fn one_program(
         _ => name.to_vec(),
     };
     layers.app.add(&tree_path, Node::File { executable: true, content })?;
-    layers.origins.insert(tree_path.clone(), path.display().to_string().into());
+    layers.origins.insert(tree_path.clone(), Origin::other(&path.display().to_string()));
     layers.given = Some(GivenProgram { tree_path: tree_path.clone(), path: path.to_owned() });
     Ok((layers, Entry::new(name, &tree_path)))
 }
@@ -144,8 +146,10 @@ fn climbs(program: &Content) -> usize {
 fn default_entry(layers: &Layers, output_name: &[u8], packages: &[&str]) -> Result<Entry, Error> {
     let in_directory = |path: &&[u8]| PROGRAM_DIRECTORIES.contains(&directory_of(path));
     let all: Vec<&[u8]> = layers.app.programs().filter(in_directory).collect();
-    let is_own =
-        |path: &&&[u8]| layers.origins.get(**path).is_some_and(|origin| packages.contains(&&**origin));
+    let is_own = |path: &&&[u8]| match layers.origins.get(**path) {
+        Some(Origin::Package(name)) => packages.contains(&&**name),
+        _ => false,
+    };
     let own: Vec<&[u8]> = all.iter().filter(is_own).copied().collect();
     let plain = packages.iter().filter_map(|package| package.strip_suffix("-static")).map(str::as_bytes);
     let names = packages.iter().map(|package| package.as_bytes()).chain([output_name]);

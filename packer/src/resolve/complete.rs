@@ -1,11 +1,13 @@
 //! Completes an app: the libraries of its programs, the plug-in sets that these bring in, and what was added
 //! with options, each where the target's loader will look for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::{Arch, directory_of};
 use closure::Family;
 
+use crate::components::owners::Origin;
+use crate::components::packages::Known;
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
 use crate::notices::Owed;
@@ -50,6 +52,10 @@ pub(crate) struct Completed {
     pub(crate) plugin_sets: Vec<&'static Family>,
     /// The notices for packages.
     pub(crate) owed: Option<Owed>,
+    /// Where its files came from.
+    pub(crate) origins: BTreeMap<Vec<u8>, Origin>,
+    /// What is known about packages, by their names.
+    pub(crate) known: BTreeMap<String, Known>,
     pub(crate) inventory: Inventory,
 }
 
@@ -86,13 +92,13 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
         let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;
         inventory.families.push(format!("{added} files that `--trace` saw"));
     }
-    let Layers { mut app, owed, .. } = layers;
+    let Layers { mut app, owed, origins, known, .. } = layers;
     extra_files::exclude(request, &mut app, given);
     let warnings = maintainer_scripts::not_made(&app).into_iter().chain(app.settle()?);
     warnings.for_each(|warning| say::warning(&warning));
     inventory.count(&app);
     directories.retain(|directory| app.is_directory(directory));
-    Ok(Completed { app, loader, rules, directories, plugin_sets, owed, inventory })
+    Ok(Completed { app, loader, rules, directories, plugin_sets, owed, origins, known, inventory })
 }
 
 /// Adds the loader, the libraries and the plug-ins of dynamic programs to the app.

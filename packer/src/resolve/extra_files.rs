@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bundle::{TreePath, directory_of, join};
 
+use crate::components::owners::Origin;
 use crate::error::{Error, kind_of, shown};
 use crate::input::given_tree::GivenTree;
 use crate::request::{AppRequest, Entry};
@@ -63,7 +64,7 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
         return Ok(());
     };
     let place = layers.app.place(to, node)?;
-    layers.origins.insert(place, source.display().to_string().into());
+    layers.origins.insert(place, Origin::other(&source.display().to_string()));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Builds the app of a request: collects its files, reads its entries, finds its libraries.
 
 use crate::cli::values::Argv0;
+use crate::components::{owners, packages};
 use crate::elf::{self, Elf, Kind};
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
@@ -32,7 +33,8 @@ struct Programs {
 pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
-    let Base { mut layers, defaults, mut given, packages, mut suite } = Base::of(request, &bar)?;
+    let Base { mut layers, defaults, mut given, packages: wanted_packages, mut suite } =
+        Base::of(request, &bar)?;
     extra_files::add_placed(request, &mut layers)?;
     let entries = Entries::of(&request.entries, defaults, given.as_ref(), &layers)?;
     let mut wanted = request.target;
@@ -57,9 +59,17 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
         given: given.as_ref(),
         suite: suite.as_ref(),
     };
-    let Completed { mut app, loader, mut rules, directories, plugin_sets, owed, mut inventory } =
-        complete(request, incomplete)?;
-    inventory.packages = packages;
+    let Completed {
+        mut app,
+        loader,
+        mut rules,
+        directories,
+        plugin_sets,
+        owed,
+        origins,
+        known,
+        mut inventory,
+    } = complete(request, incomplete)?;
     if let Some(given) = &mut given {
         rules.splice(..0, given.rules.drain(..));
         inventory.given = Some(given.row.clone());
@@ -92,7 +102,9 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     }
     view::prepare(&mut app)?;
     app.unite()?;
-    Ok(ResolvedApp { app, root: None, entries, target, loader, rules, owed, inventory })
+    let facts = owners::of_app(&app, &origins, &known, &wanted_packages)?;
+    inventory.packages = packages::rows(&facts);
+    Ok(ResolvedApp { app, root: None, entries, target, loader, rules, owed, facts, inventory })
 }
 
 /// Gives each program the name of its entry too, so that its path with that name in it leads to it.

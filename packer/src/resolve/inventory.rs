@@ -6,6 +6,7 @@ use std::fmt::Write;
 use closure::Library;
 use serde::Serialize;
 
+use crate::components::packages::PackageRow;
 use crate::error::readable;
 use crate::input::given_tree::GivenRow;
 use crate::resolve::layers::{Layers, shown};
@@ -26,8 +27,8 @@ pub(crate) struct Inventory {
     /// The root of a system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) root: Option<RootRow>,
-    /// Debian packages: name and version.
-    pub(crate) packages: Vec<String>,
+    /// Packages: of Debian, of what a system is made from, of npm and for Python.
+    pub(crate) packages: Vec<PackageRow>,
     /// Plug-in sets that were included.
     pub(crate) families: Vec<String>,
     /// Number of files in the app, without links.
@@ -102,7 +103,7 @@ impl Inventory {
             dropped: gathered.dropped.clone(),
             notes: gathered.notes.clone(),
         };
-        let mut inventory = Self { packages: gathered.packages.clone(), ..Self::default() };
+        let mut inventory = Self::default();
         for named in gathered.tree.iter() {
             match (&named.inode.kind, named.first) {
                 (system_tree::Kind::File(content), None) => {
@@ -163,13 +164,14 @@ impl Inventory {
             let from = if from.is_empty() { String::new() } else { format!("  {from}") };
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }
-        for package in self.packages.iter().filter(|_| all) {
-            let _ = writeln!(text, "  deb   {package}");
+        for PackageRow { kind, name, version, .. } in self.packages.iter().filter(|_| all) {
+            let _ =
+                writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
         }
-        if !all && self.libraries.len() + self.packages.len() > 0 {
+        if !all && self.root.is_none() && self.libraries.len() + self.packages.len() > 0 {
             let packages = match self.packages.len() {
                 0 => String::new(),
-                count => format!(" of {count} Debian packages"),
+                count => format!(" of {count} packages"),
             };
             let _ = writeln!(text, "  libs  {}{packages}", self.libraries.len());
         }

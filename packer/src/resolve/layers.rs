@@ -9,6 +9,8 @@ use std::rc::Rc;
 use bundle::join;
 use closure::{Directory, Layer, Resolved, Tree};
 
+use crate::components::owners::Origin;
+use crate::components::packages::Known;
 use crate::error::{Error, readable};
 use crate::notices::{Owed, together};
 use crate::packages::deb::PackageTree;
@@ -20,12 +22,23 @@ use crate::tree::spool::Spool;
 pub(crate) struct LabelledDirectory {
     pub(crate) directory: Directory,
     pub(crate) label: String,
+    /// Whether it is a root file system.
+    is_root: bool,
 }
 
 impl LabelledDirectory {
     /// `path`, whose files will be those of the tree's directory `mount`.
     pub(crate) fn new(path: &Path, mount: &[u8]) -> Self {
-        Self { directory: Directory::new(path, mount), label: path.display().to_string() }
+        Self {
+            directory: Directory::new(path, mount),
+            label: path.display().to_string(),
+            is_root: mount.is_empty(),
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        let label = Rc::from(self.label.as_str());
+        if self.is_root { Origin::Root(label) } else { Origin::Other(label) }
     }
 }
 
@@ -41,8 +54,10 @@ pub(crate) struct Layers {
     pub(crate) pool: App,
     /// The packages in the pool.
     pub(crate) fetched: BTreeSet<String>,
+    /// What is known about packages, by their names.
+    pub(crate) known: BTreeMap<String, Known>,
     /// Where each file of the app and the pool came from, as far as that is recorded: package or directory.
-    pub(crate) origins: BTreeMap<Vec<u8>, Rc<str>>,
+    pub(crate) origins: BTreeMap<Vec<u8>, Origin>,
     /// The notices for packages.
     pub(crate) owed: Option<Owed>,
     /// The program that the user gave by its path: its path in the tree, and that path.
@@ -68,6 +83,7 @@ impl Layers {
             after: Vec::new(),
             pool: App::default(),
             fetched: BTreeSet::new(),
+            known: BTreeMap::new(),
             origins: BTreeMap::new(),
             owed: None,
             given: None,
@@ -131,7 +147,7 @@ impl Layers {
                 let source =
                     if layer < first { self.first.get(layer) } else { self.after.get(layer - first - 1) };
                 let Some(source) = source else { return Ok(()) };
-                let (label, path) = (Rc::from(source.label.as_str()), source.directory.path(&resolved.path));
+                let (label, path) = (source.origin(), source.directory.path(&resolved.path));
                 let Some(path) = path else { return Ok(()) };
                 (self.spool.file(&path)?, Some(label))
             }
@@ -158,8 +174,14 @@ impl Layers {
             self.pool.place(path, node.clone())?;
         }
         self.origins.extend(packages.origins);
+        self.know(packages.packages);
         self.owe(packages.owed);
         Ok(())
+    }
+
+    /// Records what is known about packages that were fetched.
+    pub(crate) fn know(&mut self, packages: Vec<Known>) {
+        self.known.extend(packages.into_iter().map(|known| (known.component.name.clone(), known)));
     }
 
     /// Records the notices for packages that were fetched.

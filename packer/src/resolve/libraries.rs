@@ -9,6 +9,7 @@ use std::path::Path;
 use bundle::{directory_of, file_name_of, join, plain};
 use closure::{Closure, Demand, Libc, Loader, Missing};
 
+use crate::components::owners::Origin;
 use crate::error::{Error, readable};
 use crate::packages::maintainer_scripts;
 use crate::request::{AppRequest, AppSource};
@@ -100,7 +101,7 @@ pub(crate) fn preloads(
             let node = layers.spool.file(path)?;
             let tree_path = join(directory, name);
             let tree_path = layers.app.place(&tree_path, node)?;
-            layers.origins.insert(tree_path, path.display().to_string().into());
+            layers.origins.insert(tree_path, Origin::other(&path.display().to_string()));
         }
         names.push(name.to_vec());
     }
@@ -186,7 +187,7 @@ pub(crate) fn take(search: &Search<'_>, found: &[Closure], layers: &mut Layers) 
         if one.loader.libc == Libc::Glibc {
             for made in maintainer_scripts::glibc(&layers.app) {
                 let place = layers.app.place(&made.path, made.node)?;
-                layers.origins.insert(place, maintainer_scripts::ORIGIN.into());
+                layers.origins.insert(place, Origin::other(maintainer_scripts::ORIGIN));
             }
         }
         for (names, feature) in &one.absent {

@@ -68,6 +68,7 @@ fn fetch(search: &Search<'_>, set: &Family, one: &Closure, layers: &mut Layers) 
             }
         }
     }
+    layers.know(packages.packages);
     layers.owe(packages.owed);
     Ok(())
 }

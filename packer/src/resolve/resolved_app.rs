@@ -3,6 +3,7 @@
 use bundle::{Arch, Class};
 use emulator::calling::Calling;
 
+use crate::components::Facts;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::resolve::inventory::Inventory;
@@ -31,6 +32,8 @@ pub(crate) struct ResolvedApp {
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
     pub(crate) owed: Option<Owed>,
+    /// What it was made of.
+    pub(crate) facts: Facts,
     /// For reports.
     pub(crate) inventory: Inventory,
 }

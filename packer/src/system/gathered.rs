@@ -38,8 +38,6 @@ pub(crate) struct Gathered {
     pub(crate) entry: Option<Entry>,
     /// What the source says about how programs are started.
     pub(crate) rules: Vec<Rule>,
-    /// Debian packages: name and version.
-    pub(crate) packages: Vec<String>,
     /// What must accompany it.
     pub(crate) owed: Option<Owed>,
 }

@@ -7,20 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle::{
-    Arch, BlobKind, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob, NewEntry,
-    NewNotice, NewTranslator, NewVariant,
+    Arch, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob,
+    NewEntry, NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;
 use crate::cli::values::Head;
-use crate::emulators::Emulator;
 use crate::error::Error;
 use crate::hash;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
+use crate::tree::content::Content;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
-use crate::write::compress::Frame;
+use crate::write::compress::{self, Frame};
 use crate::write::header::{self, LauncherRange};
 use crate::write::{read_back, summary};
 
@@ -28,11 +28,14 @@ use crate::write::{read_back, summary};
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) head: Head,
-    pub(crate) hosts: Vec<Arch>,
+    /// Each host's launcher, as it is behind a stub.
+    pub(crate) launchers: Vec<(Arch, Vec<u8>)>,
     pub(crate) variants: Vec<PackedVariant>,
     pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
     pub(crate) brokers: Vec<(Arch, Frame)>,
+    /// The facts about each host's launcher and broker.
+    pub(crate) components: Vec<(Arch, Frame)>,
 }
 
 /// The app for one CPU, and what is owed for it.
@@ -51,7 +54,9 @@ pub(crate) struct PackedVariant {
     /// For every entry.
     pub(crate) rules: Vec<Rule>,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) notices: Option<Notices>,
+    pub(crate) notices: Vec<Notices>,
+    /// The facts about its components.
+    pub(crate) components: Option<Frame>,
 }
 
 /// All emulators of one host in one frame, and what is owed for each.
@@ -61,14 +66,20 @@ pub(crate) struct PackedEmulators {
     /// One file where there is one emulator, else a tree.
     pub(crate) encoding: Encoding,
     pub(crate) frame: Frame,
+    pub(crate) notices: Vec<Notices>,
+    /// The facts about their components.
+    pub(crate) components: Option<Frame>,
 }
 
+/// An emulator of a frame, and how it is called.
 #[derive(Debug)]
 pub(crate) struct PackedEmulator {
-    pub(crate) emulator: Emulator,
+    pub(crate) key: EmulatorKey,
+    pub(crate) translator: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) rules: Vec<Rule>,
     /// Its path in the tree; empty where the frame is one file.
     pub(crate) member: Vec<u8>,
-    pub(crate) notices: Notices,
 }
 
 /// What is owed for a part, its text compressed.
@@ -76,6 +87,14 @@ pub(crate) struct PackedEmulator {
 pub(crate) struct Notices {
     pub(crate) owed: Owed,
     pub(crate) frame: Frame,
+}
+
+impl Notices {
+    /// Compresses the text.
+    pub(crate) fn compressed(owed: Owed, level: i32) -> Result<Self, Error> {
+        let text = Content::from(owed.text.clone().into_bytes());
+        Ok(Self { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
+    }
 }
 
 /// What became of it, for the report.
@@ -96,6 +115,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     let mut manifest = ManifestBuilder::new();
     writer.start(parts, &mut manifest, path)?;
     writer.blobs(parts, &mut manifest, path)?;
+    writer.components(&mut manifest, path)?;
     writer.summary(&mut manifest, path)?;
     let manifest = manifest.finish(writer.at).map_err(Error::Manifest)?;
     let footer = Footer {
@@ -125,7 +145,7 @@ fn natively(parts: &Parts, host: Arch) -> bool {
     if parts.variants.iter().any(|variant| variant.encoding == Encoding::Root) {
         return true;
     }
-    let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.emulator.key);
+    let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
     targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
 }
@@ -139,27 +159,33 @@ struct Writer<W> {
     out: W,
     at: u64,
     blobs: Vec<(u32, NewBlob)>,
+    /// The notices: what they concern, their texts, licence, source and origin.
+    noticed: Vec<(u32, u32, String, String, String)>,
+    /// The facts about components, behind all other blobs but the summary: of which blob they are, and they.
+    facts: Vec<(u32, Frame)>,
 }
 
 impl<W: Write> Writer<W> {
     fn new(out: W) -> Self {
-        Self { out, at: 0, blobs: Vec::new() }
+        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new(), facts: Vec::new() }
     }
 
     /// The part that starts the bundle: stub and launchers, or the one launcher that is the head.
     fn start(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
-        if let Head::Elf(host) = parts.head {
-            let number =
-                self.raw(BlobKind::Launcher, &header::head_launcher(host)?, manifest).map_err(failed)?;
-            manifest.launcher(host, true, number);
+        let launchers = &parts.launchers;
+        if let Head::Elf(head) = parts.head {
+            let launcher = launchers.iter().find(|(host, _)| *host == head);
+            let (host, bytes) = launcher.ok_or(Error::NoLauncher { host: head })?;
+            let head = header::as_head(*host, bytes)?;
+            let number = self.raw(BlobKind::Launcher, &head, manifest).map_err(failed)?;
+            manifest.launcher(*host, true, number);
+            self.know_host(number, parts, *host);
             return self.align().map_err(failed);
         }
-        let launchers = parts.hosts.iter().map(|host| Ok((*host, header::launcher(*host)?)));
-        let launchers = launchers.collect::<Result<Vec<_>, Error>>()?;
         let mut offset = header::STUB_LEN.next_multiple_of(LAUNCHER_ALIGN);
         let mut placed = Vec::new();
-        for (host, bytes) in &launchers {
+        for (host, bytes) in launchers {
             let length = bytes.len() as u64;
             placed.push(LauncherRange { host: *host, digest: hash::of(bytes), offset, length });
             offset += length.next_multiple_of(LAUNCHER_ALIGN);
@@ -173,6 +199,7 @@ impl<W: Write> Writer<W> {
             );
             let number = self.raw(BlobKind::Launcher, bytes, manifest).map_err(failed)?;
             manifest.launcher(*host, false, number);
+            self.know_host(number, parts, *host);
         }
         self.align().map_err(failed)
     }
@@ -181,8 +208,18 @@ impl<W: Write> Writer<W> {
     fn blobs(&mut self, parts: &Parts, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::io("write", path, source);
         for variant in &parts.variants {
-            let PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices } =
-                variant;
+            let PackedVariant {
+                target,
+                level,
+                encoding,
+                app,
+                shared,
+                loader,
+                rules,
+                entries,
+                notices,
+                components,
+            } = variant;
             let mut frame = |frame| self.frame(BlobKind::App, *encoding, frame, manifest).map_err(failed);
             let app = frame(app)?;
             let shared = shared.as_deref().map(frame).transpose()?;
@@ -191,39 +228,44 @@ impl<W: Write> Writer<W> {
             for Entry { name, path, rules } in entries {
                 manifest.entry(&NewEntry { variant, name, path, rules: &borrowed(rules) });
             }
-            if let Some(notices) = notices {
-                self.notices(app, notices, manifest).map_err(failed)?;
-            }
+            self.notices(app, notices, manifest).map_err(failed)?;
+            self.know(app, components.as_ref());
         }
-        for PackedEmulators { emulators, encoding, frame } in &parts.emulators {
+        for PackedEmulators { emulators, encoding, frame, notices, components } in &parts.emulators {
             let blob = self.frame(BlobKind::Emulator, *encoding, frame, manifest).map_err(failed)?;
-            self.translators(blob, emulators, manifest).map_err(failed)?;
+            for PackedEmulator { key, translator, version, rules, member } in emulators {
+                let (key, rules) = (*key, &borrowed(rules));
+                manifest.translator(&NewTranslator { key, blob, member, name: translator, version, rules });
+            }
+            self.notices(blob, notices, manifest).map_err(failed)?;
+            self.know(blob, components.as_ref());
         }
         for (host, frame) in &parts.brokers {
             let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
             manifest.broker(*host, natively(parts, *host), blob);
+            self.know_host(blob, parts, *host);
         }
         Ok(())
     }
 
-    /// The rows of the emulators in a blob.
-    fn translators(
-        &mut self,
-        blob: u32,
-        emulators: &[PackedEmulator],
-        manifest: &mut ManifestBuilder,
-    ) -> io::Result<()> {
-        for PackedEmulator { emulator, member, notices } in emulators {
-            let rules = borrowed(&emulator.rules);
-            manifest.translator(&NewTranslator {
-                key: emulator.key,
-                blob,
-                member,
-                name: emulator.translator.as_bytes(),
-                version: emulator.version.as_bytes(),
-                rules: &rules,
-            });
-            self.notices(blob, notices, manifest)?;
+    /// Notes the facts about the blob `subject`, once.
+    fn know(&mut self, subject: u32, facts: Option<&Frame>) {
+        if let Some(facts) = facts.filter(|_| !self.facts.iter().any(|(known, _)| *known == subject)) {
+            self.facts.push((subject, facts.clone()));
+        }
+    }
+
+    /// The same about a host's launcher or broker.
+    fn know_host(&mut self, subject: u32, parts: &Parts, host: Arch) {
+        let facts = parts.components.iter().find(|(of, _)| *of == host);
+        self.know(subject, facts.map(|(_, facts)| facts));
+    }
+
+    /// The facts about components, and the rows that name them.
+    fn components(&mut self, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
+        for (subject, facts) in std::mem::take(&mut self.facts) {
+            let blob = self.frame(BlobKind::Components, Encoding::Zstd, &facts, manifest);
+            manifest.components(subject, blob.map_err(|source| Error::io("write", path, source))?);
         }
         Ok(())
     }
@@ -238,12 +280,24 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    fn notices(&mut self, subject: u32, notices: &Notices, manifest: &mut ManifestBuilder) -> io::Result<()> {
-        let Notices { owed, frame } = notices;
-        let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
-        let (licence, source, origin) =
-            (owed.licence.as_bytes(), owed.source.as_bytes(), owed.origin.as_bytes());
-        manifest.notice(&NewNotice { subject, text, licence, source, origin });
+    /// What is owed for the blob `subject`, each notice once.
+    fn notices(
+        &mut self,
+        subject: u32,
+        notices: &[Notices],
+        manifest: &mut ManifestBuilder,
+    ) -> io::Result<()> {
+        for Notices { owed, frame } in notices {
+            let text = self.frame(BlobKind::Notices, Encoding::Zstd, frame, manifest)?;
+            let row = (subject, text, owed.licence.clone(), owed.source.clone(), owed.origin.clone());
+            if self.noticed.contains(&row) {
+                continue;
+            }
+            let (_, _, licence, source, origin) = &row;
+            let (licence, source, origin) = (licence.as_bytes(), source.as_bytes(), origin.as_bytes());
+            manifest.notice(&NewNotice { subject, text, licence, source, origin });
+            self.noticed.push(row);
+        }
         Ok(())
     }
 

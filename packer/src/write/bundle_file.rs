@@ -107,9 +107,14 @@ impl BundleFile {
         Content::File { file: Arc::clone(&self.file), offset, length }.reader()
     }
 
-    /// A blob's stored bytes.
+    /// A blob's stored bytes, which stay where they are.
+    pub(crate) fn content(&self, blob: &Blob<'_>) -> Content {
+        Content::File { file: Arc::clone(&self.file), offset: blob.offset(), length: blob.stored() }
+    }
+
+    /// Reads a blob's stored bytes.
     pub(crate) fn stored(&self, blob: &Blob<'_>) -> Reader {
-        self.range(blob.offset(), blob.stored())
+        self.content(blob).reader()
     }
 
     /// A blob's unpacked bytes (for an app: its tar stream), not yet compared with its digest.
@@ -145,6 +150,11 @@ pub(crate) fn is_bundle(content: &Content) -> bool {
 pub(crate) fn blob_name(manifest: &Manifest<'_>, blob: &Blob<'_>) -> String {
     let whose = match blob.kind {
         BlobKind::Stub | BlobKind::Notices | BlobKind::Summary => None,
+        BlobKind::Components => {
+            let row = manifest.components().find(|row| row.facts == *blob);
+            // Of several that share it, the first.
+            row.map(|row| format!("of {}", blob_name(manifest, &row.subject)))
+        }
         BlobKind::Launcher => {
             manifest.launchers().find(|row| row.blob == *blob).map(|row| row.host.name().to_owned())
         }

@@ -1,14 +1,28 @@
 //! Every byte of a bundle accounted for: blobs match their digests stored and unpacked, what lies between
-//! them is zero. The first damaged part is named; nothing is repaired.
+//! them is zero, and each signature is by the key that it names. The first damaged part is named; nothing is repaired.
 
 use std::io::{self, Read as _};
 
-use bundle::{Blob, Digest, Signatures};
+use bundle::{Blob, Digest};
 
+use crate::bounds::unpacked_max;
 use crate::error::Error;
 use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
-use crate::write::{compress, read_back};
+use crate::write::{compress, read_back, signature_rows};
+
+/// Refuses what claims to unpack to more than is plausible for its size.
+pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
+    let manifest = bundle.manifest()?;
+    for blob in manifest.blobs() {
+        let (stored, length, most) = (blob.stored(), blob.length(), unpacked_max(blob.stored()));
+        if length > most {
+            let (path, part) = (bundle.path().to_owned(), blob_name(&manifest, &blob));
+            return Err(Error::Implausible { path, part, stored, length, most });
+        }
+    }
+    Ok(())
+}
 
 /// Checks all of `bundle`; its trees as a launcher checks them.
 pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
@@ -26,7 +40,7 @@ pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
     })?;
     let manifest = bundle.manifest()?;
     check_gaps(bundle, &manifest.blobs().collect::<Vec<_>>())?;
-    check_signatures(bundle)
+    signature_rows::check(bundle)
 }
 
 /// Checks several blobs at once; the first in the file that is damaged is named.
@@ -68,12 +82,4 @@ fn check_gaps(bundle: &BundleFile, blobs: &[Blob<'_>]) -> Result<(), Error> {
         free = end;
     }
     Ok(())
-}
-
-fn check_signatures(bundle: &BundleFile) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    let mut range = bundle.range(bundle.footer.signatures_offset(), bundle.footer.signatures_length);
-    range.read_to_end(&mut bytes).map_err(|source| Error::io("read", bundle.path(), source))?;
-    let signatures = Signatures::decode(&bytes);
-    signatures.map(drop).map_err(|error| Error::damaged(bundle.path(), "signatures", &error))
 }

@@ -28,7 +28,7 @@ pub(crate) fn compressor() -> String {
 }
 
 /// One compressed blob, in a file without a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     /// The compressed bytes.
     pub(crate) stored: Content,

@@ -41,7 +41,7 @@ pub(crate) fn is_start(start: &[u8]) -> bool {
 }
 
 /// The launcher for `host`.
-pub(crate) fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
+fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
     if let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") {
         let path = PathBuf::from(directory).join(format!("launcher-{}", host.name()));
         return fs::read(&path).map_err(|source| Error::io("read", &path, source));
@@ -62,22 +62,36 @@ pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
+/// The launchers for `hosts`.
+pub(crate) fn launchers(hosts: &[Arch]) -> Result<Vec<(Arch, Vec<u8>)>, Error> {
+    hosts.iter().map(|host| Ok((*host, launcher(*host)?))).collect()
+}
+
 /// The launcher for `host`, patched to know that the file begins with it.
-pub(crate) fn head_launcher(host: Arch) -> Result<Vec<u8>, Error> {
-    let mut launcher = launcher(host)?;
-    let windows = launcher.windows(MARK_SH.len()).enumerate();
-    let marks: Vec<_> = windows.filter(|(_, window)| *window == MARK_SH).map(|(at, _)| at).collect();
+pub(crate) fn as_head(host: Arch, launcher: &[u8]) -> Result<Vec<u8>, Error> {
+    marked(host, launcher, MARK_SH, MARK_ELF)
+}
+
+/// The launcher for `host` that a file begins with, as it is behind a stub.
+pub(crate) fn as_behind_stub(host: Arch, head: &[u8]) -> Result<Vec<u8>, Error> {
+    marked(host, head, MARK_ELF, MARK_SH)
+}
+
+fn marked(host: Arch, launcher: &[u8], from: &[u8; 16], to: &[u8; 16]) -> Result<Vec<u8>, Error> {
+    let windows = launcher.windows(from.len()).enumerate();
+    let marks: Vec<_> = windows.filter(|(_, window)| window == from).map(|(at, _)| at).collect();
     let [at] = marks[..] else { return Err(Error::NoHeadMark { host }) };
-    let mark = launcher.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
-    *mark.ok_or(Error::NoHeadMark { host })? = *MARK_ELF;
-    Ok(launcher)
+    let mut marked = launcher.to_vec();
+    let mark = marked.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
+    *mark.ok_or(Error::NoHeadMark { host })? = *to;
+    Ok(marked)
 }
 
 /// Whether there is what `head` starts with, for every host.
 pub(crate) fn require(head: Head, hosts: &[Arch]) -> Result<(), Error> {
     match head {
-        Head::Elf(host) => head_launcher(host).map(drop),
-        Head::Sh => hosts.iter().try_for_each(|host| launcher(*host).map(drop)),
+        Head::Elf(host) => as_head(host, &launcher(host)?).map(drop),
+        Head::Sh => launchers(hosts).map(drop),
     }
 }
 

@@ -74,6 +74,94 @@ pub(crate) fn write_root(system: &SystemTree, to: &mut dyn Write) -> io::Result<
     tar.into_inner()?.flush()
 }
 
+/// Whose a member is.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+}
+
+impl Member {
+    /// Of root's.
+    pub(crate) fn new(mode: u32) -> Self {
+        Self { mode, uid: 0, gid: 0 }
+    }
+}
+
+/// A tar stream that is written member by member: names and targets of links as they are, byte for byte.
+pub(crate) struct Members<'w>(Builder<&'w mut dyn Write>);
+
+impl<'w> Members<'w> {
+    pub(crate) fn new(to: &'w mut dyn Write) -> Self {
+        Self(Builder::new(to))
+    }
+
+    pub(crate) fn directory(&mut self, path: &[u8], member: Member) -> io::Result<()> {
+        self.append(header(EntryType::Directory, member.mode, 0), path, b"", member, &mut io::empty())
+    }
+
+    /// A file of exactly `size` bytes.
+    pub(crate) fn file(
+        &mut self,
+        path: &[u8],
+        member: Member,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        let mut content = Counted { from: content, left: size };
+        self.append(header(EntryType::Regular, member.mode, size), path, b"", member, &mut content)?;
+        if content.left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    pub(crate) fn symlink(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
+        let member = Member::new(0o777);
+        self.append(header(EntryType::Symlink, member.mode, 0), path, target, member, &mut io::empty())
+    }
+
+    pub(crate) fn hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
+        let member = Member::new(0o755);
+        self.append(header(EntryType::Link, member.mode, 0), path, target, member, &mut io::empty())
+    }
+
+    /// Writes the end mark.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.0.into_inner()?.flush()
+    }
+
+    fn append(
+        &mut self,
+        mut header: Header,
+        path: &[u8],
+        link: &[u8],
+        Member { uid, gid, .. }: Member,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        header.set_uid(uid);
+        header.set_gid(gid);
+        let name = long(&mut self.0, EntryType::GNULongName, path)?;
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_link_name_literal(long(&mut self.0, EntryType::GNULongLink, link)?)?;
+        header.set_cksum();
+        self.0.append(&header, content)
+    }
+}
+
+/// Reads what is left, and nothing behind it.
+struct Counted<'r> {
+    from: &'r mut dyn Read,
+    left: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let length = self.from.read(&mut buffer[..most])?;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
+
 /// What the header's field can hold of `name`, with a record of all of it before the header if that is less.
 fn long<'n>(tar: &mut Builder<&mut dyn Write>, kind: EntryType, name: &'n [u8]) -> io::Result<&'n [u8]> {
     let Some((short, _)) = name.split_at_checked(FIELD).filter(|(_, rest)| !rest.is_empty()) else {

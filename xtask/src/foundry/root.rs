@@ -245,7 +245,15 @@ mod tests {
         let file = |bytes: &[u8]| {
             let mut reader = bytes;
             let (path, size) = (b"usr/a".to_vec(), bytes.len() as u64);
-            let entry = DebEntry { path, kind: DebKind::File, mode: 0o644, size, reader: &mut reader };
+            let entry = DebEntry {
+                path,
+                kind: DebKind::File,
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                size,
+                reader: &mut reader,
+            };
             place(entry, b"usr/a", tree.path())
         };
         file(b"one").expect("a new file");

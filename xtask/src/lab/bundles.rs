@@ -17,6 +17,10 @@ use super::cases::{CASES, emulated_on};
 use super::compile::compile;
 use crate::unibin::unibin;
 
+/// Systems, one that is emulated and one for the host itself, as the cases name them.
+const SYSTEM: &str = "system";
+const SYSTEM_NATIVE: &str = "system-native";
+
 /// The packer, and where what it packs is kept.
 pub(crate) struct Packer {
     program: PathBuf,
@@ -67,6 +71,11 @@ impl Packer {
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
         if let Some((_, words)) = wanted.iter_mut().find(|(name, _)| *name == limited) {
             *words = self.limited(host, &pages, &programs)?;
+        }
+        for (name, target) in [(SYSTEM, emulated_on(host)), (SYSTEM_NATIVE, host)] {
+            if scripts.contains(&format!("/bundles/{name}/")) {
+                wanted.push((name.to_owned(), self.system(host, target, &programs)?));
+            }
         }
         let mut bundles = Vec::new();
         for (_, words) in &wanted {
@@ -138,6 +147,30 @@ impl Packer {
         );
         let file = written(programs, "limited.toml", rows.as_bytes())?;
         Ok(format!("{} --target x86_64 --hosts {host} --translators {}", pages.display(), file.display()))
+    }
+
+    /// How a small root file system for `target` is packed: busybox, and a few files around it.
+    fn system(&self, host: Arch, target: Arch, programs: &Path) -> Result<String> {
+        let words = format!("--deb busybox-static --target {target} --hosts {host}");
+        let busybox = self.pack(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())?;
+        let root = programs.join(format!("root-{target}"));
+        if !root.exists() {
+            appear(&root, |new| {
+                fs::create_dir(new)?;
+                let mut extract = Command::new(&self.program);
+                let extracted = extract.arg("extract").arg(&busybox).arg(new.join("x")).output()?;
+                ensure!(extracted.status.success(), "{}", String::from_utf8_lossy(&extracted.stderr).trim());
+                for directory in ["bin", "etc", "root"] {
+                    fs::create_dir(new.join(directory))?;
+                }
+                fs::rename(new.join("x/usr/bin/busybox"), new.join("bin/busybox"))?;
+                fs::remove_dir_all(new.join("x"))?;
+                std::os::unix::fs::symlink("/bin/busybox", new.join("bin/sh"))?;
+                fs::write(new.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/:/bin/sh\n")?;
+                Ok(fs::write(new.join("etc/name"), format!("a system for {target}\n"))?)
+            })?;
+        }
+        Ok(format!("--system {} --target {target} --hosts {host}", root.display()))
     }
 
     /// The emulator of `host` for `target`, out of the store.

@@ -5,6 +5,7 @@
 //! A new case is a new row. `@HOST@` is the machine's CPU by our name, `@UNAME@` by the kernel's.
 
 use bundle::Arch;
+use emulator::Catalogue;
 
 use super::abis;
 use super::machines::{self, Machine};
@@ -81,7 +82,8 @@ impl Case {
             .replace("@SAYS@", if machine.page == 4 { "did not say" } else { "said" })
             .replace("@LIMITED@", if machine.page == 4 { "0" } else { "126" })
             .replace("@ABIS@", &abis::expected(machine.host))
-            .replace("@UNTRACED@", if has_private_handlers(machine) { "@TARGET_UNAME@" } else { "refused" })
+            .replace("@INSIDE@", if runs_children_untraced(machine) { "0" } else { "refused" })
+            .replace("@UNTRACED@", if runs_children_untraced(machine) { "@TARGET_UNAME@" } else { "refused" })
             .replace("@TARGET@", target.name())
             .replace("@TARGET_UNAME@", target.uname_names()[0])
     }
@@ -90,6 +92,15 @@ impl Case {
 /// Whether its kernel is of Linux 6.7 or newer.
 fn has_private_handlers(machine: &Machine) -> bool {
     machine.suite != machines::OLDEST
+}
+
+/// Whether children run where nobody may trace: by private handlers, or by an emulator of unibin's own.
+fn runs_children_untraced(machine: &Machine) -> bool {
+    let is_own = |catalogue: Catalogue| {
+        let own = catalogue.built(machine.host);
+        own.is_some_and(|own| own.members.contains_key(&emulated_on(machine.host)))
+    };
+    has_private_handlers(machine) || Catalogue::embedded().is_ok_and(is_own)
 }
 
 /// The CPU whose programs stand for all foreign ones: riscv64, and on that s390x.
@@ -137,14 +148,16 @@ left /home/user
 }
 
 /// Programs that the app starts: of its own CPU, of the host's, through a pipe and a script. `@WAY@` is who
-/// attends to them.
+/// attends to them. The host's program is a copy in a directory that the app's tree has no part in: where the
+/// tree lies over the root, `/bin/busybox` is the tree's.
 const CHILDREN: &str = r#"
 with="$with UNIBIN_DO=extract UNIBIN_TO=/home/user/x"
 told /bundles/@TARGET@/busybox
 x=/home/user/x/usr/bin/busybox
 printf '#!%s sh\nexec %s uname -m\n' "$x" "$x" >/home/user/script
 chmod 755 /home/user/script
-script="$x uname -m; echo one two | $x wc -w; /home/user/script; /bin/uname -m; $x sh -c 'exit 7'; echo \$?"
+cp /bin/busybox /home/user/busybox-of-the-host
+script="$x uname -m; echo one two | $x wc -w; /home/user/script; /home/user/busybox-of-the-host uname -m; $x sh -c 'exit 7'; echo \$?"
 with="HOME=/home/user UNIBIN_CHILDREN=none"
 told /bundles/@TARGET@/busybox sh -c "$x uname -m 2>/dev/null || echo refused"
 with="HOME=/home/user UNIBIN_LOG=1 UNIBIN_CHILDREN=@WAY@"
@@ -429,7 +442,28 @@ said "does not work with this kernel's pages of @BYTES@ bytes (at most 8192)"
         expected: "exit 0\n@SAYS@: pages of @BYTES@ bytes\nexit @LIMITED@\n\
                    @SAYS@: does not work with this kernel's pages of @BYTES@ bytes (at most 8192)\n",
     },
-    // With the scopes 2 and 3 no user can trace: the other way serves, where there is one. Last: the highest
+    // A root of its own, changes that stay and changes that do not, and a program that its shell starts; as
+    // root inside, and nobody outside. No line of it needs a program of the host's.
+    of_the_kernel(
+        "system",
+        r#"
+# Files in memory take no attributes of users before Linux 6.6, and owners are kept in such.
+mkdir /shared/systems
+chown 1000:1000 /shared/systems
+for system in /bundles/system/system /bundles/system-native/system-native; do
+  with="HOME=/home/user UNIBIN_CACHE=/shared/systems"
+  told $system sh -c 'read -r name </etc/name; echo "$name"; echo x >/etc/kept; [ -e /bundles ] || echo "no host"'
+  told $system sh -c '[ -s /etc/kept ] && echo kept; /bin/busybox id -u 2>/dev/null || echo refused'
+  with="$with UNIBIN_KEEP=none"
+  told $system sh -c '[ -e /etc/kept ] || echo "not kept"; echo x >/etc/kept; exit 7'
+  told $system sh -c '[ -e /etc/kept ] || echo "thrown away"'
+done
+[ ! -e /etc/kept ] || echo "the host was changed"
+"#,
+        "a system for @TARGET@\nno host\nexit 0\nkept\n@INSIDE@\nexit 0\nnot kept\nexit 7\nthrown away\nexit 0\n\
+         a system for @HOST@\nno host\nexit 0\nkept\n0\nexit 0\nnot kept\nexit 7\nthrown away\nexit 0\n",
+    ),
+    // With the scopes 2 and 3 no user can trace: another way serves, where there is one. Last: the highest
     // scope stays until the machine is switched off.
     of_the_kernel(
         "yama",

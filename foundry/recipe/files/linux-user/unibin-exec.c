@@ -21,6 +21,7 @@
 #include "user/safe-syscall.h"
 #include "special-errno.h"
 #include "unibin-exec.h"
+#include "unibin-ids.h"
 #include "unibin-vfork.h"
 #include "unibin-view.h"
 
@@ -115,6 +116,8 @@ static const char *native_by;
 static const char *tree;
 static int exec_fd = -1;
 static const char *given_name;
+/* This program, after a chroot. */
+static int self_fd = -1;
 /* Options for programs of this target, and those that hold for every target. */
 static GPtrArray *own_options, *all_options;
 static GArray *also_list;
@@ -192,6 +195,82 @@ void unibin_option_exec_fd(const char *arg)
     }
 }
 
+/*
+ * A descriptor that the guest does not know of, and cannot close: high, so that none of its own gets another
+ * number for it.
+ */
+static void hold_self(int fd)
+{
+    struct rlimit limit;
+    int high = 256;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 2 * high) {
+        high = limit.rlim_cur / 2;
+    }
+    self_fd = fcntl(fd, F_DUPFD_CLOEXEC, high);
+}
+
+void unibin_exec_keep_self(void)
+{
+    int fd;
+
+    if (!unibin_children || self_fd >= 0) {
+        return;
+    }
+    fd = open(SELF, O_PATH | O_CLOEXEC);
+    if (fd >= 0) {
+        hold_self(fd);
+        close(fd);
+    }
+}
+
+void unibin_option_self_fd(const char *arg)
+{
+    int fd;
+
+    if (qemu_strtoi(arg, NULL, 10, &fd) || fd < 0) {
+        usage_error("self-fd", arg, "not a descriptor");
+    }
+    hold_self(fd);
+    close(fd);
+}
+
+bool unibin_exec_holds(int fd)
+{
+    return fd >= 0 && fd == self_fd;
+}
+
+void unibin_exec_give_way(int fd)
+{
+    if (unibin_exec_holds(fd)) {
+        hold_self(fd);
+    }
+}
+
+#ifdef __NR_close_range
+int unibin_exec_close_range(unsigned int first, unsigned int last, int flags)
+{
+    int ret = 0;
+
+    if (self_fd < 0 || first > self_fd || last < self_fd) {
+        return syscall(__NR_close_range, first, last, flags);
+    }
+    if (first < self_fd) {
+        ret = syscall(__NR_close_range, first, self_fd - 1, flags);
+    }
+    if (!ret && last > self_fd) {
+        ret = syscall(__NR_close_range, self_fd + 1, last, flags);
+    }
+    return ret;
+}
+#endif
+
+/* Whether this program is to be executed by its descriptor. */
+static bool is_self_held(void)
+{
+    return self_fd >= 0 && access(SELF, X_OK);
+}
+
 bool unibin_is_continued(int argc, char **argv)
 {
     return argc > 2 && !strcmp(argv[1], "-children") && g_str_has_prefix(argv[2], CONTINUED);
@@ -215,7 +294,7 @@ void unibin_keep_option(const char *name, const char *value)
      * debugger; what is put anew into each list.
      */
     static const char *const once[] = { "0", "E", "U", "g", "h", "help", "version", "children", "exec-fd",
-                                        "also", "native-by" };
+                                        "self-fd", "also", "native-by", "ids" };
     /* What every emulator understands in the same way. */
     static const char *const common[] = { "d", "D", "strace", "r", "seed" };
     g_autofree char *changed = NULL;
@@ -710,17 +789,24 @@ static void append_arguments(Call *call, GPtrArray *list, bool native)
     g_ptr_array_add(list, NULL);
 }
 
-static int execute(const char *path, char **argv, char **envp, bool native)
+/* `fd`: the program, where that is not -1. */
+static int execute_file(int fd, const char *path, char **argv, char **envp, bool native)
 {
     int ret, error;
 
     unibin_vfork_publish();
     unibin_signals_for_exec(true, native);
-    ret = safe_syscall(__NR_execve, path, argv, envp);
+    ret = fd >= 0 ? safe_syscall(__NR_execveat, fd, "", argv, envp, AT_EMPTY_PATH)
+                  : safe_syscall(__NR_execve, path, argv, envp);
     error = errno;
     unibin_signals_for_exec(false, native);
     errno = error;
     return ret;
+}
+
+static int execute(const char *path, char **argv, char **envp, bool native)
+{
+    return execute_file(-1, path, argv, envp, native);
 }
 
 /* The kernel gets the call; if we found nothing that it would not find, exactly as it was. */
@@ -774,6 +860,10 @@ static void append_options(Call *call, GPtrArray *list, bool same)
         }
         g_ptr_array_add(list, options->pdata[i]);
     }
+    if (unibin_ids) {
+        g_ptr_array_add(list, (char *)"-ids");
+        g_ptr_array_add(list, own(call, unibin_ids_option()));
+    }
     for (guint i = 0; also_list && i < also_list->len; i++) {
         Also *also = &g_array_index(also_list, Also, i);
         g_ptr_array_add(list, (char *)"-also");
@@ -823,7 +913,7 @@ static int by_emulator(Call *call, const char *file, char *name, char **envp)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new();
     bool same = !strcmp(file, SELF);
-    int fd = -1, ret, error;
+    int fd = -1, self = -1, ret, error;
     char *argv0 = argv0_of(call);
 
     /* A name that means something to the emulator is not for the host to see. */
@@ -839,6 +929,14 @@ static int by_emulator(Call *call, const char *file, char *name, char **envp)
         g_ptr_array_add(list, (char *)"-exec-fd");
         g_ptr_array_add(list, own(call, g_strdup_printf("%d", fd)));
     }
+    if (same && is_self_held()) {
+        self = fcntl(self_fd, F_DUPFD, self_fd);
+        if (self < 0) {
+            return -1;
+        }
+        g_ptr_array_add(list, (char *)"-self-fd");
+        g_ptr_array_add(list, own(call, g_strdup_printf("%d", self)));
+    }
     g_ptr_array_add(list, (char *)"-0");
     g_ptr_array_add(list, argv0);
     if (call->name[0] == '-') {
@@ -846,10 +944,13 @@ static int by_emulator(Call *call, const char *file, char *name, char **envp)
     }
     g_ptr_array_add(list, (char *)call->name);
     append_arguments(call, list, false);
-    ret = execute(file, (char **)list->pdata, envp, false);
+    ret = execute_file(self, file, (char **)list->pdata, envp, false);
     error = errno;
     if (fd >= 0) {
         close(fd);
+    }
+    if (self >= 0) {
+        close(self);
     }
     errno = error;
     return ret;

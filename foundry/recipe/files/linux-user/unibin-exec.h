@@ -10,11 +10,22 @@
 /* Whether `-children on` was given. All else that is declared here is for that case. */
 extern bool unibin_children;
 
-/* Options: -children, -also, -native-by, -exec-fd. */
+/* Options: -children, -also, -native-by, -exec-fd, -self-fd. */
 void unibin_option_children(const char *arg);
 void unibin_option_also(const char *arg);
 void unibin_option_native_by(const char *arg);
 void unibin_option_exec_fd(const char *arg);
+void unibin_option_self_fd(const char *arg);
+
+/* Before a chroot: programs that are started later may find no /proc in which this program is. */
+void unibin_exec_keep_self(void);
+
+/* Whether it is the descriptor that this needs, which is not the guest's; and how it gets that number. */
+bool unibin_exec_holds(int fd);
+void unibin_exec_give_way(int fd);
+
+/* close_range without that one. */
+int unibin_exec_close_range(unsigned int first, unsigned int last, int flags);
 
 /*
  * Whether these arguments were put together by unibin_execve; they say everything that the environment could.

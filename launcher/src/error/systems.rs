@@ -1,0 +1,184 @@
+//! What a start of a system can end with.
+
+#[cfg(not(feature = "children"))]
+use super::EXIT_CANNOT_EXECUTE;
+#[cfg(feature = "children")]
+use super::EXIT_NOT_FOUND;
+use super::Error;
+#[cfg(feature = "children")]
+use super::{EXIT_CANNOT_EXECUTE, EXIT_OURS};
+#[cfg(feature = "children")]
+use crate::bytes::name;
+#[cfg(feature = "children")]
+use crate::sys::Errno;
+
+impl Error {
+    /// A system is started by the broker alone.
+    #[cfg(not(feature = "children"))]
+    pub fn no_system_broker(tried: &[u8]) -> Self {
+        Self::new(
+            EXIT_CANNOT_EXECUTE,
+            "this bundle holds a system, and has no broker for this CPU that starts it:{}\n\
+             hint: set UNIBIN_CACHE to a directory that is not mounted noexec, or pack it again with `--hosts` \
+             naming this CPU; `unibin extract` unpacks its files",
+            &[tried],
+        )
+    }
+
+    /// What would rule out a directory alone is final once this process is in other namespaces.
+    #[cfg(feature = "children")]
+    #[must_use]
+    pub fn ended(self) -> Self {
+        if self.next_candidate_may_do() {
+            Self::new(
+                EXIT_OURS,
+                "the system does not start: {}\nhint: set UNIBIN_CACHE to a directory with free space on ext4, xfs, btrfs or tmpfs",
+                &[self.text()],
+            )
+        } else {
+            self
+        }
+    }
+
+    /// A system cannot have namespaces of its own.
+    #[cfg(feature = "children")]
+    pub fn no_namespaces(errno: Errno) -> Self {
+        let hint: &[u8] = match errno {
+            Errno::ENOSPC => b"the limit is in `user.max_user_namespaces`; a sandbox (`bwrap --disable-userns`) sets it to 0",
+            Errno::ENOSYS | Errno::EINVAL => b"this kernel has none: it takes CONFIG_USER_NS and Linux 5.11",
+            _ => b"a container's filter, a chroot or `kernel.unprivileged_userns_clone=0` forbids it; \
+                  in Docker, `--security-opt seccomp=unconfined`",
+        };
+        Self::new(
+            EXIT_OURS,
+            "a system needs a user namespace, which is refused here: {}\nhint: {}\n\
+             hint: UNIBIN_DO=extract unpacks its files without one",
+            &[errno.text(), hint],
+        )
+    }
+
+    /// Mounts are refused in the namespaces that were allowed.
+    #[cfg(feature = "children")]
+    pub fn no_mounts(errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "a system needs mounts in its own namespace, which are refused here: {}\n\
+             hint: on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile \
+             that allows `userns` to this program\n\
+             hint: UNIBIN_DO=extract unpacks its files without one",
+            &[errno.text()],
+        )
+    }
+
+    /// The overlay of tree and upper.
+    #[cfg(feature = "children")]
+    pub fn no_overlay(errno: Errno) -> Self {
+        if matches!(errno, Errno::EACCES | Errno::EPERM) {
+            return Self::no_mounts(errno);
+        }
+        let hint: &[u8] = match errno {
+            Errno::ENODEV => b"`modprobe overlay` as root",
+            Errno::ENOSPC => b"free some space, or set UNIBIN_CACHE to a directory with more",
+            _ => b"set UNIBIN_CACHE to a directory on a disk (ext4, xfs, btrfs) or in memory; it takes Linux 5.11",
+        };
+        Self::new(EXIT_OURS, "cannot mount the system: {}\nhint: {}", &[errno.text(), hint])
+    }
+
+    /// The last step into a system.
+    #[cfg(feature = "children")]
+    pub fn no_root(errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "cannot make the system the root: {}\nhint: UNIBIN_DO=extract unpacks its files",
+            &[errno.text()],
+        )
+    }
+
+    /// A bind that the user has asked for.
+    #[cfg(feature = "children")]
+    pub fn no_bind(source: &[u8], target: &[u8], errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "cannot bind `{}` to `{}` in the system: {}\n\
+             hint: see UNIBIN_BIND; a directory is bound to a directory, a file to a file",
+            &[source, target, errno.text()],
+        )
+    }
+
+    /// Mounts are those of the first start.
+    #[cfg(feature = "children")]
+    pub fn no_bind_in_running(upper: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "UNIBIN_BIND comes too late: the system on `{}` runs already\n\
+             hint: end what runs in it, or start another one with UNIBIN_KEEP=NAME",
+            &[name(upper)],
+        )
+    }
+
+    /// Somebody holds an upper, and is not inside.
+    #[cfg(feature = "children")]
+    pub fn system_in_use(upper: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "the system on `{}` is in use by a start that cannot be joined\n\
+             hint: wait for its end, or start another one with UNIBIN_KEEP=NAME",
+            &[name(upper)],
+        )
+    }
+
+    /// A running system cannot be entered.
+    #[cfg(feature = "children")]
+    pub fn cannot_join(errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "cannot join the system that runs already: {}\n\
+             hint: it takes Linux 5.8; start another one with UNIBIN_KEEP=NAME",
+            &[errno.text()],
+        )
+    }
+
+    /// The user whom a start asks for is not in the system.
+    #[cfg(feature = "children")]
+    pub fn no_user(user: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "the system has no user or group `{}`\n\
+             hint: UNIBIN_USER takes NAME or NUMBER, and perhaps :GROUP, of its /etc/passwd and /etc/group",
+            &[name(user)],
+        )
+    }
+
+    /// A program that does not keep ids itself cannot run as this user.
+    #[cfg(feature = "children")]
+    pub fn cannot_become(user: &[u8], errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "cannot run as `{}` in the system: {}\nhint: unset UNIBIN_USER",
+            &[name(user), errno.text()],
+        )
+    }
+
+    /// The working directory that was asked for.
+    #[cfg(feature = "children")]
+    pub fn no_directory(directory: &[u8], errno: Errno) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "cannot enter the directory `{}` in the system: {}\n\
+             hint: UNIBIN_WORKDIR takes another one",
+            &[name(directory), errno.text()],
+        )
+    }
+
+    /// A program of the system that is not there or cannot be executed, as a shell says it.
+    #[cfg(feature = "children")]
+    pub fn not_in_system(program: &[u8], errno: Errno) -> Self {
+        let code = if errno == Errno::ENOENT { EXIT_NOT_FOUND } else { EXIT_CANNOT_EXECUTE };
+        Self::new(
+            code,
+            "cannot run `{}` in the system: {}\n\
+             hint: the first argument is a program of the system",
+            &[name(program), errno.text()],
+        )
+    }
+}

@@ -1,0 +1,40 @@
+//! The options of `unibin cache`. Help texts as in `cli.rs`.
+
+use std::path::PathBuf;
+
+use crate::cli::ListArgs;
+use crate::cli::parser::{Args, Subcommand};
+
+/// Which caches are meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CacheDirectories {
+    /// Cache directory (repeatable) [default: every directory that a bundle would use]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List entries with size, last use and current user
+    List {
+        #[command(flatten)]
+        directories: CacheDirectories,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Remove entries that have not been used for some days
+    ///
+    /// Entries in use are kept. A bundle whose entries are gone unpacks them again at its next start.
+    Gc {
+        #[command(flatten)]
+        directories: CacheDirectories,
+        /// Keep entries used within the last N days
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        days: u64,
+    },
+    /// Remove all entries that no running process uses
+    Clear {
+        #[command(flatten)]
+        directories: CacheDirectories,
+    },
+}

@@ -1,0 +1,85 @@
+//! The options of the commands that make bundles out of bundles.
+#![allow(
+    clippy::doc_markdown,
+    reason = "clap shows these comments as help, where names stand without backticks"
+)]
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser};
+
+use crate::cli::values::{Head, Hosts, Native, head, hosts, native};
+use crate::cli::{Cli, Command, ListArgs, PackArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Bundles, and programs, each for its own architecture
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Bundle to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`)
+    #[arg(long, value_name = "sh|elf:HOST", value_parser = head)]
+    pub(crate) head: Option<Head>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ThinArgs {
+    /// Bundle to take from; it is not changed
+    pub(crate) file: PathBuf,
+    /// Architectures to keep: comma-separated
+    #[arg(long, value_name = "LIST", value_parser = hosts, required_unless_present = "head")]
+    pub(crate) hosts: Option<Hosts>,
+    /// Start of the file: shell script (`sh`) or ELF launcher (`elf:HOST`), for that host alone
+    #[arg(long, value_name = "sh|elf:HOST", value_parser = head)]
+    pub(crate) head: Option<Head>,
+    /// Bundle to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceArgs {
+    /// Bundle to take all else from; it is not changed
+    pub(crate) file: PathBuf,
+    /// The program, or bundle, whose build for ARCH takes the place of the one inside (repeatable)
+    #[arg(long, value_name = "ARCH=FILE", required = true)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
+    pub(crate) native: Vec<Native>,
+    /// Bundle to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Bundle to look at
+    pub(crate) file: PathBuf,
+    /// Architectures that it must run on, natively or emulated: comma-separated, or `all`
+    #[arg(long, value_name = "LIST", value_parser = hosts)]
+    pub(crate) hosts: Option<Hosts>,
+    /// Architectures that it must run on natively: comma-separated, or `all`
+    #[arg(long, value_name = "LIST", value_parser = hosts)]
+    pub(crate) native: Option<Hosts>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// What `unibin pack PATH` is given where a program becomes a part of a bundle.
+pub(crate) fn pack_args(path: &Path) -> Result<PackArgs, std::io::Error> {
+    // Not taken for an option, whatever it is called.
+    let path = std::path::absolute(path)?;
+    let words = ["unibin".into(), "pack".into(), "--hosts=all".into(), path.into_os_string()];
+    match Cli::parse_from(words).command {
+        Command::Pack(args) => Ok(*args),
+        _ => Err(std::io::ErrorKind::InvalidInput.into()),
+    }
+}

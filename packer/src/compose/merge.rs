@@ -1,0 +1,213 @@
+//! `unibin merge`: one bundle out of several, and out of programs: what each machine of a build matrix has
+//! made.
+
+use std::cmp::Reverse;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, EmulatorKey, file_name_of};
+
+use crate::cli::compose::MergeArgs;
+use crate::cli::values::{DEFAULT_LEVEL, Head};
+use crate::compose::{parts, program, written};
+use crate::error::{ComposeError, Error, readable};
+use crate::write::assemble::{PackedEmulators, PackedVariant, Parts};
+use crate::write::bundle_file::BundleFile;
+use crate::write::compress::Frame;
+use crate::write::facts;
+use crate::write::header;
+
+/// Parts, and the file that they are from.
+struct From {
+    path: PathBuf,
+    parts: Parts,
+}
+
+/// Writes one bundle that has all that is in `args.files`.
+pub(crate) fn merge(args: &MergeArgs) -> Result<String, Error> {
+    let name = file_name_of(args.output.as_os_str().as_bytes());
+    let mut all = Vec::new();
+    let mut programs = Vec::new();
+    for path in &args.files {
+        match BundleFile::open(path) {
+            Ok(bundle) => all.push(From { path: path.clone(), parts: parts::of(&bundle)? }),
+            Err(Error::NotABundle { .. }) => programs.push(path),
+            Err(error) => return Err(error),
+        }
+    }
+    // A program is started as the bundles' default entry is.
+    let default = all.iter().find_map(|from| from.parts.variants.first()?.entries.first());
+    let name = default.map_or(name, |default| &default.name).to_vec();
+    let view = all.iter().any(|from| parts::have_view(&from.parts));
+    for path in programs {
+        let variant = program::variant(path, &name, view)?;
+        if !variant.target.is_host() {
+            return Err(Error::NoHostLeft { target: variant.target });
+        }
+        let parts = Parts {
+            head: Head::Sh,
+            launchers: header::launchers(&[variant.target])?,
+            components: facts::of_hosts(&[variant.target], DEFAULT_LEVEL)?,
+            variants: vec![variant],
+            emulators: Vec::new(),
+            brokers: Vec::new(),
+        };
+        all.push(From { path: path.clone(), parts });
+    }
+    let mut parts = together(all)?;
+    parts.head = args.head.unwrap_or(Head::Sh);
+    written(&parts, &args.output, args.list.json)
+}
+
+/// All parts as those of one bundle.
+fn together(all: Vec<From>) -> Result<Parts, Error> {
+    let mut launchers: Vec<(PathBuf, (Arch, Vec<u8>))> = Vec::new();
+    let mut brokers: Vec<(PathBuf, (Arch, Frame))> = Vec::new();
+    let mut variants: Vec<(PathBuf, PackedVariant)> = Vec::new();
+    let mut emulators: Vec<(PathBuf, PackedEmulators)> = Vec::new();
+    let mut components: Vec<(Arch, Frame)> = Vec::new();
+    for From { path, parts } in all {
+        for launcher in parts.launchers {
+            match launchers.iter().find(|(_, other)| other.0 == launcher.0) {
+                Some((_, other)) if other.1 == launcher.1 => {}
+                Some((first, _)) => return Err(versions(launcher.0, first, &path)),
+                None => launchers.push((path.clone(), launcher)),
+            }
+        }
+        for (host, facts) in parts.components {
+            match components.iter_mut().find(|(other, _)| *other == host) {
+                Some((_, other)) => smaller(other, facts),
+                None => components.push((host, facts)),
+            }
+        }
+        for broker in parts.brokers {
+            match brokers.iter_mut().find(|(_, other)| other.0 == broker.0) {
+                Some((_, other)) if other.1.digest == broker.1.digest => smaller(&mut other.1, broker.1),
+                Some((first, _)) => return Err(versions(broker.0, first, &path)),
+                None => brokers.push((path.clone(), broker)),
+            }
+        }
+        for variant in parts.variants {
+            let same = |other: &PackedVariant| (other.target, other.level) == (variant.target, variant.level);
+            match variants.iter_mut().find(|(_, other)| same(other)) {
+                Some((_, other)) if is_same_app(other, &variant) => {
+                    smaller(&mut other.app, variant.app);
+                    either(&mut other.components, variant.components);
+                }
+                Some((first, _)) => {
+                    let (target, level, first) = (variant.target, variant.level, first.clone());
+                    return Err(ComposeError::TwoVariants { target, level, first, second: path }.into());
+                }
+                None => {
+                    if let Some((first, _)) =
+                        variants.iter().find(|(_, other)| other.encoding != variant.encoding)
+                    {
+                        let (first, second) = (first.clone(), path);
+                        return Err(ComposeError::SystemAndApp { first, second }.into());
+                    }
+                    variants.push((path.clone(), variant));
+                }
+            }
+        }
+        for packed in parts.emulators {
+            add_emulators(&mut emulators, packed, &path)?;
+        }
+    }
+    let mut parts = Parts {
+        head: Head::Sh,
+        launchers: launchers.into_iter().map(|(_, launcher)| launcher).collect(),
+        brokers: brokers.into_iter().map(|(_, broker)| broker).collect(),
+        variants: variants.into_iter().map(|(_, variant)| variant).collect(),
+        emulators: emulators.into_iter().map(|(_, packed)| packed).collect(),
+        components,
+    };
+    in_order(&mut parts);
+    Ok(parts)
+}
+
+fn versions(host: Arch, first: &Path, second: &Path) -> Error {
+    ComposeError::OtherVersion { host, first: first.to_owned(), second: second.to_owned() }.into()
+}
+
+fn is_same_app(one: &PackedVariant, other: &PackedVariant) -> bool {
+    let shared = |variant: &PackedVariant| variant.shared.as_ref().map(|shared| shared.digest);
+    (one.app.digest, shared(one), &one.loader) == (other.app.digest, shared(other), &other.loader)
+        && one.encoding == other.encoding
+        && one.rules == other.rules
+        && one.entries == other.entries
+}
+
+/// Of two frames that hold the same, the smaller one, or the first by digest: whichever came first.
+fn smaller(kept: &mut Frame, other: Frame) {
+    let rank = |frame: &Frame| (frame.stored.len(), frame.stored_digest.0);
+    if rank(&other) < rank(kept) {
+        *kept = other;
+    }
+}
+
+/// Of the facts about one part those that are there; of two the smaller ones.
+fn either(kept: &mut Option<Frame>, other: Option<Frame>) {
+    match (kept, other) {
+        (Some(kept), Some(other)) => smaller(kept, other),
+        (kept, other) => *kept = kept.take().or(other),
+    }
+}
+
+/// Adds a host's emulators, unless those that are there can do the same; and replaces those that can do less.
+fn add_emulators(
+    all: &mut Vec<(PathBuf, PackedEmulators)>,
+    packed: PackedEmulators,
+    path: &Path,
+) -> Result<(), Error> {
+    let keys = |packed: &PackedEmulators| packed.emulators.iter().map(|row| row.key).collect::<Vec<_>>();
+    let has = |keys: &[EmulatorKey], others: &[EmulatorKey]| others.iter().all(|key| keys.contains(key));
+    for (first, other) in &mut *all {
+        for row in &packed.emulators {
+            let twin = other.emulators.iter().find(|twin| twin.key == row.key);
+            if let Some(twin) = twin
+                && (&twin.translator, &twin.version, &twin.rules)
+                    != (&row.translator, &row.version, &row.rules)
+            {
+                return Err(ComposeError::TwoEmulators {
+                    key: row.key,
+                    first: (first.clone(), readable(&twin.version)),
+                    second: (path.to_owned(), readable(&row.version)),
+                }
+                .into());
+            }
+        }
+    }
+    let own = keys(&packed);
+    if let Some((first, same)) = all.iter_mut().find(|(_, other)| keys(other) == own) {
+        if same.frame.digest == packed.frame.digest {
+            smaller(&mut same.frame, packed.frame);
+            either(&mut same.components, packed.components);
+            return Ok(());
+        }
+        let (host, first) = (packed.emulators.first().map(|row| row.key.host), first.clone());
+        let (host, second) = (host.unwrap_or(Arch::X86_64), path.to_owned());
+        return Err(ComposeError::OtherEmulators { host, first, second }.into());
+    }
+    if all.iter().any(|(_, other)| has(&keys(other), &own)) {
+        return Ok(());
+    }
+    all.retain(|(_, other)| !has(&own, &keys(other)));
+    all.push((path.to_owned(), packed));
+    Ok(())
+}
+
+/// One order, whatever that of the inputs was: emulated variants first, since a host without one of its own
+/// takes the first that it can emulate.
+fn in_order(parts: &mut Parts) {
+    parts.launchers.sort_by_key(|(host, _)| *host);
+    parts.brokers.sort_by_key(|(host, _)| *host);
+    parts.components.sort_by_key(|(host, _)| *host);
+    parts.emulators.sort_by_key(|packed| {
+        (packed.emulators.iter().map(|row| row.key).collect::<Vec<_>>(), packed.frame.stored_digest.0)
+    });
+    let emulated: Vec<Arch> =
+        parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.key.target).collect();
+    parts
+        .variants
+        .sort_by_key(|variant| (!emulated.contains(&variant.target), variant.target, Reverse(variant.level)));
+}

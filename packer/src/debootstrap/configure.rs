@@ -1,0 +1,231 @@
+//! Runs what is left to do in an unpacked system: packs it as a bundle for this machine, starts the script in
+//! it, and takes what has changed. The bundle makes its own namespaces, so nothing of the script reaches this
+//! machine: it sees no home, no working directory and no `/tmp` of the host, and keeps no open file of ours.
+
+use std::collections::VecDeque;
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use debian::Progress as _;
+use rustix::fs::{StatVfsMountFlags, XattrFlags};
+
+use crate::atomic_file::TemporaryDirectory;
+use crate::debootstrap::script::{self, Left, SCRIPT};
+use crate::error::{DebianError, Error, SystemError};
+use crate::packages::suites;
+use crate::progress::Bars;
+use crate::system::dropped::Dropped;
+use crate::system::gathered::Gathered;
+use crate::system::system_tree::{Kind, SystemTree};
+use crate::system::upper;
+use crate::tree::spool::Spool;
+
+/// Writes the bundle of a system, for this machine alone, at a path.
+pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<(), Error> + 'p;
+
+/// Under which name the bundle keeps what the script changes.
+const KEEP: &str = "configure";
+
+/// So many of its last lines are shown if it fails.
+const LINES: usize = 25;
+
+/// Where the bundle's own start looks for what it needs of this machine.
+const STUBS_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// `f_type` of an overlay (statfs(2)), on which no other's upper can be.
+const OVERLAY: u64 = 0x794c_7630;
+
+/// Clock ticks per second in `/proc/self/stat` (`USER_HZ`, the same for every architecture that runs this).
+const TICKS: f64 = 100.0;
+
+/// A configured system.
+pub(super) struct Configured {
+    pub(super) tree: SystemTree,
+    pub(super) dropped: Dropped,
+    /// Of this machine's CPUs, for all processes of the script.
+    pub(super) cpu_seconds: f64,
+}
+
+/// Configures `tree`.
+pub(super) fn configured(
+    mut tree: SystemTree,
+    left: &Left,
+    pack: &PackStage<'_>,
+    bars: &Bars,
+) -> Result<Configured, Error> {
+    let place = Place::new()?;
+    script::add(&mut tree, left)?;
+    let bundle = place.0.path().join("stage");
+    pack(Gathered { tree: tree.clone(), from: "packages".to_owned(), ..Gathered::default() }, &bundle)?;
+    let before = children_seconds();
+    run(&bundle, &place, bars)?;
+    let cpu_seconds = children_seconds() - before;
+    let upper = place.upper()?;
+    let dropped = upper::collect(&upper, &mut tree, &mut Spool::new()?)?;
+    script::remove(&mut tree);
+    Ok(Configured { tree, dropped, cpu_seconds })
+}
+
+/// Starts the script, and shows what it does.
+fn run(bundle: &Path, place: &Place, bars: &Bars) -> Result<(), Error> {
+    let failed = |source| Error::io("execute", bundle, source);
+    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    let mut command = Command::new(bundle);
+    command.arg(format!("/{SCRIPT}")).env_clear().env("PATH", STUBS_PATH);
+    // With the emulator on its own CPU, too: it alone keeps users and groups apart for one user.
+    command.env("UNIBIN_ROUTE", "emulated").env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
+    command.env("UNIBIN_BIND", place.binds()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let mut child = command.spawn().map_err(failed)?;
+    // The pipe ends with the last process that has it, so not before our own copies are gone.
+    drop(command);
+    let bar = bars.bar("configuring");
+    bar.begin("", None);
+    let mut last: VecDeque<String> = VecDeque::new();
+    for line in BufReader::new(reader).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.map_err(failed)?).into_owned();
+        if let Some(package) = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next()) {
+            bar.end();
+            bar.begin(package, None);
+        }
+        if last.len() == LINES {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    bar.end();
+    let status = child.wait().map_err(failed)?;
+    if status.success() {
+        return Ok(());
+    }
+    let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
+    Err(SystemError::from(DebianError::Configure { status: status.to_string(), text }).into())
+}
+
+/// Whether all packages are what `dpkg --audit` does not speak of.
+pub(super) fn check(tree: &SystemTree) -> Result<(), Error> {
+    let Some(Kind::File(content)) = tree.resolve(b"var/lib/dpkg/status").map(|(_, inode)| &inode.kind) else {
+        return Err(not_installed("dpkg", "missing"));
+    };
+    let bytes = content.bytes().map_err(Error::Temporary)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut package = "";
+    for line in text.lines() {
+        match line.split_once(": ") {
+            Some(("Package", name)) => package = name,
+            Some(("Status", status)) if status != "install ok installed" => {
+                return Err(not_installed(package, status));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn not_installed(package: &str, status: &str) -> Error {
+    let (package, status) = (package.to_owned(), status.to_owned());
+    SystemError::from(DebianError::NotInstalled { package, status }).into()
+}
+
+/// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes
+/// and an overlay's upper can be. Gone at the end.
+struct Place(TemporaryDirectory);
+
+impl Place {
+    /// In the first of these that will do; the last reason is told if none does.
+    fn new() -> Result<Self, Error> {
+        let named = std::env::var_os("TMPDIR").map(PathBuf::from);
+        let store = suites::store_root()?;
+        let mut refused = None;
+        for directory in named.into_iter().chain([store, "/var/tmp".into(), "/dev/shm".into()]) {
+            match Self::within(&directory) {
+                Ok(place) => return Ok(place),
+                Err(source) => refused = refused.or(Some(Error::io("use", &directory, source))),
+            }
+        }
+        Err(refused.unwrap_or(Error::Temporary(std::io::ErrorKind::NotFound.into())))
+    }
+
+    fn within(directory: &Path) -> std::io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let made = TemporaryDirectory::inside(directory)?;
+        rustix::fs::setxattr(made.path(), "user.unibin.try", b"1", XattrFlags::empty())?;
+        if u64::try_from(rustix::fs::statfs(made.path())?.f_type).is_ok_and(|kind| kind == OVERLAY) {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        if rustix::fs::statvfs(made.path())?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
+        for inside in ["cache", "tmp"] {
+            let inside = made.path().join(inside);
+            fs::create_dir(&inside)?;
+            // Whatever the umask is: a start refuses a cache that others could write to.
+            fs::set_permissions(inside, Permissions::from_mode(0o700))?;
+        }
+        Ok(Self(made))
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.0.path().join("cache")
+    }
+
+    /// Its `/tmp` in place of the host's.
+    fn binds(&self) -> std::ffi::OsString {
+        let mut binds = self.0.path().join("tmp").into_os_string();
+        binds.push(":/tmp");
+        binds
+    }
+
+    /// Where the bundle has kept what has changed: the only system of this cache.
+    fn upper(&self) -> Result<PathBuf, Error> {
+        let cache = self.cache();
+        let failed = |source| Error::io("read", &cache, source);
+        for host in fs::read_dir(&cache).map_err(failed)? {
+            let systems = host.map_err(failed)?.path().join("systems");
+            for system in fs::read_dir(systems).into_iter().flatten() {
+                let upper = system.map_err(failed)?.path().join(KEEP).join("upper");
+                if upper.is_dir() {
+                    return Ok(upper);
+                }
+            }
+        }
+        Err(failed(std::io::ErrorKind::NotFound.into()))
+    }
+}
+
+/// CPU time of all children that have ended, and of theirs, in seconds (proc(5), `/proc/PID/stat`).
+fn children_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name in parentheses may contain anything; fields 16 and 17 of all are 13 and 14 after it.
+    let after = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
+    let fields = after.split(' ').skip(13).take(2);
+    fields.filter_map(|field| field.parse::<u32>().ok()).map(|ticks| f64::from(ticks) / TICKS).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::system_tree::Inode;
+
+    #[test]
+    fn a_package_that_is_not_configured_is_named() {
+        let with = |status: &str| {
+            let text =
+                format!("Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: {status}\n\n");
+            let mut tree = SystemTree::default();
+            let kind = Kind::File(text.into_bytes().into());
+            tree.add(b"var/lib/dpkg/status", Inode::of_root(kind, 0o644)).expect("added");
+            check(&tree).map_err(|error| error.to_string())
+        };
+        assert_eq!(with("install ok installed"), Ok(()));
+        for bad in ["install ok unpacked", "install ok triggers-pending", "install reinstreq half-configured"]
+        {
+            let told = with(bad).expect_err("refused");
+            assert!(told.contains("`b`") && told.contains(bad), "{told}");
+        }
+        assert!(check(&SystemTree::default()).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Bundles out of bundles: what is merged is what would have been packed, what is thinned too, byte for byte;
+//! nothing is lost, mixed up or believed.
+
+mod scene;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use bundle::{Footer, Manifest};
+use scene::{AARCH64, Elf, RISCV64, Scene, X86_64, elf, program};
+
+const OF_X86_64: Elf<'_> =
+    Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
+
+/// A program of each architecture, and emulators of riscv64 programs for two hosts.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    for (name, machine) in [("app-x86_64", X86_64), ("app-aarch64", AARCH64), ("app", RISCV64)] {
+        scene.write(name, &program(machine));
+    }
+    scene.write("emulator-x", &elf(OF_X86_64));
+    scene.write("emulator-a", &elf(Elf { machine: AARCH64, ..OF_X86_64 }));
+    scene
+}
+
+impl Scene {
+    fn unibin_ok(&self, words: &str) -> String {
+        self.run(words.split_whitespace()).ok().out
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.at("w").join(name)).expect("a file")
+    }
+}
+
+const PACK: &str = "pack app --hosts x86_64,aarch64,riscv64 --emulator x86_64=emulator-x \
+                    --emulator aarch64=emulator-a -o all";
+
+#[test]
+fn what_is_thinned_is_what_would_have_been_packed() {
+    let scene = scene();
+    scene.unibin_ok(PACK);
+    for (host, emulator) in [
+        ("aarch64", "--emulator aarch64=emulator-a"),
+        ("x86_64", "--emulator x86_64=emulator-x"),
+        ("riscv64", ""),
+    ] {
+        scene.unibin_ok(&format!("pack app --hosts {host} {emulator} -o wanted"));
+        let all = scene.bytes("all");
+        let told = scene.unibin_ok(&format!("thin all --hosts {host} -o thin"));
+        assert!(told.contains(host), "{told}");
+        assert!(scene.bytes("thin") == scene.bytes("wanted"), "{host}");
+        assert!(scene.bytes("thin") != all && scene.bytes("all") == all, "the input stays as it is");
+    }
+    // All hosts, and all again: the same file.
+    scene.unibin_ok("thin all --hosts all -o thin");
+    assert!(scene.bytes("thin") == scene.bytes("all"));
+}
+
+#[test]
+fn what_is_merged_is_what_would_have_been_packed_in_any_order() {
+    let scene = scene();
+    scene.unibin_ok(&format!("{PACK} --native x86_64=app-x86_64 --native aarch64=app-aarch64"));
+    let wanted = scene.bytes("all");
+    scene.unibin_ok(PACK);
+    scene.unibin_ok("pack app-aarch64 --hosts aarch64 --entry app=app-aarch64 -o arm");
+    for order in ["app-x86_64 arm all", "all app-x86_64 arm", "arm all app-x86_64", "arm all app-x86_64 all"]
+    {
+        scene.unibin_ok(&format!("merge {order} -o merged"));
+        assert!(scene.bytes("merged") == wanted, "{order}");
+    }
+    scene.unibin_ok("verify merged");
+    // Of programs alone: each natively, called as the file is.
+    scene.unibin_ok("merge app app-x86_64 app-aarch64 -o tool");
+    let told = scene.unibin_ok("inspect tool");
+    assert_eq!(told.matches("entry     tool ").count(), 3, "{told}");
+    assert_eq!(scene.unibin_ok("inspect --hosts tool"), "x86_64 aarch64 riscv64\n");
+}
+
+#[test]
+fn two_programs_for_one_architecture_are_refused_and_replaced_when_that_is_wanted() {
+    let scene = scene();
+    scene.unibin_ok("merge app-x86_64 app-aarch64 -o tool");
+    let mut other = program(X86_64);
+    other.extend_from_slice(b"another build");
+    scene.write("new", &other);
+    let refused = scene.run(["merge", "tool", "new", "-o", "out"]);
+    refused.refused(3, &["`tool` and `new` have different programs for x86_64", "unibin replace"]);
+    scene
+        .run(["replace", "tool", "--native", "x86_64=app-aarch64", "-o", "out"])
+        .refused(3, &["aarch64, not for x86_64"]);
+    scene
+        .run(["replace", "tool", "--native", "riscv64=app", "-o", "out"])
+        .refused(3, &["no program for riscv64"]);
+    assert!(!scene.at("w/out").exists(), "nothing is written on an error");
+
+    scene.unibin_ok("replace tool --native x86_64=new -o out");
+    scene.unibin_ok("merge new app-aarch64 -o tool");
+    assert!(scene.bytes("out") == scene.bytes("tool"), "as if it had been merged");
+}
+
+#[test]
+fn a_pipeline_learns_what_a_bundle_does_not_run_on() {
+    let scene = scene();
+    scene.unibin_ok(PACK);
+    scene
+        .run(["check", "all", "--hosts", "x86_64,s390x"])
+        .refused(4, &["does not run on s390x", "x86_64, aarch64"]);
+    scene.run(["check", "all", "--native", "x86_64"]).refused(4, &["does not run natively on x86_64"]);
+    scene.run(["thin", "all", "--hosts", "s390x", "-o", "out"]).refused(4, &["does not run on s390x"]);
+    assert!(!scene.at("w/out").exists());
+    let told = scene.unibin_ok("check all --hosts x86_64,riscv64 --native riscv64");
+    assert!(told.contains("riscv64      native") && told.contains("x86_64       riscv64 by "), "{told}");
+    assert!(!told.contains("aarch64"), "only what was asked for: {told}");
+    let told = scene.unibin_ok("check all --json");
+    assert!(told.contains(r#""route": "emulated""#) && told.contains(r#""target": "riscv64""#), "{told}");
+}
+
+#[test]
+fn damage_and_other_versions_are_not_handed_on() {
+    let scene = scene();
+    scene.unibin_ok(PACK);
+    let app = blob(&scene.bytes("all"), 4);
+    let file = fs::File::options().read(true).write(true).open(scene.at("w/all")).expect("a file");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, app).expect("a byte");
+    file.write_all_at(&[byte[0] ^ 1], app).expect("written");
+    for words in ["thin all --hosts riscv64 -o out", "merge all app-x86_64 -o out"] {
+        scene.run(words.split_whitespace()).refused(5, &["digest", "app riscv64"]);
+        assert!(!scene.at("w/out").exists());
+    }
+    file.write_all_at(&byte, app).expect("written");
+    scene.unibin_ok("thin all --hosts riscv64 -o out");
+
+    // A launcher of another version for the same host.
+    let launcher = scene.at("launchers").join("launcher-x86_64");
+    let bytes = fs::read(&launcher).expect("a launcher");
+    fs::write(&launcher, [&bytes[..], b"newer"].concat()).expect("written");
+    let refused = scene.run(["merge", "all", "app-x86_64", "-o", "out2"]);
+    refused.refused(3, &["`all` and `app-x86_64` were packed by different versions", "x86_64"]);
+    fs::write(&launcher, bytes).expect("written");
+    scene.unibin_ok("merge all app-x86_64 -o out2");
+    scene.run(["thin", "app", "--hosts", "riscv64", "-o", "out3"]).refused(5, &["`app` is not a bundle"]);
+    assert!(!Path::new(&scene.at("w/out3")).exists());
+}
+
+/// Where a blob begins.
+fn blob(bytes: &[u8], number: usize) -> u64 {
+    let footer = Footer::read(&bytes).expect("a footer");
+    let start = usize::try_from(footer.manifest_offset).expect("small");
+    let end = start + usize::try_from(footer.manifest_length).expect("small");
+    let manifest = Manifest::decode(&bytes[start..end], footer.manifest_offset).expect("a manifest");
+    manifest.blobs().nth(number).expect("a blob").offset() + 20
+}

@@ -1,0 +1,81 @@
+//! What is asked of an `ssh-agent` (draft-ietf-sshm-ssh-agent): which keys it has, and a signature by one.
+
+use std::io::{Read, Write};
+
+use crate::ed25519::PublicKey;
+use crate::error::SigningError;
+use crate::ssh_key;
+use crate::wire::{Reader, Writer};
+
+const REQUEST_IDENTITIES: u8 = 11;
+const IDENTITIES_ANSWER: u8 = 12;
+const SIGN_REQUEST: u8 = 13;
+const SIGN_RESPONSE: u8 = 14;
+const FAILURE: u8 = 5;
+
+/// OpenSSH's own limit for a message.
+const LONGEST: u32 = 256 * 1024;
+
+/// A key that an agent has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentKey {
+    /// Its public half.
+    pub key: PublicKey,
+    /// What its owner calls it.
+    pub comment: String,
+}
+
+/// The agent's Ed25519 keys, in its order.
+pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningError> {
+    let answer = ask(agent, &[REQUEST_IDENTITIES])?;
+    let found = (|| {
+        let mut reader = Reader(&answer);
+        if reader.byte()? != IDENTITIES_ANSWER {
+            return None;
+        }
+        let count = reader.number()?;
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            let (blob, comment) = (reader.string()?, reader.string()?);
+            if let Ok(key) = ssh_key::of_wire(blob) {
+                keys.push(AgentKey { key, comment: String::from_utf8_lossy(comment).into_owned() });
+            }
+        }
+        Some(keys)
+    })();
+    found.ok_or_else(|| SigningError::Agent("it does not list its keys".to_owned()))
+}
+
+/// Has the agent sign `message`; what it returns is checked.
+pub fn sign(
+    agent: &mut (impl Read + Write),
+    key: &PublicKey,
+    message: &[u8],
+) -> Result<[u8; 64], SigningError> {
+    let request = Writer::default().bytes(&[SIGN_REQUEST]).string(&key.wire()).string(message).number(0);
+    let answer = ask(agent, &request.done())?;
+    if answer.first() == Some(&FAILURE) {
+        return Err(SigningError::AgentRefuses);
+    }
+    let signature = (|| {
+        let mut reader = Reader(&answer);
+        let mut inner = Reader((reader.byte()? == SIGN_RESPONSE).then(|| reader.string())??);
+        (inner.string()? == b"ssh-ed25519").then(|| inner.string())??.try_into().ok()
+    })();
+    let signature = signature.ok_or_else(|| SigningError::Agent("it does not return a signature".to_owned()))?;
+    if key.signed(message, &signature) { Ok(signature) } else { Err(SigningError::Wrong) }
+}
+
+fn ask(agent: &mut (impl Read + Write), request: &[u8]) -> Result<Vec<u8>, SigningError> {
+    let failed = |error: std::io::Error| SigningError::Agent(error.to_string());
+    agent.write_all(&Writer::default().string(request).done()).map_err(failed)?;
+    let mut length = [0; 4];
+    agent.read_exact(&mut length).map_err(failed)?;
+    let length = u32::from_be_bytes(length);
+    if length > LONGEST {
+        return Err(SigningError::Agent("its answer is too long".to_owned()));
+    }
+    let mut answer = vec![0; usize::try_from(length).unwrap_or_default()];
+    agent.read_exact(&mut answer).map_err(failed)?;
+    Ok(answer)
+}

@@ -1,0 +1,114 @@
+//! SSHSIG, OpenSSH's signatures of files (its `PROTOCOL.sshsig`): read and written. The namespace is `file`,
+//! which ssh-keygen(1) recommends for them.
+
+use crate::digest::Prehash;
+use crate::ed25519::PublicKey;
+use crate::encoding;
+use crate::error::SigningError;
+use crate::ssh_key;
+use crate::wire::{Reader, Writer};
+
+const LABEL: &str = "SSH SIGNATURE";
+const MAGIC: &[u8] = b"SSHSIG";
+const FORM: SigningError = SigningError::Malformed("SSH signature");
+
+/// By whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// A key that can be checked here.
+    Ed25519(PublicKey),
+    /// A key of this type, which only `ssh-keygen` can check.
+    Other(String),
+}
+
+/// A signature of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshSignature {
+    /// Whose it claims to be.
+    pub signer: Signer,
+    /// How the file is hashed.
+    pub prehash: Prehash,
+    bytes: [u8; 64],
+}
+
+impl SshSignature {
+    /// The namespace of signatures of files.
+    pub const NAMESPACE: &str = "file";
+
+    /// Whether a file begins as such a signature does.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----")
+    }
+
+    /// Reads one, of this namespace.
+    pub fn parse(text: &[u8]) -> Result<Self, SigningError> {
+        let text = str::from_utf8(text).map_err(|_| FORM)?;
+        let bytes = encoding::between(text, LABEL).ok_or(FORM)?;
+        let mut reader = Reader(&bytes);
+        if reader.bytes(MAGIC.len()) != Some(MAGIC) || reader.number() != Some(1) {
+            return Err(FORM);
+        }
+        let key = reader.string().ok_or(FORM)?;
+        let namespace = reader.string().ok_or(FORM)?;
+        let reserved = reader.string().ok_or(FORM)?;
+        let prehash = match reader.string() {
+            Some(b"sha512") => Prehash::Sha512,
+            Some(b"sha256") => Prehash::Sha256,
+            _ => return Err(FORM),
+        };
+        let mut signature = Reader(reader.string().ok_or(FORM)?);
+        reader.end().ok_or(FORM)?;
+        if !reserved.is_empty() {
+            return Err(FORM);
+        }
+        if namespace != Self::NAMESPACE.as_bytes() {
+            return Err(SigningError::Namespace(String::from_utf8_lossy(namespace).into_owned()));
+        }
+        let signer = match ssh_key::of_wire(key) {
+            Ok(key) => Signer::Ed25519(key),
+            Err(SigningError::KeyType(kind)) => {
+                return Ok(Self { signer: Signer::Other(kind), prehash, bytes: [0; 64] });
+            }
+            Err(_) => return Err(FORM),
+        };
+        if signature.string() != Some(b"ssh-ed25519") {
+            return Err(FORM);
+        }
+        let bytes = signature.string().and_then(|bytes| bytes.try_into().ok()).ok_or(FORM)?;
+        signature.end().ok_or(FORM)?;
+        Ok(Self { signer, prehash, bytes })
+    }
+
+    /// Whether it is one by the signer that it names, of the file with this [`Self::prehash`].
+    pub fn holds(&self, hash: &[u8]) -> bool {
+        match &self.signer {
+            Signer::Ed25519(key) => key.signed(&message(self.prehash, hash), &self.bytes),
+            Signer::Other(_) => false,
+        }
+    }
+
+    /// What is to be signed for a file with this SHA-512.
+    pub fn message(hash: &[u8]) -> Vec<u8> {
+        message(Prehash::Sha512, hash)
+    }
+
+    /// The text of a `.sig` file, with a signature of [`Self::message`].
+    pub fn text(key: &PublicKey, bytes: &[u8; 64]) -> String {
+        let signature = Writer::default().string(b"ssh-ed25519").string(bytes).done();
+        let all = Writer::default()
+            .bytes(MAGIC)
+            .number(1)
+            .string(&key.wire())
+            .string(Self::NAMESPACE.as_bytes())
+            .string(b"")
+            .string(b"sha512")
+            .string(&signature);
+        encoding::wrapped(&all.done(), LABEL)
+    }
+}
+
+fn message(prehash: Prehash, hash: &[u8]) -> Vec<u8> {
+    let name: &[u8] = if prehash == Prehash::Sha256 { b"sha256" } else { b"sha512" };
+    let namespace = SshSignature::NAMESPACE.as_bytes();
+    Writer::default().bytes(MAGIC).string(namespace).string(b"").string(name).string(hash).done()
+}
