@@ -74,9 +74,8 @@ const IDS: [Rule<&[u8]>; 1] = [Rule::Ids(b"-ids")];
 pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -> Vec<OwnedRule> {
     let cpu = cpu.map(|model| Rule::SetVariable { name: &b"QEMU_CPU"[..], value: model });
     let tree: &[Rule<&[u8]>] = match calling {
-        Calling::Static => &[],
         Calling::System if own => &IDS,
-        Calling::System => &[],
+        Calling::Static | Calling::System => &[],
         Calling::Tree if own => &VIEW,
         Calling::Tree => &LOOK_IN_TREE,
     };

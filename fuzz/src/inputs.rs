@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use inputs::{Entry, Form, InputError, Kind};
+use inputs::{Entry, Form, InputError, Kind, Reading};
 
 use crate::scratch;
 
@@ -16,7 +16,7 @@ pub(crate) fn inputs(input: &[u8]) {
         let parts = path.split(|byte| *byte == b'/');
         parts.into_iter().all(|part| !part.is_empty() && part != b"." && part != b"..")
     };
-    let read = inputs::read(&file, Path::new("archive"), form, &mut |entry: Entry<'_>| {
+    let mut visit = |entry: Entry<'_>| {
         assert!(inside(&entry.path), "{:?}", entry.path);
         if let Kind::HardLink(target) = &entry.kind {
             assert!(target.is_empty() || inside(target), "{target:?}");
@@ -24,8 +24,15 @@ pub(crate) fn inputs(input: &[u8]) {
         // What a caller makes of an error of the archive must not hide it.
         let _ = io::copy(entry.reader, &mut io::sink());
         Ok::<_, InputError>(())
-    });
-    if let Err(error) = read {
+    };
+    let path = Path::new("archive");
+    let mut read = vec![inputs::read(&file, path, form, &mut visit)];
+    if let Form::Tar(compression) = form {
+        for reading in [Reading::Root, Reading::Layer] {
+            read.push(inputs::read_tar(&file, path, compression, reading, &mut visit));
+        }
+    }
+    for error in read.into_iter().filter_map(Result::err) {
         drop((error.to_string(), error.hint()));
     }
 }

@@ -8,6 +8,7 @@ mod archive;
 pub mod corpus;
 mod elf;
 mod format;
+mod image;
 mod inputs;
 mod launched;
 mod reference;
@@ -30,7 +31,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "footer", max: 256, run: format::footer },
     Target { name: "manifest", max: 4096, run: format::manifest },
     Target { name: "signatures", max: 4096, run: signatures::signatures },
@@ -44,6 +45,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "deb", max: 8192, run: archive::deb },
     Target { name: "xz", max: 4096, run: archive::xz },
     Target { name: "inputs", max: 8192, run: inputs::inputs },
+    Target { name: "image", max: 16_384, run: image::image },
 ];
 
 /// The target with this name.

@@ -41,6 +41,13 @@ fn what_is_kept_reaches_behind_the_first_check() {
             |input: &Vec<u8>| Form::of(&mut std::io::Cursor::new(input)).is_ok_and(|of| of == Some(form));
         assert!(inputs.iter().any(is_it), "{form:?}");
     }
+    taken("image", |input| {
+        let path = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(path.path(), input).expect("written");
+        let wanted: Vec<_> = oci::Platform::parse("linux/arm64").into_iter().collect();
+        let options = oci::Options { offline: true, progress: &oci::Silent };
+        oci::open(path.path().as_os_str(), &wanted, &options).is_ok_and(|images| images.len() == 1)
+    });
     taken("packages", |input| {
         debian::PackageIndex::read(input, debian::digest::of(b"")).is_ok_and(|index| !index.is_empty())
     });

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{LINKS_MAX, TreePath};
-use inputs::{Compression, Entry, Form, Kind, Reading};
+use inputs::{Entry, Form, Kind, Reading};
 
 use crate::error::OciError;
 use crate::stored::Stored;
@@ -50,17 +50,14 @@ impl Archive {
                     Member::Link(target)
                 }
                 Kind::HardLink(target) => Member::Link(target),
-                Kind::File => Member::File(match position.filter(|_| compression == Compression::None) {
-                    Some(offset) => {
-                        let length = io::copy(reader, &mut io::sink()).map_err(OciError::Temporary)?;
-                        Stored { file: Arc::clone(&stored), offset, length }
-                    }
-                    None => {
-                        let length = io::copy(reader, &mut &*spool).map_err(OciError::Temporary)?;
-                        let offset = end;
-                        end += length;
-                        Stored { file: Arc::clone(&spool), offset, length }
-                    }
+                Kind::File => Member::File(if let Some(offset) = position {
+                    let length = io::copy(reader, &mut io::sink()).map_err(OciError::Temporary)?;
+                    Stored { file: Arc::clone(&stored), offset, length }
+                } else {
+                    let length = io::copy(reader, &mut &*spool).map_err(OciError::Temporary)?;
+                    let offset = end;
+                    end += length;
+                    Stored { file: Arc::clone(&spool), offset, length }
                 }),
             };
             members.insert(path, member);

@@ -1,5 +1,5 @@
-//! Credentials as `docker login`, `podman login` and `skopeo login` leave them (containers-auth.json(5)): in a
-//! file, or with a helper of the user's own, the one program that this crate executes.
+//! Credentials as `docker login`, `podman login` and `skopeo login` leave them (containers-auth.json(5)): in
+//! a file, or with a helper of the user's own, the one program that this crate executes.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -47,14 +47,14 @@ impl Login {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct File {
-    auths: BTreeMap<String, Auth>,
+    auths: BTreeMap<String, Entry>,
     cred_helpers: BTreeMap<String, String>,
     creds_store: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Auth {
+struct Entry {
     auth: String,
     username: String,
     password: String,
@@ -168,11 +168,11 @@ fn ask(helper: &str, registry: &str) -> Result<Option<Login>, String> {
     let output = child.wait_with_output().map_err(failed)?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return match text.contains("credentials not found") {
-            true => Ok(None),
-            // What it prints may be a secret.
-            false => Err(format!("`{program} get` failed")),
-        };
+        if text.contains("credentials not found") {
+            return Ok(None);
+        }
+        // What it prints may be a secret.
+        return Err(format!("`{program} get` failed"));
     }
     let Helped { username, secret } =
         json::read(&output.stdout).map_err(|_| format!("`{program} get` gave no credentials"))?;

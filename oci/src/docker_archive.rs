@@ -5,11 +5,11 @@
 use bundle::Digest;
 use serde::Deserialize;
 
-use crate::Image;
 use crate::archive::Archive;
 use crate::config::Document;
 use crate::descriptor::BlobDigest;
 use crate::error::OciError;
+use crate::image::Image;
 use crate::json;
 use crate::layout::is_tag;
 use crate::platform::Platform;
@@ -35,9 +35,10 @@ pub(crate) fn images(
 ) -> Result<Vec<Image>, OciError> {
     let name = files.name();
     if !files.has("manifest.json") {
-        let why = match files.has("repositories") {
-            true => "it was saved by Docker before 1.10",
-            false => "it has neither an `index.json` nor a `manifest.json`",
+        let why = if files.has("repositories") {
+            "it was saved by Docker before 1.10"
+        } else {
+            "it has neither an `index.json` nor a `manifest.json`"
         };
         return Err(OciError::form(&name, why));
     }
@@ -94,9 +95,11 @@ fn layers(files: &Archive, paths: &[String], diff_ids: &[BlobDigest]) -> Result<
         if as_it_is != diff_id.0 {
             // It may be compressed.
             check_unpacked(&name, path, &stored, diff_id).map_err(|error| match error {
-                OciError::Input(_) => {
-                    OciError::damaged(&name, path, format!("has the digest sha256:{as_it_is}, not {diff_id}"))
-                }
+                OciError::Input(_) => OciError::damaged(
+                    &name,
+                    &path,
+                    format!("has the digest sha256:{as_it_is}, not {diff_id}"),
+                ),
                 other => other,
             })?;
         }

@@ -157,7 +157,7 @@ impl OciError {
         Self::Form { name: name.to_owned(), why: why.into() }
     }
 
-    pub(crate) fn damaged(name: &str, part: impl ToString, what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(name: &str, part: &dyn ToString, what: impl Into<String>) -> Self {
         Self::Damaged { name: name.to_owned(), part: part.to_string(), what: what.into() }
     }
 

@@ -10,6 +10,7 @@ mod credentials;
 mod descriptor;
 mod docker_archive;
 mod error;
+mod image;
 mod json;
 mod layer;
 mod layout;
@@ -30,6 +31,7 @@ use std::ffi::OsStr;
 
 pub use crate::config::{Config, signal};
 pub use crate::error::OciError;
+pub use crate::image::Image;
 pub use crate::layer::{Compression, LayerWriter, NewLayer};
 pub use crate::new_image::{NewConfig, NewImage, NewIndex};
 pub use crate::platform::Platform;
@@ -44,19 +46,6 @@ pub struct Options<'a> {
     pub offline: bool,
     /// Shown while layers arrive.
     pub progress: &'a dyn Progress,
-}
-
-/// An image for one platform, all of it here and verified.
-#[derive(Debug)]
-pub struct Image {
-    /// Which it is for.
-    pub platform: Platform,
-    /// SHA-256 of its manifest, or of its configuration where it has none.
-    pub digest: bundle::Digest,
-    /// How its program is started.
-    pub config: Config,
-    /// The lowest first.
-    pub layers: Vec<Layer>,
 }
 
 /// Finds the image that `reference` names, for each platform in `wanted`; none means this machine's.

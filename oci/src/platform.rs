@@ -82,8 +82,8 @@ impl Platform {
         }
     }
 
-    /// How well an image for `self` serves who wants `wanted`: 0 not at all, else more is better. Programs for
-    /// older versions of 32-bit Arm run on newer ones.
+    /// How well an image for `self` serves who wants `wanted`: 0 not at all, else more is better. Programs
+    /// for older versions of 32-bit Arm run on newer ones.
     pub(crate) fn serves(&self, wanted: &Self) -> u32 {
         if self == wanted {
             return u32::MAX;

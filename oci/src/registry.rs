@@ -5,6 +5,7 @@
 mod push;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::thread;
@@ -98,11 +99,11 @@ impl<'a> Registry<'a> {
         })?;
         let digest = BlobDigest(bundle::Digest(Sha256::digest(&bytes).into()));
         if let Some(expected) = self.name.digest.filter(|expected| *expected != digest) {
-            return Err(OciError::damaged(&self.name(), expected, format!("has the digest {digest}")));
+            return Err(OciError::damaged(&self.name(), &expected, format!("has the digest {digest}")));
         }
         let size = bytes.len() as u64;
         self.root.replace(Some((digest, bytes)));
-        Ok(Descriptor { media_type, digest, size, platform: None, annotations: Default::default() })
+        Ok(Descriptor { media_type, digest, size, platform: None, annotations: BTreeMap::default() })
     }
 
     fn url(&self, path: &str) -> String {
@@ -209,7 +210,7 @@ impl<'a> Registry<'a> {
                 } else {
                     scope
                 };
-                format!("Bearer {}", self.token(&realm, &service, &scope, login)?)
+                format!("Bearer {}", self.token(&realm, &service, &scope, login.as_ref())?)
             }
         };
         self.authorization.replace(Some(header));
@@ -222,7 +223,7 @@ impl<'a> Registry<'a> {
         realm: &str,
         service: &str,
         scope: &str,
-        login: Option<Login>,
+        login: Option<&Login>,
     ) -> Result<String, Attempt> {
         let here = loopback::is(self.name.server());
         let is_trusted = match origin(realm) {
@@ -234,7 +235,7 @@ impl<'a> Registry<'a> {
             let why = format!("it asks for a token of `{}`, which is not trusted", realm.escape_debug());
             return Err(Attempt::Final(self.failed(why)));
         }
-        let sent = if let Some(Login::Identity(token)) = &login {
+        let sent = if let Some(Login::Identity(token)) = login {
             self.agent.post(realm).send_form([
                 ("grant_type", "refresh_token"),
                 ("service", service),
@@ -246,7 +247,7 @@ impl<'a> Registry<'a> {
             let separator = if realm.contains('?') { '&' } else { '?' };
             let url = format!("{realm}{separator}service={}&scope={}", escaped(service), escaped(scope));
             let mut request = self.agent.get(&url);
-            if let Some(basic) = login.as_ref().and_then(Login::basic) {
+            if let Some(basic) = login.and_then(Login::basic) {
                 request = request.header("Authorization", basic);
             }
             request.call()
@@ -365,7 +366,7 @@ impl Source for Registry<'_> {
         let found = BlobDigest(bundle::Digest(found.into()));
         if found != descriptor.digest || length != descriptor.size {
             let what = format!("has the digest {found} and {length} bytes");
-            return Err(OciError::damaged(&self.name(), descriptor.digest, what));
+            return Err(OciError::damaged(&self.name(), &descriptor.digest, what));
         }
         Ok(bytes)
     }

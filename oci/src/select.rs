@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 use crate::config::Document;
 use crate::descriptor::{BlobDigest, Claim, Descriptor, Index, Manifest, Outline};
 use crate::error::OciError;
+use crate::image::Image;
+use crate::json;
 use crate::platform::Platform;
 use crate::stored::{Layer, Stored};
-use crate::{Image, json};
 
 /// How deep indexes may be nested, and how many images they may name.
 const DEPTH_MAX: usize = 8;
@@ -184,5 +185,5 @@ pub(crate) fn check_unpacked(
     if found == expected.0 {
         return Ok(());
     }
-    Err(OciError::damaged(name, part, format!("unpacks to sha256:{found}, not to {expected}")))
+    Err(OciError::damaged(name, &part, format!("unpacks to sha256:{found}, not to {expected}")))
 }

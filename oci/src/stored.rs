@@ -46,11 +46,11 @@ impl Stored {
         let Descriptor { digest, size, .. } = descriptor;
         if self.length != *size {
             let what = format!("has {} bytes, not {size}", self.length);
-            return Err(OciError::damaged(name, digest, what));
+            return Err(OciError::damaged(name, &digest, what));
         }
         let found = digest_of(&mut self.reader()).map_err(OciError::Temporary)?;
         if found != digest.0 {
-            return Err(OciError::damaged(name, digest, format!("has the digest sha256:{found}")));
+            return Err(OciError::damaged(name, &digest, format!("has the digest sha256:{found}")));
         }
         Ok(self)
     }

@@ -8,6 +8,7 @@
 pub(crate) mod binfmt;
 pub(crate) mod cache;
 pub(crate) mod compose;
+mod groups;
 pub(crate) mod help;
 pub(crate) mod oci;
 pub(crate) mod parser;
@@ -25,6 +26,7 @@ use bundle::Arch;
 use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
+use crate::cli::groups::{ARCHIVE, EMULATORS, FORMAT, START, TREE, WHAT};
 use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
@@ -38,14 +40,6 @@ use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
     hosts, libs, native,
 };
-
-// The groups of options. Each flattened struct names its own: clap would go on with that of the one before.
-const WHAT: &str = "What to pack";
-const TREE: &str = "Libraries and data";
-const START: &str = "Environment and arguments of the app";
-const FORMAT: &str = "Bundle format";
-const EMULATORS: &str = "Emulators";
-const ARCHIVE: &str = "Network and Debian archive";
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
 ///

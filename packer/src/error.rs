@@ -8,17 +8,15 @@ mod hints;
 mod image;
 mod project;
 mod sbom;
+mod shown;
 mod signature;
 mod system;
 
 use std::error::Error as StdError;
-use std::fs::FileType;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, Digest, EmulatorKey, EncodeError, Shown};
+use bundle::{Arch, Digest, EmulatorKey, EncodeError};
 use debian::{ArchiveError, DebError};
 use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
@@ -33,6 +31,7 @@ use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::project::ProjectError;
 pub(crate) use crate::error::sbom::SbomError;
+pub(crate) use crate::error::shown::{kind_of, readable, shown};
 pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
@@ -289,12 +288,9 @@ impl Error {
             }
             Self::Missing { hint, .. } => return Some(hint.clone()),
             Self::NotADirectory { .. } => "name a directory",
-            Self::System(error) => error.hint(),
             Self::NotAbsolute { .. } => "the kernel looks for a program's loader by an absolute path only",
-            Self::SysrootWithoutEntry => {
-                "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
-            }
             Self::TreeWithoutEntry { .. }
+            | Self::SysrootWithoutEntry
             | Self::NoEntryInTree { .. }
             | Self::NoInterpreter { .. }
             | Self::WhichTarget { .. }
@@ -355,6 +351,7 @@ impl Error {
             | Self::Emulator(_)
             | Self::Archive(_)
             | Self::Package(_)
+            | Self::System(_)
             | Self::Compose(_)
             | Self::Sbom(_)
             | Self::OutOfBundle(_)
@@ -383,6 +380,9 @@ impl Error {
             }
             Self::NoInterpreter { .. } => "fetch it with `--libs debian`, or take it from a `--sysroot DIR`",
             Self::WhichTarget { .. } => "name the one to pack for with `--target ARCH`",
+            Self::SysrootWithoutEntry => {
+                "name a program with `--entry NAME=PATH`, where PATH is relative to that directory"
+            }
             Self::NoPlace { .. } => "leave it out with `--exclude PATH`",
             Self::Input(error) => error.hint(),
             Self::NativeWithoutFile { target } => {
@@ -432,6 +432,7 @@ impl Error {
             }
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
+            Self::System(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
             Self::Sbom(error) => return Some(error.hint()),
@@ -458,29 +459,4 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     text
-}
-
-/// A name as shown in messages and lists: on one line, by the rule of crate `bundle`.
-pub(crate) fn readable(bytes: &[u8]) -> String {
-    Shown(bytes).to_string()
-}
-
-/// A path, likewise.
-pub(crate) fn shown(path: &Path) -> String {
-    readable(path.as_os_str().as_bytes())
-}
-
-/// What something is that is not a regular file.
-pub(crate) fn kind_of(kind: FileType) -> &'static str {
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a fifo"
-    } else if kind.is_socket() {
-        "a socket"
-    } else if kind.is_char_device() || kind.is_block_device() {
-        "a device"
-    } else {
-        "a special file"
-    }
 }

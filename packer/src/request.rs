@@ -1,5 +1,6 @@
 //! What `pack` was asked for, checked once at the start: from here on nothing is parsed again.
 
+mod entry;
 mod given;
 pub(crate) mod system;
 
@@ -16,6 +17,7 @@ use crate::byte_search;
 use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
+pub(crate) use crate::request::entry::Entry;
 pub(crate) use crate::request::given::{AppSource, LocalDeb, TreeForm};
 use crate::request::system::SystemRequest;
 use crate::say;
@@ -107,22 +109,6 @@ pub(crate) struct TreeRequest {
     pub(crate) preloads: Vec<Vec<u8>>,
     /// Arguments for the traced run.
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
-}
-
-/// A program of the app that can be started by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) name: Vec<u8>,
-    pub(crate) path: Vec<u8>,
-    /// Its own arguments, before all others.
-    pub(crate) rules: Vec<Rule>,
-}
-
-impl Entry {
-    /// The program at `path`, without arguments of its own.
-    pub(crate) fn new(name: &[u8], path: &[u8]) -> Self {
-        Self { name: name.to_vec(), path: path.to_vec(), rules: Vec::new() }
-    }
 }
 
 impl AppRequest {

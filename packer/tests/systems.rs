@@ -1,5 +1,5 @@
-//! Root file systems from directories and archives: what is taken, whose it is, how it is started, and what is
-//! said of the rest.
+//! Root file systems from directories and archives: what is taken, whose it is, how it is started, and what
+//! is said of the rest.
 
 mod scene;
 
@@ -92,7 +92,9 @@ fn a_directory_is_taken_as_it_is_and_what_is_left_out_is_counted() {
         "drwxrwxrwt 0/0 0 tmp".to_owned(),
     ];
     // Whoever runs this: the files are its own, which is as good as root's.
-    expected.iter().for_each(|row| has(row));
+    for row in &expected {
+        has(row);
+    }
     assert!(!listed.iter().any(|line| line.contains("passing") || line.contains("fifo")), "{listed:#?}");
     let inspected = scene.run(["inspect", "out", "--json"]).ok().out;
     assert!(inspected.contains("\"root system\"") && inspected.contains("\"command\""), "{inspected}");
@@ -147,14 +149,14 @@ fn owned(name: &str, mode: u32, uid: u32, bytes: &[u8]) -> Vec<u8> {
 
 /// An extended header of pax for what follows.
 fn pax(records: &[(&str, &str)]) -> Vec<u8> {
-    let mut text = String::new();
-    for (key, value) in records {
+    let record = |(key, value): &(&str, &str)| {
         let rest = format!(" {key}={value}\n");
-        let length = (1..)
-            .find(|digits| (rest.len() + digits).to_string().len() == *digits)
-            .map(|digits| rest.len() + digits);
-        text += &format!("{}{rest}", length.expect("a length"));
-    }
+        let whole = (1..5)
+            .map(|digits| rest.len() + digits)
+            .find(|whole| whole.to_string().len() + rest.len() == *whole);
+        format!("{}{rest}", whole.expect("a length"))
+    };
+    let text: String = records.iter().map(record).collect();
     let size = text.len() as u64;
     let mut member = header(&end_to_end::Header { name: b"pax", kind: b'x', mode: 0o644, size, target: b"" });
     member.extend_from_slice(text.as_bytes());

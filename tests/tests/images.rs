@@ -1,5 +1,5 @@
-//! Images as the tools of containers make them: a registry, `skopeo` and `umoci`. What is packed of one is what
-//! `umoci unpack` makes of it.
+//! Images as the tools of containers make them: a registry, `skopeo` and `umoci`. What is packed of one is
+//! what `umoci unpack` makes of it.
 
 use std::fs;
 use std::net::TcpListener;

@@ -95,7 +95,7 @@ impl Registry<'_> {
             return Ok(());
         }
         let what = format!("arrived with the digest {}", said.escape_debug());
-        Err(Attempt::Final(OciError::damaged(&self.name.to_string(), sent, what)))
+        Err(Attempt::Final(OciError::damaged(&self.name.to_string(), &sent, what)))
     }
 
     /// A request with a part of `blob` as its body, which only an answer of success comes back from.

@@ -40,6 +40,8 @@ Examples:
   unibin pack ./dir --entry bin/app     All of a directory, or of an archive
   unibin pack App.AppImage --libs debian
   unibin pack --deb jq --target riscv64 A Debian package
+  unibin pack --system rootfs.tar.xz    A root file system: starts a shell in it
+  unibin pack --oci docker://alpine     A container image
   unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
@@ -64,6 +66,14 @@ Examples:
   Pack a Debian package and its dependencies:
     unibin pack --deb python3 --entry python3=/usr/bin/python3 \\
         --target riscv64 -o python3
+
+  Pack a root file system; the bundle starts a shell in it, or a command:
+    unibin pack --system /srv/riscv64-rootfs -o sys
+    unibin pack --system rootfs.tar.xz --target riscv64 -o sys
+
+  Pack a container image, for two architectures:
+    unibin pack --oci docker://alpine --platform linux/arm64,linux/amd64 \\
+        -o alpine
 
   Make a Debian of another CPU, with a package of your choice:
     unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys

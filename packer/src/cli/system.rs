@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use debian::SystemVariant;
 use oci::Platform;
 
+use crate::cli::groups::SYSTEM;
 use crate::cli::parser::Args;
 use crate::cli::values::{platform, variant};
 
@@ -31,7 +32,7 @@ const OF_APPS: [&str; 12] = [
 
 /// A system to pack: where its root file system comes from.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Whole systems")]
+#[command(next_help_heading = SYSTEM)]
 pub(crate) struct SystemArgs {
     /// Root file system to pack: a directory, or a .tar (.gz, .xz, .zst, .bz2) of one
     ///

@@ -6,14 +6,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use bundle::{Arch, file_name_of};
+use bundle::{Arch, OwnedRule as Rule, file_name_of};
 use debian::SystemVariant;
 use inputs::{Compression, Form};
 use oci::Platform;
 
 use crate::cli::{ArchiveArgs, PackArgs};
 use crate::error::{Error, SystemError, kind_of};
-use crate::request::{Entry, Rule, given};
+use crate::request::entry::Entry;
+use crate::request::given;
 
 /// A system to pack.
 #[derive(Debug)]

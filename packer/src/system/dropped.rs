@@ -19,17 +19,6 @@ pub(crate) struct Dropped {
     pub(crate) passing: u64,
 }
 
-impl Dropped {
-    /// Adds what another source left out.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.devices += other.devices;
-        self.fifos += other.fifos;
-        self.sockets += other.sockets;
-        self.capabilities += other.capabilities;
-        self.passing += other.passing;
-    }
-}
-
 /// One line, empty if nothing was left out.
 impl Display for Dropped {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The tree of a system: a root file system with owners and modes, sorted by path. Files are inodes, so that
-//! hard links stay what they are whichever name goes. Symbolic links lead where they lead; nothing here follows
-//! one out of the tree. There is no node for devices, FIFOs and sockets.
+//! hard links stay what they are whichever name goes. Symbolic links lead where they lead; nothing here
+//! follows one out of the tree. There is no node for devices, FIFOs and sockets.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -176,20 +176,15 @@ impl SystemTree {
         })
     }
 
-    /// How many names it has.
-    pub(crate) fn len(&self) -> usize {
-        self.names.len()
-    }
-
     /// Where `path` lies: links among its directories resolved in the tree, as a process sees them whose root
-    /// it is. `..` at the root stays there. Components that do not exist are kept as they are, the last one is
-    /// not followed. The root is the empty path.
+    /// it is. `..` at the root stays there. Components that do not exist are kept as they are, the last one
+    /// is not followed. The root is the empty path.
     pub(crate) fn real(&self, path: &[u8]) -> Result<Vec<u8>, Error> {
         self.walk(path, false).ok_or_else(|| Error::tree(path, "its symbolic links lead in a circle"))
     }
 
-    /// Where `path` leads, every link followed in the tree, and what is there; `None` if nothing is, or if it is
-    /// the root.
+    /// Where `path` leads, every link followed in the tree, and what is there; `None` if nothing is, or if it
+    /// is the root.
     pub(crate) fn resolve(&self, path: &[u8]) -> Option<(Vec<u8>, &Inode)> {
         let real = self.walk(path, true)?;
         let inode = self.get(&real)?;

@@ -44,8 +44,8 @@ pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
     tar.into_inner()?.flush()
 }
 
-/// Writes `system` as one tar stream, end mark included: a root (FORMAT.md, blob encoding 3). Its links' targets
-/// stay as they are, byte for byte.
+/// Writes `system` as one tar stream, end mark included: a root (FORMAT.md, blob encoding 3). Its links'
+/// targets stay as they are, byte for byte.
 pub(crate) fn write_root(system: &SystemTree, to: &mut dyn Write) -> io::Result<()> {
     let mut tar = Builder::new(to);
     for Named { path, inode, first } in system.iter() {
@@ -312,7 +312,7 @@ mod tests {
                 header.uid().expect("a number"),
                 header.gid().expect("a number"),
             );
-            let link = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+            let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
             let path = entry.path_bytes().into_owned();
             let length = io::copy(&mut entry, &mut io::sink()).expect("its bytes");
             seen.push((path, header.entry_type().as_byte(), numbers, link, length));

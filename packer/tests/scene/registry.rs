@@ -10,7 +10,7 @@ use super::image::{Blob, Image};
 use super::server::{Server, bounds, header, request};
 
 /// How it behaves.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Manner {
     /// It wants the token that `/token` gives.
     pub(crate) token: bool,
@@ -45,7 +45,9 @@ pub(crate) fn files(tags: &[(&str, &Blob)], images: &[Image]) -> Files {
         manifest(tag, root);
         manifest(&root.digest(), root);
     }
-    images.iter().for_each(|image| manifest(&image.manifest.digest(), &image.manifest));
+    for image in images {
+        manifest(&image.manifest.digest(), &image.manifest);
+    }
     for blob in images.iter().flat_map(Image::blobs) {
         let name = format!("/v2/team/app/blobs/{}", blob.digest());
         files.insert(name, ("application/octet-stream".to_owned(), blob.bytes));

@@ -157,12 +157,12 @@ fn tree(files: &[(&str, &str, u16)]) -> SystemTree {
     tree
 }
 
-fn configured(config: Config) -> Result<(Option<Entry>, Vec<Rule>), String> {
+fn configured(config: &Config) -> Result<(Option<Entry>, Vec<Rule>), String> {
     let mut gathered = Gathered {
         tree: tree(&[("usr/bin/run", "x", 0o755), ("srv/own", "x", 0o755)]),
         ..Gathered::default()
     };
-    configure(&mut gathered, &config, true).map_err(|error| error.to_string())?;
+    configure(&mut gathered, config, true).map_err(|error| error.to_string())?;
     Ok((gathered.entry, gathered.rules))
 }
 
@@ -182,7 +182,7 @@ fn a_configuration_becomes_an_entry_and_rules_as_docker_would_run_it() {
         stop_signal: "SIGQUIT".to_owned(),
         ..Config::default()
     };
-    let (entry, rules) = configured(config.clone()).expect("it can be started");
+    let (entry, rules) = configured(&config).expect("it can be started");
     let entry = entry.expect("an entry");
     assert_eq!((entry.name, entry.path), (text("run"), text("usr/bin/run")));
     assert_eq!(entry.rules, [Rule::Argument(text("-x")), Rule::DefaultArgument(text("serve"))]);
@@ -197,15 +197,15 @@ fn a_configuration_becomes_an_entry_and_rules_as_docker_would_run_it() {
     ];
     assert_eq!(rules, expected);
     let alone = Config { entrypoint: Vec::new(), command: words(&["./own", "a"]), ..config };
-    let entry = configured(alone.clone()).expect("it can be started").0.expect("an entry");
+    let entry = configured(&alone).expect("it can be started").0.expect("an entry");
     assert_eq!(
         (entry.path, entry.rules),
         (text("srv/own"), vec![Rule::DefaultArgument(text("a")), Rule::Command])
     );
     let nowhere = Config { environment: words(&["PATH=/sbin"]), command: words(&["run"]), ..alone.clone() };
-    assert!(configured(nowhere).is_err_and(|error| error.contains("`run`")));
+    assert!(configured(&nowhere).is_err_and(|error| error.contains("`run`")));
     for environment in [&["=x"][..], &["A"], &["A\0=x"]] {
         let bad = Config { environment: words(environment), ..alone.clone() };
-        assert!(configured(bad).is_err(), "{environment:?}");
+        assert!(configured(&bad).is_err(), "{environment:?}");
     }
 }

@@ -1,0 +1,18 @@
+//! An image that has been found, fetched and compared.
+
+use crate::config::Config;
+use crate::platform::Platform;
+use crate::stored::Layer;
+
+/// An image for one platform, all of it here and verified.
+#[derive(Debug)]
+pub struct Image {
+    /// Which it is for.
+    pub platform: Platform,
+    /// SHA-256 of its manifest, or of its configuration where it has none.
+    pub digest: bundle::Digest,
+    /// How its program is started.
+    pub config: Config,
+    /// The lowest first.
+    pub layers: Vec<Layer>,
+}
