@@ -11,8 +11,8 @@ pub(crate) mod compose;
 pub(crate) mod help;
 pub(crate) mod parser;
 pub(crate) mod project;
-pub(crate) mod sign;
 pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod system;
 pub(crate) mod values;
 
@@ -29,8 +29,8 @@ use crate::cli::parser::{
     value_parser,
 };
 use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
-use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::sbom::SbomArgs;
+use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
     Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,

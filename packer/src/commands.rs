@@ -12,6 +12,6 @@ pub(crate) mod in_use;
 pub(crate) mod inspect;
 pub(crate) mod notices;
 pub(crate) mod run;
-pub(crate) mod sign;
 pub(crate) mod sbom;
+pub(crate) mod sign;
 pub(crate) mod verify;

@@ -185,7 +185,10 @@ pub(crate) fn path(bytes: &[u8]) -> String {
         for letter in chunk.valid().chars() {
             if letter == '%' || letter.is_control() {
                 let mut buffer = [0; 4];
-                letter.encode_utf8(&mut buffer).bytes().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+                letter
+                    .encode_utf8(&mut buffer)
+                    .bytes()
+                    .for_each(|byte| text.push_str(&format!("%{byte:02X}")));
             } else {
                 text.push(letter);
             }
@@ -222,7 +225,10 @@ mod tests {
         let later = Facts { schema: 2, ..Facts::default() };
         assert!(Facts::read(&later.bytes()).is_err_and(|why| why.contains("schema 2")));
         assert!(Facts::read(b"{").is_err());
-        assert!(Facts::read(br#"{"schema":1,"components":[],"later":1}"#).is_ok(), "other members are ignored");
+        assert!(
+            Facts::read(br#"{"schema":1,"components":[],"later":1}"#).is_ok(),
+            "other members are ignored"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod code;
 mod compose;
 mod hints;
 mod project;
-mod signature;
 mod sbom;
+mod signature;
 
 use std::error::Error as StdError;
 use std::fs::FileType;
@@ -27,8 +27,8 @@ pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::project::ProjectError;
-pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::sbom::SbomError;
+pub(crate) use crate::error::signature::SignatureError;
 use crate::units::size;
 
 /// A command's failure.

@@ -87,9 +87,8 @@ fn compressed(
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
         let facts = of_host.iter().zip(&members);
-        let facts = facts::of_emulators(
-            facts.map(|(emulator, member)| (&emulator.components[..], &member[..])),
-        );
+        let facts =
+            facts::of_emulators(facts.map(|(emulator, member)| (&emulator.components[..], &member[..])));
         let components = Some(facts::frame(&facts, level)?);
         let owed = of_host.iter().flat_map(|emulator| emulator.owed.clone());
         let notices = owed.map(|owed| Notices::compressed(owed, level)).collect::<Result<_, _>>()?;

@@ -12,7 +12,8 @@ use end_to_end::needs;
 use scene::{RISCV64, Run, Scene, X86_64, program};
 
 /// The row of a point of small order and a signature that a lax reader takes for any message.
-const NEUTRAL: [u8; 32] = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+const NEUTRAL: [u8; 32] =
+    [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl Scene {
     fn words(&self, words: &str) -> Run {
@@ -106,7 +107,8 @@ fn every_part_of_a_signed_bundle_is_covered() {
     scene.words("sign app --key ann").ok();
     let signed = scene.bytes("app");
     let start = signed.len() - Footer::LEN - Signatures::ROW;
-    let manifest = usize::try_from(Footer::read(&signed.as_slice()).expect("one").manifest_offset).expect("small");
+    let manifest =
+        usize::try_from(Footer::read(&signed.as_slice()).expect("one").manifest_offset).expect("small");
     // Of the manifest some, of the row and the footer all.
     let places = (manifest..start).step_by(37).chain(start..signed.len());
     for at in places {
@@ -254,7 +256,10 @@ fn ssh_keygen_takes_ours_and_we_take_theirs() {
     needs!("ssh-keygen");
     let scene = scene();
     let key = String::from_utf8(scene.bytes("ann.pub")).expect("text");
-    scene.write("allowed", format!("ann {key}bob {}", String::from_utf8_lossy(&scene.bytes("bob.pub"))).as_bytes());
+    scene.write(
+        "allowed",
+        format!("ann {key}bob {}", String::from_utf8_lossy(&scene.bytes("bob.pub"))).as_bytes(),
+    );
     scene.words("sign app --key ann").ok();
     scene.words("sign app --key ann --detach ssh").ok();
     scene.checked_by_ssh("ann").ok();
@@ -267,7 +272,9 @@ fn ssh_keygen_takes_ours_and_we_take_theirs() {
     scene.tool("ssh-keygen", &["-q", "-Y", "sign", "-n", "file", "-f", "ann", "app"]).ok();
     assert!(scene.bytes("app.sig") == ours);
     fs::remove_file(scene.at("w/app.sig")).expect("it is there");
-    scene.tool("ssh-keygen", &["-q", "-Y", "sign", "-n", "file", "-O", "hashalg=sha256", "-f", "bob", "app"]).ok();
+    scene
+        .tool("ssh-keygen", &["-q", "-Y", "sign", "-n", "file", "-O", "hashalg=sha256", "-f", "bob", "app"])
+        .ok();
     let told = scene.words("verify app --allowed-signers allowed -I bob").ok().out;
     assert!(told.contains("app.sig: signed by") && told.contains("(trusted: bob)"), "{told}");
 
@@ -411,7 +418,8 @@ fn what_cannot_be_signed_stays_as_it_was() {
     scene.words("sign app --key ann --detach ssh").refused(5, &["`app` is damaged"]);
     assert!(scene.bytes("app") == damaged && !scene.at("w/app.sig").exists());
     scene.words("sign program --key ann").refused(5, &["`program` is not a bundle"]);
-    scene.write("nonsense", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n");
+    scene
+        .write("nonsense", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n");
     scene.write("app", &whole);
     scene.words("sign app --key nonsense").refused(3, &["well-formed private key"]);
     scene.words("sign app --key program").refused(3, &["neither a key of OpenSSH nor of minisign"]);

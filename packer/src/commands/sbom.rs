@@ -4,7 +4,7 @@
 mod bill;
 mod cyclonedx;
 mod spdx;
-mod time;
+pub(crate) mod time;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -39,7 +39,9 @@ pub(crate) fn sbom(args: &SbomArgs) -> Result<String, Error> {
     };
     match &args.output {
         None => Ok(text),
-        Some(path) => write(path, &text).map(|()| String::new()).map_err(|source| Error::io("write", path, source)),
+        Some(path) => {
+            write(path, &text).map(|()| String::new()).map_err(|source| Error::io("write", path, source))
+        }
     }
 }
 

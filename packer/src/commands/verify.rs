@@ -75,7 +75,8 @@ impl SignatureView {
         let place = place.unwrap_or_default();
         match (&self.fingerprint, &self.unchecked) {
             (Some(fingerprint), _) if self.trusted => {
-                let name = self.name.as_ref().map(|name| format!(": {}", crate::error::readable(name.as_bytes())));
+                let name =
+                    self.name.as_ref().map(|name| format!(": {}", crate::error::readable(name.as_bytes())));
                 format!("{place}signed by {fingerprint} (trusted{})", name.unwrap_or_default())
             }
             (Some(fingerprint), _) => {

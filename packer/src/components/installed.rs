@@ -57,7 +57,8 @@ impl Installed {
         };
         let text = |field| fields.get(field).unwrap_or_default().to_owned();
         let copyright = root.read(&format!("usr/share/doc/{name}/copyright")).unwrap_or_default();
-        let depends: Vec<&str> = ["Pre-Depends", "Depends"].into_iter().filter_map(|field| fields.get(field)).collect();
+        let depends: Vec<&str> =
+            ["Pre-Depends", "Depends"].into_iter().filter_map(|field| fields.get(field)).collect();
         self.packages.push(Known {
             component: Component {
                 architecture: fields.get("Architecture").map(str::to_owned),
@@ -95,7 +96,8 @@ impl Installed {
             let name = self.packages[index].component.name.clone();
             let of_cpu = fields.get("Architecture").map(|cpu| format!("{name}:{cpu}"));
             let lists = [Some(name), of_cpu].into_iter().flatten();
-            let list = lists.filter_map(|name| root.read(&format!("var/lib/dpkg/info/{name}.list"))).next_back();
+            let list =
+                lists.filter_map(|name| root.read(&format!("var/lib/dpkg/info/{name}.list"))).next_back();
             for path in list.unwrap_or_default().split(|byte| *byte == b'\n') {
                 self.own(path, index);
             }
@@ -107,7 +109,9 @@ impl Installed {
     fn without_dpkg(&mut self, root: &dyn Root) {
         for name in root.names(STATUS_D).into_iter().filter(|name| !name.ends_with(".md5sums")) {
             let Some(text) = root.read(&format!("{STATUS_D}/{name}")) else { continue };
-            let Some(fields) = paragraphs::read(&String::from_utf8_lossy(&text)).into_iter().next() else { continue };
+            let Some(fields) = paragraphs::read(&String::from_utf8_lossy(&text)).into_iter().next() else {
+                continue;
+            };
             let Some(index) = self.deb(root, &fields) else { continue };
             let sums = root.read(&format!("{STATUS_D}/{name}.md5sums")).unwrap_or_default();
             for line in sums.split(|byte| *byte == b'\n') {
@@ -123,7 +127,8 @@ impl Installed {
         let text = String::from_utf8_lossy(&text);
         for paragraph in text.split("\n\n") {
             let lines = || paragraph.lines().filter_map(|line| line.split_once(':'));
-            let field = |letter: &str| lines().find(|(name, _)| *name == letter).map(|(_, value)| value.to_owned());
+            let field =
+                |letter: &str| lines().find(|(name, _)| *name == letter).map(|(_, value)| value.to_owned());
             let (Some(name), Some(version)) = (field("P"), field("V")) else { continue };
             let index = self.packages.len();
             self.packages.push(Known {
@@ -155,7 +160,8 @@ impl Installed {
 /// apk's names of what is needed or provided, as a field of Debian's. A colon would end a name there.
 fn relations(names: &str) -> String {
     let names = names.split(' ').filter(|name| !name.is_empty() && !name.starts_with('!'));
-    let plain = names.map(|name| name.split(['<', '>', '=', '~']).next().unwrap_or_default().replace(':', "_"));
+    let plain =
+        names.map(|name| name.split(['<', '>', '=', '~']).next().unwrap_or_default().replace(':', "_"));
     plain.collect::<Vec<_>>().join(", ")
 }
 
@@ -215,7 +221,8 @@ mod tests {
             ("var/lib/dpkg/info/gone.list", "/etc/gone\n"),
         ]));
         assert_eq!(installed.distribution.as_deref(), Some("debian-13"));
-        let is = |path: &str, owner: Option<&str>| assert_eq!(told(&installed, path).as_deref(), owner, "{path}");
+        let is =
+            |path: &str, owner: Option<&str>| assert_eq!(told(&installed, path).as_deref(), owner, "{path}");
         is("bin/a", Some("a"));
         is("usr/bin/a", Some("a"));
         is("usr/lib/b.so", Some("libb"));
@@ -237,11 +244,17 @@ mod tests {
                  P:busybox\nV:1.37.0-r19\nA:aarch64\nL:GPL-2.0-only\nD:so:libc.musl-aarch64.so.1\nF:bin\nR:busybox\nF:\nR:x\n",
             ),
             ("var/lib/dpkg/status.d/tzdata", "Package: tzdata\nVersion: 1\nArchitecture: all\n"),
-            ("var/lib/dpkg/status.d/tzdata.md5sums", "d41d8cd98f00b204e9800998ecf8427e  usr/share/zoneinfo/UTC\n"),
+            (
+                "var/lib/dpkg/status.d/tzdata.md5sums",
+                "d41d8cd98f00b204e9800998ecf8427e  usr/share/zoneinfo/UTC\n",
+            ),
         ]));
-        for (path, owner) in
-            [("lib/ld-musl.so", "musl"), ("bin/busybox", "busybox"), ("x", "busybox"), ("usr/share/zoneinfo/UTC", "tzdata")]
-        {
+        for (path, owner) in [
+            ("lib/ld-musl.so", "musl"),
+            ("bin/busybox", "busybox"),
+            ("x", "busybox"),
+            ("usr/share/zoneinfo/UTC", "tzdata"),
+        ] {
             assert_eq!(told(&installed, path).as_deref(), Some(owner), "{path}");
         }
         assert_eq!(installed.distribution.as_deref(), Some("alpine-3.22.1"));

@@ -101,7 +101,10 @@ fn recorded(text: &str) -> Vec<String> {
         Some(quoted) => quoted.split('"').next().unwrap_or_default().to_owned(),
         None => line.split(',').next().unwrap_or_default().to_owned(),
     };
-    text.lines().map(path).filter(|path| !path.is_empty() && !path.split('/').any(|part| part == "..")).collect()
+    text.lines()
+        .map(path)
+        .filter(|path| !path.is_empty() && !path.split('/').any(|part| part == ".."))
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,14 +115,23 @@ mod tests {
     fn a_wheel_owns_what_it_recorded_and_npm_what_lies_in_it() {
         let texts: &[(&str, &str)] = &[
             ("opt/a/x-1.dist-info/METADATA", "Name: x\nVersion: 1\nLicense: MIT\n\nAbout: Name: y\n"),
-            ("opt/a/x-1.dist-info/RECORD", "x/a.py,sha256=z,1\n\"x/b,c.py\",,\n../../../bin/x,,\nx-1.dist-info/RECORD,,\n"),
+            (
+                "opt/a/x-1.dist-info/RECORD",
+                "x/a.py,sha256=z,1\n\"x/b,c.py\",,\n../../../bin/x,,\nx-1.dist-info/RECORD,,\n",
+            ),
             ("opt/b/package.json", r#"{"name":"app","version":"2.0.0","license":"ISC"}"#),
             ("opt/b/lib/deep/package.json", r#"{"type":"module"}"#),
             ("opt/b/node_modules/@s/n/package.json", r#"{"name":"@s/n","version":"3.0.0"}"#),
             ("opt/b/node_modules/@s/n/test/deep/package.json", r#"{"name":"no","version":"1.0.0"}"#),
         ];
         let read = |path: &[u8]| Some(texts.iter().find(|(name, _)| name.as_bytes() == path)?.1.into());
-        let files = ["opt/a/x/a.py", "opt/a/x/b,c.py", "opt/b/index.js", "opt/b/node_modules/@s/n/test/deep/x.js", "opt/a/other"];
+        let files = [
+            "opt/a/x/a.py",
+            "opt/a/x/b,c.py",
+            "opt/b/index.js",
+            "opt/b/node_modules/@s/n/test/deep/x.js",
+            "opt/a/other",
+        ];
         let files: Vec<&[u8]> = files.iter().map(|file| file.as_bytes()).collect();
         let texts: Vec<_> = texts.iter().filter(|(path, _)| is_description(path.as_bytes())).collect();
         let descriptions: Vec<_> =

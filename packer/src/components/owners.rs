@@ -63,9 +63,7 @@ pub(crate) fn of_app(
             continue;
         }
         let found = match origins.get(path) {
-            Some(Origin::Package(name)) => {
-                packages.get(&**name).map(|known| owned.package(name, known))
-            }
+            Some(Origin::Package(name)) => packages.get(&**name).map(|known| owned.package(name, known)),
             Some(Origin::Root(label)) => {
                 let installed = roots
                     .entry(Rc::clone(label))

@@ -57,7 +57,8 @@ pub(crate) fn facts(packages: Vec<Known>) -> Facts {
     }
     for (index, (depends, built_using, distribution)) in fields.into_iter().enumerate() {
         let groups = debian::relations(&depends);
-        let first = |group: Vec<debian::Alternative>| group.iter().find_map(|one| places.get(&one.name)).copied();
+        let first =
+            |group: Vec<debian::Alternative>| group.iter().find_map(|one| places.get(&one.name)).copied();
         let mut needed: BTreeSet<usize> = groups.into_iter().filter_map(first).collect();
         needed.remove(&index);
         let linked = Component::linked(&built_using, distribution.as_deref());
@@ -90,8 +91,8 @@ pub(crate) struct PackageRow {
 /// The packages among the components.
 pub(crate) fn rows(facts: &Facts) -> Vec<PackageRow> {
     let packages = facts.components.iter();
-    let packages = packages
-        .filter(|component| matches!(component.kind, Kind::Deb | Kind::Apk | Kind::Npm | Kind::Pypi));
+    let packages =
+        packages.filter(|component| matches!(component.kind, Kind::Deb | Kind::Apk | Kind::Npm | Kind::Pypi));
     let row = |component: &Component| PackageRow {
         kind: component.kind.name(),
         name: component.name.clone(),

@@ -68,9 +68,13 @@ impl SignatureError {
                 "copy both again; whoever signs does so last, after `unibin sign` without `--detach`"
             }
             Self::Unsigned { .. } => "`unibin sign FILE --key KEY` signs it",
-            Self::Foreign { .. } => "is it the file of whoever these keys belong to? do not trust it otherwise",
+            Self::Foreign { .. } => {
+                "is it the file of whoever these keys belong to? do not trust it otherwise"
+            }
             Self::NotAllowed { .. } => "ssh-keygen(1), ALLOWED SIGNERS, describes that file",
-            Self::AllowedSigners { .. } => "each line is `NAMES [OPTIONS] ssh-ed25519 KEY`, as in ssh-keygen(1)",
+            Self::AllowedSigners { .. } => {
+                "each line is `NAMES [OPTIONS] ssh-ed25519 KEY`, as in ssh-keygen(1)"
+            }
             Self::Key { source: SigningError::Cipher(..) | SigningError::Costly(_), .. } => {
                 "add it to an agent with ssh-add, and sign with `--key FILE.pub`"
             }

@@ -69,7 +69,10 @@ pub(crate) fn parts(
                 .collect(),
             entries: entries.clone(),
             notices: owed.collect::<Result<_, _>>()?,
-            components: Some(facts::frame(&facts::of_emulators(std::iter::once((&components[..], &[][..]))), request.level)?),
+            components: Some(facts::frame(
+                &facts::of_emulators(std::iter::once((&components[..], &[][..]))),
+                request.level,
+            )?),
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;

@@ -146,11 +146,10 @@ fn climbs(program: &Content) -> usize {
 fn default_entry(layers: &Layers, output_name: &[u8], packages: &[&str]) -> Result<Entry, Error> {
     let in_directory = |path: &&[u8]| PROGRAM_DIRECTORIES.contains(&directory_of(path));
     let all: Vec<&[u8]> = layers.app.programs().filter(in_directory).collect();
-    let is_own =
-        |path: &&&[u8]| match layers.origins.get(**path) {
-            Some(Origin::Package(name)) => packages.contains(&&**name),
-            _ => false,
-        };
+    let is_own = |path: &&&[u8]| match layers.origins.get(**path) {
+        Some(Origin::Package(name)) => packages.contains(&&**name),
+        _ => false,
+    };
     let own: Vec<&[u8]> = all.iter().filter(is_own).copied().collect();
     let plain = packages.iter().filter_map(|package| package.strip_suffix("-static")).map(str::as_bytes);
     let names = packages.iter().map(|package| package.as_bytes()).chain([output_name]);

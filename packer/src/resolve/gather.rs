@@ -33,7 +33,8 @@ struct Programs {
 pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
-    let Base { mut layers, defaults, mut given, packages: wanted_packages, mut suite } = Base::of(request, &bar)?;
+    let Base { mut layers, defaults, mut given, packages: wanted_packages, mut suite } =
+        Base::of(request, &bar)?;
     extra_files::add_placed(request, &mut layers)?;
     let entries = Entries::of(&request.entries, defaults, given.as_ref(), &layers)?;
     let mut wanted = request.target;

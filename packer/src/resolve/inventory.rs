@@ -165,7 +165,8 @@ impl Inventory {
             let _ = writeln!(text, "  lib   {path:<width$} {:>9}  {rule:<15}{from}", size(row.size));
         }
         for PackageRow { kind, name, version, .. } in self.packages.iter().filter(|_| all) {
-            let _ = writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
+            let _ =
+                writeln!(text, "  {kind:<5} {} {}", readable(name.as_bytes()), readable(version.as_bytes()));
         }
         if !all && self.libraries.len() + self.packages.len() > 0 {
             let packages = match self.packages.len() {

@@ -108,7 +108,10 @@ pub(crate) fn check(
                     None if known.iter().any(|(_, id)| *id == signature.id) => {
                         return Err(bad(SigningError::Wrong).into());
                     }
-                    None => Beside::Unchecked(format!("it is by minisign's key {}, which was not given", signature.id)),
+                    None => Beside::Unchecked(format!(
+                        "it is by minisign's key {}, which was not given",
+                        signature.id
+                    )),
                 }
             }
         };

@@ -41,9 +41,7 @@ fn given(text: &str) -> Result<Trusted, Error> {
     let failed = |source| SignatureError::Key { path: path.to_owned(), source };
     let parsed = match parsed {
         Some(parsed) => parsed,
-        None => {
-            KeyFile::parse(&std::fs::read(path).map_err(|source| Error::io("read", path, source))?)
-        }
+        None => KeyFile::parse(&std::fs::read(path).map_err(|source| Error::io("read", path, source))?),
     };
     match parsed.map_err(failed)? {
         KeyFile::Public(key) => Ok(Trusted { key, id: KeyId::of(&key), name: None }),

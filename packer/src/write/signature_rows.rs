@@ -27,8 +27,8 @@ pub(crate) fn of(bundle: &BundleFile) -> Result<Vec<Row>, Error> {
     let mut bytes = Vec::new();
     let mut range = bundle.range(bundle.footer.signatures_offset(), bundle.footer.signatures_length);
     range.read_to_end(&mut bytes).map_err(|source| Error::io("read", bundle.path(), source))?;
-    let rows = Signatures::decode(&bytes)
-        .map_err(|error| Error::damaged(bundle.path(), "signatures", &error))?;
+    let rows =
+        Signatures::decode(&bytes).map_err(|error| Error::damaged(bundle.path(), "signatures", &error))?;
     let message = Signature::message(&bundle.footer.manifest_digest);
     let row = |signature: Signature| {
         let key = PublicKey(signature.public_key);

@@ -244,11 +244,7 @@ fn from_notices(manifest: &Manifest<'_>, subject: &Blob<'_>) -> Facts {
 }
 
 /// The digests of a blob that is one file.
-fn digests(
-    bundle: &BundleFile,
-    manifest: &Manifest<'_>,
-    blob: &Blob<'_>,
-) -> Result<(String, String), Error> {
+fn digests(bundle: &BundleFile, manifest: &Manifest<'_>, blob: &Blob<'_>) -> Result<(String, String), Error> {
     let part = blob_name(manifest, blob);
     let read = bundle.unpacked(blob).and_then(|from| hash::both(from.take(blob.length().saturating_add(1))));
     let (sha256, sha1) = read.map_err(|source| Error::damaged(bundle.path(), &part, &source))?;
@@ -276,7 +272,9 @@ fn tree(
             }
             TarEntry::HardLink(target) => match known.get(&target) {
                 Some(digests) => digests.clone(),
-                None => return Err(Error::damaged(bundle.path(), &part, &"a link to a file that is not there")),
+                None => {
+                    return Err(Error::damaged(bundle.path(), &part, &"a link to a file that is not there"));
+                }
             },
             TarEntry::Directory | TarEntry::Symlink(_) => return Ok(()),
         };

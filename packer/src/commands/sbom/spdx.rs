@@ -124,7 +124,9 @@ pub(super) fn document(bill: &Bill) -> Document {
         comment: Some(if bill.is_complete {
             manifest
         } else {
-            format!("{manifest}; it does not say what its parts are made of: sources are those of its notices")
+            format!(
+                "{manifest}; it does not say what its parts are made of: sources are those of its notices"
+            )
         }),
         ..package(BUNDLE.to_owned(), &bill.name)
     };
@@ -158,7 +160,11 @@ pub(super) fn document(bill: &Bill) -> Document {
             });
             let own = own.clone();
             if new.last() == Some(&index) {
-                document.packages.push(with_files(component_package(component, own.clone()), part, Some(index)));
+                document.packages.push(with_files(
+                    component_package(component, own.clone()),
+                    part,
+                    Some(index),
+                ));
             }
             // What is linked into something is not in the tree by itself.
             if component.kind != Kind::Source {
@@ -229,12 +235,14 @@ fn component_package(component: &Component, id: String) -> Package {
     Package {
         version_info: Some(version.clone()),
         checksums: component.sha256.iter().flat_map(|sha256| checksums(sha256, None)).collect(),
-        source_info: source.as_ref().zip(source_version.as_ref()).map(|(name, version)| {
-            format!("built from: {name} {version}")
-        }),
+        source_info: source
+            .as_ref()
+            .zip(source_version.as_ref())
+            .map(|(name, version)| format!("built from: {name} {version}")),
         license_declared: licence.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
         // Debian's names are not SPDX's.
-        license_comments: (!licences.is_empty()).then(|| format!("named by the package: {}", licences.join("; "))),
+        license_comments: (!licences.is_empty())
+            .then(|| format!("named by the package: {}", licences.join("; "))),
         primary_package_purpose: if is_program { "APPLICATION" } else { "LIBRARY" },
         external_refs: purl::of(component).map(by_purl).into_iter().collect(),
         ..package(id, name)
