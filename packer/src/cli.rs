@@ -112,7 +112,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Build, pack and describe a project as `unibin.toml` says, into one directory
     ///
-    /// Writes the bundle, bundles for single hosts, checksums, provenance and sources. It uploads nothing.
+    /// Writes the bundle, bundles for single hosts, checksums, signatures, bills of materials, provenance and
+    /// sources. It uploads nothing.
     #[command(help_template = help::TEMPLATE, before_help = help::RELEASE)]
     Release(ReleaseArgs),
     /// Write what a bundle is made of, as a bill of materials

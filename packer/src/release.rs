@@ -7,6 +7,7 @@ mod checkout;
 mod dist;
 pub(crate) mod plan;
 mod provenance;
+mod signing;
 mod sources;
 
 use std::ffi::OsString;
@@ -17,20 +18,27 @@ use bundle::Arch;
 use crate::atomic_file::NewDirectory;
 use crate::cli::compose::ThinArgs;
 use crate::cli::project::ReleaseArgs;
+use crate::cli::sbom::{BillFormat, SbomArgs};
 use crate::cli::values::{self, Hosts};
 use crate::cli::{ListArgs, PackArgs};
+use crate::commands::sbom::{self, time};
 use crate::compose::{routes, thin};
 use crate::error::{Error, ProjectError, shown};
 use crate::pack;
 use crate::project;
 use crate::project::file::Project;
 use crate::release::provenance::Materials;
+use crate::release::signing::Signing;
 use crate::say;
 use crate::units::size;
 use crate::write::bundle_file::BundleFile;
 
 /// Where a release is written if nothing else is said.
 const DIST: &str = "dist";
+
+/// Bills of materials, and what their names end in.
+const BILLS: [(BillFormat, &str); 2] =
+    [(BillFormat::CycloneDx, ".cdx.json"), (BillFormat::Spdx, ".spdx.json")];
 
 /// What a try-out has behind its version.
 const SNAPSHOT: &str = "-snapshot";
@@ -40,9 +48,11 @@ pub(crate) fn release(args: &ReleaseArgs) -> Result<String, Error> {
     let path = project::place(args.project.file.as_ref());
     let project = Project::read(&path, args.snapshot.then_some(SNAPSHOT))?;
     let target = directory(&project, args.dist.as_deref());
-    let epoch = provenance::epoch()?;
+    let time = time::given()?;
     let name = output_name(&project)?;
     dist::check_replaceable(&target)?;
+    let key = args.key.as_ref().or(project.release.sign.as_ref()).filter(|_| !args.snapshot);
+    let signing = key.map(|key| Signing::open(key, &project.release.detach)).transpose()?;
     let commit = if args.snapshot { None } else { checkout::commit(&path) };
     if commit.is_some() {
         checkout::check_tag(&path, project.version.as_deref())?;
@@ -63,23 +73,41 @@ pub(crate) fn release(args: &ReleaseArgs) -> Result<String, Error> {
     let materials = Materials::of(&project, commit.as_deref())?;
     pack::pack(pack_args.clone())?;
     let hosts = hosts_of(&bundle)?;
+    let mut bundles = vec![bundle.clone()];
     for host in thin_hosts(&project, &hosts)? {
+        let output = made.path().join(format!("{name}-{host}"));
         thin::thin(&ThinArgs {
             file: bundle.clone(),
             hosts: Some(Hosts::Listed(vec![host])),
             head: None,
-            output: made.path().join(format!("{name}-{host}")),
+            output: output.clone(),
             list: ListArgs { json: false },
+        })?;
+        bundles.push(output);
+    }
+    if let Some(signing) = &signing {
+        bundles.iter().try_for_each(|bundle| signing.bundle(bundle))?;
+    }
+    for (format, ending) in BILLS.into_iter().filter(|(format, _)| project.release.sbom.contains(format)) {
+        sbom::sbom(&SbomArgs {
+            file: bundle.clone(),
+            format,
+            output: Some(made.path().join(format!("{name}{ending}"))),
+            name: Some(project.name.clone()),
+            app_version: project.version.clone(),
         })?;
     }
     if project.release.sources {
         sources::write(&BundleFile::open(&bundle)?, &pack_args, &made.path().join(sources::DIRECTORY))?;
     }
     if !args.snapshot {
-        provenance::write(&project, &materials, &bundle, made.path(), epoch)?;
+        provenance::write(&project, &materials, &name, made.path(), time)?;
     }
     artifacts::write(&project, &name, commit.as_deref(), args.snapshot, made.path())?;
     dist::write_sums(made.path())?;
+    if let Some(signing) = &signing {
+        signing.beside(&made.path().join(dist::SUMS))?;
+    }
     dist::set_modes(made.path())?;
     let told = told(&target, made.path())?;
     // Once more: the builds took their time.

@@ -299,3 +299,52 @@ fn init_writes_a_file_that_plan_reads() {
     scene.run(["pack", "--hosts", "x86_64,riscv64"]).ok();
     scene.run(["check", "tool.bundle", "--native", "x86_64,riscv64"]).ok();
 }
+
+#[test]
+fn a_release_is_signed_and_has_its_bills_and_the_plan_says_so() {
+    let scene = scene();
+    let keygen = sh(&scene, &scene.at("w"), "ssh-keygen -q -t ed25519 -N '' -C me -f key");
+    if keygen.code == Some(127) {
+        eprintln!("NOT RUN: signatures of a release, since ssh-keygen is not installed");
+        return;
+    }
+    keygen.ok();
+    let more =
+        "[release]\nsbom = [\"cyclonedx\", \"spdx\"]\nsign = \"key\"\ndetach = [\"ssh\", \"minisign\"]\n";
+    scene.write("unibin.toml", PROJECT.replace("[release]\n", more).as_bytes());
+    scene.run(["release"]).ok();
+    let plan: Value = serde_json::from_str(&scene.run(["plan", "--json"]).ok().out).expect("JSON");
+    let rows = plan["files"].as_array().expect("a list");
+    let mut planned: Vec<_> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+    planned.sort_unstable();
+    assert_eq!(planned, names(&scene.at("w/dist")));
+    for name in ["SHA256SUMS.sig", "tool-aarch64.minisig", "tool.cdx.json", "tool.spdx.json"] {
+        assert!(planned.contains(&name), "{planned:?}");
+    }
+    for name in ["tool", "tool-aarch64"] {
+        scene.run(["verify", "--key", "key.pub", &format!("dist/{name}")]).ok();
+    }
+    let check = "sha256sum -c --strict --quiet SHA256SUMS && (printf 'me '; cat ../key.pub) > ../signers && \
+                 ssh-keygen -Y verify -f ../signers -I me -n file -s SHA256SUMS.sig < SHA256SUMS";
+    sh(&scene, &scene.at("w/dist"), check).ok();
+    let bill: Value =
+        serde_json::from_slice(&fs::read(scene.at("w/dist/tool.cdx.json")).expect("a file")).expect("JSON");
+    assert_eq!(bill["bomFormat"], "CycloneDX");
+    assert_eq!(bill["metadata"]["component"]["version"], "1.2");
+
+    // The same again, signatures too; a list that was changed is not the signed one.
+    scene.run(["release", "--dist", "again"]).ok();
+    sh(&scene, &scene.at("w"), "diff -r dist again").ok();
+    assert_ne!(
+        sh(&scene, &scene.at("w/dist"), &check.replace("< SHA", "< ../unibin.toml # SHA")).code,
+        Some(0)
+    );
+    // A try-out is nobody's, and without the key nothing is begun.
+    scene.run(["release", "--snapshot", "--dist", "try"]).ok();
+    assert!(!scene.at("w/try/SHA256SUMS.sig").exists());
+    scene.run(["verify", "--require-signature", "try/tool"]).refused(5, &[]);
+    fs::remove_file(scene.at("w/key")).expect("removed");
+    fs::remove_file(scene.at("w/build/runs")).expect("removed");
+    scene.run(["release"]).refused(1, &["cannot read `key`"]);
+    assert!(!scene.at("w/build/runs").exists());
+}

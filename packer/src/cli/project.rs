@@ -48,6 +48,9 @@ pub(crate) struct ReleaseArgs {
     /// Directory to write; an earlier release there is replaced [default: `dist`]
     #[arg(long, value_name = "DIR")]
     pub(crate) dist: Option<PathBuf>,
+    /// Sign with this key, as `unibin sign --key` [default: `sign` of the project file, else unsigned]
+    #[arg(long, value_name = "FILE|ssh-agent", conflicts_with = "snapshot")]
+    pub(crate) key: Option<PathBuf>,
     /// Do not use the network
     #[arg(long)]
     pub(crate) offline: bool,

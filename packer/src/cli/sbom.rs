@@ -22,7 +22,7 @@ pub(crate) struct SbomArgs {
     /// Bundle to describe; nothing else is read
     pub(crate) file: PathBuf,
     /// Form: CycloneDX 1.6 or SPDX 2.3, both as JSON
-    #[arg(long, value_name = "cyclonedx|spdx", default_value = "cyclonedx", value_parser = format)]
+    #[arg(long, value_name = "cyclonedx|spdx", default_value = "cyclonedx", value_parser = bill_format)]
     pub(crate) format: BillFormat,
     /// File to write [default: standard output]
     #[arg(short, long, value_name = "FILE")]
@@ -35,7 +35,7 @@ pub(crate) struct SbomArgs {
     pub(crate) app_version: Option<String>,
 }
 
-fn format(text: &str) -> Result<BillFormat, String> {
+pub(crate) fn bill_format(text: &str) -> Result<BillFormat, String> {
     match text {
         "cyclonedx" => Ok(BillFormat::CycloneDx),
         "spdx" => Ok(BillFormat::Spdx),

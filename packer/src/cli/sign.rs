@@ -62,7 +62,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-fn detach(text: &str) -> Result<Detach, String> {
+pub(crate) fn detach(text: &str) -> Result<Detach, String> {
     match text {
         "ssh" => Ok(Detach::Ssh),
         "minisign" => Ok(Detach::Minisign),

@@ -21,8 +21,8 @@ use crate::json;
 use crate::tree::content::Content;
 use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
-use crate::write::signature_rows;
 use crate::write::facts;
+use crate::write::signature_rows;
 
 /// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {

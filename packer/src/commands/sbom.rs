@@ -4,7 +4,7 @@
 mod bill;
 mod cyclonedx;
 mod spdx;
-mod time;
+pub(crate) mod time;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

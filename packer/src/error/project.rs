@@ -39,8 +39,6 @@ pub(crate) enum ProjectError {
     NotOurs { dist: PathBuf, file: PathBuf },
     #[error("`output` has a directory: `{}`", shown(output))]
     OutputElsewhere { output: PathBuf },
-    #[error("SOURCE_DATE_EPOCH is not a number of seconds: `{text}`")]
-    Epoch { text: String },
 }
 
 impl ProjectError {
@@ -72,7 +70,6 @@ impl ProjectError {
             Self::OutputElsewhere { .. } => {
                 "a release writes into `dist`: give a file name, such as `output = \"{name}-{version}\"`"
             }
-            Self::Epoch { .. } => "unset it, or use `git log -1 --format=%ct`",
         };
         Some(text.to_owned())
     }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::atomic_file::directory_of;
+use crate::cli::sbom::{BillFormat, bill_format};
+use crate::cli::sign::{Detach, detach};
 use crate::error::{Error, ProjectError};
 use crate::project::keys::{BUILD, Form, SECTIONS, Section};
 use crate::project::nearest::nearest;
@@ -44,6 +46,12 @@ pub(crate) struct Release {
     /// Hosts that get a bundle of their own, as `--hosts` takes them.
     pub(crate) thin: Option<String>,
     pub(crate) sources: bool,
+    /// Forms of bills of materials.
+    pub(crate) sbom: Vec<BillFormat>,
+    /// Who signs, as `unibin sign --key` takes it.
+    pub(crate) sign: Option<PathBuf>,
+    /// Forms of signatures beside files.
+    pub(crate) detach: Vec<Detach>,
     pub(crate) builder: Option<String>,
 }
 
@@ -97,7 +105,7 @@ impl Project {
             builds: Vec::new(),
             words: Vec::new(),
             output: None,
-            release: Release::default(),
+            release: Release { detach: vec![Detach::Ssh], ..Release::default() },
         };
         for section in &SECTIONS {
             if let Some(value) = top.get(section.name) {
@@ -194,6 +202,25 @@ impl Reader<'_> {
                 ("release", "dist") => project.release.dist = Some(self.path_of(&self.text(key, value)?)),
                 ("release", "thin") => project.release.thin = Some(self.words(key, value)?.join(",")),
                 ("release", "sources") => project.release.sources = self.flag(key, value)?,
+                ("release", "sbom") => {
+                    let forms = self.words(key, value)?;
+                    project.release.sbom = forms
+                        .iter()
+                        .map(|form| bill_format(form).map_err(|what| self.fault(value.line, what)))
+                        .collect::<Result<_, _>>()?;
+                }
+                ("release", "sign") => {
+                    let key = self.text(key, value)?;
+                    let is_file = key != "ssh-agent";
+                    project.release.sign = Some(if is_file { self.path_of(&key) } else { key.into() });
+                }
+                ("release", "detach") => {
+                    let forms = self.words(key, value)?;
+                    project.release.detach = forms
+                        .iter()
+                        .map(|form| detach(form).map_err(|what| self.fault(value.line, what)))
+                        .collect::<Result<_, _>>()?;
+                }
                 ("release", "builder") => project.release.builder = Some(self.text(key, value)?),
                 ("app", "name" | "version" | "build") => {}
                 _ => return Err(self.unknown(row, &title, &known)),

@@ -86,7 +86,11 @@ pub(super) const SECTIONS: [Section; 5] = [
         ],
         others: &[],
     },
-    Section { name: "release", options: &[], others: &["dist", "thin", "sources", "builder"] },
+    Section {
+        name: "release",
+        options: &[],
+        others: &["dist", "thin", "sources", "sbom", "sign", "detach", "builder"],
+    },
 ];
 
 /// Keys of `[[app.build]]`.

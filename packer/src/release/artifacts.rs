@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::json;
 use crate::project::file::Project;
 use crate::release::dist::{self, DistFile};
-use crate::release::{hosts_of, provenance, sources};
+use crate::release::{BILLS, hosts_of, provenance, sources};
 
 /// The file's name.
 pub(super) const NAME: &str = "artifacts.json";
@@ -66,11 +66,14 @@ pub(super) fn write(
     dist::write(directory, NAME, &json::text(&artifacts))
 }
 
-fn kind(name: &str, bundle: &str) -> &'static str {
+/// What a file of a release is, by its name.
+pub(super) fn kind(name: &str, bundle: &str) -> &'static str {
     match name {
         _ if name == bundle => "bundle",
-        provenance::NAME => "provenance",
+        _ if name == provenance::NAME => "provenance",
         _ if name.split('/').next() == Some(sources::DIRECTORY) && name.contains('/') => "source",
+        _ if name.ends_with(".sig") || name.ends_with(".minisig") => "signature",
+        _ if BILLS.iter().any(|(_, ending)| name.strip_suffix(ending) == Some(bundle)) => "sbom",
         _ => "thin",
     }
 }

@@ -17,8 +17,9 @@ use crate::json;
 use crate::project;
 use crate::project::file::{Build, Project};
 use crate::release::dist::SUMS;
+use crate::release::signing::Signing;
 use crate::release::{
-    SNAPSHOT, artifacts, directory, output_name, pack_args, provenance, sources, thin_hosts,
+    BILLS, SNAPSHOT, artifacts, directory, output_name, pack_args, provenance, sources, thin_hosts,
 };
 
 #[derive(Serialize)]
@@ -128,7 +129,10 @@ fn files(project: &Project, served: &[Arch], snapshot: bool) -> Result<Vec<FileR
     let thin = thin_hosts(project, served)?;
     let mut files: Vec<_> =
         thin.iter().map(|host| FileRow { name: format!("{name}-{host}"), kind: "thin" }).collect();
-    files.insert(0, FileRow { name, kind: "bundle" });
+    files.insert(0, FileRow { name: name.clone(), kind: "bundle" });
+    for (_, ending) in BILLS.into_iter().filter(|(format, _)| project.release.sbom.contains(format)) {
+        files.push(FileRow { name: format!("{name}{ending}"), kind: "sbom" });
+    }
     if project.release.sources {
         files.push(FileRow { name: format!("{}/", sources::DIRECTORY), kind: "source" });
     }
@@ -137,6 +141,13 @@ fn files(project: &Project, served: &[Arch], snapshot: bool) -> Result<Vec<FileR
     }
     files.push(FileRow { name: artifacts::NAME.to_owned(), kind: "artifacts" });
     files.push(FileRow { name: SUMS.to_owned(), kind: "checksums" });
+    if project.release.sign.is_some() && !snapshot {
+        let signed = files.iter().filter(|row| matches!(row.kind, "bundle" | "thin" | "checksums"));
+        let of = |row: &FileRow| Signing::names(&row.name, &project.release.detach);
+        let beside = signed.flat_map(of).map(|path| path.display().to_string());
+        let beside: Vec<_> = beside.map(|name| FileRow { name, kind: "signature" }).collect();
+        files.extend(beside);
+    }
     Ok(files)
 }
 

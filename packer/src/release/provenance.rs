@@ -2,17 +2,16 @@
 //! 1). It names what went in by digest, and no time unless SOURCE_DATE_EPOCH gives one.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::path::Path;
 
 use bundle::BlobKind;
 use serde::Serialize;
 
-use crate::error::{Error, ProjectError};
+use crate::error::Error;
 use crate::json;
 use crate::project::file::Project;
-use crate::release::dist;
-use crate::release::sources;
+use crate::release::artifacts;
+use crate::release::dist::{self, DistFile};
 use crate::write::bundle_file::{BundleFile, blob_name};
 
 /// The file's name.
@@ -116,31 +115,18 @@ impl Materials {
     }
 }
 
-/// The time of SOURCE_DATE_EPOCH, in seconds since 1970.
-pub(super) fn epoch() -> Result<Option<u64>, Error> {
-    let Some(text) = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let text = text.to_string_lossy();
-    match text.parse() {
-        // The last second of the year 9999.
-        Ok(seconds) if seconds <= 253_402_300_799 => Ok(Some(seconds)),
-        _ => Err(ProjectError::Epoch { text: text.into_owned() }.into()),
-    }
-}
-
-/// Writes the statement about all files in `directory` that are made here.
+/// Writes the statement about the bundles in `directory`, of which `name` is the whole one.
 pub(super) fn write(
     project: &Project,
     Materials(materials): &Materials,
-    bundle: &Path,
+    name: &str,
     directory: &Path,
-    epoch: Option<u64>,
+    time: Option<String>,
 ) -> Result<(), Error> {
-    let is_made = |name: &str| name.split('/').next() != Some(sources::DIRECTORY) || !name.contains('/');
-    let files = dist::files(directory)?.into_iter().filter(|file| is_made(&file.name));
+    let is_bundle = |file: &DistFile| matches!(artifacts::kind(&file.name, name), "bundle" | "thin");
+    let files = dist::files(directory)?.into_iter().filter(is_bundle);
     let mut dependencies = materials.clone();
-    dependencies.extend(emulators(&BundleFile::open(bundle)?)?);
+    dependencies.extend(emulators(&BundleFile::open(&directory.join(name))?)?);
     let project_file = project.path.file_name().unwrap_or_default();
     let statement = Statement {
         kind: "https://in-toto.io/Statement/v1",
@@ -162,9 +148,7 @@ pub(super) fn write(
                     id: project.release.builder.as_deref().unwrap_or(BUILDER),
                     version: BTreeMap::from([("unibin", env!("CARGO_PKG_VERSION"))]),
                 },
-                metadata: epoch
-                    .map(timestamp)
-                    .map(|time| Metadata { started_on: time.clone(), finished_on: time }),
+                metadata: time.map(|time| Metadata { started_on: time.clone(), finished_on: time }),
             },
         },
     };
@@ -176,37 +160,4 @@ fn emulators(bundle: &BundleFile) -> Result<Vec<Descriptor>, Error> {
     let manifest = bundle.manifest()?;
     let blobs = manifest.blobs().filter(|blob| blob.kind == BlobKind::Emulator);
     Ok(blobs.map(|blob| Descriptor::new(blob_name(&manifest, &blob), "sha256", blob.digest())).collect())
-}
-
-/// Seconds since 1970 as RFC 3339 writes them.
-fn timestamp(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86400, seconds % 86400);
-    // The calendar repeats every 400 years of 146097 days; years begin in March here, so that the day that is
-    // not in every year is the last one.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let of_month = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{of_month:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_time_is_written_as_a_date() {
-        for (seconds, date) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (253_402_300_799, "9999-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(super::timestamp(seconds), date);
-        }
-    }
 }

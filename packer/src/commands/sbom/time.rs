@@ -6,7 +6,7 @@ use crate::error::{Error, SbomError};
 const LAST: u64 = 253_402_300_799;
 
 /// The time that the environment gives, as RFC 3339 has it.
-pub(super) fn given() -> Result<Option<String>, Error> {
+pub(crate) fn given() -> Result<Option<String>, Error> {
     let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
