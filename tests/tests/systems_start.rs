@@ -195,7 +195,6 @@ fn two_starts_on_one_upper_are_in_one_system_and_a_kill_leaves_nothing() {
     let of = |outcome: &Outcome| outcome.must_succeed();
     let mounts =
         "ls -i /etc/hello; readlink /proc/self/ns/mnt 2>/dev/null || /bin/busybox readlink /proc/self/ns/mnt";
-    let alone = of(&sh(&sandbox, &[], mounts));
     for first in [&[("UNIBIN_KEEP", "one")][..], &[("UNIBIN_KEEP", "one"), ("UNIBIN_USER", "www")]] {
         let sleeping = sleeping(&sandbox, first);
         let number = sleeping.id();
@@ -205,7 +204,8 @@ fn two_starts_on_one_upper_are_in_one_system_and_a_kill_leaves_nothing() {
             assert!(of(&one(mounts)).ends_with(&format!("{}\n", theirs.display())));
         }
         assert_eq!(of(&one(mounts)), of(&one(mounts)), "the same one");
-        assert_ne!(of(&one(mounts)), alone);
+        let other = sh(&sandbox, &[("UNIBIN_KEEP", "two")], mounts);
+        assert_ne!(of(&one(mounts)), of(&other), "another name is another system");
         // As root, whoever the first one is.
         assert_eq!(of(&one("id -u; echo x >/etc/by-root; cat /etc/by-root")), "0\nx\n");
         let late = [("UNIBIN_KEEP", "one"), ("UNIBIN_BIND", "/tmp:/elsewhere")];
@@ -257,11 +257,33 @@ fn where_namespaces_are_refused_it_is_said_and_root_does_without_users() {
 #[test]
 fn a_system_of_another_cpu_starts_its_own_programs() {
     needs!("x86_64", "network", "namespaces", "binfmt");
-    let sandbox = Sandbox::new();
     // An emulator that does not start programs itself: the system has a binfmt_misc of its own.
-    small_system(&sandbox, Arch::Riscv64, &["--debian-emulators"]);
-    let script = "/bin/busybox uname -m; /script y; (exit 3); echo $?; id -u; cat /etc/hello";
-    let expected = "riscv64\nscript /script y\n3\n0\nthe system's\n";
-    assert_eq!(sh(&sandbox, &[], script).must_succeed(), expected);
-    assert_eq!(sandbox.run(&sandbox.at("sys"), &["/script", "z"]).must_succeed(), "script /script z\n");
+    for emulators in [&["--debian-emulators"][..], &[]] {
+        let sandbox = Sandbox::new();
+        small_system(&sandbox, Arch::Riscv64, emulators);
+        let script = "/bin/busybox uname -m; /script y; (exit 3); echo $?; id -u; cat /etc/hello";
+        let expected = "riscv64\nscript /script y\n3\n0\nthe system's\n";
+        assert_eq!(sh(&sandbox, &[], script).must_succeed(), expected);
+        assert_eq!(sandbox.run(&sandbox.at("sys"), &["/script", "z"]).must_succeed(), "script /script z\n");
+        let www = sh(&sandbox, &[("UNIBIN_USER", "www")], "id -u; id -g; ls -ln /srv/www | grep -c ' 33 '");
+        // Ours keeps owners; with another one all files are the program's user's.
+        let owned = if emulators.is_empty() { "1" } else { "2" };
+        assert_eq!(www.must_succeed().lines().collect::<Vec<_>>(), ["33", "34", owned], "{emulators:?}");
+    }
+}
+
+/// What a system's own programs see of owners and modes is what was packed.
+#[test]
+fn our_emulator_shows_the_owners_that_were_packed_and_keeps_those_that_are_given() {
+    needs!("x86_64", "network", "namespaces");
+    let sandbox = Sandbox::new();
+    small_system(&sandbox, Arch::Riscv64, &[]);
+    let stat = "/bin/busybox stat -c '%u %g %a'";
+    let script = format!("{stat} /srv/www/secret; {stat} /srv/www/set-id; {stat} /etc/hello");
+    assert_eq!(sh(&sandbox, &[], &script).must_succeed(), "33 34 440\n0 0 4755\n0 0 644\n");
+    let given =
+        format!("touch /new; /bin/busybox chown 33:105 /new; /bin/busybox chmod 2640 /new; {stat} /new");
+    sh(&sandbox, &[], &given).must_succeed();
+    let again = sh(&sandbox, &[("UNIBIN_USER", "www")], &format!("{stat} /new; cat /srv/www/secret"));
+    assert_eq!(again.must_succeed(), "33 105 2640\nof www\n");
 }
