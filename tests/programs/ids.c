@@ -798,7 +798,8 @@ static void apart(void)
     printf("16 bits: setuid %s", error_of(syscall(SYS_setresuid, 0xffff, 70, 0xffff)));
     show_ids();
     printf(" setfsuid %ld %ld", syscall(SYS_setfsuid, 0xffff), syscall(SYS_geteuid));
-    syscall(SYS_setresuid32, 0, LARGE, 0);
+    syscall(SYS_setresuid32, 0, 0, 0);
+    syscall(SYS_setresuid32, 0, 70000, 0);
     printf(" large %ld\n", syscall(SYS_geteuid));
 #endif
 }

@@ -26,7 +26,10 @@ struct Emulated {
 
 impl Emulated {
     fn new(target: Arch) -> Self {
-        let sandbox = Sandbox::new();
+        Self::inside(Sandbox::new(), target)
+    }
+
+    fn inside(sandbox: Sandbox, target: Arch) -> Self {
         let (emulator, program) = (own_emulator(&sandbox, target), own_program(&sandbox, "ids", target));
         Self { sandbox, emulator, program }
     }
@@ -121,7 +124,8 @@ fn owners_are_attributes_that_the_program_does_not_see() {
 fn programs_are_started_in_a_chroot_without_proc() {
     needs!("x86_64", "zig", "namespaces");
     for target in TARGETS {
-        let emulated = Emulated::new(target);
+        // Who enters the namespace is its root, and the files are his.
+        let emulated = Emulated::inside(Sandbox::of(User::Tester), target);
         let root = emulated.sandbox.make_directory("root");
         let arguments = [&emulated.emulator, &emulated.program, &root];
         let script = r#"exec "$1" -children on -ids 0:0 "$2" chroot "$3""#;
