@@ -1,5 +1,5 @@
-//! A signed bundle starts as it did before, whoever signed it and how often; and a passphrase is asked for where
-//! somebody can answer.
+//! A signed bundle starts as it did before, whoever signed it and how often; and a passphrase is asked for
+//! where somebody can answer.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
