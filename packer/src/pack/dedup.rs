@@ -122,7 +122,6 @@ mod tests {
             app.add(path.as_bytes(), Node::File { executable: false, content }).expect("added");
         }
         let resolved = ResolvedApp {
-            root: None,
             app,
             root: None,
             entries: Vec::new(),
