@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use oci::Compression;
 
-use crate::cli::ListArgs;
 use crate::cli::parser::{ArgGroup, Args, value_parser};
 use crate::cli::values::{Hosts, hosts};
 
@@ -49,8 +48,9 @@ pub(crate) struct OciArgs {
     #[arg(long, value_name = "N", requires = "push", hide_short_help = true)]
     #[arg(value_parser = value_parser!(u64).range(1..=1024))]
     pub(crate) piece: Option<u64>,
-    #[command(flatten)]
-    pub(crate) list: ListArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn compression(text: &str) -> Result<Compression, String> {

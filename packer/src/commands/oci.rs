@@ -105,7 +105,7 @@ pub(crate) fn oci(args: &OciArgs) -> Result<String, Error> {
         let done = oci::push(&index, to, &options).map_err(ImageError::from)?;
         report.pushed = Some(PushedTo { name: done.name, sent: done.sent, there: done.there });
     }
-    Ok(if args.list.json { json::text(&report) } else { report.text() })
+    Ok(if args.json { json::text(&report) } else { report.text() })
 }
 
 /// The images to make. Hosts whose emulator cannot run a system are left out unless they were named.

@@ -1,12 +1,12 @@
 //! Why a bundle does not become container images.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use bundle::Arch;
+use bundle::{Arch, Shown};
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
-use crate::error::shown;
 
 /// What `unibin oci` refuses.
 #[derive(Debug, ThisError)]
@@ -55,4 +55,9 @@ impl ImageError {
             Self::Oci(error) => error.hint().to_owned(),
         }
     }
+}
+
+/// A path on one line, as everywhere.
+fn shown(path: &Path) -> String {
+    Shown(path.as_os_str().as_bytes()).to_string()
 }
