@@ -22,7 +22,8 @@ struct Artifacts<'r> {
     snapshot: bool,
     /// The commit that it is made of, if git knows one.
     commit: Option<&'r str>,
-    artifacts: Vec<Artifact>,
+    #[serde(rename = "artifacts")]
+    files: Vec<Artifact>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +62,7 @@ pub(super) fn write(
         version: project.version.as_deref(),
         snapshot,
         commit,
-        artifacts: dist::files(directory)?.into_iter().map(row).collect::<Result<_, _>>()?,
+        files: dist::files(directory)?.into_iter().map(row).collect::<Result<_, _>>()?,
     };
     dist::write(directory, NAME, &json::text(&artifacts))
 }
@@ -72,7 +73,7 @@ pub(super) fn kind(name: &str, bundle: &str) -> &'static str {
         _ if name == bundle => "bundle",
         _ if name == provenance::NAME => "provenance",
         _ if name.split('/').next() == Some(sources::DIRECTORY) && name.contains('/') => "source",
-        _ if name.ends_with(".sig") || name.ends_with(".minisig") => "signature",
+        _ if [".sig", ".minisig"].iter().any(|ending| name.ends_with(ending)) => "signature",
         _ if BILLS.iter().any(|(_, ending)| name.strip_suffix(ending) == Some(bundle)) => "sbom",
         _ => "thin",
     }

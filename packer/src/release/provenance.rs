@@ -1,5 +1,5 @@
 //! Where a release comes from: an in-toto statement (version 1) with a predicate of SLSA (provenance, version
-//! 1). It names what went in by digest, and no time unless SOURCE_DATE_EPOCH gives one.
+//! 1). It names what went in by digest, and no time unless `SOURCE_DATE_EPOCH` gives one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -86,7 +86,7 @@ struct Descriptor {
 }
 
 impl Descriptor {
-    fn new(name: String, kind: &'static str, digest: impl ToString) -> Self {
+    fn new(name: String, kind: &'static str, digest: &impl ToString) -> Self {
         Self { name, digest: BTreeMap::from([(kind, digest.to_string())]) }
     }
 }
@@ -99,7 +99,7 @@ impl Materials {
     /// The commit, the project's file, and the files of its builds as they are now.
     pub(super) fn of(project: &Project, commit: Option<&str>) -> Result<Self, Error> {
         let mut all: Vec<_> = commit
-            .map(|commit| Descriptor::new("source".to_owned(), "gitCommit", commit))
+            .map(|commit| Descriptor::new("source".to_owned(), "gitCommit", &commit))
             .into_iter()
             .collect();
         let lock = project.directory.join("unibin.lock");
@@ -109,7 +109,7 @@ impl Materials {
         for path in files.chain(builds).filter(|path| path.is_file()) {
             let inside = path.strip_prefix(&project.directory).unwrap_or(path);
             let (_, digest) = dist::digest(path)?;
-            all.push(Descriptor::new(json::name(inside.as_os_str().as_encoded_bytes()), "sha256", digest));
+            all.push(Descriptor::new(json::name(inside.as_os_str().as_encoded_bytes()), "sha256", &digest));
         }
         Ok(Self(all))
     }
@@ -130,7 +130,7 @@ pub(super) fn write(
     let project_file = project.path.file_name().unwrap_or_default();
     let statement = Statement {
         kind: "https://in-toto.io/Statement/v1",
-        subject: files.map(|file| Descriptor::new(file.name, "sha256", file.digest)).collect(),
+        subject: files.map(|file| Descriptor::new(file.name, "sha256", &file.digest)).collect(),
         predicate_type: "https://slsa.dev/provenance/v1",
         predicate: Predicate {
             build_definition: BuildDefinition {
@@ -159,5 +159,5 @@ pub(super) fn write(
 fn emulators(bundle: &BundleFile) -> Result<Vec<Descriptor>, Error> {
     let manifest = bundle.manifest()?;
     let blobs = manifest.blobs().filter(|blob| blob.kind == BlobKind::Emulator);
-    Ok(blobs.map(|blob| Descriptor::new(blob_name(&manifest, &blob), "sha256", blob.digest())).collect())
+    Ok(blobs.map(|blob| Descriptor::new(blob_name(&manifest, &blob), "sha256", &blob.digest())).collect())
 }
