@@ -1,5 +1,5 @@
-//! The directory of a release: it appears complete or not at all, with the same modes for everybody, and takes
-//! the place of an earlier release only.
+//! The directory of a release: it appears complete or not at all, with the same modes for everybody, and
+//! takes the place of an earlier release only.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
