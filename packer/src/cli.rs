@@ -9,6 +9,7 @@ pub(crate) mod binfmt;
 pub(crate) mod cache;
 pub(crate) mod compose;
 pub(crate) mod help;
+pub(crate) mod list;
 pub(crate) mod parser;
 pub(crate) mod project;
 pub(crate) mod sbom;
@@ -24,6 +25,7 @@ use bundle::Arch;
 use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
+pub(crate) use crate::cli::list::ListArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
     value_parser,
@@ -344,13 +346,6 @@ pub(crate) struct SupplyArgs {
     /// Fail if an emulator is not in the lock file, and leave the file unchanged
     #[arg(long, hide_short_help = true)]
     pub(crate) locked: bool,
-}
-
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct ListArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

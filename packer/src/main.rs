@@ -2,9 +2,9 @@
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
 //! The directories lie in layers, and each uses only those after it: `release`; `commands`, `compose`;
-//! `pack`; `resolve`; `signatures`; `write` and `relocate`; `emulators`; `packages` and `input`; `request`; `tree`;
-//! `project`; then `cli` and the files
-//! beside this one. `cargo xtask tidy` refuses modules that use each other.
+//! `pack`; `resolve`; `signatures`; `write` and `relocate`; `emulators`; `packages` and `input`; `request`;
+//! `tree`; `project`; then `cli` and the files beside this one. `cargo xtask tidy` refuses modules that use each
+//! other.
 
 mod atomic_file;
 mod bounds;

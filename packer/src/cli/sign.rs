@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::ListArgs;
+use crate::cli::list::ListArgs;
 use crate::cli::parser::Args;
 
 /// A signature beside the file.

@@ -10,12 +10,9 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::json;
 use crate::project::file::Project;
-use crate::release::artifacts;
+use crate::release::contents::{PROVENANCE, kind};
 use crate::release::dist::{self, DistFile};
 use crate::write::bundle_file::{BundleFile, blob_name};
-
-/// The file's name.
-pub(super) const NAME: &str = "provenance.json";
 
 /// What the parameters below mean: the page that says so.
 const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/releasing.md#provenance");
@@ -123,7 +120,7 @@ pub(super) fn write(
     directory: &Path,
     time: Option<String>,
 ) -> Result<(), Error> {
-    let is_bundle = |file: &DistFile| matches!(artifacts::kind(&file.name, name), "bundle" | "thin");
+    let is_bundle = |file: &DistFile| matches!(kind(&file.name, name), "bundle" | "thin");
     let files = dist::files(directory)?.into_iter().filter(is_bundle);
     let mut dependencies = materials.clone();
     dependencies.extend(emulators(&BundleFile::open(&directory.join(name))?)?);
@@ -152,7 +149,7 @@ pub(super) fn write(
             },
         },
     };
-    dist::write(directory, NAME, &json::text(&statement))
+    dist::write(directory, PROVENANCE, &json::text(&statement))
 }
 
 /// The emulators in a bundle, by the digest of what each unpacks to.
