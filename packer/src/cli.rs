@@ -10,6 +10,7 @@ pub(crate) mod cache;
 pub(crate) mod compose;
 mod groups;
 pub(crate) mod help;
+pub(crate) mod list;
 pub(crate) mod oci;
 pub(crate) mod parser;
 pub(crate) mod project;
@@ -27,6 +28,7 @@ use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
 use crate::cli::groups::{ARCHIVE, EMULATORS, FORMAT, START, TREE, WHAT};
+pub(crate) use crate::cli::list::ListArgs;
 use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
@@ -343,13 +345,6 @@ pub(crate) struct SupplyArgs {
     /// Fail if an emulator is not in the lock file, and leave the file unchanged
     #[arg(long, hide_short_help = true)]
     pub(crate) locked: bool,
-}
-
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct ListArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

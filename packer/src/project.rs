@@ -1,6 +1,7 @@
 //! `unibin.toml`: what a project packs and releases. It says in keys what `unibin pack` is told in options:
 //! it is turned into the words of a command line, which are read as any other. It executes nothing.
 
+mod command_line;
 pub(crate) mod file;
 pub(crate) mod init;
 mod keys;
@@ -12,8 +13,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::cli::PackArgs;
-use crate::cli::project::{as_pack, words_of_pack};
 use crate::error::{Error, ProjectError};
+use crate::project::command_line::{as_pack, nothing_to_pack, words_of_pack};
 use crate::project::file::Project;
 
 /// The file's name, which is looked for in the working directory only.
@@ -28,7 +29,7 @@ pub(crate) fn completed(args: PackArgs) -> Result<PackArgs, Error> {
     let project = match args.project.file {
         Some(path) => Project::read(&path, None)?,
         None if Path::new(NAME).exists() => Project::read(Path::new(NAME), None)?,
-        None => crate::cli::project::nothing_to_pack(),
+        None => nothing_to_pack(),
     };
     project.check_builds()?;
     let mut words = project.words.clone();

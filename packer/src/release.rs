@@ -4,6 +4,7 @@
 mod artifacts;
 mod builds;
 mod checkout;
+mod contents;
 mod dist;
 pub(crate) mod plan;
 mod provenance;
@@ -18,15 +19,16 @@ use bundle::Arch;
 use crate::atomic_file::NewDirectory;
 use crate::cli::compose::ThinArgs;
 use crate::cli::project::ReleaseArgs;
-use crate::cli::sbom::{BillFormat, SbomArgs};
+use crate::cli::sbom::SbomArgs;
 use crate::cli::values::{self, Hosts};
 use crate::cli::{ListArgs, PackArgs};
 use crate::commands::sbom::{self, time};
-use crate::compose::{routes, thin};
+use crate::compose::thin;
 use crate::error::{Error, ProjectError, shown};
 use crate::pack;
 use crate::project;
 use crate::project::file::Project;
+use crate::release::contents::{BILLS, SOURCES, hosts_of};
 use crate::release::provenance::Materials;
 use crate::release::signing::Signing;
 use crate::say;
@@ -35,10 +37,6 @@ use crate::write::bundle_file::BundleFile;
 
 /// Where a release is written if nothing else is said.
 const DIST: &str = "dist";
-
-/// Bills of materials, and what their names end in.
-const BILLS: [(BillFormat, &str); 2] =
-    [(BillFormat::CycloneDx, ".cdx.json"), (BillFormat::Spdx, ".spdx.json")];
 
 /// What a try-out has behind its version.
 const SNAPSHOT: &str = "-snapshot";
@@ -98,7 +96,7 @@ pub(crate) fn release(args: &ReleaseArgs) -> Result<String, Error> {
         })?;
     }
     if project.release.sources {
-        sources::write(&BundleFile::open(&bundle)?, &pack_args, &made.path().join(sources::DIRECTORY))?;
+        sources::write(&BundleFile::open(&bundle)?, &pack_args, &made.path().join(SOURCES))?;
     }
     if !args.snapshot {
         provenance::write(&project, &materials, &name, made.path(), time)?;
@@ -145,12 +143,6 @@ fn pack_args(project: &Project, output: Option<&Path>, offline: bool) -> Result<
     let mut args = project::pack_args(project, words)?;
     args.archive.offline |= offline;
     Ok(args)
-}
-
-/// The hosts that a bundle runs on.
-fn hosts_of(bundle: &Path) -> Result<Vec<Arch>, Error> {
-    let line = routes::line(&BundleFile::open(bundle)?.manifest()?);
-    Ok(line.split_whitespace().filter_map(Arch::from_name).collect())
 }
 
 /// The hosts that get a bundle of their own, out of those that the bundle runs on.

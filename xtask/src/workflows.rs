@@ -1,5 +1,5 @@
-//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and they and the examples for CI
-//! name the pinned compiler, and actions by commit.
+//! `cargo xtask workflows`: the workflows in `.github` are valid (actionlint), and they and the examples for
+//! CI name the pinned compiler, and actions by commit.
 
 use std::fs;
 use std::path::Path;

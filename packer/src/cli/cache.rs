@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::ListArgs;
+use crate::cli::list::ListArgs;
 use crate::cli::parser::{Args, Subcommand};
 
 /// Which caches are meant.

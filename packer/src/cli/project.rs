@@ -1,14 +1,13 @@
-//! The options of the commands about a project's file, and the way from such a file to the options of `pack`.
+//! The options of the commands about a project's file.
 #![allow(
     clippy::doc_markdown,
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::cli::parser::{Args, ErrorKind, FromArgMatches as _};
-use crate::cli::{Cli, Command, ListArgs, PackArgs};
+use crate::cli::list::ListArgs;
+use crate::cli::parser::Args;
 
 /// A project's file.
 #[derive(Clone, Debug, Default, Args)]
@@ -54,51 +53,4 @@ pub(crate) struct ReleaseArgs {
     /// Do not use the network
     #[arg(long)]
     pub(crate) offline: bool,
-}
-
-impl PackArgs {
-    /// Whether they say what to pack.
-    pub(crate) fn names_an_app(&self) -> bool {
-        self.input.is_some()
-            || !self.deb.is_empty()
-            || !self.tree.sysroot.is_empty()
-            || self.emulator_only
-            || self.system.system.is_some()
-            || self.system.oci.is_some()
-    }
-}
-
-/// Ends the process as for any command line that lacks something.
-pub(crate) fn nothing_to_pack() -> ! {
-    let text = "nothing says what to pack: give a program, a directory or an archive, `--deb PKG`, `--system DIR`, \
-                or write a `unibin.toml` (`unibin init`)";
-    let mut definition = Cli::definition();
-    definition.build();
-    let error = match definition.find_subcommand_mut("pack") {
-        Some(pack) => pack.error(ErrorKind::MissingRequiredArgument, text),
-        None => definition.error(ErrorKind::MissingRequiredArgument, text),
-    };
-    error.exit()
-}
-
-/// What this process was told behind `pack`.
-pub(crate) fn words_of_pack() -> impl Iterator<Item = OsString> {
-    std::env::args_os().skip(2)
-}
-
-/// What `unibin pack WORDS` would be asked for; a later word overrides an earlier one. The error is what is
-/// wrong with them.
-pub(crate) fn as_pack(words: Vec<OsString>) -> Result<PackArgs, String> {
-    let definition = Cli::definition().mut_subcommand("pack", |pack| pack.args_override_self(true));
-    let words = ["unibin".into(), "pack".into()].into_iter().chain(words);
-    let parsed = definition.try_get_matches_from(words).and_then(|found| Cli::from_arg_matches(&found));
-    match parsed.map(|cli| cli.command) {
-        Ok(Command::Pack(args)) => Ok(*args),
-        Ok(_) => Err("not a command line of `pack`".to_owned()),
-        Err(error) => {
-            let text = error.render().to_string();
-            let first = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-            Err(first.trim_start_matches("error: ").to_owned())
-        }
-    }
 }

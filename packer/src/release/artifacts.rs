@@ -7,11 +7,8 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::json;
 use crate::project::file::Project;
+use crate::release::contents::{ARTIFACTS, hosts_of, kind};
 use crate::release::dist::{self, DistFile};
-use crate::release::{BILLS, hosts_of, provenance, sources};
-
-/// The file's name.
-pub(super) const NAME: &str = "artifacts.json";
 
 #[derive(Serialize)]
 struct Artifacts<'r> {
@@ -22,7 +19,8 @@ struct Artifacts<'r> {
     snapshot: bool,
     /// The commit that it is made of, if git knows one.
     commit: Option<&'r str>,
-    artifacts: Vec<Artifact>,
+    #[serde(rename = "artifacts")]
+    files: Vec<Artifact>,
 }
 
 #[derive(Serialize)]
@@ -61,19 +59,7 @@ pub(super) fn write(
         version: project.version.as_deref(),
         snapshot,
         commit,
-        artifacts: dist::files(directory)?.into_iter().map(row).collect::<Result<_, _>>()?,
+        files: dist::files(directory)?.into_iter().map(row).collect::<Result<_, _>>()?,
     };
-    dist::write(directory, NAME, &json::text(&artifacts))
-}
-
-/// What a file of a release is, by its name.
-pub(super) fn kind(name: &str, bundle: &str) -> &'static str {
-    match name {
-        _ if name == bundle => "bundle",
-        _ if name == provenance::NAME => "provenance",
-        _ if name.split('/').next() == Some(sources::DIRECTORY) && name.contains('/') => "source",
-        _ if name.ends_with(".sig") || name.ends_with(".minisig") => "signature",
-        _ if BILLS.iter().any(|(_, ending)| name.strip_suffix(ending) == Some(bundle)) => "sbom",
-        _ => "thin",
-    }
+    dist::write(directory, ARTIFACTS, &json::text(&artifacts))
 }

@@ -1,5 +1,5 @@
-//! The directory of a release: it appears complete or not at all, with the same modes for everybody, and takes
-//! the place of an earlier release only.
+//! The directory of a release: it appears complete or not at all, with the same modes for everybody, and
+//! takes the place of an earlier release only.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -97,9 +97,9 @@ pub(super) fn write(directory: &Path, name: &str, text: &str) -> Result<(), Erro
 
 /// Writes the checksums of all that is there.
 pub(super) fn write_sums(directory: &Path) -> Result<(), Error> {
-    let rows: String =
-        files(directory)?.iter().map(|file| format!("{}  {}\n", file.digest, file.name)).collect();
-    write(directory, SUMS, &rows)
+    let row = |file: &DistFile| format!("{}  {}\n", file.digest, file.name);
+    let rows: Vec<String> = files(directory)?.iter().map(row).collect();
+    write(directory, SUMS, &rows.concat())
 }
 
 /// The same modes whatever the umask: what its owner can execute, everybody can; nobody else can write.

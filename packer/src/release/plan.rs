@@ -16,11 +16,10 @@ use crate::error::{Error, readable, shown};
 use crate::json;
 use crate::project;
 use crate::project::file::{Build, Project};
+use crate::release::contents::{ARTIFACTS, BILLS, PROVENANCE, SOURCES};
 use crate::release::dist::SUMS;
 use crate::release::signing::Signing;
-use crate::release::{
-    BILLS, SNAPSHOT, artifacts, directory, output_name, pack_args, provenance, sources, thin_hosts,
-};
+use crate::release::{SNAPSHOT, directory, output_name, pack_args, thin_hosts};
 
 #[derive(Serialize)]
 struct Plan {
@@ -134,12 +133,12 @@ fn files(project: &Project, served: &[Arch], snapshot: bool) -> Result<Vec<FileR
         files.push(FileRow { name: format!("{name}{ending}"), kind: "sbom" });
     }
     if project.release.sources {
-        files.push(FileRow { name: format!("{}/", sources::DIRECTORY), kind: "source" });
+        files.push(FileRow { name: format!("{}/", SOURCES), kind: "source" });
     }
     if !snapshot {
-        files.push(FileRow { name: provenance::NAME.to_owned(), kind: "provenance" });
+        files.push(FileRow { name: PROVENANCE.to_owned(), kind: "provenance" });
     }
-    files.push(FileRow { name: artifacts::NAME.to_owned(), kind: "artifacts" });
+    files.push(FileRow { name: ARTIFACTS.to_owned(), kind: "artifacts" });
     files.push(FileRow { name: SUMS.to_owned(), kind: "checksums" });
     if project.release.sign.is_some() && !snapshot {
         let signed = files.iter().filter(|row| matches!(row.kind, "bundle" | "thin" | "checksums"));

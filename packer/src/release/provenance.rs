@@ -1,5 +1,5 @@
 //! Where a release comes from: an in-toto statement (version 1) with a predicate of SLSA (provenance, version
-//! 1). It names what went in by digest, and no time unless SOURCE_DATE_EPOCH gives one.
+//! 1). It names what went in by digest, and no time unless `SOURCE_DATE_EPOCH` gives one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,12 +10,9 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::json;
 use crate::project::file::Project;
-use crate::release::artifacts;
+use crate::release::contents::{PROVENANCE, kind};
 use crate::release::dist::{self, DistFile};
 use crate::write::bundle_file::{BundleFile, blob_name};
-
-/// The file's name.
-pub(super) const NAME: &str = "provenance.json";
 
 /// What the parameters below mean: the page that says so.
 const BUILD_TYPE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/releasing.md#provenance");
@@ -86,7 +83,7 @@ struct Descriptor {
 }
 
 impl Descriptor {
-    fn new(name: String, kind: &'static str, digest: impl ToString) -> Self {
+    fn new(name: String, kind: &'static str, digest: &impl ToString) -> Self {
         Self { name, digest: BTreeMap::from([(kind, digest.to_string())]) }
     }
 }
@@ -99,7 +96,7 @@ impl Materials {
     /// The commit, the project's file, and the files of its builds as they are now.
     pub(super) fn of(project: &Project, commit: Option<&str>) -> Result<Self, Error> {
         let mut all: Vec<_> = commit
-            .map(|commit| Descriptor::new("source".to_owned(), "gitCommit", commit))
+            .map(|commit| Descriptor::new("source".to_owned(), "gitCommit", &commit))
             .into_iter()
             .collect();
         let lock = project.directory.join("unibin.lock");
@@ -109,7 +106,7 @@ impl Materials {
         for path in files.chain(builds).filter(|path| path.is_file()) {
             let inside = path.strip_prefix(&project.directory).unwrap_or(path);
             let (_, digest) = dist::digest(path)?;
-            all.push(Descriptor::new(json::name(inside.as_os_str().as_encoded_bytes()), "sha256", digest));
+            all.push(Descriptor::new(json::name(inside.as_os_str().as_encoded_bytes()), "sha256", &digest));
         }
         Ok(Self(all))
     }
@@ -123,14 +120,14 @@ pub(super) fn write(
     directory: &Path,
     time: Option<String>,
 ) -> Result<(), Error> {
-    let is_bundle = |file: &DistFile| matches!(artifacts::kind(&file.name, name), "bundle" | "thin");
+    let is_bundle = |file: &DistFile| matches!(kind(&file.name, name), "bundle" | "thin");
     let files = dist::files(directory)?.into_iter().filter(is_bundle);
     let mut dependencies = materials.clone();
     dependencies.extend(emulators(&BundleFile::open(&directory.join(name))?)?);
     let project_file = project.path.file_name().unwrap_or_default();
     let statement = Statement {
         kind: "https://in-toto.io/Statement/v1",
-        subject: files.map(|file| Descriptor::new(file.name, "sha256", file.digest)).collect(),
+        subject: files.map(|file| Descriptor::new(file.name, "sha256", &file.digest)).collect(),
         predicate_type: "https://slsa.dev/provenance/v1",
         predicate: Predicate {
             build_definition: BuildDefinition {
@@ -152,12 +149,12 @@ pub(super) fn write(
             },
         },
     };
-    dist::write(directory, NAME, &json::text(&statement))
+    dist::write(directory, PROVENANCE, &json::text(&statement))
 }
 
 /// The emulators in a bundle, by the digest of what each unpacks to.
 fn emulators(bundle: &BundleFile) -> Result<Vec<Descriptor>, Error> {
     let manifest = bundle.manifest()?;
     let blobs = manifest.blobs().filter(|blob| blob.kind == BlobKind::Emulator);
-    Ok(blobs.map(|blob| Descriptor::new(blob_name(&manifest, &blob), "sha256", blob.digest())).collect())
+    Ok(blobs.map(|blob| Descriptor::new(blob_name(&manifest, &blob), "sha256", &blob.digest())).collect())
 }

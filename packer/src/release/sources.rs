@@ -11,11 +11,8 @@ use crate::error::Error;
 use crate::say;
 use crate::write::bundle_file::BundleFile;
 
-/// Their directory in that of the release.
-pub(super) const DIRECTORY: &str = "sources";
-
-/// Writes the sources of the emulators in `bundle`, which was packed as `args` say. A bundle without emulators
-/// has none.
+/// Writes the sources of the emulators in `bundle`, which was packed as `args` say. A bundle without
+/// emulators has none.
 pub(super) fn write(bundle: &BundleFile, args: &PackArgs, to: &Path) -> Result<(), Error> {
     let manifest = bundle.manifest()?;
     let mut keys: Vec<EmulatorKey> = manifest.translators().map(|row| row.key).collect();
