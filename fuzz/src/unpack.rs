@@ -68,8 +68,8 @@ fn open() -> &'static BundleFile<'static> {
     file
 }
 
-/// The tar reader over a bundle whose app is this stream, and whose system's root is it too: every member that
-/// it yields is inside the tree.
+/// The tar reader over a bundle whose app is this stream, and whose system's root is it too: every member
+/// that it yields is inside the tree.
 pub(crate) fn tar(input: &[u8]) {
     let file = BUNDLE.with(|file| *file);
     let mut frames = frame(input.get(..ROOM - 64).unwrap_or(input));

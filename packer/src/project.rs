@@ -51,6 +51,15 @@ pub(crate) fn pack_args(project: &Project, words: Vec<OsString>) -> Result<PackA
     Ok(args)
 }
 
+/// What `unibin pack PATH` would be asked for, for all hosts: of a program that becomes a part of a bundle.
+pub(crate) fn pack_args_of_program(path: &Path) -> Result<PackArgs, Error> {
+    let failed = |source| Error::io("open", path, source);
+    // Not taken for an option, whatever it is called.
+    let absolute = std::path::absolute(path).map_err(failed)?;
+    let words = vec!["--hosts=all".into(), absolute.into_os_string()];
+    as_pack(words).map_err(|what| failed(std::io::Error::other(what)))
+}
+
 /// Where the project's file is: as it was named, or in the working directory.
 pub(crate) fn place(named: Option<&PathBuf>) -> PathBuf {
     named.map_or_else(|| NAME.into(), Clone::clone)

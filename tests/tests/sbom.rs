@@ -1,5 +1,5 @@
-//! The bill of materials of a real package: each package that left its copyright in the tree is in it, with the
-//! source that Debian's vulnerabilities are filed against, and each file of the tree once.
+//! The bill of materials of a real package: each package that left its copyright in the tree is in it, with
+//! the source that Debian's vulnerabilities are filed against, and each file of the tree once.
 
 use std::collections::BTreeSet;
 use std::fs;

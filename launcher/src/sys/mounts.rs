@@ -102,7 +102,8 @@ impl Fd {
         unsafe { call(raw::__NR_fchdir, [self.argument()]) }.map(drop)
     }
 
-    /// Makes the mount that this directory is the root of the namespace of mounts. Of the old one no trace is left (`pivot_root(".", ".")` of its manual page).
+    /// Makes the mount that this directory is the root of the namespace of mounts. Of the old one no trace is
+    /// left (`pivot_root(".", ".")` of its manual page).
     pub fn become_root(&self) -> Result<(), Errno> {
         self.chdir()?;
         let here = c".".as_ptr() as usize;

@@ -6,10 +6,11 @@
 
 use std::path::PathBuf;
 
-use crate::cli::ArchiveArgs;
+use bundle::Arch;
+
+use crate::cli::archive::ArchiveArgs;
 use crate::cli::parser::{ArgGroup, Args, Subcommand};
 use crate::cli::values::{arch, flags};
-use bundle::Arch;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BinfmtCommand {

@@ -4,13 +4,11 @@
     reason = "clap shows these comments as help, where names stand without backticks"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser};
-
+use crate::cli::list::ListArgs;
+use crate::cli::parser::{Args, OsStringValueParser, TypedValueParser};
 use crate::cli::values::{Head, Hosts, Native, head, hosts, native};
-use crate::cli::{Cli, Command, ListArgs, PackArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
@@ -71,15 +69,4 @@ pub(crate) struct CheckArgs {
     pub(crate) native: Option<Hosts>,
     #[command(flatten)]
     pub(crate) list: ListArgs,
-}
-
-/// What `unibin pack PATH` is given where a program becomes a part of a bundle.
-pub(crate) fn pack_args(path: &Path) -> Result<PackArgs, std::io::Error> {
-    // Not taken for an option, whatever it is called.
-    let path = std::path::absolute(path)?;
-    let words = ["unibin".into(), "pack".into(), "--hosts=all".into(), path.into_os_string()];
-    match Cli::parse_from(words).command {
-        Command::Pack(args) => Ok(*args),
-        _ => Err(std::io::ErrorKind::InvalidInput.into()),
-    }
 }

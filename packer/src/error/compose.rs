@@ -6,7 +6,7 @@ use bundle::{Arch, EmulatorKey};
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
-use crate::error::{Error, shown};
+use crate::error::shown::shown;
 
 /// What `unibin merge`, `thin`, `replace` and `check` refuse.
 #[derive(Debug, ThisError)]
@@ -34,12 +34,8 @@ pub(crate) enum ComposeError {
         key.target, key.host, first.1, shown(&first.0), second.1, shown(&second.0)
     )]
     TwoEmulators { key: EmulatorKey, first: (PathBuf, String), second: (PathBuf, String) },
-    #[error("`{}` needs more than itself", shown(path))]
-    NeedsMore {
-        path: PathBuf,
-        #[source]
-        why: Box<Error>,
-    },
+    #[error("`{}` needs more than itself: {why}", shown(path))]
+    NeedsMore { path: PathBuf, why: String },
     #[error("`{}` has no program for {target}", shown(path))]
     NoSuchVariant { path: PathBuf, target: Arch, inside: Vec<Arch> },
     #[error("`{}` has programs for several architectures", shown(path))]

@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
 use crate::error::hints::few;
-use crate::error::shown;
+use crate::error::shown::shown;
 
 /// What is refused of `unibin.toml`, `unibin init`, `plan` and `release`.
 #[derive(Debug, ThisError)]

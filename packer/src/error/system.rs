@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::code::Code;
 use crate::error::debootstrap::DebianError;
-use crate::error::shown;
+use crate::error::shown::shown;
 
 /// Why a root cannot be packed, or not be started.
 #[derive(Debug, Error)]
