@@ -258,6 +258,7 @@ impl Error {
     }
 
     /// What would have worked.
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each error")]
     pub(crate) fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Io { source, .. } => return io_hint(source),

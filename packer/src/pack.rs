@@ -68,7 +68,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let cpu = cpu_model::of(&request, &first)?;
     let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
-        emulator_only::parts(&request, &first, plan.hosts, obtained)?
+        emulator_only::parts(&request, &first, &plan.hosts, obtained)?
     } else {
         let variants = variants::in_order(first, natives);
         compressed(&request, variants, &plan.hosts, &obtained, &emulators)?

@@ -230,7 +230,7 @@ fn pieces_fit_what_is_before_the_registry() {
     noise.extend(
         std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) as u8
+            state.to_le_bytes()[4]
         })
         .take(3 << 20),
     );

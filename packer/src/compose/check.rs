@@ -34,7 +34,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<String, Error> {
     if args.list.json {
         return Ok(json::text(&rows));
     }
-    let lines: String = rows.iter().map(|row| format!("  {row}\n")).collect();
+    let lines = rows.iter().fold(String::new(), |lines, row| format!("{lines}  {row}\n"));
     Ok(format!("{}:\n{lines}", shown(path)))
 }
 

@@ -33,6 +33,7 @@ pub(super) struct RouteRow {
     emulator: Option<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn by_name<S: serde::Serializer>(host: &Arch, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(host.name())
 }

@@ -109,7 +109,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn listed(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("\n  {}", readable(line.as_bytes()))).collect()
+    lines.iter().fold(String::new(), |text, line| format!("{text}\n  {}", readable(line.as_bytes())))
 }
 
 fn which(chosen: Option<&str>, keys: &[String]) -> String {

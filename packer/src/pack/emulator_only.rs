@@ -40,7 +40,7 @@ pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
 pub(crate) fn parts(
     request: &Request,
     ResolvedApp { entries, rules, .. }: &ResolvedApp,
-    hosts: Vec<Arch>,
+    hosts: &[Arch],
     mut emulators: Vec<Emulator>,
 ) -> Result<Parts, Error> {
     emulators.dedup_by_key(|emulator| emulator.key.host);
@@ -76,9 +76,9 @@ pub(crate) fn parts(
         })
     };
     let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
-    let launchers = header::launchers(&hosts)?;
+    let launchers = header::launchers(hosts)?;
     Ok(Parts {
-        components: facts::of_hosts(&hosts, request.level)?,
+        components: facts::of_hosts(hosts, request.level)?,
         head: request.head,
         launchers,
         variants,

@@ -133,7 +133,7 @@ fn files(project: &Project, served: &[Arch], snapshot: bool) -> Result<Vec<FileR
         files.push(FileRow { name: format!("{name}{ending}"), kind: "sbom" });
     }
     if project.release.sources {
-        files.push(FileRow { name: format!("{}/", SOURCES), kind: "source" });
+        files.push(FileRow { name: format!("{SOURCES}/"), kind: "source" });
     }
     if !snapshot {
         files.push(FileRow { name: PROVENANCE.to_owned(), kind: "provenance" });

@@ -22,7 +22,7 @@ pub(crate) struct Signer {
 }
 
 enum Hand {
-    Key(SecretKey),
+    Key(Box<SecretKey>),
     Agent(RefCell<UnixStream>),
 }
 
@@ -43,7 +43,7 @@ impl Signer {
             KeyFile::Secret(locked) => {
                 let phrase = if locked.is_locked() { passphrase::of(key)? } else { Vec::new() };
                 let (secret, id) = locked.unlock(&phrase).map_err(failed)?;
-                Ok(Self { public: secret.public(), id, hand: Hand::Key(secret) })
+                Ok(Self { public: secret.public(), id, hand: Hand::Key(Box::new(secret)) })
             }
         }
     }
