@@ -418,6 +418,8 @@ mod tests {
         header.as_old_mut().linkname[..target.len()].copy_from_slice(target);
         header.set_entry_type(kind);
         header.set_mode(0o104_755);
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_size(content.len() as u64);
         if kind == EntryType::GNUSparse {
             header.as_gnu_mut().expect("a GNU header").set_real_size(0);

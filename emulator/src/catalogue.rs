@@ -189,9 +189,9 @@ impl Catalogue {
         self.built.iter().find(|built| built.host == host)
     }
 
-    /// Whether unibin's own emulators serve programs of `target`, on whatever host.
+    /// Whether there are emulators of unibin's own for programs of `target`, on whatever host, used or not.
     pub fn is_own(&self, target: Arch) -> bool {
-        !self.prefers_debian && self.built.iter().any(|built| built.members.contains_key(&target))
+        self.built.iter().any(|built| built.members.contains_key(&target))
     }
 
     /// The program of unibin's own with this digest, and its pair.
