@@ -143,9 +143,7 @@ impl<'a> TarReader<'a> {
         if path <= self.last_path {
             return refuse("it is out of order");
         }
-        if let Some(directory) = place.parent()
-            && self.directories.binary_search(&directory.bytes()).is_err()
-        {
+        if !self.has_directory_of(path) {
             return refuse("its directory does not come before it");
         }
         let (mode, root) = (header.mode(), ROOTS && self.root);
@@ -168,7 +166,8 @@ impl<'a> TarReader<'a> {
             }
             b'2' if !root && place.may_link_to(target) => Kind::Symlink(target),
             b'2' => return refuse("it is a link out of the tree"),
-            b'1' if TreePath::new(target).is_some() && target < path => Kind::Hardlink(target),
+            // In a directory that came before: in a root, a link among its directories could lead anywhere.
+            b'1' if target < path && self.has_directory_of(target) => Kind::Hardlink(target),
             b'1' => return refuse("it is a link to nothing that came before"),
             _ => return refuse("it is neither a file, a directory nor a link"),
         };
@@ -181,6 +180,13 @@ impl<'a> TarReader<'a> {
         }
         self.last_path = path;
         Ok(Member { path, kind, owner })
+    }
+
+    /// Whether what a path lies in is the tree's top, or a directory that came before.
+    fn has_directory_of(&self, path: &[u8]) -> bool {
+        let Some(place) = TreePath::new(path) else { return false };
+        let above = place.parent();
+        above.is_none_or(|directory| self.directories.binary_search(&directory.bytes()).is_ok())
     }
 }
 

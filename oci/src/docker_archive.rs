@@ -13,7 +13,7 @@ use crate::image::Image;
 use crate::json;
 use crate::layout::is_tag;
 use crate::platform::Platform;
-use crate::select::{check_unpacked, choose};
+use crate::select::{LAYERS_MAX, check_unpacked, choose};
 use crate::stored::{Layer, digest_of};
 
 /// One image of the archive.
@@ -88,6 +88,9 @@ fn layers(files: &Archive, paths: &[String], diff_ids: &[BlobDigest]) -> Result<
     if paths.len() != diff_ids.len() {
         let why = format!("it has {} layers, and its configuration names {}", paths.len(), diff_ids.len());
         return Err(OciError::form(&name, why));
+    }
+    if paths.len() > LAYERS_MAX {
+        return Err(OciError::form(&name, format!("it has {} layers, more than {LAYERS_MAX}", paths.len())));
     }
     let layer = |(path, diff_id): (&String, &BlobDigest)| {
         let stored = files.file(path)?;

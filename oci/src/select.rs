@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 8;
 const IMAGES_MAX: usize = 1000;
 
 /// More layers than any builder makes.
-const LAYERS_MAX: usize = 512;
+pub(crate) const LAYERS_MAX: usize = 512;
 
 /// What marks a manifest that is no image but says something about one.
 const ABOUT: &str = "vnd.docker.reference.type";

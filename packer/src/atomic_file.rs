@@ -216,6 +216,8 @@ fn link(file: &File, directory: &Path) -> io::Result<Hidden> {
 pub(crate) struct NewDirectory {
     hidden: Hidden,
     path: PathBuf,
+    /// The mode that it will have.
+    mode: u32,
 }
 
 impl NewDirectory {
@@ -232,7 +234,10 @@ impl NewDirectory {
     pub(crate) fn beside_any(path: &Path) -> io::Result<Self> {
         let path: PathBuf = path.components().collect();
         let (hidden, ()) = Hidden::make(directory_of(&path), |name| fs::create_dir(name))?;
-        Ok(Self { hidden, path })
+        // Nobody else reaches what is in it before it is whole.
+        let mode = fs::metadata(&hidden.0)?.permissions().mode();
+        fs::set_permissions(&hidden.0, Permissions::from_mode(0o700))?;
+        Ok(Self { hidden, path, mode })
     }
 
     /// Where to write.
@@ -242,6 +247,7 @@ impl NewDirectory {
 
     /// Moves it to its place; an error if something is there by now.
     pub(crate) fn settle(self) -> io::Result<()> {
+        fs::set_permissions(&self.hidden.0, Permissions::from_mode(self.mode))?;
         self.hidden.settle(|name| {
             match rustix::fs::renameat_with(CWD, name, CWD, &self.path, RenameFlags::NOREPLACE) {
                 // The file system does not support the flag: rename(2) itself never replaces a directory that
@@ -257,6 +263,7 @@ impl NewDirectory {
         if self.path.symlink_metadata().is_err() {
             return self.settle();
         }
+        fs::set_permissions(&self.hidden.0, Permissions::from_mode(self.mode))?;
         match rustix::fs::renameat_with(CWD, &self.hidden.0, CWD, &self.path, RenameFlags::EXCHANGE) {
             // The old one has the hidden name now, and is removed with it.
             Ok(()) => Ok(()),

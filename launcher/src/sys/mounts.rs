@@ -5,7 +5,7 @@ use super::call::call;
 use super::{At, Errno, Fd, OFlags, chdir};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
-use linux_raw_sys::ioctl::NS_GET_USERNS;
+use linux_raw_sys::ioctl::{NS_GET_OWNER_UID, NS_GET_USERNS};
 
 /// Namespaces of this process's own, in one step: of mounts, and of users too where they are asked for.
 pub fn unshare_root(users: bool) -> Result<(), Errno> {
@@ -128,5 +128,14 @@ impl Fd {
     pub fn owner_of_namespace(&self) -> Result<Self, Errno> {
         // SAFETY: no pointers; the call's answer is a descriptor.
         unsafe { call(raw::__NR_ioctl, [self.argument(), NS_GET_USERNS as usize]) }.map(Self::own)
+    }
+
+    /// The user who has made a namespace of users (`ioctl_nsfs(2)`). Linux 4.11.
+    pub fn maker_of_users(&self) -> Result<u32, Errno> {
+        let mut user = 0u32;
+        let arguments = [self.argument(), NS_GET_OWNER_UID as usize, (&raw mut user) as usize];
+        // SAFETY: the call writes one `uid_t`, and `user` outlives it.
+        unsafe { call(raw::__NR_ioctl, arguments) }?;
+        Ok(user)
     }
 }

@@ -163,6 +163,7 @@ impl<'a> Call<'a> {
                 rest: command.arguments.get(1..).unwrap_or_default().to_vec(),
                 ids: join(&ids),
                 keeps_ids: false,
+                is_own: matches!(translation, Translation::By(_)),
             };
             call.arguments.extend(option_words(run.controls).map(|word| c_string(&[word])));
             for rule in rules_of(run.manifest, target, translation) {
@@ -205,6 +206,8 @@ struct TranslatorCall<'a> {
     rest: Vec<&'a CStr>,
     ids: &'static [u8],
     keeps_ids: bool,
+    /// Whether it is the bundle's own: of another nobody knows which options it has.
+    is_own: bool,
 }
 
 impl bundle::TranslatorArguments for TranslatorCall<'_> {
@@ -225,15 +228,19 @@ impl bundle::TranslatorArguments for TranslatorCall<'_> {
     }
 
     fn children(&mut self, argument: &[u8]) {
-        self.arguments.push(c_string(&[argument]));
+        if self.is_own {
+            self.arguments.push(c_string(&[argument]));
+        }
     }
 
     /// The tree is the root and covers nothing.
     fn view(&mut self, _option: &[u8], _tree: &[u8]) {}
 
     fn ids(&mut self, option: &[u8]) {
-        self.arguments.push(c_string(&[option]));
-        self.arguments.push(c_string(&[self.ids]));
-        self.keeps_ids = true;
+        if self.is_own {
+            self.arguments.push(c_string(&[option]));
+            self.arguments.push(c_string(&[self.ids]));
+            self.keeps_ids = true;
+        }
     }
 }

@@ -81,7 +81,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             // A working directory is carried into new mounts, an open one is not.
             upper.directory.chdir()?;
             let users = enter(run)?;
-            become_root(run, runner, &upper, slot, &binds, users).map_err(Error::ended)?;
+            become_root(run, runner, emulator.as_ref(), &upper, slot, &binds, users).map_err(Error::ended)?;
             users
         }
         None => {
@@ -89,7 +89,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             upper::discard(&of_tree)?.chdir()?;
             let users = enter(run)?;
             let upper = discarded(run, &of_tree, path).map_err(Error::ended)?;
-            become_root(run, runner, &upper, slot, &binds, users).map_err(Error::ended)?;
+            become_root(run, runner, emulator.as_ref(), &upper, slot, &binds, users).map_err(Error::ended)?;
             users
         }
     };
@@ -130,6 +130,7 @@ fn discarded(run: &Run<'_>, of_tree: &Fd, path: &[u8]) -> Result<Upper, Error> {
 fn become_root(
     run: &Run<'_>,
     runner: &Runner<'_>,
+    emulator: Option<&Emulator>,
     upper: &Upper,
     slot: &[u8],
     binds: &[bind::Bind],
@@ -137,16 +138,16 @@ fn become_root(
 ) -> Result<(), Error> {
     let root = mounts::overlay(upper, slot)?;
     mounts::bind(&root, binds, run.log)?;
-    if !starts_programs(run, runner) {
+    if let Some(emulator) = emulator.filter(|_| !starts_programs(run, runner)) {
         let target = run.route.variant().target;
         let registered = if users {
-            mounts::register(&root, target, runner.emulator)
+            mounts::register(&root, target, emulator.path)
         } else {
             // It would be the machine's own.
             Err(Errno::EPERM)
         };
         match registered {
-            Ok(()) => run.log.step("system: the kernel starts {}", &[runner.emulator.to_bytes()]),
+            Ok(()) => run.log.step("system: the kernel starts {}", &[emulator.path.to_bytes()]),
             Err(errno) => {
                 let why = errno.text();
                 run.log.step("system: programs that its programs start do not run: {}", &[why]);
@@ -161,7 +162,8 @@ fn become_root(
 fn starts_programs(run: &Run<'_>, runner: &Runner<'_>) -> bool {
     match runner.translation {
         Translation::Native => true,
-        translation => rules_of(run.manifest, run.route.variant().target, translation)
+        Translation::UsersEmulator => false,
+        translation @ Translation::By(_) => rules_of(run.manifest, run.route.variant().target, translation)
             .iter()
             .any(|rule| matches!(rule, Rule::Children(_))),
     }
@@ -169,6 +171,8 @@ fn starts_programs(run: &Run<'_>, runner: &Runner<'_>) -> bool {
 
 /// An emulator that is reached from any root.
 struct Emulator {
+    /// Its absolute path.
+    path: &'static CStr,
     directory: Fd,
     name: &'static CStr,
 }
@@ -182,7 +186,7 @@ impl Emulator {
             (Err(errno), Translation::UsersEmulator) => return Err(Error::bad_emulator(path, errno)),
             (opened, _) => opened?,
         };
-        Ok(Self { directory, name: c_string(&[file_name_of(path)]) })
+        Ok(Self { path: c_string(&[path]), directory, name: c_string(&[file_name_of(path)]) })
     }
 }
 

@@ -98,13 +98,21 @@ enum Seen {
 fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
     let proc = sys::openat(At::CWD, c"/proc/", OFlags::DIRECTORY, 0).ok()?;
     let own = sys::openat(proc.at(), c"self/ns/mnt", OFlags::READ, 0).and_then(|own| own.stat()).ok()?;
+    let users =
+        sys::openat(proc.at(), c"self/ns/user", OFlags::READ, 0).and_then(|users| users.stat()).ok()?;
+    // Everybody can give an overlay that name, in a namespace of his own. Root can open those too.
+    let is_ours = |mounts: &Fd| {
+        let owner = mounts.owner_of_namespace()?;
+        Ok(owner.stat()?.same_file(&users) || owner.maker_of_users()? == sys::geteuid())
+    };
     let piece = zeroed(PIECE);
     for name in names(&proc).filter(|name| name.to_bytes().iter().all(u8::is_ascii_digit)) {
         // A descriptor of a process's directory never becomes another one's.
         let Ok(process) = sys::openat(proc.at(), name, OFlags::PATH | OFlags::DIRECTORY, 0) else { continue };
         // Not ours, and of a process that is our user's.
         let Ok(mounts) = sys::openat(process.at(), c"ns/mnt", OFlags::READ, 0) else { continue };
-        if mounts.stat().is_ok_and(|stat| stat.same_file(&own)) {
+        let is_own = mounts.stat().is_ok_and(|stat| stat.same_file(&own));
+        if is_own || !is_ours(&mounts).unwrap_or_else(|_: Errno| false) {
             continue;
         }
         let text = read(&process, piece).unwrap_or_default();

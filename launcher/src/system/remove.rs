@@ -12,6 +12,10 @@ pub fn remove(at: &Fd, name: &CStr) {
     if sys::unlinkat(at.at(), name).is_ok() {
         return;
     }
+    // A link is never followed to what it leads to.
+    if open(OFlags::PATH).is_err() {
+        return;
+    }
     let _ = sys::chmodat(at.at(), name, 0o700);
     if let Ok(directory) = open(OFlags::READ) {
         let names: Vec<_> = names(&directory).collect();

@@ -90,10 +90,20 @@ fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>, directory: &Path) -> 
         if row.member.is_empty() {
             file(bundle, &row.blob, &name, 0o755)?;
         } else {
-            // One tree for all emulators of its host.
-            let of_host = directory.join(row.key.host.name());
-            if !of_host.exists() {
-                tree(bundle, &[row.blob], &of_host, &of_host)?;
+            // One tree for several emulators of a host; what was merged may have more of them.
+            let host = row.key.host;
+            let mut trees: Vec<u64> = Vec::new();
+            let of_host = manifest.translators().filter(|other| other.key.host == host);
+            for offset in of_host.filter(|other| !other.member.is_empty()).map(|other| other.blob.offset()) {
+                if !trees.contains(&offset) {
+                    trees.push(offset);
+                }
+            }
+            let number = trees.iter().position(|offset| *offset == row.blob.offset()).unwrap_or(0);
+            let name = if number == 0 { host.name().to_owned() } else { format!("{host}-{}", number + 1) };
+            let place = directory.join(name);
+            if !place.exists() {
+                tree(bundle, &[row.blob], &place, &place)?;
             }
         }
     }

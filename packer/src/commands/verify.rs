@@ -95,6 +95,10 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<String, Error> {
     let trusted = trust::of(args)?;
     check_bundle::whole(&bundle)?;
     let rows = signature_rows::of(&bundle)?;
+    // They have been read again: the file may be another one's by now.
+    if rows.iter().any(|row| !row.holds) {
+        return Err(Error::damaged(path, "signatures", &"they changed while the file was checked"));
+    }
     let given = trusted.iter().flatten().map(|trusted| (trusted.key, trusted.id));
     let signers = rows.iter().map(|row| (row.key, KeyId::of(&row.key)));
     let known: Vec<(PublicKey, KeyId)> = given.chain(signers).collect();

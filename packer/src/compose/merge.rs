@@ -11,7 +11,8 @@ use crate::cli::compose::MergeArgs;
 use crate::cli::values::{DEFAULT_LEVEL, Head};
 use crate::compose::{parts, program, written};
 use crate::error::{ComposeError, Error, readable};
-use crate::write::assemble::{PackedEmulators, PackedVariant, Parts};
+use crate::notices::Owed;
+use crate::write::assemble::{Notices, PackedEmulators, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 use crate::write::compress::Frame;
 use crate::write::facts;
@@ -92,6 +93,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
             match variants.iter_mut().find(|(_, other)| same(other)) {
                 Some((_, other)) if is_same_app(other, &variant) => {
                     smaller(&mut other.app, variant.app);
+                    unite(&mut other.notices, variant.notices);
                     either(&mut other.components, variant.components);
                 }
                 Some((first, _)) => {
@@ -145,10 +147,36 @@ fn smaller(kept: &mut Frame, other: Frame) {
     }
 }
 
-/// Of the facts about one part those that are there; of two the smaller ones.
+/// What is owed according to both, whichever came first.
+fn unite(kept: &mut Vec<Notices>, others: Vec<Notices>) {
+    let key = |notices: &Notices| {
+        let Owed { licence, source, origin, .. } = &notices.owed;
+        (licence.clone(), source.clone(), origin.clone(), notices.frame.digest.0)
+    };
+    let mut both_alike = true;
+    for other in others {
+        if let Some(same) = kept.iter_mut().find(|same| key(same) == key(&other)) {
+            smaller(&mut same.frame, other.frame);
+        } else {
+            both_alike = false;
+            kept.push(other);
+        }
+    }
+    if !both_alike {
+        kept.sort_by_key(key);
+    }
+}
+
+/// Of the facts about one part those that are there; of two those that say more, whichever came first.
 fn either(kept: &mut Option<Frame>, other: Option<Frame>) {
     match (kept, other) {
-        (Some(kept), Some(other)) => smaller(kept, other),
+        (Some(kept), Some(other)) if kept.digest == other.digest => smaller(kept, other),
+        (Some(kept), Some(other)) => {
+            let rank = |frame: &Frame| (frame.length, frame.digest.0);
+            if rank(&other) > rank(kept) {
+                *kept = other;
+            }
+        }
         (kept, other) => *kept = kept.take().or(other),
     }
 }
@@ -181,6 +209,7 @@ fn add_emulators(
     if let Some((first, same)) = all.iter_mut().find(|(_, other)| keys(other) == own) {
         if same.frame.digest == packed.frame.digest {
             smaller(&mut same.frame, packed.frame);
+            unite(&mut same.notices, packed.notices);
             either(&mut same.components, packed.components);
             return Ok(());
         }

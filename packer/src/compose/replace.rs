@@ -40,6 +40,14 @@ pub(crate) fn replace(args: &ReplaceArgs) -> Result<String, Error> {
             let (path, found, wanted) = (file.clone(), variant.target, *target);
             return Err(Error::OtherCpu { path, found, wanted });
         }
+        if variant.encoding != old.encoding {
+            let (first, second) = (args.file.clone(), file.clone());
+            return Err(ComposeError::SystemAndApp { first, second }.into());
+        }
+        if variant.entries.len() != 1 {
+            let names = variant.entries.iter().map(|entry| readable(&entry.name)).collect();
+            return Err(ComposeError::SeveralEntries { path: file.clone(), target: *target, names }.into());
+        }
         variant.level = *level;
         all.variants[place] = variant;
     }

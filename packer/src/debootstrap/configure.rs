@@ -68,6 +68,9 @@ pub(super) fn configured(
     let bundle = place.0.path().join("stage");
     let emulated =
         pack(Gathered { tree: tree.clone(), from: "packages".to_owned(), ..Gathered::default() }, &bundle)?;
+    if rustix::process::geteuid().is_root() && !has_users(&bundle, &place)? {
+        return Err(SystemError::from(DebianError::NoUsers).into());
+    }
     let before = children_seconds();
     run(&bundle, &place, emulated, bars)?;
     let cpu_seconds = children_seconds() - before;
@@ -83,6 +86,16 @@ enum Heard {
     /// Nobody writes any more.
     Silence,
     Ended(io::Result<ExitStatus>),
+}
+
+/// Whether the system is started with users of its own. Root may start one without, which is not for scripts
+/// of packages: a program that is not there is started once, and the bundle says what it does.
+fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
+    let mut command = Command::new(bundle);
+    command.arg("/nothing").env_clear().env("PATH", STUBS_PATH).env("UNIBIN_LOG", "1");
+    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).current_dir("/");
+    let said = command.output().map_err(|source| Error::io("execute", bundle, source))?;
+    Ok(!String::from_utf8_lossy(&said.stderr).contains("without a namespace of users"))
 }
 
 /// Starts the script, and shows what it does.

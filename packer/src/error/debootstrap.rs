@@ -22,6 +22,10 @@ pub(crate) enum DebianError {
     Overlay { path: PathBuf, why: &'static str },
     #[error("the packages could not be configured: the system's script ended with {status}{text}")]
     Configure { status: String, text: String },
+    #[error(
+        "this machine allows no namespace of users, and without one root's scripts would have all rights here"
+    )]
+    NoUsers,
     #[error("after configuration, package `{package}` is `{status}`")]
     NotInstalled { package: String, status: String },
 }
@@ -34,7 +38,7 @@ impl DebianError {
             | Self::NothingEssential { .. }
             | Self::SameFile { .. }
             | Self::Overlay { .. } => Code::Input,
-            Self::Configure { .. } | Self::NotInstalled { .. } => Code::Failure,
+            Self::NoUsers | Self::Configure { .. } | Self::NotInstalled { .. } => Code::Failure,
         }
     }
 
@@ -50,6 +54,7 @@ impl DebianError {
             Self::NothingEssential { .. } => "use a suite that is complete, such as `trixie`",
             Self::SameFile { .. } => "leave one of them out",
             Self::Overlay { .. } => "mount it without `redirect_dir` and `metacopy`",
+            Self::NoUsers => "allow some (`sysctl user.max_user_namespaces`), or use `--no-scripts`",
             Self::Configure { .. } | Self::NotInstalled { .. } => {
                 "`--no-scripts` leaves this to the system itself: `./sys dpkg --configure -a`"
             }

@@ -24,6 +24,8 @@ pub(crate) enum SystemError {
     ImageConfig { from: String, what: String },
     #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
     NoBroker { host: Arch },
+    #[error("every platform that is asked for needs more than the baseline of its architecture")]
+    NoBaseline,
     #[error(transparent)]
     Debian(#[from] DebianError),
     #[error(transparent)]
@@ -56,6 +58,9 @@ impl SystemError {
             }
             Self::ImageConfig { .. } => "name another program with `--entry PATH`, by its path in the image",
             Self::Debian(error) => error.hint(),
+            Self::NoBaseline => {
+                "add one that runs on all processors of its architecture, such as `linux/amd64`"
+            }
             Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }

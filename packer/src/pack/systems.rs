@@ -49,8 +49,10 @@ pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<
         }
         systems.push((level, resolved));
     }
-    // What needs more than the baseline cannot be emulated.
-    let first = systems.iter().position(|(level, _)| *level == 0).unwrap_or(0);
+    // What needs more than the baseline cannot be emulated, nor be what a launcher falls back to.
+    let Some(first) = systems.iter().position(|(level, _)| *level == 0) else {
+        return Err(SystemError::NoBaseline.into());
+    };
     Ok((systems.remove(first).1, systems))
 }
 

@@ -14,6 +14,7 @@ impl PackArgs {
             || self.emulator_only
             || self.system.system.is_some()
             || self.system.oci.is_some()
+            || self.system.debootstrap.is_some()
     }
 }
 

@@ -303,7 +303,7 @@ impl Reader<'_> {
             project.builds.push(build);
         }
         // The first is INPUT, unless something else is what is packed.
-        let of_others = ["--deb=", "--system=", "--oci="];
+        let of_others = ["--deb=", "--system=", "--oci=", "--debootstrap="];
         let is_other = |word: &OsString| {
             of_others.iter().any(|option| word.as_encoded_bytes().starts_with(option.as_bytes()))
         };

@@ -1,8 +1,8 @@
 //! The directory of a release: it appears complete or not at all, with the same modes for everybody, and
 //! takes the place of an earlier release only.
 
-use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use bundle::Digest;
 
 use crate::error::{Error, ProjectError};
 use crate::hash::Hashing;
+use crate::release::contents::ARTIFACTS;
+use crate::tree::content::Content;
 
 /// The list of checksums, as sha256sum(1) writes and reads it.
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -37,11 +39,25 @@ pub(super) fn check_replaceable(dist: &Path) -> Result<(), Error> {
     }
     let listed = fs::read_to_string(dist.join(SUMS)).unwrap_or_default();
     // 64 digits, a space, a space or an asterisk, the name.
-    let listed: BTreeSet<&str> = listed.lines().filter_map(|line| line.get(66..)).collect();
-    for name in names(dist)? {
+    let listed: BTreeMap<&str, &str> =
+        listed.lines().filter_map(|line| Some((line.get(66..)?, line.get(..64)?))).collect();
+    let names = names(dist)?;
+    // Other tools write lists of checksums too; none writes this beside it.
+    if !names.is_empty() && !listed.contains_key(ARTIFACTS) {
+        return Err(not_ours(PathBuf::from(&names[0])));
+    }
+    for name in names {
         let is_signature =
             name.strip_prefix(SUMS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        if !is_signature && !listed.contains(name.as_str()) {
+        if is_signature {
+            continue;
+        }
+        let path = dist.join(&name);
+        let failed = |source| Error::io("read", &path, source);
+        let digest =
+            File::open(&path).and_then(Content::whole).and_then(|file| file.digest()).map_err(failed)?;
+        // Neither a file of somebody else's, nor one that was changed since.
+        if listed.get(name.as_str()).is_none_or(|sum| *sum != digest.to_string()) {
             return Err(not_ours(PathBuf::from(name)));
         }
     }

@@ -114,7 +114,9 @@ impl Walk<'_> {
     /// Whose it is.
     fn owner(&mut self, place: &Path, found: &Metadata) -> Result<Owner, Error> {
         let mode = u16::try_from(found.mode() & 0o7777).unwrap_or_default();
-        if !found.file_type().is_symlink() {
+        // Whoever unpacks a system owns its files: on another's the attribute is that user's own claim.
+        let is_ours = found.uid() == self.user.unwrap_or(0);
+        if is_ours && !found.file_type().is_symlink() {
             let mut value = [0; Owner::TEXT_MAX + 1];
             let damaged = || Error::from(SystemError::OwnerAttribute { path: place.to_owned() });
             match rustix::fs::lgetxattr(place, OWNER_ATTRIBUTE, &mut value[..]) {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bundle::{OWNER_ATTRIBUTE, Owner, join};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::error::{DebianError, Error, SystemError};
@@ -108,7 +109,15 @@ impl Over<'_> {
             self.tree.link(path, first)?;
             return Ok(false);
         }
-        let mut bytes = File::open(file).map_err(|source| Error::io("read", file, source))?;
+        let failed = |source| Error::io("read", file, source);
+        // A process that is left may exchange it: no link is followed, and nothing is waited for.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        let mut bytes = File::options().read(true).custom_flags(flags).open(file).map_err(failed)?;
+        let opened = bytes.metadata().map_err(failed)?;
+        if (opened.dev(), opened.ino()) != number {
+            return Err(refused(file, "it was exchanged while it was read"));
+        }
         let content = self.spool.append(&mut bytes)?;
         self.tree.add(path, inode(Kind::File(content)))?;
         if metadata.nlink() > 1 {
