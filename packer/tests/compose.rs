@@ -79,6 +79,19 @@ fn what_is_merged_is_what_would_have_been_packed_in_any_order() {
 }
 
 #[test]
+fn what_was_compressed_differently_is_the_same_and_no_order_counts() {
+    let scene = scene();
+    for level in ["1", "19"] {
+        scene.unibin_ok(&format!("{PACK}-{level} --level {level}"));
+    }
+    assert!(scene.bytes("all-1") != scene.bytes("all-19"));
+    scene.unibin_ok("merge all-1 all-19 app-x86_64 -o one");
+    scene.unibin_ok("merge app-x86_64 all-19 all-1 -o two");
+    assert!(scene.bytes("one") == scene.bytes("two"));
+    scene.unibin_ok("verify one");
+}
+
+#[test]
 fn two_programs_for_one_architecture_are_refused_and_replaced_when_that_is_wanted() {
     let scene = scene();
     scene.unibin_ok("merge app-x86_64 app-aarch64 -o tool");

@@ -52,3 +52,31 @@ pub(super) fn as_pack(words: Vec<OsString>) -> Result<PackArgs, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_can_be_packed_is_something_to_pack() {
+        let cases: [&[&str]; 7] = [
+            &["app"],
+            &["--deb=jq", "--target=riscv64"],
+            &["--sysroot=/srv", "--entry=bin/app"],
+            &["--emulator-only", "--target=riscv64"],
+            &["--system=root.tar"],
+            &["--oci=image.tar"],
+            &["--debootstrap=trixie", "--target=riscv64"],
+        ];
+        for words in cases {
+            let words_of_case = words.iter().map(OsString::from).collect();
+            assert!(as_pack(words_of_case).is_ok_and(|args| args.names_an_app()), "{words:?}");
+        }
+        let nothing = as_pack(vec!["--level=3".into()]);
+        assert!(nothing.is_ok_and(|args| !args.names_an_app()));
+        let definition = Cli::definition();
+        let pack = definition.find_subcommand("pack").expect("there is one");
+        let group = pack.get_groups().find(|group| group.get_id() == "app").expect("there is one");
+        assert_eq!(group.get_args().count(), cases.len(), "a case for each");
+    }
+}
