@@ -245,9 +245,19 @@ impl NewDirectory {
         &self.hidden.0
     }
 
+    /// Gives it the mode that it would have had, unless it has got another since.
+    fn open_up(&self) -> io::Result<()> {
+        let mode = fs::metadata(&self.hidden.0)?.permissions().mode() & 0o7777;
+        if mode == 0o700 {
+            fs::set_permissions(&self.hidden.0, Permissions::from_mode(self.mode))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Moves it to its place; an error if something is there by now.
     pub(crate) fn settle(self) -> io::Result<()> {
-        fs::set_permissions(&self.hidden.0, Permissions::from_mode(self.mode))?;
+        self.open_up()?;
         self.hidden.settle(|name| {
             match rustix::fs::renameat_with(CWD, name, CWD, &self.path, RenameFlags::NOREPLACE) {
                 // The file system does not support the flag: rename(2) itself never replaces a directory that
@@ -263,7 +273,7 @@ impl NewDirectory {
         if self.path.symlink_metadata().is_err() {
             return self.settle();
         }
-        fs::set_permissions(&self.hidden.0, Permissions::from_mode(self.mode))?;
+        self.open_up()?;
         match rustix::fs::renameat_with(CWD, &self.hidden.0, CWD, &self.path, RenameFlags::EXCHANGE) {
             // The old one has the hidden name now, and is removed with it.
             Ok(()) => Ok(()),

@@ -219,6 +219,17 @@ fn nothing_is_published_that_failed_and_nothing_removed_that_is_not_ours() {
     assert_eq!(fs::read(scene.at("w/dist/notes")).expect("a file"), b"mine");
     scene.run(["release", "--dist", "other"]).ok();
     fs::remove_file(scene.at("w/dist/notes")).expect("removed");
+    // Nor what was changed since, nor what another tool has listed.
+    let sums = fs::read(scene.at("w/dist/artifacts.json")).expect("a file");
+    scene.write("dist/artifacts.json", b"changed");
+    scene.run(["release"]).refused(1, &["`dist` has `artifacts.json`"]);
+    scene.write("dist/artifacts.json", &sums);
+    fs::create_dir(scene.at("w/images")).expect("a directory");
+    scene.write("images/disk.iso", b"");
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    scene.write("images/SHA256SUMS", format!("{empty}  disk.iso\n").as_bytes());
+    scene.run(["release", "--dist", "images"]).refused(1, &["`images` has `"]);
+    assert!(scene.at("w/images/disk.iso").exists());
     scene.run(["release"]).ok();
 }
 
