@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Namespace, Outcome, Sandbox, needs, small_system, until};
+use end_to_end::{Namespace, Outcome, Sandbox, User, needs, small_system, until};
 
 fn native(sandbox: &Sandbox) -> PathBuf {
     small_system(sandbox, Arch::X86_64, &[])
@@ -286,4 +286,47 @@ fn our_emulator_shows_the_owners_that_were_packed_and_keeps_those_that_are_given
     sh(&sandbox, &[], &given).must_succeed();
     let again = sh(&sandbox, &[("UNIBIN_USER", "www")], &format!("{stat} /new; cat /srv/www/secret"));
     assert_eq!(again.must_succeed(), "33 105 2640\nof www\n");
+}
+
+/// Makes a namespace whose root looks like a running system, with a shell of its maker's; waits inside.
+const IMPOSTOR: &str = "
+set -e
+PATH=$PATH:/usr/sbin:/sbin
+mkdir lower memory root
+mkdir lower/bin lower/old lower/proc
+cp \"$1\" lower/bin/busybox
+printf '#!/bin/busybox sh\\necho an impostor\\n' >lower/bin/sh
+chmod 755 lower/bin/sh
+mount -t tmpfs none memory
+mkdir memory/upper memory/work
+mount -t overlay \"$2\" -o lowerdir=lower,upperdir=memory/upper,workdir=memory/work,userxattr root
+mount --rbind /proc root/proc
+cd root
+pivot_root . old
+exec /bin/busybox sh -c '/bin/busybox umount -l /old; exec /bin/busybox sleep 60'
+";
+
+#[test]
+fn another_users_namespace_is_never_entered() {
+    needs!("x86_64", "network", "namespaces", "root", "setpriv");
+    // Root can open everybody's namespaces.
+    let sandbox = Sandbox::of(User::Tester);
+    native(&sandbox);
+    let mounts = sh(&sandbox, &[], "grep ' / / ' /proc/self/mountinfo").must_succeed();
+    let mark = mounts.split(' ').find(|word| word.starts_with("unibin-system")).expect("the root's name");
+
+    let other = Sandbox::new();
+    let mut impostor = other.command("unshare");
+    impostor.args(["--map-root-user", "--mount", "sh", "-c", IMPOSTOR, "sh"]);
+    impostor.arg(sandbox.at("extracted-x86_64/usr/bin/busybox")).arg(mark);
+    let impostor = impostor.spawn().expect("started");
+    let inside = format!("/proc/{}/mountinfo", impostor.id());
+    let is_root = |line: &str| line.contains(" / / ") && line.contains(mark);
+    until("the impostor is inside", || {
+        let mounts = fs::read_to_string(&inside).ok()?;
+        (mounts.lines().any(is_root) && mounts.lines().filter(|line| line.contains(" / / ")).count() == 1)
+            .then_some(())
+    });
+    assert_eq!(sh(&sandbox, &[], "cat /etc/hello").must_succeed(), "the system's\n");
+    end(impostor);
 }
