@@ -101,7 +101,7 @@ fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
     let users =
         sys::openat(proc.at(), c"self/ns/user", OFlags::READ, 0).and_then(|users| users.stat()).ok()?;
     // Everybody can give an overlay that name, in a namespace of his own. Root can open those too.
-    let is_ours = |mounts: &Fd| {
+    let is_ours = |mounts: &Fd| -> Result<bool, Errno> {
         let owner = mounts.owner_of_namespace()?;
         Ok(owner.stat()?.same_file(&users) || owner.maker_of_users()? == sys::geteuid())
     };
@@ -112,7 +112,7 @@ fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
         // Not ours, and of a process that is our user's.
         let Ok(mounts) = sys::openat(process.at(), c"ns/mnt", OFlags::READ, 0) else { continue };
         let is_own = mounts.stat().is_ok_and(|stat| stat.same_file(&own));
-        if is_own || !is_ours(&mounts).unwrap_or_else(|_: Errno| false) {
+        if is_own || !is_ours(&mounts).unwrap_or(false) {
             continue;
         }
         let text = read(&process, piece).unwrap_or_default();
