@@ -1,6 +1,7 @@
 //! Runs what is left to do in an unpacked system: packs it as a bundle for this machine, starts the script in
 //! it, and takes what has changed. The bundle makes its own namespaces, so nothing of the script reaches this
 //! machine: it sees no home, no working directory and no `/tmp` of the host, and keeps no open file of ours.
+//! What unibin itself was started with stays open, as for every program that a program starts.
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
