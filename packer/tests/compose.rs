@@ -8,10 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bundle::{Footer, Manifest};
-use scene::{AARCH64, Elf, RISCV64, Scene, X86_64, elf, program};
-
-const OF_X86_64: Elf<'_> =
-    Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
+use scene::{AARCH64, RISCV64, Scene, X86_64, program};
 
 /// A program of each architecture, and emulators of riscv64 programs for two hosts.
 fn scene() -> Scene {
@@ -19,8 +16,7 @@ fn scene() -> Scene {
     for (name, machine) in [("app-x86_64", X86_64), ("app-aarch64", AARCH64), ("app", RISCV64)] {
         scene.write(name, &program(machine));
     }
-    scene.write("emulator-x", &elf(OF_X86_64));
-    scene.write("emulator-a", &elf(Elf { machine: AARCH64, ..OF_X86_64 }));
+    scene.write_emulators();
     scene
 }
 

@@ -46,7 +46,7 @@ pub use outcome::Outcome;
 pub use own_emulators::{own_emulator, own_program};
 pub use pack::{
     OTHER_SUITES, SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs,
-    shell, shell_of_debian, smallest_bundle, there,
+    shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
 pub use rpm::{Packed, raw_rpm};
