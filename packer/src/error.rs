@@ -22,7 +22,7 @@ use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
 use thiserror::Error;
 
-use crate::elf::{Kind, NotElf};
+use inputs::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;

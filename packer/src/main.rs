@@ -14,7 +14,6 @@ mod commands;
 mod components;
 mod compose;
 mod debootstrap;
-mod elf;
 mod emulators;
 mod error;
 mod hash;

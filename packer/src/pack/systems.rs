@@ -7,7 +7,7 @@ use bundle::{Arch, components_of, file_name_of};
 
 use crate::components::{owners, packages};
 use crate::debootstrap::{self, PackStage};
-use crate::elf::{self, Kind};
+use inputs::elf::{self, Kind};
 use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Entry, Request, Rule};

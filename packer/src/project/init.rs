@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 
 use crate::cli::project::InitArgs;
-use crate::elf::{self, Kind};
 use crate::error::{Error, ProjectError};
 use crate::project::NAME;
 use crate::project::file::Project;
 use crate::project::manifests::{self, BuildLines, Described, FILES, plain_name};
 use crate::project::toml_file::quoted;
+use inputs::elf::{self, Kind};
 
 /// Writes the file, and tells what it is made of.
 pub(crate) fn init(args: &InitArgs) -> Result<String, Error> {

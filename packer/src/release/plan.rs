@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::PackArgs;
 use crate::cli::project::PlanArgs;
 use crate::cli::values::{Head, Hosts};
-use crate::elf;
+use inputs::elf;
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, readable, shown};
 use crate::json;

@@ -2,7 +2,6 @@
 
 use crate::cli::values::Argv0;
 use crate::components::{owners, packages};
-use crate::elf::{self, Elf, Kind};
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
 use crate::packages::deb::Suite;
@@ -18,6 +17,7 @@ use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::view;
+use inputs::elf::{self, Elf, Kind};
 
 use bundle::{Arch, directory_of, file_name_of, join};
 
