@@ -26,7 +26,7 @@ use crate::progress::Bars;
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
-use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
@@ -115,7 +115,7 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
     let plan = emulators.plan(&request, target, &[])?;
     let cpu = cpu_model::of(&request, &first)?;
     let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
-    let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
+    let parts = compressed(&request, vec![first.baseline()], &plan.hosts, &obtained, &emulators)?;
     assemble::write(&parts, &request.output)?;
     Ok(!obtained.is_empty())
 }
@@ -123,14 +123,14 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
 /// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
-    mut variants: Vec<(u16, ResolvedApp)>,
+    mut variants: Vec<ResolvedVariant>,
     hosts: &[Arch],
     obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
     let level = request.level;
     let bars = &emulators.bars;
-    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, level, bars);
+    let variant = |variant| compressed_variant(variant, level, bars);
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
@@ -153,7 +153,7 @@ fn compressed(
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
     let view = obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view));
-    for (_, resolved) in &mut variants {
+    for ResolvedVariant { resolved, .. } in &mut variants {
         if resolved.root.is_none() && (view || emulators.give_view(resolved.target)) {
             view_map::add(&mut resolved.app)?;
         }
@@ -199,15 +199,11 @@ pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error
     if view || Emulators::open(&request.archive)?.give_view(resolved.target) {
         view_map::add(&mut resolved.app)?;
     }
-    compressed_variant(0, resolved, request.level, &Bars::default())
+    compressed_variant(resolved.baseline(), request.level, &Bars::default())
 }
 
-fn compressed_variant(
-    cpu_level: u16,
-    resolved: ResolvedApp,
-    level: i32,
-    bars: &Bars,
-) -> Result<PackedVariant, Error> {
+fn compressed_variant(variant: ResolvedVariant, level: i32, bars: &Bars) -> Result<PackedVariant, Error> {
+    let ResolvedVariant { level: cpu_level, resolved } = variant;
     let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
     let components = Some(facts::frame(&facts, level)?);
     let (encoding, app) = match &root {

@@ -11,7 +11,7 @@ use crate::error::readable;
 use crate::json;
 use crate::request::{Request, Rule};
 use crate::resolve::inventory::Inventory;
-use crate::resolve::resolved_app::ResolvedApp;
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant};
 use crate::units::size;
 use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 
@@ -101,12 +101,12 @@ impl Report {
     pub(crate) fn new(
         request: &Request,
         resolved: &ResolvedApp,
-        natives: &[(u16, ResolvedApp)],
+        natives: &[ResolvedVariant],
         plan: &Plan,
     ) -> Self {
         let ResolvedApp { target, entries, inventory, .. } = resolved;
         let route = |host: &Arch| {
-            if natives.iter().any(|(_, native)| native.target == *host) {
+            if natives.iter().any(|native| native.resolved.target == *host) {
                 return "native".to_owned();
             }
             let cell = plan.cells.iter().find(|cell| (cell.key.host, cell.key.target) == (*host, *target));
@@ -119,10 +119,10 @@ impl Report {
             target: target.name(),
             natives: natives
                 .iter()
-                .map(|(level, native)| NativeRow {
-                    target: native.target.name(),
-                    level: *level,
-                    tree: native.inventory.clone(),
+                .map(|native| NativeRow {
+                    target: native.resolved.target.name(),
+                    level: native.level,
+                    tree: native.resolved.inventory.clone(),
                 })
                 .collect(),
             head: match request.head {
