@@ -22,7 +22,6 @@ use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
 use thiserror::Error;
 
-use inputs::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
@@ -35,6 +34,7 @@ pub(crate) use crate::error::shown::{kind_of, readable, shown};
 pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
+use inputs::elf::{Kind, NotElf};
 
 /// A command's failure.
 #[derive(Debug, Error)]
