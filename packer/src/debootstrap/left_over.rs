@@ -1,7 +1,7 @@
 //! Processes that a script leaves behind. While the script runs, this process takes in those whose parents
 //! have ended; afterwards it ends them, since whatever they still do would be lost or half done.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Takes in what is left behind, as long as it lives.
 pub(super) struct Foster {
     /// Children that were there before.
-    before: BTreeSet<Pid>,
+    before: HashSet<Pid>,
 }
 
 impl Foster {
@@ -29,7 +29,7 @@ impl Foster {
     /// what is left. How many processes that were.
     pub(super) fn end(self, patience: Duration) -> usize {
         let begin = Instant::now();
-        let mut ended = BTreeSet::new();
+        let mut ended = HashSet::new();
         loop {
             let left = self.left();
             if left.is_empty() {
@@ -65,7 +65,7 @@ impl Drop for Foster {
 }
 
 /// The children of this process: proc(5), fourth field of `/proc/PID/stat`.
-fn children() -> BTreeSet<Pid> {
+fn children() -> HashSet<Pid> {
     let own = process::getpid().as_raw_nonzero().get();
     let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| {
         let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -100,6 +100,6 @@ mod tests {
         assert!(fs::metadata(format!("/proc/{pid}")).is_err(), "it is gone");
 
         let (foster, _) = run("sleep 0.2 >/dev/null 2>&1 &");
-        assert_eq!(foster.end(Duration::from_secs(60)), 0);
+        assert_eq!(foster.end(Duration::from_mins(1)), 0);
     }
 }
