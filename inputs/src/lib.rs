@@ -1,7 +1,8 @@
 //! Programs and archives of programs as people have them: ELF files, tarballs, zip files, rpm packages,
-//! AppImages. Of a program the headers are read (`elf`). An archive's entries are handed over one by one, with paths that stay inside the tree; the caller decides what becomes of them.
-//! Nothing is unpacked or executed. Refuses what would lead out of the tree, device nodes, sockets and FIFOs,
-//! and archives that unpack to implausibly much.
+//! AppImages. Of a program the headers are read (`elf`). An archive's entries are handed over one by one,
+//! with paths that stay inside the tree; the caller decides what becomes of them. Nothing is unpacked or
+//! executed. Refuses what would lead out of the tree, device nodes, sockets and FIFOs, and archives that
+//! unpack to implausibly much.
 
 mod appimage;
 mod decode;
