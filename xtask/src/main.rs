@@ -12,6 +12,7 @@ mod elf_rules;
 mod examples;
 mod foundry;
 mod fuzz;
+mod json;
 mod lab;
 mod launchers;
 mod man;
