@@ -191,6 +191,16 @@ impl Registers {
         Some(ExecCall { dir, path, argv, envp, flags, word, first, address, at })
     }
 
+    /// Makes them those at the beginning of a call with this number and these arguments.
+    pub(super) fn begin(&mut self, layout: &Layout, number: u32, arguments: [u64; 6]) {
+        for (at, value) in layout.arguments.iter().zip(arguments) {
+            self.set(layout, *at, value);
+        }
+        // In this order: on s390x the number is where the first argument was before the instruction.
+        self.set(layout, layout.first, arguments[0]);
+        self.set(layout, layout.number, number.into());
+    }
+
     /// The same before the instruction that makes a call: with this number and these arguments.
     pub(super) fn again(&self, layout: &Layout, number: u32, arguments: [u64; 6]) -> Self {
         let mut registers = self.clone();
@@ -241,7 +251,33 @@ impl Registers {
     /// another program, by an absolute path.
     pub fn exec_again(&self, call: &ExecCall, path: Option<u64>, argv: u64, envp: u64) -> Option<Self> {
         let layout = self.layout()?;
-        let number = self.get(layout, layout.number) as u32;
+        let (number, arguments) = self.exec_parts(layout, call, path, argv, envp);
+        Some(self.again(layout, number, arguments))
+    }
+
+    /// The same at the beginning of that call, where the registers are `now`.
+    pub fn exec_begun(
+        &self,
+        call: &ExecCall,
+        path: Option<u64>,
+        argv: u64,
+        envp: u64,
+        mut now: Self,
+    ) -> Option<Self> {
+        let layout = self.layout()?;
+        let (number, arguments) = self.exec_parts(layout, call, path, argv, envp);
+        now.begin(layout, number, arguments);
+        Some(now)
+    }
+
+    fn exec_parts(
+        &self,
+        layout: &Layout,
+        call: &ExecCall,
+        path: Option<u64>,
+        argv: u64,
+        envp: u64,
+    ) -> (u32, [u64; 6]) {
         let [_, second, _, fourth, fifth, sixth] = layout.arguments.map(|at| self.get(layout, at));
         let arguments = if call.at {
             // The directory that an execveat begins in means nothing to an absolute path.
@@ -250,7 +286,7 @@ impl Registers {
         } else {
             [path.unwrap_or(call.first), argv, envp, fourth, fifth, sixth]
         };
-        Some(self.again(layout, number, arguments))
+        (self.get(layout, layout.number) as u32, arguments)
     }
 
     /// What `self`, the registers at the beginning of a call, are behind it when it has ended as `after`
@@ -305,6 +341,11 @@ impl Registers {
     }
 }
 
+/// Whether a thread goes on from a stop behind a call with all registers that a tracer has set. On POWER, Linux
+/// 7 takes the result, the counter and the condition register, and clears r0 and r4 to r12, which the call may
+/// have changed anyway (arch/powerpc/kernel/interrupt_64.S, `.Lsyscall_exit`): a repeated instruction would then
+/// be a call of number 0, `restart_syscall`, which ends with `EINTR`.
+pub const KEEPS_ARGUMENTS: bool = cfg!(not(target_arch = "powerpc64"));
 /// Where x86 keeps number and result apart.
 const X86: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 /// `AUDIT_ARCH_ARM`.
@@ -387,6 +428,14 @@ mod tests {
                 let again = before.exec_again(&call, Some(0x1000), 0x2000, 0x3000).expect("a call");
                 let back = before.get(layout, layout.counter) - again.get(layout, layout.counter);
                 assert!(matches!(back, 2 | 4), "{layout:?}");
+                // The same at the beginning of whatever call it is.
+                let now = given(layout, 0);
+                let begun = before.exec_begun(&call, Some(0x1000), 0x2000, 0x3000, now).expect("a call");
+                let made = begun.exec_call(None).expect("a call of this kind");
+                assert_eq!((made.path, made.argv, made.envp), (0x1000, 0x2000, 0x3000), "{layout:?}");
+                assert_eq!((made.at, made.word), (call.at, call.word), "{layout:?}");
+                assert_eq!(begun.get(layout, layout.counter), word(layout.counter).into());
+
                 // What the kernel makes of the registers at the instruction.
                 let mut begun = again.clone();
                 begun.set(layout, layout.arguments[0], again.get(layout, layout.first));
