@@ -15,7 +15,7 @@ use std::path::Path;
 const fn budget(program: Program) -> usize {
     match program {
         Program::Launcher => 96 * 1024,
-        Program::Broker => 192 * 1024,
+        Program::Broker => 208 * 1024,
     }
 }
 /// What the directory holds besides the programs.
