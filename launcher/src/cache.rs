@@ -113,6 +113,20 @@ impl Cache {
         let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
     }
 
+    /// The same for a system, from the mounts that are this process's own by now, where the candidate is at
+    /// `path`: a copy of its mount that nothing lies above. By the directory itself its programs would reach the
+    /// host's root. Whether it is held, where it has to be.
+    #[cfg(feature = "children")]
+    pub fn hold_apart(&self, path: &CStr) -> Result<(), Errno> {
+        if self.temporary.is_none() {
+            return Ok(());
+        }
+        let apart = sys::clone_mount(path)?;
+        let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
+        top.flock(Lock::TryShared)?;
+        top.hold_across_exec()
+    }
+
     /// The directory of a CPU in a candidate, if it is there and ours alone.
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
         let us = sys::geteuid();
@@ -432,8 +446,13 @@ pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
+/// The same in the memory that the tree's depth takes, for which a launcher has no room.
+#[cfg(feature = "children")]
+pub use crate::system::remove::remove as remove_tree;
+
 /// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later
 /// first run.
+#[cfg(not(feature = "children"))]
 pub fn remove_tree(at: &Fd, name: &CStr) {
     let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
     if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {

@@ -1,6 +1,8 @@
 //! `UNIBIN_DO=verify` of what earlier starts have unpacked: is it still what the bundle holds.
 
-use bundle::{Blob, Encoding, Owner, PATH_MAX};
+use core::ffi::CStr;
+
+use bundle::{Blob, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
@@ -10,7 +12,7 @@ use crate::cache::{Cache, Slot};
 use crate::candidates::candidates;
 use crate::error::Error;
 use crate::route::{HOST, Route};
-use crate::sys::{self, Fd, Follow, OFlags};
+use crate::sys::{self, Errno, Fd, Follow, OFlags};
 use crate::tar::{Kind, Member, ROOTS, TarReader};
 use crate::tasks::print;
 use crate::unpack::{FILE, PIECE, TREE, place_of, slot_name};
@@ -85,14 +87,19 @@ fn same_member(
     let other_mode = |owner: Owner| stat.permissions() != u32::from(owner.real_mode(stat.is_dir()));
     let owner =
         member.owner.filter(|_| ROOTS && !matches!(member.kind, Kind::Symlink(_) | Kind::Hardlink(_)));
-    if owner.is_some_and(other_mode) {
+    if let Some(owner) = owner
+        && (other_mode(owner) || !has_owner(slot, path, owner, stat.is_dir()))
+    {
         return Ok(false);
     }
     match &member.kind {
         Kind::Directory => Ok(stat.is_dir()),
         Kind::Symlink(target) => Ok(sys::readlinkat(at, path).is_ok_and(|there| there.to_bytes() == *target)),
-        // Its content is that of a member that came before.
-        Kind::Hardlink(_) => Ok(stat.is_file()),
+        // Its content is that of a member that came before, and so is all else.
+        Kind::Hardlink(target) => {
+            let target = c_string(&[TREE.to_bytes(), b"/", target]);
+            Ok(stat.is_file() && sys::statat(at, target, Follow::No).is_ok_and(|one| one.same_file(&stat)))
+        }
         Kind::File { executable, loader, .. } => {
             let flags = OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
             let Ok(there) = sys::openat(at, path, flags, 0) else { return Ok(false) };
@@ -111,6 +118,21 @@ fn same_member(
             let executes = stat.permissions() & 0o100 != 0;
             Ok(stat.is_file() && stat.size == length && executes == *executable)
         }
+    }
+}
+
+/// Whether the attribute of a file of a root says what was packed, where the file system has attributes.
+fn has_owner(slot: &Slot, path: &CStr, owner: Owner, is_directory: bool) -> bool {
+    let flags = OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
+    let Ok(file) = sys::openat(slot.dir.at(), path, flags, 0) else { return false };
+    let mut there = [0; Owner::TEXT_MAX];
+    match file.attribute(OWNER_ATTRIBUTE, &mut there) {
+        Ok(length) => {
+            let wanted = owner.text(&mut [0; Owner::TEXT_MAX]) == there.get(..length).unwrap_or_default();
+            wanted && owner.needs_attribute(is_directory)
+        }
+        Err(Errno::ENODATA) => !owner.needs_attribute(is_directory),
+        Err(errno) => matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS),
     }
 }
 

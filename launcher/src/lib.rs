@@ -4,8 +4,8 @@
 //! `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`]
 //! and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and
 //! [`cache`] find a place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what
-//! [`execute`] executes; [`memory`] is the last resort; [`tasks`] and `gc` are what else a bundle can be
-//! asked to do.
+//! [`execute`] executes; [`memory`] and [`private`] are the last resorts; [`tasks`] and `gc` are what else a
+//! bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -33,6 +33,7 @@ pub mod log;
 pub mod memory;
 pub mod named;
 pub mod pages;
+pub mod private;
 pub mod probe;
 pub mod progress;
 pub mod route;

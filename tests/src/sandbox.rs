@@ -56,7 +56,13 @@ impl Default for Sandbox {
 impl Sandbox {
     /// An unprivileged user's: the tester's own, or another's when the tester is root.
     pub fn new() -> Self {
-        Self::of(if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester })
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same in this directory.
+    pub fn below(parent: &Path) -> Self {
+        let user = if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester };
+        Self::inside(user, parent)
     }
 
     /// This user's.

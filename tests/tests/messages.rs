@@ -394,8 +394,10 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     fs::set_permissions(&hello, fs::Permissions::from_mode(0o755)).expect("chmod");
     let several = bundle_of(Arch::Riscv64, "x86_64", &["--also-target", "s390x"]);
     let several = sandbox.copy(&several, "several");
-    // Directories that nobody can write to, and memory that has room for the program.
-    let script = "mount -t tmpfs -o ro none /var/tmp\nmount -t tmpfs -o ro none /dev/shm\n\
+    // Directories that nobody can write to, none that is empty, and memory that has room for the program.
+    let script = "for place in /mnt /media /srv /opt /var/tmp; do\n\
+        mount -t tmpfs none $place; touch $place/taken; mount -o remount,ro $place; done\n\
+        mount -t tmpfs -o ro none /dev/shm\n\
         mount --bind /tmp /tmp\nmount -o remount,bind,ro /tmp\n\
         exec setpriv --reuid $3 --regid $3 --clear-groups \"$1\" \"$2\" busybox true";
     let text = |path: &Path| path.to_str().expect("text").to_owned();

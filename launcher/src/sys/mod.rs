@@ -69,6 +69,7 @@ mod mounts;
 #[cfg(feature = "children")]
 mod namespace;
 mod path;
+mod private;
 mod process;
 #[cfg(feature = "children")]
 pub mod registers;
@@ -82,6 +83,8 @@ pub mod trace;
 
 #[cfg(feature = "children")]
 pub use beside::{aside, beside, descriptor_of, end, pipe, set_name};
+#[cfg(feature = "children")]
+pub use dir::Buffers;
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 #[cfg(feature = "children")]
@@ -97,15 +100,16 @@ pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]
-pub use mounts::{clone_mounts, mount, receive_mounts_only, unshare_root};
+pub use mounts::{clone_mount, clone_mounts};
 #[cfg(feature = "children")]
-pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
+pub use namespace::{chdir, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 pub use path::{
     Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
     set_mtime, symlinkat, unlinkat,
 };
 #[cfg(feature = "children")]
 pub use path::{chmodat, readlink_into};
+pub use private::{effective_ids, mount, receive_mounts_only, unshare_root};
 pub use process::Process;
 #[cfg(feature = "children")]
 pub use rights::give_up;
