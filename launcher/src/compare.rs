@@ -44,6 +44,21 @@ pub fn with_caches(run: &Run<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the attribute of a file of a root says what was packed, where the file system has attributes.
+fn has_owner(slot: &Slot, path: &CStr, owner: Owner, is_directory: bool) -> bool {
+    let flags = OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
+    let Ok(file) = sys::openat(slot.dir.at(), path, flags, 0) else { return false };
+    let mut there = [0; Owner::TEXT_MAX];
+    match file.attribute(OWNER_ATTRIBUTE, &mut there) {
+        Ok(length) => {
+            let wanted = owner.text(&mut [0; Owner::TEXT_MAX]) == there.get(..length).unwrap_or_default();
+            wanted && owner.needs_attribute(is_directory)
+        }
+        Err(Errno::ENODATA) => !owner.needs_attribute(is_directory),
+        Err(errno) => matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS),
+    }
+}
+
 /// The first file of a slot that is not what these blobs hold.
 fn difference(
     file: &BundleFile<'_>,
@@ -118,21 +133,6 @@ fn same_member(
             let executes = stat.permissions() & 0o100 != 0;
             Ok(stat.is_file() && stat.size == length && executes == *executable)
         }
-    }
-}
-
-/// Whether the attribute of a file of a root says what was packed, where the file system has attributes.
-fn has_owner(slot: &Slot, path: &CStr, owner: Owner, is_directory: bool) -> bool {
-    let flags = OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
-    let Ok(file) = sys::openat(slot.dir.at(), path, flags, 0) else { return false };
-    let mut there = [0; Owner::TEXT_MAX];
-    match file.attribute(OWNER_ATTRIBUTE, &mut there) {
-        Ok(length) => {
-            let wanted = owner.text(&mut [0; Owner::TEXT_MAX]) == there.get(..length).unwrap_or_default();
-            wanted && owner.needs_attribute(is_directory)
-        }
-        Err(Errno::ENODATA) => !owner.needs_attribute(is_directory),
-        Err(errno) => matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS),
     }
 }
 
