@@ -114,8 +114,8 @@ impl Cache {
     }
 
     /// The same for a system, from the mounts that are this process's own by now, where the candidate is at
-    /// `path`: a copy of its mount that nothing lies above. By the directory itself its programs would reach the
-    /// host's root. Whether it is held, where it has to be.
+    /// `path`: a copy of its mount that nothing lies above. By the directory itself its programs would reach
+    /// the host's root. Whether it is held, where it has to be.
     #[cfg(feature = "children")]
     pub fn hold_apart(&self, path: &CStr) -> Result<(), Errno> {
         if self.temporary.is_none() {

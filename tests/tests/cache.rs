@@ -319,30 +319,6 @@ fn where_nothing_can_be_written_an_elf_head_runs_from_memory() {
 }
 
 #[test]
-fn where_nothing_can_be_written_an_app_of_several_files_has_memory_mounted_for_it_alone() {
-    needs!("network", "namespaces");
-    for target in [Arch::X86_64, Arch::Riscv64] {
-        let sandbox = Sandbox::new();
-        let arguments = ["--deb", "hello", "--target", target.name(), "--hosts", "x86_64", "--level", "1"];
-        let packed = pack(&[&arguments[..], &["--head", "elf:x86_64"]].concat());
-        let bundle = sandbox.copy(&packed, "hello");
-        let read_only = "mount --bind . . && mount -o remount,ro,bind . && cd /run/unibin-test";
-        let mounts = format!("mount -t tmpfs none /mnt; {read_only}");
-        let run = "sh -c '\"$1\" && ls -A /mnt' sh \"$1\"";
-        let Some(ran) = in_closed_machine(&sandbox, &bundle, &mounts, run) else { return };
-        assert_eq!((ran.code(), ran.text().as_str()), (Some(0), "Hello, world!\n"), "{target}: {ran}");
-        assert!(ran.errors().contains("in memory, at /mnt/unibin"), "{target}: {ran}");
-        // Nothing is hidden for it.
-        let mounts = format!(
-            "for place in /mnt /media /srv /opt /var/tmp; do mount -t tmpfs none $place; touch $place/taken; done\n\
-             {read_only}"
-        );
-        let refused = in_closed_machine(&sandbox, &bundle, &mounts, "\"$1\"").expect("as before");
-        refused.must_fail_with(125, &["no usable cache directory", "mounted for this start alone", "hint: "]);
-    }
-}
-
-#[test]
 fn an_elf_head_runs_without_a_shell() {
     needs!("network");
     for target in [Arch::Riscv64, Arch::X86_64] {

@@ -1,5 +1,6 @@
-//! What a system keeps, and what it sees of the host: nobody else's changes, none that are hidden or lost, and
-//! no way to the host's root by what it inherits. The root is Debian's static busybox with a few files around it.
+//! What a system keeps, and what it sees of the host: nobody else's changes, none that are hidden or lost,
+//! and no way to the host's root by what it inherits. The root is Debian's static busybox with a few files
+//! around it.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::symlink;

@@ -14,7 +14,7 @@ use super::exec::Attendant;
 use super::opaque;
 use super::place::memory_of;
 use super::plan::Plan;
-use crate::sys::registers::{Call, ExecCall, KEEPS_ARGUMENTS, Registers};
+use crate::sys::registers::{Call, ExecCall, KEEPS_ARGUMENTS, Registers, To};
 use crate::sys::trace::{self, Event, Resume, Thread};
 use crate::sys::{self, Errno, Fd};
 
@@ -100,8 +100,8 @@ struct Attended {
     registers: Registers,
     call: Option<ExecCall>,
     memory: Option<Memory>,
-    /// Where the changed execve has to be made anew at its beginning: its path, if it has another one, and lists.
-    changed: Option<(Option<u64>, u64, u64)>,
+    /// Where the changed execve has to be made anew at its beginning: what it has.
+    changed: Option<To>,
     /// The thread's own signal mask, while all signals wait.
     mask: Option<u64>,
 }
@@ -338,8 +338,8 @@ impl Broker<'_> {
                 onward
             }
             Stage::Again if attended.changed.is_some() => {
-                if let (Some((path, argv, envp)), Some(call)) = (attended.changed.take(), attended.call) {
-                    if let Some(begun) = attended.registers.exec_begun(&call, path, argv, envp, registers)
+                if let (Some(to), Some(call)) = (attended.changed.take(), attended.call) {
+                    if let Some(begun) = attended.registers.exec_begun(&call, to, registers)
                         && thread.set_registers(&begun).is_ok()
                     {
                         self.attended.push(attended);
@@ -384,8 +384,9 @@ impl Broker<'_> {
         memory.begin.iter_mut().zip(&self.bytes).for_each(|(to, from)| *to = *from);
         memory_of(attended.thread.number()).ok()?.write(&self.bytes, base).ok()?;
         let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
-        attended.changed = (!KEEPS_ARGUMENTS).then_some((addresses.path, argv, envp));
-        attended.registers.exec_again(&call, addresses.path, argv, envp)
+        let to = (addresses.path, argv, envp);
+        attended.changed = (!KEEPS_ARGUMENTS).then_some(to);
+        attended.registers.exec_again(&call, to)
     }
 
     /// Lets a thread give its memory back, at a stop behind a call, and go on with `registers`.

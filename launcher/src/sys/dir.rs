@@ -107,8 +107,8 @@ struct Buffer {
 
 #[cfg(feature = "children")]
 impl Buffers {
-    /// Calls `each` for every name in a directory, from where the descriptor stands, until it says that it has
-    /// found what it looks for; whether it has. The directory may be changed meanwhile.
+    /// Calls `each` for every name in a directory, from where the descriptor stands, until it says that it
+    /// has found what it looks for; whether it has. The directory may be changed meanwhile.
     pub fn each_name(
         &mut self,
         dir: &Fd,

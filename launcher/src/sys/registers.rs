@@ -121,6 +121,9 @@ impl ExecCall {
     }
 }
 
+/// What a changed execve has: where it has another one, a program's absolute path, and its lists.
+pub type To = (Option<u64>, u64, u64);
+
 /// A call that a thread is let make for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -247,37 +250,22 @@ impl Registers {
         self.words[at / 2] = u64::from_ne_bytes(bytes);
     }
 
-    /// The same before the instruction that makes the call: with other lists, and where `path` is given,
-    /// another program, by an absolute path.
-    pub fn exec_again(&self, call: &ExecCall, path: Option<u64>, argv: u64, envp: u64) -> Option<Self> {
+    /// The same before the instruction that makes the call, with what it is to have.
+    pub fn exec_again(&self, call: &ExecCall, to: To) -> Option<Self> {
         let layout = self.layout()?;
-        let (number, arguments) = self.exec_parts(layout, call, path, argv, envp);
+        let (number, arguments) = self.exec_parts(layout, call, to);
         Some(self.again(layout, number, arguments))
     }
 
     /// The same at the beginning of that call, where the registers are `now`.
-    pub fn exec_begun(
-        &self,
-        call: &ExecCall,
-        path: Option<u64>,
-        argv: u64,
-        envp: u64,
-        mut now: Self,
-    ) -> Option<Self> {
+    pub fn exec_begun(&self, call: &ExecCall, to: To, mut now: Self) -> Option<Self> {
         let layout = self.layout()?;
-        let (number, arguments) = self.exec_parts(layout, call, path, argv, envp);
+        let (number, arguments) = self.exec_parts(layout, call, to);
         now.begin(layout, number, arguments);
         Some(now)
     }
 
-    fn exec_parts(
-        &self,
-        layout: &Layout,
-        call: &ExecCall,
-        path: Option<u64>,
-        argv: u64,
-        envp: u64,
-    ) -> (u32, [u64; 6]) {
+    fn exec_parts(&self, layout: &Layout, call: &ExecCall, (path, argv, envp): To) -> (u32, [u64; 6]) {
         let [_, second, _, fourth, fifth, sixth] = layout.arguments.map(|at| self.get(layout, at));
         let arguments = if call.at {
             // The directory that an execveat begins in means nothing to an absolute path.
@@ -341,10 +329,10 @@ impl Registers {
     }
 }
 
-/// Whether a thread goes on from a stop behind a call with all registers that a tracer has set. On POWER, Linux
-/// 7 takes the result, the counter and the condition register, and clears r0 and r4 to r12, which the call may
-/// have changed anyway (arch/powerpc/kernel/interrupt_64.S, `.Lsyscall_exit`): a repeated instruction would then
-/// be a call of number 0, `restart_syscall`, which ends with `EINTR`.
+/// Whether a thread goes on from a stop behind a call with all registers that a tracer has set. On POWER,
+/// Linux 7 takes the result, the counter and the condition register, and clears r0 and r4 to r12, which the
+/// call may have changed anyway (arch/powerpc/kernel/interrupt_64.S, `.Lsyscall_exit`): a repeated
+/// instruction would then be a call of number 0, `restart_syscall`, which ends with `EINTR`.
 pub const KEEPS_ARGUMENTS: bool = cfg!(not(target_arch = "powerpc64"));
 /// Where x86 keeps number and result apart.
 const X86: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
@@ -425,12 +413,13 @@ mod tests {
                     "{layout:?}"
                 );
 
-                let again = before.exec_again(&call, Some(0x1000), 0x2000, 0x3000).expect("a call");
+                let to = (Some(0x1000), 0x2000, 0x3000);
+                let again = before.exec_again(&call, to).expect("a call");
                 let back = before.get(layout, layout.counter) - again.get(layout, layout.counter);
                 assert!(matches!(back, 2 | 4), "{layout:?}");
                 // The same at the beginning of whatever call it is.
                 let now = given(layout, 0);
-                let begun = before.exec_begun(&call, Some(0x1000), 0x2000, 0x3000, now).expect("a call");
+                let begun = before.exec_begun(&call, to, now).expect("a call");
                 let made = begun.exec_call(None).expect("a call of this kind");
                 assert_eq!((made.path, made.argv, made.envp), (0x1000, 0x2000, 0x3000), "{layout:?}");
                 assert_eq!((made.at, made.word), (call.at, call.word), "{layout:?}");

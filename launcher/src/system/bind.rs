@@ -30,8 +30,8 @@ pub enum Wanted {
     Asked,
     /// Where it cannot be bound.
     Found,
-    /// Also where a bind of before shows it already, or where the system, with all that was changed in it, has
-    /// something of its own.
+    /// Also where a bind of before shows it already, or where the system, with all that was changed in it,
+    /// has something of its own.
     Empty,
 }
 

@@ -2,11 +2,11 @@
 //! directory that takes the changes, the upper.
 //!
 //! Layout: `<cache>/<host>/systems/<digest of the tree>/<NAME>/` with `upper`, `work` (the kernel's), `root`
-//! (where it is mounted, empty for all others), `lock`, which those inside hold, and `entering`, which is held by
-//! whoever is about to be inside, or looks whether somebody is. What is thrown away is in memory, mounted over
-//! `discard`; where files in memory take no user attributes, which hold the owners of files, it is in a
-//! directory like a kept one whose name begins with `.new-`, and which a later start or `UNIBIN_DO=gc`
-//! removes.
+//! (where it is mounted, empty for all others), `lock`, which those inside hold, and `entering`, which is
+//! held by whoever is about to be inside, or looks whether somebody is. What is thrown away is in memory,
+//! mounted over `discard`; where files in memory take no user attributes, which hold the owners of files, it
+//! is in a directory like a kept one whose name begins with `.new-`, and which a later start or
+//! `UNIBIN_DO=gc` removes.
 
 use core::ffi::CStr;
 
@@ -291,8 +291,8 @@ pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
     removed
 }
 
-/// An upper that nobody holds and nobody is inside of, or is about to be; nobody can begin to use it while this
-/// is kept.
+/// An upper that nobody holds and nobody is inside of, or is about to be; nobody can begin to use it while
+/// this is kept.
 struct Unused(#[expect(dead_code, reason = "the locks are held by being there")] [Option<Fd>; 2]);
 
 fn unused(of_tree: &Fd, name: &CStr) -> Option<Unused> {
