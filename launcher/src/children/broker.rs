@@ -338,12 +338,11 @@ impl Broker<'_> {
                 onward
             }
             Stage::Again if attended.changed.is_some() => {
-                if let (Some(to), Some(call)) = (attended.changed.take(), attended.call) {
-                    if let Some(begun) = attended.registers.exec_begun(&call, to, registers)
-                        && thread.set_registers(&begun).is_ok()
-                    {
-                        self.attended.push(attended);
-                    }
+                if let (Some(to), Some(call)) = (attended.changed.take(), attended.call)
+                    && let Some(begun) = attended.registers.exec_begun(&call, to, registers)
+                    && thread.set_registers(&begun).is_ok()
+                {
+                    self.attended.push(attended);
                 }
                 Resume::ToCall(0)
             }

@@ -171,8 +171,8 @@ impl Place {
         let mut text = [0; 128];
         let file = sys::openat(At::CWD, self.base.c_str(), OFlags::READ, 0);
         let length = file.and_then(|file| file.read(&mut text)).unwrap_or(0);
-        let lines = text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
-        let digits = lines.filter_map(|line| line.strip_prefix(b"flags:\t")).next().unwrap_or_default();
+        let mut lines = text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
+        let digits = lines.find_map(|line| line.strip_prefix(b"flags:\t")).unwrap_or_default();
         let digit = |number: u32, digit: &u8| number << 3 | u32::from(digit & 7);
         digits.iter().fold(0, digit) & FLAG != 0
     }

@@ -331,7 +331,7 @@ impl Registers {
 
 /// Whether a thread goes on from a stop behind a call with all registers that a tracer has set. On POWER,
 /// Linux 7 takes the result, the counter and the condition register, and clears r0 and r4 to r12, which the
-/// call may have changed anyway (arch/powerpc/kernel/interrupt_64.S, `.Lsyscall_exit`): a repeated
+/// call may have changed anyway (`arch/powerpc/kernel/interrupt_64.S`, `.Lsyscall_exit`): a repeated
 /// instruction would then be a call of number 0, `restart_syscall`, which ends with `EINTR`.
 pub const KEEPS_ARGUMENTS: bool = cfg!(not(target_arch = "powerpc64"));
 /// Where x86 keeps number and result apart.
