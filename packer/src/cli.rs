@@ -12,6 +12,7 @@ pub(crate) mod compose;
 mod groups;
 pub(crate) mod help;
 pub(crate) mod list;
+pub(crate) mod machine;
 pub(crate) mod oci;
 pub(crate) mod parser;
 pub(crate) mod project;
@@ -31,6 +32,7 @@ use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
 use crate::cli::groups::{EMULATORS, FORMAT, START, TREE, WHAT};
 pub(crate) use crate::cli::list::ListArgs;
+use crate::cli::machine::MachineArgs;
 use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
@@ -157,7 +159,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap"])))]
+#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap", "machine"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
@@ -211,6 +213,8 @@ pub(crate) struct PackArgs {
     pub(crate) emulator_only: bool,
     #[command(flatten)]
     pub(crate) system: SystemArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
     #[command(flatten)]

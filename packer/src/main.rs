@@ -21,6 +21,7 @@ mod hash;
 mod image;
 mod input;
 mod json;
+mod machine;
 mod notices;
 mod pack;
 mod packages;

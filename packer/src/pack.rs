@@ -20,6 +20,7 @@ use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
+use crate::machine;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::progress::Bars;
@@ -44,7 +45,7 @@ type WriteTar<'w> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'w;
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
-    let request = Request::from_args(args)?;
+    let mut request = Request::from_args(args)?;
     let (first, natives) = match &request.contents {
         Contents::App(app) => {
             let first = gather(app)?;
@@ -55,17 +56,25 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
         Contents::System(system) => {
             systems::gathered(system, &|root, path| stage(&request, system, root, path))?
         }
+        Contents::Machine(machine) => machine::gathered(&request, machine)?,
     };
+    if request.is_machine() {
+        // It is native wherever it runs.
+        let others = natives.iter().map(|(_, native)| native.target);
+        request.hosts = [first.target].into_iter().chain(others).collect();
+    }
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
     // Checked before anything is fetched: whether every host has what starts the bundle.
     header::require(request.head, &plan.hosts)?;
-    foreign_programs::hint(&request, &first, &plan);
+    if !request.is_machine() {
+        foreign_programs::hint(&request, &first, &plan);
+    }
     let mut report = Report::new(&request, &first, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let cpu = cpu_model::of(&request, &first)?;
+    let cpu = if request.is_machine() { None } else { cpu_model::of(&request, &first)? };
     let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &first, &plan.hosts, obtained)?
@@ -154,7 +163,8 @@ fn compressed(
     // A variant that runs natively may start programs that an emulator runs.
     let view = obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view));
     for (_, resolved) in &mut variants {
-        if resolved.root.is_none() && (view || emulators.give_view(resolved.target)) {
+        if resolved.root.is_none() && !request.is_machine() && (view || emulators.give_view(resolved.target))
+        {
             view_map::add(&mut resolved.app)?;
         }
     }

@@ -112,6 +112,17 @@ pub(crate) fn head(text: &str) -> Result<Head, String> {
     }
 }
 
+/// A number of bytes, or of KiB, MiB, GiB, TiB with `K`, `M`, `G`, `T` behind it.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let expected = || "expected a number with K, M, G or T behind it, such as 20G".to_owned();
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = units.iter().find_map(|(letter, shift)| Some((text.strip_suffix(*letter)?, *shift)));
+    let (digits, shift) = unit.unwrap_or((text, 0));
+    let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = number.and_then(|number| number.checked_mul(1 << shift));
+    number.filter(|number| *number > 0 && number.is_multiple_of(512)).ok_or_else(expected)
+}
+
 pub(crate) fn flags(text: &str) -> Result<String, String> {
     let known = |letter: char| "OPFC".contains(letter) && text.matches(letter).count() == 1;
     if text.chars().all(known) {

@@ -116,7 +116,7 @@ impl Report {
             output: request.output.display().to_string(),
             emulator_only: request.is_emulator_only(),
             dry_run: request.dry_run,
-            target: target.name(),
+            target: inventory.machine.as_ref().map_or(target.name(), |machine| machine.cpu),
             natives: natives
                 .iter()
                 .map(|(level, native)| NativeRow {
@@ -212,7 +212,8 @@ impl Report {
         if json {
             return json::text(self);
         }
-        let kind = self.tree.root.as_ref().map_or("program", |root| root.kind);
+        let of_app = if self.tree.machine.is_some() { "machine" } else { "program" };
+        let kind = self.tree.root.as_ref().map_or(of_app, |root| root.kind);
         let mut text = match self.length {
             Some(length) => format!("{}: {} {kind}, {}\n", self.output, self.target, size(length)),
             None => format!("{}: {} {kind}, dry run: nothing was written\n", self.output, self.target),

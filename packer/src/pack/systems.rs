@@ -58,7 +58,8 @@ pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<
 
 /// The hosts that run a system natively besides those of its first architecture.
 pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<Arch> {
-    let baseline = others.iter().filter(|(level, _)| *level == 0 && request.is_system());
+    let baseline =
+        others.iter().filter(|(level, _)| *level == 0 && (request.is_system() || request.is_machine()));
     baseline.map(|(_, resolved)| resolved.target).collect()
 }
 

@@ -102,6 +102,8 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     }
     view::prepare(&mut app)?;
     app.unite()?;
+    // Of packages that were not taken whole, those count that have a file here.
+    let wanted_packages = if request.tree.only.is_some() { Vec::new() } else { wanted_packages };
     let facts = owners::of_app(&app, &origins, &known, &wanted_packages)?;
     inventory.packages = packages::rows(&facts);
     Ok(ResolvedApp { app, root: None, entries, target, loader, rules, owed, facts, inventory })
