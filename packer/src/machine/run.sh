@@ -64,6 +64,11 @@ each_running() {
 
 accelerated() {
     why=
+    case ${UNIBIN_KVM-} in
+        '' | 1) ;;
+        0) why='UNIBIN_KVM is 0' && return 1 ;;
+        *) fail "unknown value for UNIBIN_KVM: $UNIBIN_KVM" 'use 0 or 1' ;;
+    esac
     case $UNIBIN_HOST in
         "$cpu") ;;
         x86_64) [ "$cpu" = i686 ] || why="this machine's CPU is $UNIBIN_HOST" ;;
@@ -202,12 +207,11 @@ start() {
     fi
     if [ -e "$here/disk.qcow2" ]; then
         disk=$(value "$here/disk.qcow2")
-        if [ -n "$keep" ]; then
-            set -- "$@" -drive "if=none,id=disk,driver=qcow2,discard=unmap,file.filename=$(value "$changes"),backing.driver=qcow2,backing.file.filename=$disk,backing.read-only=on"
-        else
-            set -- "$@" -drive "if=none,id=disk,driver=qcow2,snapshot=on,file.filename=$disk"
-        fi
-        set -- "$@" -device "virtio-blk-$bus,drive=disk,bootindex=0"
+        # What is not kept goes to a file without a name.
+        how="file.filename=$(value "$here/changes.qcow2"),snapshot=on"
+        [ -z "$keep" ] || how="file.filename=$(value "$changes"),discard=unmap"
+        how=$how,backing.driver=qcow2,backing.read-only=on,backing.file.filename=$disk
+        set -- "$@" -drive "if=none,id=disk,driver=qcow2,$how" -device "virtio-blk-$bus,drive=disk,bootindex=0"
     fi
     if [ -e "$mine/seed.iso" ]; then
         set -- "$@" -drive "if=none,id=seed,format=raw,readonly=on,file=$(value "$mine/seed.iso")" \
@@ -237,9 +241,13 @@ start() {
     asked=
     trap ask TERM INT HUP
     # By a shell that says who it is first, so that whatever kills us here, the guard knows whom to end.
-    run sh -c 'echo "$$" >"$0"; exec "$@"' "$mine/qemu" "$@" <&3 3<&- 9>&- &
+    # Not by a function: a shell would wait for it, and hold what must be closed.
+    "$busybox" sh -c 'echo "$$" >"$0"; exec "$@"' "$mine/qemu" "$@" <&3 3<&- 9>&- &
     qemu=$!
-    find_port 3<&- 9>&- &
+    (
+        exec 3<&- 9>&-
+        find_port
+    ) &
     while :; do
         wait "$qemu"
         code=$?
@@ -352,7 +360,8 @@ ssh() {
             read -r port <"$machine/port"
             # Its network answers for it before it does: only what it says counts.
             if [ "$(run timeout 5 "$busybox" nc 127.0.0.1 "$port" </dev/null 2>/dev/null | run head -c 4)" = SSH- ]; then
-                if client true </dev/null >/dev/null 2>&1; then break; fi
+                # The first time it is believed who it is, and not again.
+                if client -y true </dev/null >/dev/null 2>&1; then break; fi
                 waits 'waiting for the machine to accept the key'
             elif [ -t 2 ]; then
                 waits "waiting for the machine to answer: $(last_line 1 | run head -c 60)"
@@ -370,7 +379,9 @@ ssh() {
 }
 
 client() {
-    "$tree/usr/bin/dbclient" -y -y -i "$state/key" -p "$port" "${UNIBIN_USER:-$user}@127.0.0.1" "$@"
+    sure=
+    case ${1-} in -y) sure=-y && shift ;; esac
+    HOME=$machine "$tree/usr/bin/dbclient" -q $sure -i "$state/key" -p "$port" "${UNIBIN_USER:-$user}@127.0.0.1" "$@"
 }
 
 directories
