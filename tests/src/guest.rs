@@ -2,7 +2,6 @@
 //! that is not ours. Like cloud-init, it reads its seed, lets in who is named there, and mounts its disk.
 
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -54,8 +53,11 @@ exec $b setsid $b sh -c 'exec /bin/busybox sh </dev/CONSOLE >/dev/CONSOLE 2>&1'
 /// A machine's CPU, kernel and first root.
 #[derive(Debug)]
 pub struct Guest {
+    /// Its CPU.
     pub cpu: Arch,
+    /// The kernel.
     pub kernel: PathBuf,
+    /// The archive of its first root.
     pub initrd: PathBuf,
 }
 

@@ -352,7 +352,7 @@ ssh() {
         each_running
         [ "$count" -lt 2 ] || fail "$count machines of this bundle run" 'name one with UNIBIN_KEEP=NAME'
         if [ "$count" -eq 0 ]; then
-            [ "$seconds" -lt 10 ] || gives_up 'no machine of this bundle runs here'
+            [ "$seconds" -lt 10 ] && [ "$seconds" -lt "$limit" ] || gives_up 'no machine of this bundle runs here'
             waits 'waiting for a machine of this bundle to be started'
         elif [ ! -e "$machine/port" ]; then
             waits 'waiting for the machine to be made'
