@@ -9,7 +9,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use bundle::Arch;
-use end_to_end::{Guest, Outcome, Sandbox, User, guest, lacking, needs, not_run, on_a, pack_by_hand, until};
+use end_to_end::{
+    Guest, Outcome, Sandbox, Terminal, User, guest, lacking, needs, not_run, on_a, pack_by_hand, until,
+};
 
 /// Packs it, unless the mirror lacks a package of its own index, which is no failure of a test.
 fn packed(sandbox: &Sandbox, guest: &Guest, more: &[&str]) -> Option<PathBuf> {
@@ -73,7 +75,7 @@ fn processes(sandbox: &Sandbox) -> Vec<String> {
 
 #[test]
 fn a_machine_has_its_seed_its_disk_and_its_end() {
-    needs!("network", "x86_64", "minutes");
+    needs!("network", "x86_64", "minutes", "tmux");
     let Some(guest) = guest() else { return };
     let sandbox = Sandbox::new();
     let token =
@@ -92,7 +94,7 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     let forward = format!("{port}:80");
     let first = [("UNIBIN_KEEP", "kept"), ("UNIBIN_FORWARD", &*forward), ("UNIBIN_MEMORY", "512M")];
     let mut kept = Running::start(&sandbox, &machine, &first);
-    let other = Running::start(&sandbox, &machine, &[("UNIBIN_MEMORY", "512M")]);
+    let mut other = Running::start(&sandbox, &machine, &[("UNIBIN_MEMORY", "512M")]);
 
     // `ssh` waits for it, and has its command's end.
     let read = inside(&sandbox, &machine, "kept", "cat /seed/user-data; exit 7");
@@ -128,17 +130,23 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     let others = sandbox.run(&machine, &["ssh", "ls /disk"]);
     assert!(!others.must_succeed().contains("file"), "{others}");
 
-    // What was kept is there again, after a start and after a reboot.
-    let mut kept = Running::start(&sandbox, &machine, &first[..1]);
+    // What was kept is there again at the next start.
+    // The terminal is the machine's, until Ctrl-a x ends it.
+    let line = "stty -a >before; UNIBIN_KVM=0 UNIBIN_KEEP=kept ./vm; stty -a >after";
+    let terminal = Terminal::open(&sandbox, line);
     assert_eq!(inside(&sandbox, &machine, "kept", "cat /disk/file").must_succeed(), "kept\n");
-    drop(other);
+    terminal.keys(&["echo typed-$((40 + 2))", "Enter"]);
+    terminal.shows("what the machine answers", |screen| screen.contains("typed-42"));
+    terminal.keys(&["C-a", "x"]);
+    terminal.ends();
+    let modes = |name: &str| fs::read_to_string(sandbox.at(name)).expect("modes");
+    assert_eq!(modes("before"), modes("after"));
 
-    // Asked twice it ends, as it should and without a trace.
-    kept.signal("TERM");
-    kept.signal("TERM");
+    // Asked twice the other one ends, as it should and without a trace.
+    other.signal("TERM");
     until("its end", || {
-        kept.0.try_wait().expect("waited for").or_else(|| {
-            kept.signal("TERM");
+        other.0.try_wait().expect("waited for").or_else(|| {
+            other.signal("TERM");
             None
         })
     });
@@ -202,11 +210,11 @@ fn a_machine_starts_on_another_host() {
     let Some(guest) = guest() else { return };
     let sandbox = Sandbox::of(User::Tester);
     let host = Arch::Riscv64;
-    let Some(machine) = packed_for(host, &sandbox, &guest, &["--append", "quiet"]) else { return };
-    // All of it is emulated, qemu-system too: as far as the kernel's first line.
-    let script = "sh -c 'UNIBIN_MEMORY=256M UNIBIN_CPUS=1 \"$1\" & \n\
-                  for i in $(seq 600); do grep -qs . home/.local/share/unibin/machines/*/running/*/console && break; sleep 0.5; done\n\
-                  cat home/.local/share/unibin/machines/*/running/*/console; kill -9 $!; wait' sh \"$1\" </dev/null";
+    let Some(machine) = packed_for(host, &sandbox, &guest, &["--firmware", "uefi"]) else { return };
+    // All of it is emulated, qemu-system too: as far as the machine's own firmware.
+    let script = "export UNIBIN_MEMORY=256M UNIBIN_CPUS=1; \"$1\" </dev/null >out 2>&1 & \n\
+                  for i in $(seq 300); do grep -qs 'UEFI firmware' out && break; sleep 1; done\n\
+                  cat out; kill -9 $!; wait";
     let Some(ran) = on_a(host, &sandbox, &machine, script) else { return };
-    println!("{ran}");
+    assert!(ran.text().contains("UEFI firmware"), "{ran}");
 }

@@ -122,7 +122,11 @@ forward() {
 
 # The key by which `ssh` is let in, and the disk that tells the machine so.
 seeded() {
-    [ -e "$here/seed.iso" ] || return 0
+    seed=
+    [ ! -e "$here/seed.iso" ] || seed=$here/seed.iso
+    # An image of the user's own has no room for a key.
+    [ -n "$key_place" ] || return 0
+    seed=$mine/seed.iso
     key=$state/key
     if [ ! -e "$key" ]; then
         "$tree/usr/bin/dropbearkey" -t ed25519 -f "$key.$$" >/dev/null 2>&1 ||
@@ -132,10 +136,10 @@ seeded() {
         run rm -f "$key.$$"
     fi
     public=$("$tree/usr/bin/dropbearkey" -y -f "$key" 2>/dev/null | run grep '^ssh-')
-    run cp "$here/seed.iso" "$mine/seed.iso" && run chmod 600 "$mine/seed.iso" &&
+    run cp "$here/seed.iso" "$seed" && run chmod 600 "$seed" &&
         printf 'public-keys:\n- "%s"\n#' "${public% *} unibin" |
-        run dd of="$mine/seed.iso" bs=1 seek="$key_place" conv=notrunc 2>/dev/null ||
-        fail "cannot write $mine/seed.iso" 'free some space'
+        run dd of="$seed" bs=1 seek="$key_place" conv=notrunc 2>/dev/null ||
+        fail "cannot write $seed" 'free some space'
 }
 
 # The disk that changes go to: qemu-system itself locks it.
@@ -213,8 +217,8 @@ start() {
         how=$how,backing.driver=qcow2,backing.read-only=on,backing.file.filename=$disk
         set -- "$@" -drive "if=none,id=disk,driver=qcow2,$how" -device "virtio-blk-$bus,drive=disk,bootindex=0"
     fi
-    if [ -e "$mine/seed.iso" ]; then
-        set -- "$@" -drive "if=none,id=seed,format=raw,readonly=on,file=$(value "$mine/seed.iso")" \
+    if [ -n "$seed" ]; then
+        set -- "$@" -drive "if=none,id=seed,format=raw,readonly=on,file=$(value "$seed")" \
             -device "virtio-blk-$bus,drive=seed"
     fi
     case $bus in pci) rom=,romfile= ;; *) rom= ;; esac
@@ -240,6 +244,10 @@ start() {
     set -- "$@" -serial chardev:console -chardev "pipe,id=control,path=$(value "$mine/monitor")" -mon chardev=control
     asked=
     trap ask TERM INT HUP
+    # Debian's looks for modules and firmware where they are installed, whatever lies beside it.
+    set +f
+    for QEMU_MODULE_DIR in "$tree"/usr/lib/*/qemu; do export QEMU_MODULE_DIR; done
+    set -f
     # By a shell that says who it is first, so that whatever kills us here, the guard knows whom to end.
     # Not by a function: a shell would wait for it, and hold what must be closed.
     "$busybox" sh -c 'echo "$$" >"$0"; exec "$@"' "$mine/qemu" "$@" <&3 3<&- 9>&- &
@@ -342,7 +350,7 @@ gives_up() {
 }
 
 ssh() {
-    [ -e "$here/seed.iso" ] || fail 'this machine was packed without a disk that tells it of a key' '`unibin pack --machine` with `--seed` or `--disk`'
+    [ -n "$key_place" ] || fail 'this machine was packed without a seed that tells it of a key' 'pack it with `--seed DIR`, or log in through UNIBIN_FORWARD'
     limit=${UNIBIN_WAIT:-300}
     number "$limit" || fail "unknown value for UNIBIN_WAIT: $limit" 'use a number of seconds'
     seconds=0
