@@ -10,7 +10,7 @@ mod seed;
 
 use crate::error::{Error, MachineError};
 use crate::hash;
-use crate::machine::boards::Board;
+use crate::machine::boards::{Board, PLACE};
 use crate::machine::firmware::Loaded;
 use crate::machine::qcow2::Disk;
 use crate::machine::seed::Seed;
@@ -24,8 +24,6 @@ use crate::tree::content::Content;
 
 /// The script that runs a machine.
 const RUN: &[u8] = include_bytes!("machine/run.sh");
-/// The directory of a tree for what is not a package's.
-const PLACE: &str = "machine";
 /// How much memory a machine has.
 const MEMORY: &str = "1024M";
 /// Whose name `ssh` uses.

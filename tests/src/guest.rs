@@ -1,5 +1,6 @@
-//! What a machine boots in tests: a kernel of Debian's, and a first root of busybox and dropbear, all for a CPU
-//! that is not ours. Like cloud-init, it reads its seed, lets in who is named there, and mounts its disk.
+//! What a machine boots in tests: a kernel of Debian's, and a first root of busybox and dropbear, all for a
+//! CPU that is not ours. Like cloud-init, it reads its seed, lets in who is named there, and mounts its
+//! disk.
 
 use std::fs::{self, File};
 use std::ops::ControlFlow;

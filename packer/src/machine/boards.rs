@@ -1,7 +1,10 @@
-//! The computers: for each CPU the program of qemu-system's, the package of Debian that has it, how it is told
-//! to be a usual one of its kind, and which files of firmware it reads. A row is all that a CPU needs.
+//! The computers: for each CPU the program of qemu-system's, the package of Debian that has it, how it is
+//! told to be a usual one of its kind, and which files of firmware it reads. A row is all that a CPU needs.
 
 use bundle::Arch;
+
+/// The directory of a tree for what is not a package's.
+pub(super) const PLACE: &str = "machine";
 
 /// A computer.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! What a machine starts with in place of the firmware that its computer has by itself: a file of the user's, or
-//! UEFI out of a package of Debian's, the same for every host.
+//! What a machine starts with in place of the firmware that its computer has by itself: a file of the
+//! user's, or UEFI out of a package of Debian's, the same for every host.
 
 use std::path::PathBuf;
 

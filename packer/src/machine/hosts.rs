@@ -1,11 +1,10 @@
-//! What runs a machine on a host: qemu-system for that host out of Debian's packages, with the libraries that it
-//! needs and nothing else, a busybox for the script, and a client for `ssh`.
+//! What runs a machine on a host: qemu-system for that host out of Debian's packages, with the libraries
+//! that it needs and nothing else, a busybox for the script, and a client for `ssh`.
 
 use bundle::{Arch, OwnedRule as Rule};
 
 use crate::error::Error;
-use crate::machine::PLACE;
-use crate::machine::boards::Board;
+use crate::machine::boards::{Board, PLACE};
 use crate::request::machine::MachineRequest;
 use crate::request::{AppRequest, AppSource, Entry, TreeRequest};
 use crate::resolve::gather::gather;

@@ -1,5 +1,6 @@
-//! A file system of a few small files that every kernel reads: ISO 9660 (ECMA-119) with the real names as Rock
-//! Ridge has them (IEEE P1282), as `genisoimage -rock` makes it. One directory, files of at most 16 MiB, no times.
+//! A file system of a few small files that every kernel reads: ISO 9660 (ECMA-119) with the real names as
+//! Rock Ridge has them (IEEE P1282), as `genisoimage -rock` makes it. One directory, files of at most 16
+//! MiB, no times.
 
 /// Bytes of a sector.
 pub(crate) const SECTOR: usize = 2048;

@@ -1,6 +1,6 @@
-//! Disks as qemu-system reads them: qcow2 (QEMU: docs/interop/qcow2.rst). A raw image becomes one, so that its
-//! holes need no room; an image that is one already is checked and taken as it is; and what takes a machine's
-//! changes is an empty one of the same size. It refuses images that need another file.
+//! Disks as qemu-system reads them: qcow2 (QEMU: docs/interop/qcow2.rst). A raw image becomes one, so that
+//! its holes need no room; an image that is one already is checked and taken as it is; and what takes a
+//! machine's changes is an empty one of the same size. It refuses images that need another file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,6 +1,6 @@
-//! The disk that tells cloud-init what a machine is (NoCloud): `user-data` and its like, out of a directory, as
-//! an ISO 9660 image. What cloud-init would drop with a warning in the machine's log is refused here. The image
-//! has room for the key that a machine gets at its first start.
+//! The disk that tells cloud-init what a machine is (NoCloud): `user-data` and its like, out of a directory,
+//! as an ISO 9660 image. What cloud-init would drop with a warning in the machine's log is refused here. The
+//! image has room for the key that a machine gets at its first start.
 
 use std::fs;
 use std::io::{self, Read as _};
