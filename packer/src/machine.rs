@@ -95,7 +95,7 @@ impl Parts {
         // The same machine keeps its changes in the same place, whatever it is called.
         let mut identity = board.cpu.name().to_owned();
         for (name, content) in &files {
-            identity += &format!("\n{name} {}", content.digest().map_err(Error::Temporary)?);
+            identity.extend(["\n", name, " ", &content.digest().map_err(Error::Temporary)?.to_string()]);
         }
         let id = hash::of(identity.as_bytes()).to_string();
         let id = id.get(..16).unwrap_or(&id);
@@ -125,7 +125,7 @@ impl Parts {
             ("user", USER),
             ("key_place", &key_place),
         ];
-        let settings = settings.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+        let settings = settings.iter().flat_map(|(name, value)| [*name, "='", *value, "'\n"]).collect();
         Ok(Self { files, settings, firmware, row })
     }
 

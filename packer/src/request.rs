@@ -187,14 +187,11 @@ impl Request {
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
         let system = system::source(&args)?;
-        let machine = match args.machine.machine {
-            true => {
-                let (of_it, output, archive) =
-                    (args.machine.clone(), args.output.clone(), args.archive.clone());
-                Some(MachineRequest::new(of_it, target()?, output, archive)?)
-            }
-            false => None,
-        };
+        let machine = args.machine.machine.then(|| {
+            let (of_it, archive) = (args.machine.clone(), args.archive.clone());
+            MachineRequest::new(of_it, target()?, args.output.clone(), archive)
+        });
+        let machine = machine.transpose()?;
         let source = match (args.input, args.deb) {
             _ if system.is_some() || machine.is_some() => None,
             (Some(path), _) => Some(given::open(path, args.target)?),

@@ -191,5 +191,5 @@ fn each(deb: &Deb, mut take: impl FnMut(&str, &DebKind, &[u8]) -> bool) -> Resul
         }
         Ok(if take(&path, &entry.kind, &bytes) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
-    done.map(|_| ()).map_err(|error| error.to_string())
+    done.map_err(|error| error.to_string())
 }

@@ -49,7 +49,7 @@ impl MachineError {
             Self::NoBoard { .. } => {
                 "machines are x86_64, i686, aarch64, armv7, riscv64, ppc64le, s390x and loongarch64"
             }
-            Self::NoUefi { .. } => "name a file of firmware with `--firmware FILE`",
+            Self::NoUefi { .. } | Self::NoFirmware { .. } => "name a file of firmware with `--firmware FILE`",
             Self::Disk { .. } => "give a raw image, or make one with `qemu-img convert -O qcow2 FILE NEW`",
             Self::DiskSize { .. } => "a disk grows; to make it smaller, shrink what is on it first",
             Self::Seed { .. } => {
@@ -57,7 +57,6 @@ impl MachineError {
             }
             Self::NoUserData { .. } => "write `user-data` into it, with `#cloud-config` as its first line",
             Self::Append => "separate words by blanks",
-            Self::NoFirmware { .. } => "name a file of firmware with `--firmware FILE`",
             Self::NoHost => "name another suite with `--suite`, or other hosts with `--hosts`",
         }
     }

@@ -13,7 +13,7 @@ use crate::tree::content::Content;
 
 const MAGIC: &[u8; 4] = b"QFI\xfb";
 /// The longest header that is read, in bytes.
-const HEADER: usize = 104;
+const HEADER: u32 = 104;
 const CLUSTER: u64 = 64 << 10;
 /// Entries of a table that fills a cluster: eight bytes each.
 const TABLE: u64 = CLUSTER / 8;
@@ -58,7 +58,7 @@ pub(crate) fn open(file: &File, path: &Path) -> Result<Disk, Error> {
     let mut head = Vec::new();
     let mut reader = file;
     reader.seek(SeekFrom::Start(0)).map_err(failed)?;
-    reader.take(HEADER as u64).read_to_end(&mut head).map_err(failed)?;
+    reader.take(HEADER.into()).read_to_end(&mut head).map_err(failed)?;
     if head.starts_with(MAGIC) {
         let size = checked(&head).map_err(|what| refused(what.to_owned()))?;
         let image = Content::whole(file.try_clone().map_err(failed)?).map_err(failed)?;
@@ -228,7 +228,7 @@ impl<'u> Layout<'u> {
         header.extend(u32::try_from(self.block_tables).unwrap_or(u32::MAX).to_be_bytes());
         header.extend([0; 12 + 24]); // no snapshots, no features
         header.extend(4_u32.to_be_bytes()); // references have 1 << 4 bits
-        header.extend((HEADER as u32).to_be_bytes());
+        header.extend(HEADER.to_be_bytes());
         to.write_all(&header)?;
         let mut table = |at: u64, entries: &mut dyn Iterator<Item = u64>| -> io::Result<()> {
             to.seek(SeekFrom::Start(at * CLUSTER))?;
@@ -238,7 +238,7 @@ impl<'u> Layout<'u> {
         table(block_table, &mut (0..self.blocks).map(|block| (first_block + block) * CLUSTER))?;
         let place = |tables: &[u64], wanted: u64| {
             let found = tables.binary_search(&wanted).ok()?;
-            Some((first_table + found as u64) * CLUSTER | COPIED)
+            Some(((first_table + found as u64) * CLUSTER) | COPIED)
         };
         table(top, &mut (0..self.tops).map(|number| place(&self.tables, number).unwrap_or(0)))?;
         for (number, which) in self.tables.iter().enumerate() {
@@ -246,7 +246,7 @@ impl<'u> Layout<'u> {
             let end = self.used.partition_point(|cluster| cluster / TABLE <= *which);
             let mut entries = vec![0; usize::try_from(TABLE).unwrap_or(0)];
             for (index, cluster) in self.used[begin..end].iter().enumerate() {
-                let place = (self.data + (begin + index) as u64) * CLUSTER | COPIED;
+                let place = ((self.data + (begin + index) as u64) * CLUSTER) | COPIED;
                 entries[usize::try_from(cluster % TABLE).unwrap_or(0)] = place;
             }
             table(first_table + number as u64, &mut entries.into_iter())?;

@@ -74,7 +74,7 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
     let [user, meta, vendor, network] = <[_; 4]>::try_from(files)
         .map_err(|_| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
     let user = user.ok_or_else(|| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
-    Ok(made(&user, meta, vendor, network, instance))
+    Ok(made(&user, meta, vendor, network.as_deref(), instance))
 }
 
 /// What a machine is told where the user says nothing: the key alone.
@@ -86,7 +86,7 @@ fn made(
     user: &[u8],
     meta: Option<Vec<u8>>,
     vendor: Option<Vec<u8>>,
-    network: Option<Vec<u8>>,
+    network: Option<&[u8]>,
     instance: &str,
 ) -> Seed {
     let mut meta = meta.unwrap_or_default();
@@ -105,7 +105,7 @@ fn made(
     meta.push(b'\n');
     let vendor = vendor.unwrap_or_else(|| VENDOR.into());
     let mut files: Vec<(&str, &[u8])> = vec![(NAMES[0], user), (NAMES[1], &meta), (NAMES[2], &vendor)];
-    if let Some(network) = &network {
+    if let Some(network) = network {
         files.push((NAMES[3], network));
     }
     let image = iso::image(VOLUME, &files);

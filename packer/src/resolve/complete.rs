@@ -96,7 +96,7 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     let Layers { mut app, owed, origins, known, .. } = layers;
     extra_files::exclude(request, &mut app, given);
     if let Some(only) = &request.tree.only {
-        only::retain(&mut app, entries, only)?;
+        only::retain(&mut app, entries, only);
         inventory.libraries.retain(|row| app.get(row.path.trim_start_matches('/').as_bytes()).is_some());
         inventory.families.clear();
     }

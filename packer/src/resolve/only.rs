@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use bundle::file_name_of;
 use closure::{Object, Tree};
 
-use crate::error::Error;
 use crate::request::Entry;
 use crate::tree::app_tree::{App, Node};
 
 /// Removes from `app` all but the programs of `entries`, the files that `patterns` name, and what those need
 /// of libraries, by their headers.
-pub(crate) fn retain(app: &mut App, entries: &[Entry], patterns: &[Vec<u8>]) -> Result<(), Error> {
+pub(crate) fn retain(app: &mut App, entries: &[Entry], patterns: &[Vec<u8>]) {
     let mut kept: BTreeSet<Vec<u8>> = BTreeSet::new();
     let named = app.nodes().filter(|(path, node)| {
         !matches!(node, Node::Directory) && patterns.iter().any(|pattern| closure::matches(pattern, path))
@@ -40,5 +39,4 @@ pub(crate) fn retain(app: &mut App, entries: &[Entry], patterns: &[Vec<u8>]) -> 
         // What begins with it comes right behind it.
         !kept.contains(path) && !kept.range(path.to_vec()..).take(64).any(above)
     });
-    Ok(())
 }
