@@ -210,7 +210,6 @@ mod tests {
             "#cloud-config\na: b: c\n",
             "#cloud-config\na: [\n",
             "#cloud-config\na: 1\na: 2\n",
-            "#cloud-config\n\tx: 1\n",
             "#cloud-config\na: 1\n---\nb: 1\n",
             "#cloud_config\na: 1\n",
         ] {
