@@ -179,7 +179,7 @@ fn what_no_machine_can_boot_from_is_refused() {
         fs::write(Path::new(&at(name)).join("user-data"), user_data).expect("written");
         at(name)
     };
-    let disk = write("disk.raw", &[0; 1 << 20]);
+    let disk = write("disk.raw", &vec![0; 1 << 20]);
     let mut over = b"QFI\xfb\0\0\0\x03\0\0\0\0\0\0\0\x70\0\0\0\x10".to_vec();
     over.resize(512, 0);
     let cases: [(&[&str], &str); 9] = [
