@@ -45,24 +45,29 @@ impl<'a> FrameTable<'a> {
     /// None takes more of the file: what does not get smaller becomes a little longer.
     pub const MAX_STORED: u64 = Self::MAX_LENGTH + (1 << 20);
 
-    /// How long the table of `blob` is in bytes, from the header that the blob begins with.
-    pub fn length(blob: Blob<'_>, header: &[u8; HEADER]) -> Result<usize, FormatError> {
+    /// How long a table is in bytes, from its header.
+    pub fn length(header: &[u8; HEADER]) -> Result<usize, FormatError> {
         let count = u32_at(header, 0).filter(|count| (1..=Self::MAX).contains(count)).ok_or(SHORT)?;
-        let rows = index(count).checked_mul(Self::ROW).ok_or(SHORT)?;
-        let length = rows.checked_add(Self::HEADER).ok_or(SHORT)?;
-        if length as u64 > blob.stored() { Err(SHORT) } else { Ok(length) }
+        index(count).checked_mul(ROW).and_then(|rows| rows.checked_add(HEADER)).ok_or(SHORT)
     }
 
     /// Reads and checks the table of `blob`, whose digest must have been compared with the blob's before.
     pub fn decode(blob: Blob<'_>, table: &'a [u8]) -> Result<Self, FormatError> {
+        let read = Self::parse(blob.encoding, blob.offset(), table)?;
+        let (end, unpacked) = read.sums();
+        if Some(end) == blob.end() && unpacked == blob.length() { Ok(read) } else { Err(SHORT) }
+    }
+
+    /// Reads a table at `offset` of a file, of a blob with this encoding, whose lengths nothing else tells.
+    pub fn parse(encoding: Encoding, offset: u64, table: &'a [u8]) -> Result<Self, FormatError> {
         let (header, rows) = table.split_first_chunk().ok_or(SHORT)?;
-        if Self::length(blob, header)? != table.len() {
+        if Self::length(header)? != table.len() {
             return Err(SHORT);
         }
         let rows = rows.as_chunks().0;
         let part = |at| u32_at(header, at).map(index).ok_or(SHORT);
         let (directories, links) = (part(4)?, part(8)?);
-        let is_tree = matches!(blob.encoding, Encoding::TarZstd | Encoding::Root);
+        let is_tree = matches!(encoding, Encoding::TarZstd | Encoding::Root);
         let most = if is_tree { rows.len() } else { 0 };
         if directories.checked_add(links).is_none_or(|both| both > most) {
             return Err(SHORT);
@@ -70,18 +75,18 @@ impl<'a> FrameTable<'a> {
         if u32_at(header, 12) != Some(0) {
             return Err(FormatError::UnknownFlag(Part::Frames));
         }
-        let first = blob.offset().checked_add(table.len() as u64).ok_or(SHORT)?;
+        let first = offset.checked_add(table.len() as u64).ok_or(SHORT)?;
         let read = Self { rows, first, directories, links };
-        let (mut end, mut unpacked) = (first, 0u64);
-        for frame in read.frames() {
-            if frame.stored > Self::MAX_STORED || frame.length > Self::MAX_LENGTH {
-                return Err(FormatError::OutOfBounds(Part::Frames));
-            }
-            // No sum of so many of such numbers overflows, and an end far behind the file's is not the blob's.
-            end = end.saturating_add(frame.stored);
-            unpacked = unpacked.saturating_add(frame.length);
-        }
-        if Some(end) == blob.end() && unpacked == blob.length() { Ok(read) } else { Err(SHORT) }
+        let fits = |frame: Frame| frame.stored <= Self::MAX_STORED && frame.length <= Self::MAX_LENGTH;
+        if read.frames().all(fits) { Ok(read) } else { Err(FormatError::OutOfBounds(Part::Frames)) }
+    }
+
+    /// Where the last frame ends in the file, and what all unpack to. No sum of so many lengths with such limits
+    /// overflows; only an offset near the end of all numbers could make it.
+    pub fn sums(&self) -> (u64, u64) {
+        self.frames().fold((self.first, 0), |(end, unpacked), frame| {
+            (end.saturating_add(frame.stored), unpacked.saturating_add(frame.length))
+        })
     }
 
     /// The frames, in order.
