@@ -211,6 +211,30 @@ impl Error {
         )
     }
 
+    /// What another process has said.
+    pub fn again(code: i32, text: &[u8]) -> Self {
+        Self::new(code, "{}", &[text])
+    }
+
+    /// There is no memory to unpack anything.
+    pub fn no_memory() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "there is not enough memory\nhint: see `ulimit -v`, `ulimit -d` and the machine's free memory",
+            &[],
+        )
+    }
+
+    /// A process that helped to unpack did not come to its end.
+    pub fn worker_killed() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "unpacking failed: one of the processes that unpack was killed\n\
+             hint: see the machine's free memory, then start it again",
+            &[],
+        )
+    }
+
     /// No variant of the app runs here.
     pub fn no_route(key: EmulatorKey, inside: &[u8]) -> Self {
         let (target, host) = (key.target.name().as_bytes(), key.host.name().as_bytes());

@@ -10,7 +10,7 @@ pub(crate) mod report;
 pub(crate) mod systems;
 pub(crate) mod variants;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,14 +32,11 @@ use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
-use crate::write::compress::{self, Frame};
+use crate::write::compress::{self, Frame, Uncompressed};
 use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
-
-/// Writes a tar stream.
-type WriteTar<'w> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'w;
 
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -214,7 +211,7 @@ fn compressed_variant(
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
             let whose = format!("{kind} for {target}");
-            (Encoding::Root, frame(&|to| tarball::write_root(tree, to), &whose, level, bars)?)
+            (Encoding::Root, frame(tarball::write_root(tree), &whose, level, bars)?)
         }
         None => (Encoding::TarZstd, tree(&app, target.name(), level, bars)?),
     };
@@ -224,12 +221,12 @@ fn compressed_variant(
 }
 
 fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    frame(&|to| tarball::write(app, to), &format!("app for {whose}"), level, bars)
+    frame(tarball::write(app), &format!("app for {whose}"), level, bars)
 }
 
-fn frame(write: &WriteTar<'_>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    let tar = compress::spool(write).map_err(Error::Temporary)?;
-    compress::shown_frame(&tar, level, &bars.bar(whose)).map_err(Error::Temporary)
+fn frame(tar: io::Result<Uncompressed>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
+    let made = tar.and_then(|tar| compress::tree(&tar, level, false, &bars.bar(whose)));
+    made.map_err(Error::Temporary)
 }
 
 /// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,

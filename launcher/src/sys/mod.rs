@@ -48,7 +48,6 @@ mod word;
 #[path = "word64.rs"]
 mod word;
 
-#[cfg(feature = "children")]
 mod beside;
 mod call;
 mod dir;
@@ -74,14 +73,16 @@ mod process;
 pub mod registers;
 #[cfg(feature = "children")]
 mod rights;
+mod shared;
 mod signal;
 mod stat;
 mod system;
 #[cfg(feature = "children")]
 pub mod trace;
 
+pub use beside::{aside, beside};
 #[cfg(feature = "children")]
-pub use beside::{aside, beside, descriptor_of, end, pipe, set_name};
+pub use beside::{descriptor_of, end, pipe, set_name};
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 #[cfg(feature = "children")]
@@ -92,6 +93,7 @@ pub use fd::CURRENT_DIRECTORY;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stderr_is_terminal, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};
+pub use fork::ended;
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", feature = "rewind", test))]
 pub(crate) use map::leak_pages;
@@ -109,11 +111,12 @@ pub use path::{chmodat, readlink_into};
 pub use process::Process;
 #[cfg(feature = "children")]
 pub use rights::give_up;
+pub use shared::Shared;
 pub use signal::{Disposition, file_size_signal};
 pub use stat::{Follow, Stat, statat};
 pub use system::{
-    Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask, uname_machine,
-    unix_seconds,
+    Machine, cpus, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask,
+    uname_machine, unix_seconds,
 };
 pub use word::file_system;
 

@@ -35,9 +35,9 @@ pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> 
     for (path, content) in files(directory.path(), Path::new("")).map_err(Error::Temporary)? {
         tree.add(&path, Node::File { executable: false, content })?;
     }
-    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+    let tar = compress::spool(|to| tarball::archive(&tree, to)).map_err(Error::Temporary)?;
     let stored =
-        if compressed { compress::frame(&tar, LEVEL).map_err(Error::Temporary)?.stored } else { tar };
+        if compressed { compress::plain(&tar, LEVEL, false, None).map_err(Error::Temporary)? } else { tar };
     let new = NewFile::beside(to).map_err(failed)?;
     io::copy(&mut stored.reader(), &mut &new.file).map_err(failed)?;
     new.settle().map_err(failed)?;

@@ -52,7 +52,7 @@ pub(crate) fn parts(
         for entry in entries {
             tree.add(&entry.path, Node::File { executable: true, content: content.clone() })?;
         }
-        let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+        let tar = tarball::write(&tree).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
         let components = emulator.components;
         let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, request.level));
@@ -60,7 +60,7 @@ pub(crate) fn parts(
             level: 0,
             target: emulator.key.host,
             encoding: Encoding::TarZstd,
-            app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
+            app: compress::tree(&tar, request.level, false, &bar).map_err(Error::Temporary)?,
             shared: None,
             loader: Vec::new(),
             rules: calling::apart_by_variable(emulator.key)

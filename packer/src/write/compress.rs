@@ -1,4 +1,4 @@
-//! Zstandard, touched here only. One frame per blob, single-threaded, content size recorded, no checksum (the
+//! Zstandard, touched here only. Each frame single-threaded, content size recorded, no checksum (the
 //! manifest has digests): its bytes depend on the input and the level alone. Several blobs are compressed at
 //! once instead.
 
@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::sync::Mutex;
 use std::thread;
 
-use bundle::Digest;
+use bundle::{Digest, Encoding, FrameTable};
 use zstd::zstd_safe::CParameter;
 
 use crate::atomic_file;
@@ -19,20 +19,20 @@ use crate::tree::content::Content;
 /// 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
 
-/// To be raised with every change of the parameters in [`frame`], so that frames made before are not reused.
-const PARAMETERS: u32 = 1;
+/// To be raised with every change of the parameters in [`plain`] and of a blob's form, so that frames made before are not reused.
+const PARAMETERS: u32 = 2;
 
 /// What decides about a frame's bytes beside the input and the level.
 pub(crate) fn compressor() -> String {
     format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
 }
 
-/// One compressed blob, in a file without a name.
+/// A compressed blob, in a file without a name: the table of its frames, and the frames.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    /// The compressed bytes.
+    /// The table and the compressed bytes.
     pub(crate) stored: Content,
-    /// Their SHA-256.
+    /// SHA-256 of the table.
     pub(crate) stored_digest: Digest,
     /// Length unpacked, in bytes.
     pub(crate) length: u64,
@@ -40,24 +40,82 @@ pub(crate) struct Frame {
     pub(crate) digest: Digest,
 }
 
+/// What a blob will hold, cut into what its frames will hold.
+#[derive(Debug)]
+pub(crate) struct Uncompressed {
+    pub(crate) frames: Vec<Content>,
+    /// Of a tree: how many frames, from the first, hold directories.
+    pub(crate) directories: u32,
+    /// Of a tree: how many frames, up to the last, hold links.
+    pub(crate) links: u32,
+}
+
+impl Uncompressed {
+    /// A file, in as few frames as may be.
+    pub(crate) fn file(input: &Content) -> Self {
+        let starts = (0..input.len().max(1)).step_by(FRAME as usize);
+        let frames = starts.map(|start| input.range(start, FRAME.min(input.len() - start))).collect();
+        Self { frames, directories: 0, links: 0 }
+    }
+
+    /// SHA-256 of all of it.
+    pub(crate) fn digest(&self) -> io::Result<Digest> {
+        let mut all = Hashing::new(io::sink());
+        for content in &self.frames {
+            io::copy(&mut content.reader(), &mut all)?;
+        }
+        Ok(all.finish().2)
+    }
+}
+
+/// A frame unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
+pub(crate) const FRAME: u64 = 1 << 26;
+
 /// Compresses `input`, which is short.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
-    frame_with(input, level, false, None)
+    blob(&Uncompressed::file(input), level, false, None)
 }
 
 /// Compresses `input` and shows how far it is.
 pub(crate) fn shown_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
-    frame_with(input, level, false, Some(bar))
+    blob(&Uncompressed::file(input), level, false, Some(bar))
 }
 
-/// Compresses `input`, whose parts resemble each other from afar: with a window over all of it, as far as the
-/// launcher can follow. Emulators of one host in one frame take about two thirds of what they take apart.
-pub(crate) fn wide_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
-    frame_with(input, level, true, Some(bar))
+/// Compresses a tree. `wide`: its parts resemble each other from afar, as emulators of one host do, which take
+/// about two thirds in one frame of what they take apart.
+pub(crate) fn tree(tree: &Uncompressed, level: i32, wide: bool, bar: &Bar) -> io::Result<Frame> {
+    blob(tree, level, wide, Some(bar))
 }
 
-fn frame_with(input: &Content, level: i32, wide: bool, bar: Option<&Bar>) -> io::Result<Frame> {
-    let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
+fn blob(input: &Uncompressed, level: i32, wide: bool, bar: Option<&Bar>) -> io::Result<Frame> {
+    let mut rows = Vec::new();
+    let mut all = Hashing::new(io::sink());
+    let mut packed = io::BufWriter::new(atomic_file::nameless()?);
+    for content in &input.frames {
+        let frame = plain(content, level, wide, bar)?;
+        io::copy(&mut content.reader(), &mut all)?;
+        io::copy(&mut frame.reader(), &mut packed)?;
+        rows.push(bundle::Frame {
+            offset: 0,
+            stored: frame.len(),
+            length: content.len(),
+            digest: frame.digest()?,
+        });
+    }
+    let table = FrameTable::encode(&rows, input.directories, input.links);
+    let mut packed = packed.into_inner().map_err(io::IntoInnerError::into_error)?;
+    packed.rewind()?;
+    let stored = spool(|to| {
+        to.write_all(&table)?;
+        io::copy(&mut packed, to).map(drop)
+    })?;
+    let (_, length, digest) = all.finish();
+    Ok(Frame { stored, stored_digest: hash::of(&table), length, digest })
+}
+
+/// One frame of Zstandard, without a table.
+pub(crate) fn plain(input: &Content, level: i32, wide: bool, bar: Option<&Bar>) -> io::Result<Content> {
+    let mut encoder = zstd::Encoder::new(atomic_file::nameless()?, level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if wide {
         let log = input.len().max(1 << 20).next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
@@ -66,36 +124,50 @@ fn frame_with(input: &Content, level: i32, wide: bool, bar: Option<&Bar>) -> io:
     } else if level >= *zstd::compression_level_range().end() {
         encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG_MAX))?;
     }
-    let mut input = Hashing::new(Watched::new(input.reader(), "compressing", input.len(), bar));
+    let mut input = Watched::new(input.reader(), "compressing", input.len(), bar);
     io::copy(&mut input, &mut encoder)?;
-    let (stored, _, stored_digest) = encoder.finish()?.finish();
-    let (_, length, digest) = input.finish();
-    Ok(Frame { stored: Content::whole(stored)?, stored_digest, length, digest })
+    Content::whole(encoder.finish()?)
 }
 
-/// A frame that was compressed before, checked by unpacking it; `None` when it does not hold `digest`.
-pub(crate) fn known_frame(stored: Vec<u8>, digest: Digest) -> Option<Frame> {
-    let mut unpacked = Hashing::new(decoder(&stored[..]).ok()?);
+/// A blob that was compressed before, checked by unpacking it; `None` when it does not hold `digest`.
+pub(crate) fn known_frame(stored: Vec<u8>, encoding: Encoding, digest: Digest) -> Option<Frame> {
+    let table = stored.get(..FrameTable::length(stored.first_chunk()?).ok()?)?;
+    let read = FrameTable::parse(encoding, 0, table).ok()?;
+    let frames = stored.get(table.len()..)?;
+    let (end, length) = read.sums();
+    if end != stored.len() as u64 {
+        return None;
+    }
+    let mut unpacked = Hashing::new(decoder(frames).ok()?);
     io::copy(&mut unpacked, &mut io::sink()).ok()?;
-    let (_, length, found) = unpacked.finish();
-    let stored_digest = hash::of(&stored);
-    (found == digest).then(|| Frame { stored: stored.into(), stored_digest, length, digest })
+    let (_, found_length, found) = unpacked.finish();
+    let stored_digest = hash::of(table);
+    (found == digest && found_length == length).then(|| Frame {
+        stored: stored.into(),
+        stored_digest,
+        length,
+        digest,
+    })
 }
 
-/// Reads what a frame holds. Frames with a larger window than ours are refused by the library.
+/// Reads what frames hold that follow each other. Those with a larger window than ours are refused by the library.
 pub(crate) fn decoder<'a>(stored: impl Read + 'a) -> io::Result<impl Read + 'a> {
-    let mut decoder = zstd::Decoder::new(stored)?.single_frame();
+    let mut decoder = zstd::Decoder::new(stored)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
     Ok(decoder)
 }
 
-/// A frame with a window of `1 << window` bytes, whatever the launcher takes.
+/// A blob of one frame with a window of `1 << window` bytes, whatever the launcher takes, and its table.
 #[cfg(test)]
-pub(crate) fn frame_with_window(input: &[u8], window: u32) -> io::Result<Vec<u8>> {
+pub(crate) fn blob_with_window(input: &[u8], window: u32, directories: u32) -> io::Result<(Vec<u8>, Digest)> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
     encoder.set_parameter(CParameter::WindowLog(window))?;
     encoder.write_all(input)?;
-    encoder.finish()
+    let frame = encoder.finish()?;
+    let (stored, length) = (frame.len() as u64, input.len() as u64);
+    let row = bundle::Frame { offset: 0, stored, length, digest: hash::of(&frame) };
+    let table = FrameTable::encode(&[row], directories, 0);
+    Ok(([&table[..], &frame].concat(), hash::of(&table)))
 }
 
 /// Writes through `fill` into a nameless file and gives it back as content.
@@ -149,7 +221,7 @@ mod tests {
         // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
         let input = Content::from(vec![7u8; 300 << 20]);
         for level in [1, *zstd::compression_level_range().end()] {
-            let frame = bytes_of(&frame(&input, level).expect("compresses").stored);
+            let frame = bytes_of(&plain(&input, level, false, None).expect("compresses"));
             assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
             assert_ne!(frame[4] & 0b1110_0000, 0, "content size");
             assert_eq!(frame[4] & 0b0010_0000, 0, "has a window descriptor");
@@ -162,7 +234,7 @@ mod tests {
         let input = Content::from(b"emulator ".repeat(1000));
         let made = frame(&input, 3).expect("compresses");
         let mut bytes = bytes_of(&made.stored);
-        let known = |bytes: &[u8]| known_frame(bytes.to_vec(), made.digest);
+        let known = |bytes: &[u8]| known_frame(bytes.to_vec(), Encoding::Zstd, made.digest);
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         assert!(known(&bytes).is_none());

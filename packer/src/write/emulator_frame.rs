@@ -33,7 +33,7 @@ pub(crate) fn compressed(
     let bar = emulators.bars.bar(&of_host.first().map_or_else(String::new, |one| one.key.to_string()));
     if let [only] = of_host {
         let compressor = compress::compressor();
-        let frame = kept(emulators, only.digest, &compressor, level, || {
+        let frame = kept(emulators, (only.digest, Encoding::Zstd), &compressor, level, || {
             let made = compress::shown_frame(&content(only)?, level, &bar);
             made.map_err(|source| Error::io("read", &only.path, source))
         })?;
@@ -54,11 +54,11 @@ pub(crate) fn compressed(
         }
         members.push(name);
     }
-    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+    let tar = tarball::write(&tree).map_err(Error::Temporary)?;
     let digest = tar.digest().map_err(Error::Temporary)?;
     let compressor = format!("{}-wide", compress::compressor());
-    let frame = kept(emulators, digest, &compressor, level, || {
-        compress::wide_frame(&tar, level, &bar).map_err(Error::Temporary)
+    let frame = kept(emulators, (digest, Encoding::TarZstd), &compressor, level, || {
+        compress::tree(&tar, level, true, &bar).map_err(Error::Temporary)
     })?;
     Ok(EmulatorFrame { frame, encoding: Encoding::TarZstd, members })
 }
@@ -71,13 +71,13 @@ fn content(emulator: &Emulator) -> Result<Content, Error> {
 /// The frame of the bytes with this digest, from the store, or made now and kept there.
 fn kept(
     emulators: &Emulators,
-    digest: Digest,
+    (digest, encoding): (Digest, Encoding),
     compressor: &str,
     level: i32,
     make: impl FnOnce() -> Result<Frame, Error>,
 ) -> Result<Frame, Error> {
     if let Some(bytes) = emulators.compressed(digest, compressor, level)?
-        && let Some(frame) = compress::known_frame(bytes, digest)
+        && let Some(frame) = compress::known_frame(bytes, encoding, digest)
     {
         return Ok(frame);
     }
