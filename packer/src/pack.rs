@@ -17,12 +17,11 @@ use std::sync::Arc;
 use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
-use crate::cli::values::{Children, Head};
+use crate::cli::values::{Children, Head, Level};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
-use crate::progress::Bars;
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
@@ -32,11 +31,12 @@ use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
-use crate::write::compress::{self, Frame, Uncompressed};
+use crate::write::compress::{self, Frame, How, Uncompressed};
 use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::facts;
 use crate::write::header;
 use crate::write::tarball;
+use crate::write::turns;
 
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
@@ -65,7 +65,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let cpu = cpu_model::of(&request, &first)?;
     let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
-        emulator_only::parts(&request, &first, &plan.hosts, obtained)?
+        emulator_only::parts(&request, &first, &plan.hosts, obtained, emulators.kept())?
     } else {
         let variants = variants::in_order(first, natives);
         compressed(&request, variants, &plan.hosts, &obtained, &emulators)?
@@ -78,7 +78,6 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
 /// A system as a bundle for this machine alone, fast: for what must run in it before it is finished. Says
 /// whether it has an emulator.
 fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<bool, Error> {
-    const LEVEL: i32 = 1;
     let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
     let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
@@ -104,7 +103,7 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
         head: Head::Sh,
         children: Children::Auto,
         cpu: request.cpu.clone(),
-        level: LEVEL,
+        level: Level::FAST,
         dry_run: false,
         archive: request.archive.clone(),
     };
@@ -125,9 +124,8 @@ fn compressed(
     obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
-    let level = request.level;
-    let bars = &emulators.bars;
-    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, level, bars);
+    let level = request.level.parts;
+    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, request.level, emulators);
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
@@ -157,10 +155,10 @@ fn compressed(
     }
     let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
-        compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
+        turns::both(|| turns::each(variants, variant), || turns::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
     for SharedTree { app, variants: group } in groups {
-        let frame = Arc::new(tree(&app, "several CPUs", level, bars)?);
+        let frame = Arc::new(tree(&app, "several CPUs", request.level.tree, emulators)?);
         for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
             variant.shared = Some(frame.clone());
         }
@@ -193,39 +191,47 @@ pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error
     let request = Request::from_args(args)?;
     let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
     let mut resolved = gather(app)?;
-    if view || Emulators::open(&request.archive)?.give_view(resolved.target) {
+    let emulators = Emulators::open(&request.archive)?;
+    if view || emulators.give_view(resolved.target) {
         view_map::add(&mut resolved.app)?;
     }
-    compressed_variant(0, resolved, request.level, &Bars::default())
+    compressed_variant(0, resolved, request.level, &emulators)
 }
 
 fn compressed_variant(
     cpu_level: u16,
     resolved: ResolvedApp,
-    level: i32,
-    bars: &Bars,
+    level: Level,
+    emulators: &Emulators,
 ) -> Result<PackedVariant, Error> {
     let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
-    let components = Some(facts::frame(&facts, level)?);
+    let components = Some(facts::frame(&facts, level.parts)?);
     let (encoding, app) = match &root {
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
             let whose = format!("{kind} for {target}");
-            (Encoding::Root, frame(tarball::write_root(tree), &whose, level, bars)?)
+            (Encoding::Root, frame(tarball::write_root(tree), &whose, level.tree, emulators)?)
         }
-        None => (Encoding::TarZstd, tree(&app, target.name(), level, bars)?),
+        None => (Encoding::TarZstd, tree(&app, target.name(), level.tree, emulators)?),
     };
-    let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
+    let notices = owed.map(|owed| Notices::compressed(owed, level.parts)).transpose()?.into_iter().collect();
     let (level, shared) = (cpu_level, None);
     Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices, components })
 }
 
-fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    frame(tarball::write(app), &format!("app for {whose}"), level, bars)
+fn tree(app: &App, whose: &str, level: i32, emulators: &Emulators) -> Result<Frame, Error> {
+    frame(tarball::write(app), &format!("app for {whose}"), level, emulators)
 }
 
-fn frame(tar: io::Result<Uncompressed>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    let made = tar.and_then(|tar| compress::tree(&tar, level, false, &bars.bar(whose)));
+fn frame(
+    tar: io::Result<Uncompressed>,
+    whose: &str,
+    level: i32,
+    emulators: &Emulators,
+) -> Result<Frame, Error> {
+    let bar = emulators.bars.bar(whose);
+    let how = How { level, store: Some(emulators.kept()), bar: Some(&bar) };
+    let made = tar.and_then(|tar| compress::blob(&tar, how));
     made.map_err(Error::Temporary)
 }
 

@@ -14,7 +14,7 @@ use bundle::{Arch, file_name_of};
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
-use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
+use crate::cli::values::{Argv0, Children, Head, Hosts, Level, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 pub(crate) use crate::request::entry::Entry;
@@ -42,7 +42,7 @@ pub(crate) struct Request {
     pub(crate) children: Children,
     /// The CPU model that was asked for.
     pub(crate) cpu: Option<Vec<u8>>,
-    pub(crate) level: i32,
+    pub(crate) level: Level,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
 }
@@ -252,7 +252,7 @@ impl Request {
             head: args.head,
             children: args.children,
             cpu: args.cpu.map(OsStringExt::into_vec),
-            level: args.level,
+            level: args.compression.level(),
             dry_run: args.dry_run,
             archive: args.archive,
         };

@@ -4,7 +4,7 @@
 //! it. All files together take at most [`KEPT_MAX`] bytes: the one that was not used for longest goes first.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ const SKIPPABLE: [u8; 8] = [0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
 const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
 
 /// How many bytes of frames are kept: 2 GiB.
-pub const KEPT_MAX: u64 = 2 << 30;
+const KEPT_MAX: u64 = 2 << 30;
 
 /// What another process left behind that was ended while it wrote is older than this.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);

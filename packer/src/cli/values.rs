@@ -9,8 +9,30 @@ use bundle::Arch;
 use debian::SystemVariant;
 use oci::Platform;
 
-/// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
-pub(crate) const DEFAULT_LEVEL: i32 = 19;
+/// Zstandard's levels for the parts of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// For the trees of apps and systems, which are new each time.
+    pub(crate) tree: i32,
+    /// For everything else: emulators, which are the same for many bundles and compressed once, and short texts.
+    pub(crate) parts: i32,
+}
+
+impl Level {
+    /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was without.
+    pub(crate) const DEFAULT: Self = Self { tree: 9, parts: 19 };
+    /// `--fast`.
+    pub(crate) const FAST: Self = Self::same(1);
+    /// `--ultra`.
+    pub(crate) const ULTRA: Self = Self::same(22);
+    /// What a release is packed at: once, to be downloaded often.
+    pub(crate) const RELEASE: i32 = 19;
+
+    /// One level for all.
+    pub(crate) const fn same(level: i32) -> Self {
+        Self { tree: level, parts: level }
+    }
+}
 
 /// `--libs`: Debian, and the suite if one was named.
 #[derive(Clone, Debug, PartialEq, Eq)]

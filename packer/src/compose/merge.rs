@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, EmulatorKey, file_name_of};
 
 use crate::cli::compose::MergeArgs;
-use crate::cli::values::{DEFAULT_LEVEL, Head};
+use crate::cli::values::{Head, Level};
 use crate::compose::{parts, program, written};
 use crate::error::{ComposeError, Error, readable};
 use crate::notices::Owed;
@@ -48,7 +48,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<String, Error> {
         let parts = Parts {
             head: Head::Sh,
             launchers: header::launchers(&[variant.target])?,
-            components: facts::of_hosts(&[variant.target], DEFAULT_LEVEL)?,
+            components: facts::of_hosts(&[variant.target], Level::DEFAULT.parts)?,
             variants: vec![variant],
             emulators: Vec::new(),
             brokers: Vec::new(),

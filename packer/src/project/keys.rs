@@ -102,10 +102,12 @@ pub(super) const BUILD: [&str; 3] = ["arch", "file", "command"];
 
 /// Options of `pack` that are no keys: what `build` says, how this run goes, where this machine fetches from.
 #[cfg(test)]
-const NOT_OF_A_PROJECT: [&str; 12] = [
+const NOT_OF_A_PROJECT: [&str; 14] = [
     "native",
     "project",
     "dry-run",
+    "fast",
+    "ultra",
     "json",
     "trace",
     "emulator-only",

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::hash;
 use crate::notices::once;
 use crate::tree::content::{Content, Reader};
-use crate::write::compress;
 use crate::write::header;
+use crate::write::zstd_frame;
 
 /// A file as crate `bundle` reads it.
 struct OnDisk<'a>(&'a File);
@@ -146,7 +146,7 @@ impl BundleFile {
             Some(first) => {
                 let before = first.offset.saturating_sub(blob.offset());
                 let frames = stored.range(before, stored.len().saturating_sub(before));
-                Box::new(compress::decoder(frames.reader())?)
+                Box::new(zstd_frame::decoder(frames.reader())?)
             }
         })
     }

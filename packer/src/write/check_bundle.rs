@@ -10,7 +10,7 @@ use crate::bounds::unpacked_max;
 use crate::error::Error;
 use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
-use crate::write::{compress, read_back, signature_rows};
+use crate::write::{read_back, signature_rows, turns};
 
 /// Refuses what claims to unpack to more than is plausible for its size.
 pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
@@ -56,7 +56,7 @@ fn each_blob(
 ) -> Result<(), Error> {
     let manifest = bundle.manifest()?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
+    let checked = turns::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
     checked.into_iter().collect()
 }
 

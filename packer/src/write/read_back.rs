@@ -16,8 +16,8 @@ use launcher::tar::{Kind, Member, TarReader};
 
 use crate::error::{Error, readable};
 use crate::write::bundle_file::blob_name;
-use crate::write::compress;
 use crate::write::tarball::TarEntry;
+use crate::write::turns;
 
 /// Hands every member of a tree's blob to `each`, as a launcher sees them, with its owner in the root of a
 /// system, and compares length and digest.
@@ -85,7 +85,7 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     let bundle = BundleFile::open(&link).map_err(told).map_err(unreadable)?;
     let manifest = bundle.manifest().map_err(told).map_err(unreadable)?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs, |blob| {
+    let checked = turns::each(blobs, |blob| {
         unpack(bundle, blob).map_err(|error| {
             let part = blob_name(&manifest, &blob);
             let text = format!("the launcher cannot unpack it: {error}");
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::hash;
-    use crate::write::tarball;
+    use crate::write::{compress, tarball};
 
     /// A bundle without a stub, of one app: this tar stream, compressed with a window of `1 << window` bytes.
     fn checked(tar: &[u8], window: u32) -> Result<(), String> {

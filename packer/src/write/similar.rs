@@ -36,20 +36,22 @@ const COMMON: usize = 64;
 /// Files that have less in common are not worth a thought, in bytes.
 const LEAST: u64 = 16 << 10;
 
-/// Cuts `files`, in the order of their names, into what each frame holds, by their indexes; the largest frame
-/// comes first. A file longer than [`WHOLE`] is alone. The same files give the same frames in any run.
-pub(crate) fn frames(files: &[&Content]) -> io::Result<Vec<Vec<usize>>> {
-    let length = |file: usize| files.get(file).map_or(0, |content| content.len());
+/// Cuts `files`, in the order of their names and each with what it takes with its headers, into what each frame holds,
+/// by their indexes; the largest frame comes first. A file longer than [`WHOLE`] is alone. The same files give the
+/// same frames in any run.
+pub(crate) fn frames(files: &[(u64, &Content)]) -> io::Result<Vec<Vec<usize>>> {
+    let length = |file: usize| files.get(file).map_or(0, |(taken, _)| *taken);
+    let is_long = |file: usize| files.get(file).is_some_and(|(_, content)| content.len() > WHOLE);
     let all = || 0..files.len();
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    if all().map(length).sum::<u64>() <= TOGETHER && all().all(|file| length(file) <= WHOLE) {
+    if all().map(length).sum::<u64>() <= TOGETHER && !all().any(is_long) {
         return Ok(vec![all().collect()]);
     }
-    let looked: Vec<usize> =
-        all().filter(|file| (LOOKED_INTO..=WHOLE).contains(&length(*file))).collect();
-    let jobs: Vec<&Content> = looked.iter().filter_map(|file| files.get(*file).copied()).collect();
+    let looked: Vec<usize> = all().filter(|file| length(*file) >= LOOKED_INTO && !is_long(*file)).collect();
+    let jobs: Vec<&Content> =
+        looked.iter().filter_map(|file| files.get(*file).map(|(_, content)| *content)).collect();
     let sketches = turns::each(jobs, Sketch::of).into_iter().collect::<io::Result<Vec<_>>>()?;
     let lengths: Vec<u64> = looked.iter().map(|file| length(*file)).collect();
 
@@ -63,7 +65,7 @@ pub(crate) fn frames(files: &[&Content]) -> io::Result<Vec<Vec<usize>>> {
             rest.push(group);
         }
     }
-    frames.extend(all().filter(|file| length(*file) > WHOLE).map(|file| vec![file]));
+    frames.extend(all().filter(|file| is_long(*file)).map(|file| vec![file]));
     // Short files follow each other: most are texts, and so are their neighbours.
     rest.extend(all().filter(|file| length(*file) < LOOKED_INTO).map(|file| vec![file]));
     let (mut frame, mut filled) = (Vec::new(), 0);
@@ -227,6 +229,11 @@ mod tests {
         (0..length as u64).map(|at| (mixed(seed << 40 | at) & 0xff) as u8).collect()
     }
 
+    fn in_frames(files: &[Content]) -> Vec<Vec<usize>> {
+        let sized: Vec<_> = files.iter().map(|content| (content.len() + 512, content)).collect();
+        frames(&sized).expect("memory is read")
+    }
+
     #[test]
     fn what_is_alike_is_found_wherever_it_lies_in_its_file() {
         let (a, b, c) = (noise(1, 3 << 20), noise(2, 1 << 20), noise(3, 1 << 20));
@@ -245,7 +252,7 @@ mod tests {
         let other = |seed| Content::from(noise(seed, 21 << 20));
         let short = || Content::from(b"text".to_vec());
         let files = [like(10), other(11), short(), other(12), like(13), short()];
-        let frames = frames(&files.iter().collect::<Vec<_>>()).expect("memory is read");
+        let frames = in_frames(&files);
         let of = |file| frames.iter().position(|frame| frame.contains(&file));
         assert_eq!(of(0), of(4), "{frames:?}");
         assert_ne!(of(1), None);
@@ -260,11 +267,13 @@ mod tests {
     #[test]
     fn what_is_short_stays_together_in_its_order_and_what_is_long_is_alone() {
         let files: Vec<Content> = (0..5).map(|seed| noise(seed, 100_000).into()).collect();
-        let together = frames(&files.iter().collect::<Vec<_>>()).expect("memory is read");
-        assert_eq!(together, [[0, 1, 2, 3, 4]]);
+        assert_eq!(in_frames(&files), [[0, 1, 2, 3, 4]]);
         let long = Content::from(vec![0; 64 << 20]);
-        let apart = frames(&[&files[0], &long]).expect("memory is read");
-        assert_eq!(apart, [[1], [0]]);
-        assert!(frames(&[]).expect("nothing is read").is_empty());
+        assert_eq!(in_frames(&[files[0].clone(), long]), [[1], [0]]);
+        assert!(in_frames(&[]).is_empty());
+        // Headers alone: a hundred thousand empty files.
+        let empty = Content::from(Vec::new());
+        let many = frames(&vec![(1000, &empty); 100_000]).expect("nothing is read");
+        assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [50_331, 49_669]);
     }
 }

@@ -3,12 +3,12 @@
 //! machines fixed.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bundle::PATH_MAX;
+use bundle::{FrameTable, PATH_MAX};
 use tar::{EntryType, Header};
 
 use crate::atomic_file;
@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::system::system_tree::{self, Named, SystemTree};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
-use crate::write::compress::{FRAME, Uncompressed};
+use crate::write::compress::Uncompressed;
+use crate::write::similar::{self, WHOLE};
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
@@ -26,16 +27,23 @@ const FIELD: usize = 100;
 
 /// A stream in the making, in a file without a name, and where its frames end.
 struct Stream {
-    to: io::BufWriter<File>,
+    to: io::BufWriter<fs::File>,
     at: u64,
     ends: Vec<u64>,
     directories: u32,
 }
 
-/// A file longer than this is cut into pieces of [`PIECE`] bytes: with its header it would not fit into a frame.
-const WHOLE: u64 = FRAME - (1 << 20);
-/// A multiple of a block.
-const PIECE: u64 = FRAME / 2;
+/// The most that a frame takes before the next one is begun, whatever it holds.
+const FRAME: u64 = FrameTable::MAX_LENGTH - (1 << 20);
+
+/// A file that is still to be written.
+struct File<'f> {
+    header: Header,
+    path: &'f [u8],
+    /// Of the tree, if its path is appended to this file.
+    loader: Vec<u8>,
+    content: &'f Content,
+}
 
 impl Stream {
     fn new() -> io::Result<Self> {
@@ -62,8 +70,7 @@ impl Stream {
 
     fn member(&mut self, header: Header, path: &[u8], link: &[u8], content: &mut dyn Read) -> io::Result<()> {
         // A header, long names with theirs, and the content.
-        let most = header.size()? + 4 * PATH_MAX as u64;
-        if self.frame() + most > FRAME {
+        if self.frame() + header.size()? + 4 * PATH_MAX as u64 > FRAME {
             self.cut();
         }
         self.at += put(&mut self.to, header, path, link, content)?;
@@ -80,19 +87,40 @@ impl Stream {
         self.member(header, path, link, &mut io::empty())
     }
 
+    /// All files, those that resemble each other in one frame.
+    fn files(&mut self, files: &[File<'_>]) -> io::Result<()> {
+        let taken = |file: &File<'_>| {
+            let names = if file.path.len() > FIELD { 2 * BLOCK + file.path.len() } else { 0 };
+            file.content.len() + (BLOCK + names) as u64
+        };
+        let sized: Vec<(u64, &Content)> = files.iter().map(|file| (taken(file), file.content)).collect();
+        for frame in similar::frames(&sized)? {
+            for File { header, path, loader, content } in frame.into_iter().filter_map(|file| files.get(file))
+            {
+                self.file(header.clone(), path, loader, content)?;
+            }
+            self.cut();
+        }
+        Ok(())
+    }
+
     fn file(&mut self, header: Header, path: &[u8], link: &[u8], content: &Content) -> io::Result<()> {
         let length = content.len();
         if length <= WHOLE {
             return self.member(header, path, link, &mut content.reader());
         }
         self.cut();
-        for start in (0..length).step_by(PIECE as usize) {
+        // Pieces of one length, so that none is left over that is short.
+        let piece = length.div_ceil(length.div_ceil(WHOLE)).next_multiple_of(BLOCK as u64);
+        let mut start = 0;
+        while start < length {
             let mut header = header.clone();
-            let piece = content.range(start, PIECE.min(length - start));
+            let piece = content.range(start, piece.min(length - start));
             header.set_size(piece.len());
             as_piece(&mut header, start, length)?;
             self.member(header, path, b"", &mut piece.reader())?;
             self.cut();
+            start += piece.len();
         }
         Ok(())
     }
@@ -148,13 +176,14 @@ pub(crate) fn write(app: &App) -> io::Result<Uncompressed> {
         }
     }
     stream.end_directories();
-    for (path, node) in app.nodes() {
-        if let Node::File { executable, content } = node {
+    let files = app.nodes().filter_map(|(path, node)| match node {
+        Node::File { executable, content } => {
             let (header, loader) = file(as_path(path), *executable, content);
-            stream.file(header, path, &loader, content)?;
+            Some(File { header, path, loader, content })
         }
-    }
-    stream.cut();
+        _ => None,
+    });
+    stream.files(&files.collect::<Vec<_>>())?;
     let before_links = stream.at;
     for (path, node) in app.nodes() {
         let (kind, mode, target) = match node {
@@ -191,12 +220,14 @@ pub(crate) fn write_root(system: &SystemTree) -> io::Result<Uncompressed> {
         }
     }
     stream.end_directories();
-    for named in system.iter() {
-        if let (Kind::File(content), None) = (&named.inode.kind, named.first) {
-            stream.file(owned(EntryType::Regular, &named, content.len()), named.path, b"", content)?;
+    let files = system.iter().filter_map(|named| match (&named.inode.kind, named.first) {
+        (Kind::File(content), None) => {
+            let header = owned(EntryType::Regular, &named, content.len());
+            Some(File { header, path: named.path, loader: Vec::new(), content })
         }
-    }
-    stream.cut();
+        _ => None,
+    });
+    stream.files(&files.collect::<Vec<_>>())?;
     let before_links = stream.at;
     for named in system.iter() {
         let (mut header, target) = match (&named.inode.kind, named.first) {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use end_to_end::{cargo, smallest};
-use nix::sys::resource::{UsageWho, getrusage};
 
 use super::pairs::tree_of;
 use crate::unibin::released;
@@ -55,9 +54,7 @@ impl Place {
     pub(super) fn new(given: Option<&Path>) -> Result<Option<Self>> {
         const NEEDED: u64 = 6 << 30;
         let memory = Path::new("/dev/shm");
-        let free = nix::sys::statvfs::statvfs(memory).map_or(0, |found| {
-            found.blocks_available().saturating_mul(found.fragment_size())
-        });
+        let free = free(memory).unwrap_or(0);
         let directory = if free >= NEEDED { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let directory = directory.context("cannot make a temporary directory")?;
         if free < NEEDED {
@@ -212,16 +209,30 @@ fn have_wrappe() -> bool {
 
 /// Runs `command`, which must succeed.
 pub(super) fn timed(mut command: Command) -> Result<Took> {
-    let user = || getrusage(UsageWho::RUSAGE_CHILDREN).map(|usage| usage.user_time());
     // cargo's, which has /bin/sh look for its libc in directories of rustc first: no user's start does.
     command.env_remove("LD_LIBRARY_PATH");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let (before, begin) = (user()?, Instant::now());
+    let (before, begin) = (user_time(), Instant::now());
     let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-    let (wall, after) = (begin.elapsed(), user()?);
+    let (wall, after) = (begin.elapsed(), user_time());
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let micros = u64::try_from((after - before).num_microseconds()).unwrap_or_default();
-    Ok(Took { wall, user: Duration::from_micros(micros) })
+    Ok(Took { wall, user: after.saturating_sub(before) })
+}
+
+/// What those that this process has waited for have used: `cutime` of `proc_pid_stat(5)`, in hundredths of a second on
+/// every Linux.
+fn user_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field is the program's name in brackets, which may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, after)| after).split_whitespace();
+    let ticks: u64 = fields.skip(13).next().and_then(|field| field.parse().ok()).unwrap_or_default();
+    Duration::from_millis(ticks * 10)
+}
+
+/// The bytes that are free in a file system, by `df(1)`.
+fn free(directory: &Path) -> Option<u64> {
+    let output = Command::new("df").args(["-B1", "--output=avail"]).arg(directory).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.lines().nth(1)?.trim().parse().ok()
 }
 
 /// The run whose wall time is the median.
