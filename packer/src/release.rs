@@ -20,7 +20,7 @@ use crate::atomic_file::NewDirectory;
 use crate::cli::compose::ThinArgs;
 use crate::cli::project::ReleaseArgs;
 use crate::cli::sbom::SbomArgs;
-use crate::cli::values::{self, Hosts, Level};
+use crate::cli::values::{self, Hosts};
 use crate::cli::{ListArgs, PackArgs};
 use crate::commands::sbom::{self, time};
 use crate::compose::thin;
@@ -134,9 +134,7 @@ fn output_name(project: &Project) -> Result<String, Error> {
 
 /// What `pack` is asked for.
 fn pack_args(project: &Project, output: Option<&Path>, offline: bool) -> Result<PackArgs, Error> {
-    // What the project says comes later, and so counts.
-    let mut words = vec![OsString::from(format!("--level={}", Level::RELEASE))];
-    words.extend(project.words.iter().cloned());
+    let mut words = project.words.clone();
     if let Some(output) = output {
         let mut word = OsString::from("--output=");
         word.push(output);

@@ -21,12 +21,12 @@ pub(crate) struct Level {
 impl Level {
     /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was without.
     pub(crate) const DEFAULT: Self = Self { tree: 9, parts: 19 };
+    /// What `init` writes into a project: a release is packed once and downloaded often.
+    pub(crate) const RELEASE: i32 = 19;
     /// `--fast`.
     pub(crate) const FAST: Self = Self::same(1);
     /// `--ultra`.
     pub(crate) const ULTRA: Self = Self::same(22);
-    /// What a release is packed at: once, to be downloaded often.
-    pub(crate) const RELEASE: i32 = 19;
 
     /// One level for all.
     pub(crate) const fn same(level: i32) -> Self {

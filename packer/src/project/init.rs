@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 
 use crate::cli::project::InitArgs;
+use crate::cli::values::Level;
 use crate::elf::{self, Kind};
 use crate::error::{Error, ProjectError};
 use crate::project::NAME;
@@ -114,6 +115,8 @@ fn file(described: &Described) -> String {
     if *needs_libs {
         line("\n[libs]\nlibs = \"debian\"");
     }
+    let level = Level::RELEASE;
+    line(&format!("\n[hosts]\nlevel = {level} # small and slow, for a release; `unibin pack --fast` while you try"));
     let natives: Vec<_> = builds.iter().map(|build| quoted(&build.arch)).collect();
     line(&format!("\n[release]\nthin = [{}]", natives.join(", ")));
     text

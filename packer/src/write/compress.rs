@@ -221,9 +221,9 @@ mod tests {
         };
         assert_eq!(files().len(), input.frames.len());
         let modified = |path| fs::metadata(path).and_then(|found| found.modified()).expect("it is there");
-        let written: Vec<_> = files().iter().map(modified).collect();
+        let written: Vec<_> = files().into_iter().map(modified).collect();
         assert!(bytes(&input, Some(&store), 2) == fresh);
-        assert!(files().iter().map(modified).ne(written), "each was used");
+        assert!(files().into_iter().map(modified).ne(written), "each was used");
         for (number, path) in files().into_iter().enumerate() {
             let mut frame = fs::read(&path).expect("it is read");
             let at = frame.len() * number / input.frames.len();
