@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::SeqCst;
 
-use bundle::{cut, directory_of};
+use bundle::directory_of;
 
 use crate::bytes::{c_string, zeroed};
 use crate::error::Error;
@@ -104,9 +104,10 @@ fn memory() -> u64 {
 
 /// The first word, if it is a number.
 fn number(text: &[u8]) -> Option<u64> {
-    let word = text.trim_ascii_start();
-    let word = cut(cut(word, b' ').0, b'\n').0;
-    core::str::from_utf8(word).ok()?.parse().ok()
+    let digits = text.trim_ascii_start().split(|byte| !byte.is_ascii_digit()).next()?;
+    let value =
+        |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')));
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, value) }
 }
 
 /// The beginning of a short file.
