@@ -35,6 +35,8 @@ pub const UNOWNED: usize = 4;
 const FAILED: usize = 5;
 const CODE: usize = 6;
 const LENGTH: usize = 7;
+/// How many frames of files are written.
+pub const FRAMES: usize = 8;
 
 /// Bytes in a megabyte.
 const MB: u64 = 1_000_000;

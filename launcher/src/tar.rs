@@ -278,6 +278,8 @@ pub struct TarReader<'a> {
     file: Option<(&'static [u8], u64)>,
     /// How many files that come in pieces have begun.
     cut: usize,
+    /// Whether the end was reached, and all was right.
+    ended: bool,
 }
 
 impl<'a> TarReader<'a> {
@@ -286,13 +288,24 @@ impl<'a> TarReader<'a> {
         let frames = Frames::open(file, blob)?;
         let (unpacker, tree) = (Unpacker::new(&frames)?, Tree::new(file.name(), blob));
         let hasher = Sha256::begin();
-        Ok(Self { frames, unpacker, tree, hasher, begun: 0, taken: 0, ready: 0..0, file: None, cut: 0 })
+        Ok(Self {
+            frames,
+            unpacker,
+            tree,
+            hasher,
+            begun: 0,
+            taken: 0,
+            ready: 0..0,
+            file: None,
+            cut: 0,
+            ended: false,
+        })
     }
 
     /// The next member, or `None` at the end, where all bytes have had their digest.
     pub fn next_member(&mut self) -> Result<Option<Member<'static>>, Error> {
         while !self.content(usize::MAX)?.is_empty() {}
-        loop {
+        while !self.ended {
             let Some((member, part)) = self.take()? else {
                 if self.begun < self.frames.count() {
                     self.next_frame()?;
@@ -301,7 +314,8 @@ impl<'a> TarReader<'a> {
                 if self.cut != self.tree.announced.len() || self.hasher.digest() != self.tree.blob.digest() {
                     return Err(self.tree.damaged());
                 }
-                return Ok(None);
+                self.ended = true;
+                break;
             };
             match member.kind {
                 // It comes later.
@@ -317,6 +331,7 @@ impl<'a> TarReader<'a> {
                 _ => return Ok(Some(member)),
             }
         }
+        Ok(None)
     }
 
     /// More of the current file's content, at most `most` bytes; none at its end.

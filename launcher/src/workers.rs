@@ -27,11 +27,15 @@ pub fn each(
     work: &mut dyn FnMut(&Progress, &mut Unpacker, usize) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let numbers = frames.of(Part::Files);
+    progress.number(progress::FRAMES).store(0, SeqCst);
     progress.number(progress::NEXT).store(numbers.start as u64, SeqCst);
     let mut take_all = |progress: &Progress, unpacker: &mut Unpacker| loop {
         let number = progress.number(progress::NEXT).fetch_add(1, SeqCst);
         match usize::try_from(number) {
-            Ok(number) if numbers.contains(&number) => work(progress, unpacker, number)?,
+            Ok(number) if numbers.contains(&number) => {
+                work(progress, unpacker, number)?;
+                progress.number(progress::FRAMES).fetch_add(1, SeqCst);
+            }
             _ => return Ok(()),
         }
     };
@@ -56,12 +60,13 @@ pub fn each(
         progress.number(progress::NEXT).store(NO_FRAME, SeqCst);
     }
     for copy in copies {
-        // Whose end is not reported was nobody's to wait for, and did not fail if nothing is missing.
-        let failed = sys::ended(copy).is_ok_and(|status| status != 0);
-        if failed && done.is_ok() {
+        if sys::ended(copy) != Ok(0) {
             progress.number(progress::NEXT).store(NO_FRAME, SeqCst);
-            done = Err(progress.failure().unwrap_or_else(Error::worker_killed));
         }
+    }
+    // Whatever has become of them: what counts is what they have done.
+    if done.is_ok() && progress.number(progress::FRAMES).load(SeqCst) != numbers.len() as u64 {
+        done = Err(progress.failure().unwrap_or_else(Error::worker_killed));
     }
     done
 }

@@ -98,6 +98,21 @@ impl Handmade {
         Self { frames, directories: 0, links: 0, digest, entry: "app", shared: None, root: false }
     }
 
+    /// An app of these frames: directories, files, links, each as it is unpacked.
+    pub fn of_frames(directories: &[Vec<u8>], files: &[Vec<u8>], links: &[Vec<u8>]) -> Self {
+        let all = [directories, files, links].concat();
+        let count = |frames: &[Vec<u8>]| u32::try_from(frames.len()).expect("few frames");
+        Self {
+            frames: all.iter().map(|frame| packed(frame)).collect(),
+            directories: count(directories),
+            links: count(links),
+            digest: sha256(&all.concat()),
+            entry: "app",
+            shared: None,
+            root: false,
+        }
+    }
+
     /// One of files alone with a frame that demands a window of `1 << log` bytes.
     pub fn with_window(tar: &[u8], log: u32) -> Self {
         let files = &parts(tar)[1];
