@@ -1,6 +1,7 @@
 //! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by rename.
 //!
-//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A
+//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside, or one of
+//! this boot (`durable`): mere existence says nothing. A
 //! candidate is used only if it, the CPU's directory and the slot are real directories of our user, the first
 //! one closed to other writers, the others closed altogether; so everything inside was written by us.
 
@@ -10,15 +11,13 @@ use core::ffi::CStr;
 use bundle::Digest;
 
 use crate::bytes::{c_string, decimal, join};
+use crate::durable::{self, MARKER};
 use crate::error::Error;
 use crate::left_over;
 use crate::log::Log;
 use crate::route::HOST;
 use crate::sys::{self, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
 use crate::way;
-
-/// Says that a slot is whole: mere existence says nothing.
-const MARKER: &CStr = c"complete";
 
 pub use crate::left_over::UNFINISHED;
 
@@ -145,7 +144,13 @@ impl Cache {
             other => other?,
         };
         check_ours(&dir, path, 0o077, self.us)?;
-        let marker = match sys::openat(dir.at(), MARKER, marker_flags(), 0) {
+        let (mut written, mut opened) = (None, sys::openat(dir.at(), MARKER, marker_flags(), 0));
+        if matches!(opened, Err(Errno::ENOENT))
+            && let Some(name) = durable::written()
+        {
+            (written, opened) = (Some(name), sys::openat(dir.at(), name, marker_flags(), 0));
+        }
+        let marker = match opened {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
@@ -158,7 +163,9 @@ impl Cache {
         if stat.nlink == 0 {
             return Ok(None);
         }
-        if self.temporary.is_some() {
+        if let Some(name) = written {
+            durable::sync_again(&dir, &marker, stat.mtime, name);
+        } else if self.temporary.is_some() {
             refresh(&dir, &marker, stat.mtime);
         }
         Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
@@ -168,10 +175,18 @@ impl Cache {
     /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
     #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
-        let marker_path = c_string(&[name.to_bytes(), b"/", MARKER.to_bytes()]);
+        let marker = |marker: &CStr| c_string(&[name.to_bytes(), b"/", marker.to_bytes()]);
+        let mut marker_path = marker(MARKER);
         // NFS gives an exclusive lock to those only who can write (flock(2)).
         let flags = OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
-        let marker = match sys::openat(self.dir.at(), marker_path, flags, 0) {
+        let mut opened = sys::openat(self.dir.at(), marker_path, flags, 0);
+        if matches!(opened, Err(Errno::ENOENT))
+            && let Some(written) = durable::written()
+        {
+            marker_path = marker(written);
+            opened = sys::openat(self.dir.at(), marker_path, flags, 0);
+        }
+        let marker = match opened {
             Ok(marker) => marker,
             // Not complete, or no slot but a launcher.
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(None),
@@ -192,7 +207,7 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<Slot, Error> {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
@@ -212,7 +227,7 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<Slot, Error> {
         let lock = self.lock(digest, afresh, log);
         if !afresh && let Some(slot) = self.ready(digest)? {
@@ -236,13 +251,27 @@ impl Cache {
         temporary: &CStr,
         slot: &CStr,
         as_good: Option<&Digest>,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<(), Error> {
         let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
-        fill(&dir)?;
+        let only_file = fill(&dir)?;
+        let written = durable::marker(self.path);
+        if written.is_none() {
+            // Nothing shows meanwhile that this run goes on: runs that wait for it may wait for so long.
+            let _ = dir.set_mtime(sys::unix_seconds().saturating_add(left_over::ANNOUNCED));
+            // Of many files one call for all. After a power cut the slot is whole or not there.
+            only_file.map_or_else(|| dir.syncfs(), |file| file.fdatasync())?;
+        }
         let marker = OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW;
-        drop(sys::openat(dir.at(), MARKER, marker, 0o600)?);
+        drop(sys::openat(dir.at(), written.unwrap_or(MARKER), marker, 0o600)?);
+        self.publish(temporary, slot, as_good)?;
+        if let Some(written) = written {
+            durable::sync_later(dir, written);
+        }
+        Ok(())
+    }
 
+    fn publish(&self, temporary: &CStr, slot: &CStr, as_good: Option<&Digest>) -> Result<(), Error> {
         let here = self.dir.at();
         match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
             // A run that did not see our lock was faster: its slot is as good as ours, and may be in use

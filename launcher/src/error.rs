@@ -5,7 +5,7 @@ mod systems;
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::{fill, keep, lines, name};
+use crate::bytes::{fill, join, keep, lines, name};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -213,7 +213,7 @@ impl Error {
 
     /// What another process has said.
     pub fn again(code: i32, text: &[u8]) -> Self {
-        Self::new(code, "{}", &[text])
+        Self(keep(Failure { code, text: join(&[text]) }))
     }
 
     /// There is no memory to unpack anything.

@@ -22,6 +22,7 @@ pub mod candidates;
 pub mod children;
 pub mod compare;
 pub mod controls;
+pub mod durable;
 pub mod error;
 pub mod execute;
 pub mod frames;

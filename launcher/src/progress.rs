@@ -8,7 +8,6 @@ use bundle::Blob;
 
 use crate::bytes::{decimal, fill};
 use crate::error::Error;
-use crate::left_over::ANNOUNCED;
 use crate::sys::{self, Fd, OFlags, Shared};
 
 /// Since when, in seconds since 1970, and what is shared. A clock that is set meanwhile makes the numbers wrong,
@@ -36,6 +35,8 @@ pub const UNOWNED: usize = 4;
 const FAILED: usize = 5;
 const CODE: usize = 6;
 const LENGTH: usize = 7;
+/// How many frames of files are written.
+pub const FRAMES: usize = 8;
 
 /// Bytes in a megabyte.
 const MB: u64 = 1_000_000;
@@ -93,12 +94,6 @@ impl Progress {
         let [done, all, rate, rest] = [done / MB, blob.length() / MB, rate / MB, left / rate].map(decimal);
         // A terminal that is gone is not worth an error.
         let _ = sys::stderr(fill(LINE, &[blob.kind.name().as_bytes(), done, all, rate, rest]));
-    }
-
-    /// What follows shows nothing until it ends: runs that wait for this one may wait for so long.
-    pub fn announce(&self) {
-        let until = sys::unix_seconds().saturating_add(ANNOUNCED);
-        let _ = self.sign.as_ref().map(|sign| sign.set_mtime(until));
     }
 
     /// Takes away what was shown.

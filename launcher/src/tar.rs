@@ -97,18 +97,10 @@ pub struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     /// Of which nothing is known yet.
-    pub fn new(file: &BundleFile<'a>, blob: Blob<'a>) -> Self {
+    pub fn new(name: &'a [u8], blob: Blob<'a>) -> Self {
         let root = ROOTS && blob.encoding == Encoding::Root;
         let (directories, announced) = (Vec::new(), Vec::new());
-        Self {
-            name: file.name(),
-            blob,
-            root,
-            part: Part::Directories,
-            last_path: b"",
-            directories,
-            announced,
-        }
+        Self { name, blob, root, part: Part::Directories, last_path: b"", directories, announced }
     }
 
     /// Takes the first member off a frame of this part of the tree; `None` where the frame ends.
@@ -195,7 +187,7 @@ impl<'a> Tree<'a> {
                     return Err("its loader is not in the tree");
                 }
                 if part == Part::Directories {
-                    size = header.whole().filter(|size| *size != 0).ok_or("it comes in no pieces")?;
+                    size = header.whole().filter(|size| *size != 0).ok_or(PIECES)?;
                 }
                 Kind::File { size, executable, loader: target }
             }
@@ -211,7 +203,7 @@ impl<'a> Tree<'a> {
             (Part::Links, b'1') if TreePath::new(target).is_some() && self.has_directory_of(target) => {
                 Kind::Hardlink(target)
             }
-            (Part::Links, b'1') => return Err("it is a link to nothing that came before"),
+            (Part::Links, b'1') => return Err(NO_FILE),
             (_, b'0' | b'1' | b'2' | b'5' | b'M') => return Err("it is in another part of the tree"),
             _ => return Err("it is neither a file, a directory nor a link"),
         };
@@ -232,13 +224,13 @@ impl<'a> Tree<'a> {
     /// A piece of a file that was announced with the same length.
     fn piece(&self, header: &Header<'_>, path: &[u8], content: &[u8]) -> Result<Kind<'static>, &'static str> {
         let announced = self.announced(path).filter(|file| header.whole() == Some(file.size));
-        let announced = announced.ok_or("it is a piece of a file that was not announced")?;
-        let offset = header.offset().ok_or("it is a piece of nowhere")?;
+        let announced = announced.ok_or(PIECES)?;
+        let offset = header.offset().ok_or(PIECES)?;
         match offset.checked_add(content.len() as u64) {
             Some(end) if end <= announced.size && !content.is_empty() => {
                 Ok(Kind::Piece { offset, last: end == announced.size })
             }
-            _ => Err("it is a piece of nowhere"),
+            _ => Err(PIECES),
         }
     }
 
@@ -286,21 +278,34 @@ pub struct TarReader<'a> {
     file: Option<(&'static [u8], u64)>,
     /// How many files that come in pieces have begun.
     cut: usize,
+    /// Whether the end was reached, and all was right.
+    ended: bool,
 }
 
 impl<'a> TarReader<'a> {
     /// Starts at the first member of a tree.
     pub fn open(file: &'a BundleFile<'a>, blob: Blob<'a>) -> Result<Self, Error> {
         let frames = Frames::open(file, blob)?;
-        let (unpacker, tree) = (Unpacker::new(&frames)?, Tree::new(file, blob));
+        let (unpacker, tree) = (Unpacker::new(&frames)?, Tree::new(file.name(), blob));
         let hasher = Sha256::begin();
-        Ok(Self { frames, unpacker, tree, hasher, begun: 0, taken: 0, ready: 0..0, file: None, cut: 0 })
+        Ok(Self {
+            frames,
+            unpacker,
+            tree,
+            hasher,
+            begun: 0,
+            taken: 0,
+            ready: 0..0,
+            file: None,
+            cut: 0,
+            ended: false,
+        })
     }
 
     /// The next member, or `None` at the end, where all bytes have had their digest.
     pub fn next_member(&mut self) -> Result<Option<Member<'static>>, Error> {
         while !self.content(usize::MAX)?.is_empty() {}
-        loop {
+        while !self.ended {
             let Some((member, part)) = self.take()? else {
                 if self.begun < self.frames.count() {
                     self.next_frame()?;
@@ -309,7 +314,8 @@ impl<'a> TarReader<'a> {
                 if self.cut != self.tree.announced.len() || self.hasher.digest() != self.tree.blob.digest() {
                     return Err(self.tree.damaged());
                 }
-                return Ok(None);
+                self.ended = true;
+                break;
             };
             match member.kind {
                 // It comes later.
@@ -321,10 +327,11 @@ impl<'a> TarReader<'a> {
                         Kind::File { size: file.size, executable: file.executable, loader: file.loader };
                     return Ok(Some(Member { path: file.path, kind, owner: file.owner, content: b"" }));
                 }
-                Kind::Piece { .. } => return self.tree.refuse(member.path, "it is a piece of nowhere"),
+                Kind::Piece { .. } => return self.tree.refuse(member.path, PIECES),
                 _ => return Ok(Some(member)),
             }
         }
+        Ok(None)
     }
 
     /// More of the current file's content, at most `most` bytes; none at its end.
@@ -338,7 +345,7 @@ impl<'a> TarReader<'a> {
             match self.take()? {
                 Some((Member { path: next, kind: Kind::Piece { offset, .. }, .. }, _))
                     if (next, offset) == (path, at) => {}
-                _ => return self.tree.refuse(path, "a piece of it is missing"),
+                _ => return self.tree.refuse(path, PIECES),
             }
         }
         let end = self.ready.start.saturating_add(most).min(self.ready.end);
@@ -375,7 +382,7 @@ impl<'a> TarReader<'a> {
         self.file = None;
         if let Kind::Piece { offset, last } = member.kind {
             if !member.fits(is_first, rest.is_empty()) {
-                return self.tree.refuse(path, MISPLACED);
+                return self.tree.refuse(path, PIECES);
             }
             if !last {
                 self.file = Some((path, offset.saturating_add(length as u64)));
@@ -394,8 +401,11 @@ impl<'a> TarReader<'a> {
     }
 }
 
-/// Why a piece is refused that does not go on in the frame behind, or before.
-pub const MISPLACED: &str = "it is a piece of a file amid others";
+/// Why a hard link is refused that leads to anything but a file of the tree.
+pub const NO_FILE: &str = "it is a link to nothing that came before";
+
+/// Why a piece is refused, or the announcement of a file without any.
+pub const PIECES: &str = "its pieces do not make one file";
 
 impl Member<'_> {
     /// Whether a piece stands where it may: one that goes on behind it ends its frame, one that goes on from

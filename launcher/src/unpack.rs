@@ -16,7 +16,7 @@ use crate::hash::Sha256;
 use crate::log::Log;
 use crate::progress::{PIECES, Progress, UNOWNED};
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
-use crate::tar::{Kind, MISPLACED, Member, Part, ROOTS, Tree};
+use crate::tar::{self, Kind, Member, NO_FILE, Part, ROOTS, Tree};
 use crate::workers;
 
 /// The name of a blob that is one file, in its slot.
@@ -54,15 +54,12 @@ pub fn ensure(
             if !write_trees(file, [Some(blob), shared], &tree, place, &mut progress)? && ROOTS {
                 log.step("owners are lost: this file system takes no user attributes", &[]);
             }
-            progress.announce();
-            // One call for all files: after a power cut the slot is whole or not there.
-            return Ok(tree.syncfs()?);
+            return Ok(None);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
         let progress = Progress::unseen(dir)?;
         write_file(BlobReader::open(file, blob)?, &out, Some(&progress))?;
-        progress.announce();
-        Ok(out.fdatasync()?)
+        Ok(Some(out))
     })
 }
 
@@ -144,7 +141,7 @@ fn write_tree(
 ) -> Result<(), Error> {
     let frames = Frames::open(file, blob)?;
     let mut unpacker = Unpacker::new(&frames)?;
-    let mut tree = Tree::new(file, blob);
+    let mut tree = Tree::new(file.name(), blob);
     let mut paths = [PathRoom::new(), PathRoom::new()];
     let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
         let part = frames.part(number);
@@ -155,9 +152,12 @@ fn write_tree(
             let before = rest.len();
             let Some(member) = tree.next_member(&mut rest, part)? else { return Ok(()) };
             if !member.fits(before == whole.len(), rest.is_empty()) {
-                return Err(Error::bad_tree(file.name(), member.path, MISPLACED));
+                return Err(Error::bad_tree(file.name(), member.path, tar::PIECES));
             }
-            write_member(&member, part, to, place, &mut paths, progress)?;
+            write_member(&member, part, to, place, &mut paths, progress).map_err(|failed| match failed {
+                Failed::Call(errno) => errno.into(),
+                Failed::Tree(why) => Error::bad_tree(file.name(), member.path, why),
+            })?;
             progress.advance(blob, before.saturating_sub(rest.len()) as u64);
         }
     };
@@ -181,7 +181,7 @@ fn write_member(
     place: &[u8],
     [path, other]: &mut [PathRoom; 2],
     progress: &Progress,
-) -> Result<(), Error> {
+) -> Result<(), Failed> {
     let path = path.put(member.path)?;
     let give = |made: &Fd, owner, is_directory| {
         if !give_to(made, owner, is_directory)? {
@@ -205,10 +205,11 @@ fn write_member(
         Kind::Hardlink(target) => {
             let target = other.put(target)?;
             // A link to a link would be followed by some file systems and not by others.
-            if !sys::statat(tree.at(), target, Follow::No)?.is_file() {
-                return Err(Errno::EINVAL.into());
+            match sys::statat(tree.at(), target, Follow::No) {
+                Ok(stat) if stat.is_file() => sys::linkat(tree.at(), target, tree.at(), path)?,
+                Ok(_) | Err(Errno::ENOENT) => return Err(Failed::Tree(NO_FILE)),
+                Err(errno) => return Err(errno.into()),
             }
-            sys::linkat(tree.at(), target, tree.at(), path)?;
         }
         Kind::Piece { offset, .. } => {
             // Its name is taken since it was announced, and no link is there yet.
@@ -241,6 +242,20 @@ fn write_member(
         }
     }
     Ok(())
+}
+
+/// Why a member cannot be written.
+enum Failed {
+    Call(Errno),
+    /// The tree is at fault.
+    Tree(&'static str),
+}
+
+/// Nobody else writes where a tree is made: what is there already is of the tree.
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        if errno == Errno::EEXIST { Self::Tree("its name is there twice") } else { Self::Call(errno) }
+    }
 }
 
 /// Gives a file of a system the mode that it can have, and the attribute that says the rest. Whether that is

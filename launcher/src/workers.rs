@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::SeqCst;
 
-use bundle::{cut, directory_of};
+use bundle::directory_of;
 
 use crate::bytes::{c_string, zeroed};
 use crate::error::Error;
@@ -27,11 +27,15 @@ pub fn each(
     work: &mut dyn FnMut(&Progress, &mut Unpacker, usize) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let numbers = frames.of(Part::Files);
+    progress.number(progress::FRAMES).store(0, SeqCst);
     progress.number(progress::NEXT).store(numbers.start as u64, SeqCst);
     let mut take_all = |progress: &Progress, unpacker: &mut Unpacker| loop {
         let number = progress.number(progress::NEXT).fetch_add(1, SeqCst);
         match usize::try_from(number) {
-            Ok(number) if numbers.contains(&number) => work(progress, unpacker, number)?,
+            Ok(number) if numbers.contains(&number) => {
+                work(progress, unpacker, number)?;
+                progress.number(progress::FRAMES).fetch_add(1, SeqCst);
+            }
             _ => return Ok(()),
         }
     };
@@ -56,12 +60,13 @@ pub fn each(
         progress.number(progress::NEXT).store(NO_FRAME, SeqCst);
     }
     for copy in copies {
-        // Whose end is not reported was nobody's to wait for, and did not fail if nothing is missing.
-        let failed = sys::ended(copy).is_ok_and(|status| status != 0);
-        if failed && done.is_ok() {
+        if sys::ended(copy) != Ok(0) {
             progress.number(progress::NEXT).store(NO_FRAME, SeqCst);
-            done = Err(progress.failure().unwrap_or_else(Error::worker_killed));
         }
+    }
+    // Whatever has become of them: what counts is what they have done.
+    if done.is_ok() && progress.number(progress::FRAMES).load(SeqCst) != numbers.len() as u64 {
+        done = Err(progress.failure().unwrap_or_else(Error::worker_killed));
     }
     done
 }
@@ -104,9 +109,10 @@ fn memory() -> u64 {
 
 /// The first word, if it is a number.
 fn number(text: &[u8]) -> Option<u64> {
-    let word = text.trim_ascii_start();
-    let word = cut(cut(word, b' ').0, b'\n').0;
-    core::str::from_utf8(word).ok()?.parse().ok()
+    let digits = text.trim_ascii_start().split(|byte| !byte.is_ascii_digit()).next()?;
+    let value =
+        |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')));
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, value) }
 }
 
 /// The beginning of a short file.

@@ -73,6 +73,8 @@ mod process;
 pub mod registers;
 #[cfg(feature = "children")]
 mod rights;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+mod sha;
 mod shared;
 mod signal;
 mod stat;
@@ -111,6 +113,8 @@ pub use path::{chmodat, readlink_into};
 pub use process::Process;
 #[cfg(feature = "children")]
 pub use rights::give_up;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+pub use sha::compress;
 pub use shared::Shared;
 pub use signal::{Disposition, file_size_signal};
 pub use stat::{Follow, Stat, statat};

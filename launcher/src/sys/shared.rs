@@ -9,7 +9,7 @@ use super::{Errno, Pages};
 pub struct Shared(Pages);
 
 /// How many numbers there are.
-const NUMBERS: usize = 8;
+const NUMBERS: usize = 16;
 
 /// All of it.
 const LENGTH: usize = 16 * 1024;

@@ -2,6 +2,9 @@
 //! is to be small, and about as fast. Safe code; whatever the input says, it ends, and writes nothing outside
 //! the room that it is given.
 //!
+//! What its inner loops call is inlined by order, since launchers are compiled for size; on `ppc64le` and `s390x`,
+//! whose launchers are the largest, the compiler decides.
+//!
 //! It refuses dictionaries and windows beyond [`MAX_WINDOW`]. It doesn't check the frame's own checksum: what
 //! goes in has been compared with a SHA-256.
 
@@ -85,7 +88,7 @@ impl Decoder {
                 return None;
             }
             match kind {
-                0 => window.push(frame, at, size)?,
+                0 => window.append(frame, at, size)?,
                 1 => window.fill(*frame.get(at)?, size)?,
                 2 => {
                     let behind = self.literals.decode(frame, at, end)?;

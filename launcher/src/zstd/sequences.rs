@@ -161,7 +161,7 @@ impl Sequences {
                 return None;
             }
         }
-        window.push(&literals.buffer, taken, literals.length - taken)?;
+        window.append(&literals.buffer, taken, literals.length - taken)?;
         (window.end() <= limit).then_some(())
     }
 
