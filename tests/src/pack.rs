@@ -153,8 +153,7 @@ pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
     let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
     let pack = |arguments: &[&OsStr]| -> Outcome {
         // Of what the tests look at nothing depends on the level; one that is given counts.
-        let packed =
-            unibin().args(["pack", "--fast"]).args(arguments).arg("-o").arg(output).output();
+        let packed = unibin().args(["pack", "--fast"]).args(arguments).arg("-o").arg(output).output();
         packed.expect("unibin starts").into()
     };
     let packed = pack(&arguments);

@@ -116,7 +116,9 @@ fn file(described: &Described) -> String {
         line("\n[libs]\nlibs = \"debian\"");
     }
     let level = Level::RELEASE;
-    line(&format!("\n[hosts]\nlevel = {level} # small and slow, for a release; `unibin pack --fast` while you try"));
+    line(&format!(
+        "\n[hosts]\nlevel = {level} # small and slow, for a release; `unibin pack --fast` while you try"
+    ));
     let natives: Vec<_> = builds.iter().map(|build| quoted(&build.arch)).collect();
     line(&format!("\n[release]\nthin = [{}]", natives.join(", ")));
     text

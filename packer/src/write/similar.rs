@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn files_that_resemble_each_other_share_a_frame_and_the_largest_frame_comes_first() {
-        let base = noise(7, 20 << 20);
+        let base = noise(7, 2 << 20).repeat(10);
         let like = |seed| Content::from([&base[..], &noise(seed, 1 << 20)].concat());
-        let other = |seed| Content::from(noise(seed, 21 << 20));
+        let other = |seed| Content::from(noise(seed, 1 << 20).repeat(21));
         let short = || Content::from(b"text".to_vec());
         let files = [like(10), other(11), short(), other(12), like(13), short()];
         let frames = in_frames(&files);

@@ -53,7 +53,8 @@ impl Shown {
 /// A Markdown table; ratios are to the row whose name begins with `against`.
 pub(super) fn table(title: &str, rows: &[Row], shown: Shown, against: &str) -> String {
     let base = rows.iter().find(|row| row.name.starts_with(against)).map(|row| shown.of(row));
-    let mut text = format!("| {title} | wall, s | user, s | size, MB | to {against} |\n|---|---|---|---|---|\n");
+    let mut text =
+        format!("| {title} | wall, s | user, s | size, MB | to {against} |\n|---|---|---|---|---|\n");
     for row in rows {
         let size = row.megabytes().map_or_else(|| "-".to_owned(), |size| format!("{size:.1}"));
         let ratio = base.filter(|base| *base > 0.0).map(|base| format!("{:.2}", shown.of(row) / base));
@@ -78,7 +79,8 @@ pub(super) fn svg(title: &str, rows: &[Row], shown: Shown) -> String {
     );
     for (number, row) in rows.iter().enumerate() {
         let (value, y) = (shown.of(row), LINE * (number + 1) + 6);
-        let (width, colour) = (value / most * BARS, if row.name.starts_with("unibin") { "#3a7" } else { "#9ab" });
+        let (width, colour) =
+            (value / most * BARS, if row.name.starts_with("unibin") { "#3a7" } else { "#9ab" });
         let (name, unit) = (escaped(&row.name), shown.unit());
         // Writing to a String cannot fail.
         let _ = writeln!(

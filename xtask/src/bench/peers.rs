@@ -58,7 +58,10 @@ impl Place {
         let directory = if free >= NEEDED { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let directory = directory.context("cannot make a temporary directory")?;
         if free < NEEDED {
-            println!("NOT RUN: in memory: `{}` has no room; what is deleted slows what follows", memory.display());
+            println!(
+                "NOT RUN: in memory: `{}` has no room; what is deleted slows what follows",
+                memory.display()
+            );
         }
         let tree = match given {
             Some(given) => {
