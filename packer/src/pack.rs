@@ -35,6 +35,7 @@ use crate::write::compress::{self, Frame, How, Uncompressed};
 use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::facts;
 use crate::write::header;
+use crate::write::similar::By;
 use crate::write::tarball;
 use crate::write::turns;
 
@@ -210,7 +211,10 @@ fn compressed_variant(
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
             let whose = format!("{kind} for {target}");
-            (Encoding::Root, frame(tarball::write_root(tree), &whose, level.tree, emulators)?)
+            (
+                Encoding::Root,
+                frame(tarball::write_root(tree, By::of_level(level.tree)), &whose, level.tree, emulators)?,
+            )
         }
         None => (Encoding::TarZstd, tree(&app, target.name(), level.tree, emulators)?),
     };
@@ -220,7 +224,7 @@ fn compressed_variant(
 }
 
 fn tree(app: &App, whose: &str, level: i32, emulators: &Emulators) -> Result<Frame, Error> {
-    frame(tarball::write(app), &format!("app for {whose}"), level, emulators)
+    frame(tarball::write(app, By::of_level(level)), &format!("app for {whose}"), level, emulators)
 }
 
 fn frame(

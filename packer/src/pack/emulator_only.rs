@@ -18,6 +18,7 @@ use crate::write::assemble::{Notices, PackedVariant, Parts};
 use crate::write::compress::{self, How};
 use crate::write::facts;
 use crate::write::header;
+use crate::write::similar::By;
 use crate::write::tarball;
 use crate::write::turns;
 
@@ -55,7 +56,7 @@ pub(crate) fn parts(
         for entry in entries {
             tree.add(&entry.path, Node::File { executable: true, content: content.clone() })?;
         }
-        let tar = tarball::write(&tree).map_err(Error::Temporary)?;
+        let tar = tarball::write(&tree, By::Name).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
         let components = emulator.components;
         let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, level));

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::compress::{self, Frame, How, Uncompressed};
+use crate::write::similar::By;
 use crate::write::tarball;
 
 /// All emulators of one host in one frame.
@@ -50,7 +51,7 @@ pub(crate) fn compressed(
         }
         members.push(name);
     }
-    let tar = tarball::write(&tree).map_err(Error::Temporary)?;
+    let tar = tarball::write(&tree, By::of_level(level)).map_err(Error::Temporary)?;
     let frame = compress::blob(&tar, how).map_err(Error::Temporary)?;
     Ok(EmulatorFrame { frame, encoding: Encoding::TarZstd, members })
 }

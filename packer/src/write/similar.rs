@@ -36,10 +36,26 @@ const COMMON: usize = 64;
 /// Files that have less in common are not worth a thought, in bytes.
 const LEAST: u64 = 16 << 10;
 
+/// What decides which files share a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Their names alone: for whom looking into files would take as long as compressing them.
+    Name,
+    /// What they have in common.
+    Contents,
+}
+
+impl By {
+    /// What is worth its time at a level of compression.
+    pub(crate) fn of_level(level: i32) -> Self {
+        if level > 2 { Self::Contents } else { Self::Name }
+    }
+}
+
 /// Cuts `files`, in the order of their names and each with what it takes with its headers, into what each frame holds,
 /// by their indexes; the largest frame comes first. A file longer than [`WHOLE`] is alone. The same files give the
 /// same frames in any run.
-pub(crate) fn frames(files: &[(u64, &Content)]) -> io::Result<Vec<Vec<usize>>> {
+pub(crate) fn frames(files: &[(u64, &Content)], by: By) -> io::Result<Vec<Vec<usize>>> {
     let length = |file: usize| files.get(file).map_or(0, |(taken, _)| *taken);
     let is_long = |file: usize| files.get(file).is_some_and(|(_, content)| content.len() > WHOLE);
     let all = || 0..files.len();
@@ -49,7 +65,8 @@ pub(crate) fn frames(files: &[(u64, &Content)]) -> io::Result<Vec<Vec<usize>>> {
     if all().map(length).sum::<u64>() <= TOGETHER && !all().any(is_long) {
         return Ok(vec![all().collect()]);
     }
-    let looked: Vec<usize> = all().filter(|file| length(*file) >= LOOKED_INTO && !is_long(*file)).collect();
+    let worth = |file: &usize| by == By::Contents && length(*file) >= LOOKED_INTO && !is_long(*file);
+    let looked: Vec<usize> = all().filter(worth).collect();
     let jobs: Vec<&Content> =
         looked.iter().filter_map(|file| files.get(*file).map(|(_, content)| *content)).collect();
     let sketches = turns::each(jobs, Sketch::of).into_iter().collect::<io::Result<Vec<_>>>()?;
@@ -67,7 +84,7 @@ pub(crate) fn frames(files: &[(u64, &Content)]) -> io::Result<Vec<Vec<usize>>> {
     }
     frames.extend(all().filter(|file| is_long(*file)).map(|file| vec![file]));
     // Short files follow each other: most are texts, and so are their neighbours.
-    rest.extend(all().filter(|file| length(*file) < LOOKED_INTO).map(|file| vec![file]));
+    rest.extend(all().filter(|file| !worth(file) && !is_long(*file)).map(|file| vec![file]));
     let (mut frame, mut filled) = (Vec::new(), 0);
     for group in rest {
         let more: u64 = group.iter().map(|file| length(*file)).sum();
@@ -231,7 +248,7 @@ mod tests {
 
     fn in_frames(files: &[Content]) -> Vec<Vec<usize>> {
         let sized: Vec<_> = files.iter().map(|content| (content.len() + 512, content)).collect();
-        frames(&sized).expect("memory is read")
+        frames(&sized, By::Contents).expect("memory is read")
     }
 
     #[test]
@@ -273,7 +290,7 @@ mod tests {
         assert!(in_frames(&[]).is_empty());
         // Headers alone: a hundred thousand empty files.
         let empty = Content::from(Vec::new());
-        let many = frames(&vec![(1000, &empty); 100_000]).expect("nothing is read");
+        let many = frames(&vec![(1000, &empty); 100_000], By::Name).expect("nothing is read");
         assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [50_331, 49_669]);
     }
 }

@@ -17,7 +17,7 @@ use crate::system::system_tree::{self, Named, SystemTree};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::compress::Uncompressed;
-use crate::write::similar::{self, WHOLE};
+use crate::write::similar::{self, By, WHOLE};
 
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
@@ -88,13 +88,13 @@ impl Stream {
     }
 
     /// All files, those that resemble each other in one frame.
-    fn files(&mut self, files: &[File<'_>]) -> io::Result<()> {
+    fn files(&mut self, files: &[File<'_>], by: By) -> io::Result<()> {
         let taken = |file: &File<'_>| {
             let names = if file.path.len() > FIELD { 2 * BLOCK + file.path.len() } else { 0 };
             file.content.len() + (BLOCK + names) as u64
         };
         let sized: Vec<(u64, &Content)> = files.iter().map(|file| (taken(file), file.content)).collect();
-        for frame in similar::frames(&sized)? {
+        for frame in similar::frames(&sized, by)? {
             for File { header, path, loader, content } in frame.into_iter().filter_map(|file| files.get(file))
             {
                 self.file(header.clone(), path, loader, content)?;
@@ -156,7 +156,7 @@ fn as_piece(header: &mut Header, offset: u64, length: u64) -> io::Result<()> {
 }
 
 /// `app` as a stream (FORMAT.md, section 6).
-pub(crate) fn write(app: &App) -> io::Result<Uncompressed> {
+pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
     let mut stream = Stream::new()?;
     let file = |path: &Path, executable: bool, content: &Content| {
         let mode = if executable { 0o755 } else { 0o644 };
@@ -183,7 +183,7 @@ pub(crate) fn write(app: &App) -> io::Result<Uncompressed> {
         }
         _ => None,
     });
-    stream.files(&files.collect::<Vec<_>>())?;
+    stream.files(&files.collect::<Vec<_>>(), by)?;
     let before_links = stream.at;
     for (path, node) in app.nodes() {
         let (kind, mode, target) = match node {
@@ -197,7 +197,7 @@ pub(crate) fn write(app: &App) -> io::Result<Uncompressed> {
 }
 
 /// `system` as a stream: a root (FORMAT.md, blob encoding 3). Its links' targets stay as they are, byte for byte.
-pub(crate) fn write_root(system: &SystemTree) -> io::Result<Uncompressed> {
+pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed> {
     use system_tree::Kind;
     let mut stream = Stream::new()?;
     let owned = |kind, named: &Named<'_>, size| {
@@ -227,7 +227,7 @@ pub(crate) fn write_root(system: &SystemTree) -> io::Result<Uncompressed> {
         }
         _ => None,
     });
-    stream.files(&files.collect::<Vec<_>>())?;
+    stream.files(&files.collect::<Vec<_>>(), by)?;
     let before_links = stream.at;
     for named in system.iter() {
         let (mut header, target) = match (&named.inode.kind, named.first) {
@@ -482,7 +482,7 @@ mod tests {
     }
 
     fn bytes() -> Vec<u8> {
-        all(&write(&tree()).expect("it can be written"))
+        all(&write(&tree(), By::Contents).expect("it can be written"))
     }
 
     fn all(stream: &Uncompressed) -> Vec<u8> {
@@ -525,7 +525,7 @@ mod tests {
         system.add(&long, file).expect("added");
         system.link(b"z", &long).expect("linked");
         system.add(b"tmp", Inode::of_root(Kind::Directory, 0o1777)).expect("added");
-        let bytes = all(&write_root(&system).expect("it can be written"));
+        let bytes = all(&write_root(&system, By::Contents).expect("it can be written"));
         let mut seen = Vec::new();
         for entry in tar::Archive::new(&bytes[..]).entries().expect("a stream") {
             let mut entry = entry.expect("an entry");
