@@ -19,8 +19,9 @@ use crate::write::zstd_frame;
 /// A frame of one file unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
 pub(crate) const FRAME: u64 = 1 << 26;
 
-/// What is shorter is compressed sooner than found.
+/// What is shorter, or compressed at a lower level, is compressed sooner than found.
 const KEPT_MIN: u64 = 256 << 10;
+const KEPT_LEVEL: i32 = 3;
 
 /// A compressed blob, in a file without a name: the table of its frames, and the frames.
 #[derive(Clone, Debug)]
@@ -125,7 +126,7 @@ fn packed(content: &Content, how: How<'_>, shown: &Shown<'_>, turns: &Turns) -> 
     let length = content.len();
     let _turn = turns.take(zstd_frame::memory(how.level, length));
     let digest = content.digest()?;
-    let store = how.store.filter(|_| length >= KEPT_MIN);
+    let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
     let compressor = zstd_frame::compressor();
     let known = store.and_then(|store| {
         // One that can't be read is made again.
