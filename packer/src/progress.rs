@@ -69,7 +69,8 @@ impl oci::Progress for Bar {
     }
 }
 
-/// Work whose progress is shown on a line until it is dropped; without a line, silently. Several threads may do it.
+/// Work whose progress is shown on a line until it is dropped; without a line, silently. Several threads may
+/// do it.
 pub(crate) struct Shown<'b> {
     bar: Option<&'b Bar>,
 }

@@ -1,5 +1,5 @@
-//! A tree of several frames: a long file is cut and whole again, the order of a directory decides nothing, and a bit
-//! that is flipped in the table or in any frame is refused by every command that reads the blob.
+//! A tree of several frames: a long file is cut and whole again, the order of a directory decides nothing,
+//! and a bit that is flipped in the table or in any frame is refused by every command that reads the blob.
 
 mod scene;
 

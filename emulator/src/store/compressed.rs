@@ -1,7 +1,8 @@
-//! Zstandard frames by what they were made of: its digest, the compressor and its level, because a high level takes
-//! seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the SHA-256 of the
-//! file's name and the frame, so that damage, and a file in another's place, is detected, and `zstd -d` can still read
-//! it. All files together take at most [`KEPT_MAX`] bytes: the one that was not used for longest goes first.
+//! Zstandard frames by what they were made of: its digest, the compressor and its level, because a high level
+//! takes seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the
+//! SHA-256 of the file's name and the frame, so that damage, and a file in another's place, is detected, and
+//! `zstd -d` can still read it. All files together take at most [`KEPT_MAX`] bytes: the one that was not used
+//! for longest goes first.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -28,10 +29,10 @@ const LEFT_BEHIND: Duration = Duration::from_hours(24);
 const DIRECTORY: &str = "compressed";
 
 impl Store {
-    /// The frame that `compressor` made at `level` from what has this digest: its file, and how long the frame is
-    /// that it begins with. `compressor` is part of the file's name, and identifies everything else that affects a
-    /// frame's bytes, so that a bundle never depends on what the store has. A damaged frame is removed and counts as
-    /// missing.
+    /// The frame that `compressor` made at `level` from what has this digest: its file, and how long the
+    /// frame is that it begins with. `compressor` is part of the file's name, and identifies everything else
+    /// that affects a frame's bytes, so that a bundle never depends on what the store has. A damaged frame is
+    /// removed and counts as missing.
     pub fn compressed(
         &self,
         digest: Digest,
@@ -101,8 +102,8 @@ fn trailer_of(name: &str, frame: impl io::Read) -> io::Result<[u8; TRAILER]> {
     Ok(trailer)
 }
 
-/// Removes what was not used for longest until all files together have at most `most` bytes. Another process may do
-/// the same at once, or have one of them open: both are harmless.
+/// Removes what was not used for longest until all files together have at most `most` bytes. Another process
+/// may do the same at once, or have one of them open: both are harmless.
 fn prune(directory: &Path, most: u64) {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -9,8 +9,8 @@ use crate::cli::values::Level;
 pub(crate) struct CompressionArgs {
     /// Zstandard compression level, from 1 (fastest) to 22 (smallest) [default: 9, of emulators 19]
     ///
-    /// Emulators are compressed once and then taken from the store. For a release, 19 is worth its time: `unibin init`
-    /// writes it into the project's file.
+    /// Emulators are compressed once and then taken from the store. For a release, 19 is worth its time:
+    /// `unibin init` writes it into the project's file.
     #[arg(long, value_name = "N", overrides_with_all = ["fast", "ultra"])]
     #[arg(value_parser = value_parser!(i32).range(1..=22))]
     level: Option<i32>,

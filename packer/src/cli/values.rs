@@ -14,12 +14,14 @@ use oci::Platform;
 pub(crate) struct Level {
     /// For the trees of apps and systems, which are new each time.
     pub(crate) tree: i32,
-    /// For everything else: emulators, which are the same for many bundles and compressed once, and short texts.
+    /// For everything else: emulators, which are the same for many bundles and compressed once, and short
+    /// texts.
     pub(crate) parts: i32,
 }
 
 impl Level {
-    /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was without.
+    /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was
+    /// without.
     pub(crate) const DEFAULT: Self = Self { tree: 9, parts: 19 };
     /// What `init` writes into a project: a release is packed once and downloaded often.
     pub(crate) const RELEASE: i32 = 19;

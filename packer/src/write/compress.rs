@@ -1,6 +1,6 @@
-//! From what a blob will hold to the blob: its frames, compressed several at once, and their table (FORMAT.md, 5.1.1).
-//! What was compressed before is taken from the store, after it has been compared with its digest. The bytes are the
-//! same for any number of threads, and whatever the store has.
+//! From what a blob will hold to the blob: its frames, compressed several at once, and their table
+//! (FORMAT.md, 5.1.1). What was compressed before is taken from the store, after it has been compared with
+//! its digest. The bytes are the same for any number of threads, and whatever the store has.
 
 use std::cmp::Reverse;
 use std::io::{self, Seek, Write};
@@ -166,7 +166,8 @@ pub(crate) fn spool(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::
     Content::whole(file)
 }
 
-/// A blob of one frame with a window of `1 << window` bytes, whatever the launcher takes, and its table's digest.
+/// A blob of one frame with a window of `1 << window` bytes, whatever the launcher takes, and its table's
+/// digest.
 #[cfg(test)]
 pub(crate) fn blob_with_window(input: &[u8], window: u32, directories: u32) -> io::Result<(Vec<u8>, Digest)> {
     let frame = zstd_frame::with_window(input, window)?;

@@ -1,7 +1,7 @@
-//! Which files go into one frame: those that resemble each other, since a frame is compressed by itself. What a
-//! file has in common with others shows in a sketch of it, the smallest hashes of places that its contents choose
-//! (`MinHash` over content-defined chunks). Sketches never decide about more than size: files that are wrongly
-//! thought alike are packed a little larger.
+//! Which files go into one frame: those that resemble each other, since a frame is compressed by itself. What
+//! a file has in common with others shows in a sketch of it, the smallest hashes of places that its contents
+//! choose (`MinHash` over content-defined chunks). Sketches never decide about more than size: files that are
+//! wrongly thought alike are packed a little larger.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _};
@@ -9,19 +9,22 @@ use std::io::{self, Read as _};
 use crate::tree::content::Content;
 use crate::write::turns;
 
-/// What fits into this many bytes stays together, in the order of its names: its frame has a window over all of it.
+/// What fits into this many bytes stays together, in the order of its names: its frame has a window over all
+/// of it.
 pub(crate) const TOGETHER: u64 = 64 << 20;
 
 /// Frames are filled up to this many bytes, so that several can be packed and unpacked at once.
 const FULL: u64 = 48 << 20;
 
-/// Files that have much in common share a frame of up to this many bytes; a frame may have 128 MiB with its headers.
+/// Files that have much in common share a frame of up to this many bytes; a frame may have 128 MiB with its
+/// headers.
 const LARGEST: u64 = 112 << 20;
 
 /// A file that is longer is cut into pieces, each of which has a frame of its own.
 pub(crate) const WHOLE: u64 = 63 << 20;
 
-/// Shorter files are not looked into: together they are a few megabytes of a tree, and neighbours resemble each other.
+/// Shorter files are not looked into: together they are a few megabytes of a tree, and neighbours resemble
+/// each other.
 const LOOKED_INTO: u64 = 64 << 10;
 
 /// Hashes in a sketch.
@@ -52,9 +55,9 @@ impl By {
     }
 }
 
-/// Cuts `files`, in the order of their names and each with what it takes with its headers, into what each frame holds,
-/// by their indexes; the largest frame comes first. A file longer than [`WHOLE`] is alone. The same files give the
-/// same frames in any run.
+/// Cuts `files`, in the order of their names and each with what it takes with its headers, into what each
+/// frame holds, by their indexes; the largest frame comes first. A file longer than [`WHOLE`] is alone. The
+/// same files give the same frames in any run.
 pub(crate) fn frames(files: &[(u64, &Content)], by: By) -> io::Result<Vec<Vec<usize>>> {
     let length = |file: usize| files.get(file).map_or(0, |(taken, _)| *taken);
     let is_long = |file: usize| files.get(file).is_some_and(|(_, content)| content.len() > WHOLE);

@@ -1,5 +1,5 @@
-//! Work on several CPUs at once: as many threads as there are CPUs, and of those that need much memory only as many
-//! as there is memory for. Results never depend on how many there were.
+//! Work on several CPUs at once: as many threads as there are CPUs, and of those that need much memory only
+//! as many as there is memory for. Results never depend on how many there were.
 
 use std::num::NonZero;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -1,5 +1,6 @@
-//! Zstandard, touched here only. A frame is made by one thread, records its content's size and has no checksum (the
-//! manifest binds digests): its bytes depend on the input and the level alone, since the library is compiled in.
+//! Zstandard, touched here only. A frame is made by one thread, records its content's size and has no
+//! checksum (the manifest binds digests): its bytes depend on the input and the level alone, since the
+//! library is compiled in.
 
 use std::io::{self, Read, Write as _};
 
@@ -24,8 +25,8 @@ pub(crate) fn compressor() -> String {
     format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
 }
 
-/// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are where large
-/// programs resemble each other.
+/// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
+/// where large programs resemble each other.
 pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<Content> {
     const PIECE: usize = 256 << 10;
     let mut encoder = zstd::Encoder::new(atomic_file::nameless()?, level)?;
@@ -48,7 +49,8 @@ pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result
     Content::whole(encoder.finish()?)
 }
 
-/// About how much memory it takes to compress `length` bytes: the window and the tables of the level, measured.
+/// About how much memory it takes to compress `length` bytes: the window and the tables of the level,
+/// measured.
 pub(crate) fn memory(level: i32, length: u64) -> u64 {
     let tables: u64 = match level {
         ..=4 => 24 << 20,
@@ -63,7 +65,8 @@ pub(crate) fn memory(level: i32, length: u64) -> u64 {
     window + tables.min(length.saturating_mul(16).max(1 << 20))
 }
 
-/// Reads what frames hold that follow each other. Those with a larger window than ours are refused by the library.
+/// Reads what frames hold that follow each other. Those with a larger window than ours are refused by the
+/// library.
 pub(crate) fn decoder<'a>(stored: impl Read + 'a) -> io::Result<impl Read + 'a> {
     let mut decoder = zstd::Decoder::new(stored)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;

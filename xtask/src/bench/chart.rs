@@ -1,4 +1,5 @@
-//! Results as tables for people, and as charts that a page can show: bars in SVG, drawn in the page's own colour.
+//! Results as tables for people, and as charts that a page can show: bars in SVG, drawn in the page's own
+//! colour.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! The benchmarks of a large tree: `cold`, `pack`, `size`, and `all` of them in one run, for `docs/benchmarks.md`.
+//! The benchmarks of a large tree: `cold`, `pack`, `size`, and `all` of them in one run, for
+//! `docs/benchmarks.md`.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Packing a large tree: how long it takes, how large the result is. unibin packs it a second time too, as it does
-//! for whoever changes something else.
+//! Packing a large tree: how long it takes, how large the result is. unibin packs it a second time too, as it
+//! does for whoever changes something else.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ pub(super) fn run(place: &Place, peers: &[Peer], level: i32, runs: usize) -> Res
         for (number, peer) in peers.iter().enumerate() {
             let file = place.path(&format!("packed-{run}-{number}"));
             let mut once = |name: String| -> Result<()> {
-                let took = timed((peer.pack)(place, &file, level)).with_context(|| name.clone())?;
+                let took = timed((peer.pack)(place, &file, level), 0).with_context(|| name.clone())?;
                 let size = fs::metadata(&file).with_context(|| format!("{name} wrote nothing"))?.len();
                 add(name, took, size);
                 fs::remove_file(&file)?;

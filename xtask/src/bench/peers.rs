@@ -1,5 +1,5 @@
-//! What people use in place of a bundle of a large tree, and a tree to try all of them on. A peer that is not here
-//! is `NOT RUN`.
+//! What people use in place of a bundle of a large tree, and a tree to try all of them on. A peer that is not
+//! here is `NOT RUN`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,8 +19,9 @@ use crate::workspace::target_directory;
 /// thousands of short files.
 const PACKAGES: [&str; 2] = ["g++", "libllvm19"];
 
-/// The program of every tree that is started: it ends at once.
+/// The program of every tree that is started: it ends at once, with this code.
 pub(super) const START: &str = "start";
+pub(super) const ENDED: i32 = 42;
 
 const WRAPPE: &str = "1.0.6";
 
@@ -41,8 +42,8 @@ pub(super) struct Peer {
     pub(super) cold: fn(&Place, &Path, &Path) -> Command,
 }
 
-/// Where everything lies: in memory if there is room, since a file system avoids inodes that were deleted lately,
-/// and so is slower in each round.
+/// Where everything lies: in memory if there is room, since a file system avoids inodes that were deleted
+/// lately, and so is slower in each round.
 pub(super) struct Place {
     directory: tempfile::TempDir,
     pub(super) tree: PathBuf,
@@ -210,20 +211,21 @@ fn have_wrappe() -> bool {
     install.status().is_ok_and(|status| status.success()) && program.is_file()
 }
 
-/// Runs `command`, which must succeed.
-pub(super) fn timed(mut command: Command) -> Result<Took> {
+/// Runs `command`, which must end with `code`.
+pub(super) fn timed(mut command: Command, code: i32) -> Result<Took> {
     // cargo's, which has /bin/sh look for its libc in directories of rustc first: no user's start does.
     command.env_remove("LD_LIBRARY_PATH");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let (before, begin) = (user_time(), Instant::now());
     let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
     let (wall, after) = (begin.elapsed(), user_time());
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let (status, told) = (output.status, String::from_utf8_lossy(&output.stderr));
+    ensure!(status.code() == Some(code), "{command:?} ended with {status}: {told}");
     Ok(Took { wall, user: after.saturating_sub(before) })
 }
 
-/// What those that this process has waited for have used: `cutime` of `proc_pid_stat(5)`, in hundredths of a second on
-/// every Linux.
+/// What those that this process has waited for have used: `cutime` of `proc_pid_stat(5)`, in hundredths of a
+/// second on every Linux.
 fn user_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field is the program's name in brackets, which may hold anything.
