@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bundle::{FrameTable, PATH_MAX};
-use tar::{EntryType, Header};
+use tar::{Archive, EntryType, Header};
 
 use crate::atomic_file;
 use crate::error::Error;
@@ -442,7 +442,7 @@ pub(crate) fn read(
     damaged: impl Fn(io::Error) -> Error,
     mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut tar = tar::Archive::new(from);
+    let mut tar = Archive::new(from);
     for entry in tar.entries().map_err(&damaged)? {
         let mut entry = entry.map_err(&damaged)?;
         let path = entry.path_bytes().into_owned();

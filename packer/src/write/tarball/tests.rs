@@ -59,7 +59,7 @@ fn a_root_has_owners_modes_and_links_as_they_are() {
     system.add(b"tmp", Inode::of_root(Kind::Directory, 0o1777)).expect("added");
     let bytes = all(&write_root(&system, By::Contents).expect("it can be written"));
     let mut seen = Vec::new();
-    for entry in tar::Archive::new(&bytes[..]).entries().expect("a stream") {
+    for entry in Archive::new(&bytes[..]).entries().expect("a stream") {
         let mut entry = entry.expect("an entry");
         let header = entry.header().clone();
         let numbers =
