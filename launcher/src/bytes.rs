@@ -56,9 +56,7 @@ pub struct PathRoom([u8; PATH_MAX]);
 
 impl PathRoom {
     /// For any path that the kernel takes.
-    pub fn new() -> Self {
-        Self([0; PATH_MAX])
-    }
+    pub const EMPTY: Self = Self([0; PATH_MAX]);
 
     /// A path as the kernel takes it. It holds no NUL.
     pub fn put(&mut self, path: &[u8]) -> Result<&CStr, Errno> {

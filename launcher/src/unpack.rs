@@ -142,7 +142,7 @@ fn write_tree(
     let frames = Frames::open(file, blob)?;
     let mut unpacker = Unpacker::new(&frames)?;
     let mut tree = Tree::new(file.name(), blob);
-    let mut paths = [PathRoom::new(), PathRoom::new()];
+    let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
     let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
         let part = frames.part(number);
         unpacker.frame(&frames, number)?;

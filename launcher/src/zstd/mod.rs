@@ -8,6 +8,8 @@
 //! It refuses dictionaries and windows beyond [`MAX_WINDOW`]. It doesn't check the frame's own checksum: what
 //! goes in has been compared with a SHA-256.
 
+#![allow(clippy::inline_always, reason = "the inner loops are compiled for size otherwise")]
+
 mod bits;
 mod fse;
 mod huffman;
