@@ -50,7 +50,8 @@ fn cut_piece(number: usize) -> Vec<u8> {
 /// Directories and an announcement; frames of files in no order, three of them with the pieces; links.
 fn frames() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let announced = piece("lib/cut", 0o755, 0, WHOLE as u64, b"");
-    let directories = vec![[directory("lib"), announced].concat(), [directory("z"), directory("z/y")].concat()];
+    let directories =
+        vec![[directory("lib"), announced].concat(), [directory("z"), directory("z/y")].concat()];
     let mut files: Vec<Vec<u8>> = (0..9u32)
         .map(|number| {
             let name = |letter: char| format!("z/y/{letter}{}", 9 - number);
@@ -184,13 +185,25 @@ fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
         |members: Vec<u8>| Handmade::of_frames(&[directories[0].clone(), members], &files, &links);
     let cases = [
         ("one is missing", with(&|files| drop(files.remove(3)))),
-        ("none are there", with(&|files| files[2..5].clone_from_slice(&[file("app", 0o755, APP), vec![], vec![]]))),
+        (
+            "none are there",
+            with(&|files| files[2..5].clone_from_slice(&[file("app", 0o755, APP), vec![], vec![]])),
+        ),
         ("the last is missing", with(&|files| files[4] = file("app", 0o755, APP))),
         ("one is there twice", with(&|files| files.insert(4, cut_piece(1)))),
-        ("something is before one", with(&|files| files[3] = [file("x", 0o644, b"x"), cut_piece(1)].concat())),
-        ("something is behind one", with(&|files| files[3] = [cut_piece(1), file("x", 0o644, b"x")].concat())),
+        (
+            "something is before one",
+            with(&|files| files[3] = [file("x", 0o644, b"x"), cut_piece(1)].concat()),
+        ),
+        (
+            "something is behind one",
+            with(&|files| files[3] = [cut_piece(1), file("x", 0o644, b"x")].concat()),
+        ),
         ("a whole file too", with(&|files| files.push(file("lib/cut", 0o644, b"x")))),
-        ("announced twice", announced([directory("z"), directory("z/y"), piece("z/z", 0o644, 0, 5, b"")].concat())),
+        (
+            "announced twice",
+            announced([directory("z"), directory("z/y"), piece("z/z", 0o644, 0, 5, b"")].concat()),
+        ),
     ];
     for (what, made) in cases {
         let (sandbox, bundle, ran) = run(&made);
@@ -215,7 +228,7 @@ fn long() -> Handmade {
     let files: Vec<Vec<u8>> = (0..16u32)
         .map(|frame| {
             let content = noise(6_000, u64::from(frame) + 1);
-            (0..1500).flat_map(|number| file(&format!("d/{frame}-{number}"), 0o644, &content)).collect()
+            (0..300).flat_map(|number| file(&format!("d/{frame}-{number}"), 0o644, &content)).collect()
         })
         .collect();
     Handmade::of_frames(&[directory("d")], &[files, vec![file("app", 0o755, APP)]].concat(), &[])

@@ -38,7 +38,7 @@ impl<'b> Backward<'b> {
     }
 
     /// Loads at least 57 bits.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     pub(super) fn refill(&mut self) {
         let end = self.position.wrapping_add(7) / 8;
         let word = self.bytes.get(end.wrapping_sub(8)..).and_then(<[u8]>::first_chunk);

@@ -118,7 +118,7 @@ impl Huffman {
     }
 
     /// The next symbol of what a stream has loaded.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     fn symbol(&self, stream: &mut Backward<'_>) -> u8 {
         let code = self.codes[stream.peek(self.bits) % (1 << MAX_BITS)];
         stream.skip(u32::from(code.length));
