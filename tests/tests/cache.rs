@@ -462,6 +462,7 @@ fn a_cache_in_a_temporary_directory_is_kept_from_cleaners() {
     app.wait().expect("ended");
     assert!(directory.try_lock().is_ok());
     directory.unlock().expect("ours");
+    settled(&cache);
 
     let slot = cache.join("x86_64").join(&directories(&cache)[0]);
     let program = slot.join("tree/usr/bin/busybox");

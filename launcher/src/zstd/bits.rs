@@ -16,9 +16,9 @@ pub(super) fn lowest(bits: u64, count: u32) -> usize {
 
 /// A stream that is read from its end (RFC 8878, 4.1): the highest set bit of its last byte says where.
 ///
-/// Bits come out of a word that [`Backward::refill`] loads; whoever takes more than it has gets zeros. Reading
-/// past the stream's start gives any bits, and [`Backward::left`] tells: a decoder looks at that as often as
-/// it likes.
+/// Bits come out of a word that [`Backward::refill`] loads; whoever takes more than it has gets zeros.
+/// Reading past the stream's start gives any bits, and [`Backward::left`] tells: a decoder looks at that as
+/// often as it likes.
 #[derive(Clone, Copy)]
 pub(super) struct Backward<'b> {
     bytes: &'b [u8],

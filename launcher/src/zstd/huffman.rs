@@ -87,8 +87,8 @@ impl Huffman {
         (stream.left() == 0).then_some(())
     }
 
-    /// Fills `out` with what four streams say, a quarter each: side by side, so that the processor decodes all
-    /// four at once.
+    /// Fills `out` with what four streams say, a quarter each: side by side, so that the processor decodes
+    /// all four at once.
     pub(super) fn decode_four(&self, mut streams: [Backward<'_>; 4], out: &mut [u8]) -> Option<()> {
         let quarter = out.len().div_ceil(4);
         let (first, rest) = out.split_at_mut_checked(quarter)?;
