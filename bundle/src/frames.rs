@@ -81,8 +81,8 @@ impl<'a> FrameTable<'a> {
         if read.frames().all(fits) { Ok(read) } else { Err(FormatError::OutOfBounds(Part::Frames)) }
     }
 
-    /// Where the last frame ends in the file, and what all unpack to. No sum of so many lengths with such limits
-    /// overflows; only an offset near the end of all numbers could make it.
+    /// Where the last frame ends in the file, and what all unpack to. No sum of so many lengths with such
+    /// limits overflows; only an offset near the end of all numbers could make it.
     pub fn sums(&self) -> (u64, u64) {
         self.frames().fold((self.first, 0), |(end, unpacked), frame| {
             (end.saturating_add(frame.stored), unpacked.saturating_add(frame.length))
@@ -117,8 +117,8 @@ impl<'a> FrameTable<'a> {
         self.links
     }
 
-    /// The bytes of a table, which the decoder refuses if there are no frames, or too many or too long ones. Where
-    /// frames start follows from their lengths.
+    /// The bytes of a table, which the decoder refuses if there are no frames, or too many or too long
+    /// ones. Where frames start follows from their lengths.
     #[cfg(feature = "encode")]
     pub fn encode(frames: &[Frame], directories: u32, links: u32) -> alloc::vec::Vec<u8> {
         let count = u32::try_from(frames.len()).unwrap_or(u32::MAX);

@@ -71,8 +71,8 @@ pub(crate) fn table(input: &[u8]) {
     }
 }
 
-/// The tar reader over an app and the root of a system: every member that it yields is inside the tree, in the
-/// part that is its own. The input begins with how many blocks the first two parts have.
+/// The tar reader over an app and the root of a system: every member that it yields is inside the tree, in
+/// the part that is its own. The input begins with how many blocks the first two parts have.
 pub(crate) fn tar(input: &[u8]) {
     let Some(([one, two], stream)) = input.split_first_chunk() else { return };
     let (directories, rest) = stream.split_at(stream.len().min(usize::from(*one) * 512));

@@ -91,7 +91,9 @@ impl<'a> BlobReader<'a> {
             }
             let length = bytes.len() as u64;
             each(bytes)?;
-            progress.iter().for_each(|progress| progress.advance(blob, length));
+            if let Some(progress) = progress {
+                progress.advance(blob, length);
+            }
         }
     }
 }

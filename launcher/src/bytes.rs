@@ -7,9 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Kind, PATH_MAX, cut, show};
-
-use crate::sys::Errno;
+use bundle::{Kind, cut, show};
 
 /// Joins byte strings. Not inlined: nearly every message and path is made by it.
 #[inline(never)]
@@ -49,25 +47,6 @@ pub fn lines(text: &[u8]) -> &'static [u8] {
         rest = behind;
     }
     printable(&lines)
-}
-
-/// Room for a path that is handed to the kernel, one after another.
-pub struct PathRoom([u8; PATH_MAX]);
-
-impl PathRoom {
-    /// For any path that the kernel takes.
-    pub fn new() -> Self {
-        Self([0; PATH_MAX])
-    }
-
-    /// A path as the kernel takes it. It holds no NUL.
-    pub fn put(&mut self, path: &[u8]) -> Result<&CStr, Errno> {
-        let room = self.0.get_mut(..=path.len()).ok_or(Errno::ENAMETOOLONG)?;
-        let (end, room) = room.split_last_mut().ok_or(Errno::ENAMETOOLONG)?;
-        room.copy_from_slice(path);
-        *end = 0;
-        Ok(c_str(&self.0))
-    }
 }
 
 /// Joins byte strings with a separator between them.

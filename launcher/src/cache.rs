@@ -1,9 +1,10 @@
-//! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by rename.
+//! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by
+//! rename.
 //!
-//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside, or one of
-//! this boot (`durable`): mere existence says nothing. A
-//! candidate is used only if it, the CPU's directory and the slot are real directories of our user, the first
-//! one closed to other writers, the others closed altogether; so everything inside was written by us.
+//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside, or
+//! one of this boot (`durable`): mere existence says nothing. A candidate is used only if it, the CPU's
+//! directory and the slot are real directories of our user, the first one closed to other writers, the
+//! others closed altogether; so everything inside was written by us.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -256,7 +257,10 @@ impl Cache {
         let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
         let only_file = fill(&dir)?;
         let written = durable::marker(self.path);
-        if written.is_none() {
+        if written.is_some() {
+            // No program can be executed while it is open for writing.
+            drop(only_file);
+        } else {
             // Nothing shows meanwhile that this run goes on: runs that wait for it may wait for so long.
             let _ = dir.set_mtime(sys::unix_seconds().saturating_add(left_over::ANNOUNCED));
             // Of many files one call for all. After a power cut the slot is whole or not there.
@@ -264,20 +268,21 @@ impl Cache {
         }
         let marker = OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW;
         drop(sys::openat(dir.at(), written.unwrap_or(MARKER), marker, 0o600)?);
-        self.publish(temporary, slot, as_good)?;
-        if let Some(written) = written {
+        let published = self.publish(temporary, slot, as_good)?;
+        if let Some(written) = written.filter(|_| published) {
             durable::sync_later(dir, written);
         }
         Ok(())
     }
 
-    fn publish(&self, temporary: &CStr, slot: &CStr, as_good: Option<&Digest>) -> Result<(), Error> {
+    /// Whether the slot is the one that was under the temporary name.
+    fn publish(&self, temporary: &CStr, slot: &CStr, as_good: Option<&Digest>) -> Result<bool, Error> {
         let here = self.dir.at();
         match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
             // A run that did not see our lock was faster: its slot is as good as ours, and may be in use
             // already.
             Err(Errno::EEXIST | Errno::ENOTEMPTY) if as_good.is_some_and(|digest| self.is_ready(digest)) => {
-                Ok(())
+                Ok(false)
             }
             // One without its marker, or not to be trusted. Not every file system can exchange two names in
             // one step.
@@ -286,9 +291,9 @@ impl Cache {
                     remove_tree(&self.dir, slot);
                     sys::renameat2(here, temporary, here, slot, Rename::Replace)?;
                 }
-                Ok(())
+                Ok(true)
             }
-            other => Ok(other?),
+            other => Ok(other.map(|()| true)?),
         }
     }
 

@@ -23,8 +23,8 @@ const SYNCED_AFTER: i64 = 120;
 /// other machines see too can be in use there, where it is of another boot: that is synced at once.
 const OWN: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0xCA45_1A4E, 0x794C_7630];
 
-/// The first of all namespaces of process numbers (`PROC_PID_INIT_INO` of the kernel). In another one a container
-/// ends with its first process and takes the one beside it along.
+/// The first of all namespaces of process numbers (`PROC_PID_INIT_INO` of the kernel). In another one a
+/// container ends with its first process and takes the one beside it along.
 const FIRST_NAMESPACE: &[u8] = b"pid:[4026531836]";
 
 /// The marker's name in this boot, until the slot is on the disk.

@@ -12,8 +12,18 @@ use crate::bytes::zeroed;
 use crate::error::Error;
 use crate::hash::Sha256;
 use crate::sys::Pages;
-use crate::tar::Part;
 use crate::zstd::{BEHIND, Decoder};
+
+/// Which part of the tree a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Directories, and announcements of files that come in pieces.
+    Directories,
+    /// Files.
+    Files,
+    /// Symbolic and hard links.
+    Links,
+}
 
 /// The table of one blob, compared with its digest and checked.
 pub struct Frames<'a> {

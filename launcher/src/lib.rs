@@ -1,11 +1,11 @@
 //! The launcher: the small static program that a bundle's stub starts on the host.
 //!
-//! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs. No
-//! `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`]
-//! and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and
-//! [`cache`] find a place, [`unpack`] fills it ([`workers`], [`frames`], [`zstd`], [`tar`]), [`launch`] builds what
-//! [`execute`] executes; [`memory`] is the last resort; [`tasks`] and `gc` are what else a bundle can be
-//! asked to do.
+//! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
+//! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run:
+//! [`start`] and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides,
+//! [`candidates`] and [`cache`] find a place, [`unpack`] fills it ([`workers`], [`frames`], [`zstd`],
+//! [`tar`]), [`launch`] builds what [`execute`] executes; [`memory`] is the last resort; [`tasks`] and `gc`
+//! are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;

@@ -10,8 +10,8 @@ use crate::bytes::{decimal, fill};
 use crate::error::Error;
 use crate::sys::{self, Fd, OFlags, Shared};
 
-/// Since when, in seconds since 1970, and what is shared. A clock that is set meanwhile makes the numbers wrong,
-/// not more.
+/// Since when, in seconds since 1970, and what is shared. A clock that is set meanwhile makes the numbers
+/// wrong, not more.
 pub struct Progress {
     since: i64,
     /// Whether somebody at a terminal sees it.

@@ -13,22 +13,13 @@ use crate::error::Error;
 use crate::frames::{Frames, Unpacker};
 use crate::hash::Sha256;
 
+pub use crate::frames::Part;
+
 /// Everything in a tar stream is padded to this (POSIX ustar).
 const BLOCK: usize = 512;
 
 /// Whether roots of systems are read: launchers leave them to their brokers, and have less code.
 pub const ROOTS: bool = cfg!(any(feature = "children", not(feature = "bare")));
-
-/// Which part of the tree a frame holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Directories, and announcements of files that come in pieces.
-    Directories,
-    /// Files.
-    Files,
-    /// Symbolic and hard links.
-    Links,
-}
 
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

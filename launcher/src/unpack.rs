@@ -8,7 +8,7 @@ use bundle::{Blob, Digest, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{PathRoom, join, zeroed};
+use crate::bytes::{c_str, join, zeroed};
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
 use crate::frames::{Frames, Unpacker};
@@ -142,7 +142,7 @@ fn write_tree(
     let frames = Frames::open(file, blob)?;
     let mut unpacker = Unpacker::new(&frames)?;
     let mut tree = Tree::new(file.name(), blob);
-    let mut paths = [PathRoom::new(), PathRoom::new()];
+    let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
     let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
         let part = frames.part(number);
         unpacker.frame(&frames, number)?;
@@ -163,8 +163,8 @@ fn write_tree(
     };
     progress.begin();
     frames.of(Part::Directories).try_for_each(|number| write(progress, &mut unpacker, number))?;
-    // Files get the modes that the packer has stored, since the app may look at its own. Nobody else can enter
-    // the directory above them.
+    // Files get the modes that the packer has stored, since the app may look at its own. Nobody else can
+    // enter the directory above them.
     let umask = sys::umask(0);
     let files = workers::each(&frames, &mut unpacker, progress, &mut write);
     sys::umask(umask);
@@ -242,6 +242,23 @@ fn write_member(
         }
     }
     Ok(())
+}
+
+/// Room for a path that is handed to the kernel, one after another.
+struct PathRoom([u8; PATH_MAX]);
+
+impl PathRoom {
+    /// For any path that the kernel takes.
+    const EMPTY: Self = Self([0; PATH_MAX]);
+
+    /// A path as the kernel takes it. It holds no NUL.
+    fn put(&mut self, path: &[u8]) -> Result<&CStr, Errno> {
+        let room = self.0.get_mut(..=path.len()).ok_or(Errno::ENAMETOOLONG)?;
+        let (end, room) = room.split_last_mut().ok_or(Errno::ENAMETOOLONG)?;
+        room.copy_from_slice(path);
+        *end = 0;
+        Ok(c_str(&self.0))
+    }
 }
 
 /// Why a member cannot be written.

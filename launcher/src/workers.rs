@@ -1,5 +1,5 @@
-//! Frames, unpacked by several processes at once: each takes the next one that nobody has taken. They end with
-//! this process at the latest, and none is left when [`each`] returns.
+//! Frames, unpacked by several processes at once: each takes the next one that nobody has taken. They end
+//! with this process at the latest, and none is left when [`each`] returns.
 
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::SeqCst;
@@ -8,10 +8,9 @@ use bundle::directory_of;
 
 use crate::bytes::{c_string, zeroed};
 use crate::error::Error;
-use crate::frames::{Frames, Unpacker};
+use crate::frames::{Frames, Part, Unpacker};
 use crate::progress::{self, Progress};
 use crate::sys::{self, At, OFlags};
-use crate::tar::Part;
 
 /// More would wait for each other at the disk.
 const MOST: u64 = 8;

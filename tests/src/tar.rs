@@ -70,7 +70,8 @@ pub fn file(name: &str, mode: u32, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A piece of a file of `whole` bytes, which begins at `offset`; without content, the announcement of the file.
+/// A piece of a file of `whole` bytes, which begins at `offset`; without content, the announcement of the
+/// file.
 pub fn piece(name: &str, mode: u32, offset: u64, whole: u64, content: &[u8]) -> Vec<u8> {
     let mut bytes = file(name, mode, content);
     bytes[156] = b'M';

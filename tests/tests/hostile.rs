@@ -211,8 +211,8 @@ fn a_wrong_digest_or_length_is_refused() {
     refused("shorter", &with(&frame, length - 1), &["damaged", "app"]);
     refused("cut frame", &with(&frame[..frame.len() - 4], length), &["damaged", "app"]);
     refused("more behind it", &with(&[&frame[..], b"x"].concat(), length), &["damaged", "app"]);
-    // What a frame holds follows from its bytes, which are compared: another digest of it shows a wrong writer, or
-    // a wrong decoder.
+    // What a frame holds follows from its bytes, which are compared: another digest of it shows a wrong
+    // writer, or a wrong decoder.
     let sandbox = Sandbox::new();
     let other = Handmade { digest: Digest([7; 32]), ..honest };
     let bundle = sandbox.write("bundle", &other.bytes(&model()));

@@ -23,6 +23,8 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     let callers_mask = block_signals(u64::MAX);
     let first = fork();
     if let Ok(None) = first {
+        // Before this process goes on: what it has locked must not stay locked when it ends.
+        let kept = close_all_but(kept);
         if !adopts {
             match fork() {
                 Ok(None) => {}
@@ -32,7 +34,6 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
         }
         // SAFETY: no pointers.
         let _ = unsafe { call(raw::__NR_setsid, []) };
-        let kept = close_all_but(kept);
         // SAFETY: the path is NUL-terminated.
         let _ = unsafe { call(raw::__NR_chdir, [c"/".as_ptr() as usize]) };
         exit(work(kept));

@@ -133,7 +133,11 @@ fn ask() -> bool {
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 #[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
 fn compress_by_cpu(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
-    use cpu::*;
+    use cpu::{
+        _mm_add_epi32, _mm_alignr_epi8, _mm_blend_epi16, _mm_loadu_si128, _mm_set_epi32, _mm_setzero_si128,
+        _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8,
+        _mm_shuffle_epi32, _mm_storeu_si128,
+    };
     // The bytes of each word the other way round.
     let order = _mm_set_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
     // SAFETY: the address of 16 bytes, which need not be aligned.
@@ -163,16 +167,20 @@ fn compress_by_cpu(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
         cdgh = _mm_add_epi32(cdgh, before.1);
     }
     let (feba, dchg) = (_mm_shuffle_epi32(abef, 0x1B), _mm_shuffle_epi32(cdgh, 0xB1));
+    let (abcd, efgh) = (_mm_blend_epi16(feba, dchg, 0xF0), _mm_alignr_epi8(dchg, feba, 8));
     // SAFETY: as above, to write.
-    unsafe { _mm_storeu_si128(first.as_mut_ptr().cast(), _mm_blend_epi16(feba, dchg, 0xF0)) };
+    unsafe { _mm_storeu_si128(first.as_mut_ptr().cast(), abcd) };
     // SAFETY: likewise.
-    unsafe { _mm_storeu_si128(second.as_mut_ptr().cast(), _mm_alignr_epi8(dchg, feba, 8)) };
+    unsafe { _mm_storeu_si128(second.as_mut_ptr().cast(), efgh) };
 }
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon,sha2")]
 fn compress_by_cpu(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
-    use cpu::*;
+    use cpu::{
+        vaddq_u32, vld1q_u8, vld1q_u32, vreinterpretq_u32_u8, vrev32q_u8, vsha256h2q_u32, vsha256hq_u32,
+        vsha256su0q_u32, vsha256su1q_u32, vst1q_u32,
+    };
     // SAFETY: the address of 16 bytes.
     let load = |from: &[u8; 16]| unsafe { vld1q_u8(from.as_ptr()) };
     // SAFETY: the address of four words.

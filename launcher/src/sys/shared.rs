@@ -25,8 +25,8 @@ impl Shared {
 
     /// The numbers.
     pub fn numbers(&self) -> &[AtomicU64; NUMBERS] {
-        // SAFETY: pages are aligned for them and longer; they are written by no other way, any bits are a number,
-        // and the memory stays as long as `self`.
+        // SAFETY: pages are aligned for them and longer; they are written by no other way, any bits are a
+        // number, and the memory stays as long as `self`.
         unsafe { &*self.0.as_ptr().cast() }
     }
 

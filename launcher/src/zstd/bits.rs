@@ -16,9 +16,9 @@ pub(super) fn lowest(bits: u64, count: u32) -> usize {
 
 /// A stream that is read from its end (RFC 8878, 4.1): the highest set bit of its last byte says where.
 ///
-/// Bits come out of a word that [`Backward::refill`] loads; whoever takes more than it has gets zeros. Reading
-/// past the stream's start gives any bits, and [`Backward::left`] tells: a decoder looks at that as often as
-/// it likes.
+/// Bits come out of a word that [`Backward::refill`] loads; whoever takes more than it has gets zeros.
+/// Reading past the stream's start gives any bits, and [`Backward::left`] tells: a decoder looks at that as
+/// often as it likes.
 #[derive(Clone, Copy)]
 pub(super) struct Backward<'b> {
     bytes: &'b [u8],
@@ -38,7 +38,7 @@ impl<'b> Backward<'b> {
     }
 
     /// Loads at least 57 bits.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     pub(super) fn refill(&mut self) {
         let end = self.position.wrapping_add(7) / 8;
         let word = self.bytes.get(end.wrapping_sub(8)..).and_then(<[u8]>::first_chunk);

@@ -87,8 +87,8 @@ impl Huffman {
         (stream.left() == 0).then_some(())
     }
 
-    /// Fills `out` with what four streams say, a quarter each: side by side, so that the processor decodes all
-    /// four at once.
+    /// Fills `out` with what four streams say, a quarter each: side by side, so that the processor decodes
+    /// all four at once.
     pub(super) fn decode_four(&self, mut streams: [Backward<'_>; 4], out: &mut [u8]) -> Option<()> {
         let quarter = out.len().div_ceil(4);
         let (first, rest) = out.split_at_mut_checked(quarter)?;
@@ -118,7 +118,7 @@ impl Huffman {
     }
 
     /// The next symbol of what a stream has loaded.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     fn symbol(&self, stream: &mut Backward<'_>) -> u8 {
         let code = self.codes[stream.peek(self.bits) % (1 << MAX_BITS)];
         stream.skip(u32::from(code.length));

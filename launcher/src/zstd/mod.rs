@@ -2,11 +2,12 @@
 //! is to be small, and about as fast. Safe code; whatever the input says, it ends, and writes nothing outside
 //! the room that it is given.
 //!
-//! What its inner loops call is inlined by order, since launchers are compiled for size; on `ppc64le` and `s390x`,
-//! whose launchers are the largest, the compiler decides.
+//! What its inner loops call is inlined by order, since launchers are compiled for size.
 //!
 //! It refuses dictionaries and windows beyond [`MAX_WINDOW`]. It doesn't check the frame's own checksum: what
 //! goes in has been compared with a SHA-256.
+
+#![allow(clippy::inline_always, reason = "the inner loops are compiled for size otherwise")]
 
 mod bits;
 mod fse;

@@ -26,7 +26,7 @@ impl<'o> Window<'o> {
     }
 
     /// Appends `length` bytes of `bytes` from `start`, behind which there are [`STEP`] more.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     pub(super) fn push(&mut self, bytes: &[u8], start: usize, length: usize) -> Option<()> {
         let source = bytes.get(start..start + length + STEP)?;
         let target = self.out.get_mut(self.end..self.end + length + STEP)?;
@@ -54,7 +54,7 @@ impl<'o> Window<'o> {
 
     /// Appends `length` bytes, each the one that stands `offset` before it. `None` where there are not as
     /// many.
-    #[cfg_attr(not(any(target_arch = "powerpc64", target_arch = "s390x")), inline(always))]
+    #[inline(always)]
     pub(super) fn repeat(&mut self, offset: usize, length: usize) -> Option<()> {
         if offset == 0 || offset > self.reach {
             return None;
