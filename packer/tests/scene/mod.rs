@@ -212,7 +212,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> bundle::Digest {
 
 /// Packs the work directory's `app` for `x86_64`, without network, into `bundle`.
 pub(crate) fn pack(scene: &Scene, more: &[&str]) -> Run {
-    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    let pack = ["pack", "app", "--fast", "--offline", "--hosts", "x86_64", "-o", "bundle"];
     scene.run(pack.iter().chain(more))
 }
 
