@@ -49,8 +49,12 @@ pub(crate) struct Uncompressed {
 impl Uncompressed {
     /// A file, in as few frames as may be.
     pub(crate) fn file(input: &Content) -> Self {
-        let starts = (0..input.len().max(1)).step_by(FRAME as usize);
-        let frames = starts.map(|start| input.range(start, FRAME.min(input.len() - start))).collect();
+        let (mut frames, mut start) = (Vec::new(), 0);
+        while start < input.len() || frames.is_empty() {
+            let length = FRAME.min(input.len() - start);
+            frames.push(input.range(start, length));
+            start += length;
+        }
         Self { frames, directories: 0, links: 0 }
     }
 

@@ -229,8 +229,8 @@ pub(super) fn timed(mut command: Command, code: i32) -> Result<Took> {
 fn user_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field is the program's name in brackets, which may hold anything.
-    let fields = stat.rsplit_once(')').map_or("", |(_, after)| after).split_whitespace();
-    let ticks: u64 = fields.skip(13).next().and_then(|field| field.parse().ok()).unwrap_or_default();
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, after)| after).split_whitespace();
+    let ticks: u64 = fields.nth(13).and_then(|field| field.parse().ok()).unwrap_or_default();
     Duration::from_millis(ticks * 10)
 }
 
