@@ -49,7 +49,7 @@ fn cut_piece(number: usize) -> Vec<u8> {
 }
 
 /// Directories and an announcement; frames of files in no order, three of them with the pieces; links.
-fn frames() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+fn frames() -> [Vec<Vec<u8>>; 3] {
     let announced = piece("lib/cut", 0o755, 0, WHOLE as u64, b"");
     let directories =
         vec![[directory("lib"), announced].concat(), [directory("z"), directory("z/y")].concat()];
@@ -57,7 +57,7 @@ fn frames() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
         .map(|number| {
             let name = |letter: char| format!("z/y/{letter}{}", 9 - number);
             let content = noise(40_000 * number as usize, 1 + u64::from(number));
-            [file(&name('b'), 0o644, &content), file(&name('a'), 0o755, &[0; 200_000])].concat()
+            [file(&name('b'), 0o644, &content), file(&name('a'), 0o755, &vec![0; 200_000])].concat()
         })
         .collect();
     files.insert(2, [file("z/before", 0o644, b"x"), cut_piece(0)].concat());
@@ -67,11 +67,11 @@ fn frames() -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
         [link(b'1', "again", "lib/cut"), link(b'2', "lib/link", "../z/y")].concat(),
         link(b'1', "z/more", "again"),
     ];
-    (directories, files, links)
+    [directories, files, links]
 }
 
 fn honest() -> Handmade {
-    let (directories, files, links) = frames();
+    let [directories, files, links] = frames();
     Handmade::of_frames(&directories, &files, &links)
 }
 
@@ -176,7 +176,7 @@ fn a_changed_bit_of_any_frame_or_of_the_table_is_refused_and_leaves_nothing() {
 
 #[test]
 fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
-    let (directories, files, links) = frames();
+    let [directories, files, links] = frames();
     let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let mut files = files.clone();
         change(&mut files);
@@ -319,7 +319,7 @@ fn whoever_cannot_have_more_processes_or_memory_unpacks_alone() {
 
 #[test]
 fn an_app_has_no_child_that_it_did_not_start() {
-    let (directories, _, _) = frames();
+    let [directories, ..] = frames();
     // The shell reads its own children before it has any.
     let app = b"#!/bin/sh\nchildren=\nread -r children </proc/$$/task/$$/children\necho \"children: $children\"\nls /proc/$$/fd\n";
     let files = [file("app", 0o755, app)].concat();

@@ -124,7 +124,7 @@ impl Names {
         {
             return refuse("is a link to no file of the tree");
         }
-        match self.0.insert(member.path.to_vec(), matches!(member.kind, Kind::File { .. })) {
+        match self.0.insert(member.path.to_vec(), matches!(member.kind, Kind::File { .. } | Kind::Hardlink(_))) {
             None => Ok(()),
             Some(_) => refuse("is in the tree twice"),
         }
