@@ -62,12 +62,12 @@ impl BlobKind {
 pub enum Encoding {
     /// As they are: `length` equals `stored`.
     Raw = 0,
-    /// One Zstandard frame (RFC 8878) of one file.
+    /// One file in Zstandard frames (RFC 8878).
     Zstd = 1,
-    /// One Zstandard frame of a tar stream in the subset that FORMAT.md names.
+    /// A tar stream in the subset that FORMAT.md names, in Zstandard frames.
     TarZstd = 2,
-    /// One Zstandard frame of a tar stream with the root of a system: owners and all modes count, and
-    /// symbolic links may lead anywhere.
+    /// The same with the root of a system: owners and all modes count, and symbolic links may lead
+    /// anywhere.
     Root = 3,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Blob<'a> {
         self.number(LENGTH)
     }
 
-    /// SHA-256 of the stored bytes.
+    /// SHA-256 of the stored bytes, or of the table that they begin with unless they are raw.
     pub fn stored_digest(&self) -> Digest {
         self.digest_at(STORED_DIGEST)
     }

@@ -14,6 +14,8 @@ pub enum Part {
     Signatures,
     /// A stored byte range.
     Blob,
+    /// The table of the frames that a blob is made of.
+    Frames,
 }
 
 impl Part {
@@ -24,6 +26,7 @@ impl Part {
             Self::Manifest => "manifest",
             Self::Signatures => "signatures",
             Self::Blob => "blob",
+            Self::Frames => "table of frames",
         }
     }
 }
@@ -64,6 +67,7 @@ impl FormatError {
     pub fn text(self) -> &'static str {
         match self {
             Self::NoFooter => "it does not end in a bundle footer (not a bundle, or cut off)",
+            Self::Version(0 | 1) => "its format version is older than this program reads (pack it again)",
             Self::Version(_) => "its format version is unknown to this program",
             Self::UnknownFlag(_) => "it sets a flag that this program does not know",
             Self::UnknownKind(_) => "it holds a kind of row that this program does not know",

@@ -58,6 +58,32 @@ pub trait Environment {
     fn unset_prefix(&mut self, prefix: &[u8]);
 }
 
+/// The rules that change an environment and nothing else.
+macro_rules! of_environment {
+    () => {
+        Self::SetVariable { .. }
+            | Self::DefaultVariable { .. }
+            | Self::UnsetVariable(_)
+            | Self::UnsetPrefix(_)
+            | Self::TreeVariable { .. }
+    };
+}
+
+/// The rules that add to nothing: whoever chooses an emulator or starts a system reads them.
+macro_rules! read_elsewhere {
+    () => {
+        Self::Probe(_)
+            | Self::Pages(_)
+            | Self::Root(_)
+            | Self::Directory(_)
+            | Self::User(_)
+            | Self::Command
+            | Self::StopSignal(_)
+            | Self::Keep(_)
+    };
+}
+
+#[expect(clippy::unnested_or_patterns, reason = "lists of rules with names")]
 impl<S: AsRef<[u8]>> Rule<S> {
     /// What a translator's rule adds to its arguments. `tree` is the path of the unpacked tree.
     pub fn call_translator(&self, tree: &[u8], arguments: &mut impl TranslatorArguments) {
@@ -70,20 +96,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Children(argument) => arguments.children(argument.as_ref()),
             Self::View(option) => arguments.view(option.as_ref(), tree),
             Self::Ids(option) => arguments.ids(option.as_ref()),
-            Self::Probe(_)
-            | Self::Pages(_)
-            | Self::Root(_)
-            | Self::Directory(_)
-            | Self::User(_)
-            | Self::DefaultArgument(_)
-            | Self::Command
-            | Self::StopSignal(_)
-            | Self::Keep(_)
-            | Self::SetVariable { .. }
-            | Self::DefaultVariable { .. }
-            | Self::UnsetVariable(_)
-            | Self::UnsetPrefix(_)
-            | Self::TreeVariable { .. } => {}
+            Self::DefaultArgument(_) | read_elsewhere!() | of_environment!() => {}
         }
     }
 
@@ -100,22 +113,11 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::DefaultArgument(value) => arguments.default_argument(value.as_ref()),
             Self::Argv0
             | Self::Rest
-            | Self::Probe(_)
-            | Self::Pages(_)
             | Self::Children(_)
             | Self::View(_)
-            | Self::Root(_)
-            | Self::Directory(_)
-            | Self::User(_)
-            | Self::Command
-            | Self::StopSignal(_)
-            | Self::Keep(_)
             | Self::Ids(_)
-            | Self::SetVariable { .. }
-            | Self::DefaultVariable { .. }
-            | Self::UnsetVariable(_)
-            | Self::UnsetPrefix(_)
-            | Self::TreeVariable { .. } => {}
+            | read_elsewhere!()
+            | of_environment!() => {}
         }
     }
 
@@ -139,18 +141,11 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Program
             | Self::Tree { .. }
             | Self::Rest
-            | Self::Probe(_)
-            | Self::Pages(_)
             | Self::Children(_)
             | Self::View(_)
-            | Self::Root(_)
-            | Self::Directory(_)
-            | Self::User(_)
+            | Self::Ids(_)
             | Self::DefaultArgument(_)
-            | Self::Command
-            | Self::StopSignal(_)
-            | Self::Keep(_)
-            | Self::Ids(_) => {}
+            | read_elsewhere!() => {}
         }
     }
 }

@@ -26,7 +26,7 @@ impl Footer {
     /// §12.11).
     pub const MAGIC: [u8; 8] = *b"\x89UNIBIN\n";
     /// The version that this crate reads and writes.
-    pub const VERSION: u16 = 1;
+    pub const VERSION: u16 = 2;
     /// A longer manifest is refused before memory is set aside for it: 1 MiB.
     pub const MAX_MANIFEST: u64 = 1 << 20;
     /// Longer signatures are refused likewise: 1024 rows.

@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod execution;
 mod footer;
+mod frames;
 mod key;
 mod manifest;
 mod owner;
@@ -46,6 +47,7 @@ pub use encode::{EncodeError, ManifestBuilder, NewBlob, NewEntry, NewNotice, New
 pub use error::{FormatError, Part};
 pub use execution::{AppArguments, Environment, TranslatorArguments};
 pub use footer::Footer;
+pub use frames::{Frame, FrameTable};
 pub use key::EmulatorKey;
 pub use manifest::Manifest;
 pub use owner::{OWNER_ATTRIBUTE, Owner};

@@ -113,17 +113,6 @@ pub(crate) fn shown(group: &[Alternative]) -> String {
 mod tests {
     use super::*;
 
-    fn index(stanzas: &[(&str, &str, &str)]) -> PackageIndex {
-        let zero = "0".repeat(64);
-        let text = stanzas.iter().fold(String::new(), |text, (name, version, fields)| {
-            text + &format!(
-                "Package: {name}\nVersion: {version}\nArchitecture: riscv64\nSize: 3\nSHA256: {zero}\n\
-                 Filename: pool/{name}.deb\n{fields}\n"
-            )
-        });
-        PackageIndex::read(text.as_bytes(), crate::digest::of(b"")).expect("an index")
-    }
-
     fn chosen(index: &PackageIndex, wanted: &[&str]) -> Result<Vec<String>, String> {
         let found = closure(index, wanted).map_err(|error| error.to_string())?;
         Ok(found.into_iter().map(|package| format!("{} {}", package.name, package.version)).collect())
@@ -131,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_first_alternative_is_taken_unless_another_is_there_already() {
-        let index = index(&[
+        let index = PackageIndex::of(&[
             ("app", "1", "Depends: a | b, c (>= 2)\n"),
             ("other", "1", "Pre-Depends: b:any\nDepends: a | b\n"),
             ("a", "1", ""),
@@ -146,7 +135,7 @@ mod tests {
 
     #[test]
     fn virtual_packages_are_met_by_those_that_provide_them_in_a_fitting_version() {
-        let index = index(&[
+        let index = PackageIndex::of(&[
             ("app", "1", "Depends: virtual, abi (= 3)\n"),
             ("late", "1", "Provides: virtual\n"),
             ("early", "1", "Provides: other, virtual (= 2)\n"),
@@ -160,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_met_is_named_with_who_needs_it() {
-        let index = index(&[("app", "1", "Depends: a (>> 2) | nothing\n"), ("a", "2", "")]);
+        let index = PackageIndex::of(&[("app", "1", "Depends: a (>> 2) | nothing\n"), ("a", "2", "")]);
         let told = chosen(&index, &["app"]).expect_err("not met");
         assert!(told.contains("`app`") && told.contains("a (>> 2) | nothing"), "{told}");
         assert!(chosen(&index, &["none"]).is_err());
@@ -168,7 +157,7 @@ mod tests {
 
     #[test]
     fn packages_that_serve_maintainer_scripts_come_only_by_name_and_circles_end() {
-        let index = index(&[
+        let index = PackageIndex::of(&[
             ("app", "1", "Depends: debconf (>= 0.5) | debconf-2.0, a\n"),
             ("a", "1", "Depends: app\n"),
             ("debconf", "1.5", ""),

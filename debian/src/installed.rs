@@ -173,17 +173,6 @@ fn in_order<'i>(chosen: &[&'i Package]) -> Vec<&'i Package> {
 mod tests {
     use super::*;
 
-    fn index(stanzas: &[(&str, &str, &str)]) -> PackageIndex {
-        let zero = "0".repeat(64);
-        let text = stanzas.iter().fold(String::new(), |text, (name, version, fields)| {
-            text + &format!(
-                "Package: {name}\nVersion: {version}\nArchitecture: riscv64\nSize: 3\nSHA256: {zero}\n\
-                 Filename: pool/{name}.deb\n{fields}\n"
-            )
-        });
-        PackageIndex::read(text.as_bytes(), crate::digest::of(b"")).expect("an index")
-    }
-
     fn selected(index: &PackageIndex, variant: SystemVariant, included: &[&str]) -> Result<String, String> {
         let installation = select(index, variant, included).map_err(|error| error.to_string())?;
         let mark = |one: &Selected<'_>| {
@@ -211,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_variant_has_the_essential_packages_those_of_its_priorities_and_apt() {
-        let index = index(&SYSTEM);
+        let index = PackageIndex::of(&SYSTEM);
         let of = |variant| selected(&index, variant, &[]).expect("selected");
         assert_eq!(of(SystemVariant::Minbase), "libz* mawk* base* passwd* apt*");
         assert_eq!(of(SystemVariant::Important), "libz* mawk* base* passwd* apt* editor");
@@ -220,7 +209,7 @@ mod tests {
 
     #[test]
     fn dependencies_come_first_and_circles_end() {
-        let index = index(&[
+        let index = PackageIndex::of(&[
             ("a", "1", "Essential: yes\nDepends: z\n"),
             ("b", "1", "Depends: c\n"),
             ("c", "1", "Depends: b\nPre-Depends: d\n"),
@@ -233,7 +222,7 @@ mod tests {
 
     #[test]
     fn packages_that_exclude_each_other_are_an_error_that_names_both() {
-        let index = index(&SYSTEM);
+        let index = PackageIndex::of(&SYSTEM);
         let told = selected(&index, SystemVariant::Minbase, &["other"]).expect_err("refused");
         assert!(
             told.contains("`other`") && told.contains("`libz`") && told.contains("libz (<< 2)"),
@@ -243,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_version_that_cannot_be_had_beside_another_is_an_error() {
-        let index = index(&[
+        let index = PackageIndex::of(&[
             ("a", "1", "Essential: yes\nDepends: lib (= 1)\n"),
             ("lib", "1", ""),
             ("lib", "2", ""),

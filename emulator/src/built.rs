@@ -17,7 +17,10 @@ use crate::{arch_name, toml_file};
 const TRANSLATOR: &str = "qemu-user";
 
 /// Table and frame of each host.
+#[cfg(feature = "embedded")]
 const EMBEDDED: [(&str, &[u8]); 1] = [(emulators_x86_64::TABLE, emulators_x86_64::FRAME)];
+#[cfg(not(feature = "embedded"))]
+const EMBEDDED: [(&str, &[u8]); 0] = [];
 
 /// What users of them should know. Unlike Debian's, they run the programs that their program starts.
 pub const LIMITS: [&str; 2] = [crate::pin::LIMITS[0], crate::pin::LIMITS[2]];

@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs::{self, File, Permissions};
+use std::io::{Cursor, Read as _, Seek as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -194,13 +195,27 @@ fn a_damaged_compressed_program_counts_as_missing() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path()).expect("a store");
     let digest = Digest([7; 32]);
-    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked"), None);
-    store.put_compressed(digest, "zstd1", 19, b"frame").expect("kept");
-    assert_eq!(store.compressed(digest, "zstd1", 3).expect("asked"), None, "another level is another file");
-    assert_eq!(store.compressed(digest, "zstd2", 19).expect("asked"), None, "another zstd makes other bytes");
-    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked").as_deref(), Some(&b"frame"[..]));
-    let path = dir.path().join(format!("compressed/{digest}.zstd1.zst19"));
-    fs::write(&path, edited(&support::bytes(&path), 0, b"g")).expect("tampered");
-    assert_eq!(store.compressed(digest, "zstd1", 19).expect("asked"), None);
-    assert!(!path.exists());
+    let of = |digest, compressor, level| {
+        store.compressed(digest, compressor, level).expect("asked").map(|(mut file, length)| {
+            file.rewind().expect("it is a file");
+            let mut frame = Vec::new();
+            file.take(length).read_to_end(&mut frame).expect("it is read");
+            frame
+        })
+    };
+    assert_eq!(of(digest, "zstd1", 19), None);
+    store.put_compressed(digest, "zstd1", 19, &mut Cursor::new(b"frame")).expect("kept");
+    assert_eq!(of(digest, "zstd1", 3), None, "another level is another file");
+    assert_eq!(of(digest, "zstd2", 19), None, "another zstd makes other bytes");
+    assert_eq!(of(digest, "zstd1", 19).as_deref(), Some(&b"frame"[..]));
+    let path = |digest| dir.path().join(format!("compressed/{digest}.zstd1.zst19"));
+    // Whole, but in the place of another.
+    fs::copy(path(digest), path(Digest([8; 32]))).expect("copied");
+    assert_eq!(of(Digest([8; 32]), "zstd1", 19), None);
+    let whole = support::bytes(&path(digest));
+    for damaged in [edited(&whole, 0, b"g"), whole[..20].to_vec(), Vec::new()] {
+        fs::write(path(digest), damaged).expect("tampered");
+        assert_eq!(of(digest, "zstd1", 19), None);
+        assert!(!path(digest).exists());
+    }
 }

@@ -1,5 +1,5 @@
-//! All readers of ELF files: the closure's, the packer's (included as a file, since the packer is not a
-//! library) and the check of an emulator. They must agree about a file.
+//! All readers of ELF files: the closure's, that of programs and the check of an emulator. They must agree
+//! about a file.
 
 use std::io::Cursor;
 
@@ -7,13 +7,9 @@ use bundle::Arch;
 
 use crate::scratch;
 
-#[allow(dead_code, reason = "the packer uses more of it")]
-#[path = "../../packer/src/elf.rs"]
-mod packer;
-
 pub(crate) fn elf(input: &[u8]) {
     let needed = closure::Object::read(&mut Cursor::new(input));
-    let Ok(facts) = packer::read(&mut Cursor::new(input)) else { panic!("memory can be read") };
+    let Ok(facts) = inputs::elf::read(&mut Cursor::new(input)) else { panic!("memory can be read") };
     if let (Ok(object), Ok(facts)) = (&needed, &facts) {
         assert_eq!(object.arch, facts.arch);
     }

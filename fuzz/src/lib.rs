@@ -31,12 +31,13 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "footer", max: 256, run: format::footer },
     Target { name: "manifest", max: 4096, run: format::manifest },
     Target { name: "signatures", max: 4096, run: signatures::signatures },
     Target { name: "stub", max: 512, run: stub::stub },
     Target { name: "zstd", max: 4096, run: unpack::zstd },
+    Target { name: "table", max: 1024, run: unpack::table },
     Target { name: "tar", max: 16_384, run: unpack::tar },
     Target { name: "elf", max: 8192, run: elf::elf },
     Target { name: "packages", max: 4096, run: archive::packages },

@@ -18,8 +18,3 @@ pub(crate) fn file(bytes: &[u8]) -> PathBuf {
         format!("/proc/self/fd/{}", file.as_raw_fd()).into()
     })
 }
-
-/// Replaces the first bytes of that file.
-pub(crate) fn overwrite(bytes: &[u8]) {
-    FILE.with(|file| file.write_all_at(bytes, 0).expect("room"));
-}

@@ -4,13 +4,12 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use bundle::{
-    Arch, Blob, BlobKind, Digest, Encoding, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant, Rule,
-    TreePath,
+    Arch, Blob, BlobKind, Digest, Encoding, Footer, Frame, FrameTable, ManifestBuilder, NewBlob, NewEntry,
+    NewVariant, Rule, TreePath,
 };
-use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
-use launcher::tar::{Kind, TarReader};
-use launcher::zstd::Decoder;
+use launcher::tar::{Kind, Part, Tree};
+use launcher::zstd::{BEHIND, Decoder};
 use sha2::{Digest as _, Sha256};
 
 use crate::launched::launched;
@@ -34,28 +33,16 @@ fn compare(input: &[u8]) {
     }
 }
 
-fn decode(mut frame: &[u8]) -> Option<Vec<u8>> {
-    let mut fill = |out: &mut [u8]| {
-        let (now, later) = frame.split_at_checked(out.len())?;
-        out.copy_from_slice(now);
-        frame = later;
-        Some(())
-    };
-    let mut decoder = Decoder::open(&mut fill)?;
-    let (mut all, mut piece) = (Vec::new(), [0; 4093]);
-    loop {
-        match decoder.read(&mut fill, &mut piece)? {
-            0 => return Some(all),
-            read => all.extend_from_slice(&piece[..read]),
-        }
-        if all.len() > MOST {
-            return None;
-        }
-    }
+fn decode(frame: &[u8]) -> Option<Vec<u8>> {
+    // What stands behind a frame is read, and must not count.
+    let behind = [frame, &[0x5A; BEHIND]].concat();
+    let mut out = vec![0xA5; MOST + BEHIND];
+    let length = Decoder::new().decode(&behind, frame.len(), &mut out)?;
+    out.get(..length.min(MOST)).filter(|out| out.len() == length).map(<[u8]>::to_vec)
 }
 
-/// Space for one frame in the bundle that serves all inputs: the launcher never closes a bundle.
-const ROOM: usize = 1 << 16;
+/// As long are the blobs of the bundle that serves all inputs: the launcher never closes a bundle.
+const ROOM: usize = 1 << 9;
 
 thread_local! {
     static BUNDLE: &'static BundleFile<'static> = open();
@@ -68,57 +55,67 @@ fn open() -> &'static BundleFile<'static> {
     file
 }
 
-/// The tar reader over a bundle whose app is this stream, and whose system's root is it too: every member
-/// that it yields is inside the tree.
+/// The table of frames: whatever is accepted is written back identically, and its sums are those of its rows.
+pub(crate) fn table(input: &[u8]) {
+    for encoding in [Encoding::Zstd, Encoding::TarZstd] {
+        let Ok(table) = FrameTable::parse(encoding, 4096, input) else { continue };
+        let frames: Vec<Frame> = table.frames().collect();
+        let part = |count| u32::try_from(count).expect("few frames");
+        assert_eq!(FrameTable::encode(&frames, part(table.directories()), part(table.links())), input);
+        let mut end = 4096 + input.len() as u64;
+        for frame in &frames {
+            assert_eq!(frame.offset, end, "frames follow each other");
+            end += frame.stored;
+        }
+        assert_eq!(table.sums(), (end, frames.iter().map(|frame| frame.length).sum()));
+    }
+}
+
+/// The tar reader over an app and the root of a system: every member that it yields is inside the tree, in
+/// the part that is its own. The input begins with how many blocks the first two parts have.
 pub(crate) fn tar(input: &[u8]) {
+    let Some(([one, two], stream)) = input.split_first_chunk() else { return };
+    let (directories, rest) = stream.split_at(stream.len().min(usize::from(*one) * 512));
+    let (files, links) = rest.split_at(rest.len().min(usize::from(*two) * 512));
     let file = BUNDLE.with(|file| *file);
-    let mut frames = frame(input.get(..ROOM - 64).unwrap_or(input));
-    let frame = frames.clone();
-    frames.resize(ROOM, 0);
-    frames.extend_from_slice(&frame);
-    scratch::overwrite(&frames);
     launched(|| {
         let Ok(manifest) = file.manifest() else { panic!("an honest manifest") };
-        manifest.blobs().for_each(|blob| read_all(file, blob));
+        manifest.blobs().for_each(|blob| read_all(blob, [directories, files, links]));
     });
 }
 
-fn read_all(file: &BundleFile<'_>, blob: Blob<'_>) {
+fn read_all(blob: Blob<'_>, parts: [&[u8]; 3]) {
     let root = blob.encoding == Encoding::Root;
-    let Ok(bytes) = BlobReader::open(file, blob) else { panic!("an honest frame") };
-    let mut members = TarReader::new(bytes);
-    let mut last: &[u8] = b"";
-    let mut piece = [0; 700];
-    while let Ok(Some(member)) = members.next_member() {
-        assert!(TreePath::new(member.path).is_some() && member.path > last, "{:?}", member.path);
-        last = member.path;
-        assert_eq!(member.owner.is_some(), root, "an owner is a root's");
-        match member.kind {
-            Kind::File { size, .. } => {
-                let mut left = size;
-                while let Ok(read @ 1..) = members.content(&mut piece) {
-                    left = left.checked_sub(read as u64).expect("no more than its header says");
+    let mut tree = Tree::new(b"bundle", blob);
+    for (part, mut frame) in [Part::Directories, Part::Files, Part::Links].into_iter().zip(parts) {
+        let mut last: Vec<u8> = Vec::new();
+        while let Ok(Some(member)) = tree.next_member(&mut frame, part) {
+            assert!(TreePath::new(member.path).is_some(), "{:?}", member.path);
+            assert!(part == Part::Files || *member.path > last[..], "{:?}", member.path);
+            last = member.path.to_vec();
+            let piece = matches!(member.kind, Kind::Piece { .. });
+            assert_eq!(member.owner.is_some(), root && !piece, "an owner is a root's");
+            match (part, member.kind) {
+                (Part::Directories, Kind::File { size, .. }) => {
+                    assert!(size != 0 && member.content.is_empty())
                 }
+                (Part::Files, Kind::File { size, .. }) => assert_eq!(size, member.content.len() as u64),
+                (Part::Files, Kind::Piece { offset, .. }) => {
+                    let end = offset.checked_add(member.content.len() as u64).expect("an end");
+                    assert!(!member.content.is_empty() && end <= tree.announced_bytes());
+                }
+                (Part::Directories, Kind::Directory) => {}
+                (Part::Links, Kind::Symlink(target)) => {
+                    assert!(!target.is_empty() && (root || target[0] != b'/'));
+                }
+                (Part::Links, Kind::Hardlink(target)) => assert!(TreePath::new(target).is_some()),
+                other => panic!("{other:?}"),
             }
-            Kind::Symlink(target) => assert!(!target.is_empty() && (root || target[0] != b'/')),
-            Kind::Hardlink(target) => assert!(TreePath::new(target).is_some()),
-            Kind::Directory => {}
         }
     }
-    // The manifest's digest matches no stream.
-    assert!(members.finish().is_err());
 }
 
-/// A frame of one raw block (RFC 8878, 3.1.1): magic, descriptor, a window of 64 MiB.
-fn frame(tar: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (26 - 10) << 3];
-    let header = u32::try_from(tar.len() << 3).expect("24 bits") | 1;
-    bytes.extend_from_slice(&header.to_le_bytes()[..3]);
-    bytes.extend_from_slice(tar);
-    bytes
-}
-
-/// A bundle with an app and a system, whose frames are written later.
+/// A bundle with an app and a system, whose frames are never read.
 fn bundle() -> Vec<u8> {
     let mut bytes = vec![0; 2 * ROOM];
     let mut manifest = ManifestBuilder::new();

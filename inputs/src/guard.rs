@@ -54,22 +54,60 @@ pub(crate) const FIFO: StoredKind = StoredKind::Special(Special::Fifo);
 pub(crate) const SOCKET: StoredKind = StoredKind::Special(Special::Socket);
 pub(crate) const UNKNOWN: StoredKind = StoredKind::Refused("it is of an unknown type");
 
+/// What may still come out of archives that belong together: the layers of an image have one for all.
+#[derive(Debug)]
+pub struct Allowance {
+    /// What they are stored in.
+    stored: u64,
+    /// Bytes that may still be unpacked.
+    left: u64,
+    /// How many entries they had.
+    entries: usize,
+}
+
+impl Allowance {
+    /// Of archives that together are stored in `stored` bytes.
+    #[must_use]
+    pub fn of(stored: u64) -> Self {
+        Self { stored, left: most(stored), entries: 0 }
+    }
+
+    /// Makes it that of `stored` more bytes.
+    pub fn add(&mut self, stored: u64) {
+        let before = most(self.stored);
+        self.stored = self.stored.saturating_add(stored);
+        self.left = self.left.saturating_add(most(self.stored) - before);
+    }
+
+    /// Takes `length` bytes of it; the archive at `path` is to blame where they are not there.
+    pub(crate) fn take(&mut self, length: u64, path: &Path) -> Result<(), InputError> {
+        self.left = self.left.checked_sub(length).ok_or_else(|| self.exceeded(path))?;
+        Ok(())
+    }
+
+    fn exceeded(&self, path: &Path) -> InputError {
+        let most = format!("{} MiB", most(self.stored) >> 20);
+        InputError::Bomb { path: path.to_owned(), stored: self.stored, most }
+    }
+}
+
 /// Hands entries over.
 pub(crate) struct Guard<'a, 'v, E> {
     pub(crate) path: &'a Path,
     reading: Reading,
-    stored: u64,
-    most: u64,
-    left: u64,
-    entries: usize,
+    allowance: &'a mut Allowance,
     symlinks: HashSet<Vec<u8>>,
     visit: Visit<'v, E>,
 }
 
 impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
-    pub(crate) fn new(path: &'a Path, stored: u64, reading: Reading, visit: Visit<'v, E>) -> Self {
-        let most = most(stored);
-        Self { path, reading, stored, most, left: most, entries: 0, symlinks: HashSet::new(), visit }
+    pub(crate) fn new(
+        path: &'a Path,
+        reading: Reading,
+        allowance: &'a mut Allowance,
+        visit: Visit<'v, E>,
+    ) -> Self {
+        Self { path, reading, allowance, symlinks: HashSet::new(), visit }
     }
 
     pub(crate) fn io(&self, source: io::Error) -> E {
@@ -80,9 +118,9 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
         InputError::form(self.path, reason).into()
     }
 
-    /// How much may still be unpacked, in bytes.
+    /// How much may be unpacked, in bytes.
     pub(crate) fn most(&self) -> u64 {
-        self.most
+        most(self.allowance.stored)
     }
 
     fn refuse(&self, stored: &[u8], reason: &'static str) -> E {
@@ -90,15 +128,11 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
         InputError::Entry { path: self.path.to_owned(), entry, reason }.into()
     }
 
-    fn bomb(&self) -> InputError {
-        bomb(self.path, self.stored)
-    }
-
     /// Hands one entry to the caller; the top itself is passed over.
     pub(crate) fn entry(&mut self, entry: Stored, reader: &mut dyn Read) -> Result<(), E> {
         let Stored { path: stored, kind, mode, owner, capabilities, position } = entry;
-        self.entries += 1;
-        if self.entries > ENTRIES_MAX {
+        self.allowance.entries += 1;
+        if self.allowance.entries > ENTRIES_MAX {
             return Err(self.form(format!("it has more than {ENTRIES_MAX} entries")));
         }
         let path = inside(&stored, self.reading).map_err(|reason| self.refuse(&stored, reason))?;
@@ -132,14 +166,14 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
                 _ => drop(self.symlinks.remove(&path)),
             }
         }
-        let mut counted = Counted { reader, left: self.left, failed: None };
+        let mut counted = Counted { reader, left: self.allowance.left, failed: None };
         let visited =
             (self.visit)(Entry { path, kind, mode, owner, capabilities, position, reader: &mut counted });
         let Counted { left, failed, .. } = counted;
-        self.left = left;
+        self.allowance.left = left;
         match failed {
             // Whatever the caller made of it: the archive is to blame.
-            Some(Failure::TooMuch) => Err(self.bomb().into()),
+            Some(Failure::TooMuch) => Err(self.allowance.exceeded(self.path).into()),
             Some(Failure::Read(source)) => Err(self.io(source)),
             None => visited,
         }
@@ -147,13 +181,8 @@ impl<'a, 'v, E: From<InputError>> Guard<'a, 'v, E> {
 }
 
 /// The most that `stored` bytes may unpack to.
-pub(crate) fn most(stored: u64) -> u64 {
+fn most(stored: u64) -> u64 {
     stored.saturating_mul(TIMES).saturating_add(MORE)
-}
-
-/// The error for what unpacks to more.
-pub(crate) fn bomb(path: &Path, stored: u64) -> InputError {
-    InputError::Bomb { path: path.to_owned(), stored, most: format!("{} MiB", most(stored) >> 20) }
 }
 
 enum Failure {
@@ -223,4 +252,26 @@ fn inside(stored: &[u8], reading: Reading) -> Result<Vec<u8>, &'static str> {
 fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_that_belong_together_have_one_allowance() {
+        let path = Path::new("layer");
+        let mut allowance = Allowance::of(0);
+        // Each of them alone is plausible.
+        for taken in 0..4 {
+            allowance.add(1 << 20);
+            let left = MORE + (taken + 1) * TIMES * (1 << 20) - taken * (MORE / 2);
+            assert_eq!(allowance.left, left);
+            allowance.take(MORE / 2, path).expect("plausible");
+        }
+        let refused = allowance.take(allowance.left + 1, path).expect_err("more than all may have together");
+        assert!(matches!(refused, InputError::Bomb { stored: 0x0040_0000, .. }), "{refused}");
+        allowance.take(allowance.left, path).expect("all of it");
+        allowance.take(1, path).expect_err("nothing is left");
+    }
 }

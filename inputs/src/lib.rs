@@ -1,10 +1,12 @@
-//! Archives of programs as people have them: tarballs, zip files, rpm packages, AppImages. Their entries are
-//! handed over one by one, with paths that stay inside the tree; the caller decides what becomes of them.
-//! Nothing is unpacked or executed. Refuses what would lead out of the tree, device nodes, sockets and FIFOs,
-//! and archives that unpack to implausibly much.
+//! Programs and archives of programs as people have them: ELF files, tarballs, zip files, rpm packages,
+//! AppImages. Of a program the headers are read (`elf`). An archive's entries are handed over one by one,
+//! with paths that stay inside the tree; the caller decides what becomes of them. Nothing is unpacked or
+//! executed. Refuses what would lead out of the tree, device nodes, sockets and FIFOs, and archives that
+//! unpack to implausibly much.
 
 mod appimage;
 mod decode;
+pub mod elf;
 mod entry;
 mod error;
 mod guard;
@@ -20,6 +22,7 @@ use std::path::Path;
 pub use crate::decode::Compression;
 pub use crate::entry::{Entry, Kind, Reading, Special, Visit};
 pub use crate::error::InputError;
+pub use crate::guard::Allowance;
 use crate::guard::Guard;
 
 /// What kind of archive a file is.
@@ -75,7 +78,8 @@ impl Form {
 /// [`InputError`] for whatever is wrong with the archive, also where `visit` failed because of it.
 pub fn read<E: From<InputError>>(file: &File, path: &Path, form: Form, visit: Visit<'_, E>) -> Result<(), E> {
     let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
-    let mut guard = Guard::new(path, stored, Reading::App, visit);
+    let mut allowance = Allowance::of(stored);
+    let mut guard = Guard::new(path, Reading::App, &mut allowance, visit);
     match form {
         Form::Tar(compression) => {
             let mut from = file;
@@ -106,43 +110,42 @@ pub fn read_tar<E: From<InputError>>(
     let stored = file.metadata().map_err(|source| InputError::io(path, source))?.len();
     let mut from = file;
     from.seek(SeekFrom::Start(0)).map_err(|source| InputError::io(path, source))?;
-    tarball::read(from, compression, &mut Guard::new(path, stored, reading, visit))
+    tarball::read(from, compression, &mut Guard::new(path, reading, &mut Allowance::of(stored), visit))
 }
 
-/// The same of `from`, which has `stored` bytes and may be compressed.
+/// The same of `from`, which may be compressed, within the `allowance`.
 ///
 /// # Errors
 ///
 /// As of [`read`].
 pub fn read_tar_from<E: From<InputError>>(
     from: impl Read,
-    stored: u64,
     path: &Path,
     reading: Reading,
+    allowance: &mut Allowance,
     visit: Visit<'_, E>,
 ) -> Result<(), E> {
     let mut from = BufReader::with_capacity(128 * 1024, from);
     let compression = Compression::of(from.fill_buf().map_err(|source| InputError::io(path, source))?);
-    tarball::read(from, compression, &mut Guard::new(path, stored, reading, visit))
+    tarball::read(from, compression, &mut Guard::new(path, reading, allowance, visit))
 }
 
-/// Decodes all of `from`, which has `stored` bytes and is compressed in a way that is found out, and hands it
-/// to `take` piece by piece.
+/// Decodes all of `from`, which is compressed in a way that is found out, within the `allowance`, and hands
+/// it to `take` piece by piece.
 ///
 /// # Errors
 ///
 /// [`InputError`] for what cannot be decoded, and for what decodes to implausibly much.
 pub fn decode(
     from: impl Read,
-    stored: u64,
     path: &Path,
+    allowance: &mut Allowance,
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<(), InputError> {
     let failed = |source| InputError::io(path, source);
     let mut from = BufReader::with_capacity(128 * 1024, from);
     let compression = Compression::of(from.fill_buf().map_err(failed)?);
     let mut decoded = compression.decode(from).map_err(failed)?;
-    let mut left = guard::most(stored);
     let mut piece = vec![0; 128 * 1024];
     loop {
         let length = match decoded.read(&mut piece) {
@@ -151,7 +154,7 @@ pub fn decode(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(failed(error)),
         };
-        left = left.checked_sub(length as u64).ok_or_else(|| guard::bomb(path, stored))?;
+        allowance.take(length as u64, path)?;
         take(&piece[..length]);
     }
 }

@@ -82,6 +82,11 @@ impl<'a> BundleFile<'a> {
         &self.footer
     }
 
+    /// Fills `buffer` from `offset`.
+    pub fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        self.fd.pread_exact(buffer, offset).map_err(|errno| Error::cannot_read(self.name(), errno))
+    }
+
     /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end of the file.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
         self.fd.pread(buffer, offset)

@@ -1,8 +1,9 @@
-//! The cache: which directory serves, whether it is ours alone, and one slot per blob that appears by rename.
+//! The cache: which directory serves, whether it is ours alone, and a slot per blob, which appears by rename.
 //!
-//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside. A
-//! candidate is used only if it, the CPU's directory and the slot are real directories of our user, the first
-//! one closed to other writers, the others closed altogether; so everything inside was written by us.
+//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside, or
+//! one of this boot (`durable`): mere existence says nothing. A candidate is used only if it, the CPU's
+//! directory and the slot are real directories of our user, the first one closed to other writers, the
+//! others closed altogether; so everything inside was written by us.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -10,15 +11,13 @@ use core::ffi::CStr;
 use bundle::Digest;
 
 use crate::bytes::{c_string, decimal, join};
+use crate::durable::{self, MARKER};
 use crate::error::Error;
 use crate::left_over;
 use crate::log::Log;
 use crate::route::HOST;
 use crate::sys::{self, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
 use crate::way;
-
-/// Says that a slot is whole: mere existence says nothing.
-const MARKER: &CStr = c"complete";
 
 pub use crate::left_over::UNFINISHED;
 
@@ -113,6 +112,20 @@ impl Cache {
         let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
     }
 
+    /// The same for a system, from the mounts that are this process's own by now, where the candidate is at
+    /// `path`: a copy of its mount that nothing lies above. By the directory itself its programs would reach
+    /// the host's root. Whether it is held, where it has to be.
+    #[cfg(feature = "children")]
+    pub fn hold_apart(&self, path: &CStr) -> Result<(), Errno> {
+        if self.temporary.is_none() {
+            return Ok(());
+        }
+        let apart = sys::clone_mount(path)?;
+        let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
+        top.flock(Lock::TryShared)?;
+        top.hold_across_exec()
+    }
+
     /// The directory of a CPU in a candidate, if it is there and ours alone.
     pub fn existing(candidate: &[u8], host: bundle::Arch) -> Option<Self> {
         let us = sys::geteuid();
@@ -145,7 +158,13 @@ impl Cache {
             other => other?,
         };
         check_ours(&dir, path, 0o077, self.us)?;
-        let marker = match sys::openat(dir.at(), MARKER, marker_flags(), 0) {
+        let (mut written, mut opened) = (None, sys::openat(dir.at(), MARKER, marker_flags(), 0));
+        if matches!(opened, Err(Errno::ENOENT))
+            && let Some(name) = durable::written()
+        {
+            (written, opened) = (Some(name), sys::openat(dir.at(), name, marker_flags(), 0));
+        }
+        let marker = match opened {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
@@ -158,7 +177,9 @@ impl Cache {
         if stat.nlink == 0 {
             return Ok(None);
         }
-        if self.temporary.is_some() {
+        if let Some(name) = written {
+            durable::sync_again(&dir, &marker, stat.mtime, name);
+        } else if self.temporary.is_some() {
             refresh(&dir, &marker, stat.mtime);
         }
         Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
@@ -168,10 +189,18 @@ impl Cache {
     /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
     #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
-        let marker_path = c_string(&[name.to_bytes(), b"/", MARKER.to_bytes()]);
+        let marker = |marker: &CStr| c_string(&[name.to_bytes(), b"/", marker.to_bytes()]);
+        let mut marker_path = marker(MARKER);
         // NFS gives an exclusive lock to those only who can write (flock(2)).
         let flags = OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
-        let marker = match sys::openat(self.dir.at(), marker_path, flags, 0) {
+        let mut opened = sys::openat(self.dir.at(), marker_path, flags, 0);
+        if matches!(opened, Err(Errno::ENOENT))
+            && let Some(written) = durable::written()
+        {
+            marker_path = marker(written);
+            opened = sys::openat(self.dir.at(), marker_path, flags, 0);
+        }
+        let marker = match opened {
             Ok(marker) => marker,
             // Not complete, or no slot but a launcher.
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(None),
@@ -192,7 +221,7 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<Slot, Error> {
         if !afresh && let Some(slot) = self.ready(digest)? {
             return Ok(slot);
@@ -212,7 +241,7 @@ impl Cache {
         digest: &Digest,
         afresh: bool,
         log: Log,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<Slot, Error> {
         let lock = self.lock(digest, afresh, log);
         if !afresh && let Some(slot) = self.ready(digest)? {
@@ -236,19 +265,37 @@ impl Cache {
         temporary: &CStr,
         slot: &CStr,
         as_good: Option<&Digest>,
-        fill: impl FnOnce(&Fd) -> Result<(), Error>,
+        fill: impl FnOnce(&Fd) -> Result<Option<Fd>, Error>,
     ) -> Result<(), Error> {
         let dir = sys::openat(self.dir.at(), temporary, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
-        fill(&dir)?;
+        let only_file = fill(&dir)?;
+        let written = durable::marker(self.path);
+        if written.is_some() {
+            // No program can be executed while it is open for writing.
+            drop(only_file);
+        } else {
+            // Nothing shows meanwhile that this run goes on: runs that wait for it may wait for so long.
+            let _ = dir.set_mtime(sys::unix_seconds().saturating_add(left_over::ANNOUNCED));
+            // Of many files one call for all. After a power cut the slot is whole or not there.
+            only_file.map_or_else(|| dir.syncfs(), |file| file.fdatasync())?;
+        }
         let marker = OFlags::WRITE | OFlags::CREATE | OFlags::EXCLUSIVE | OFlags::NO_FOLLOW;
-        drop(sys::openat(dir.at(), MARKER, marker, 0o600)?);
+        drop(sys::openat(dir.at(), written.unwrap_or(MARKER), marker, 0o600)?);
+        let published = self.publish(temporary, slot, as_good)?;
+        if let Some(written) = written.filter(|_| published) {
+            durable::sync_later(dir, written);
+        }
+        Ok(())
+    }
 
+    /// Whether the slot is the one that was under the temporary name.
+    fn publish(&self, temporary: &CStr, slot: &CStr, as_good: Option<&Digest>) -> Result<bool, Error> {
         let here = self.dir.at();
         match sys::renameat2(here, temporary, here, slot, Rename::Replace) {
             // A run that did not see our lock was faster: its slot is as good as ours, and may be in use
             // already.
             Err(Errno::EEXIST | Errno::ENOTEMPTY) if as_good.is_some_and(|digest| self.is_ready(digest)) => {
-                Ok(())
+                Ok(false)
             }
             // One without its marker, or not to be trusted. Not every file system can exchange two names in
             // one step.
@@ -257,9 +304,9 @@ impl Cache {
                     remove_tree(&self.dir, slot);
                     sys::renameat2(here, temporary, here, slot, Rename::Replace)?;
                 }
-                Ok(())
+                Ok(true)
             }
-            other => Ok(other?),
+            other => Ok(other.map(|()| true)?),
         }
     }
 
@@ -432,8 +479,13 @@ pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
+/// The same in the memory that the tree's depth takes, for which a launcher has no room.
+#[cfg(feature = "children")]
+pub use crate::system::remove::remove as remove_tree;
+
 /// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later
 /// first run.
+#[cfg(not(feature = "children"))]
 pub fn remove_tree(at: &Fd, name: &CStr) {
     let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
     if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {

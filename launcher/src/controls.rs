@@ -166,9 +166,12 @@ impl<'a> Given<'a> {
 }
 
 impl<'a> Controls<'a> {
-    /// Variables that speak of this run only: an app that starts another bundle must not pass them on.
-    pub fn is_of_this_run(variable: &[u8]) -> bool {
-        variable.strip_prefix(PREFIX).is_some_and(|name| OF_THIS_RUN.contains(&name))
+    /// Variables that speak of this run only: an app that starts another bundle must not pass them on. Those
+    /// of systems speak of it if it is a system's (`system`); others may be for what they start.
+    pub fn is_of_this_run(variable: &[u8], system: bool) -> bool {
+        variable
+            .strip_prefix(PREFIX)
+            .is_some_and(|name| OF_THIS_RUN.contains(&name) || system && OF_SYSTEMS.contains(&name))
     }
 
     /// Reads the controls out of an environment. An empty value counts as not set.
@@ -222,7 +225,7 @@ const PREFIX: &[u8] = b"UNIBIN_";
 
 /// The variables without that which speak of this run only. The others are meant for every bundle that the
 /// app may start.
-const OF_THIS_RUN: [&[u8]; 15] = [
+const OF_THIS_RUN: [&[u8]; 11] = [
     b"DO",
     b"ROUTE",
     b"EMULATOR",
@@ -234,11 +237,10 @@ const OF_THIS_RUN: [&[u8]; 15] = [
     b"LIBRARY_PATH",
     b"PRELOAD",
     b"CHILDREN",
-    b"KEEP",
-    b"BIND",
-    b"USER",
-    b"WORKDIR",
 ];
+
+/// The same of systems.
+const OF_SYSTEMS: [&[u8]; 4] = [b"KEEP", b"BIND", b"USER", b"WORKDIR"];
 
 /// QEMU takes what follows a `,` for options, and replaces `%d` by a number (gdbstub/user.c).
 fn is_port_or_socket(value: &[u8]) -> bool {

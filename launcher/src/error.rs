@@ -5,7 +5,7 @@ mod systems;
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::{fill, keep, lines, name};
+use crate::bytes::{fill, join, keep, lines, name};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -208,6 +208,30 @@ impl Error {
             "the bundle `{}` holds an invalid file: `{}`: {}\n\
              hint: it was not written by unibin, or it was modified",
             &[name(path), name(member), why.as_bytes()],
+        )
+    }
+
+    /// What another process has said.
+    pub fn again(code: i32, text: &[u8]) -> Self {
+        Self(keep(Failure { code, text: join(&[text]) }))
+    }
+
+    /// There is no memory to unpack anything.
+    pub fn no_memory() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "there is not enough memory\nhint: see `ulimit -v`, `ulimit -d` and the machine's free memory",
+            &[],
+        )
+    }
+
+    /// A process that helped to unpack did not come to its end.
+    pub fn worker_killed() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "unpacking failed: one of the processes that unpack was killed\n\
+             hint: see the machine's free memory, then start it again",
+            &[],
         )
     }
 

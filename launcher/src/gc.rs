@@ -15,7 +15,7 @@ use crate::candidates::candidates;
 use crate::controls::Controls;
 use crate::error::Error;
 use crate::start::Start;
-use crate::sys::{self, At, Errno, Fd, Follow, Lock, OFlags, Stat};
+use crate::sys::{self, At, Buffers, Errno, Fd, Follow, Lock, OFlags, Stat};
 use crate::system::upper;
 use crate::tasks::print;
 
@@ -116,6 +116,7 @@ fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
     // Asked again for each directory: the answer ages.
     let used = used_by_processes()?;
     let now = sys::unix_seconds();
+    let mut buffers = Buffers::default();
     let names: Vec<_> = crate::cache::names(&lock).collect();
     for name in names {
         let bytes = name.to_bytes();
@@ -127,7 +128,7 @@ fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
             sum.in_use += 1;
             continue;
         }
-        let (size, last_use) = measure(cache.dir(), name);
+        let (size, last_use) = measure(cache.dir(), name, &mut buffers);
         let kept = if is_slot { used_within } else { used_within.max(LAUNCHERS_KEPT) };
         if last_use.saturating_add(kept) > now {
             sum.young += 1;
@@ -166,7 +167,7 @@ fn remove(cache: &Cache, name: &CStr) -> bool {
 ///
 /// A directory is read by whoever looks around in it, so that only its making counts; a file is read when it
 /// is started.
-fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
+fn measure(at: &Fd, name: &CStr, buffers: &mut Buffers) -> (u64, i64) {
     let Ok(stat) = sys::statat(at.at(), name, Follow::No) else { return (0, 0) };
     if stat.is_file() {
         return (stat.size, stat.atime.max(stat.ctime));
@@ -175,11 +176,11 @@ fn measure(at: &Fd, name: &CStr) -> (u64, i64) {
     if stat.is_dir()
         && let Ok(dir) = sys::openat(at.at(), name, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
     {
-        let names: Vec<_> = crate::cache::names(&dir).collect();
-        for name in names {
-            let (size, last_use) = measure(&dir, name);
+        let _ = buffers.each_name(&dir, &mut |buffers, name, _| {
+            let (size, last_use) = measure(&dir, name, buffers);
             sum = (sum.0 + size, sum.1.max(last_use));
-        }
+            false
+        });
     }
     sum
 }

@@ -11,6 +11,15 @@ const BLOCK: usize = 64;
 const BEGIN: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
+/// Adds blocks, by the CPU's own instructions if it has any.
+fn compress(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+    if crate::sys::compress(state, blocks) {
+        return;
+    }
+    compress256(state, blocks);
+}
+
 /// A hash in the making.
 #[derive(Clone)]
 pub struct Sha256 {
@@ -40,11 +49,11 @@ impl Sha256 {
             if length < into.len() {
                 return;
             }
-            compress256(&mut self.state, core::slice::from_ref(&self.rest));
+            compress(&mut self.state, core::slice::from_ref(&self.rest));
             bytes = later;
         }
         let (blocks, rest) = bytes.as_chunks();
-        compress256(&mut self.state, blocks);
+        compress(&mut self.state, blocks);
         self.rest.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     }
 
@@ -76,6 +85,21 @@ impl Sha256 {
 mod tests {
     use super::Sha256;
     use sha2::Digest as _;
+
+    #[test]
+    fn many_blocks_at_once_give_the_digest_that_the_crate_gives() {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        let bytes: Vec<u8> = (0..70_000).map(|_| next().to_be_bytes()[0]).collect();
+        for _ in 0..100 {
+            let (start, end) = (next() as usize % 5000, 5000 + next() as usize % 65_000);
+            let expected: [u8; 32] = sha2::Sha256::digest(&bytes[start..end]).into();
+            assert_eq!(Sha256::of(&bytes[start..end]).0, expected, "{start}..{end}");
+        }
+    }
 
     #[test]
     fn pieces_of_any_length_give_the_digest_that_the_crate_gives() {

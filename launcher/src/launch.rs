@@ -260,7 +260,7 @@ impl Environment<'_> {
         use bundle::Environment as _;
 
         let controls = run.controls;
-        self.remove(&|name| Controls::is_of_this_run(name));
+        self.remove(&|name| Controls::is_of_this_run(name, run.is_system()));
         for (name, value) in
             [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
         {

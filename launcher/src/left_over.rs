@@ -31,11 +31,20 @@ pub fn was_made_by_dead(name: &[u8], here: Option<&[u8]>) -> bool {
 
 /// Where a number of a process means the same: since the machine's start, in one namespace.
 pub fn here() -> Option<&'static [u8]> {
+    named_by(sys::readlinkat(At::CWD, c"/proc/self/ns/pid").ok()?.to_bytes())
+}
+
+/// This boot of the machine.
+pub fn boot() -> Option<&'static [u8]> {
+    named_by(b"")
+}
+
+/// A name for something in this boot.
+fn named_by(something: &[u8]) -> Option<&'static [u8]> {
     let boot = zeroed(64);
     let file = sys::openat(At::CWD, c"/proc/sys/kernel/random/boot_id", OFlags::READ, 0).ok()?;
     let length = file.read(boot).ok()?;
-    let namespace = sys::readlinkat(At::CWD, c"/proc/self/ns/pid").ok()?;
-    let digest = Sha256::of(join(&[boot.get(..length)?, namespace.to_bytes()]));
+    let digest = Sha256::of(join(&[boot.get(..length)?, something]));
     Some(join(&[digest.to_hex().get(..16)?]))
 }
 

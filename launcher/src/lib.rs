@@ -1,11 +1,11 @@
 //! The launcher: the small static program that a bundle's stub starts on the host.
 //!
-//! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs. No
-//! `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run: [`start`]
-//! and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides, [`candidates`] and
-//! [`cache`] find a place, [`unpack`] fills it ([`blob_reader`], [`zstd`], [`tar`]), [`launch`] builds what
-//! [`execute`] executes; [`memory`] is the last resort; [`tasks`] and `gc` are what else a bundle can be
-//! asked to do.
+//! A library so that its logic is tested as an ordinary program; `main.rs` adds what a bare program needs.
+//! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run:
+//! [`start`] and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides,
+//! [`candidates`] and [`cache`] find a place, [`unpack`] fills it ([`workers`], [`frames`], [`zstd`],
+//! [`tar`]), [`launch`] builds what [`execute`] executes; [`memory`] and [`private`] are the last resorts;
+//! [`tasks`] and `gc` are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -22,8 +22,10 @@ pub mod candidates;
 pub mod children;
 pub mod compare;
 pub mod controls;
+pub mod durable;
 pub mod error;
 pub mod execute;
+pub mod frames;
 #[cfg(feature = "children")]
 pub mod gc;
 pub mod hash;
@@ -33,6 +35,7 @@ pub mod log;
 pub mod memory;
 pub mod named;
 pub mod pages;
+pub mod private;
 pub mod probe;
 pub mod progress;
 pub mod route;
@@ -45,6 +48,7 @@ pub mod tar;
 pub mod tasks;
 pub mod unpack;
 pub mod way;
+pub mod workers;
 pub mod zstd;
 
 #[cfg(feature = "rewind")]

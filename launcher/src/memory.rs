@@ -9,7 +9,7 @@ use bundle::{Blob, Encoding, Translator};
 
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
-use crate::bytes::{c_string, decimal, zeroed};
+use crate::bytes::{c_string, decimal};
 use crate::error::Error;
 use crate::execute::{execute as execute_path, not_executed};
 use crate::launch::{Attended, Launch, Places, Translation};
@@ -17,7 +17,7 @@ use crate::pages;
 use crate::route::Route;
 use crate::sys::{self, Access, At, Disposition, Fd};
 use crate::tar::{Kind, TarReader};
-use crate::unpack::{PIECE, write_content, write_file};
+use crate::unpack::{write_at, write_file};
 
 /// Returns only when nothing was executed.
 pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
@@ -78,7 +78,7 @@ fn execute_fd(
 /// A whole blob; closed by the execution.
 fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
     let fd = sys::memfd_create(c"emulator")?;
-    write_file(&mut BlobReader::open(run.file, blob)?, &fd)?;
+    write_file(BlobReader::open(run.file, blob)?, &fd, None)?;
     Ok(fd)
 }
 
@@ -86,7 +86,7 @@ fn file_in_memory(run: &Run<'_>, blob: Blob<'_>) -> Result<Fd, Error> {
 /// number.
 fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
     let native = matches!(run.route, Route::Native(_));
-    let mut members = TarReader::new(BlobReader::open(run.file, run.route.variant().app)?);
+    let mut members = TarReader::open(run.file, run.route.variant().app)?;
     let mut found = None;
     while let Some(member) = members.next_member()? {
         if member.path != run.entry.path || !matches!(member.kind, Kind::File { .. }) {
@@ -96,7 +96,16 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
         if !native {
             fd = fd.keep_across_exec()?;
         }
-        write_content(&mut members, &fd, zeroed(PIECE))?;
+        let mut end = 0u64;
+        loop {
+            let bytes = members.content(usize::MAX)?;
+            if bytes.is_empty() {
+                break;
+            }
+            write_at(&fd, bytes, end)?;
+            end = end.saturating_add(bytes.len() as u64);
+        }
+        fd.truncate(end)?;
         found = Some(fd);
     }
     members.finish()?;

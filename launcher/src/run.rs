@@ -21,7 +21,7 @@ use crate::start::Start;
 use crate::sys::{self, Errno, Process};
 #[cfg(feature = "children")]
 use crate::system;
-use crate::{children, compare, memory, named, pages, probe, tasks, unpack};
+use crate::{children, compare, memory, named, pages, private, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -100,10 +100,22 @@ fn launch(run: &Run<'_>) -> Error {
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
     }
     let Err(error) = memory::execute(run);
-    if !error.next_candidate_may_do() {
-        return error;
+    // A system keeps what it changes, which memory would lose.
+    if !error.next_candidate_may_do() || cfg!(feature = "children") && run.is_system() {
+        return if error.next_candidate_may_do() { Error::no_cache(tried, error.text()) } else { error };
     }
-    Error::no_cache(tried, error.text())
+    let why = match private::directory() {
+        Ok(directory) => {
+            run.log.step("no directory serves: one of this start's own, in memory, at {}", &[directory]);
+            let Err(error) = execute_from(run, directory);
+            if !error.next_candidate_may_do() {
+                return error;
+            }
+            error.text()
+        }
+        Err(errno) => errno.text(),
+    };
+    Error::no_cache(tried, fill("{}\n  memory, mounted for this start alone: {}", &[error.text(), why]))
 }
 
 /// Unpacks into this candidate what is missing there, and executes it.

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Blob, BlobKind, Manifest, Signatures, Variant};
+use bundle::{BlobKind, Manifest, Signatures, Variant};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -14,7 +14,6 @@ use crate::bytes::{c_string, decimal, join, name, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
-use crate::hash::Sha256;
 use crate::progress::Progress;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
@@ -22,7 +21,7 @@ use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
 use crate::tar::ROOTS;
 use crate::unpack::write_trees;
 
-/// Files are hashed in pieces of this size.
+/// Gaps are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
 /// A text that a bundle prints has at most this many bytes: it is held in memory until its digest is known to
@@ -57,11 +56,13 @@ pub fn texts(
     margin: &[u8],
 ) -> Result<i32, Error> {
     for blob in manifest.blobs().filter(|blob| blob.kind == kind) {
-        let mut reader = BlobReader::open(file, blob)?;
         let length = usize::try_from(blob.length().min(LONGEST_TEXT)).unwrap_or(0);
-        let text = zeroed(length);
-        reader.read_exact(text)?;
-        reader.finish()?;
+        let mut text = Vec::new();
+        BlobReader::open(file, blob)?.each(None, &mut |piece| {
+            let room = length.saturating_sub(text.len()).min(piece.len());
+            text.extend_from_slice(piece.get(..room).unwrap_or_default());
+            Ok(())
+        })?;
         let lines = text.split_inclusive(|byte| *byte == b'\n');
         print(&lines.flat_map(|line| [margin, line]).flatten().copied().collect::<Vec<_>>())?;
     }
@@ -84,36 +85,28 @@ pub fn verify(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Erro
 pub fn check_blobs(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let mut free = 0;
     for blob in manifest.blobs() {
-        check_range(file, free, blob.offset(), None)?;
-        check_range(file, blob.offset(), blob.end().unwrap_or(u64::MAX), Some(&blob))?;
+        check_gap(file, free, blob.offset())?;
+        // Every byte that is stored has its digest before it is unpacked.
         BlobReader::open(file, blob)?.finish()?;
         free = blob.end().unwrap_or(u64::MAX);
     }
-    check_range(file, free, file.footer().manifest_offset, None)
+    check_gap(file, free, file.footer().manifest_offset)
 }
 
-/// A blob's stored bytes have their digest; bytes of no blob are zero.
-fn check_range(file: &BundleFile<'_>, start: u64, end: u64, blob: Option<&Blob<'_>>) -> Result<(), Error> {
-    let part = blob.map_or("padding", |blob| blob.kind.name());
-    let damaged = || Error::damaged(file.name(), part.as_bytes());
+/// Bytes of no blob are zero.
+fn check_gap(file: &BundleFile<'_>, start: u64, end: u64) -> Result<(), Error> {
     let piece = zeroed(PIECE);
-    let mut hasher = Sha256::begin();
     let mut offset = start;
     while offset < end {
         let want = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX).min(PIECE);
-        let read = file.read_at(offset, piece.get_mut(..want).unwrap_or_default());
-        let read = read.map_err(|errno| Error::cannot_read(file.name(), errno))?;
-        let bytes = piece.get(..read).filter(|bytes| !bytes.is_empty()).ok_or_else(damaged)?;
-        if blob.is_none() && bytes.iter().any(|byte| *byte != 0) {
-            return Err(damaged());
+        let bytes = piece.get_mut(..want).unwrap_or_default();
+        file.read_exact_at(offset, bytes)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Err(Error::damaged(file.name(), b"padding"));
         }
-        hasher.update(bytes);
-        offset = offset.saturating_add(read as u64);
+        offset = offset.saturating_add(want as u64);
     }
-    match blob {
-        Some(blob) if hasher.digest() != blob.stored_digest() => Err(damaged()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Unpacks each variant's tree into a new directory: `UNIBIN_TO`, else `<name of the bundle>.extracted`. With
@@ -166,7 +159,7 @@ fn extract_variant(
 ) -> Result<(), Error> {
     let blobs = [Some(variant.app), variant.shared];
     let write = |tree: &sys::Fd, place: &[u8]| {
-        if write_trees(file, blobs, tree, place, Progress::start(tree))? || !ROOTS {
+        if write_trees(file, blobs, tree, place, &mut Progress::start(tree)?)? || !ROOTS {
             return Ok(());
         }
         print(b"unibin: owners are lost: this file system takes no user attributes\n")

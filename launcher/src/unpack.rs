@@ -1,27 +1,30 @@
-//! Blobs into a slot: hashed while they are written, synced before the slot is published.
+//! Blobs into a slot: each frame is hashed before it is unpacked, and written by one of several processes.
 
 use core::ffi::CStr;
+use core::sync::atomic::Ordering::SeqCst;
 
 use bundle::{Blob, Digest, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, join, zeroed};
+use crate::bytes::{c_str, join, zeroed};
 use crate::cache::{Cache, Slot};
 use crate::error::Error;
+use crate::frames::{Frames, Unpacker};
 use crate::hash::Sha256;
 use crate::log::Log;
-use crate::progress::Progress;
+use crate::progress::{PIECES, Progress, UNOWNED};
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
-use crate::tar::{Kind, ROOTS, TarReader};
+use crate::tar::{self, Kind, Member, NO_FILE, Part, ROOTS, Tree};
+use crate::workers;
 
 /// The name of a blob that is one file, in its slot.
 pub const FILE: &CStr = c"emulator";
 /// The name of a blob that is a tree, in its slot.
 pub const TREE: &CStr = c"tree";
 
-/// Files are copied in pieces of this size.
+/// Files are compared in pieces of this size, and have holes that are as long.
 pub const PIECE: usize = 128 * 1024;
 
 /// New files: never through a link, never over something that is there.
@@ -47,19 +50,16 @@ pub fn ensure(
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = place_of(cache, &digest);
-            let progress = Progress::start(dir);
-            if !write_trees(file, [Some(blob), shared], &tree, place, progress)? && ROOTS {
+            let mut progress = Progress::start(dir)?;
+            if !write_trees(file, [Some(blob), shared], &tree, place, &mut progress)? && ROOTS {
                 log.step("owners are lost: this file system takes no user attributes", &[]);
             }
-            progress.announce();
-            // One call for all files: after a power cut the slot is whole or not there.
-            return Ok(tree.syncfs()?);
+            return Ok(None);
         }
         let out = sys::openat(dir.at(), FILE, create_flags(), 0o500)?;
-        let progress = Progress::unseen(dir);
-        write_file(&mut BlobReader::open(file, blob)?.shown(progress), &out)?;
-        progress.announce();
-        Ok(out.fdatasync()?)
+        let progress = Progress::unseen(dir)?;
+        write_file(BlobReader::open(file, blob)?, &out, Some(&progress))?;
+        Ok(Some(out))
     })
 }
 
@@ -87,96 +87,192 @@ pub fn write_trees(
     blobs: [Option<Blob<'_>>; 2],
     tree: &Fd,
     place: &[u8],
-    progress: &'static Progress,
+    progress: &mut Progress,
 ) -> Result<bool, Error> {
-    let mut owned = true;
-    let written = blobs.into_iter().flatten().try_for_each(|blob| {
-        let members = TarReader::new(BlobReader::open(file, blob)?.shown(progress));
-        write_tree(members, tree, place, &mut owned)
-    });
+    let written =
+        blobs.into_iter().flatten().try_for_each(|blob| write_tree(file, blob, tree, place, progress));
     progress.end();
-    written.map(|()| owned)
+    written.map(|()| progress.number(UNOWNED).load(SeqCst) == 0)
 }
 
 /// A whole blob into an empty file.
-pub fn write_file(bytes: &mut BlobReader<'_>, out: &Fd) -> Result<(), Error> {
-    copy(&mut |piece| bytes.read(piece), out, zeroed(PIECE))?;
-    bytes.finish()
+pub fn write_file(mut bytes: BlobReader<'_>, out: &Fd, progress: Option<&Progress>) -> Result<(), Error> {
+    let mut end = 0u64;
+    bytes.each(progress, &mut |piece| {
+        write_at(out, piece, end)?;
+        end = end.saturating_add(piece.len() as u64);
+        Ok(())
+    })?;
+    // It may end in a hole.
+    Ok(out.truncate(end)?)
 }
 
-/// The content of the member that `members` stands at into an empty file, by way of `piece`; its length.
-pub fn write_content(members: &mut TarReader<'_>, out: &Fd, piece: &mut [u8]) -> Result<u64, Error> {
-    copy(&mut |piece| members.content(piece), out, piece)
+/// Where there are only zeros, the file gets a hole, or keeps the one that it has: disk images and databases
+/// are mostly that. So it may end too early.
+pub fn write_at(out: &Fd, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+    let (mut written, mut end) = (0, 0usize);
+    let write = |from: usize, to: usize| {
+        out.pwrite_all(bytes.get(from..to).unwrap_or_default(), offset.saturating_add(from as u64))
+    };
+    for piece in bytes.chunks(PIECE) {
+        let start = end;
+        end = start.saturating_add(piece.len());
+        if is_zero(piece) {
+            write(written, start)?;
+            written = end;
+        }
+    }
+    write(written, end)
 }
 
-/// Where there are only zeros, the file gets a hole: disk images and databases are mostly that.
-fn copy(
-    read: &mut dyn FnMut(&mut [u8]) -> Result<usize, Error>,
-    out: &Fd,
-    piece: &mut [u8],
-) -> Result<u64, Error> {
-    let mut end = 0;
-    loop {
-        let read = read(piece)?;
-        let bytes = piece.get(..read).unwrap_or_default();
-        if bytes.is_empty() {
-            // It may end in a hole.
-            out.truncate(end)?;
-            return Ok(end);
+fn is_zero(piece: &[u8]) -> bool {
+    let (words, rest) = piece.as_chunks();
+    words.iter().all(|word| u64::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
+}
+
+/// A whole tree into a directory, which will be at `place`: its directories, its files by several processes,
+/// and its links when there is nobody left who writes.
+fn write_tree(
+    file: &BundleFile<'_>,
+    blob: Blob<'_>,
+    to: &Fd,
+    place: &[u8],
+    progress: &mut Progress,
+) -> Result<(), Error> {
+    let frames = Frames::open(file, blob)?;
+    let mut unpacker = Unpacker::new(&frames)?;
+    let mut tree = Tree::new(file.name(), blob);
+    let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
+    let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
+        let part = frames.part(number);
+        unpacker.frame(&frames, number)?;
+        let whole = unpacker.bytes();
+        let mut rest = whole;
+        loop {
+            let before = rest.len();
+            let Some(member) = tree.next_member(&mut rest, part)? else { return Ok(()) };
+            if !member.fits(before == whole.len(), rest.is_empty()) {
+                return Err(Error::bad_tree(file.name(), member.path, tar::PIECES));
+            }
+            write_member(&member, part, to, place, &mut paths, progress).map_err(|failed| match failed {
+                Failed::Call(errno) => errno.into(),
+                Failed::Tree(why) => Error::bad_tree(file.name(), member.path, why),
+            })?;
+            progress.advance(blob, before.saturating_sub(rest.len()) as u64);
         }
-        if bytes.iter().any(|byte| *byte != 0) {
-            out.pwrite_all(bytes, end)?;
+    };
+    progress.begin();
+    frames.of(Part::Directories).try_for_each(|number| write(progress, &mut unpacker, number))?;
+    // Files get the modes that the packer has stored, since the app may look at its own. Nobody else can
+    // enter the directory above them.
+    let umask = sys::umask(0);
+    let files = workers::each(&frames, &mut unpacker, progress, &mut write);
+    sys::umask(umask);
+    files?;
+    frames.of(Part::Links).try_for_each(|number| write(progress, &mut unpacker, number))?;
+    let pieces = progress.number(PIECES).load(SeqCst);
+    if pieces == tree.announced_bytes() { Ok(()) } else { Err(tree.damaged()) }
+}
+
+fn write_member(
+    member: &Member<'_>,
+    part: Part,
+    tree: &Fd,
+    place: &[u8],
+    [path, other]: &mut [PathRoom; 2],
+    progress: &Progress,
+) -> Result<(), Failed> {
+    let path = path.put(member.path)?;
+    let give = |made: &Fd, owner, is_directory| {
+        if !give_to(made, owner, is_directory)? {
+            progress.number(UNOWNED).store(1, SeqCst);
         }
-        end = end.saturating_add(read as u64);
+        Ok(())
+    };
+    match member.kind {
+        Kind::Directory => {
+            match sys::mkdirat(tree.at(), path, 0o755) {
+                // The shared blob's directories are the own one's too.
+                Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
+                made => made?,
+            }
+            if let Some(owner) = member.owner.filter(|_| ROOTS) {
+                let made = sys::openat(tree.at(), path, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
+                return give(&made, owner, true);
+            }
+        }
+        Kind::Symlink(target) => sys::symlinkat(other.put(target)?, tree.at(), path)?,
+        Kind::Hardlink(target) => {
+            let target = other.put(target)?;
+            // A link to a link would be followed by some file systems and not by others.
+            match sys::statat(tree.at(), target, Follow::No) {
+                Ok(stat) if stat.is_file() => sys::linkat(tree.at(), target, tree.at(), path)?,
+                Ok(_) | Err(Errno::ENOENT) => return Err(Failed::Tree(NO_FILE)),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Kind::Piece { offset, .. } => {
+            // Its name is taken since it was announced, and no link is there yet.
+            let out = sys::openat(tree.at(), path, OFlags::WRITE | OFlags::NO_FOLLOW, 0)?;
+            write_at(&out, member.content, offset)?;
+            progress.number(PIECES).fetch_add(member.content.len() as u64, SeqCst);
+        }
+        Kind::File { size, executable, loader } => {
+            let mode = if executable { 0o755 } else { 0o644 };
+            let out = sys::openat(tree.at(), path, create_flags(), mode)?;
+            write_at(&out, member.content, 0)?;
+            if member.content.last().is_none_or(|byte| *byte == 0) && size != 0 {
+                // It ends in a hole, or comes in pieces.
+                out.truncate(size)?;
+            }
+            if !loader.is_empty() {
+                // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let it
+                // point: here.
+                let path = join(&[place, b"/", loader]);
+                let field = zeroed(PATH_MAX);
+                field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
+                out.pwrite_all(field, size)?;
+            }
+            match member.owner.filter(|_| ROOTS) {
+                Some(owner) => return give(&out, owner, false),
+                // Lists of rights that are inherited, and file systems without rights, have their own way.
+                None if part == Part::Directories || out.stat()?.permissions() != mode => out.chmod(mode)?,
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Room for a path that is handed to the kernel, one after another.
+struct PathRoom([u8; PATH_MAX]);
+
+impl PathRoom {
+    /// For any path that the kernel takes.
+    const EMPTY: Self = Self([0; PATH_MAX]);
+
+    /// A path as the kernel takes it. It holds no NUL.
+    fn put(&mut self, path: &[u8]) -> Result<&CStr, Errno> {
+        let room = self.0.get_mut(..=path.len()).ok_or(Errno::ENAMETOOLONG)?;
+        let (end, room) = room.split_last_mut().ok_or(Errno::ENAMETOOLONG)?;
+        room.copy_from_slice(path);
+        *end = 0;
+        Ok(c_str(&self.0))
     }
 }
 
-/// A whole tar stream into a directory, which will be at `place`.
-fn write_tree(mut members: TarReader<'_>, tree: &Fd, place: &[u8], owned: &mut bool) -> Result<(), Error> {
-    let piece = zeroed(PIECE);
-    while let Some(member) = members.next_member()? {
-        let path = c_string(&[member.path]);
-        match member.kind {
-            Kind::Directory => {
-                match sys::mkdirat(tree.at(), path, 0o755) {
-                    // The shared blob's directories are the own one's too.
-                    Err(Errno::EEXIST) if sys::statat(tree.at(), path, Follow::No)?.is_dir() => {}
-                    made => made?,
-                }
-                if let Some(owner) = member.owner.filter(|_| ROOTS) {
-                    let made = sys::openat(tree.at(), path, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)?;
-                    *owned &= give_to(&made, owner, true)?;
-                }
-            }
-            Kind::Symlink(target) => sys::symlinkat(c_string(&[target]), tree.at(), path)?,
-            Kind::Hardlink(target) => {
-                let target = c_string(&[target]);
-                // A link to a link would be followed by some file systems and not by others.
-                if !sys::statat(tree.at(), target, Follow::No)?.is_file() {
-                    return Err(Errno::EINVAL.into());
-                }
-                sys::linkat(tree.at(), target, tree.at(), path)?;
-            }
-            Kind::File { executable, loader, .. } => {
-                let out = sys::openat(tree.at(), path, create_flags(), 0o600)?;
-                let end = write_content(&mut members, &out, piece)?;
-                if !loader.is_empty() {
-                    // The kernel wants a whole path for PT_INTERP, and looks for it where the packer has let
-                    // it point: here.
-                    let path = join(&[place, b"/", loader]);
-                    let field = zeroed(PATH_MAX);
-                    field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
-                    out.pwrite_all(field, end)?;
-                }
-                match member.owner.filter(|_| ROOTS) {
-                    Some(owner) => *owned &= give_to(&out, owner, false)?,
-                    // The app may look at its own files' modes, so these are the ones that the packer stored.
-                    None => out.chmod(if executable { 0o755 } else { 0o644 })?,
-                }
-            }
-        }
+/// Why a member cannot be written.
+enum Failed {
+    Call(Errno),
+    /// The tree is at fault.
+    Tree(&'static str),
+}
+
+/// Nobody else writes where a tree is made: what is there already is of the tree.
+impl From<Errno> for Failed {
+    fn from(errno: Errno) -> Self {
+        if errno == Errno::EEXIST { Self::Tree("its name is there twice") } else { Self::Call(errno) }
     }
-    members.finish()
 }
 
 /// Gives a file of a system the mode that it can have, and the attribute that says the rest. Whether that is

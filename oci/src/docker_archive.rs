@@ -3,6 +3,7 @@
 //! by its digest; layers are compared with what it says of them.
 
 use bundle::Digest;
+use inputs::Allowance;
 use serde::Deserialize;
 
 use crate::archive::Archive;
@@ -92,12 +93,13 @@ fn layers(files: &Archive, paths: &[String], diff_ids: &[BlobDigest]) -> Result<
     if paths.len() > LAYERS_MAX {
         return Err(OciError::form(&name, format!("it has {} layers, more than {LAYERS_MAX}", paths.len())));
     }
+    let mut allowance = Allowance::of(0);
     let layer = |(path, diff_id): (&String, &BlobDigest)| {
         let stored = files.file(path)?;
         let as_it_is = digest_of(&mut stored.reader()).map_err(OciError::Temporary)?;
         if as_it_is != diff_id.0 {
             // It may be compressed.
-            check_unpacked(&name, path, &stored, diff_id).map_err(|error| match error {
+            check_unpacked(&name, path, &stored, diff_id, &mut allowance).map_err(|error| match error {
                 OciError::Input(_) => OciError::damaged(
                     &name,
                     &path,

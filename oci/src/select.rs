@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use inputs::Allowance;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Document;
@@ -158,6 +159,7 @@ fn image(source: &dyn Source, platform: Platform, descriptor: &Descriptor) -> Re
         return Err(OciError::form(&name, why));
     }
     let mut stored = Vec::new();
+    let mut allowance = Allowance::of(0);
     for (layer, diff_id) in layers.iter().zip(&diff_ids) {
         let kind = layer.media_type.as_str();
         let is_layer = kind.contains("image.layer.") || kind.contains("image.rootfs.");
@@ -165,22 +167,25 @@ fn image(source: &dyn Source, platform: Platform, descriptor: &Descriptor) -> Re
             return Err(OciError::form(&name, format!("a layer of it is `{kind}`")));
         }
         let blob = source.blob(layer)?;
-        check_unpacked(&name, &layer.digest.to_string(), &blob, diff_id)?;
+        check_unpacked(&name, &layer.digest.to_string(), &blob, diff_id, &mut allowance)?;
         stored.push(Layer { stored: blob, name: format!("{name}: {}", layer.digest) });
     }
     Ok(Image { platform, digest: descriptor.digest.0, config, layers: stored })
 }
 
-/// Compares the SHA-256 of a layer, uncompressed, with what the configuration says.
+/// Compares the SHA-256 of a layer, uncompressed, with what the configuration says. The layers of an image
+/// share an allowance.
 pub(crate) fn check_unpacked(
     name: &str,
     part: &str,
     stored: &Stored,
     expected: &BlobDigest,
+    allowance: &mut Allowance,
 ) -> Result<(), OciError> {
     let mut state = Sha256::new();
     let path = format!("{name}: {part}");
-    inputs::decode(stored.reader(), stored.length, Path::new(&path), &mut |piece| state.update(piece))?;
+    allowance.add(stored.length);
+    inputs::decode(stored.reader(), Path::new(&path), allowance, &mut |piece| state.update(piece))?;
     let found = bundle::Digest(state.finalize().into());
     if found == expected.0 {
         return Ok(());

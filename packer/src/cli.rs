@@ -9,9 +9,11 @@ mod archive;
 pub(crate) mod binfmt;
 pub(crate) mod cache;
 pub(crate) mod compose;
+mod compression;
 mod groups;
 pub(crate) mod help;
 pub(crate) mod list;
+pub(crate) mod machine;
 pub(crate) mod oci;
 pub(crate) mod parser;
 pub(crate) mod project;
@@ -29,20 +31,21 @@ pub(crate) use crate::cli::archive::{ArchiveArgs, SupplyArgs};
 use crate::cli::binfmt::BinfmtCommand;
 use crate::cli::cache::CacheCommand;
 use crate::cli::compose::{CheckArgs, MergeArgs, ReplaceArgs, ThinArgs};
+use crate::cli::compression::CompressionArgs;
 use crate::cli::groups::{EMULATORS, FORMAT, START, TREE, WHAT};
 pub(crate) use crate::cli::list::ListArgs;
+use crate::cli::machine::MachineArgs;
 use crate::cli::oci::OciArgs;
 use crate::cli::parser::{
     ArgGroup, Args, CommandFactory, Definition, OsStringValueParser, Parser, Subcommand, TypedValueParser,
-    value_parser,
 };
 use crate::cli::project::{InitArgs, PlanArgs, ProjectArgs, ReleaseArgs};
 use crate::cli::sbom::SbomArgs;
 use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
-    Argv0, Children, DEFAULT_LEVEL, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file,
-    hosts, libs, native,
+    Argv0, Children, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file, hosts, libs,
+    native,
 };
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
@@ -157,7 +160,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap"])))]
+#[command(group(ArgGroup::new("app").multiple(true).args(["input", "deb", "sysroot", "emulator_only", "system", "oci", "debootstrap", "machine"])))]
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
@@ -212,6 +215,8 @@ pub(crate) struct PackArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
     #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+    #[command(flatten)]
     pub(crate) tree: TreeArgs,
     #[command(flatten)]
     pub(crate) start: StartArgs,
@@ -235,10 +240,8 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "sh|elf:HOST", default_value = "sh", value_parser = head)]
     #[arg(help_heading = FORMAT)]
     pub(crate) head: Head,
-    /// Zstandard compression level, from 1 (fastest) to 22 (smallest)
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LEVEL, help_heading = FORMAT)]
-    #[arg(value_parser = value_parser!(i32).range(1..=22))]
-    pub(crate) level: i32,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
     /// Use FILE as the emulator on HOST (repeatable)
     #[arg(long, value_name = "HOST=FILE", help_heading = EMULATORS, hide_short_help = true)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| host_file(&text)))]

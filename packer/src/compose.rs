@@ -15,10 +15,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::compose::routes::RouteRow;
-use crate::error::{Error, shown};
+use crate::error::{ComposeError, Error, shown};
 use crate::json;
 use crate::units::size;
-use crate::write::assemble::{self, Parts};
+use crate::write::assemble::{self, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 
 /// What was written, for people and as JSON.
@@ -28,6 +28,17 @@ struct Composed {
     /// Length of the file in bytes.
     length: u64,
     hosts: Vec<RouteRow>,
+}
+
+/// A bundle's variants are systems, or none of them is.
+fn require_same_kind(
+    (first, one): (&Path, &PackedVariant),
+    (second, other): (&Path, &PackedVariant),
+) -> Result<(), Error> {
+    if one.encoding == other.encoding {
+        return Ok(());
+    }
+    Err(ComposeError::SystemAndApp { first: first.to_owned(), second: second.to_owned() }.into())
 }
 
 /// Writes the bundle, and tells what it runs on.

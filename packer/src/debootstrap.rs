@@ -18,6 +18,7 @@ mod clean;
 mod configure;
 mod database;
 mod lay;
+mod left_over;
 mod script;
 mod select;
 mod settings;

@@ -84,6 +84,11 @@ impl Emulators {
         Ok(Self { lock: None, ..Self::open(archive)? })
     }
 
+    /// Where what was compressed is kept for the next bundle.
+    pub(crate) fn kept(&self) -> &Store {
+        &self.store
+    }
+
     /// Whether emulators for `target` may lay an app's tree over the root, on whatever host: so a tree is the
     /// same for all hosts, and a bundle for one of them what is left of a bundle for all.
     pub(crate) fn give_view(&self, target: Arch) -> bool {

@@ -6,6 +6,7 @@ mod compose;
 mod debootstrap;
 mod hints;
 mod image;
+mod machine;
 mod project;
 mod sbom;
 mod shown;
@@ -22,19 +23,20 @@ use emulator::{EmulatorError, StoreError};
 use inputs::InputError;
 use thiserror::Error;
 
-use crate::elf::{Kind, NotElf};
 pub(crate) use crate::error::binfmt::BinfmtError;
 pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 pub(crate) use crate::error::debootstrap::DebianError;
 use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::image::ImageError;
+pub(crate) use crate::error::machine::MachineError;
 pub(crate) use crate::error::project::ProjectError;
 pub(crate) use crate::error::sbom::SbomError;
 pub(crate) use crate::error::shown::{kind_of, readable, shown};
 pub(crate) use crate::error::signature::SignatureError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
+use inputs::elf::{Kind, NotElf};
 
 /// A command's failure.
 #[derive(Debug, Error)]
@@ -181,6 +183,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     System(#[from] SystemError),
     #[error(transparent)]
+    Machine(#[from] MachineError),
+    #[error(transparent)]
     Sbom(#[from] SbomError),
     #[error(transparent)]
     OutOfBundle(#[from] ImageError),
@@ -249,6 +253,7 @@ impl Error {
             Self::Binfmt(error) => error.code(),
             Self::Compose(error) => error.code(),
             Self::System(error) => error.code(),
+            Self::Machine(error) => error.code(),
             Self::Sbom(error) => error.code(),
             Self::OutOfBundle(error) => error.code(),
             Self::Signature(error) => error.code(),
@@ -353,6 +358,7 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::System(_)
+            | Self::Machine(_)
             | Self::Compose(_)
             | Self::Sbom(_)
             | Self::OutOfBundle(_)
@@ -434,6 +440,7 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::System(error) => error.hint(),
+            Self::Machine(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
             Self::Sbom(error) => return Some(error.hint()),

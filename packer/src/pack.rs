@@ -10,41 +10,40 @@ pub(crate) mod report;
 pub(crate) mod systems;
 pub(crate) mod variants;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
 
 use crate::cli::PackArgs;
-use crate::cli::values::{Children, Head};
+use crate::cli::values::{Children, Head, Level};
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
+use crate::machine;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
-use crate::progress::Bars;
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Contents, Request};
 use crate::resolve::gather::gather;
-use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
 use crate::tree::view_map;
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
-use crate::write::compress::{self, Frame};
+use crate::write::compress::{self, Frame, How, Uncompressed};
 use crate::write::emulator_frame::{self, EmulatorFrame};
 use crate::write::facts;
 use crate::write::header;
+use crate::write::similar::By;
 use crate::write::tarball;
-
-/// Writes a tar stream.
-type WriteTar<'w> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'w;
+use crate::write::turns;
 
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
-    let request = Request::from_args(args)?;
+    let mut request = Request::from_args(args)?;
     let (first, natives) = match &request.contents {
         Contents::App(app) => {
             let first = gather(app)?;
@@ -55,20 +54,28 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
         Contents::System(system) => {
             systems::gathered(system, &|root, path| stage(&request, system, root, path))?
         }
+        Contents::Machine(machine) => machine::gathered(&request, machine)?,
     };
+    if request.is_machine() {
+        // It is native wherever it runs.
+        let others = natives.iter().map(|native| native.resolved.target);
+        request.hosts = [first.target].into_iter().chain(others).collect();
+    }
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
     // Checked before anything is fetched: whether every host has what starts the bundle.
     header::require(request.head, &plan.hosts)?;
-    foreign_programs::hint(&request, &first, &plan);
+    if !request.is_machine() {
+        foreign_programs::hint(&request, &first, &plan);
+    }
     let mut report = Report::new(&request, &first, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let cpu = cpu_model::of(&request, &first)?;
+    let cpu = if request.is_machine() { None } else { cpu_model::of(&request, &first)? };
     let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
-        emulator_only::parts(&request, &first, &plan.hosts, obtained)?
+        emulator_only::parts(&request, &first, &plan.hosts, obtained, emulators.kept())?
     } else {
         let variants = variants::in_order(first, natives);
         compressed(&request, variants, &plan.hosts, &obtained, &emulators)?
@@ -81,7 +88,6 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
 /// A system as a bundle for this machine alone, fast: for what must run in it before it is finished. Says
 /// whether it has an emulator.
 fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<bool, Error> {
-    const LEVEL: i32 = 1;
     let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
     let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
@@ -107,7 +113,7 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
         head: Head::Sh,
         children: Children::Auto,
         cpu: request.cpu.clone(),
-        level: LEVEL,
+        level: Level::FAST,
         dry_run: false,
         archive: request.archive.clone(),
     };
@@ -115,7 +121,7 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
     let plan = emulators.plan(&request, target, &[])?;
     let cpu = cpu_model::of(&request, &first)?;
     let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
-    let parts = compressed(&request, vec![(0, first)], &plan.hosts, &obtained, &emulators)?;
+    let parts = compressed(&request, vec![first.baseline()], &plan.hosts, &obtained, &emulators)?;
     assemble::write(&parts, &request.output)?;
     Ok(!obtained.is_empty())
 }
@@ -123,14 +129,13 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
 /// Trees, emulators and notices as frames, compressed in parallel.
 fn compressed(
     request: &Request,
-    mut variants: Vec<(u16, ResolvedApp)>,
+    mut variants: Vec<ResolvedVariant>,
     hosts: &[Arch],
     obtained: &[Emulator],
     emulators: &Emulators,
 ) -> Result<Parts, Error> {
-    let level = request.level;
-    let bars = &emulators.bars;
-    let variant = |(cpu_level, resolved)| compressed_variant(cpu_level, resolved, level, bars);
+    let level = request.level.parts;
+    let variant = |variant| compressed_variant(variant, request.level, emulators);
     let packed = |of_host: Vec<Emulator>| -> Result<PackedEmulators, Error> {
         let EmulatorFrame { frame, encoding, members } =
             emulator_frame::compressed(emulators, &of_host, level)?;
@@ -153,17 +158,18 @@ fn compressed(
     let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host).map(<[Emulator]>::to_vec);
     // A variant that runs natively may start programs that an emulator runs.
     let view = obtained.iter().any(|emulator| emulator.rules.iter().any(bundle::Rule::is_view));
-    for (_, resolved) in &mut variants {
-        if resolved.root.is_none() && (view || emulators.give_view(resolved.target)) {
+    for ResolvedVariant { resolved, .. } in &mut variants {
+        if resolved.root.is_none() && !request.is_machine() && (view || emulators.give_view(resolved.target))
+        {
             view_map::add(&mut resolved.app)?;
         }
     }
     let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
-        compress::both(|| compress::each(variants, variant), || compress::each(of_hosts.collect(), packed));
+        turns::both(|| turns::each(variants, variant), || turns::each(of_hosts.collect(), packed));
     let mut variants = variants.into_iter().collect::<Result<Vec<_>, _>>()?;
     for SharedTree { app, variants: group } in groups {
-        let frame = Arc::new(tree(&app, "several CPUs", level, bars)?);
+        let frame = Arc::new(tree(&app, "several CPUs", request.level.tree, emulators)?);
         for (_, variant) in variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number)) {
             variant.shared = Some(frame.clone());
         }
@@ -196,40 +202,51 @@ pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error
     let request = Request::from_args(args)?;
     let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
     let mut resolved = gather(app)?;
-    if view || Emulators::open(&request.archive)?.give_view(resolved.target) {
+    let emulators = Emulators::open(&request.archive)?;
+    if view || emulators.give_view(resolved.target) {
         view_map::add(&mut resolved.app)?;
     }
-    compressed_variant(0, resolved, request.level, &Bars::default())
+    compressed_variant(resolved.baseline(), request.level, &emulators)
 }
 
 fn compressed_variant(
-    cpu_level: u16,
-    resolved: ResolvedApp,
-    level: i32,
-    bars: &Bars,
+    variant: ResolvedVariant,
+    level: Level,
+    emulators: &Emulators,
 ) -> Result<PackedVariant, Error> {
+    let ResolvedVariant { level: cpu_level, resolved } = variant;
     let ResolvedApp { app, root, entries, target, loader, rules, owed, facts, .. } = resolved;
-    let components = Some(facts::frame(&facts, level)?);
+    let components = Some(facts::frame(&facts, level.parts)?);
     let (encoding, app) = match &root {
         Some(RootOfSystem { tree, is_image }) => {
             let kind = if *is_image { "image" } else { "system" };
             let whose = format!("{kind} for {target}");
-            (Encoding::Root, frame(&|to| tarball::write_root(tree, to), &whose, level, bars)?)
+            (
+                Encoding::Root,
+                frame(tarball::write_root(tree, By::of_level(level.tree)), &whose, level.tree, emulators)?,
+            )
         }
-        None => (Encoding::TarZstd, tree(&app, target.name(), level, bars)?),
+        None => (Encoding::TarZstd, tree(&app, target.name(), level.tree, emulators)?),
     };
-    let notices = owed.map(|owed| Notices::compressed(owed, level)).transpose()?.into_iter().collect();
+    let notices = owed.map(|owed| Notices::compressed(owed, level.parts)).transpose()?.into_iter().collect();
     let (level, shared) = (cpu_level, None);
     Ok(PackedVariant { target, level, encoding, app, shared, loader, rules, entries, notices, components })
 }
 
-fn tree(app: &App, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    frame(&|to| tarball::write(app, to), &format!("app for {whose}"), level, bars)
+fn tree(app: &App, whose: &str, level: i32, emulators: &Emulators) -> Result<Frame, Error> {
+    frame(tarball::write(app, By::of_level(level)), &format!("app for {whose}"), level, emulators)
 }
 
-fn frame(write: &WriteTar<'_>, whose: &str, level: i32, bars: &Bars) -> Result<Frame, Error> {
-    let tar = compress::spool(write).map_err(Error::Temporary)?;
-    compress::shown_frame(&tar, level, &bars.bar(whose)).map_err(Error::Temporary)
+fn frame(
+    tar: io::Result<Uncompressed>,
+    whose: &str,
+    level: i32,
+    emulators: &Emulators,
+) -> Result<Frame, Error> {
+    let bar = emulators.bars.bar(whose);
+    let how = How { level, store: Some(emulators.kept()), bar: Some(&bar) };
+    let made = tar.and_then(|tar| compress::blob(&tar, how));
+    made.map_err(Error::Temporary)
 }
 
 /// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,

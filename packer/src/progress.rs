@@ -1,7 +1,6 @@
 //! Progress of long work, with `indicatif`, which is used here only: bytes, rate and remaining time on a
 //! terminal, nothing in a pipe.
 
-use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use debian::Progress;
@@ -70,36 +69,38 @@ impl oci::Progress for Bar {
     }
 }
 
-/// Passes bytes through and shows their number on a line; without a line, silently.
-pub(crate) struct Watched<'b, T> {
-    inner: T,
+/// Work whose progress is shown on a line until it is dropped; without a line, silently. Several threads may
+/// do it.
+pub(crate) struct Shown<'b> {
     bar: Option<&'b Bar>,
 }
 
-impl<'b, T> Watched<'b, T> {
-    /// For `total` bytes of `inner`, with which this is done.
-    pub(crate) fn new(inner: T, doing: &str, total: u64, bar: Option<&'b Bar>) -> Self {
+impl<'b> Shown<'b> {
+    /// `total` bytes, with which this is done.
+    pub(crate) fn begin(bar: Option<&'b Bar>, doing: &str, total: u64) -> Self {
         if let Some(bar) = bar {
-            bar.begin(doing, Some(total));
+            Progress::begin(bar, doing, Some(total));
         }
-        Self { inner, bar }
+        Self { bar }
     }
-}
 
-impl<T: Read> Read for Watched<'_, T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
+    /// Shows nothing.
+    pub(crate) fn nowhere() -> Self {
+        Self { bar: None }
+    }
+
+    /// So many bytes more are done.
+    pub(crate) fn advance(&self, bytes: u64) {
         if let Some(bar) = self.bar {
-            bar.advance(length as u64);
+            Progress::advance(bar, bytes);
         }
-        Ok(length)
     }
 }
 
-impl<T> Drop for Watched<'_, T> {
+impl Drop for Shown<'_> {
     fn drop(&mut self) {
         if let Some(bar) = self.bar {
-            bar.end();
+            Progress::end(bar);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod entry;
 mod given;
+pub(crate) mod machine;
 pub(crate) mod system;
 
 use std::ffi::OsStr;
@@ -14,11 +15,12 @@ use bundle::{Arch, file_name_of};
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
-use crate::cli::values::{Argv0, Children, Head, Hosts, Libs, Native};
+use crate::cli::values::{Argv0, Children, Head, Hosts, Level, Libs, Native};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 pub(crate) use crate::request::entry::Entry;
 pub(crate) use crate::request::given::{AppSource, LocalDeb, TreeForm};
+use crate::request::machine::MachineRequest;
 use crate::request::system::SystemRequest;
 use crate::say;
 use crate::tree::app_tree;
@@ -42,7 +44,7 @@ pub(crate) struct Request {
     pub(crate) children: Children,
     /// The CPU model that was asked for.
     pub(crate) cpu: Option<Vec<u8>>,
-    pub(crate) level: i32,
+    pub(crate) level: Level,
     pub(crate) dry_run: bool,
     pub(crate) archive: ArchiveArgs,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Contents {
     },
     /// A whole system.
     System(Box<SystemRequest>),
+    /// A machine.
+    Machine(Box<MachineRequest>),
 }
 
 /// An app built for one architecture.
@@ -98,7 +102,7 @@ pub(crate) struct NativeRequest {
 pub(crate) type Rule = bundle::OwnedRule;
 
 /// Where libraries and data come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TreeRequest {
     pub(crate) sysroots: Vec<PathBuf>,
     pub(crate) library_paths: Vec<PathBuf>,
@@ -106,6 +110,8 @@ pub(crate) struct TreeRequest {
     /// Files and directories, and where in the tree they go, if that was given.
     pub(crate) adds: Vec<(PathBuf, Option<Vec<u8>>)>,
     pub(crate) excludes: Vec<Vec<u8>>,
+    /// Patterns: of packages only what they name, what is started, and the libraries of both.
+    pub(crate) only: Option<Vec<Vec<u8>>>,
     pub(crate) preloads: Vec<Vec<u8>>,
     /// Arguments for the traced run.
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
@@ -172,12 +178,22 @@ impl Request {
         matches!(self.contents, Contents::System(_))
     }
 
+    /// Whether a machine is packed.
+    pub(crate) fn is_machine(&self) -> bool {
+        matches!(self.contents, Contents::Machine(_))
+    }
+
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
         let system = system::source(&args)?;
+        let machine = args.machine.machine.then(|| {
+            let (of_it, archive) = (args.machine.clone(), args.archive.clone());
+            MachineRequest::new(of_it, target()?, args.output.clone(), archive)
+        });
+        let machine = machine.transpose()?;
         let source = match (args.input, args.deb) {
-            _ if system.is_some() => None,
+            _ if system.is_some() || machine.is_some() => None,
             (Some(path), _) => Some(given::open(path, args.target)?),
             (None, _) if args.emulator_only => None,
             (None, names) if names.is_empty() => Some(AppSource::Sysroot),
@@ -206,8 +222,12 @@ impl Request {
             return Err(Error::EmulatorForOtherHost { host: *host });
         }
         let rules = start_rules(&args.start)?;
-        let (contents, output) = match (source, system) {
-            (_, Some(source)) => {
+        let (contents, output) = match (source, system, machine) {
+            (_, _, Some(machine)) => {
+                let output = machine.output.clone();
+                (Contents::Machine(Box::new(machine)), output)
+            }
+            (_, Some(source), None) => {
                 let output = args.output.unwrap_or_else(|| source.default_output());
                 let excludes = tree_request(args.tree, &args.start)?.excludes;
                 let (target, archive, output_too) = (args.target, args.archive.clone(), output.clone());
@@ -215,12 +235,12 @@ impl Request {
                     SystemRequest { source, entries, target, rules, excludes, output: output_too, archive };
                 (Contents::System(Box::new(system)), output)
             }
-            (None, None) => {
+            (None, None, None) => {
                 let target = target()?;
                 let output = args.output.unwrap_or_else(|| format!("qemu-{}", target.qemu_name()).into());
                 (Contents::Emulator { target, rules }, output)
             }
-            (Some(source), None) => {
+            (Some(source), None, None) => {
                 let output = args.output.unwrap_or_else(|| default_output(&source, &entries));
                 let app = AppRequest {
                     source,
@@ -238,7 +258,7 @@ impl Request {
         };
         let natives = match &contents {
             Contents::App(app) => args.native.into_iter().map(|native| app.built_for(native)).collect(),
-            Contents::Emulator { .. } | Contents::System(_) => Ok(Vec::new()),
+            Contents::Emulator { .. } | Contents::System(_) | Contents::Machine(_) => Ok(Vec::new()),
         };
         let request = Self {
             contents,
@@ -252,7 +272,7 @@ impl Request {
             head: args.head,
             children: args.children,
             cpu: args.cpu.map(OsStringExt::into_vec),
-            level: args.level,
+            level: args.compression.level(),
             dry_run: args.dry_run,
             archive: args.archive,
         };
@@ -278,7 +298,10 @@ impl Request {
             Contents::System(system) if system.source.is_file(&there) => {
                 return Err(Error::OutputIsProgram { path: path.clone() });
             }
-            Contents::Emulator { .. } | Contents::System(_) => None,
+            Contents::Machine(machine) if machine.is_file(&there) => {
+                return Err(Error::OutputIsProgram { path: path.clone() });
+            }
+            Contents::Emulator { .. } | Contents::System(_) | Contents::Machine(_) => None,
         };
         for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
             if let AppSource::Program { file, path: program, .. }
@@ -345,6 +368,7 @@ fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error>
         libs: args.libs,
         adds: args.add.iter().map(|text| parse_add(text)).collect::<Result<_, _>>()?,
         excludes: bytes(&args.exclude),
+        only: None,
         preloads: bytes(&start.preload),
         trace: args.trace.then_some(args.trace_args),
     })

@@ -12,6 +12,7 @@ pub(crate) mod inventory;
 pub(crate) mod layers;
 pub(crate) mod libraries;
 pub(crate) mod missing;
+pub(crate) mod only;
 pub(crate) mod own_libraries;
 pub(crate) mod plugins;
 pub(crate) mod resolved_app;

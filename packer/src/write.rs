@@ -9,5 +9,8 @@ pub(crate) mod facts;
 pub(crate) mod header;
 pub(crate) mod read_back;
 pub(crate) mod signature_rows;
+pub(crate) mod similar;
 pub(crate) mod summary;
 pub(crate) mod tarball;
+pub(crate) mod turns;
+pub(crate) mod zstd_frame;

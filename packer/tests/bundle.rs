@@ -12,16 +12,12 @@ use std::process::{Command, Stdio};
 
 use bundle::{BlobKind, Encoding, Footer, Manifest};
 use end_to_end::{has, needs};
-use scene::{AARCH64, Elf, RISCV64, Run, Scene, X86_64, elf, program};
-
-const EMULATOR: Elf<'_> =
-    Elf { class: 2, osabi: 0, machine: X86_64, kind: 2, loader: None, needed: &[], contents: b"emulator" };
+use scene::{RISCV64, Run, Scene, X86_64, emulator, program, program_of};
 
 /// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators).
 fn packed(scene: &Scene, out: &str) -> Vec<u8> {
     scene.write("app", &program(RISCV64));
-    scene.write("emulator-x", &elf(EMULATOR));
-    scene.write("emulator-a", &elf(Elf { machine: AARCH64, ..EMULATOR }));
+    scene.write_emulators();
     let args = "pack app --hosts aarch64,x86_64,riscv64 --emulator x86_64=emulator-x \
                 --emulator aarch64=emulator-a -o";
     scene.run(args.split_whitespace().chain([out])).ok();
@@ -157,7 +153,7 @@ fn a_digest_that_a_forger_adjusted_for_the_stored_bytes_alone_is_found_by_the_un
 fn a_bundle_with_an_elf_head_begins_with_that_launcher_and_its_mark() {
     let scene = Scene::new();
     scene.write("app", &program(RISCV64));
-    scene.write("emulator-x", &elf(EMULATOR));
+    scene.write("emulator-x", &emulator(X86_64));
     let args = "pack app --head elf:x86_64 --emulator x86_64=emulator-x -o out";
     let run = scene.run(args.split_whitespace()).ok();
     assert!(run.err.contains("warning: the bundle will start on x86_64 only"), "{run:?}");
@@ -190,8 +186,8 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     assert!(scene.at("w/out.extracted").is_dir());
     scene.run(["extract", "out", "all", "--all"]).ok();
     assert_eq!(fs::read(scene.at("w/all/app-riscv64/app")).expect("the app"), program(RISCV64));
-    let emulator = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
-    assert_eq!(emulator.expect("the emulator"), elf(EMULATOR));
+    let unpacked = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
+    assert_eq!(unpacked.expect("the emulator"), emulator(X86_64));
     let names = scene::names(&scene.at("w/all"));
     assert_eq!(names, ["app-riscv64", "emulators", "launchers", "notices-1.txt", "notices-2.txt", "stub.sh"]);
     assert!(scene.names().iter().all(|name| !name.starts_with('.')), "{:?}", scene.names());
@@ -213,7 +209,7 @@ fn in_namespace(scene: &Scene, script: &str) -> Option<Run> {
 #[test]
 fn a_full_disk_and_a_read_only_directory_are_said_and_nothing_is_left() {
     let scene = Scene::new();
-    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(200_000), ..EMULATOR }));
+    scene.write("app", &program_of(RISCV64, &noise(200_000)));
     fs::create_dir(scene.at("w/small")).expect("a directory");
     let script = "mount -t tmpfs -o size=64k tmpfs small && echo old >small/out && \
                   \"$1\" pack app --hosts riscv64 -o small/out; code=$?; ls -A small; cat small/out; exit $code";
@@ -264,7 +260,7 @@ fn kill(signal: &str, pid: u32) {
 #[test]
 fn an_interrupted_pack_leaves_nothing() {
     let scene = Scene::new();
-    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(24 << 20), ..EMULATOR }));
+    scene.write("app", &program_of(RISCV64, &noise(24 << 20)));
     for signal in ["INT", "TERM", "KILL"] {
         let mut pack = scene.unibin();
         pack.args(["pack", "app", "--hosts", "riscv64", "--level", "22", "-o", "out"]).process_group(0);
@@ -288,7 +284,7 @@ fn an_interrupted_pack_leaves_nothing() {
 #[test]
 fn a_hangup_that_the_caller_ignores_does_not_end_a_pack() {
     let scene = Scene::new();
-    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(4 << 20), ..EMULATOR }));
+    scene.write("app", &program_of(RISCV64, &noise(4 << 20)));
     let script = "trap '' HUP; \"$1\" pack app --hosts riscv64 -o out &\n\
         until ls -l /proc/$!/fd | grep -q deleted; do kill -0 $! || exit 99; done\n\
         kill -s HUP $!; wait $!";
@@ -302,7 +298,7 @@ fn a_hangup_that_the_caller_ignores_does_not_end_a_pack() {
 #[test]
 fn an_interrupted_extract_leaves_nothing() {
     let scene = Scene::new();
-    scene.write("app", &elf(Elf { machine: RISCV64, contents: &noise(64 << 20), ..EMULATOR }));
+    scene.write("app", &program_of(RISCV64, &noise(64 << 20)));
     scene.run("pack app --hosts riscv64 --level 1 -o out".split_whitespace()).ok();
     let mut extract = scene.unibin();
     let mut extract =

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bundle::{Footer, Manifest};
-use scene::{AARCH64, Elf, RISCV64, Scene, X86_64, elf, program, sha256};
+use scene::{RISCV64, Scene, X86_64, program, sha256};
 use serde_json::Value;
 
 const PACK: &str = "pack tree --target riscv64 --entry app=bin/app --entry other=bin/other \
@@ -31,17 +31,7 @@ fn scene() -> Scene {
     }
     scene.write("tree/etc/app.conf", b"configured\n");
     scene.write("app-x86_64", &program(X86_64));
-    let emulator = Elf {
-        class: 2,
-        osabi: 0,
-        machine: X86_64,
-        kind: 2,
-        loader: None,
-        needed: &[],
-        contents: b"emulator",
-    };
-    scene.write("emulator-x", &elf(emulator));
-    scene.write("emulator-a", &elf(Elf { machine: AARCH64, ..emulator }));
+    scene.write_emulators();
     scene
 }
 

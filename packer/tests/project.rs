@@ -170,6 +170,11 @@ fn two_clones_give_the_same_directory_wherever_whenever_and_whoever() {
     assert!(statement.contains(&format!("\"gitCommit\": \"{}\"", commit.trim())), "{statement}");
     assert!(statement.contains("\"startedOn\": \"20"), "{statement}");
 
+    // A git that knows the commit and fails then says nothing about the files.
+    let broken = "git config status.relativePaths maybe; $unibin release";
+    sh(&scene, &scene.at("a/c"), broken).refused(1, &["`git status ", "status.relativepaths", "--snapshot"]);
+    sh(&scene, &scene.at("a/c"), "git config --unset status.relativePaths; $unibin release").ok();
+
     // What differs from the commit is no release of it; neither is another version than the tag's.
     let changed = "echo '# more' >> unibin.toml; $unibin release";
     sh(&scene, &scene.at("a/c"), changed)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
-use scene::{AARCH64, Elf, RISCV64, Run, Scene, X86_64, elf, program};
+use scene::{AARCH64, RISCV64, Run, Scene, X86_64, emulator, program};
 use serde_json::Value;
 
 const STATUS: &str = "Package: base-files\nStatus: install ok installed\nArchitecture: riscv64\nVersion: 13.8\n\n\
@@ -167,16 +167,7 @@ fn what_parts_are_made_of_survives_being_thinned_merged_and_replaced() {
     for (name, machine) in [("app-x86_64", X86_64), ("app-aarch64", AARCH64), ("app", RISCV64)] {
         scene.write(name, &program(machine));
     }
-    let emulator = Elf {
-        class: 2,
-        osabi: 0,
-        machine: X86_64,
-        kind: 2,
-        loader: None,
-        needed: &[],
-        contents: b"emulator",
-    };
-    scene.write("emulator", &elf(emulator));
+    scene.write("emulator", &emulator(X86_64));
     let run = |words: &str| scene.run(words.split(' ')).ok();
     run("pack app --hosts x86_64,riscv64 --emulator x86_64=emulator -o all");
     run("thin all --hosts riscv64 -o thin");

@@ -6,7 +6,9 @@
 mod binfmt_d;
 mod callers;
 mod cargo;
+mod cpio;
 mod fetched;
+mod guest;
 mod handmade;
 mod jail;
 mod messages;
@@ -14,6 +16,7 @@ mod musl;
 mod namespace;
 mod needs;
 mod older;
+mod on_cpu;
 mod outcome;
 mod own_emulators;
 mod pack;
@@ -36,27 +39,29 @@ mod zip;
 pub use binfmt_d::{Handler, binfmt_d};
 pub use callers::{Caller, callers, compile_go};
 pub use cargo::cargo;
+pub use guest::{Guest, guest};
 pub use handmade::Handmade;
 pub use jail::Jail;
 pub use messages::{documented, literals, of_the_stub, says};
 pub use namespace::Namespace;
 pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;
+pub use on_cpu::on_a;
 pub use outcome::Outcome;
 pub use own_emulators::{own_emulator, own_program};
 pub use pack::{
     OTHER_SUITES, SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs,
-    shell, shell_of_debian, smallest_bundle, there,
+    shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
 pub use rpm::{Packed, raw_rpm};
-pub use sandbox::{Sandbox, User};
+pub use sandbox::{Sandbox, User, settled};
 pub use smallest::{
     CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,
 };
 pub use starters::{CODE_OF_NOT_STARTING, STARTERS, Starter};
 pub use systems::small_system;
-pub use tar::{Header, checksummed, directory, file, header, link, owned, raw_tar};
+pub use tar::{Header, checksummed, directory, file, header, link, owned, piece, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::{Terminal, until};
 pub use translators::{broken_emulator, translator_row};

@@ -56,7 +56,13 @@ impl Default for Sandbox {
 impl Sandbox {
     /// An unprivileged user's: the tester's own, or another's when the tester is root.
     pub fn new() -> Self {
-        Self::of(if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester })
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same in this directory.
+    pub fn below(parent: &Path) -> Self {
+        let user = if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester };
+        Self::inside(user, parent)
     }
 
     /// This user's.
@@ -96,9 +102,11 @@ impl Sandbox {
         self.at("home")
     }
 
-    /// Where the cache is when nothing says otherwise.
+    /// Where the cache is when nothing says otherwise; no process beside an app works in it any more.
     pub fn cache(&self) -> PathBuf {
-        self.home().join(".cache/unibin")
+        let cache = self.home().join(".cache/unibin");
+        settled(&cache);
+        cache
     }
 
     /// The user's number.
@@ -201,5 +209,21 @@ impl Sandbox {
         }
         found.sort();
         found
+    }
+}
+
+/// Waits until every cache entry in a directory is on the disk, which an app does not wait for.
+pub fn settled(directory: &Path) {
+    let is_written = |name: &OsStr| name.as_encoded_bytes().starts_with(b"written-");
+    let markers = |directory: &Path| {
+        let below = |path: PathBuf| fs::read_dir(path).into_iter().flatten().flatten();
+        let slots = below(directory.to_owned()).flat_map(|host| below(host.path()));
+        slots.flat_map(|slot| below(slot.path())).any(|entry| is_written(&entry.file_name()))
+    };
+    for _ in 0..1200 {
+        if !markers(directory) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }

@@ -34,6 +34,7 @@ pub fn small_system(sandbox: &Sandbox, target: Arch, more: &[&str]) -> PathBuf {
         directory("root"),
         file("script", 0o755, b"#!/bin/sh -e\necho script $0 $1\n"),
         directory("srv"),
+        link(b'1', "srv/linked", "etc/hello"),
         directory("srv/www"),
         owned(file("srv/www/secret", 0o440, b"of www\n"), 33, 34),
         file("srv/www/set-id", 0o4755, b"#!/bin/sh\n"),

@@ -70,6 +70,16 @@ pub fn file(name: &str, mode: u32, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A piece of a file of `whole` bytes, which begins at `offset`; without content, the announcement of the
+/// file.
+pub fn piece(name: &str, mode: u32, offset: u64, whole: u64, content: &[u8]) -> Vec<u8> {
+    let mut bytes = file(name, mode, content);
+    bytes[156] = b'M';
+    bytes[369..380].copy_from_slice(format!("{offset:011o}").as_bytes());
+    bytes[483..494].copy_from_slice(format!("{whole:011o}").as_bytes());
+    checksummed(bytes)
+}
+
 /// Members one after the other, and the end of an archive.
 pub fn raw_tar(members: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = members.concat();

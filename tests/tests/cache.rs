@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::{Arch, BlobKind};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, needs, pack};
+use end_to_end::{Namespace, Outcome, Parts, Sandbox, bundle_of, busybox, needs, pack, settled};
 
 const RUN: [&str; 3] = ["sh", "-c", "echo ran"];
 
@@ -60,6 +60,7 @@ fn the_candidates_are_tried_in_their_order() {
         );
         variables.remove(0);
         // The next run must not find what this one has left.
+        settled(&expected);
         fs::remove_dir_all(&expected).expect("removed");
     }
     // Without a home, or with one of somebody else, it is the runtime directory, and then the bundle's own.
@@ -461,6 +462,7 @@ fn a_cache_in_a_temporary_directory_is_kept_from_cleaners() {
     app.wait().expect("ended");
     assert!(directory.try_lock().is_ok());
     directory.unlock().expect("ours");
+    settled(&cache);
 
     let slot = cache.join("x86_64").join(&directories(&cache)[0]);
     let program = slot.join("tree/usr/bin/busybox");

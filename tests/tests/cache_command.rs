@@ -249,6 +249,8 @@ fn an_app_and_what_it_starts_hold_their_entries_and_nothing_shows_below_256() {
     let sandbox = Sandbox::new();
     for target in [Arch::X86_64, Arch::Riscv64] {
         let bundle = sandbox.copy(&busybox(target), "busybox");
+        sandbox.run(&bundle, &["true"]).must_succeed();
+        assert!(sandbox.cache().is_dir(), "its entries are on the disk: their markers have their last name");
         let ran = sandbox.run(&bundle, &["sh", "-c", "ls -l /proc/self/fd"]);
         let listed = ran.must_succeed();
         let held = listed.lines().filter(|line| line.ends_with("/complete")).count();

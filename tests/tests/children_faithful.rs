@@ -190,3 +190,65 @@ fn a_call_that_only_asks_executes_nothing() {
     let ran = bash(&sandbox, &format!("exec ./exec-check {uname} /missing"));
     assert_eq!(ran.text(), answers, "{ran}");
 }
+
+#[test]
+fn three_hundred_thousand_arguments_reach_a_program_of_the_app() {
+    needs!("network", "ptrace", "python3");
+    let sandbox = Sandbox::new();
+    sandbox.copy(&shell_of_debian(), "bash");
+    let python = "import subprocess, sys\n\
+                  subprocess.run(['/usr/bin/bash', '-c', 'echo $#; uname -m', 'x'] + ['a'] * 300_000, check=True)\n";
+    sandbox.write("many.py", python.as_bytes());
+    // A quarter of the stack is for arguments, and never more than 6 MiB (execve(2)).
+    let script = "ulimit -s 65536; UNIBIN_CHILDREN=broker exec ./bash -c 'exec /usr/bin/python3 many.py'";
+    let ran = sandbox.shell(script, &[""; 0]);
+    assert_eq!(ran.text(), "300000\nriscv64\n", "{ran}");
+}
+
+#[test]
+fn a_nameless_file_that_its_descriptor_closes_is_refused_before_anything_is_lost() {
+    needs!("network", "ptrace", "python3");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&shell_of_debian(), "bash");
+    let to = sandbox.at("tree");
+    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
+    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    let python = "
+import errno, os, sys
+for program in (sys.argv[1], '/usr/bin/uname'):
+    for flags in (0, os.MFD_CLOEXEC):
+        fd = os.memfd_create('m', flags); os.write(fd, open(program, 'rb').read())
+        pid = os.fork()
+        if pid == 0:
+            try: os.execve(fd, ['uname', '-m'], os.environ)
+            except OSError as e: os.write(1, errno.errorcode[e.errno].encode() + b'\\n'); os._exit(0)
+        os.waitpid(pid, 0)
+";
+    sandbox.write("memfd.py", python.as_bytes());
+    let script = format!("exec /usr/bin/python3 memfd.py {}/usr/bin/uname", to.display());
+    let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &["-c", &script]);
+    assert_eq!(ran.text(), "riscv64\nENOEXEC\nx86_64\nx86_64\n", "{ran}");
+}
+
+#[test]
+fn a_64_bit_program_that_calls_the_32_bit_way_has_the_kernels_answer() {
+    needs!("network", "ptrace", "zig", "i386");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&shell_of_debian(), "bash");
+    let to = sandbox.at("tree");
+    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
+    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    let program = compile("int80", &[own("int80.c")], Arch::X86_64).expect("zig");
+    sandbox.copy(&program, "int80");
+    let run =
+        |script: &str| sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &["-c", script]).text();
+    let native = Sandbox::finish(sandbox.command("./int80").args(["/usr/bin/uname", "-m"]));
+    assert_eq!(run("exec ./int80 /usr/bin/uname -m"), native.must_succeed());
+    let of_the_app = format!("exec ./int80 {}/usr/bin/uname -m", to.display());
+    assert_eq!(run(&of_the_app), "Exec format error\n");
+    // What it starts by other calls is attended to as ever.
+    assert_eq!(
+        run(&format!("./int80 /nowhere; {}/usr/bin/uname -m", to.display())),
+        "No such file or directory\nriscv64\n"
+    );
+}

@@ -390,7 +390,8 @@ fn what_dead_runs_left_is_cleared_by_the_next_first_run() {
 #[test]
 fn a_run_that_syncs_has_announced_it() {
     needs!("network", "strace", "ptrace");
-    let sandbox = Sandbox::new();
+    // In memory, which no later boot will see: nothing is left to a process beside the app.
+    let sandbox = Sandbox::inside(end_to_end::User::Tester, Path::new("/dev/shm"));
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     let mut command = sandbox.command("strace");
     command.args(["-f", "-qq", "-e", "trace=syncfs", "-e", "inject=syncfs:delay_enter=3s", "-o"]);

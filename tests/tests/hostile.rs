@@ -153,10 +153,14 @@ fn set_user_id_bits_are_refused() {
 
 #[test]
 fn members_out_of_order_or_twice_are_refused() {
-    let reversed = [file("b", 0o644, b"x"), file("app", 0o755, APP)];
-    refused("order", &Handmade::of(&raw_tar(&reversed)), &["`app`", "out of order"]);
+    let reversed = [file("app", 0o755, APP), directory("lib"), directory("etc")];
+    refused("order", &Handmade::of(&raw_tar(&reversed)), &["`etc`", "out of order"]);
+    let reversed = [file("app", 0o755, APP), link(b'2', "b", "app"), link(b'2', "a", "app")];
+    refused("order of links", &Handmade::of(&raw_tar(&reversed)), &["`a`", "out of order"]);
     let twice = [file("app", 0o755, APP), file("app", 0o755, b"other")];
-    refused("twice", &Handmade::of(&raw_tar(&twice)), &["`app`", "out of order"]);
+    refused("twice", &Handmade::of(&raw_tar(&twice)), &["`app`", "twice"]);
+    let twice = [directory("app"), file("app", 0o755, APP)];
+    refused("a directory too", &Handmade::of(&raw_tar(&twice)), &["`app`", "twice"]);
     let orphan = [file("app", 0o755, APP), file("no/directory", 0o644, b"x")];
     refused(
         "orphan",
@@ -182,9 +186,9 @@ fn a_frame_that_unpacks_to_more_than_the_manifest_says_is_refused_in_time() {
     let mut tar = raw_tar(&[file("app", 0o755, APP)]);
     let honest = tar.len() as u64;
     tar.resize(1 << 28, 0);
-    let mut bomb = Handmade::of(&tar);
-    assert!(bomb.frame.len() < 256 * 1024, "it is a bomb: {}", bomb.frame.len());
-    bomb.length = honest;
+    let mut bomb = Handmade::files(&tar);
+    assert!(bomb.frames[0].0.len() < 256 * 1024, "it is a bomb: {}", bomb.frames[0].0.len());
+    bomb.frames[0].1 = honest;
     refused("bomb", &bomb, &["damaged", "app"]);
 }
 
@@ -193,19 +197,29 @@ fn a_file_that_grows_beyond_what_the_manifest_says_is_refused_before_it_fills_th
     let size = 1 << 28;
     let mut tar = header(&Header { name: b"app", kind: b'0', mode: 0o755, size, target: b"" });
     tar.resize(tar.len() + (1 << 28) + 1024, 0);
-    let mut bomb = Handmade::of(&tar);
-    bomb.length = 4096;
+    let mut bomb = Handmade::files(&tar);
+    bomb.frames[0].1 = 4096;
     refused("growing file", &bomb, &["damaged", "app"]);
 }
 
 #[test]
 fn a_wrong_digest_or_length_is_refused() {
     let honest = Handmade::of(&raw_tar(&[file("app", 0o755, APP)]));
-    refused("digest", &Handmade { digest: Digest([7; 32]), ..honest.clone() }, &["damaged", "app"]);
-    refused("longer", &Handmade { length: honest.length + 1, ..honest.clone() }, &["damaged", "app"]);
-    refused("shorter", &Handmade { length: honest.length - 1, ..honest.clone() }, &["damaged", "app"]);
-    let cut = honest.frame[..honest.frame.len() - 4].to_vec();
-    refused("cut frame", &Handmade { frame: cut, ..honest }, &["damaged", "app"]);
+    let (frame, length) = honest.frames[0].clone();
+    let with = |frame: &[u8], length| Handmade { frames: vec![(frame.to_vec(), length)], ..honest.clone() };
+    refused("longer", &with(&frame, length + 1), &["damaged", "app"]);
+    refused("shorter", &with(&frame, length - 1), &["damaged", "app"]);
+    refused("cut frame", &with(&frame[..frame.len() - 4], length), &["damaged", "app"]);
+    refused("more behind it", &with(&[&frame[..], b"x"].concat(), length), &["damaged", "app"]);
+    // What a frame holds follows from its bytes, which are compared: another digest of it shows a wrong
+    // writer, or a wrong decoder.
+    let sandbox = Sandbox::new();
+    let other = Handmade { digest: Digest([7; 32]), ..honest };
+    let bundle = sandbox.write("bundle", &other.bytes(&model()));
+    let verify = [("UNIBIN_DO", "verify")];
+    sandbox.run_with(&verify, &bundle, &[] as &[&str]).must_fail_with(125, &["damaged", "app"]);
+    let unibin = unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
+    assert_eq!(unibin.status.code(), Some(5));
 }
 
 #[test]

@@ -9,32 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class};
-use end_to_end::{Namespace, Outcome, Parts, Sandbox, User, bundle_of, emulator_of, needs};
-
-/// A line for `binfmt_misc`. `F` opens the emulator now.
-fn binfmt(cpu: Arch, emulator: &Path) -> String {
-    let hex = |bytes: &[u8]| -> String {
-        let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-        escaped.concat()
-    };
-    let pattern = cpu.binfmt();
-    format!(":{}:M::{}:{}:{}:F\n", cpu.name(), hex(pattern.magic()), hex(pattern.mask()), emulator.display())
-}
-
-/// Runs `script` on a machine whose CPU is `cpu`; `$1` is the bundle.
-fn on_a(cpu: Arch, sandbox: &Sandbox, bundle: &Path, script: &str) -> Option<Outcome> {
-    let namespace = Namespace::OwnUsers.available()?;
-    let uname = cpu.uname_names()[0];
-    fs::write(sandbox.at("arch"), format!("{uname}\n")).expect("written");
-    fs::write(sandbox.at("binfmt"), binfmt(cpu, &emulator_of(cpu))).expect("written");
-    let script = format!(
-        "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc\n\
-         cat binfmt >/proc/sys/fs/binfmt_misc/register\n\
-         mount --bind arch /proc/sys/kernel/arch\n\
-         {script}"
-    );
-    Some(namespace.run(sandbox, &script, &[bundle]))
-}
+use end_to_end::{Parts, Sandbox, User, bundle_of, emulator_of, needs, on_a};
 
 /// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it
 /// emulated here.

@@ -31,9 +31,11 @@ fn every_impossible_file_is_told_in_its_own_words() {
     let odd = |name: &[u8], kind: u8, mode: u32, size: u64, target: &[u8]| {
         header(&Header { name, kind, mode, size, target })
     };
-    let cases: [(&str, Vec<Vec<u8>>); 9] = [
+    let cases: [(&str, Vec<Vec<u8>>); 11] = [
         ("its name is absolute or leaves the tree", vec![file("/etc/evil", 0o644, b"x")]),
-        ("it is out of order", vec![file("b", 0o644, b"x"), app()]),
+        ("it is out of order", vec![app(), directory("b"), directory("a")]),
+        ("its name is there twice", vec![app(), app()]),
+        ("its pieces do not make one file", vec![app(), odd(b"piece", b'M', 0o644, 512, b""), vec![0; 512]]),
         ("its directory does not come before it", vec![app(), file("no/directory", 0o644, b"x")]),
         ("it has a set-user-ID, set-group-ID or sticky bit", vec![file("app", 0o4755, b"x")]),
         ("its loader is not in the tree", vec![odd(b"app", b'0', 0o755, 0, b"/lib/ld.so")]),
@@ -49,6 +51,10 @@ fn every_impossible_file_is_told_in_its_own_words() {
         let ran = sandbox.run(&handmade(&sandbox, members, false), &NO_ARGUMENTS);
         ran.must_fail_with(125, &["holds an invalid file", words, "hint: "]);
     }
+    let part = "it is in another part of the tree";
+    let bundle = Handmade::files(&[app(), directory("dir")].concat());
+    let bundle = sandbox.write("parts", &bundle.bytes(&Parts::of(&busybox(Arch::X86_64))));
+    sandbox.run(&bundle, &NO_ARGUMENTS).must_fail_with(125, &["holds an invalid file", part, "hint: "]);
     // Owners count in a system's root.
     let nobody = file("app", 0o755, b"x");
     let nobody = [&nobody[..108], b"\x80\0\0\0\xff\xff\xff\xff", &nobody[116..]].concat();
@@ -62,6 +68,10 @@ fn every_impossible_file_is_told_in_its_own_words() {
     let root = handmade(&other, &through, true);
     let ran = other.run_with(&[("UNIBIN_DO", "extract")], &root, &NO_ARGUMENTS);
     ran.must_fail_with(125, &["holds an invalid file", "it is a link to nothing that came before"]);
-    let met = cases.iter().map(|(words, _)| (*words).to_owned()).chain([no_owner.to_owned()]).collect();
+    let met = cases
+        .iter()
+        .map(|(words, _)| (*words).to_owned())
+        .chain([no_owner.to_owned(), part.to_owned()])
+        .collect();
     assert_eq!(sorted(documented("What is invalid")), sorted(met));
 }

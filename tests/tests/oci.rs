@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use end_to_end::{Outcome, Sandbox, User, needs, shell, shell_of_debian, unibin};
+use end_to_end::{Outcome, Sandbox, User, needs, shell, shell_of_debian, shell_on, unibin};
 use serde_json::{Value, json};
 
 fn oci(bundle: &Path, arguments: &[&str]) -> Outcome {
@@ -116,24 +116,7 @@ fn an_app_that_debians_emulator_runs_finds_its_files_too() {
 fn a_native_app_uses_its_own_loader_and_libraries() {
     needs!("network", "root", "mounts", "skopeo", "umoci", "runc");
     let sandbox = Sandbox::of(User::Tester);
-    let bundle = end_to_end::pack(&[
-        "--deb",
-        "bash",
-        "--deb",
-        "coreutils",
-        "--entry",
-        "bash=/usr/bin/bash",
-        "--entry",
-        "ls=/usr/bin/ls",
-        "--target",
-        "riscv64",
-        "--native",
-        "x86_64",
-        "--hosts",
-        "x86_64,riscv64",
-        "--level",
-        "3",
-    ]);
+    let bundle = shell_on("x86_64,riscv64", &["--entry", "ls=/usr/bin/ls", "--native", "x86_64"]);
     let layout = sandbox.at("layout");
     oci(&bundle, &["-o", layout.to_str().expect("text")]).must_succeed();
     let container = Container::of(&sandbox, &layout, "native");

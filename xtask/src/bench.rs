@@ -1,11 +1,16 @@
 //! Benchmarks against the alternative, interleaved in one run, since only ratios of neighbours mean anything
 //! on a machine that others use too. Nothing here passes or fails.
 
+mod chart;
 mod children;
+mod cold;
 mod emulator;
 mod fetch;
+mod large;
+mod packing;
 mod pairs;
 mod pauth;
+mod peers;
 mod start;
 mod view;
 
@@ -30,9 +35,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ["view", "--runs", runs] => view::run(runs.parse().context("`--runs` wants a number")?),
         ["pauth"] => pauth::run(RUNS / 10),
         ["pauth", "--runs", runs] => pauth::run(runs.parse().context("`--runs` wants a number")?),
+        [what @ ("cold" | "pack" | "size" | "all"), ref options @ ..] => large::run(what, options),
         _ => bail!(
             "usage: cargo xtask bench start [--runs N] | children [--runs N] | pauth [--runs N] | \
-             emulator [--runs N | --target T] | view [--runs N] | fetch"
+             emulator [--runs N | --target T] | view [--runs N] | fetch | \
+             cold|pack|size|all [--runs N] [--tree DIR] [--write-docs]"
         ),
     }
 }

@@ -12,9 +12,23 @@ use end_to_end::cargo;
 
 use crate::test::BROKER;
 
+/// Names steps that run beside others, for a process of their own.
+const LANE: &str = "--lane";
+
 /// Every check of the house. Fails at the first step that does. The table is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.
+///
+/// Some steps use one processor, or wait for a network: configuring QEMU, linking, fetching, the examples.
+/// They run beside others that leave one idle.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let [option, lane] = arguments
+        && option == LANE
+    {
+        let mut steps = Steps { done: Vec::new() };
+        let outcome = steps.lane(lane);
+        print!("{}", steps.table());
+        return outcome;
+    }
     let mut steps = Steps::after(arguments)?;
     let outcome = all(&mut steps);
     print!("\n{}", steps.table());
@@ -23,16 +37,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 fn all(steps: &mut Steps) -> Result<()> {
     steps.cargo("format", &["fmt", "--all", "--check"])?;
-    steps.run("tidy", crate::tidy::run)?;
-    steps.run("links and book", crate::docs::run)?;
-    steps.run("workflows", crate::workflows::run)?;
-    steps.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    let broker = [&["clippy"][..], &BROKER, &["--all-targets", "--", "-D", "warnings"]].concat();
-    steps.cargo("lints of the broker", &broker)?;
-    steps.run("launchers are what the source gives", launchers)?;
-    steps.run("launchers and emulators keep their rules", crate::verify::run)?;
-    steps.run("an emulator is what the recipe gives", emulator)?;
-    steps.run("C compiler of the tests", crate::tools::run)?;
+    let built = Beside::start("launchers, an emulator, C compiler", &["ci", LANE, "built"])?;
+    let read = steps.read();
+    let built = steps.run("launchers, an emulator, C compiler (the rest)", || built.end());
+    read.and(built)?;
     // All sixteen take half an hour or more; these are three of them, other ones with each commit. A booted
     // machine takes one processor, and the tests leave one idle at times.
     let lab = Beside::start("lab: three machines", &["lab", "rotating"])?;
@@ -54,11 +62,13 @@ fn benchmark() -> Result<()> {
 
 fn beside_the_lab(steps: &mut Steps) -> Result<()> {
     steps.run("tests", || crate::test::run(&[]))?;
-    steps.run("examples", crate::examples::run)?;
-    steps.run("shelf: eight programs", || crate::shelf::run(&["--rotating".to_owned()]))?;
-    steps.run("packages for the registry", crate::package::run)?;
-    steps.run("lab: a broken launcher is seen", || {
-        crate::lab::run(&["--self-test".into(), "--fast".into()])
+    let examples = Beside::start("examples", &["ci", LANE, "examples"])?;
+    let others = steps.beside_the_examples();
+    let examples = steps.run("examples (the rest)", || examples.end());
+    others.and(examples)?;
+    let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
+    steps.run("shelf: eight programs", || {
+        crate::shelf::run(&["--rotating".to_owned(), "--jobs".to_owned(), jobs])
     })?;
     steps.run("fuzzers, briefly", || crate::fuzz::run(&[]))
 }
@@ -132,6 +142,37 @@ struct Step {
 }
 
 impl Steps {
+    /// The steps of a lane.
+    fn lane(&mut self, name: &str) -> Result<()> {
+        match name {
+            "built" => {
+                self.run("C compiler of the tests", crate::tools::run)?;
+                self.run("launchers are what the source gives", launchers)?;
+                self.run("launchers and emulators keep their rules", crate::verify::run)?;
+                self.run("an emulator is what the recipe gives", emulator)
+            }
+            "examples" => self.run("examples", crate::examples::run),
+            _ => bail!("there is no lane `{name}`"),
+        }
+    }
+
+    /// What reads the source.
+    fn read(&mut self) -> Result<()> {
+        self.run("tidy", crate::tidy::run)?;
+        self.run("links and book", crate::docs::run)?;
+        self.run("workflows", crate::workflows::run)?;
+        self.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+        let broker = [&["clippy"][..], &BROKER, &["--all-targets", "--", "-D", "warnings"]].concat();
+        self.cargo("lints of the broker", &broker)
+    }
+
+    fn beside_the_examples(&mut self) -> Result<()> {
+        self.run("packages for the registry", crate::package::run)?;
+        self.run("lab: a broken launcher is seen", || {
+            crate::lab::run(&["--self-test".into(), "--fast".into()])
+        })
+    }
+
     fn after(arguments: &[String]) -> Result<Self> {
         let mut done = Vec::new();
         let mut words = arguments.iter();

@@ -12,6 +12,7 @@ mod elf_rules;
 mod examples;
 mod foundry;
 mod fuzz;
+mod json;
 mod lab;
 mod launchers;
 mod man;
@@ -67,6 +68,8 @@ usage: cargo xtask TASK [OPTION...]
             an aarch64 program with and without pointer authentication
   bench emulator [--runs N | --target T]
             unibin's own emulators against Debian's, 10.0 and 7.2, by processor time
+  bench cold|pack|size|all [--runs N] [--tree DIR] [--write-docs]
+            a large tree against tar, wrappe, makeself and squashfs: docs/benchmarks.md
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]

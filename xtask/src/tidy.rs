@@ -12,6 +12,7 @@ use bundle::Arch;
 use self::files::File;
 
 mod circles;
+mod features;
 mod files;
 mod modules;
 mod prose;
@@ -72,6 +73,7 @@ pub(crate) fn run() -> Result<()> {
         prose::the_fields_words_are_used(&files),
         prose::comments_fit_their_column(&files),
         prose::subjects_fit_one_line(&crate::workspace()),
+        features::nothing_is_compiled_twice(&crate::workspace())?,
     ]
     .concat();
     if found.is_empty() {

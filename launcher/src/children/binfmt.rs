@@ -10,9 +10,10 @@ use core::ffi::CStr;
 
 use bundle::{Arch, Rule, TranslatorArguments};
 
-use crate::bytes::{c_string, decimal, join};
+use crate::bytes::{c_string, join};
 use crate::error::Error;
 use crate::log::Log;
+use crate::private::map;
 use crate::sys::{self, At, Errno, OFlags};
 
 /// Where it is usually mounted; this directory need not be made.
@@ -71,19 +72,6 @@ fn prepare(emulators: &[(Arch, &CStr)], directory: &CStr) -> Result<(), (u8, Err
     sys::unshare_users().map_err(step(6))?;
     map(user, 0, group, 0).map_err(step(6))?;
     sys::chdir(directory).map_err(step(7))
-}
-
-/// Lets this process's user and group be called by other numbers in its user namespace.
-pub fn map(user: u32, outer_user: u32, group: u32, outer_group: u32) -> Result<(), Errno> {
-    let one = |inner: u32, outer: u32| join(&[decimal(inner.into()), b" ", decimal(outer.into()), b" 1"]);
-    // Or a group that stands for fewer rights could be dropped.
-    write(c"/proc/self/setgroups", b"deny")?;
-    write(c"/proc/self/uid_map", one(user, outer_user))?;
-    write(c"/proc/self/gid_map", one(group, outer_group))
-}
-
-fn write(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
-    sys::openat(At::CWD, path, OFlags::WRITE, 0)?.write_all(bytes)
 }
 
 /// Mounts it at the usual place, else in a directory beside the first emulator. Returns where.

@@ -14,7 +14,7 @@ use super::exec::Attendant;
 use super::opaque;
 use super::place::memory_of;
 use super::plan::Plan;
-use crate::sys::registers::{Call, ExecCall, Registers};
+use crate::sys::registers::{Call, ExecCall, KEEPS_ARGUMENTS, Registers, To};
 use crate::sys::trace::{self, Event, Resume, Thread};
 use crate::sys::{self, Errno, Fd};
 
@@ -100,11 +100,22 @@ struct Attended {
     registers: Registers,
     call: Option<ExecCall>,
     memory: Option<Memory>,
+    /// Where the changed execve has to be made anew at its beginning: what it has.
+    changed: Option<To>,
     /// The thread's own signal mask, while all signals wait.
     mask: Option<u64>,
 }
 
 impl Attended {
+    fn new(thread: Thread, stage: Stage, registers: Registers, call: Option<ExecCall>) -> Self {
+        Self { thread, stage, registers, call, memory: None, changed: None, mask: None }
+    }
+
+    /// How it goes on to the changed execve that it is about to make.
+    fn again(&self, signal: u32) -> Resume {
+        if self.changed.is_some() { Resume::ToCall(signal) } else { Resume::Run(signal) }
+    }
+
     /// No signal is to come between two of our calls.
     fn block_signals(&mut self) {
         if self.mask.is_none() {
@@ -194,11 +205,12 @@ impl Broker<'_> {
 
     fn onward(&self, thread: Thread, signal: u32) -> Resume {
         let found = self.attended.iter().find(|attended| attended.thread == thread);
-        match found.map(|attended| &attended.stage) {
+        let Some(attended) = found else { return Resume::Run(signal) };
+        match attended.stage {
             // Stopped before its call: only its end, or that of its process, comes before the plan.
-            Some(Stage::Planning(..)) => Resume::Not,
-            None | Some(Stage::Again) => Resume::Run(signal),
-            Some(_) => Resume::ToCall(signal),
+            Stage::Planning(..) => Resume::Not,
+            Stage::Again => attended.again(signal),
+            _ => Resume::ToCall(signal),
         }
     }
 
@@ -231,8 +243,7 @@ impl Broker<'_> {
     fn begin(&mut self, thread: Thread) -> Option<Resume> {
         let registers = thread.registers().ok()?;
         let call = thread.exec_call(&registers)?;
-        let attended =
-            |stage| Attended { thread, stage, registers, call: Some(call), memory: None, mask: None };
+        let attended = |stage| Attended::new(thread, stage, registers, Some(call));
         let memory = match memory_of(thread.number()) {
             Ok(memory) => memory,
             Err(Errno::EACCES | Errno::EPERM) if !self.said => {
@@ -319,10 +330,21 @@ impl Broker<'_> {
                     return self.give_back(attended, Some(failed));
                 };
                 attended.block_signals();
-                if thread.set_registers(&changed).is_ok() {
+                if thread.set_registers(&changed).is_err() {
+                    return Resume::Run(0);
+                }
+                let onward = attended.again(0);
+                self.attended.push(attended);
+                onward
+            }
+            Stage::Again if attended.changed.is_some() => {
+                if let (Some(to), Some(call)) = (attended.changed.take(), attended.call)
+                    && let Some(begun) = attended.registers.exec_begun(&call, to, registers)
+                    && thread.set_registers(&begun).is_ok()
+                {
                     self.attended.push(attended);
                 }
-                Resume::Run(0)
+                Resume::ToCall(0)
             }
             Stage::Planning(..) | Stage::Again | Stage::Executing => {
                 let after = attended.registers.ended_as(&registers);
@@ -361,7 +383,9 @@ impl Broker<'_> {
         memory.begin.iter_mut().zip(&self.bytes).for_each(|(to, from)| *to = *from);
         memory_of(attended.thread.number()).ok()?.write(&self.bytes, base).ok()?;
         let (argv, envp) = (addresses.argv.unwrap_or(call.argv), addresses.envp.unwrap_or(call.envp));
-        attended.registers.exec_again(&call, addresses.path, argv, envp)
+        let to = (addresses.path, argv, envp);
+        attended.changed = (!KEEPS_ARGUMENTS).then_some(to);
+        attended.registers.exec_again(&call, to)
     }
 
     /// Lets a thread give its memory back, at a stop behind a call, and go on with `registers`.
@@ -398,8 +422,9 @@ impl Broker<'_> {
             return None;
         }
         let registers = parent.registers().ok()?;
-        let (stage, memory) = (Stage::Leaving, Some(memory));
-        self.attended.push(Attended { thread: parent, stage, registers, call: None, memory, mask: None });
+        let mut attended = Attended::new(parent, Stage::Leaving, registers, None);
+        attended.memory = Some(memory);
+        self.attended.push(attended);
         Some(Resume::ToCall(0))
     }
 }

@@ -238,7 +238,8 @@ impl<'a> Attendant<'a> {
                     if arch != HOST
                         && let Some(number) = self.emulators.iter().position(|known| known.target == arch)
                     {
-                        return Some(Choice::Emulator(number));
+                        // Better refused than begun by an emulator that finds nothing.
+                        return (!place.closes).then_some(Choice::Emulator(number));
                     }
                     let file = sys::statat(At::CWD, place.view.c_str(), Follow::Yes).ok()?;
                     if self.emulators.iter().any(|emulator| emulator.is(&file)) {
@@ -246,6 +247,7 @@ impl<'a> Attendant<'a> {
                     }
                     break;
                 }
+                Program::Script(..) if place.closes => return None,
                 Program::Script(interpreter, argument) if depth < DEPTH => {
                     let script = list.string(place.name.bytes());
                     let path = head.get(interpreter);

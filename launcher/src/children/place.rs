@@ -20,9 +20,14 @@ pub struct Place {
     pub name: Scratch,
     /// Whether it is the tree's, where another path was asked for.
     pub mapped: bool,
+    /// Whether the thread has it open under no name, by a descriptor that the execution closes: whoever would
+    /// open it afterwards does not find it.
+    pub closes: bool,
     process: Scratch,
     /// The directory that the call begins in, opened by this process.
     directory: Option<Fd>,
+    /// Whether that closes when the thread executes a program.
+    directory_closes: bool,
     base: Scratch,
     link: Link,
 }
@@ -72,6 +77,8 @@ impl Place {
         if directory != sys::CURRENT_DIRECTORY {
             self.base.join(&[self.process.bytes(), b"/fd/", Digits::of(directory.unsigned_abs()).bytes()]);
             self.directory = Some(sys::openat(At::CWD, self.base.c_str(), OFlags::PATH, 0).ok()?);
+            self.view.join(&[self.base.bytes()]);
+            self.directory_closes = self.closes_on_exec();
         }
         Some(())
     }
@@ -88,7 +95,7 @@ impl Place {
 
     /// Finds the file that `path` means; `None` where the kernel's own answer is the right one.
     pub fn find(&mut self, tree: &[u8], dir: i32, path: &[u8], flags: u32) -> Option<()> {
-        self.mapped = false;
+        (self.mapped, self.closes) = (false, false);
         let process = self.process.bytes();
         if path.first() == Some(&b'/') {
             if let Some((directory, rest)) = magic(path) {
@@ -149,8 +156,25 @@ impl Place {
             sys::statat(At::CWD, self.name.c_str(), Follow::Yes).is_ok_and(|there| there.same_file(&stat));
         if !same {
             self.name.join(&[path]);
+            self.closes =
+                if self.directory.is_some() { self.directory_closes } else { self.closes_on_exec() };
         }
         Some(())
+    }
+
+    /// Whether the file of `view` is open by a descriptor that an execution closes (`proc_pid_fdinfo(5)`).
+    fn closes_on_exec(&mut self) -> bool {
+        const FLAG: u32 = 0o200_0000;
+        let rest = self.view.bytes().strip_prefix(self.process.bytes());
+        let Some(number) = rest.and_then(|rest| rest.strip_prefix(b"/fd/")) else { return false };
+        self.base.join(&[self.process.bytes(), b"/fdinfo/", number]);
+        let mut text = [0; 128];
+        let file = sys::openat(At::CWD, self.base.c_str(), OFlags::READ, 0);
+        let length = file.and_then(|file| file.read(&mut text)).unwrap_or(0);
+        let mut lines = text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
+        let digits = lines.find_map(|line| line.strip_prefix(b"flags:\t")).unwrap_or_default();
+        let digit = |number: u32, digit: &u8| number << 3 | u32::from(digit & 7);
+        digits.iter().fold(0, digit) & FLAG != 0
     }
 }
 

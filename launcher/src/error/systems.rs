@@ -127,6 +127,18 @@ impl Error {
         )
     }
 
+    /// What is kept is in a directory that does not serve any longer.
+    #[cfg(feature = "children")]
+    pub fn kept_elsewhere(upper: &[u8], there: &[u8], here: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "what the system keeps as `{}` is in `{}`, which cannot be used now; in `{}` it begins without\n\
+             hint: make that one writable again (UNIBIN_LOG=1 says why it is not used), or name the other one \
+             with UNIBIN_CACHE",
+            &[name(upper), name(there), name(here)],
+        )
+    }
+
     /// A running system cannot be entered.
     #[cfg(feature = "children")]
     pub fn cannot_join(errno: Errno) -> Self {

@@ -6,6 +6,7 @@ use super::{Errno, Fd, exit};
 use linux_raw_sys::{general as raw, prctl};
 
 /// The two ends of a pipe: reading, writing.
+#[cfg(feature = "children")]
 pub fn pipe() -> Result<(Fd, Fd), Errno> {
     let mut ends = [0u32; 2];
     let arguments = [ends.as_mut_ptr() as usize, raw::O_CLOEXEC as usize];
@@ -22,6 +23,8 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     let callers_mask = block_signals(u64::MAX);
     let first = fork();
     if let Ok(None) = first {
+        // Before this process goes on: what it has locked must not stay locked when it ends.
+        let kept = close_all_but(kept);
         if !adopts {
             match fork() {
                 Ok(None) => {}
@@ -31,7 +34,6 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
         }
         // SAFETY: no pointers.
         let _ = unsafe { call(raw::__NR_setsid, []) };
-        let kept = close_all_but(kept);
         // SAFETY: the path is NUL-terminated.
         let _ = unsafe { call(raw::__NR_chdir, [c"/".as_ptr() as usize]) };
         exit(work(kept));
@@ -77,6 +79,7 @@ pub(super) fn getppid() -> u32 {
 }
 
 /// Another process's descriptor, as our own. Linux 5.6. `EPERM` where that process may not be traced.
+#[cfg(feature = "children")]
 pub fn descriptor_of(process: u32, number: u32) -> Result<Fd, Errno> {
     // SAFETY: no pointers.
     let process = Fd::own(unsafe { call(raw::__NR_pidfd_open, [process as usize, 0]) }?);
@@ -86,12 +89,14 @@ pub fn descriptor_of(process: u32, number: u32) -> Result<Fd, Errno> {
 }
 
 /// Ends such a copy, whatever it waits for.
+#[cfg(feature = "children")]
 pub fn end(copy: u32) {
     // SAFETY: no pointers; a child of ours that has not been waited for has its number to itself.
     let _ = unsafe { call(raw::__NR_kill, [copy as usize, raw::SIGKILL as usize]) };
 }
 
 /// What other programs and people call this process.
+#[cfg(feature = "children")]
 pub fn set_name(name: &core::ffi::CStr) {
     // SAFETY: `name` is NUL-terminated; the kernel takes 15 bytes at most.
     let _ = unsafe { call(raw::__NR_prctl, [prctl::PR_SET_NAME as usize, name.as_ptr() as usize, 0, 0, 0]) };

@@ -11,6 +11,8 @@ unsafe extern "Rust" {
 pub(super) extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: `_start` passes the untouched first stack, and nothing in this program writes above it.
     let process = unsafe { Process::from_stack(stack) };
+    #[cfg(target_arch = "aarch64")]
+    super::sha::learn(process.hwcap().0);
     exit(unibin_main(process))
 }
 

@@ -195,6 +195,13 @@ impl Fd {
         }
     }
 
+    /// An extended attribute's value; its length. `ENODATA` where there is none of this name.
+    pub fn attribute(&self, name: &CStr, value: &mut [u8]) -> Result<usize, Errno> {
+        let arguments = [self.argument(), name.as_ptr() as usize, value.as_mut_ptr() as usize, value.len()];
+        // SAFETY: `name` is NUL-terminated; the kernel writes at most `value.len()` bytes into `value`.
+        unsafe { call(raw::__NR_fgetxattr, arguments) }
+    }
+
     /// Sets an extended attribute. `EOPNOTSUPP` where the file system has none of its kind.
     pub fn set_attribute(&self, name: &CStr, value: &[u8]) -> Result<(), Errno> {
         let arguments = [self.argument(), name.as_ptr() as usize, value.as_ptr() as usize, value.len(), 0];

@@ -15,7 +15,7 @@ pub(super) fn fork() -> Result<Option<u32>, Errno> {
 }
 
 /// Waits for a copy's end; its status as wait(2) gives it.
-pub(super) fn ended(pid: u32) -> Result<u32, Errno> {
+pub fn ended(pid: u32) -> Result<u32, Errno> {
     let mut status = 0u32;
     let arguments = [pid as usize, (&raw mut status) as usize, raw::__WALL as usize, 0];
     // SAFETY: `status` is an `int` of ours; no resource usage is asked for.

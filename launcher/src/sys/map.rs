@@ -41,7 +41,6 @@ impl Pages {
     }
 
     /// The same, which a process that is made of this one shares. Memory is not set aside for it.
-    #[cfg(feature = "children")]
     pub fn shared(length: usize) -> Result<Self, Errno> {
         let flags = raw::MAP_SHARED | raw::MAP_ANONYMOUS | raw::MAP_NORESERVE;
         Area::map(length, raw::PROT_READ | raw::PROT_WRITE, flags, usize::MAX, 0).map(Self)

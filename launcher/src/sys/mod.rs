@@ -48,7 +48,6 @@ mod word;
 #[path = "word64.rs"]
 mod word;
 
-#[cfg(feature = "children")]
 mod beside;
 mod call;
 mod dir;
@@ -69,19 +68,26 @@ mod mounts;
 #[cfg(feature = "children")]
 mod namespace;
 mod path;
+mod private;
 mod process;
 #[cfg(feature = "children")]
 pub mod registers;
 #[cfg(feature = "children")]
 mod rights;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+mod sha;
+mod shared;
 mod signal;
 mod stat;
 mod system;
 #[cfg(feature = "children")]
 pub mod trace;
 
+pub use beside::{aside, beside};
 #[cfg(feature = "children")]
-pub use beside::{aside, beside, descriptor_of, end, pipe, set_name};
+pub use beside::{descriptor_of, end, pipe, set_name};
+#[cfg(feature = "children")]
+pub use dir::Buffers;
 pub use dir::{Entries, Entry, Kind};
 pub use errno::Errno;
 #[cfg(feature = "children")]
@@ -92,28 +98,33 @@ pub use fd::CURRENT_DIRECTORY;
 pub use fd::{At, Fd, Lock, memfd_create, stderr, stderr_is_terminal, stdout};
 #[cfg(feature = "children")]
 pub use filter::{no_new_privileges, stop_at_exec};
+pub use fork::ended;
 pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 #[cfg(any(feature = "bare", feature = "rewind", test))]
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]
-pub use mounts::{clone_mounts, mount, receive_mounts_only, unshare_root};
+pub use mounts::{clone_mount, clone_mounts};
 #[cfg(feature = "children")]
-pub use namespace::{chdir, effective_ids, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
+pub use namespace::{chdir, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 pub use path::{
     Access, OFlags, Rename, faccessat, getcwd, linkat, mkdirat, openat, readlinkat, renameat2, rmdirat,
     set_mtime, symlinkat, unlinkat,
 };
 #[cfg(feature = "children")]
 pub use path::{chmodat, readlink_into};
+pub use private::{effective_ids, mount, receive_mounts_only, unshare_root};
 pub use process::Process;
 #[cfg(feature = "children")]
 pub use rights::give_up;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
+pub use sha::compress;
+pub use shared::Shared;
 pub use signal::{Disposition, file_size_signal};
 pub use stat::{Follow, Stat, statat};
 pub use system::{
-    Machine, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask, uname_machine,
-    unix_seconds,
+    Machine, cpus, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask,
+    uname_machine, unix_seconds,
 };
 pub use word::file_system;
 

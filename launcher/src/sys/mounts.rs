@@ -7,33 +7,6 @@ use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 use linux_raw_sys::ioctl::{NS_GET_OWNER_UID, NS_GET_USERNS};
 
-/// Namespaces of this process's own, in one step: of mounts, and of users too where they are asked for.
-pub fn unshare_root(users: bool) -> Result<(), Errno> {
-    let flags = raw::CLONE_NEWNS | if users { raw::CLONE_NEWUSER } else { 0 };
-    // SAFETY: no pointers.
-    unsafe { call(raw::__NR_unshare, [flags as usize]) }.map(drop)
-}
-
-/// What is mounted from now on is seen by nobody outside; what the machine mounts later is seen here.
-pub fn receive_mounts_only() -> Result<(), Errno> {
-    let flags = raw::MS_REC | raw::MS_SLAVE;
-    // SAFETY: the path is NUL-terminated; there is no source, no kind and no data.
-    unsafe { call(raw::__NR_mount, [0, c"/".as_ptr() as usize, 0, flags as usize, 0]) }.map(drop)
-}
-
-/// Mounts a file system of this kind, named `source`, over a directory.
-pub fn mount(kind: &CStr, source: &CStr, directory: &CStr, data: &CStr) -> Result<(), Errno> {
-    let arguments = [
-        source.as_ptr() as usize,
-        directory.as_ptr() as usize,
-        kind.as_ptr() as usize,
-        0,
-        data.as_ptr() as usize,
-    ];
-    // SAFETY: all strings are NUL-terminated; the kernel copies as much of a page as it can read of the last.
-    unsafe { call(raw::__NR_mount, arguments) }.map(drop)
-}
-
 /// Moves the mount at the working directory over the root, and takes it as such.
 fn cover_root() -> Result<(), Errno> {
     let (here, root) = (c".".as_ptr() as usize, c"/".as_ptr() as usize);
@@ -46,7 +19,16 @@ fn cover_root() -> Result<(), Errno> {
 
 /// A copy of the mounts at and below `path`, attached to nothing yet. Linux 5.2.
 pub fn clone_mounts(path: &CStr) -> Result<Fd, Errno> {
-    let flags = raw::OPEN_TREE_CLONE | raw::OPEN_TREE_CLOEXEC | raw::AT_RECURSIVE;
+    open_tree(path, raw::AT_RECURSIVE)
+}
+
+/// The same of one mount alone.
+pub fn clone_mount(path: &CStr) -> Result<Fd, Errno> {
+    open_tree(path, 0)
+}
+
+fn open_tree(path: &CStr, flags: u32) -> Result<Fd, Errno> {
+    let flags = raw::OPEN_TREE_CLONE | raw::OPEN_TREE_CLOEXEC | flags;
     let arguments = [At::CWD.argument(), path.as_ptr() as usize, flags as usize];
     // SAFETY: `path` is NUL-terminated.
     unsafe { call(raw::__NR_open_tree, arguments) }.map(Fd::own)

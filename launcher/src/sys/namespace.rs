@@ -6,7 +6,7 @@
 use super::beside::pipe;
 use super::call::call;
 use super::fork::{ended, fork};
-use super::{Errno, exit, geteuid, word};
+use super::{Errno, exit};
 use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
@@ -38,13 +38,6 @@ pub fn mount_binfmt_misc(directory: &CStr) -> Result<(), Errno> {
 pub fn chdir(directory: &CStr) -> Result<(), Errno> {
     // SAFETY: the path is NUL-terminated.
     unsafe { call(raw::__NR_chdir, [directory.as_ptr() as usize]) }.map(drop)
-}
-
-/// The user and the group whose rights this process has.
-pub fn effective_ids() -> (u32, u32) {
-    // SAFETY: no pointers; never fails (getegid(2)).
-    let group = unsafe { call(word::GETEGID, []) }.map_or(u32::MAX, |gid| gid as u32);
-    (geteuid(), group)
 }
 
 /// Lets a copy of this process `prepare` user and mount namespaces, then enters those in one step and stands

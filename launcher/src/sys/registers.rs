@@ -121,6 +121,9 @@ impl ExecCall {
     }
 }
 
+/// What a changed execve has: where it has another one, a program's absolute path, and its lists.
+pub type To = (Option<u64>, u64, u64);
+
 /// A call that a thread is let make for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -191,6 +194,16 @@ impl Registers {
         Some(ExecCall { dir, path, argv, envp, flags, word, first, address, at })
     }
 
+    /// Makes them those at the beginning of a call with this number and these arguments.
+    pub(super) fn begin(&mut self, layout: &Layout, number: u32, arguments: [u64; 6]) {
+        for (at, value) in layout.arguments.iter().zip(arguments) {
+            self.set(layout, *at, value);
+        }
+        // In this order: on s390x the number is where the first argument was before the instruction.
+        self.set(layout, layout.first, arguments[0]);
+        self.set(layout, layout.number, number.into());
+    }
+
     /// The same before the instruction that makes a call: with this number and these arguments.
     pub(super) fn again(&self, layout: &Layout, number: u32, arguments: [u64; 6]) -> Self {
         let mut registers = self.clone();
@@ -237,11 +250,22 @@ impl Registers {
         self.words[at / 2] = u64::from_ne_bytes(bytes);
     }
 
-    /// The same before the instruction that makes the call: with other lists, and where `path` is given,
-    /// another program, by an absolute path.
-    pub fn exec_again(&self, call: &ExecCall, path: Option<u64>, argv: u64, envp: u64) -> Option<Self> {
+    /// The same before the instruction that makes the call, with what it is to have.
+    pub fn exec_again(&self, call: &ExecCall, to: To) -> Option<Self> {
         let layout = self.layout()?;
-        let number = self.get(layout, layout.number) as u32;
+        let (number, arguments) = self.exec_parts(layout, call, to);
+        Some(self.again(layout, number, arguments))
+    }
+
+    /// The same at the beginning of that call, where the registers are `now`.
+    pub fn exec_begun(&self, call: &ExecCall, to: To, mut now: Self) -> Option<Self> {
+        let layout = self.layout()?;
+        let (number, arguments) = self.exec_parts(layout, call, to);
+        now.begin(layout, number, arguments);
+        Some(now)
+    }
+
+    fn exec_parts(&self, layout: &Layout, call: &ExecCall, (path, argv, envp): To) -> (u32, [u64; 6]) {
         let [_, second, _, fourth, fifth, sixth] = layout.arguments.map(|at| self.get(layout, at));
         let arguments = if call.at {
             // The directory that an execveat begins in means nothing to an absolute path.
@@ -250,7 +274,7 @@ impl Registers {
         } else {
             [path.unwrap_or(call.first), argv, envp, fourth, fifth, sixth]
         };
-        Some(self.again(layout, number, arguments))
+        (self.get(layout, layout.number) as u32, arguments)
     }
 
     /// What `self`, the registers at the beginning of a call, are behind it when it has ended as `after`
@@ -305,6 +329,11 @@ impl Registers {
     }
 }
 
+/// Whether a thread goes on from a stop behind a call with all registers that a tracer has set. On POWER,
+/// Linux 7 takes the result, the counter and the condition register, and clears r0 and r4 to r12, which the
+/// call may have changed anyway (`arch/powerpc/kernel/interrupt_64.S`, `.Lsyscall_exit`): a repeated
+/// instruction would then be a call of number 0, `restart_syscall`, which ends with `EINTR`.
+pub const KEEPS_ARGUMENTS: bool = cfg!(not(target_arch = "powerpc64"));
 /// Where x86 keeps number and result apart.
 const X86: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 /// `AUDIT_ARCH_ARM`.
@@ -384,9 +413,18 @@ mod tests {
                     "{layout:?}"
                 );
 
-                let again = before.exec_again(&call, Some(0x1000), 0x2000, 0x3000).expect("a call");
+                let to = (Some(0x1000), 0x2000, 0x3000);
+                let again = before.exec_again(&call, to).expect("a call");
                 let back = before.get(layout, layout.counter) - again.get(layout, layout.counter);
                 assert!(matches!(back, 2 | 4), "{layout:?}");
+                // The same at the beginning of whatever call it is.
+                let now = given(layout, 0);
+                let begun = before.exec_begun(&call, to, now).expect("a call");
+                let made = begun.exec_call(None).expect("a call of this kind");
+                assert_eq!((made.path, made.argv, made.envp), (0x1000, 0x2000, 0x3000), "{layout:?}");
+                assert_eq!((made.at, made.word), (call.at, call.word), "{layout:?}");
+                assert_eq!(begun.get(layout, layout.counter), word(layout.counter).into());
+
                 // What the kernel makes of the registers at the instruction.
                 let mut begun = again.clone();
                 begun.set(layout, layout.arguments[0], again.get(layout, layout.first));

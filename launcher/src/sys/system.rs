@@ -34,6 +34,16 @@ pub fn getpid() -> u32 {
     unsafe { call(raw::__NR_getpid, []) }.map_or(0, |pid| pid as u32)
 }
 
+/// How many processors this process may use; 1 where that is unknown.
+pub fn cpus() -> u64 {
+    // More processors than any kernel is built for (`NR_CPUS`).
+    let mut mask = [0u64; 128];
+    let arguments = [0, size_of_val(&mask), mask.as_mut_ptr() as usize];
+    // SAFETY: the kernel writes at most as many bytes as `mask` has.
+    let _ = unsafe { call(raw::__NR_sched_getaffinity, arguments) };
+    mask.iter().map(|word| u64::from(word.count_ones())).sum::<u64>().max(1)
+}
+
 /// The user whose rights this process has.
 pub fn geteuid() -> u32 {
     // SAFETY: no pointers; never fails (geteuid(2)).

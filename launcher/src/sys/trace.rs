@@ -166,10 +166,7 @@ impl Thread {
         let layout = before.any_layout().ok_or(Errno::ENOSYS)?;
         let mut registers = before.clone();
         let (number, arguments) = call.parts(layout);
-        for (at, value) in layout.arguments.iter().zip(arguments) {
-            registers.set(layout, *at, value);
-        }
-        registers.set(layout, layout.number, number.into());
+        registers.begin(layout, number, arguments);
         self.set_registers(&registers)?;
         self.set_number(number);
         Ok(())
@@ -183,16 +180,12 @@ impl Thread {
         self.set_registers(&registers.again(layout, number, arguments))
     }
 
-    /// At the beginning of such a call: where the instruction said another number, it counts from here on.
+    /// At the beginning of such a call: what it is counts from here on. The instruction may have said another
+    /// number, and not every kernel keeps the rest behind the stop before ([`KEEPS_ARGUMENTS`]).
+    ///
+    /// [`KEEPS_ARGUMENTS`]: super::registers::KEEPS_ARGUMENTS
     pub fn make_now(self, call: Call) -> Result<(), Errno> {
-        let registers = self.registers()?;
-        let layout = registers.any_layout().ok_or(Errno::ENOSYS)?;
-        if layout.number == layout.result {
-            let mut registers = registers;
-            registers.set(layout, layout.number, call.parts(layout).0.into());
-            return self.set_registers(&registers);
-        }
-        Ok(())
+        self.make(&self.registers()?, call)
     }
 
     /// Blocks all signals but those that nobody can block; the mask of before.

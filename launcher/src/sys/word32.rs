@@ -11,7 +11,6 @@ use linux_raw_sys::general as raw;
 
 /// The call without the number has 16-bit user ids.
 pub(super) const GETEUID: u32 = raw::__NR_geteuid32;
-#[cfg(feature = "children")]
 pub(super) const GETEGID: u32 = raw::__NR_getegid32;
 
 /// Unit of `mmap2`'s offset in bytes, whatever the page size (mmap2(2)).

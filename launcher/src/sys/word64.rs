@@ -9,7 +9,6 @@ use core::ffi::CStr;
 use linux_raw_sys::general as raw;
 
 pub(super) const GETEUID: u32 = raw::__NR_geteuid;
-#[cfg(feature = "children")]
 pub(super) const GETEGID: u32 = raw::__NR_getegid;
 
 /// Seconds and nanoseconds: `struct timespec`.

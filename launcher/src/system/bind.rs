@@ -19,14 +19,26 @@ pub struct Bind {
     pub target: &'static CStr,
     /// Nothing is written through it.
     pub read_only: bool,
-    /// The user has asked for it: without it nothing starts.
-    pub asked: bool,
+    /// When it is left out.
+    pub wanted: Wanted,
+}
+
+/// When something of the host's is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Never: the user has asked for it, and without it nothing starts.
+    Asked,
+    /// Where it cannot be bound.
+    Found,
+    /// Also where a bind of before shows it already, or where the system, with all that was changed in it,
+    /// has something of its own.
+    Empty,
 }
 
 impl Bind {
-    fn own(path: &[u8], read_only: bool) -> Self {
+    fn own(path: &[u8], read_only: bool, wanted: Wanted) -> Self {
         let path = c_string(&[path]);
-        Self { source: path, target: path, read_only, asked: false }
+        Self { source: path, target: path, read_only, wanted }
     }
 }
 
@@ -38,18 +50,14 @@ const NAMES: [&[u8]; 2] = [b"/etc/resolv.conf", b"/etc/hosts"];
 /// All that is bound, the user's own last. `tree` is the unpacked root, `directory` the caller's working
 /// directory.
 pub fn all(run: &Run<'_>, root: Root, tree: &Fd, directory: Option<&[u8]>) -> Result<Vec<Bind>, Error> {
-    let mut binds: Vec<Bind> = KERNEL.iter().map(|path| Bind::own(path, false)).collect();
+    let mut binds: Vec<Bind> = KERNEL.iter().map(|path| Bind::own(path, false, Wanted::Found)).collect();
     if root == Root::System {
-        binds.push(Bind::own(b"/tmp", false));
+        binds.push(Bind::own(b"/tmp", false, Wanted::Found));
         let home = run.start.process.var(b"HOME").map(CStr::to_bytes).filter(|home| is_ours(home));
-        for path in [home, directory].into_iter().flatten() {
-            let seen = binds.iter().any(|bind| is_within(path, bind.target.to_bytes()));
-            if !seen && !has_own(tree, path) {
-                binds.push(Bind::own(path, false));
-            }
-        }
+        let homes = [home, directory].into_iter().flatten().filter(|path| !has_own(tree, path));
+        binds.extend(homes.map(|path| Bind::own(path, false, Wanted::Empty)));
     }
-    binds.extend(NAMES.iter().map(|path| Bind::own(path, true)));
+    binds.extend(NAMES.iter().map(|path| Bind::own(path, true, Wanted::Found)));
     if let Some(list) = run.controls.bind {
         let refused = || {
             let takes =
@@ -75,12 +83,27 @@ fn parse_one(text: &[u8]) -> Option<Bind> {
         Some(_) => return None,
     };
     let is_absolute = |path: &[u8]| path.first() == Some(&b'/');
-    let valid = is_absolute(source) && is_absolute(target) && target.iter().any(|byte| *byte != b'/');
-    valid.then(|| Bind { source: c_string(&[source]), target: c_string(&[target]), read_only, asked: true })
+    // A link that leads to the root is refused where it is bound.
+    let valid = is_absolute(source) && is_absolute(target) && !is_root(target);
+    let wanted = Wanted::Asked;
+    valid.then(|| Bind { source: c_string(&[source]), target: c_string(&[target]), read_only, wanted })
+}
+
+/// Whether an absolute path is the root by its text.
+fn is_root(path: &[u8]) -> bool {
+    let mut depth = 0usize;
+    for level in path.split(|byte| *byte == b'/') {
+        match level {
+            b"" | b"." => {}
+            b".." => depth = depth.saturating_sub(1),
+            _ => depth = depth.saturating_add(1),
+        }
+    }
+    depth == 0
 }
 
 /// Whether an absolute path is `directory` or below it.
-fn is_within(path: &[u8], directory: &[u8]) -> bool {
+pub fn is_within(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
@@ -90,8 +113,8 @@ fn is_ours(home: &[u8]) -> bool {
     home.first() == Some(&b'/') && stat.is_ok_and(|stat| stat.is_dir() && stat.uid == sys::geteuid())
 }
 
-/// Whether the system has something of its own at this path, which the host's would hide: anything but an
-/// empty directory.
+/// Whether the packed system has something of its own at this path, which the host's would hide: anything but
+/// an empty directory.
 fn has_own(tree: &Fd, path: &[u8]) -> bool {
     match tree.open_inside(c_string(&[path]), OFlags::READ | OFlags::DIRECTORY) {
         Ok(directory) => directory.entries().next().is_some(),
@@ -105,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_list_of_binds_is_read_and_nothing_is_guessed() {
-        let bind = |source, target, read_only| Bind { source, target, read_only, asked: true };
+        let bind = |source, target, read_only| Bind { source, target, read_only, wanted: Wanted::Asked };
         assert_eq!(
             parse(b"/data:/data,/x:/y/z:ro,/:/host:rw"),
             Some(vec![
@@ -114,11 +137,12 @@ mod tests {
                 bind(c"/", c"/host", false)
             ])
         );
-        for bad in
-            ["", "/data", "data:/data", "/data:data", "/a:/b:rx", "/a:/b,", "/a:/", "/a://", "/a:/b:ro:ro"]
-        {
+        let no_lists = ["", "/data", "data:/data", "/data:data", "/a:/b:rx", "/a:/b,", "/a:/b:ro:ro"];
+        let roots = ["/a:/", "/a://", "/a:/.", "/a:/./", "/a:/..", "/a:/x/..", "/a:/x/./../..", "/a:/../:ro"];
+        for bad in no_lists.into_iter().chain(roots) {
             assert_eq!(parse(bad.as_bytes()), None, "{bad}");
         }
+        assert!(parse(b"/a:/x/../y").is_some() && parse(b"/a:/.x").is_some() && parse(b"/a:/...").is_some());
     }
 
     #[test]

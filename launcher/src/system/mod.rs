@@ -26,8 +26,10 @@ use bundle::{Root, Rule, directory_of, file_name_of};
 use crate::attempt::Run;
 use crate::bytes::{c_string, decimal, join, list};
 use crate::cache::{Cache, Slot};
+use crate::candidates::{candidates, is_launchers};
 use crate::error::Error;
 use crate::launch::{Translation, rules_of};
+use crate::route::HOST;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 use crate::unpack;
 use call::Call;
@@ -61,15 +63,19 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
     let slot = join(&[&run.route.variant().app.digest().to_hex()]);
     let of_tree = upper::of_tree(cache, slot)?;
     let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
+    if let Some(name) = name {
+        look_elsewhere(run, cache, slot, name)?;
+    }
     let kept = name.map(|name| upper::kept(&of_tree, path, name)).transpose()?;
     app.hold();
-    cache.hold();
     if let Some(slot) = runner.slot {
         slot.hold();
     }
 
+    let mut entering = None;
     let users = match kept {
-        Some(Kept::Running(inside)) => {
+        Some(Kept::Running(inside, until_executed)) => {
+            entering = until_executed;
             run.log.step("system: joining the one that runs on `{}`", &[name.unwrap_or_default()]);
             if run.controls.bind.is_some() {
                 return Err(Error::no_bind_in_running(name.unwrap_or_default()));
@@ -80,20 +86,48 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             run.log.step("system: changes are kept in {}/{}", &[path, name.unwrap_or_default()]);
             // A working directory is carried into new mounts, an open one is not.
             upper.directory.chdir()?;
-            let users = enter(run)?;
+            let users = enter(run, cache)?;
             become_root(run, runner, emulator.as_ref(), &upper, slot, &binds, users).map_err(Error::ended)?;
             users
         }
         None => {
             upper::remove_thrown_away_of(&of_tree);
             upper::discard(&of_tree)?.chdir()?;
-            let users = enter(run)?;
+            let users = enter(run, cache)?;
             let upper = discarded(run, &of_tree, path).map_err(Error::ended)?;
             become_root(run, runner, emulator.as_ref(), &upper, slot, &binds, users).map_err(Error::ended)?;
             users
         }
     };
-    execute(run, root, runner, emulator.as_ref(), directory, users).map_err(Error::ended)
+    let Err(error) = execute(run, root, runner, emulator.as_ref(), directory, users);
+    drop(entering);
+    Err(error.ended())
+}
+
+/// A directory that comes before this cache, and served once, may hold what is kept under this name: a system
+/// that begins afresh would look like one that has lost it.
+fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) -> Result<(), Error> {
+    let ours = cache.dir().stat()?;
+    // Where the stub has found this launcher comes first, and says nothing about the order.
+    let mut is_first = true;
+    for candidate in candidates(run.start, run.controls) {
+        if core::mem::take(&mut is_first) && is_launchers(run.start, candidate) {
+            continue;
+        }
+        let Some(other) = Cache::existing(candidate, HOST) else { continue };
+        if other.dir().stat()?.same_file(&ours) {
+            break;
+        }
+        if upper::is_kept(&other, slot, name) {
+            let elsewhere = Error::kept_elsewhere(name, other.path(), cache.path());
+            if run.controls.keep.is_some() {
+                return Err(elsewhere);
+            }
+            // If standard error is closed, it begins afresh all the same.
+            let _ = sys::stderr(elsewhere.lines());
+        }
+    }
+    Ok(())
 }
 
 /// Which kind of system the variant is.
@@ -102,8 +136,13 @@ fn kind(run: &Run<'_>) -> Root {
     found.unwrap_or(Root::System)
 }
 
-fn enter(run: &Run<'_>) -> Result<bool, Error> {
+/// Enters namespaces of this process's own, from an upper's directory.
+fn enter(run: &Run<'_>, cache: &Cache) -> Result<bool, Error> {
     let users = Caller::new().enter_own()?;
+    // `<candidate>/<host>/systems/<digest>/<NAME>`.
+    if let Err(errno) = cache.hold_apart(c"../../../..") {
+        run.log.step("system: a cleaner of temporary files may clean its cache: {}", &[errno.text()]);
+    }
     if !users {
         run.log.step("system: without a namespace of users, as root", &[]);
     }

@@ -1,9 +1,10 @@
 //! The root of a system: the overlay of tree and upper, and what of the host is bound into it. All of it is
 //! in a namespace of this start's own, and gone with its last process.
 
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use super::bind::Bind;
+use super::bind::{Bind, Wanted, is_within};
 use super::place;
 use super::upper::{self, MOUNTED, Upper};
 use crate::bytes::{c_string, name};
@@ -40,12 +41,29 @@ pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
 /// Binds what a system sees of the host. What the user has not asked for, and is not there or cannot be
 /// bound, is left out, and a log says so.
 pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
-    for each in binds {
+    // Before anything is bound, which a later one would meet below.
+    let own: Vec<bool> = binds
+        .iter()
+        .map(|each| each.wanted == Wanted::Empty && place::has_files(root, each.target))
+        .collect();
+    let mut bound: Vec<&[u8]> = Vec::with_capacity(binds.len());
+    for (each, own) in binds.iter().zip(own) {
+        let target = each.target.to_bytes();
+        if each.wanted == Wanted::Empty {
+            if bound.iter().any(|directory| is_within(target, directory)) {
+                continue;
+            }
+            if own {
+                log.step("system: {} is its own", &[target]);
+                continue;
+            }
+        }
         match bind_one(root, each) {
             Ok(()) => {
-                log.step("system: {} is the host's {}", &[each.target.to_bytes(), each.source.to_bytes()]);
+                log.step("system: {} is the host's {}", &[target, each.source.to_bytes()]);
+                bound.push(target);
             }
-            Err(errno) if each.asked => {
+            Err(errno) if each.wanted == Wanted::Asked => {
                 return Err(Error::no_bind(
                     name(each.source.to_bytes()),
                     name(each.target.to_bytes()),
@@ -53,7 +71,7 @@ pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
                 ));
             }
             Err(errno) => {
-                log.step("system: {} is not the host's: {}", &[each.target.to_bytes(), errno.text()]);
+                log.step("system: {} is not the host's: {}", &[target, errno.text()]);
             }
         }
     }
@@ -66,7 +84,12 @@ fn bind_one(root: &Fd, bind: &Bind) -> Result<(), Errno> {
     if bind.read_only {
         mounts.make_read_only()?;
     }
-    mounts.attach_to(&place::make(root, bind.target.to_bytes(), is_directory)?)
+    let place = place::make(root, bind.target.to_bytes(), is_directory)?;
+    // A link of the system's may lead there: all of it would be hidden.
+    if place.stat()?.same_file(&root.stat()?) {
+        return Err(Errno::EBUSY);
+    }
+    mounts.attach_to(&place)
 }
 
 /// A `binfmt_misc` of the system's own, where the kernel finds this emulator for programs of its target: for

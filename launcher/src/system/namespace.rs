@@ -5,8 +5,8 @@ use core::ffi::CStr;
 
 use crate::bytes::zeroed;
 use crate::cache::names;
-use crate::children::binfmt::map;
 use crate::error::Error;
+use crate::private::map;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
 /// As much of a process's list of mounts is read.

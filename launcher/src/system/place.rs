@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use bundle::{LINKS_MAX, directory_of, file_name_of};
 
 use crate::bytes::{c_string, join};
-use crate::sys::{self, Errno, Fd, Follow, OFlags};
+use crate::sys::{self, Buffers, Errno, Fd, Follow, Kind, OFlags};
 
 /// Opens `path` in `root`, for being mounted over. What is missing of it is made: directories, and at its end
 /// a directory or an empty file. Where a link leads to nothing, what it leads to is made.
@@ -53,6 +53,24 @@ fn make_through(root: &Fd, path: &[u8], is_directory: bool, links: usize) -> Res
 fn followed(directory: &[u8], target: &CStr) -> &'static [u8] {
     let target = target.to_bytes();
     if target.first() == Some(&b'/') { join(&[target]) } else { join(&[directory, b"/", target]) }
+}
+
+/// Whether there is anything at `path` of `root` but directories: those may have been made for binds.
+pub fn has_files(root: &Fd, path: &CStr) -> bool {
+    match root.open_inside(path, OFlags::READ | OFlags::DIRECTORY) {
+        Ok(directory) => holds_files(&directory, &mut Buffers::default()),
+        Err(errno) => errno != Errno::ENOENT,
+    }
+}
+
+/// What cannot be looked at counts as a file.
+fn holds_files(directory: &Fd, buffers: &mut Buffers) -> bool {
+    let found = buffers.each_name(directory, &mut |buffers, name, kind| {
+        let flags = OFlags::READ | OFlags::DIRECTORY | OFlags::NO_FOLLOW;
+        kind != Kind::Dir
+            || !sys::openat(directory.at(), name, flags, 0).is_ok_and(|below| !holds_files(&below, buffers))
+    });
+    found.unwrap_or(true)
 }
 
 /// Whether something is there, and whether it is a directory.

@@ -2,10 +2,11 @@
 //! directory that takes the changes, the upper.
 //!
 //! Layout: `<cache>/<host>/systems/<digest of the tree>/<NAME>/` with `upper`, `work` (the kernel's), `root`
-//! (where it is mounted, empty for all others) and `lock`. What is thrown away is in memory, mounted over
-//! `discard`; where files in memory take no user attributes, which hold the owners of files, it is in a
-//! directory like a kept one whose name begins with `.new-`, and which a later start or `UNIBIN_DO=gc`
-//! removes.
+//! (where it is mounted, empty for all others), `lock`, which those inside hold, and `entering`, which is
+//! held by whoever is about to be inside, or looks whether somebody is. What is thrown away is in memory,
+//! mounted over `discard`; where files in memory take no user attributes, which hold the owners of files, it
+//! is in a directory like a kept one whose name begins with `.new-`, and which a later start or
+//! `UNIBIN_DO=gc` removes.
 
 use core::ffi::CStr;
 
@@ -31,6 +32,7 @@ const WORK: &CStr = c"work";
 /// Where an overlay is mounted, in its own directory.
 pub const MOUNTED: &CStr = c"root";
 const LOCK: &CStr = c"lock";
+const ENTERING: &CStr = c"entering";
 /// Where the memory is mounted that takes what is thrown away.
 pub const DISCARD: &CStr = c"discard";
 
@@ -87,6 +89,12 @@ pub fn forget(cache: &Cache, tree: &[u8], name: &[u8]) -> Option<bool> {
     Some(moved.is_ok())
 }
 
+/// Whether something is kept under a name for one tree.
+pub fn is_kept(cache: &Cache, tree: &[u8], name: &[u8]) -> bool {
+    let path = c_string(&[SYSTEMS.to_bytes(), b"/", tree, b"/", name, b"/", UPPER.to_bytes()]);
+    sys::statat(cache.dir().at(), path, Follow::No).is_ok_and(|stat| stat.is_dir())
+}
+
 /// The directory of one tree's uppers.
 pub fn of_tree(cache: &Cache, tree: &[u8]) -> Result<Fd, Error> {
     let systems = subdirectory(cache.dir(), SYSTEMS)?;
@@ -107,35 +115,78 @@ impl Upper {
     pub fn hold(&self) {
         let _ = self.lock.as_ref().map(Fd::hold_across_exec);
     }
+
+    /// Whether its lock is still found by this name.
+    fn is_named(&self, of_tree: &Fd, name: &CStr) -> bool {
+        let Some(lock) = &self.lock else { return true };
+        let path = c_string(&[name.to_bytes(), b"/", LOCK.to_bytes()]);
+        match (lock.stat(), sys::statat(of_tree.at(), path, Follow::No)) {
+            (Ok(ours), Ok(named)) => ours.same_file(&named),
+            _ => false,
+        }
+    }
 }
 
 /// What a start finds under a name.
 pub enum Kept {
     /// Nobody uses it.
     Free(Upper),
-    /// A system runs on it: a process that is inside.
-    Running(namespace::Inside),
+    /// A system runs on it: a process that is inside; and what says that another one is about to be, until it
+    /// executes a program.
+    Running(namespace::Inside, Option<Fd>),
 }
 
 /// The upper of this name, made where it is missing.
 pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
-    let upper = open(of_tree, c_string(&[name]), path)?;
     let begin = sys::monotonic_milliseconds();
+    let in_time = || sys::monotonic_milliseconds().saturating_sub(begin) < GIVEN_UP_AFTER_MS;
+    let name_here = c_string(&[name]);
+    let mut opened = None;
     loop {
-        // In this order: whoever has lost the lock is inside, or is no more.
-        let locked =
-            upper.lock.as_ref().is_none_or(|lock| lock.flock(Lock::TryExclusive) != Err(Errno::EAGAIN));
-        if let Some(inside) = namespace::running(upper.mark) {
-            return Ok(Kept::Running(inside));
+        let upper = match opened.take().map_or_else(|| open(of_tree, name_here, path), Ok) {
+            // Somebody has just removed it.
+            Err(_) if sys::statat(of_tree.at(), name_here, Follow::No) == Err(Errno::ENOENT) && in_time() => {
+                continue;
+            }
+            other => other?,
+        };
+        // In this order: whoever has lost the lock is inside, or is about to be, or is no more.
+        let locked = upper.lock.as_ref().is_none_or(|lock| is_taken(lock, Lock::TryExclusive));
+        if locked && !upper.is_named(of_tree, name_here) {
+            // Removed since it was opened: what is kept there is lost.
+            continue;
         }
-        if locked {
-            return Ok(Kept::Free(upper));
+        // Alone, nobody is about to be inside; several may be at once.
+        let how = if locked { Lock::TryExclusive } else { Lock::TryShared };
+        let entering = entering(&upper.directory);
+        if entering.as_ref().is_none_or(|entering| is_taken(entering, how)) {
+            if let Some(inside) = namespace::running(upper.mark) {
+                if let Some(entering) = &entering {
+                    let _ = entering.flock(Lock::TryShared);
+                }
+                return Ok(Kept::Running(inside, entering));
+            }
+            if locked {
+                return Ok(Kept::Free(upper));
+            }
         }
-        if sys::monotonic_milliseconds().saturating_sub(begin) >= GIVEN_UP_AFTER_MS {
+        drop(entering);
+        if !in_time() {
             return Err(Error::system_in_use(name));
         }
         sys::sleep_milliseconds(STEP_MS);
+        opened = Some(upper);
     }
+}
+
+/// Whether a lock is ours now. Where there are no locks, everybody has them.
+fn is_taken(lock: &Fd, how: Lock) -> bool {
+    lock.flock(how) != Err(Errno::EAGAIN)
+}
+
+fn entering(directory: &Fd) -> Option<Fd> {
+    let flags = OFlags::READ_WRITE | OFlags::CREATE | OFlags::NO_FOLLOW;
+    sys::openat(directory.at(), ENTERING, flags, 0o600).ok()
 }
 
 /// A new upper on the disk that nobody finds again, and its name.
@@ -240,18 +291,20 @@ pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
     removed
 }
 
-/// An upper that nobody holds and nobody is inside of; nobody can begin to use it while this is kept.
-struct Unused(#[expect(dead_code, reason = "the lock is held by being there")] Option<Fd>);
+/// An upper that nobody holds and nobody is inside of, or is about to be; nobody can begin to use it while
+/// this is kept.
+struct Unused(#[expect(dead_code, reason = "the locks are held by being there")] [Option<Fd>; 2]);
 
 fn unused(of_tree: &Fd, name: &CStr) -> Option<Unused> {
     let open = |inside: &CStr, flags| {
         let path = c_string(&[name.to_bytes(), b"/", inside.to_bytes()]);
         sys::openat(of_tree.at(), path, flags | OFlags::NO_FOLLOW, 0)
     };
-    let lock = open(LOCK, OFlags::READ_WRITE).ok();
-    if lock.as_ref().is_some_and(|lock| lock.flock(Lock::TryExclusive) == Err(Errno::EAGAIN)) {
+    // In the order in which a start takes them.
+    let locks = [LOCK, ENTERING].map(|lock| open(lock, OFlags::READ_WRITE).ok());
+    if !locks.iter().flatten().all(|lock| is_taken(lock, Lock::TryExclusive)) {
         return None;
     }
     let is_inside = |upper: Fd| mark(&upper).is_ok_and(namespace::is_mounted);
-    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(Unused(lock))
+    (!open(UPPER, OFlags::DIRECTORY).is_ok_and(is_inside)).then_some(Unused(locks))
 }

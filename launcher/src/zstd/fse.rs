@@ -10,8 +10,8 @@ const MAX_SYMBOLS: usize = 64;
 
 /// One state: the symbol that it stands for, and how the next state is found.
 #[derive(Clone, Copy, Default)]
-struct State {
-    symbol: u8,
+pub(super) struct State {
+    pub(super) symbol: u8,
     bits: u8,
     base: u16,
 }
@@ -143,19 +143,28 @@ impl Table {
         Cursor(stream.read(self.log))
     }
 
-    fn state(&self, cursor: Cursor) -> State {
+    /// What a place says.
+    #[inline(always)]
+    pub(super) fn state(&self, cursor: Cursor) -> State {
         self.states[cursor.0 % (1 << MAX_LOG)]
     }
 
     /// The symbol of a state.
-    #[inline]
     pub(super) fn symbol(&self, cursor: Cursor) -> u8 {
         self.state(cursor).symbol
     }
 
     /// The state behind a state.
     pub(super) fn advance(&self, cursor: &mut Cursor, stream: &mut Backward<'_>) {
-        let state = self.state(*cursor);
-        *cursor = Cursor(usize::from(state.base) + stream.read(u32::from(state.bits)));
+        stream.refill();
+        *cursor = self.state(*cursor).next(stream);
+    }
+}
+
+impl State {
+    /// The state behind it, by what a stream has loaded: at most 9 bits.
+    #[inline(always)]
+    pub(super) fn next(self, stream: &mut Backward<'_>) -> Cursor {
+        Cursor(usize::from(self.base) + stream.take(u32::from(self.bits)))
     }
 }

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::bits::{Backward, bits_at, lowest};
 use super::fse::Table;
+use super::literals::Literals;
 use super::window::{MAX_BLOCK, Window};
 
 /// Extra bits of the literal length codes (RFC 8878, table 16); each code begins where the one before ends,
@@ -20,14 +21,31 @@ const MATCH_BITS: [u8; 53] = [
 /// `Offset_Code` may be anything that an offset of 31 bits needs.
 const OFFSET_CODES: usize = 32;
 
-/// Where the codes of lengths begin. Added up when a frame is opened, since the tables would be longer than
-/// the addition.
-fn bases<const CODES: usize>(mut base: u32, bits: &[u8; CODES]) -> [u32; CODES] {
-    bits.map(|bits| {
-        let this = base;
+/// What the codes of lengths mean. Added up at the start, since the tables would be longer than the addition.
+fn lengths(mut base: u32, bits: &[u8]) -> [Length; CODES] {
+    let mut lengths = [Length::default(); CODES];
+    for (length, bits) in lengths.iter_mut().zip(bits) {
+        *length = Length { base, bits: *bits };
         base += 1 << bits;
-        this
-    })
+    }
+    lengths
+}
+
+/// More codes of lengths than there are, and a power of two.
+const CODES: usize = 64;
+
+/// What a code of a length means: a base, and as many more bits.
+#[derive(Clone, Copy, Default)]
+struct Length {
+    base: u32,
+    bits: u8,
+}
+
+impl Length {
+    #[inline(always)]
+    fn read(self, stream: &mut Backward<'_>) -> usize {
+        self.base as usize + stream.take(u32::from(self.bits))
+    }
 }
 
 /// The RFC's own distributions (3.1.1.3.2.2), for a block that has none.
@@ -60,8 +78,8 @@ static ALPHABETS: [Alphabet; 3] = [
 
 pub(super) struct Sequences {
     tables: [Table; 3],
-    literal_bases: [u32; LITERAL_BITS.len()],
-    match_bases: [u32; MATCH_BITS.len()],
+    literal_lengths: [Length; CODES],
+    match_lengths: [Length; CODES],
     /// The last three offsets.
     recent: [usize; 3],
 }
@@ -70,23 +88,29 @@ impl Sequences {
     pub(super) fn new() -> Self {
         Self {
             tables: [Table::new(), Table::new(), Table::new()],
-            literal_bases: bases(0, &LITERAL_BITS),
-            match_bases: bases(3, &MATCH_BITS),
-            // What the offsets of a frame begin with (RFC 8878, 3.1.2.5).
-            recent: [1, 4, 8],
+            literal_lengths: lengths(0, &LITERAL_BITS),
+            match_lengths: lengths(3, &MATCH_BITS),
+            recent: [0; 3],
         }
     }
 
-    /// Decodes the sequences in `range` of `block` and writes what they say.
+    /// Forgets what the frame before has said.
+    pub(super) fn begin(&mut self) {
+        self.tables.iter_mut().for_each(|table| table.set = false);
+        // What the offsets of a frame begin with (RFC 8878, 3.1.2.5).
+        self.recent = [1, 4, 8];
+    }
+
+    /// Decodes the sequences in `range` of `bytes` and writes what they say.
     pub(super) fn decode(
         &mut self,
-        block: &[u8],
+        bytes: &[u8],
         range: Range<usize>,
-        mut literals: &[u8],
-        window: &mut Window,
+        literals: &Literals,
+        window: &mut Window<'_>,
     ) -> Option<()> {
         let Range { start, end } = range;
-        let header = bits_at(block, start * 8);
+        let header = bits_at(bytes, start * 8);
         let (mut at, count) = match lowest(header, 8) {
             first @ 0..128 => (start + 1, first),
             first @ 128..255 => (start + 2, (first - 128) << 8 | lowest(header >> 8, 8)),
@@ -95,47 +119,50 @@ impl Sequences {
         if start >= end || at > end {
             return None;
         }
-        // A block writes no more than `MAX_BLOCK`: what is still in the window would be overwritten.
-        let mut room = MAX_BLOCK;
+        let limit = window.end() + MAX_BLOCK;
+        let mut taken = 0;
         if count != 0 {
-            at = self.read_tables(block, at, end)?;
-            let mut stream = Backward::new(block, at..end)?;
+            at = self.read_tables(bytes, at, end)?;
+            let mut stream = Backward::new(bytes, at..end)?;
             let [literal_table, offset_table, match_table] = &self.tables;
             let mut literal_code = literal_table.start(&mut stream);
             let mut offset_code = offset_table.start(&mut stream);
             let mut match_code = match_table.start(&mut stream);
+            let mut recent = self.recent;
             for left in (0..count).rev() {
-                let code = u32::from(offset_table.symbol(offset_code));
-                let offset = (1 << code) + stream.read(code);
-                let length =
-                    value(match_table.symbol(match_code), &self.match_bases, &MATCH_BITS, &mut stream)?;
-                let run = value(
-                    literal_table.symbol(literal_code),
-                    &self.literal_bases,
-                    &LITERAL_BITS,
-                    &mut stream,
-                )?;
-                if left != 0 {
-                    literal_table.advance(&mut literal_code, &mut stream);
-                    match_table.advance(&mut match_code, &mut stream);
-                    offset_table.advance(&mut offset_code, &mut stream);
+                let literal_state = literal_table.state(literal_code);
+                let offset_state = offset_table.state(offset_code);
+                let match_state = match_table.state(match_code);
+                stream.refill();
+                let offset_bits = u32::from(offset_state.symbol) % u32::BITS;
+                let offset = (1 << offset_bits) + stream.take(offset_bits);
+                // Both lengths take up to 16 bits.
+                if offset_bits > 24 {
+                    stream.refill();
                 }
-                let offset = resolve(&mut self.recent, offset, run == 0)?;
-                room = room.checked_sub(run.checked_add(length)?)?;
-                let (now, later) = literals.split_at_checked(run)?;
-                literals = later;
-                window.push(now)?;
-                window.repeat(offset, length)?;
-                if stream.left() < 0 {
+                let length = self.match_lengths[usize::from(match_state.symbol) % CODES].read(&mut stream);
+                let run = self.literal_lengths[usize::from(literal_state.symbol) % CODES].read(&mut stream);
+                if left != 0 {
+                    stream.refill();
+                    literal_code = literal_state.next(&mut stream);
+                    match_code = match_state.next(&mut stream);
+                    offset_code = offset_state.next(&mut stream);
+                }
+                let offset = resolve(&mut recent, offset, run == 0)?;
+                if run > literals.length - taken {
                     return None;
                 }
+                window.push(&literals.buffer, taken, run)?;
+                taken += run;
+                window.repeat(offset, length)?;
             }
+            self.recent = recent;
             if stream.left() != 0 {
                 return None;
             }
         }
-        room.checked_sub(literals.len())?;
-        window.push(literals)
+        window.append(&literals.buffer, taken, literals.length - taken)?;
+        (window.end() <= limit).then_some(())
     }
 
     /// Reads how each kind of code is written; the byte behind that (RFC 8878, 3.1.1.3.2.1).
@@ -162,13 +189,6 @@ impl Sequences {
         // What is left of the modes is reserved.
         (modes == 0 && at <= end).then_some(at)
     }
-}
-
-/// A code's length: its base and its extra bits.
-fn value(code: u8, bases: &[u32], bits: &[u8], stream: &mut Backward<'_>) -> Option<usize> {
-    let code = usize::from(code);
-    let extra = stream.read(u32::from(*bits.get(code)?));
-    Some(usize::try_from(*bases.get(code)?).ok()? + extra)
 }
 
 /// The offset that a value means: up to 3 it is one of the last three, shifted by one where no literals are

@@ -4,25 +4,20 @@
 
 use std::io::{Read as _, Write as _};
 
-use super::{Decoder, MAX_WINDOW};
+use super::{BEHIND, Decoder, MAX_WINDOW};
 
-/// Everything that a frame holds, in pieces of `piece` bytes.
-fn decode(mut frame: &[u8], piece: usize) -> Option<Vec<u8>> {
-    let mut fill = |out: &mut [u8]| {
-        let (now, later) = frame.split_at_checked(out.len())?;
-        out.copy_from_slice(now);
-        frame = later;
-        Some(())
-    };
-    let mut decoder = Decoder::open(&mut fill)?;
-    let mut all = Vec::new();
-    let mut out = vec![0; piece];
-    loop {
-        match decoder.read(&mut fill, &mut out)? {
-            0 => return Some(all),
-            read => all.extend_from_slice(&out[..read]),
-        }
-    }
+/// Everything that a frame holds, behind which there are other bytes, with room for `room` bytes.
+fn decode_into(frame: &[u8], room: usize) -> Option<Vec<u8>> {
+    let mut out = vec![0xA5; room + BEHIND];
+    let behind = [frame, &[0x5A; BEHIND]].concat();
+    let length = Decoder::new().decode(&behind, frame.len(), &mut out)?;
+    assert!(length <= room + BEHIND, "{length} of {room}");
+    out.truncate(length);
+    Some(out)
+}
+
+fn decode(frame: &[u8]) -> Option<Vec<u8>> {
+    decode_into(frame, 4_000_000)
 }
 
 /// Numbers without a pattern, the same each time (xorshift64).
@@ -69,16 +64,18 @@ fn what_zstd_packs_at_any_level_comes_out_as_it_was() {
     for (number, content) in contents().iter().enumerate() {
         // Beyond 21 zstd takes wider windows than a bundle may.
         for level in [-7, 1, 3, 6, 9, 13, 16, 19, 21] {
-            for piece in [1 << 17, 999] {
-                let decoded = decode(&encode(content, level), piece);
-                assert!(
-                    decoded.as_ref() == Some(content),
-                    "content {number}, level {level}, pieces of {piece}"
-                );
+            // Just enough room, and more.
+            for room in [content.len(), content.len() + 999] {
+                let decoded = decode_into(&encode(content, level), room);
+                assert!(decoded.as_ref() == Some(content), "content {number}, level {level}, room {room}");
+            }
+            let short = content.len().saturating_sub(BEHIND + 1);
+            if content.len() > BEHIND {
+                assert_eq!(decode_into(&encode(content, level), short), None, "content {number}");
             }
         }
         // With the content's size in the header, as one segment.
-        let decoded = decode(&zstd::bulk::compress(content, 19).expect("zstd packs it"), 1 << 17);
+        let decoded = decode(&zstd::bulk::compress(content, 19).expect("zstd packs it"));
         assert!(decoded.as_ref() == Some(content), "content {number} in one segment");
     }
 }
@@ -90,7 +87,7 @@ fn a_window_that_wraps_around_many_times_keeps_its_matches() {
     encoder.window_log(17).expect("a window");
     encoder.include_checksum(true).expect("a checksum");
     encoder.write_all(&content).expect("zstd packs it");
-    assert!(decode(&encoder.finish().expect("zstd packs it"), 1 << 16) == Some(content));
+    assert!(decode(&encoder.finish().expect("zstd packs it")) == Some(content));
 }
 
 #[test]
@@ -98,7 +95,7 @@ fn a_cut_frame_is_refused_wherever_it_ends() {
     for content in contents().iter().filter(|content| content.len() < 6_000) {
         let frame = encode(content, 19);
         for length in 0..frame.len() {
-            assert!(decode(&frame[..length], 4096).is_none(), "{length} of {}", frame.len());
+            assert!(decode_into(&frame[..length], 6_000).is_none(), "{length} of {}", frame.len());
         }
     }
 }
@@ -115,7 +112,7 @@ fn a_changed_frame_ends_without_a_panic_and_is_refused_or_what_zstd_makes_of_it(
                 // Not in the header: zstd compares the content's checksum and size too.
                 let at = 6 + next() as usize % (frame.len() - 6);
                 changed[at] ^= 1 << (next() % 8);
-                let Some(decoded) = decode(&changed, 4096) else {
+                let Some(decoded) = decode_into(&changed, 1 << 18) else {
                     refused += 1;
                     continue;
                 };
@@ -140,9 +137,9 @@ fn a_dictionary_a_wide_window_and_another_magic_number_are_refused_and_less_is_t
     let frame =
         |magic: u8, descriptor: u8, window: u8| [magic, 0xb5, 0x2f, 0xfd, descriptor, window, 1, 0, 0];
     let largest = ((MAX_WINDOW.ilog2() - 10) << 3) as u8;
-    assert_eq!(decode(&frame(0x28, 0, largest), 1), Some(Vec::new()));
-    assert_eq!(decode(&frame(0x28, 0, largest + 1), 1), None);
-    assert_eq!(decode(&frame(0x27, 0, largest), 1), None);
-    assert_eq!(decode(&frame(0x28, 1, largest), 1), None);
-    assert_eq!(decode(&frame(0x28, 8, largest), 1), None);
+    assert_eq!(decode(&frame(0x28, 0, largest)), Some(Vec::new()));
+    assert_eq!(decode(&frame(0x28, 0, largest + 1)), None);
+    assert_eq!(decode(&frame(0x27, 0, largest)), None);
+    assert_eq!(decode(&frame(0x28, 1, largest)), None);
+    assert_eq!(decode(&frame(0x28, 8, largest)), None);
 }

@@ -7,4 +7,5 @@ pub(super) const START: &str = "Environment and arguments of the app";
 pub(super) const FORMAT: &str = "Bundle format";
 pub(super) const EMULATORS: &str = "Emulators";
 pub(super) const ARCHIVE: &str = "Network and Debian archive";
+pub(super) const MACHINE: &str = "Machines";
 pub(super) const SYSTEM: &str = "Whole systems";

@@ -42,6 +42,7 @@ Examples:
   unibin pack --deb jq --target riscv64 A Debian package
   unibin pack --system rootfs.tar.xz    A root file system: starts a shell in it
   unibin pack --oci docker://alpine     A container image
+  unibin pack --machine --disk debian.qcow2 --target aarch64
   unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
@@ -77,6 +78,10 @@ Examples:
 
   Make a Debian of another CPU, with a package of your choice:
     unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
+
+  Make a computer of another CPU out of a cloud image; or of a kernel:
+    unibin pack --machine --disk debian.qcow2 --seed seed/ --target aarch64 -o vm
+    unibin pack --machine --kernel vmlinuz --initrd initrd --target s390x -o vm
 
   Run natively on x86_64, emulated everywhere else:
     unibin pack ./app-riscv64 --native x86_64=./app-x86_64 -o app

@@ -23,3 +23,14 @@ fn a_native_program_is_named_by_its_cpu_and_level() {
     assert_eq!(read("x86_64-v4"), Ok((Arch::X86_64, 4, None)));
     assert!(read("x86_64-v1").is_err() && read("aarch64-v2").is_err() && read("mips=a").is_err());
 }
+
+#[test]
+fn a_size_is_a_number_of_whole_sectors() {
+    use crate::cli::values::bytes;
+
+    assert_eq!(bytes("20G"), Ok(20 << 30));
+    assert_eq!(bytes("1024"), Ok(1024));
+    for refused in ["", "G", "0", "-1G", "+1G", "1.5G", "1GiB", "513", "99999999999T"] {
+        assert!(bytes(refused).is_err(), "{refused}");
+    }
+}

@@ -9,8 +9,32 @@ use bundle::Arch;
 use debian::SystemVariant;
 use oci::Platform;
 
-/// What `--level` is when it is not given: the highest level without zstd's "ultra" memory use.
-pub(crate) const DEFAULT_LEVEL: i32 = 19;
+/// Zstandard's levels for the parts of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// For the trees of apps and systems, which are new each time.
+    pub(crate) tree: i32,
+    /// For everything else: emulators, which are the same for many bundles and compressed once, and short
+    /// texts.
+    pub(crate) parts: i32,
+}
+
+impl Level {
+    /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was
+    /// without.
+    pub(crate) const DEFAULT: Self = Self { tree: 9, parts: 19 };
+    /// What `init` writes into a project: a release is packed once and downloaded often.
+    pub(crate) const RELEASE: i32 = 19;
+    /// `--fast`.
+    pub(crate) const FAST: Self = Self::same(1);
+    /// `--ultra`.
+    pub(crate) const ULTRA: Self = Self::same(22);
+
+    /// One level for all.
+    pub(crate) const fn same(level: i32) -> Self {
+        Self { tree: level, parts: level }
+    }
+}
 
 /// `--libs`: Debian, and the suite if one was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +134,17 @@ pub(crate) fn head(text: &str) -> Result<Head, String> {
         None if text == "sh" => Ok(Head::Sh),
         None => Err("expected `sh` or `elf:HOST`".to_owned()),
     }
+}
+
+/// A number of bytes, or of KiB, MiB, GiB, TiB with `K`, `M`, `G`, `T` behind it.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let expected = || "expected a number with K, M, G or T behind it, such as 20G".to_owned();
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = units.iter().find_map(|(letter, shift)| Some((text.strip_suffix(*letter)?, *shift)));
+    let (digits, shift) = unit.unwrap_or((text, 0));
+    let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = number.and_then(|number| number.checked_mul(1 << shift));
+    number.filter(|number| *number > 0 && number.is_multiple_of(512)).ok_or_else(expected)
 }
 
 pub(crate) fn flags(text: &str) -> Result<String, String> {

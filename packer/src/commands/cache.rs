@@ -26,8 +26,9 @@ const SHARED: [&str; 3] = ["/var/tmp", "/tmp", "/dev/shm"];
 /// How the launcher and the stub name what is not finished; also used for what is being removed.
 const UNFINISHED: &str = ".new-";
 
-/// The file in an entry that says that it is whole.
+/// The file in an entry that says that it is whole, and how its name begins until the entry is on the disk.
 const MARKER: &str = "complete";
+const WRITTEN: &[u8] = b"written-";
 
 /// The directory of one host in one cache.
 struct HostCache {
@@ -114,7 +115,7 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
 /// The marker of an entry, locked for us alone, and gone: whoever opens it later finds no entry. `Err` while
 /// an app holds it. Where there are no locks, what `/proc` says has to do.
 fn alone(row: &Row) -> Result<Option<File>, ()> {
-    let marker = row.path.join(MARKER);
+    let marker = marker(&row.path);
     // For writing: NFS wants that of whoever locks alone.
     let Ok(file) = OpenOptions::new().read(true).write(true).open(&marker) else { return Ok(None) };
     if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
@@ -122,6 +123,14 @@ fn alone(row: &Row) -> Result<Option<File>, ()> {
     }
     let _ = fs::remove_file(marker);
     Ok(Some(file))
+}
+
+/// Where the marker of an entry is.
+fn marker(entry: &Path) -> PathBuf {
+    let names = fs::read_dir(entry).into_iter().flatten().flatten().map(|file| file.file_name());
+    let mut written = names.filter(|name| name.as_bytes().starts_with(WRITTEN));
+    let last = entry.join(MARKER);
+    if last.exists() { last } else { written.next().map_or(last, |name| entry.join(name)) }
 }
 
 /// Renames it first, so that nobody ever starts from half of it.

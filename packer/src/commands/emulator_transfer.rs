@@ -10,10 +10,12 @@ use crate::atomic_file::NewFile;
 use crate::bounds::{Bounded, check_free, too_much, unpacked_max};
 use crate::emulators::Emulators;
 use crate::error::Error;
+use crate::progress::Shown;
 use crate::tree::app_tree::{self, App, Node};
 use crate::tree::content::Content;
 use crate::write::compress;
 use crate::write::tarball::{self, TarEntry};
+use crate::write::zstd_frame;
 
 /// The start of a Zstandard frame (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -35,9 +37,12 @@ pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> 
     for (path, content) in files(directory.path(), Path::new("")).map_err(Error::Temporary)? {
         tree.add(&path, Node::File { executable: false, content })?;
     }
-    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
-    let stored =
-        if compressed { compress::frame(&tar, LEVEL).map_err(Error::Temporary)?.stored } else { tar };
+    let tar = compress::spool(|to| tarball::archive(&tree, to)).map_err(Error::Temporary)?;
+    let stored = if compressed {
+        zstd_frame::made(&tar, LEVEL, &Shown::nowhere()).map_err(Error::Temporary)?
+    } else {
+        tar
+    };
     let new = NewFile::beside(to).map_err(failed)?;
     io::copy(&mut stored.reader(), &mut &new.file).map_err(failed)?;
     new.settle().map_err(failed)?;
@@ -58,7 +63,7 @@ pub(crate) fn import(emulators: &Emulators, from: &Path) -> Result<String, Error
     let damaged = |source| Error::damaged(from, "archive of emulators", &source);
     let stored = fs::metadata(from).map_err(failed)?.len();
     if start == ZSTD {
-        let unpacked = Bounded::unpacked(compress::decoder(whole).map_err(failed)?, stored);
+        let unpacked = Bounded::unpacked(zstd_frame::decoder(whole).map_err(failed)?, stored);
         unpack(unpacked, stored, damaged, directory.path())?;
     } else {
         unpack(whole, stored, damaged, directory.path())?;

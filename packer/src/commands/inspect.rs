@@ -14,7 +14,6 @@ use crate::cli::InspectArgs;
 use crate::commands::notices;
 use crate::components::packages::{self, PackageRow};
 use crate::compose::routes;
-use crate::elf::{self, Elf, Kind, NotElf};
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, kind_of, readable};
 use crate::json;
@@ -23,6 +22,7 @@ use crate::units::size;
 use crate::write::bundle_file::{self, BundleFile};
 use crate::write::facts;
 use crate::write::signature_rows;
+use inputs::elf::{self, Elf, Kind, NotElf};
 
 /// Reads the file and describes it.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<String, Error> {

@@ -12,11 +12,11 @@ use std::process::{Command, ExitCode, Stdio};
 use bundle::{Arch, EmulatorKey, Rule};
 
 use crate::cli::RunArgs;
-use crate::elf::{self, Elf, Kind};
 use crate::emulators::started::Started;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::say;
+use inputs::elf::{self, Elf, Kind};
 
 /// As `env` and `timeout` of coreutils have them.
 const OWN_FAILURE: u8 = 125;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
+
+use closure::{Directory, Tree};
 
 use crate::components::installed::{Installed, Root};
 use crate::components::languages;
@@ -67,7 +68,7 @@ pub(crate) fn of_app(
             Some(Origin::Root(label)) => {
                 let installed = roots
                     .entry(Rc::clone(label))
-                    .or_insert_with(|| Installed::of(&OnDisk(PathBuf::from(&**label))));
+                    .or_insert_with(|| Installed::of(&OnDisk::new(Path::new(&**label))));
                 let known = installed.owner(path).and_then(|index| installed.packages.get(index));
                 known.map(|known| owned.package(&known.component.name, known))
             }
@@ -171,40 +172,31 @@ impl Owned {
     }
 }
 
-/// A root file system in a directory of this machine.
-struct OnDisk(PathBuf);
+/// A root file system in a directory of this machine, whose links lead to nothing outside of it.
+struct OnDisk(Directory);
 
 impl OnDisk {
-    /// Where `path` lies, one link of the root's own followed: `etc/os-release` is one.
-    fn at(&self, path: &str) -> PathBuf {
-        let whole = self.0.join(path);
-        match fs::read_link(&whole) {
-            Ok(target) => match target.strip_prefix("/") {
-                Ok(inside) => self.0.join(inside),
-                Err(_) => whole.parent().unwrap_or(Path::new("")).join(target),
-            },
-            Err(_) => whole,
-        }
+    fn new(root: &Path) -> Self {
+        Self(Directory::new(root, b""))
+    }
+
+    fn tree(&self) -> Tree<'_> {
+        Tree::new(vec![&self.0])
     }
 }
 
 impl Root for OnDisk {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        // Checked before it is opened: opening a FIFO would wait for its other end.
-        let path = self.at(path);
-        fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
-        let file = fs::File::open(path).ok()?;
+        let tree = self.tree();
+        let file = tree.resolve_file(path.as_bytes()).ok()??;
         let mut bytes = Vec::new();
-        file.take(super::FACTS_MAX).read_to_end(&mut bytes).ok()?;
+        tree.open(&file).ok()?.take(super::FACTS_MAX).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
     fn names(&self, directory: &str) -> Vec<String> {
-        let names = fs::read_dir(self.0.join(directory)).into_iter().flatten();
-        let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<String> = names.collect();
-        names.sort();
-        names
+        let names = self.tree().names(directory.as_bytes()).unwrap_or_default();
+        names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect()
     }
 }
 
@@ -219,5 +211,47 @@ impl Root for SystemTree {
     fn names(&self, directory: &str) -> Vec<String> {
         let names = Self::names(self, directory.as_bytes());
         names.filter_map(|name| String::from_utf8(name.to_vec()).ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_of_a_root_stay_in_it() {
+        let outside = tempfile::tempdir().expect("a directory");
+        let root = outside.path().join("root");
+        for directory in ["usr/lib", "usr/share/doc/a", "var/lib"] {
+            fs::create_dir_all(root.join(directory)).expect("made");
+        }
+        // What is the host's, where the root's own is wanted.
+        for directory in ["dpkg/status.d", "etc"] {
+            fs::create_dir_all(outside.path().join(directory)).expect("made");
+        }
+        fs::write(outside.path().join("dpkg/status.d/a"), "Package: a\nVersion: 1\n").expect("written");
+        fs::write(outside.path().join("copyright"), "the host's").expect("written");
+        symlink(outside.path().join("dpkg"), root.join("var/lib/dpkg")).expect("a link");
+        symlink("../../../../../copyright", root.join("usr/share/doc/a/copyright")).expect("a link");
+        let on_disk = OnDisk::new(&root);
+        assert_eq!(on_disk.names("var/lib/dpkg/status.d"), [""; 0]);
+        assert_eq!(on_disk.read("var/lib/dpkg/status.d/a"), None);
+        assert_eq!(on_disk.read("usr/share/doc/a/copyright"), None);
+        // The root's own, whichever way its links go.
+        fs::create_dir_all(root.join("data/dpkg/status.d")).expect("made");
+        fs::write(root.join("data/dpkg/status.d/b"), "Package: b\nVersion: 1\n").expect("written");
+        fs::write(root.join("copyright"), "the root's").expect("written");
+        fs::remove_file(root.join("var/lib/dpkg")).expect("removed");
+        symlink("/data/dpkg", root.join("var/lib/dpkg")).expect("a link");
+        symlink("usr/../data/.", root.join("etc")).expect("a link");
+        fs::write(root.join("data/os-release"), "ID=debian\n").expect("written");
+        assert_eq!(on_disk.names("var/lib/dpkg/status.d"), ["b"]);
+        assert_eq!(on_disk.read("usr/share/doc/a/copyright").as_deref(), Some(&b"the root's"[..]));
+        let installed = Installed::of(&on_disk);
+        assert_eq!(installed.distribution.as_deref(), Some("debian"));
+        assert_eq!(installed.packages.len(), 1);
     }
 }

@@ -2,14 +2,16 @@
 //! made.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bundle::{Arch, EmulatorKey, file_name_of};
+use bundle::{Arch, Digest, EmulatorKey, file_name_of};
 
 use crate::cli::compose::MergeArgs;
-use crate::cli::values::{DEFAULT_LEVEL, Head};
-use crate::compose::{parts, program, written};
+use crate::cli::values::{Head, Level};
+use crate::compose::{parts, program, require_same_kind, written};
 use crate::error::{ComposeError, Error, readable};
 use crate::notices::Owed;
 use crate::write::assemble::{Notices, PackedEmulators, PackedVariant, Parts};
@@ -48,7 +50,7 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<String, Error> {
         let parts = Parts {
             head: Head::Sh,
             launchers: header::launchers(&[variant.target])?,
-            components: facts::of_hosts(&[variant.target], DEFAULT_LEVEL)?,
+            components: facts::of_hosts(&[variant.target], Level::DEFAULT.parts)?,
             variants: vec![variant],
             emulators: Vec::new(),
             brokers: Vec::new(),
@@ -66,7 +68,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
     let mut brokers: Vec<(PathBuf, (Arch, Frame))> = Vec::new();
     let mut variants: Vec<(PathBuf, PackedVariant)> = Vec::new();
     let mut emulators: Vec<(PathBuf, PackedEmulators)> = Vec::new();
-    let mut components: Vec<(Arch, Frame)> = Vec::new();
+    let mut components: Vec<(Arch, Option<Frame>)> = Vec::new();
     for From { path, parts } in all {
         for launcher in parts.launchers {
             match launchers.iter().find(|(_, other)| other.0 == launcher.0) {
@@ -77,8 +79,8 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         }
         for (host, facts) in parts.components {
             match components.iter_mut().find(|(other, _)| *other == host) {
-                Some((_, other)) => smaller(other, facts),
-                None => components.push((host, facts)),
+                Some((_, other)) => either(other, Some(facts)),
+                None => components.push((host, Some(facts))),
             }
         }
         for broker in parts.brokers {
@@ -93,6 +95,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
             match variants.iter_mut().find(|(_, other)| same(other)) {
                 Some((_, other)) if is_same_app(other, &variant) => {
                     smaller(&mut other.app, variant.app);
+                    smaller_shared(&mut other.shared, variant.shared);
                     unite(&mut other.notices, variant.notices);
                     either(&mut other.components, variant.components);
                 }
@@ -101,11 +104,8 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
                     return Err(ComposeError::TwoVariants { target, level, first, second: path }.into());
                 }
                 None => {
-                    if let Some((first, _)) =
-                        variants.iter().find(|(_, other)| other.encoding != variant.encoding)
-                    {
-                        let (first, second) = (first.clone(), path);
-                        return Err(ComposeError::SystemAndApp { first, second }.into());
+                    if let Some((first, other)) = variants.first() {
+                        require_same_kind((first, other), (&path, &variant))?;
                     }
                     variants.push((path.clone(), variant));
                 }
@@ -121,8 +121,9 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         brokers: brokers.into_iter().map(|(_, broker)| broker).collect(),
         variants: variants.into_iter().map(|(_, variant)| variant).collect(),
         emulators: emulators.into_iter().map(|(_, packed)| packed).collect(),
-        components,
+        components: components.into_iter().filter_map(|(host, facts)| Some((host, facts?))).collect(),
     };
+    unify_shared(&mut parts.variants);
     in_order(&mut parts);
     Ok(parts)
 }
@@ -139,11 +140,40 @@ fn is_same_app(one: &PackedVariant, other: &PackedVariant) -> bool {
         && one.entries == other.entries
 }
 
-/// Of two frames that hold the same, the smaller one, or the first by digest: whichever came first.
+/// By this, frames that hold the same are ordered: the smallest first, or the first by digest.
+fn rank(frame: &Frame) -> (u64, [u8; 32]) {
+    (frame.stored.len(), frame.stored_digest.0)
+}
+
+/// Of two frames that hold the same, the first by their rank, whichever came first.
 fn smaller(kept: &mut Frame, other: Frame) {
-    let rank = |frame: &Frame| (frame.stored.len(), frame.stored_digest.0);
     if rank(&other) < rank(kept) {
         *kept = other;
+    }
+}
+
+/// The same of trees that several variants have in common.
+fn smaller_shared(kept: &mut Option<Arc<Frame>>, other: Option<Arc<Frame>>) {
+    if let (Some(kept), Some(other)) = (kept, other)
+        && rank(&other) < rank(kept)
+    {
+        *kept = other;
+    }
+}
+
+/// Whichever file a variant is from: what it has in common with others is stored once.
+fn unify_shared(variants: &mut [PackedVariant]) {
+    let mut smallest: BTreeMap<Digest, Arc<Frame>> = BTreeMap::new();
+    for shared in variants.iter().filter_map(|variant| variant.shared.as_ref()) {
+        let kept = smallest.entry(shared.digest).or_insert_with(|| shared.clone());
+        if rank(shared) < rank(kept) {
+            *kept = shared.clone();
+        }
+    }
+    for shared in variants.iter_mut().filter_map(|variant| variant.shared.as_mut()) {
+        if let Some(kept) = smallest.get(&shared.digest) {
+            *shared = kept.clone();
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::compose::ReplaceArgs;
 use crate::cli::values::Native;
-use crate::compose::{parts, program, written};
+use crate::compose::{parts, program, require_same_kind, written};
 use crate::error::{ComposeError, Error, readable};
 use crate::write::assemble::PackedVariant;
 use crate::write::bundle_file::BundleFile;
@@ -40,10 +40,7 @@ pub(crate) fn replace(args: &ReplaceArgs) -> Result<String, Error> {
             let (path, found, wanted) = (file.clone(), variant.target, *target);
             return Err(Error::OtherCpu { path, found, wanted });
         }
-        if variant.encoding != old.encoding {
-            let (first, second) = (args.file.clone(), file.clone());
-            return Err(ComposeError::SystemAndApp { first, second }.into());
-        }
+        require_same_kind((&args.file, old), (file, &variant))?;
         if variant.entries.len() != 1 {
             let names = variant.entries.iter().map(|entry| readable(&entry.name)).collect();
             return Err(ComposeError::SeveralEntries { path: file.clone(), target: *target, names }.into());

@@ -17,6 +17,7 @@ use debian::Progress as _;
 use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
 use crate::atomic_file::TemporaryDirectory;
+use crate::debootstrap::left_over::Foster;
 use crate::debootstrap::script::{self, Left, SCRIPT};
 use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
@@ -34,7 +35,7 @@ pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<bool, Error> +
 /// Under which name the bundle keeps what the script changes.
 const KEEP: &str = "configure";
 
-/// How long the script's last lines may take after its end.
+/// How long the script's last lines, and the last of its processes, may take after its end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// So many of its last lines are shown if it fails.
@@ -112,6 +113,7 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
     command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let foster = Foster::new();
     let mut child = command.spawn().map_err(failed)?;
     // The pipe ends with the last process that has it, so not before our own copies are gone.
     drop(command);
@@ -148,13 +150,15 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
             }
             Some(Heard::Silence) => silent = true,
             Some(Heard::Ended(ended)) => status = Some(ended.map_err(failed)?),
-            None => {
-                say::warning("a package's script has left a process running, whose changes may be lost");
-                break;
-            }
+            // Somebody has the pipe still.
+            None => break,
         }
     }
+    let ended = foster.end(LAST_WORDS);
     bar.end();
+    if ended != 0 {
+        say::warning("packages' scripts have left processes running; they were ended");
+    }
     match status {
         Some(status) if !status.success() => {
             let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));

@@ -11,7 +11,7 @@ use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
 use crate::request::system::DebianRequest;
 use crate::say;
-use crate::write::compress;
+use crate::write::turns;
 
 /// An open suite.
 pub(crate) struct Source<'w> {
@@ -91,6 +91,6 @@ impl<'w> Source<'w> {
             let file = self.archive.download(selected.package)?;
             Ok(Fetched { selected, file })
         };
-        compress::each(installation.packages.clone(), fetch).into_iter().collect()
+        turns::each(installation.packages.clone(), fetch).into_iter().collect()
     }
 }

@@ -14,7 +14,7 @@ use crate::notices::Owed;
 use crate::packages::deb;
 use crate::tree::content::Content;
 use crate::tree::spool::Spool;
-use crate::write::compress;
+use crate::write::turns;
 
 /// The largest copyright file that is added to the notices, in bytes; longer ones are in the tree anyway.
 const COPYRIGHT_MAX: u64 = 4 << 20;
@@ -103,7 +103,7 @@ pub(crate) fn all<'i>(files: &[Fetched<'i>]) -> Result<Vec<OpenDeb<'i>>, Error> 
         spools.lock().unwrap_or_else(PoisonError::into_inner).push(spool);
         opened
     };
-    compress::each(files.iter().collect(), work).into_iter().collect()
+    turns::each(files.iter().collect(), work).into_iter().collect()
 }
 
 fn open<'i>(fetched: &Fetched<'i>, spool: &mut Spool) -> Result<OpenDeb<'i>, Error> {

@@ -1,11 +1,10 @@
-//! Managing the store: its contents, additions and removals, and the compressed emulators that are kept with
-//! it.
+//! Managing the store: its contents, additions and removals.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use bundle::{Digest, EmulatorKey};
-use emulator::{Provenance, Record, StoreError};
+use bundle::EmulatorKey;
+use emulator::{Provenance, Record};
 
 use crate::emulators::Emulators;
 use crate::error::Error;
@@ -56,27 +55,6 @@ impl Emulators {
         let lock = self.lock.as_ref().map(|file| &file.lock);
         let imported = emulator::import(&self.store, directory, lock, &self.catalogue)?;
         Ok(imported.iter().map(line).collect())
-    }
-
-    /// What was kept with [`Self::keep_compressed`].
-    pub(crate) fn compressed(
-        &self,
-        digest: Digest,
-        compressor: &str,
-        level: i32,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.store.compressed(digest, compressor, level)?)
-    }
-
-    /// Keeps what `compressor` made at `level` of the bytes with this digest.
-    pub(crate) fn keep_compressed(
-        &self,
-        digest: Digest,
-        compressor: &str,
-        level: i32,
-        bytes: &[u8],
-    ) -> Result<(), StoreError> {
-        self.store.put_compressed(digest, compressor, level, bytes)
     }
 }
 

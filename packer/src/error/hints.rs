@@ -5,7 +5,7 @@ use std::io;
 use debian::ArchiveError;
 use debian::release::ReleaseError;
 
-use crate::elf::NotElf;
+use inputs::elf::NotElf;
 
 /// Whether a mirror's index is past its date.
 pub(super) fn is_stale(error: &ArchiveError) -> bool {

@@ -31,6 +31,8 @@ pub(crate) enum ProjectError {
     NotBuilt { path: PathBuf, file: PathBuf, made: bool },
     #[error("the command of a build ended with {status}: `{command}`")]
     Command { command: String, status: ExitStatus },
+    #[error("`git {command}` ended with {status}: {said}")]
+    Git { command: String, status: ExitStatus, said: String },
     #[error("files differ from the commit that would be released: {}", few(files))]
     Changed { files: Vec<String> },
     #[error("the commit is tagged {}, but the version is {version}", tags.join(", "))]
@@ -45,7 +47,9 @@ impl ProjectError {
     /// The exit code.
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Command { .. } | Self::NotOurs { .. } | Self::Exists { .. } => Code::Failure,
+            Self::Command { .. } | Self::Git { .. } | Self::NotOurs { .. } | Self::Exists { .. } => {
+                Code::Failure
+            }
             _ => Code::Input,
         }
     }
@@ -64,6 +68,9 @@ impl ProjectError {
             Self::NotBuilt { made: true, .. } => "`unibin release` runs the `command` that makes it",
             Self::NotBuilt { .. } => "build it first, or give the build a `command`",
             Self::Command { .. } => "it runs in the directory of `unibin.toml`, by `sh -e -c`",
+            Self::Git { .. } => {
+                "whether files differ from the commit is not known: repair it, or use `--snapshot`"
+            }
             Self::Changed { .. } => "commit them, or use `--snapshot`",
             Self::OtherTag { .. } => "correct `version` in `unibin.toml`, or use `--snapshot`",
             Self::NotOurs { .. } => "remove it, or choose another directory with `--dist DIR`",

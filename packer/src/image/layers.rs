@@ -14,8 +14,8 @@ use crate::image::route::Route;
 use crate::image::start::emulator_name;
 use crate::image::{OWN, members};
 use crate::write::bundle_file::BundleFile;
-use crate::write::compress;
 use crate::write::tarball::{Member, Members};
+use crate::write::turns;
 
 /// A user without rights, for whom there is a home, as in the images that others build on.
 const USER: u64 = 65532;
@@ -65,7 +65,7 @@ pub(crate) fn layers(
         wanted.entry(job.key()).or_insert(job);
     }
     let work = |(key, job): (Key, Job<'_>)| Ok((key, layer(bundle, manifest, &job, compression)?));
-    let made = compress::each(wanted.into_iter().collect(), work);
+    let made = turns::each(wanted.into_iter().collect(), work);
     let made: BTreeMap<Key, NewLayer> = made.into_iter().collect::<Result<_, Error>>()?;
     let of_route =
         |route: &Route<'_>| jobs(route).iter().filter_map(|job| made.get(&job.key()).cloned()).collect();

@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 use bundle::{Blob, PATH_MAX};
 
 use crate::error::{Error, ImageError};
-use crate::hash::Hashing;
 use crate::image::OWN;
 use crate::write::bundle_file::BundleFile;
 use crate::write::read_back;
@@ -59,17 +58,21 @@ fn field(loader: &[u8]) -> Option<[u8; PATH_MAX]> {
     Some(field)
 }
 
-/// Writes the tar stream of a root as it is.
+/// Writes the tree of a root, with its owners and modes.
 pub(super) fn root(bundle: &BundleFile, blob: &Blob<'_>, to: &mut dyn Write) -> Result<(), Error> {
-    let from = bundle.unpacked(blob).map_err(|source| Error::io("read", bundle.path(), source))?;
-    let mut from = Hashing::new(from.take(blob.length()));
-    io::copy(&mut from, to).map_err(failed)?;
-    let (_, _, digest) = from.finish();
-    if digest == blob.digest() {
-        Ok(())
-    } else {
-        Err(Error::digest(bundle.path(), "root", blob.digest(), digest))
-    }
+    let mut to = Members::new(to);
+    read_back::members(bundle.file(), bundle.path(), "root", blob, |path, owner, entry| {
+        let owner = owner.ok_or_else(|| Error::tree(path, "it has no owner"))?;
+        let member = Member { mode: owner.mode.into(), uid: owner.uid.into(), gid: owner.gid.into() };
+        match entry {
+            TarEntry::Directory => to.directory(path, member),
+            TarEntry::File { size, content, .. } => to.file(path, member, size, content),
+            TarEntry::Symlink(target) => to.link(path, &target, true, member),
+            TarEntry::HardLink(target) => to.link(path, &target, false, member),
+        }
+        .map_err(failed)
+    })?;
+    to.finish().map_err(failed)
 }
 
 /// What lies in a root, and whether it is a symbolic link.

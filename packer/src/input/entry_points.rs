@@ -4,7 +4,6 @@
 use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::Form;
 
-use crate::elf::{self, Kind, NotElf};
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
 use crate::json;
@@ -12,6 +11,7 @@ use crate::request::{Entry, Rule, TreeForm};
 use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::content::Content;
+use inputs::elf::{self, Kind, NotElf};
 
 /// Where packages have their programs.
 const PROGRAM_DIRECTORIES: [&[u8]; 4] = [b"usr/bin", b"usr/sbin", b"bin", b"sbin"];

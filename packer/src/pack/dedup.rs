@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bundle::Digest;
 
 use crate::error::Error;
-use crate::resolve::resolved_app::ResolvedApp;
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant};
 use crate::tree::app_tree::{App, Node};
 
 /// The smallest saving that is worth a blob of its own, in bytes of unpacked files.
@@ -29,7 +29,7 @@ type Identity = (Form, Digest);
 
 /// Takes out what is common. A variant shares with one group of others: the group that saves most is formed
 /// first, then the next among the remaining variants.
-pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<SharedTree>, Error> {
+pub(crate) fn take_out(variants: &mut [ResolvedVariant]) -> Result<Vec<SharedTree>, Error> {
     let mut owners: BTreeMap<Identity, BTreeSet<usize>> = BTreeMap::new();
     for (number, identity) in alike(variants)? {
         owners.entry(identity).or_default().insert(number);
@@ -43,7 +43,7 @@ pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<Shared
         let names: BTreeSet<&[u8]> =
             files.iter().flat_map(|((names, ..), _)| names).map(Vec::as_slice).collect();
         let mut app = App::default();
-        for (number, (_, resolved)) in
+        for (number, ResolvedVariant { resolved, .. }) in
             variants.iter_mut().enumerate().filter(|(number, _)| group.contains(number))
         {
             if Some(&number) == group.first() {
@@ -60,9 +60,10 @@ pub(crate) fn take_out(variants: &mut [(u16, ResolvedApp)]) -> Result<Vec<Shared
 
 /// The files that may be shared, each with the index of a variant that has it. Programs that are started by
 /// name stay where they are, and so does everything to which its loader's path is appended.
-fn alike(variants: &[(u16, ResolvedApp)]) -> Result<Vec<(usize, Identity)>, Error> {
+fn alike(variants: &[ResolvedVariant]) -> Result<Vec<(usize, Identity)>, Error> {
     let mut by_form: BTreeMap<Form, Vec<usize>> = BTreeMap::new();
-    for (number, (_, ResolvedApp { app, entries, .. })) in variants.iter().enumerate() {
+    for (number, variant) in variants.iter().enumerate() {
+        let ResolvedApp { app, entries, .. } = &variant.resolved;
         let started: BTreeSet<&[u8]> =
             entries.iter().filter_map(|entry| app.file(&entry.path)).map(|(holder, _)| holder).collect();
         let mut names: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
@@ -86,7 +87,7 @@ fn alike(variants: &[(u16, ResolvedApp)]) -> Result<Vec<(usize, Identity)>, Erro
     let mut alike = Vec::new();
     for (form, numbers) in by_form.into_iter().filter(|(_, numbers)| numbers.len() > 1) {
         for number in numbers {
-            let holder = form.0.first().and_then(|first| variants.get(number)?.1.app.get(first));
+            let holder = form.0.first().and_then(|first| variants.get(number)?.resolved.app.get(first));
             let Some(Node::File { content, .. }) = holder else { continue };
             let digest = content.digest().map_err(Error::Temporary)?;
             alike.push((number, (form.clone(), digest)));
@@ -115,13 +116,13 @@ mod tests {
     use crate::resolve::inventory::Inventory;
     use bundle::Arch;
 
-    fn variant(files: &[(&str, u8)]) -> (u16, ResolvedApp) {
+    fn variant(files: &[(&str, u8)]) -> ResolvedVariant {
         let mut app = App::default();
         for (path, byte) in files {
             let content = vec![*byte; 40_000].into();
             app.add(path.as_bytes(), Node::File { executable: false, content }).expect("added");
         }
-        let resolved = ResolvedApp {
+        let app = ResolvedApp {
             app,
             root: None,
             entries: Vec::new(),
@@ -132,7 +133,7 @@ mod tests {
             facts: Facts::default(),
             inventory: Inventory::default(),
         };
-        (0, resolved)
+        app.baseline()
     }
 
     fn files(app: &App) -> Vec<String> {
@@ -153,7 +154,7 @@ mod tests {
         assert_eq!(shared.len(), 1);
         assert_eq!(shared[0].variants, BTreeSet::from([0, 1, 2]));
         assert_eq!(files(&shared[0].app), ["share/a", "share/b"]);
-        let left: Vec<_> = variants.iter().map(|(_, resolved)| files(&resolved.app)).collect();
+        let left: Vec<_> = variants.iter().map(|variant| files(&variant.resolved.app)).collect();
         assert_eq!(left, [vec!["bin/x"], vec!["bin/x"], vec!["bin/x"], vec!["other", "share/a"]]);
     }
 
@@ -161,18 +162,18 @@ mod tests {
     fn little_is_not_worth_a_blob_and_one_variant_shares_nothing() {
         let mut few = [variant(&[("a", 1)]), variant(&[("a", 1)])];
         assert!(take_out(&mut few).expect("looked at").is_empty());
-        assert_eq!(files(&few[0].1.app), ["a"]);
+        assert_eq!(files(&few[0].resolved.app), ["a"]);
         assert!(take_out(&mut [variant(&[("a", 1), ("b", 1), ("c", 1)])]).expect("looked at").is_empty());
     }
 
     #[test]
     fn names_of_one_file_stay_together() {
         let linked = |names: &[&str]| {
-            let (level, mut resolved) = variant(&[("a", 1), ("b", 2)]);
+            let mut variant = variant(&[("a", 1), ("b", 2)]);
             for name in names {
-                resolved.app.add(name.as_bytes(), Node::HardLink(b"a".to_vec())).expect("added");
+                variant.resolved.app.add(name.as_bytes(), Node::HardLink(b"a".to_vec())).expect("added");
             }
-            (level, resolved)
+            variant
         };
         let mut variants = [linked(&["c"]), linked(&["c"])];
         let shared = take_out(&mut variants).expect("taken out");

@@ -3,7 +3,7 @@
 //! and so is every `QEMU_*` variable.
 
 use bundle::{Arch, Encoding};
-use emulator::calling;
+use emulator::{Store, calling};
 
 use crate::components::Facts;
 use crate::emulators::Emulator;
@@ -15,10 +15,12 @@ use crate::resolve::resolved_app::ResolvedApp;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::assemble::{Notices, PackedVariant, Parts};
-use crate::write::compress;
+use crate::write::compress::{self, How};
 use crate::write::facts;
 use crate::write::header;
+use crate::write::similar::By;
 use crate::write::tarball;
+use crate::write::turns;
 
 /// The one program in it, such as `qemu-riscv64` for `target`, and no app of its own.
 pub(crate) fn app(target: Arch, rules: &[Rule]) -> ResolvedApp {
@@ -42,9 +44,11 @@ pub(crate) fn parts(
     ResolvedApp { entries, rules, .. }: &ResolvedApp,
     hosts: &[Arch],
     mut emulators: Vec<Emulator>,
+    store: &Store,
 ) -> Result<Parts, Error> {
     emulators.dedup_by_key(|emulator| emulator.key.host);
     let bars = Bars::default();
+    let level = request.level.parts;
     let variant = |emulator: Emulator| -> Result<PackedVariant, Error> {
         let failed = |source| Error::io("read", &emulator.path, source);
         let content = std::fs::File::open(&emulator.path).and_then(Content::whole).map_err(failed)?;
@@ -52,15 +56,16 @@ pub(crate) fn parts(
         for entry in entries {
             tree.add(&entry.path, Node::File { executable: true, content: content.clone() })?;
         }
-        let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
+        let tar = tarball::write(&tree, By::Name).map_err(Error::Temporary)?;
         let bar = bars.bar(&emulator.key.to_string());
         let components = emulator.components;
-        let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, request.level));
+        let owed = emulator.owed.into_iter().map(|owed| Notices::compressed(owed, level));
         Ok(PackedVariant {
             level: 0,
             target: emulator.key.host,
             encoding: Encoding::TarZstd,
-            app: compress::shown_frame(&tar, request.level, &bar).map_err(Error::Temporary)?,
+            app: compress::blob(&tar, How { level, store: Some(store), bar: Some(&bar) })
+                .map_err(Error::Temporary)?,
             shared: None,
             loader: Vec::new(),
             rules: calling::apart_by_variable(emulator.key)
@@ -71,14 +76,14 @@ pub(crate) fn parts(
             notices: owed.collect::<Result<_, _>>()?,
             components: Some(facts::frame(
                 &facts::of_emulators(std::iter::once((&components[..], &[][..]))),
-                request.level,
+                level,
             )?),
         })
     };
-    let variants = compress::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
+    let variants = turns::each(emulators, variant).into_iter().collect::<Result<_, _>>()?;
     let launchers = header::launchers(hosts)?;
     Ok(Parts {
-        components: facts::of_hosts(hosts, request.level)?,
+        components: facts::of_hosts(hosts, level)?,
         head: request.head,
         launchers,
         variants,

@@ -7,7 +7,6 @@ use std::io::Read;
 use bundle::{Arch, EmulatorKey};
 
 use crate::cli::values::Children;
-use crate::elf::{self, Kind};
 use crate::emulators::builtin_catalogue;
 use crate::emulators::plan::Plan;
 use crate::error::readable;
@@ -15,6 +14,7 @@ use crate::request::Request;
 use crate::resolve::resolved_app::ResolvedApp;
 use crate::say;
 use crate::tree::content::Content;
+use inputs::elf::{self, Kind};
 
 /// The part of an ELF file that identifies its architecture: `e_flags` of a 32-bit one ends here.
 const HEAD: u64 = 40;

@@ -11,7 +11,7 @@ use crate::error::readable;
 use crate::json;
 use crate::request::{Request, Rule};
 use crate::resolve::inventory::Inventory;
-use crate::resolve::resolved_app::ResolvedApp;
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant};
 use crate::units::size;
 use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 
@@ -101,12 +101,12 @@ impl Report {
     pub(crate) fn new(
         request: &Request,
         resolved: &ResolvedApp,
-        natives: &[(u16, ResolvedApp)],
+        natives: &[ResolvedVariant],
         plan: &Plan,
     ) -> Self {
         let ResolvedApp { target, entries, inventory, .. } = resolved;
         let route = |host: &Arch| {
-            if natives.iter().any(|(_, native)| native.target == *host) {
+            if natives.iter().any(|native| native.resolved.target == *host) {
                 return "native".to_owned();
             }
             let cell = plan.cells.iter().find(|cell| (cell.key.host, cell.key.target) == (*host, *target));
@@ -116,13 +116,13 @@ impl Report {
             output: request.output.display().to_string(),
             emulator_only: request.is_emulator_only(),
             dry_run: request.dry_run,
-            target: target.name(),
+            target: inventory.machine.as_ref().map_or(target.name(), |machine| machine.cpu),
             natives: natives
                 .iter()
-                .map(|(level, native)| NativeRow {
-                    target: native.target.name(),
-                    level: *level,
-                    tree: native.inventory.clone(),
+                .map(|native| NativeRow {
+                    target: native.resolved.target.name(),
+                    level: native.level,
+                    tree: native.resolved.inventory.clone(),
                 })
                 .collect(),
             head: match request.head {
@@ -212,7 +212,8 @@ impl Report {
         if json {
             return json::text(self);
         }
-        let kind = self.tree.root.as_ref().map_or("program", |root| root.kind);
+        let of_app = if self.tree.machine.is_some() { "machine" } else { "program" };
+        let kind = self.tree.root.as_ref().map_or(of_app, |root| root.kind);
         let mut text = match self.length {
             Some(length) => format!("{}: {} {kind}, {}\n", self.output, self.target, size(length)),
             None => format!("{}: {} {kind}, dry run: nothing was written\n", self.output, self.target),

@@ -7,17 +7,17 @@ use bundle::{Arch, components_of, file_name_of};
 
 use crate::components::{owners, packages};
 use crate::debootstrap::{self, PackStage};
-use crate::elf::{self, Kind};
 use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
 use crate::request::{Entry, Request, Rule};
 use crate::resolve::inventory::Inventory;
-use crate::resolve::resolved_app::{ResolvedApp, RootOfSystem};
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::system::system_tree::{self, SystemTree};
 use crate::system::{archive, directory, image};
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
+use inputs::elf::{self, Kind};
 
 /// What root's shell is where `etc/passwd` does not say.
 const SHELL: &[u8] = b"bin/sh";
@@ -26,7 +26,7 @@ const SHELL: &[u8] = b"bin/sh";
 const NO_SHELLS: [&[u8]; 3] = [b"nologin", b"false", b"sync"];
 
 /// The system that is emulated, and those that are native only, with their levels.
-pub(crate) type Systems = (ResolvedApp, Vec<(u16, ResolvedApp)>);
+pub(crate) type Systems = (ResolvedApp, Vec<ResolvedVariant>);
 
 /// The system that was asked for, once for each architecture that it is built for; the first is the one that
 /// is emulated.
@@ -39,27 +39,27 @@ pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<
         SystemSource::Debian(debian) => vec![debootstrap::take(debian, &request.archive, pack)?],
         SystemSource::Image { reference, platforms } => image::take(reference, platforms, request)?,
     };
-    let mut systems: Vec<(u16, ResolvedApp)> = Vec::new();
+    let mut systems: Vec<ResolvedVariant> = Vec::new();
     for one in all {
-        let level = one.level;
-        let resolved = resolved(one, request)?;
-        let target = resolved.target;
-        if systems.iter().any(|(known, other)| (*known, other.target) == (level, target)) {
+        let variant = ResolvedVariant { level: one.level, resolved: resolved(one, request)? };
+        if systems.iter().any(|other| other.key() == variant.key()) {
+            let (target, level) = variant.key();
             return Err(Error::SameVariant { target, level: Some(level).filter(|level| *level != 0) });
         }
-        systems.push((level, resolved));
+        systems.push(variant);
     }
     // What needs more than the baseline cannot be emulated, nor be what a launcher falls back to.
-    let Some(first) = systems.iter().position(|(level, _)| *level == 0) else {
+    let Some(first) = systems.iter().position(|variant| variant.level == 0) else {
         return Err(SystemError::NoBaseline.into());
     };
-    Ok((systems.remove(first).1, systems))
+    Ok((systems.remove(first).resolved, systems))
 }
 
 /// The hosts that run a system natively besides those of its first architecture.
-pub(crate) fn natives(request: &Request, others: &[(u16, ResolvedApp)]) -> Vec<Arch> {
-    let baseline = others.iter().filter(|(level, _)| *level == 0 && request.is_system());
-    baseline.map(|(_, resolved)| resolved.target).collect()
+pub(crate) fn natives(request: &Request, others: &[ResolvedVariant]) -> Vec<Arch> {
+    let whole = request.is_system() || request.is_machine();
+    let baseline = others.iter().filter(|variant| variant.level == 0 && whole);
+    baseline.map(|variant| variant.resolved.target).collect()
 }
 
 /// Decides how `root` is started.

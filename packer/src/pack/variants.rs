@@ -6,15 +6,14 @@ use std::cmp::Reverse;
 use crate::error::Error;
 use crate::request::Request;
 use crate::resolve::gather::gather;
-use crate::resolve::resolved_app::ResolvedApp;
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant};
 
-/// The apps that `--native` adds to `first`, each with its level.
-pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<(u16, ResolvedApp)>, Error> {
-    let mut all: Vec<(u16, ResolvedApp)> = Vec::new();
+/// The variants that `--native` adds to `first`.
+pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<ResolvedVariant>, Error> {
+    let mut all: Vec<ResolvedVariant> = Vec::new();
     for native in &request.natives {
-        let same =
-            |(level, other): &(u16, ResolvedApp)| (other.target, *level) == (native.target, native.level);
-        if (first.target, 0) == (native.target, native.level) || all.iter().any(same) {
+        let key = (native.target, native.level);
+        if (first.target, 0) == key || all.iter().any(|other| other.key() == key) {
             let level = Some(native.level).filter(|level| *level != 0);
             return Err(Error::SameVariant { target: native.target, level });
         }
@@ -24,16 +23,19 @@ pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<(u1
         {
             own.name.clone_from(&default.name);
         }
-        all.push((native.level, resolved));
+        all.push(ResolvedVariant { level: native.level, resolved });
     }
     Ok(all)
 }
 
 /// Those of the first's architecture before it, since a launcher takes the first that runs on its own; then
 /// the others, higher levels first.
-pub(crate) fn in_order(first: ResolvedApp, mut natives: Vec<(u16, ResolvedApp)>) -> Vec<(u16, ResolvedApp)> {
+pub(crate) fn in_order(first: ResolvedApp, mut natives: Vec<ResolvedVariant>) -> Vec<ResolvedVariant> {
     let target = first.target;
-    natives.push((0, first));
-    natives.sort_by_key(|(level, resolved)| (resolved.target != target, resolved.target, Reverse(*level)));
+    natives.push(first.baseline());
+    natives.sort_by_key(|variant| {
+        let (of, level) = variant.key();
+        (of != target, of, Reverse(level))
+    });
     natives
 }

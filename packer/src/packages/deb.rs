@@ -146,6 +146,16 @@ impl<'a> Suite<'a> {
         })
     }
 
+    /// One file of a package, at most `max` bytes long, and what is owed for it.
+    pub(crate) fn file(&self, name: &str, path: &str, max: u64) -> Result<(Option<Vec<u8>>, Owed), Error> {
+        let package = self.named(name)?;
+        let deb = self.archive.download(package)?;
+        let read = |path: &str, max| Ok::<_, Error>(Deb::open(&deb)?.read(path, max)?);
+        let copyright = read(&format!("usr/share/doc/{}/copyright", package.name), COPYRIGHT_MAX)?;
+        let text = String::from_utf8_lossy(&copyright.unwrap_or_default()).into_owned();
+        Ok((read(path, max)?, owed(&[(package, text)], &self.name)))
+    }
+
     /// The distribution as scanners name it: `debian-13`, without the number of a point release.
     fn distribution(&self) -> String {
         let release = self.archive.release();

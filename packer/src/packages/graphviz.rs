@@ -7,10 +7,10 @@ use std::fmt::Write;
 use bundle::{directory_of, file_name_of, join};
 
 use crate::byte_search;
-use crate::elf::Image;
 use crate::error::Error;
 use crate::packages::maintainer_scripts::Made;
 use crate::tree::app_tree::{App, Node};
+use inputs::elf::Image;
 
 /// `api_t`: what a plug-in is for.
 const APIS: [&str; 5] = ["render", "layout", "textlayout", "device", "loadimage"];

@@ -15,6 +15,7 @@ impl PackArgs {
             || self.system.system.is_some()
             || self.system.oci.is_some()
             || self.system.debootstrap.is_some()
+            || self.machine.machine
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn whatever_can_be_packed_is_something_to_pack() {
-        let cases: [&[&str]; 7] = [
+        let cases: [&[&str]; 8] = [
             &["app"],
             &["--deb=jq", "--target=riscv64"],
             &["--sysroot=/srv", "--entry=bin/app"],
@@ -67,6 +68,7 @@ mod tests {
             &["--system=root.tar"],
             &["--oci=image.tar"],
             &["--debootstrap=trixie", "--target=riscv64"],
+            &["--machine", "--target=riscv64", "--kernel=vmlinux"],
         ];
         for words in cases {
             let words_of_case = words.iter().map(OsString::from).collect();

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use bundle::Arch;
 
 use crate::cli::project::InitArgs;
-use crate::elf::{self, Kind};
+use crate::cli::values::Level;
 use crate::error::{Error, ProjectError};
 use crate::project::NAME;
 use crate::project::file::Project;
 use crate::project::manifests::{self, BuildLines, Described, FILES, plain_name};
 use crate::project::toml_file::quoted;
+use inputs::elf::{self, Kind};
 
 /// Writes the file, and tells what it is made of.
 pub(crate) fn init(args: &InitArgs) -> Result<String, Error> {
@@ -114,6 +115,10 @@ fn file(described: &Described) -> String {
     if *needs_libs {
         line("\n[libs]\nlibs = \"debian\"");
     }
+    let level = Level::RELEASE;
+    line(&format!(
+        "\n[hosts]\nlevel = {level} # small and slow, for a release; `unibin pack --fast` while you try"
+    ));
     let natives: Vec<_> = builds.iter().map(|build| quoted(&build.arch)).collect();
     line(&format!("\n[release]\nthin = [{}]", natives.join(", ")));
     text

@@ -47,6 +47,14 @@ pub(super) const SECTIONS: [Section; 5] = [
             ("include", Form::Commas),
             ("variant", Form::Word),
             ("no-scripts", Form::Flag),
+            ("machine", Form::Flag),
+            ("kernel", Form::Path),
+            ("initrd", Form::Path),
+            ("append", Form::Word),
+            ("disk", Form::Path),
+            ("disk-size", Form::Word),
+            ("seed", Form::Path),
+            ("firmware", Form::Word),
         ],
         others: &["name", "version", "build"],
     },
@@ -102,10 +110,12 @@ pub(super) const BUILD: [&str; 3] = ["arch", "file", "command"];
 
 /// Options of `pack` that are no keys: what `build` says, how this run goes, where this machine fetches from.
 #[cfg(test)]
-const NOT_OF_A_PROJECT: [&str; 12] = [
+const NOT_OF_A_PROJECT: [&str; 14] = [
     "native",
     "project",
     "dry-run",
+    "fast",
+    "ultra",
     "json",
     "trace",
     "emulator-only",

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::cli::PackArgs;
 use crate::cli::project::PlanArgs;
 use crate::cli::values::{Head, Hosts};
-use crate::elf;
 use crate::emulators::builtin_catalogue;
 use crate::error::{Error, readable, shown};
 use crate::json;
@@ -20,6 +19,7 @@ use crate::release::contents::{ARTIFACTS, BILLS, PROVENANCE, SOURCES};
 use crate::release::dist::SUMS;
 use crate::release::signing::Signing;
 use crate::release::{SNAPSHOT, directory, output_name, pack_args, thin_hosts};
+use inputs::elf;
 
 #[derive(Serialize)]
 struct Plan {

@@ -9,7 +9,6 @@ use bundle::{Arch, TreePath, file_name_of};
 use closure::{FAMILIES, Libc, Loader, Object, Tree};
 
 use crate::byte_search;
-use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
 use crate::relocate::gconv::{self, Converters};
 use crate::relocate::patch_paths::forget;
@@ -18,6 +17,7 @@ use crate::request::Rule;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
+use inputs::elf::{self, Kind};
 
 /// What glibc's loader reads from the host besides its directories (ld.so(8), FILES): libraries of another C
 /// library.

@@ -10,7 +10,6 @@ use closure::Object;
 use debian::Progress;
 
 use crate::components::owners::Origin;
-use crate::elf::{Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::input::given_tree::GivenTree;
 use crate::input::whole;
@@ -20,6 +19,7 @@ use crate::resolve::entries::{PROGRAM_DIRECTORIES, startable};
 use crate::resolve::layers::{GivenProgram, LabelledDirectory, Layers};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
+use inputs::elf::{Kind, NotElf};
 
 /// Directory of the tree for a dynamic program that does not come from a root file system.
 const OPT: &[u8] = b"opt";

@@ -18,6 +18,7 @@ use crate::resolve::extra_files;
 use crate::resolve::inventory::Inventory;
 use crate::resolve::layers::Layers;
 use crate::resolve::libraries;
+use crate::resolve::only;
 use crate::resolve::own_libraries::{self, Objects};
 use crate::resolve::plugins;
 use crate::resolve::search::Search;
@@ -94,6 +95,11 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
     }
     let Layers { mut app, owed, origins, known, .. } = layers;
     extra_files::exclude(request, &mut app, given);
+    if let Some(only) = &request.tree.only {
+        only::retain(&mut app, entries, only);
+        inventory.libraries.retain(|row| app.get(row.path.trim_start_matches('/').as_bytes()).is_some());
+        inventory.families.clear();
+    }
     let warnings = maintainer_scripts::not_made(&app).into_iter().chain(app.settle()?);
     warnings.for_each(|warning| say::warning(&warning));
     inventory.count(&app);

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use bundle::{components_of, directory_of, file_name_of, join};
 
 use crate::byte_search;
-use crate::elf::{self, Elf, Kind, NotElf};
 use crate::error::{Error, readable};
 use crate::input::given_tree::GivenTree;
 use crate::request::{Entry, Rule};
@@ -13,6 +12,7 @@ use crate::resolve::layers::Layers;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::bundle_file;
+use inputs::elf::{self, Elf, Kind, NotElf};
 
 /// Directories that are searched for programs if no entry is named.
 pub(crate) const PROGRAM_DIRECTORIES: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/games"];

@@ -2,7 +2,6 @@
 
 use crate::cli::values::Argv0;
 use crate::components::{owners, packages};
-use crate::elf::{self, Elf, Kind};
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
 use crate::packages::deb::Suite;
@@ -18,6 +17,7 @@ use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::view;
+use inputs::elf::{self, Elf, Kind};
 
 use bundle::{Arch, directory_of, file_name_of, join};
 
@@ -102,6 +102,8 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     }
     view::prepare(&mut app)?;
     app.unite()?;
+    // Of packages that were not taken whole, those count that have a file here.
+    let wanted_packages = if request.tree.only.is_some() { Vec::new() } else { wanted_packages };
     let facts = owners::of_app(&app, &origins, &known, &wanted_packages)?;
     inventory.packages = packages::rows(&facts);
     Ok(ResolvedApp { app, root: None, entries, target, loader, rules, owed, facts, inventory })

@@ -4,7 +4,6 @@
 
 use bundle::{Arch, file_name_of, join};
 
-use crate::elf::{self, NotElf};
 use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::packages::script;
@@ -12,6 +11,7 @@ use crate::request::Entry;
 use crate::resolve::entries::{PROGRAM_DIRECTORIES, interpreter_of};
 use crate::resolve::layers::Layers;
 use crate::tree::app_tree::Node;
+use inputs::elf::{self, NotElf};
 
 /// How many interpreters in a row are followed.
 const INTERPRETERS_MAX: usize = 4;

@@ -2,6 +2,7 @@
 //! length; the packages; the totals.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use closure::Library;
 use serde::Serialize;
@@ -27,6 +28,9 @@ pub(crate) struct Inventory {
     /// The root of a system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) root: Option<RootRow>,
+    /// What a machine is made of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) machine: Option<MachineRow>,
     /// Packages: of Debian, of what a system is made from, of npm and for Python.
     pub(crate) packages: Vec<PackageRow>,
     /// Plug-in sets that were included.
@@ -50,6 +54,29 @@ pub(crate) struct RootRow {
     pub(crate) dropped: Dropped,
     /// What else there is to say.
     pub(crate) notes: Vec<String>,
+}
+
+/// A machine, and what was given for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct MachineRow {
+    pub(crate) cpu: &'static str,
+    pub(crate) parts: Vec<MachinePart>,
+}
+
+/// A kernel, a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct MachinePart {
+    pub(crate) name: &'static str,
+    pub(crate) from: String,
+    /// Its length in bytes.
+    pub(crate) bytes: u64,
+}
+
+impl MachineRow {
+    /// Adds a part.
+    pub(crate) fn add(&mut self, name: &'static str, from: &Path, bytes: u64) {
+        self.parts.push(MachinePart { name, from: from.display().to_string(), bytes });
+    }
 }
 
 /// One library.
@@ -157,6 +184,9 @@ impl Inventory {
                     let _ = writeln!(text, "  {word}  {line}");
                 }
             }
+        }
+        for MachinePart { name, from, bytes } in self.machine.iter().flat_map(|machine| &machine.parts) {
+            let _ = writeln!(text, "  {name:<12} {:>15}  {from}", size(*bytes));
         }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {

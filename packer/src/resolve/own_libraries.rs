@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use bundle::{Arch, components_of, file_name_of, join};
 use closure::{Closure, Rule};
 
-use crate::elf::{self, Kind};
 use crate::error::{Error, readable};
 use crate::resolve::layers::Layers;
 use crate::resolve::search::{Search, all_missing};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
+use inputs::elf::{self, Kind};
 
 /// Parts of the C library: names and starts of names, as patterns.
 const C_LIBRARY: [&[u8]; 12] = [

@@ -38,7 +38,27 @@ pub(crate) struct ResolvedApp {
     pub(crate) inventory: Inventory,
 }
 
+/// An app as one variant of a bundle.
+#[derive(Debug)]
+pub(crate) struct ResolvedVariant {
+    /// The level of its architecture that it needs; 0 is the baseline.
+    pub(crate) level: u16,
+    pub(crate) resolved: ResolvedApp,
+}
+
+impl ResolvedVariant {
+    /// What tells variants of one bundle apart.
+    pub(crate) fn key(&self) -> (Arch, u16) {
+        (self.resolved.target, self.level)
+    }
+}
+
 impl ResolvedApp {
+    /// As a variant for every CPU of its architecture.
+    pub(crate) fn baseline(self) -> ResolvedVariant {
+        ResolvedVariant { level: 0, resolved: self }
+    }
+
     /// How the app must be called. A static program that brings files along looks for them in its tree.
     pub(crate) fn calling(&self) -> Calling {
         if self.root.is_some() {

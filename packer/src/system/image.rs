@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use bundle::{components_of, directory_of, file_name_of, join};
-use inputs::Reading;
-use oci::{Config, Layer, Options, Platform};
+use inputs::{Allowance, Reading};
+use oci::{Config, Options, Platform};
 
 use crate::error::{Error, SystemError, readable};
 use crate::progress::Bars;
@@ -45,8 +45,10 @@ pub(crate) fn take(
     let one = |image: oci::Image| -> Result<Gathered, Error> {
         let from = format!("{}, {}, sha256:{}", reference.display(), image.platform, image.digest);
         let mut into = Collector::new(from, &request.excludes, OF_IMAGES)?;
+        let mut allowance = Allowance::of(0);
         for layer in &image.layers {
-            apply(layer, &mut into)?;
+            allowance.add(layer.stored());
+            apply(layer.reader(), layer.name(), &mut allowance, &mut into)?;
         }
         let mut gathered = into.gathered;
         gathered.is_image = true;
@@ -58,20 +60,16 @@ pub(crate) fn take(
     images.into_iter().map(one).collect()
 }
 
-/// Applies a layer.
-fn apply(layer: &Layer, into: &mut Collector<'_>) -> Result<(), Error> {
-    apply_from(layer.reader(), layer.stored(), layer.name(), into)
-}
-
-fn apply_from(
+/// Applies a layer, of what is left to all layers of the image.
+fn apply(
     from: impl std::io::Read,
-    stored: u64,
     name: &str,
+    allowance: &mut Allowance,
     into: &mut Collector<'_>,
 ) -> Result<(), Error> {
     // What this layer has brought itself: whiteouts hide lower layers only, wherever they stand.
     let mut own: BTreeSet<Vec<u8>> = BTreeSet::new();
-    inputs::read_tar_from(from, stored, Path::new(name), Reading::Layer, &mut |entry| {
+    inputs::read_tar_from(from, Path::new(name), Reading::Layer, allowance, &mut |entry| {
         let at = into.gathered.tree.real(&entry.path)?;
         let name = file_name_of(&at);
         if name == OPAQUE {

@@ -41,6 +41,19 @@ impl Content {
         }
     }
 
+    /// `length` bytes of it from `start`; of a file in memory a copy.
+    pub(crate) fn range(&self, start: u64, length: u64) -> Self {
+        match self {
+            Self::Memory(bytes) => {
+                let at = |number| usize::try_from(number).unwrap_or(usize::MAX).min(bytes.len());
+                Self::Memory(bytes[at(start)..at(start.saturating_add(length))].into())
+            }
+            Self::File { file, offset, .. } => {
+                Self::File { file: Arc::clone(file), offset: offset + start, length }
+            }
+        }
+    }
+
     /// All bytes, in memory.
     pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();

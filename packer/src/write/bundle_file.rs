@@ -7,14 +7,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bundle::{Arch, Blob, BlobKind, Encoding, Footer, FormatError, Manifest, Source};
+use bundle::{
+    Arch, Blob, BlobKind, Encoding, Footer, FormatError, Frame, FrameTable, Manifest, Part, Source,
+};
 
 use crate::error::Error;
 use crate::hash;
 use crate::notices::once;
 use crate::tree::content::{Content, Reader};
-use crate::write::compress;
 use crate::write::header;
+use crate::write::zstd_frame;
 
 /// A file as crate `bundle` reads it.
 struct OnDisk<'a>(&'a File);
@@ -112,17 +114,39 @@ impl BundleFile {
         Content::File { file: Arc::clone(&self.file), offset: blob.offset(), length: blob.stored() }
     }
 
-    /// Reads a blob's stored bytes.
-    pub(crate) fn stored(&self, blob: &Blob<'_>) -> Reader {
-        self.content(blob).reader()
+    /// The table of a blob's frames, as long as its header says, or all of a raw blob.
+    pub(crate) fn table(&self, blob: &Blob<'_>) -> io::Result<Content> {
+        let stored = self.content(blob);
+        if blob.encoding == Encoding::Raw {
+            return Ok(stored);
+        }
+        let mut header = [0; FrameTable::HEADER];
+        stored.reader().read_exact(&mut header)?;
+        let length = FrameTable::length(&header).map_err(io::Error::other)? as u64;
+        if length > stored.len() {
+            return Err(io::Error::other(FormatError::Length(Part::Frames)));
+        }
+        Ok(stored.range(0, length))
+    }
+
+    /// A blob's frames, of which a raw blob has none.
+    pub(crate) fn frames(&self, blob: &Blob<'_>) -> io::Result<Vec<Frame>> {
+        if blob.encoding == Encoding::Raw {
+            return Ok(Vec::new());
+        }
+        let table = self.table(blob)?.bytes()?;
+        FrameTable::decode(*blob, &table).map(|table| table.frames().collect()).map_err(io::Error::other)
     }
 
     /// A blob's unpacked bytes (for an app: its tar stream), not yet compared with its digest.
     pub(crate) fn unpacked(&self, blob: &Blob<'_>) -> io::Result<Box<dyn Read>> {
-        Ok(match blob.encoding {
-            Encoding::Raw => Box::new(self.stored(blob)),
-            Encoding::Zstd | Encoding::TarZstd | Encoding::Root => {
-                Box::new(compress::decoder(self.stored(blob))?)
+        let stored = self.content(blob);
+        Ok(match self.frames(blob)?.first() {
+            None => Box::new(stored.reader()),
+            Some(first) => {
+                let before = first.offset.saturating_sub(blob.offset());
+                let frames = stored.range(before, stored.len().saturating_sub(before));
+                Box::new(zstd_frame::decoder(frames.reader())?)
             }
         })
     }

@@ -10,7 +10,7 @@ use crate::bounds::unpacked_max;
 use crate::error::Error;
 use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
-use crate::write::{compress, read_back, signature_rows};
+use crate::write::{read_back, signature_rows, turns};
 
 /// Refuses what claims to unpack to more than is plausible for its size.
 pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
@@ -34,10 +34,15 @@ pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
 /// Checks every byte of `bundle` as it is stored, and unpacks nothing.
 pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
     each_blob(bundle, |bundle, part, blob| {
-        let mut stored = Hashing::new(bundle.stored(blob));
-        io::copy(&mut stored, &mut io::sink()).map_err(|source| Error::io("read", bundle.path(), source))?;
-        let (_, _, digest) = stored.finish();
-        compare(bundle, part, blob.stored_digest(), digest)
+        let failed = |source| Error::damaged(bundle.path(), part, &source);
+        let digest = bundle.table(blob).and_then(|table| table.digest()).map_err(failed)?;
+        compare(bundle, part, blob.stored_digest(), digest)?;
+        bundle.frames(blob).map_err(failed)?.iter().try_for_each(|frame| {
+            let mut stored = Hashing::new(bundle.range(frame.offset, frame.stored));
+            io::copy(&mut stored, &mut io::sink())
+                .map_err(|source| Error::io("read", bundle.path(), source))?;
+            compare(bundle, part, frame.digest, stored.finish().2)
+        })
     })?;
     let manifest = bundle.manifest()?;
     check_gaps(bundle, &manifest.blobs().collect::<Vec<_>>())?;
@@ -51,7 +56,7 @@ fn each_blob(
 ) -> Result<(), Error> {
     let manifest = bundle.manifest()?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
+    let checked = turns::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
     checked.into_iter().collect()
 }
 

@@ -1,38 +1,34 @@
-//! Zstandard, touched here only. One frame per blob, single-threaded, content size recorded, no checksum (the
-//! manifest has digests): its bytes depend on the input and the level alone. Several blobs are compressed at
-//! once instead.
+//! From what a blob will hold to the blob: its frames, compressed several at once, and their table
+//! (FORMAT.md, 5.1.1). What was compressed before is taken from the store, after it has been compared with
+//! its digest. The bytes are the same for any number of threads, and whatever the store has.
 
-use std::io::{self, Read, Seek, Write};
-use std::num::NonZero;
-use std::sync::Mutex;
-use std::thread;
+use std::cmp::Reverse;
+use std::io::{self, Seek, Write};
 
-use bundle::Digest;
-use zstd::zstd_safe::CParameter;
+use bundle::{Digest, FrameTable};
+use emulator::{Store, StoreError};
 
 use crate::atomic_file;
 use crate::hash::{self, Hashing};
-use crate::progress::{Bar, Watched};
+use crate::progress::{Bar, Shown};
+use crate::say;
 use crate::tree::content::Content;
+use crate::write::turns::{self, Turns};
+use crate::write::zstd_frame;
 
-/// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use
-/// 1 << 27.
-const WINDOW_LOG_MAX: u32 = 26;
+/// A frame of one file unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
+pub(crate) const FRAME: u64 = 1 << 26;
 
-/// To be raised with every change of the parameters in [`frame`], so that frames made before are not reused.
-const PARAMETERS: u32 = 1;
+/// What is shorter, or compressed at a lower level, is compressed sooner than found.
+const KEPT_MIN: u64 = 256 << 10;
+const KEPT_LEVEL: i32 = 3;
 
-/// What decides about a frame's bytes beside the input and the level.
-pub(crate) fn compressor() -> String {
-    format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
-}
-
-/// One compressed blob, in a file without a name.
+/// A compressed blob, in a file without a name: the table of its frames, and the frames.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
-    /// The compressed bytes.
+    /// The table and the compressed bytes.
     pub(crate) stored: Content,
-    /// Their SHA-256.
+    /// SHA-256 of the table.
     pub(crate) stored_digest: Digest,
     /// Length unpacked, in bytes.
     pub(crate) length: u64,
@@ -40,62 +36,129 @@ pub(crate) struct Frame {
     pub(crate) digest: Digest,
 }
 
+/// What a blob will hold, cut into what its frames will hold.
+#[derive(Debug)]
+pub(crate) struct Uncompressed {
+    pub(crate) frames: Vec<Content>,
+    /// Of a tree: how many frames, from the first, hold directories.
+    pub(crate) directories: u32,
+    /// Of a tree: how many frames, up to the last, hold links.
+    pub(crate) links: u32,
+}
+
+impl Uncompressed {
+    /// A file, in as few frames as may be.
+    pub(crate) fn file(input: &Content) -> Self {
+        let (mut frames, mut start) = (Vec::new(), 0);
+        while start < input.len() || frames.is_empty() {
+            let length = FRAME.min(input.len() - start);
+            frames.push(input.range(start, length));
+            start += length;
+        }
+        Self { frames, directories: 0, links: 0 }
+    }
+
+    /// SHA-256 of all of it.
+    fn digest(&self) -> io::Result<Digest> {
+        let mut all = Hashing::new(io::sink());
+        for content in &self.frames {
+            io::copy(&mut content.reader(), &mut all)?;
+        }
+        Ok(all.finish().2)
+    }
+}
+
+/// How to compress what may be long.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'h> {
+    pub(crate) level: i32,
+    /// Where the result is kept for the next time.
+    pub(crate) store: Option<&'h Store>,
+    /// Shows how far it is.
+    pub(crate) bar: Option<&'h Bar>,
+}
+
 /// Compresses `input`, which is short.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
-    frame_with(input, level, false, None)
+    blob(&Uncompressed::file(input), How { level, store: None, bar: None })
 }
 
-/// Compresses `input` and shows how far it is.
-pub(crate) fn shown_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
-    frame_with(input, level, false, Some(bar))
+/// Compresses a blob.
+pub(crate) fn blob(input: &Uncompressed, how: How<'_>) -> io::Result<Frame> {
+    blob_by(input, how, Turns::of_machine())
 }
 
-/// Compresses `input`, whose parts resemble each other from afar: with a window over all of it, as far as the
-/// launcher can follow. Emulators of one host in one frame take about two thirds of what they take apart.
-pub(crate) fn wide_frame(input: &Content, level: i32, bar: &Bar) -> io::Result<Frame> {
-    frame_with(input, level, true, Some(bar))
-}
-
-fn frame_with(input: &Content, level: i32, wide: bool, bar: Option<&Bar>) -> io::Result<Frame> {
-    let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
-    encoder.set_pledged_src_size(Some(input.len()))?;
-    if wide {
-        let log = input.len().max(1 << 20).next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
-        encoder.set_parameter(CParameter::WindowLog(log))?;
-        encoder.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
-    } else if level >= *zstd::compression_level_range().end() {
-        encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG_MAX))?;
+fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Frame> {
+    let length = input.frames.iter().map(Content::len).sum();
+    let shown = Shown::begin(how.bar, "compressing", length);
+    // What takes longest first, so that nobody waits for it in the end.
+    let mut jobs: Vec<(usize, &Content)> = input.frames.iter().enumerate().collect();
+    jobs.sort_by_key(|(number, content)| (Reverse(content.len()), *number));
+    let work = |(number, content)| Ok((number, packed(content, how, &shown, turns)?));
+    let (made, all) = turns::both(
+        || turns::each_with(turns.threads(), jobs, work),
+        || (input.frames.len() != 1).then(|| input.digest()).transpose(),
+    );
+    let mut made = made.into_iter().collect::<io::Result<Vec<(usize, Packed)>>>()?;
+    made.sort_by_key(|(number, _)| *number);
+    if let Some(error) = made.iter_mut().find_map(|(_, packed)| packed.not_kept.take()) {
+        // A store that is not writable costs time at the next pack, nothing else.
+        say::warning(&format!("cannot keep what was compressed for the next time: {error}"));
     }
-    let mut input = Hashing::new(Watched::new(input.reader(), "compressing", input.len(), bar));
-    io::copy(&mut input, &mut encoder)?;
-    let (stored, _, stored_digest) = encoder.finish()?.finish();
-    let (_, length, digest) = input.finish();
-    Ok(Frame { stored: Content::whole(stored)?, stored_digest, length, digest })
+    let rows: Vec<bundle::Frame> = made.iter().map(|(_, packed)| packed.row).collect();
+    let table = FrameTable::encode(&rows, input.directories, input.links);
+    let stored = spool(|to| {
+        to.write_all(&table)?;
+        made.iter().try_for_each(|(_, packed)| io::copy(&mut packed.stored.reader(), to).map(drop))
+    })?;
+    // Of a single frame, the blob's digest is the frame's.
+    let digest = all?.or(made.first().map(|(_, packed)| packed.digest)).unwrap_or(hash::of(b""));
+    Ok(Frame { stored, stored_digest: hash::of(&table), length, digest })
 }
 
-/// A frame that was compressed before, checked by unpacking it; `None` when it does not hold `digest`.
-pub(crate) fn known_frame(stored: Vec<u8>, digest: Digest) -> Option<Frame> {
-    let mut unpacked = Hashing::new(decoder(&stored[..]).ok()?);
-    io::copy(&mut unpacked, &mut io::sink()).ok()?;
-    let (_, length, found) = unpacked.finish();
-    let stored_digest = hash::of(&stored);
-    (found == digest).then(|| Frame { stored: stored.into(), stored_digest, length, digest })
+/// A frame, and its row in the table.
+struct Packed {
+    row: bundle::Frame,
+    stored: Content,
+    /// Of what it holds.
+    digest: Digest,
+    not_kept: Option<StoreError>,
 }
 
-/// Reads what a frame holds. Frames with a larger window than ours are refused by the library.
-pub(crate) fn decoder<'a>(stored: impl Read + 'a) -> io::Result<impl Read + 'a> {
-    let mut decoder = zstd::Decoder::new(stored)?.single_frame();
-    decoder.window_log_max(WINDOW_LOG_MAX)?;
-    Ok(decoder)
+/// Takes a frame from the store, or makes it and keeps it there.
+fn packed(content: &Content, how: How<'_>, shown: &Shown<'_>, turns: &Turns) -> io::Result<Packed> {
+    let length = content.len();
+    let _turn = turns.take(zstd_frame::memory(how.level, length));
+    let digest = content.digest()?;
+    let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
+    let compressor = zstd_frame::compressor();
+    let known = store.and_then(|store| {
+        // One that can't be read is made again.
+        let (file, stored) = store.compressed(digest, &compressor, how.level).ok()??;
+        Some(Content::whole(file).ok()?.range(0, stored))
+    });
+    let mut not_kept = None;
+    let stored = if let Some(known) = known {
+        shown.advance(length);
+        known
+    } else {
+        let made = zstd_frame::made(content, how.level, shown)?;
+        if let Some(store) = store
+            && unpacks_to(&made, digest)
+        {
+            not_kept = store.put_compressed(digest, &compressor, how.level, &mut made.reader()).err();
+        }
+        made
+    };
+    let row = bundle::Frame { offset: 0, stored: stored.len(), length, digest: stored.digest()? };
+    Ok(Packed { row, stored, digest, not_kept })
 }
 
-/// A frame with a window of `1 << window` bytes, whatever the launcher takes.
-#[cfg(test)]
-pub(crate) fn frame_with_window(input: &[u8], window: u32) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
-    encoder.set_parameter(CParameter::WindowLog(window))?;
-    encoder.write_all(input)?;
-    encoder.finish()
+/// Whether a frame holds what it should: nothing else is kept.
+fn unpacks_to(stored: &Content, digest: Digest) -> bool {
+    let mut unpacked = Hashing::new(io::sink());
+    let read = zstd_frame::decoder(stored.reader()).and_then(|mut from| io::copy(&mut from, &mut unpacked));
+    read.is_ok() && unpacked.finish().2 == digest
 }
 
 /// Writes through `fill` into a nameless file and gives it back as content.
@@ -107,71 +170,84 @@ pub(crate) fn spool(fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::
     Content::whole(file)
 }
 
-/// Runs both at once.
-pub(crate) fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
-    thread::scope(|scope| {
-        let first = scope.spawn(first);
-        let second = second();
-        (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
-    })
-}
-
-/// Runs `work` on every job, as many at once as there are CPUs; results come in the order of the jobs.
-pub(crate) fn each<Job: Send, Done: Send>(jobs: Vec<Job>, work: impl Fn(Job) -> Done + Sync) -> Vec<Done> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(jobs.len());
-    let mut results: Vec<Option<Done>> = jobs.iter().map(|_| None).collect();
-    let queue = Mutex::new(jobs.into_iter().zip(&mut results));
-    let take = || queue.lock().ok().and_then(|mut queue| queue.next());
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some((job, result)) = take() {
-                    *result = Some(work(job));
-                }
-            });
-        }
-    });
-    results.into_iter().flatten().collect()
+/// A blob of one frame with a window of `1 << window` bytes, whatever the launcher takes, and its table's
+/// digest.
+#[cfg(test)]
+pub(crate) fn blob_with_window(input: &[u8], window: u32, directories: u32) -> io::Result<(Vec<u8>, Digest)> {
+    let frame = zstd_frame::with_window(input, window)?;
+    let (stored, length) = (frame.len() as u64, input.len() as u64);
+    let row = bundle::Frame { offset: 0, stored, length, digest: hash::of(&frame) };
+    let table = FrameTable::encode(&[row], directories, 0);
+    Ok(([&table[..], &frame].concat(), hash::of(&table)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    fn bytes_of(content: &Content) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        content.reader().read_to_end(&mut bytes).expect("the frame can be read");
-        bytes
+    /// Texts of a megabyte, each with numbers of its own.
+    fn input() -> Uncompressed {
+        let text = |seed: u32| -> Vec<u8> {
+            let line =
+                |at: u32| (seed.wrapping_add(at).wrapping_mul(2_654_435_761)).to_string() + " of many\n";
+            (0..60_000).flat_map(|at| line(at).into_bytes()).collect()
+        };
+        let frames = (0..5).map(|seed| text(seed * 7_000).into()).collect();
+        Uncompressed { frames, directories: 1, links: 1 }
+    }
+
+    fn bytes(input: &Uncompressed, store: Option<&Store>, threads: usize) -> Vec<u8> {
+        let turns = Turns::new(threads, 1 << 30);
+        let made = blob_by(input, How { level: 9, store, bar: None }, &turns).expect("it is compressed");
+        assert_eq!(made.digest, input.digest().expect("memory is read"));
+        made.stored.bytes().expect("a file is read")
     }
 
     #[test]
-    fn a_frame_records_its_content_size_has_no_checksum_and_a_window_of_64_mib_at_most() {
-        // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
-        let input = Content::from(vec![7u8; 300 << 20]);
-        for level in [1, *zstd::compression_level_range().end()] {
-            let frame = bytes_of(&frame(&input, level).expect("compresses").stored);
-            assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
-            assert_ne!(frame[4] & 0b1110_0000, 0, "content size");
-            assert_eq!(frame[4] & 0b0010_0000, 0, "has a window descriptor");
-            assert!(10 + (frame[5] >> 3) <= 26, "window log of level {level}");
+    fn one_two_and_four_threads_make_the_same_bytes() {
+        let input = input();
+        let one = bytes(&input, None, 1);
+        for threads in [2, 4] {
+            assert!(bytes(&input, None, threads) == one, "{threads} threads");
         }
     }
 
     #[test]
-    fn a_damaged_known_frame_is_not_believed_and_the_whole_one_is() {
-        let input = Content::from(b"emulator ".repeat(1000));
-        let made = frame(&input, 3).expect("compresses");
-        let mut bytes = bytes_of(&made.stored);
-        let known = |bytes: &[u8]| known_frame(bytes.to_vec(), made.digest);
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        assert!(known(&bytes).is_none());
-        bytes[middle] ^= 1;
-        assert_eq!(known(&bytes).map(|frame| frame.stored_digest), Some(made.stored_digest));
+    fn what_is_remembered_is_what_would_be_made_and_what_is_damaged_is_made_again() {
+        let input = input();
+        let fresh = bytes(&input, None, 2);
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        assert!(bytes(&input, Some(&store), 2) == fresh);
+        let files = || -> Vec<_> {
+            let entries = fs::read_dir(directory.path().join("compressed")).expect("it was made");
+            entries.map(|entry| entry.expect("it is read").path()).collect()
+        };
+        assert_eq!(files().len(), input.frames.len());
+        let modified = |path| fs::metadata(path).and_then(|found| found.modified()).expect("it is there");
+        let written: Vec<_> = files().into_iter().map(modified).collect();
+        assert!(bytes(&input, Some(&store), 2) == fresh);
+        assert!(files().into_iter().map(modified).ne(written), "each was used");
+        for (number, path) in files().into_iter().enumerate() {
+            let mut frame = fs::read(&path).expect("it is read");
+            let at = frame.len() * number / input.frames.len();
+            frame[at] ^= 1;
+            fs::write(&path, &frame).expect("tampered");
+            assert!(bytes(&input, Some(&store), 2) == fresh, "byte {at}");
+            assert!(fs::read(&path).expect("it is there again") != frame);
+        }
     }
 
     #[test]
-    fn results_come_in_the_order_of_the_jobs() {
-        assert_eq!(each((0..100).collect(), |job: u32| job * 2), (0..200).step_by(2).collect::<Vec<_>>());
+    fn what_is_short_is_not_kept_and_what_is_empty_is_a_blob() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        for input in [Content::from(Vec::new()), Content::from(vec![1; 1000])] {
+            let made = blob(&Uncompressed::file(&input), How { level: 3, store: Some(&store), bar: None });
+            assert_eq!(made.expect("it is compressed").digest, input.digest().expect("memory is read"));
+        }
+        assert!(!directory.path().join("compressed").exists());
     }
 }

@@ -1,16 +1,15 @@
-//! The emulators of one host, compressed together. That takes long, so the store keeps the result for the
-//! next bundle.
+//! The emulators of one host, compressed together.
 
 use std::fs::File;
 
-use bundle::{Digest, Encoding};
+use bundle::Encoding;
 
 use crate::emulators::{Emulator, Emulators};
 use crate::error::Error;
-use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
-use crate::write::compress::{self, Frame};
+use crate::write::compress::{self, Frame, How, Uncompressed};
+use crate::write::similar::By;
 use crate::write::tarball;
 
 /// All emulators of one host in one frame.
@@ -31,12 +30,10 @@ pub(crate) fn compressed(
     level: i32,
 ) -> Result<EmulatorFrame, Error> {
     let bar = emulators.bars.bar(&of_host.first().map_or_else(String::new, |one| one.key.to_string()));
+    let how = How { level, store: Some(emulators.kept()), bar: Some(&bar) };
     if let [only] = of_host {
-        let compressor = compress::compressor();
-        let frame = kept(emulators, only.digest, &compressor, level, || {
-            let made = compress::shown_frame(&content(only)?, level, &bar);
-            made.map_err(|source| Error::io("read", &only.path, source))
-        })?;
+        let made = compress::blob(&Uncompressed::file(&content(only)?), how);
+        let frame = made.map_err(|source| Error::io("read", &only.path, source))?;
         if frame.digest != only.digest {
             return Err(Error::digest(&only.path, "emulator", only.digest, frame.digest));
         }
@@ -54,41 +51,12 @@ pub(crate) fn compressed(
         }
         members.push(name);
     }
-    let tar = compress::spool(|to| tarball::write(&tree, to)).map_err(Error::Temporary)?;
-    let digest = tar.digest().map_err(Error::Temporary)?;
-    let compressor = format!("{}-wide", compress::compressor());
-    let frame = kept(emulators, digest, &compressor, level, || {
-        compress::wide_frame(&tar, level, &bar).map_err(Error::Temporary)
-    })?;
+    let tar = tarball::write(&tree, By::of_level(level)).map_err(Error::Temporary)?;
+    let frame = compress::blob(&tar, how).map_err(Error::Temporary)?;
     Ok(EmulatorFrame { frame, encoding: Encoding::TarZstd, members })
 }
 
 fn content(emulator: &Emulator) -> Result<Content, Error> {
     let content = File::open(&emulator.path).and_then(Content::whole);
     content.map_err(|source| Error::io("read", &emulator.path, source))
-}
-
-/// The frame of the bytes with this digest, from the store, or made now and kept there.
-fn kept(
-    emulators: &Emulators,
-    digest: Digest,
-    compressor: &str,
-    level: i32,
-    make: impl FnOnce() -> Result<Frame, Error>,
-) -> Result<Frame, Error> {
-    if let Some(bytes) = emulators.compressed(digest, compressor, level)?
-        && let Some(frame) = compress::known_frame(bytes, digest)
-    {
-        return Ok(frame);
-    }
-    let frame = make()?;
-    if frame.digest != digest {
-        return Ok(frame);
-    }
-    let bytes = frame.stored.bytes().map_err(Error::Temporary)?;
-    if let Err(error) = emulators.keep_compressed(digest, compressor, level, &bytes) {
-        // A store that is not writable costs time at the next pack, nothing else.
-        say::warning(&format!("cannot cache the compressed emulator: {error}"));
-    }
-    Ok(frame)
 }

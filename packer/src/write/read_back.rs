@@ -2,6 +2,7 @@
 //! and `extract` are given. So all readers give one answer about a tree: what a launcher refuses, `unibin`
 //! refuses. The one file that names crate `launcher`.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,15 +12,12 @@ use std::path::Path;
 use bundle::{Blob, Encoding, Owner};
 use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
-use launcher::tar::{Kind, TarReader};
+use launcher::tar::{Kind, Member, TarReader};
 
 use crate::error::{Error, readable};
 use crate::write::bundle_file::blob_name;
-use crate::write::compress;
 use crate::write::tarball::TarEntry;
-
-/// Contents of files are read in pieces of this size.
-const PIECE: usize = 128 * 1024;
+use crate::write::turns;
 
 /// Hands every member of a tree's blob to `each`, as a launcher sees them, with its owner in the root of a
 /// system, and compares length and digest.
@@ -35,8 +33,10 @@ pub(crate) fn members(
     };
     let link = link_to(file);
     let bundle = BundleFile::open(&link).map_err(damaged)?;
-    let mut members = TarReader::new(BlobReader::open(bundle, *blob).map_err(damaged)?);
+    let mut members = TarReader::open(bundle, *blob).map_err(damaged)?;
+    let mut names = Names::default();
     while let Some(member) = members.next_member().map_err(damaged)? {
+        names.add(&member).map_err(|why| Error::damaged(path, part, &why))?;
         let entry = match member.kind {
             Kind::Directory => TarEntry::Directory,
             Kind::Symlink(target) => TarEntry::Symlink(target.to_vec()),
@@ -47,6 +47,8 @@ pub(crate) fn members(
                 content: &mut Contents(&mut members),
                 loader: Some(loader.to_vec()).filter(|loader| !loader.is_empty()),
             },
+            // The reader puts them together.
+            Kind::Piece { .. } => continue,
         };
         each(member.path, member.owner, entry)?;
     }
@@ -58,7 +60,9 @@ struct Contents<'m, 'b>(&'m mut TarReader<'b>);
 
 impl Read for Contents<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.content(buffer).map_err(|error| io::Error::other(told(error)))
+        let bytes = self.0.content(buffer.len()).map_err(|error| io::Error::other(told(error)))?;
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
     }
 }
 
@@ -81,30 +85,51 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     let bundle = BundleFile::open(&link).map_err(told).map_err(unreadable)?;
     let manifest = bundle.manifest().map_err(told).map_err(unreadable)?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = compress::each(blobs, |blob| {
+    let checked = turns::each(blobs, |blob| {
         unpack(bundle, blob).map_err(|error| {
             let part = blob_name(&manifest, &blob);
-            let text = format!("the launcher cannot unpack it: {}", told(error));
+            let text = format!("the launcher cannot unpack it: {error}");
             Error::damaged(path, &part, &text)
         })
     });
     checked.into_iter().collect()
 }
 
-fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), launcher::error::Error> {
-    let mut bytes = BlobReader::open(bundle, blob)?;
+fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), String> {
     match blob.encoding {
-        Encoding::Raw | Encoding::Zstd => bytes.finish(),
+        Encoding::Raw | Encoding::Zstd => {
+            BlobReader::open(bundle, blob).and_then(|mut bytes| bytes.finish()).map_err(told)
+        }
         Encoding::TarZstd | Encoding::Root => {
-            let mut members = TarReader::new(bytes);
-            let mut piece = vec![0; PIECE];
-            while let Some(member) = members.next_member()? {
-                match member.kind {
-                    Kind::File { .. } => while members.content(&mut piece)? != 0 {},
-                    Kind::Directory | Kind::Symlink(_) | Kind::Hardlink(_) => {}
-                }
+            let mut members = TarReader::open(bundle, blob).map_err(told)?;
+            let mut names = Names::default();
+            while let Some(member) = members.next_member().map_err(told)? {
+                names.add(&member)?;
             }
-            members.finish()
+            Ok(())
+        }
+    }
+}
+
+/// The names of a tree, and whether each is a file: a launcher learns from the file system that a name is
+/// there twice, or that a hard link leads to no file.
+#[derive(Default)]
+struct Names(HashMap<Vec<u8>, bool>);
+
+impl Names {
+    fn add(&mut self, member: &Member<'_>) -> Result<(), String> {
+        let refuse = |why| Err(format!("`{}` {why}", member.path.escape_ascii()));
+        if let Kind::Hardlink(target) = member.kind
+            && self.0.get(target) != Some(&true)
+        {
+            return refuse("is a link to no file of the tree");
+        }
+        match self
+            .0
+            .insert(member.path.to_vec(), matches!(member.kind, Kind::File { .. } | Kind::Hardlink(_)))
+        {
+            None => Ok(()),
+            Some(_) => refuse("is in the tree twice"),
         }
     }
 }
@@ -117,11 +142,12 @@ mod tests {
 
     use super::*;
     use crate::hash;
-    use crate::write::tarball;
+    use crate::write::{compress, tarball};
 
     /// A bundle without a stub, of one app: this tar stream, compressed with a window of `1 << window` bytes.
     fn checked(tar: &[u8], window: u32) -> Result<(), String> {
-        let mut bytes = compress::frame_with_window(tar, window).expect("zstd knows such windows");
+        let made = compress::blob_with_window(tar, window, 0);
+        let (mut bytes, table) = made.expect("zstd knows such windows");
         let mut manifest = ManifestBuilder::new();
         let stored = bytes.len() as u64;
         let app = manifest.blob(&NewBlob {
@@ -130,7 +156,7 @@ mod tests {
             offset: 0,
             stored,
             length: tar.len() as u64,
-            stored_digest: hash::of(&bytes),
+            stored_digest: table,
             digest: hash::of(tar),
         });
         let target = Arch::Riscv64;

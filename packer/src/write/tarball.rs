@@ -1,77 +1,264 @@
 //! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K`
-//! records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, every field that could differ between
-//! machines fixed.
+//! records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, `M`, every field that could differ
+//! between machines fixed.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use tar::{Builder, EntryType, Header};
+use bundle::{FrameTable, PATH_MAX};
+use tar::{Archive, EntryType, Header};
 
+use crate::atomic_file;
 use crate::error::Error;
 use crate::system::system_tree::{self, Named, SystemTree};
 use crate::tree::app_tree::{App, Node};
+use crate::tree::content::Content;
+use crate::write::compress::Uncompressed;
+use crate::write::similar::{self, By, WHOLE};
+
+/// Everything in a tar stream is padded to this (POSIX ustar).
+const BLOCK: usize = 512;
 
 /// The length of a header's fields for a name and a link's target.
 const FIELD: usize = 100;
 
-/// Writes `app` as one tar stream, end mark included.
-pub(crate) fn write(app: &App, to: &mut dyn Write) -> io::Result<()> {
-    let mut tar = Builder::new(to);
-    for (path, node) in app.nodes() {
-        let path = as_path(path);
-        match node {
-            Node::Directory => {
-                tar.append_data(&mut header(EntryType::Directory, 0o755, 0), path, io::empty())?;
-            }
-            Node::File { executable, content } => {
-                let mode = if *executable { 0o755 } else { 0o644 };
-                let mut header = header(EntryType::Regular, mode, content.len());
-                if let Some(loader) = app.loader_of(as_bytes(path)) {
-                    header.set_link_name(as_path(loader))?;
-                }
-                tar.append_data(&mut header, path, content.reader())?;
-            }
-            Node::Symlink(target) => {
-                tar.append_link(&mut header(EntryType::Symlink, 0o777, 0), path, as_path(target))?;
-            }
-            Node::HardLink(target) => {
-                tar.append_link(&mut header(EntryType::Link, 0o755, 0), path, as_path(target))?;
-            }
-        }
-    }
-    tar.into_inner()?.flush()
+/// A stream in the making, in a file without a name, and where its frames end.
+struct Stream {
+    to: io::BufWriter<fs::File>,
+    at: u64,
+    ends: Vec<u64>,
+    directories: u32,
 }
 
-/// Writes `system` as one tar stream, end mark included: a root (FORMAT.md, blob encoding 3). Its links'
-/// targets stay as they are, byte for byte.
-pub(crate) fn write_root(system: &SystemTree, to: &mut dyn Write) -> io::Result<()> {
-    let mut tar = Builder::new(to);
-    for Named { path, inode, first } in system.iter() {
-        let mode = u32::from(inode.mode & 0o7777);
-        let (mut header, link) = match (&inode.kind, first) {
-            (_, Some(first)) => (header(EntryType::Link, mode, 0), first),
-            (system_tree::Kind::Directory, None) => (header(EntryType::Directory, mode, 0), &b""[..]),
-            (system_tree::Kind::File(content), None) => {
-                (header(EntryType::Regular, mode, content.len()), &b""[..])
-            }
-            (system_tree::Kind::Symlink(target), None) => {
-                (header(EntryType::Symlink, 0o777, 0), target.as_slice())
-            }
-        };
-        header.set_uid(inode.uid.into());
-        header.set_gid(inode.gid.into());
-        let name = long(&mut tar, EntryType::GNULongName, path)?;
-        header.as_old_mut().name[..name.len()].copy_from_slice(name);
-        header.set_link_name_literal(long(&mut tar, EntryType::GNULongLink, link)?)?;
-        header.set_cksum();
-        match (&inode.kind, first) {
-            (system_tree::Kind::File(content), None) => tar.append(&header, content.reader())?,
-            _ => tar.append(&header, io::empty())?,
+/// The most that a frame takes before the next one is begun, whatever it holds.
+const FRAME: u64 = FrameTable::MAX_LENGTH - (1 << 20);
+
+/// A file that is still to be written.
+struct File<'f> {
+    header: Header,
+    path: &'f [u8],
+    /// Of the tree, if its path is appended to this file.
+    loader: Vec<u8>,
+    content: &'f Content,
+}
+
+impl Stream {
+    fn new() -> io::Result<Self> {
+        let to = io::BufWriter::new(atomic_file::nameless()?);
+        Ok(Self { to, at: 0, ends: Vec::new(), directories: 0 })
+    }
+
+    fn frame(&self) -> u64 {
+        self.at - self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// What follows is in another frame.
+    fn cut(&mut self) {
+        if self.frame() != 0 {
+            self.ends.push(self.at);
         }
     }
-    tar.into_inner()?.flush()
+
+    /// All directories and announcements are written.
+    fn end_directories(&mut self) {
+        self.cut();
+        self.directories = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+    }
+
+    fn member(&mut self, header: Header, path: &[u8], link: &[u8], content: &mut dyn Read) -> io::Result<()> {
+        // A header, long names with theirs, and the content.
+        if self.frame() + header.size()? + 4 * PATH_MAX as u64 > FRAME {
+            self.cut();
+        }
+        self.at += put(&mut self.to, header, path, link, content)?;
+        Ok(())
+    }
+
+    /// Says before all files that one comes in pieces, if it is that long.
+    fn announce(&mut self, mut header: Header, path: &[u8], link: &[u8], length: u64) -> io::Result<()> {
+        if length <= WHOLE {
+            return Ok(());
+        }
+        header.set_size(0);
+        as_piece(&mut header, 0, length)?;
+        self.member(header, path, link, &mut io::empty())
+    }
+
+    /// All files, those that resemble each other in one frame.
+    fn files(&mut self, files: &[File<'_>], by: By) -> io::Result<()> {
+        let taken = |file: &File<'_>| {
+            let names = if file.path.len() > FIELD { 2 * BLOCK + file.path.len() } else { 0 };
+            file.content.len() + (BLOCK + names) as u64
+        };
+        let sized: Vec<(u64, &Content)> = files.iter().map(|file| (taken(file), file.content)).collect();
+        for frame in similar::frames(&sized, by)? {
+            for File { header, path, loader, content } in frame.into_iter().filter_map(|file| files.get(file))
+            {
+                self.file(header.clone(), path, loader, content)?;
+            }
+            self.cut();
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, header: Header, path: &[u8], link: &[u8], content: &Content) -> io::Result<()> {
+        let length = content.len();
+        if length <= WHOLE {
+            return self.member(header, path, link, &mut content.reader());
+        }
+        self.cut();
+        // Pieces of one length, so that none is left over that is short.
+        let piece = length.div_ceil(length.div_ceil(WHOLE)).next_multiple_of(BLOCK as u64);
+        let mut start = 0;
+        while start < length {
+            let mut header = header.clone();
+            let piece = content.range(start, piece.min(length - start));
+            header.set_size(piece.len());
+            as_piece(&mut header, start, length)?;
+            self.member(header, path, b"", &mut piece.reader())?;
+            self.cut();
+            start += piece.len();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, before_links: u64) -> io::Result<Uncompressed> {
+        self.cut();
+        let mut file = self.to.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        let whole = Content::whole(file)?;
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let mut frames: Vec<_> =
+            starts.zip(&self.ends).map(|(start, end)| whole.range(start, end - start)).collect();
+        if frames.is_empty() {
+            frames.push(whole);
+        }
+        let links = self.ends.iter().filter(|end| **end > before_links).count();
+        let links = u32::try_from(links).unwrap_or(u32::MAX);
+        Ok(Uncompressed { frames, directories: self.directories, links })
+    }
+}
+
+/// Makes a header one of a piece at `offset` of a file of `length` bytes (GNU tar's `oldgnu_header`).
+fn as_piece(header: &mut Header, offset: u64, length: u64) -> io::Result<()> {
+    let number = |number| {
+        let mut header = Header::new_gnu();
+        header.set_size(number);
+        header.as_old().size
+    };
+    header.set_entry_type(EntryType::new(b'M'));
+    let gnu = header.as_gnu_mut().ok_or(io::ErrorKind::InvalidInput)?;
+    (gnu.offset, gnu.realsize) = (number(offset), number(length));
+    Ok(())
+}
+
+/// `app` as a stream (FORMAT.md, section 6).
+pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
+    let mut stream = Stream::new()?;
+    let file = |path: &Path, executable: bool, content: &Content| {
+        let mode = if executable { 0o755 } else { 0o644 };
+        let loader = app.loader_of(as_bytes(path)).unwrap_or_default().to_vec();
+        (header(EntryType::Regular, mode, content.len()), loader)
+    };
+    for (path, node) in app.nodes() {
+        match node {
+            Node::Directory => {
+                stream.member(header(EntryType::Directory, 0o755, 0), path, b"", &mut io::empty())?;
+            }
+            Node::File { executable, content } => {
+                let (header, loader) = file(as_path(path), *executable, content);
+                stream.announce(header, path, &loader, content.len())?;
+            }
+            Node::Symlink(_) | Node::HardLink(_) => {}
+        }
+    }
+    stream.end_directories();
+    let files = app.nodes().filter_map(|(path, node)| match node {
+        Node::File { executable, content } => {
+            let (header, loader) = file(as_path(path), *executable, content);
+            Some(File { header, path, loader, content })
+        }
+        _ => None,
+    });
+    stream.files(&files.collect::<Vec<_>>(), by)?;
+    let before_links = stream.at;
+    for (path, node) in app.nodes() {
+        let (kind, mode, target) = match node {
+            Node::Symlink(target) => (EntryType::Symlink, 0o777, target),
+            Node::HardLink(target) => (EntryType::Link, 0o755, target),
+            Node::Directory | Node::File { .. } => continue,
+        };
+        stream.member(header(kind, mode, 0), path, target, &mut io::empty())?;
+    }
+    stream.finish(before_links)
+}
+
+/// `system` as a stream: a root (FORMAT.md, blob encoding 3). Its links' targets stay as they are, byte for
+/// byte.
+pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed> {
+    use system_tree::Kind;
+    let mut stream = Stream::new()?;
+    let owned = |kind, named: &Named<'_>, size| {
+        let mut header = header(kind, u32::from(named.inode.mode & 0o7777), size);
+        header.set_uid(named.inode.uid.into());
+        header.set_gid(named.inode.gid.into());
+        header
+    };
+    for named in system.iter() {
+        match (&named.inode.kind, named.first) {
+            (Kind::Directory, None) => {
+                let header = owned(EntryType::Directory, &named, 0);
+                stream.member(header, named.path, b"", &mut io::empty())?;
+            }
+            (Kind::File(content), None) => {
+                let header = owned(EntryType::Regular, &named, content.len());
+                stream.announce(header, named.path, b"", content.len())?;
+            }
+            _ => {}
+        }
+    }
+    stream.end_directories();
+    let files = system.iter().filter_map(|named| match (&named.inode.kind, named.first) {
+        (Kind::File(content), None) => {
+            let header = owned(EntryType::Regular, &named, content.len());
+            Some(File { header, path: named.path, loader: Vec::new(), content })
+        }
+        _ => None,
+    });
+    stream.files(&files.collect::<Vec<_>>(), by)?;
+    let before_links = stream.at;
+    for named in system.iter() {
+        let (mut header, target) = match (&named.inode.kind, named.first) {
+            (_, Some(first)) => (owned(EntryType::Link, &named, 0), first),
+            (Kind::Symlink(target), None) => (owned(EntryType::Symlink, &named, 0), target.as_slice()),
+            _ => continue,
+        };
+        if named.first.is_none() {
+            header.set_mode(0o777);
+        }
+        stream.member(header, named.path, target, &mut io::empty())?;
+    }
+    stream.finish(before_links)
+}
+
+/// `app` as a tar archive for other programs, end mark included, in the order of its names.
+pub(crate) fn archive(app: &App, to: &mut dyn Write) -> io::Result<()> {
+    let mut members = Members::new(to);
+    for (path, node) in app.nodes() {
+        match node {
+            Node::Directory => members.directory(path, Member::new(0o755))?,
+            Node::File { executable, content } => {
+                let member = Member::new(if *executable { 0o755 } else { 0o644 });
+                members.file(path, member, content.len(), &mut content.reader())?;
+            }
+            Node::Symlink(target) => members.symlink(path, target)?,
+            Node::HardLink(target) => members.hard_link(path, target)?,
+        }
+    }
+    members.finish()
 }
 
 /// Whose a member is.
@@ -90,11 +277,11 @@ impl Member {
 }
 
 /// A tar stream that is written member by member: names and targets of links as they are, byte for byte.
-pub(crate) struct Members<'w>(Builder<&'w mut dyn Write>);
+pub(crate) struct Members<'w>(&'w mut dyn Write);
 
 impl<'w> Members<'w> {
     pub(crate) fn new(to: &'w mut dyn Write) -> Self {
-        Self(Builder::new(to))
+        Self(to)
     }
 
     pub(crate) fn directory(&mut self, path: &[u8], member: Member) -> io::Result<()> {
@@ -115,18 +302,29 @@ impl<'w> Members<'w> {
     }
 
     pub(crate) fn symlink(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
-        let member = Member::new(0o777);
-        self.append(header(EntryType::Symlink, member.mode, 0), path, target, member, &mut io::empty())
+        self.link(path, target, true, Member::new(0o777))
     }
 
     pub(crate) fn hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
-        let member = Member::new(0o755);
-        self.append(header(EntryType::Link, member.mode, 0), path, target, member, &mut io::empty())
+        self.link(path, target, false, Member::new(0o755))
+    }
+
+    /// A symbolic or a hard link.
+    pub(crate) fn link(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        symbolic: bool,
+        member: Member,
+    ) -> io::Result<()> {
+        let kind = if symbolic { EntryType::Symlink } else { EntryType::Link };
+        self.append(header(kind, member.mode, 0), path, target, member, &mut io::empty())
     }
 
     /// Writes the end mark.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.0.into_inner()?.flush()
+        self.0.write_all(&[0; 2 * BLOCK])?;
+        self.0.flush()
     }
 
     fn append(
@@ -139,11 +337,7 @@ impl<'w> Members<'w> {
     ) -> io::Result<()> {
         header.set_uid(uid);
         header.set_gid(gid);
-        let name = long(&mut self.0, EntryType::GNULongName, path)?;
-        header.as_old_mut().name[..name.len()].copy_from_slice(name);
-        header.set_link_name_literal(long(&mut self.0, EntryType::GNULongLink, link)?)?;
-        header.set_cksum();
-        self.0.append(&header, content)
+        put(&mut self.0, header, path, link, content).map(drop)
     }
 }
 
@@ -162,8 +356,37 @@ impl Read for Counted<'_> {
     }
 }
 
+/// Writes one member and says how many bytes it took. `content` has as many as the header says.
+fn put(
+    to: &mut impl Write,
+    mut header: Header,
+    path: &[u8],
+    link: &[u8],
+    content: &mut dyn Read,
+) -> io::Result<u64> {
+    let mut length = 0;
+    let name = long(to, EntryType::GNULongName, path, &mut length)?;
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_link_name_literal(long(to, EntryType::GNULongLink, link, &mut length)?)?;
+    header.set_cksum();
+    length += put_as_is(to, &header, content)?;
+    Ok(length)
+}
+
+/// A header as it is, its content, and zeros up to the next block.
+fn put_as_is(to: &mut impl Write, header: &Header, content: &mut dyn Read) -> io::Result<u64> {
+    to.write_all(header.as_bytes())?;
+    let length = io::copy(content, to)?;
+    if length != header.size()? {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let padded = length.next_multiple_of(BLOCK as u64);
+    io::copy(&mut io::repeat(0).take(padded - length), to)?;
+    Ok(BLOCK as u64 + padded)
+}
+
 /// What the header's field can hold of `name`, with a record of all of it before the header if that is less.
-fn long<'n>(tar: &mut Builder<&mut dyn Write>, kind: EntryType, name: &'n [u8]) -> io::Result<&'n [u8]> {
+fn long<'n>(to: &mut impl Write, kind: EntryType, name: &'n [u8], length: &mut u64) -> io::Result<&'n [u8]> {
     let Some((short, _)) = name.split_at_checked(FIELD).filter(|(_, rest)| !rest.is_empty()) else {
         return Ok(name);
     };
@@ -171,7 +394,7 @@ fn long<'n>(tar: &mut Builder<&mut dyn Write>, kind: EntryType, name: &'n [u8]) 
     let mark = b"././@LongLink";
     record.as_old_mut().name[..mark.len()].copy_from_slice(mark);
     record.set_cksum();
-    tar.append(&record, name.chain(&b"\0"[..]))?;
+    *length += put_as_is(to, &record, &mut name.chain(&b"\0"[..]))?;
     Ok(short)
 }
 
@@ -197,9 +420,10 @@ fn as_path(bytes: &[u8]) -> &Path {
 /// A stream of one empty file, or of what its type byte says in place of a file.
 #[cfg(test)]
 pub(crate) fn one_of_type(kind: u8, path: &str) -> io::Result<Vec<u8>> {
-    let mut tar = Builder::new(Vec::new());
-    tar.append_data(&mut header(EntryType::new(kind), 0o755, 0), path, io::empty())?;
-    tar.into_inner()
+    let mut bytes = Vec::new();
+    let header = header(EntryType::new(kind), 0o755, 0);
+    put(&mut bytes, header, path.as_bytes(), b"", &mut io::empty())?;
+    Ok(bytes)
 }
 
 /// What a tar stream holds, one entry.
@@ -218,7 +442,7 @@ pub(crate) fn read(
     damaged: impl Fn(io::Error) -> Error,
     mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut tar = tar::Archive::new(from);
+    let mut tar = Archive::new(from);
     for entry in tar.entries().map_err(&damaged)? {
         let mut entry = entry.map_err(&damaged)?;
         let path = entry.path_bytes().into_owned();
@@ -243,116 +467,4 @@ pub(crate) fn read(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree() -> App {
-        let mut app = App::default();
-        let long = [&[b'd'; 200][..], b"/", &[0xff; 200][..]].concat();
-        app.add(&long, Node::File { executable: false, content: vec![1; 700].into() }).expect("added");
-        app.add(b"bin/a", Node::File { executable: true, content: b"x".to_vec().into() }).expect("added");
-        app.add(b"bin/b", Node::HardLink(b"bin/a".to_vec())).expect("added");
-        app.add(b"bin/c", Node::Symlink(vec![b't'; 300])).expect("added");
-        app.add(b"bin/d", Node::HardLink(long)).expect("added");
-        app.settle().expect("links lead to files");
-        app
-    }
-
-    fn bytes() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write(&tree(), &mut bytes).expect("memory can be written");
-        bytes
-    }
-
-    #[test]
-    fn only_the_entry_types_of_the_format_are_written_and_no_field_tells_of_this_machine() {
-        let bytes = bytes();
-        assert_eq!(bytes.len() % 512, 0);
-        assert!(bytes.ends_with(&[0; 1024]));
-        let mut at = 0;
-        let mut kinds = Vec::new();
-        while bytes[at..at + 512] != [0; 512] {
-            let block = &bytes[at..at + 512];
-            kinds.push(block[156]);
-            assert_eq!(&block[257..265], b"ustar  \0", "old GNU magic");
-            assert_eq!(&block[345..500], [0; 155], "no prefix, no GNU times");
-            assert_eq!(&block[265..329], [0; 64], "no user or group name");
-            for field in [&block[108..116], &block[116..124], &block[136..148]] {
-                assert!(field.iter().all(|byte| matches!(byte, b'0' | b' ' | 0)), "uid, gid and mtime are 0");
-            }
-            let size = std::str::from_utf8(&block[124..135]).expect("octal digits");
-            let size = usize::from_str_radix(size.trim_matches([' ', '\0']), 8).expect("octal digits");
-            at += 512 + size.div_ceil(512) * 512;
-        }
-        assert_eq!(kinds, b"501K20L5L1");
-    }
-
-    #[test]
-    fn a_root_has_owners_modes_and_links_as_they_are() {
-        use system_tree::{Inode, Kind};
-        let mut system = SystemTree::default();
-        let long = [&[0xff; 200][..], b"/", &[b'n'; 100][..]].concat();
-        let target = [&b"/"[..], &[b't'; 300], b"//./../"].concat();
-        let link =
-            |target: &[u8]| Inode { kind: Kind::Symlink(target.to_vec()), mode: 0o777, uid: 5, gid: 6 };
-        let file = Inode { kind: Kind::File(vec![1; 700].into()), mode: 0o4755, uid: 4_000_000_000, gid: 33 };
-        system.add(b"a", link(&target)).expect("added");
-        system.add(b"b", link(b"../..//x/")).expect("added");
-        system.add(&long, file).expect("added");
-        system.link(b"z", &long).expect("linked");
-        system.add(b"tmp", Inode::of_root(Kind::Directory, 0o1777)).expect("added");
-        let mut bytes = Vec::new();
-        write_root(&system, &mut bytes).expect("memory can be written");
-        let mut seen = Vec::new();
-        for entry in tar::Archive::new(&bytes[..]).entries().expect("a stream") {
-            let mut entry = entry.expect("an entry");
-            let header = entry.header().clone();
-            let numbers = (
-                header.mode().expect("octal"),
-                header.uid().expect("a number"),
-                header.gid().expect("a number"),
-            );
-            let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
-            let path = entry.path_bytes().into_owned();
-            let length = io::copy(&mut entry, &mut io::sink()).expect("its bytes");
-            seen.push((path, header.entry_type().as_byte(), numbers, link, length));
-        }
-        let expected = [
-            (b"a".to_vec(), b'2', (0o777, 5, 6), target, 0),
-            (b"b".to_vec(), b'2', (0o777, 5, 6), b"../..//x/".to_vec(), 0),
-            (b"tmp".to_vec(), b'5', (0o1777, 0, 0), Vec::new(), 0),
-            (b"z".to_vec(), b'0', (0o4755, 4_000_000_000, 33), Vec::new(), 700),
-            (vec![0xff; 200], b'5', (0o755, 0, 0), Vec::new(), 0),
-            (long, b'1', (0o4755, 4_000_000_000, 33), b"z".to_vec(), 0),
-        ];
-        assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let mut seen = Vec::new();
-        read(&bytes()[..], Error::Temporary, |path, entry| {
-            let kind = match entry {
-                TarEntry::Directory => "directory".to_owned(),
-                TarEntry::File { executable, content, .. } => {
-                    format!("{executable} {}", io::copy(content, &mut io::sink()).map_err(Error::Temporary)?)
-                }
-                TarEntry::Symlink(to) => format!("-> {}", to.len()),
-                TarEntry::HardLink(to) => format!("= {}", to.len()),
-            };
-            seen.push((path.len(), kind));
-            Ok(())
-        })
-        .expect("it is read");
-        let expected = [
-            (3, "directory"),
-            (5, "true 1"),
-            (5, "= 5"),
-            (5, "-> 300"),
-            (5, "false 700"),
-            (200, "directory"),
-            (401, "= 5"),
-        ];
-        assert_eq!(seen, expected.map(|(length, kind)| (length, kind.to_owned())));
-    }
-}
+mod tests;

@@ -50,6 +50,12 @@ impl Scene {
         path
     }
 
+    /// The emulators of two hosts: `emulator-x` and `emulator-a`.
+    pub(crate) fn write_emulators(&self) {
+        self.write("emulator-x", &emulator(X86_64));
+        self.write("emulator-a", &emulator(AARCH64));
+    }
+
     /// `unibin` with this scene's store and launchers, in the work directory.
     pub(crate) fn unibin(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_unibin"));
@@ -127,7 +133,17 @@ pub(crate) struct Elf<'a> {
 
 /// A static program.
 pub(crate) fn program(machine: u16) -> Vec<u8> {
-    elf(Elf { class: 2, osabi: 0, machine, kind: ET_EXEC, loader: None, needed: &[], contents: b"code" })
+    program_of(machine, b"code")
+}
+
+/// A static program that is given as an emulator.
+pub(crate) fn emulator(machine: u16) -> Vec<u8> {
+    program_of(machine, b"emulator")
+}
+
+/// A static program with these bytes in it.
+pub(crate) fn program_of(machine: u16, contents: &[u8]) -> Vec<u8> {
+    elf(Elf { class: 2, osabi: 0, machine, kind: ET_EXEC, loader: None, needed: &[], contents })
 }
 
 /// Little-endian, either class; one `PT_LOAD` over the whole file, `PT_INTERP` and `PT_DYNAMIC` as asked for.
@@ -212,7 +228,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> bundle::Digest {
 
 /// Packs the work directory's `app` for `x86_64`, without network, into `bundle`.
 pub(crate) fn pack(scene: &Scene, more: &[&str]) -> Run {
-    let pack = ["pack", "app", "--offline", "--hosts", "x86_64", "-o", "bundle"];
+    let pack = ["pack", "app", "--fast", "--offline", "--hosts", "x86_64", "-o", "bundle"];
     scene.run(pack.iter().chain(more))
 }
 

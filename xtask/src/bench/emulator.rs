@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use bundle::{Arch, EmulatorKey};
 use emulator::{Catalogue, Options, Store};
 use end_to_end::{compile, older_qemu, own, smallest};
-use nix::sys::resource::{UsageWho, getrusage};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::pairs::tree_of;
 use crate::workspace;
@@ -170,25 +171,37 @@ fn timed(emulator: &Emulator, program: &Program) -> Result<(Duration, Vec<u8>)> 
         command.arg(emulator.tree).arg(tree);
     }
     command.arg(&program.file).args(&program.arguments).env_remove("LD_LIBRARY_PATH");
-    let before = of_children()?;
-    let output = command.output().with_context(|| format!("cannot run `{}`", emulator.file.display()))?;
-    let took = of_children()?.saturating_sub(before);
+    let (mut printed, mut said) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    command.stdout(printed.try_clone()?).stderr(said.try_clone()?);
+    let failed = || format!("cannot run `{}`", emulator.file.display());
+    let mut child = command.spawn().with_context(failed)?;
+    // Ended, but still there: what it has used can be read.
+    waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        .with_context(failed)?;
+    let took = on_processor(child.id())?;
+    let status = child.wait().with_context(failed)?;
     ensure!(
-        output.status.code() == Some(program.code),
-        "`{}` ended with {} under {}: {}",
+        status.code() == Some(program.code),
+        "`{}` ended with {status} under {}: {}",
         program.name,
-        output.status,
         emulator.file.display(),
-        String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&all_of(&mut said)?)
     );
-    Ok((took, output.stdout))
+    Ok((took, all_of(&mut printed)?))
 }
 
-/// Processor time of all processes that this one has waited for, in user and kernel mode together.
-fn of_children() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
-    let micros = |time: nix::sys::time::TimeVal| {
-        u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or_default()
-    };
-    Ok(Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time())))
+fn all_of(file: &mut fs::File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// How long the first thread of a process was on a processor, in user and kernel mode together: the first
+/// number of `/proc/PID/schedstat`, in nanoseconds (Documentation/scheduler/sched-stats.rst of Linux).
+fn on_processor(process: u32) -> Result<Duration> {
+    let path = format!("/proc/{process}/schedstat");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+    let nanoseconds = text.split(' ').next().and_then(|number| number.parse().ok());
+    Ok(Duration::from_nanos(nanoseconds.with_context(|| format!("`{path}` says `{text}`"))?))
 }

@@ -1,5 +1,5 @@
 //! Packs a row's program with the `unibin` of this tree, and keeps the bundle for the next run with the same
-//! `unibin` and the same words. The only file that uses `serde_json`.
+//! `unibin` and the same words.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,6 +13,7 @@ use end_to_end::{OTHER_SUITES, lacking, store};
 use serde::Deserialize;
 
 use super::rows::Program;
+use crate::json;
 
 /// The compression of the bundles: quick to pack, and about a tenth larger than what users get.
 const LEVEL: &str = "3";
@@ -129,8 +130,7 @@ impl Packer {
             // Last, so that half a bundle counts as none.
             fs::write(&table, packed.stdout)?;
         }
-        let report: Report = serde_json::from_str(&fs::read_to_string(&table)?)
-            .context("`unibin pack --json` printed something else")?;
+        let report: Report = json::parse(&fs::read(&table)?).context("of `unibin pack --json`")?;
         let version = report.version_of(program.deb.first().map_or("", String::as_str));
         Ok(Packed::Bundle(Bundle { path, size: report.length, version, suite }))
     }
@@ -235,7 +235,7 @@ mod tests {
         let text = r#"{ "length": 5, "tree": { "packages": [
             { "kind": "deb", "name": "libjq1", "version": "2" },
             { "kind": "deb", "name": "jq", "version": "1.7-6" } ] }, "app": 3 }"#;
-        let report: Report = serde_json::from_str(text).expect("a report");
+        let report: Report = json::parse(text.as_bytes()).expect("a report");
         assert_eq!((report.version_of("jq"), report.version_of("")), ("1.7-6".to_owned(), String::new()));
     }
 }

@@ -345,6 +345,21 @@ static uint32_t without_set_id(const struct stat *st, const Owner *owner)
     return mode;
 }
 
+/* The file whose owner or mode is to be changed, to be forgotten. False: errno says what is wrong. */
+static bool look_at(File *file, struct stat *st, Owner *owner, int dirfd, const char *path, int flags)
+{
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
+        errno = EINVAL;
+        return false;
+    }
+    if (fstatat(dirfd, path, st, flags)) {
+        return false;
+    }
+    find(file, dirfd, path, flags);
+    read_owner(file, st, owner);
+    return true;
+}
+
 int unibin_ids_fchownat(int dirfd, const char *path, uid_t user, gid_t group, int flags)
 {
     bool any = unibin_ids_capable(CAP_CHOWN);
@@ -355,14 +370,9 @@ int unibin_ids_fchownat(int dirfd, const char *path, uid_t user, gid_t group, in
     uint32_t kept;
     int ret = 0;
 
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
-        return refuse(EINVAL);
-    }
-    if (fstatat(dirfd, path, &st, flags)) {
+    if (!look_at(&file, &st, &owner, dirfd, path, flags)) {
         return -1;
     }
-    find(&file, dirfd, path, flags);
-    read_owner(&file, &st, &owner);
     own = is_own(&owner);
     kept = without_set_id(&st, &owner);
     if (owner.forgotten) {
@@ -405,14 +415,9 @@ int unibin_ids_fchmodat(int dirfd, const char *path, mode_t mode, int flags)
     File file;
     int ret;
 
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
-        return refuse(EINVAL);
-    }
-    if (fstatat(dirfd, path, &st, flags)) {
+    if (!look_at(&file, &st, &owner, dirfd, path, flags)) {
         return -1;
     }
-    find(&file, dirfd, path, flags);
-    read_owner(&file, &st, &owner);
     if (S_ISLNK(st.st_mode)) {
         ret = refuse(EOPNOTSUPP);
     } else if (!is_ours(&st) || (!is_own(&owner) && !unibin_ids_capable(CAP_FOWNER))) {
@@ -560,6 +565,13 @@ int unibin_ids_chroot(const char *path)
     return stat(path, &st) ? -1 : refuse(S_ISDIR(st.st_mode) ? EPERM : ENOTDIR);
 }
 
+/* Whether a path may lead to a process' status: by its own name, or by a descriptor of the kind O_PATH. */
+static bool may_be_status(const char *path)
+{
+    return g_str_has_suffix(path, "status") || g_str_has_prefix(path, "/proc/")
+           || g_str_has_prefix(path, "/dev/fd/");
+}
+
 /* Whether it is a process' or a thread's status, and of which process. */
 static pid_t status_of(int fd)
 {
@@ -580,12 +592,17 @@ static pid_t status_of(int fd)
 int unibin_ids_opened(int fd, const char *path)
 {
     g_autofree char *text = NULL, *changed = NULL;
-    size_t length = strlen(path), size = 0;
+    size_t size = 0;
     ssize_t got;
     pid_t pid;
-    int copy;
+    int copy, flags;
 
-    if (fd < 0 || length < strlen("status") || strcmp(path + length - strlen("status"), "status")) {
+    if (fd < 0 || !may_be_status(path)) {
+        return fd;
+    }
+    flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY) {
+        /* It cannot be read, and may be what its name is looked at by. */
         return fd;
     }
     pid = status_of(fd);
@@ -599,7 +616,8 @@ int unibin_ids_opened(int fd, const char *path)
     }
     text[size] = '\0';
     changed = unibin_ids_status(pid, text);
-    if (write(copy, changed, strlen(changed)) != strlen(changed) || lseek(copy, 0, SEEK_SET)) {
+    /* Of a process that has ended nothing can be read, which the descriptor itself tells best. */
+    if (!size || write(copy, changed, strlen(changed)) != strlen(changed) || lseek(copy, 0, SEEK_SET)) {
         close(copy);
         return fd;
     }
@@ -631,7 +649,10 @@ ssize_t unibin_ids_list(int fd, const char *path, bool follow, char *list, size_
     if (had < 0 || (size && kept > size)) {
         return had < 0 ? -1 : refuse(ERANGE);
     }
-    if (size) {
+    if (size && kept) {
+        if (!list) {
+            return refuse(EFAULT);
+        }
         memcpy(list, all, kept);
     }
     return kept;

@@ -202,7 +202,7 @@ static ssize_t list(int fd, void *buffer, size_t size)
     Place place = { .path = at.buffer };
     const Offsets *where;
     char lower[PATH_MAX + NAME_MAX];
-    bool tree, is_hosts = false, has_lower = false;
+    bool tree, is_hosts = false, has_lower = false, all = true;
     uint32_t first, count, number = 0;
     size_t used = 0;
     off_t offset;
@@ -255,12 +255,12 @@ static ssize_t list(int fd, void *buffer, size_t size)
         number = where->count / 2;
     }
     if (number >= where->count / 2 && has_lower) {
-        list_below(fd, &place, lower, where, &number, buffer, size, &used);
+        all = list_below(fd, &place, lower, where, &number, buffer, size, &used);
     }
     if (lseek(fd, where->start + number, SEEK_SET) < 0) {
         return -1;
     }
-    if (!used && number < count) {
+    if (!used && (number < count || !all)) {
         return view_fail(EINVAL);
     }
     return used;

@@ -43,9 +43,11 @@ fn layer(entries: &[&str]) -> Vec<u8> {
 /// What layers make of an empty tree: a line for each name.
 fn applied(layers: &[&[&str]]) -> Result<Vec<String>, String> {
     let mut into = Collector::new("image".to_owned(), &[], OF_IMAGES).expect("a temporary file");
+    let mut allowance = Allowance::of(0);
     for entries in layers {
         let tar = layer(entries);
-        apply_from(&tar[..], tar.len() as u64, "layer", &mut into).map_err(|error| error.to_string())?;
+        allowance.add(tar.len() as u64);
+        apply(&tar[..], "layer", &mut allowance, &mut into).map_err(|error| error.to_string())?;
     }
     let tree = into.gathered.tree;
     let line = |named: crate::system::system_tree::Named<'_>| {

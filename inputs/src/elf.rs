@@ -23,7 +23,7 @@ const NAME_MAX: u64 = 4096;
 
 /// What an ELF file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A program that needs no loader.
     Static,
     /// A program that the loader in [`Elf::loader`] starts.
@@ -53,20 +53,20 @@ impl fmt::Display for Kind {
 
 /// The contents of one ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Elf {
+pub struct Elf {
     /// The architecture it was built for.
-    pub(crate) arch: Arch,
+    pub arch: Arch,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// `PT_INTERP`: the loader that it names.
-    pub(crate) loader: Option<Vec<u8>>,
+    pub loader: Option<Vec<u8>>,
     /// `DT_NEEDED`, in order.
-    pub(crate) needed: Vec<Vec<u8>>,
+    pub needed: Vec<Vec<u8>>,
 }
 
 /// Why a file is not a Linux program for a known architecture.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NotElf {
+pub enum NotElf {
     /// It is empty.
     Empty,
     /// It starts with `#!`; what follows on that line.
@@ -84,7 +84,14 @@ pub(crate) enum NotElf {
     /// x86-64 with 32-bit pointers.
     X32,
     /// An ELF header for an architecture outside the table.
-    Cpu { machine: u16, class: u8, data: u8 },
+    Cpu {
+        /// `e_machine`.
+        machine: u16,
+        /// `EI_CLASS`.
+        class: u8,
+        /// `EI_DATA`.
+        data: u8,
+    },
     /// An ELF file for another system, by `EI_OSABI`.
     System(&'static str),
     /// The headers point outside the file or contradict each other.
@@ -115,10 +122,10 @@ impl fmt::Display for NotElf {
 }
 
 /// The result of reading; I/O errors are separate, since they say nothing about the file's contents.
-pub(crate) type Reading = io::Result<Result<Elf, NotElf>>;
+pub type Reading = io::Result<Result<Elf, NotElf>>;
 
 /// Reads headers and dynamic section of `file`.
-pub(crate) fn read(file: &mut (impl Read + Seek)) -> Reading {
+pub fn read(file: &mut (impl Read + Seek)) -> Reading {
     let mut head = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.by_ref().take(256).read_to_end(&mut head)?;
@@ -277,7 +284,7 @@ fn other_format(head: &[u8]) -> NotElf {
 
 /// The data of a library as its loader would leave it in memory, at the addresses that its file names: what
 /// its structures hold can be read without running it.
-pub(crate) struct Image<'d> {
+pub struct Image<'d> {
     file: object::File<'d>,
     /// Pointers that the loader sets, by their addresses.
     pointers: BTreeMap<u64, u64>,
@@ -285,7 +292,7 @@ pub(crate) struct Image<'d> {
 
 impl<'d> Image<'d> {
     /// The image of the library with these bytes; `None` for anything else.
-    pub(crate) fn of(library: &'d [u8]) -> Option<Self> {
+    pub fn of(library: &'d [u8]) -> Option<Self> {
         let file = object::File::parse(library).ok()?;
         let mut pointers = BTreeMap::new();
         for (address, relocation) in file.dynamic_relocations().into_iter().flatten() {
@@ -307,7 +314,7 @@ impl<'d> Image<'d> {
     }
 
     /// The address of a symbol that it exports.
-    pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
+    pub fn symbol(&self, name: &str) -> Option<u64> {
         let mut symbols = self.file.dynamic_symbols();
         symbols
             .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))
@@ -315,24 +322,24 @@ impl<'d> Image<'d> {
     }
 
     /// Length of a pointer, in bytes.
-    pub(crate) fn pointer_size(&self) -> u64 {
+    pub fn pointer_size(&self) -> u64 {
         if self.file.is_64() { 8 } else { 4 }
     }
 
     /// The pointer at `address`; 0 is null.
-    pub(crate) fn pointer(&self, address: u64) -> Option<u64> {
+    pub fn pointer(&self, address: u64) -> Option<u64> {
         let set = self.pointers.get(&address).copied();
         set.or_else(|| number(&self.file, address, self.pointer_size()))
     }
 
     /// The `int` at `address`.
-    pub(crate) fn int(&self, address: u64) -> Option<i32> {
+    pub fn int(&self, address: u64) -> Option<i32> {
         let number = u32::try_from(number(&self.file, address, 4)?).ok()?;
         Some(number.cast_signed())
     }
 
     /// The string at `address`.
-    pub(crate) fn text(&self, address: u64) -> Option<&'d [u8]> {
+    pub fn text(&self, address: u64) -> Option<&'d [u8]> {
         let bytes = self.file.segments().find_map(|segment| {
             let within = address.checked_sub(segment.address())?;
             segment.data().ok()?.get(usize::try_from(within).ok()?..)
@@ -357,7 +364,7 @@ fn number(file: &object::File<'_>, address: u64, size: u64) -> Option<u64> {
 }
 
 /// The words for `EI_CLASS` and `EI_DATA`, as in `file`.
-pub(crate) fn shape(class: u8, data: u8) -> &'static str {
+pub fn shape(class: u8, data: u8) -> &'static str {
     match (class == Class::Elf32 as u8, data == Endian::Little as u8) {
         (true, true) => "ELF 32-bit LSB",
         (true, false) => "ELF 32-bit MSB",

@@ -1,0 +1,67 @@
+//! When a slot is on the disk. A start doesn't wait for that: its marker says until then in which boot of the
+//! machine the slot was written, and a process beside the app syncs and gives the marker its last name. Where
+//! the machine lost its power before, the next boot finds a marker of another one, and unpacks again.
+//!
+//! The marker stays one file: its lock says who uses the slot.
+
+use core::ffi::CStr;
+
+use crate::bytes::c_string;
+use crate::left_over;
+use crate::sys::{self, At, Errno, Fd, Rename};
+
+/// Says that a slot is whole and on the disk.
+pub const MARKER: &CStr = c"complete";
+
+/// What a marker is called before, and which boot that was.
+const WRITTEN: &[u8] = b"written-";
+
+/// If a marker still has that name after so many seconds, who was to sync was ended.
+const SYNCED_AFTER: i64 = 120;
+
+/// File systems of this machine alone (statfs(2)): ext2 to ext4, XFS, Btrfs, F2FS, bcachefs, overlayfs. What
+/// other machines see too can be in use there, where it is of another boot: that is synced at once.
+const OWN: [u32; 6] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0xCA45_1A4E, 0x794C_7630];
+
+/// The first of all namespaces of process numbers (`PROC_PID_INIT_INO` of the kernel). In another one a
+/// container ends with its first process and takes the one beside it along.
+const FIRST_NAMESPACE: &[u8] = b"pid:[4026531836]";
+
+/// The marker's name in this boot, until the slot is on the disk.
+pub fn written() -> Option<&'static CStr> {
+    left_over::boot().map(|boot| c_string(&[WRITTEN, boot]))
+}
+
+/// The marker of a slot that is about to be published: under its last name only if the slot is on the disk.
+pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
+    let is_own = sys::file_system(c_string(&[cache, b"/"])).is_ok_and(|kind| OWN.contains(&kind));
+    let namespace = sys::readlinkat(At::CWD, c"/proc/self/ns/pid");
+    let stays =
+        namespace.is_ok_and(|namespace| namespace.to_bytes() == FIRST_NAMESPACE) && sys::getpid() != 1;
+    written().filter(|_| is_own && stays)
+}
+
+/// Has a slot synced that is published with this marker. Where nobody can do that, a later start has it done.
+pub fn sync_later(slot: Fd, marker: &CStr) {
+    let _ = sys::beside(slot, |slot| {
+        // What cannot be written is not there after the next boot either.
+        let done = slot.syncfs().and_then(|()| rename(&slot, marker));
+        i32::from(done.is_err())
+    });
+}
+
+/// The same for a slot that was not synced in the time that this takes, by its marker's time.
+pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
+    let now = sys::unix_seconds();
+    // Those that start in the next minutes leave it to this one.
+    if time.saturating_add(SYNCED_AFTER) < now
+        && marker.set_mtime(now).is_ok()
+        && let Ok(slot) = sys::openat(slot.at(), c".", sys::OFlags::DIRECTORY, 0)
+    {
+        sync_later(slot, name);
+    }
+}
+
+fn rename(slot: &Fd, marker: &CStr) -> Result<(), Errno> {
+    sys::renameat2(slot.at(), marker, slot.at(), MARKER, Rename::Replace)
+}

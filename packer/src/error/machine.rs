@@ -1,0 +1,63 @@
+//! What can be wrong with a machine that is to be packed.
+
+use std::path::PathBuf;
+
+use bundle::Arch;
+use thiserror::Error;
+
+use crate::error::code::Code;
+use crate::error::shown::shown;
+
+/// Why a machine cannot be packed.
+#[derive(Debug, Error)]
+pub(crate) enum MachineError {
+    #[error("nothing says what the machine boots")]
+    NoBoot,
+    #[error("there is no machine for {}", cpu.name())]
+    NoBoard { cpu: Arch },
+    #[error("Debian has no UEFI for a machine of {}", cpu.name())]
+    NoUefi { cpu: Arch },
+    #[error("the disk `{}` {what}", shown(path))]
+    Disk { path: PathBuf, what: String },
+    #[error("the disk `{}` is for {size} bytes, more than `--disk-size`", shown(path))]
+    DiskSize { path: PathBuf, size: u64 },
+    #[error("the seed `{}` {what}", shown(path))]
+    Seed { path: PathBuf, what: String },
+    #[error("the seed `{}` has no `user-data`", shown(path))]
+    NoUserData { path: PathBuf },
+    #[error("words for the kernel are one line without NUL")]
+    Append,
+    #[error("package `{package}` has no `{path}`")]
+    NoFirmware { package: String, path: String },
+    #[error("no host is left that this machine can be packed for")]
+    NoHost,
+}
+
+impl MachineError {
+    /// The exit code.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::NoFirmware { .. } | Self::NoHost => Code::Failure,
+            _ => Code::Input,
+        }
+    }
+
+    /// What would have worked.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::NoBoot => "give `--disk IMAGE`, or `--kernel FILE` with `--initrd FILE`",
+            Self::NoBoard { .. } => {
+                "machines are x86_64, i686, aarch64, armv7, riscv64, ppc64le, s390x and loongarch64"
+            }
+            Self::NoUefi { .. } | Self::NoFirmware { .. } => "name a file of firmware with `--firmware FILE`",
+            Self::Disk { .. } => "give a raw image, or make one with `qemu-img convert -O qcow2 FILE NEW`",
+            Self::DiskSize { .. } => "a disk grows; to make it smaller, shrink what is on it first",
+            Self::Seed { .. } => {
+                "`user-data` begins with `#cloud-config` and goes on in YAML, `meta-data` is YAML; a seed is a directory of them or an ISO image"
+            }
+            Self::NoUserData { .. } => "write `user-data` into it, with `#cloud-config` as its first line",
+            Self::Append => "separate words by blanks",
+            Self::NoHost => "name another suite with `--suite`, or other hosts with `--hosts`",
+        }
+    }
+}

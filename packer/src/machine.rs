@@ -1,0 +1,153 @@
+//! Machines: a computer of another CPU that qemu-system is on every host, what it boots, and the script that
+//! runs it. Nothing of it is executed here.
+
+pub(crate) mod boards;
+mod firmware;
+mod hosts;
+mod iso;
+mod qcow2;
+mod seed;
+
+use crate::error::{Error, MachineError};
+use crate::hash;
+use crate::machine::boards::{Board, PLACE};
+use crate::machine::firmware::Loaded;
+use crate::machine::qcow2::Disk;
+use crate::machine::seed::Seed;
+use crate::notices::together;
+use crate::request::Request;
+use crate::request::machine::{GivenFile, MachineRequest};
+use crate::resolve::inventory::MachineRow;
+use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant};
+use crate::tree::app_tree::Node;
+use crate::tree::content::Content;
+
+/// The script that runs a machine.
+const RUN: &[u8] = include_bytes!("machine/run.sh");
+/// How much memory a machine has.
+const MEMORY: &str = "1024M";
+/// Whose name `ssh` uses.
+const USER: &str = "root";
+
+/// The machine on the first of its hosts, and on the others.
+pub(crate) type Machines = (ResolvedApp, Vec<ResolvedVariant>);
+
+/// What a machine is on all hosts.
+struct Parts {
+    /// By their names.
+    files: Vec<(&'static str, Content)>,
+    settings: String,
+    firmware: Option<Loaded>,
+    row: MachineRow,
+}
+
+/// The machine that was asked for, on each host that has a qemu-system for it.
+pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Machines, Error> {
+    let board = boards::of(machine.cpu).ok_or(MachineError::NoBoard { cpu: machine.cpu })?;
+    let parts = Parts::of(board, machine)?;
+    let mut all = Vec::new();
+    for host in &request.hosts {
+        if let Some(emulator) = hosts::emulator(*host, board, machine, request.skip_hosts)? {
+            all.push(parts.on(emulator)?);
+        }
+    }
+    if all.is_empty() {
+        return Err(MachineError::NoHost.into());
+    }
+    let first = all.remove(0);
+    Ok((first, all.into_iter().map(ResolvedApp::baseline).collect()))
+}
+
+impl Parts {
+    fn of(board: &'static Board, machine: &MachineRequest) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        let mut row = MachineRow { cpu: board.cpu.name(), parts: Vec::new() };
+        let mut append = format!("console={}", board.console).into_bytes();
+        if !machine.append.is_empty() {
+            append.extend([b" ", machine.append.as_slice()].concat());
+        }
+        let given = [("kernel", &machine.kernel), ("initrd", &machine.initrd)];
+        for (name, given) in given {
+            if let Some(GivenFile { file, path }) = given {
+                let failed = |source| Error::io("read", path, source);
+                let content = file.try_clone().and_then(Content::whole).map_err(failed)?;
+                row.add(name, path, content.len());
+                files.push((name, content));
+            }
+        }
+        if machine.kernel.is_some() {
+            files.push(("append", append.into()));
+        }
+        if let Some(GivenFile { file, path }) = &machine.disk {
+            let Disk { image, size } = qcow2::open(file, path)?;
+            let wanted = machine.disk_size.unwrap_or(size);
+            if wanted < size {
+                return Err(MachineError::DiskSize { path: path.clone(), size }.into());
+            }
+            row.add("disk", path, image.len());
+            files.push(("disk.qcow2", image));
+            files.push(("changes.qcow2", qcow2::empty(wanted).into()));
+        }
+        let firmware = firmware::of(board, machine)?;
+        if let Some(Loaded { content, from, .. }) = &firmware {
+            row.add("firmware", from, content.len());
+            files.push(("firmware.fd", content.clone()));
+        }
+        // The same machine keeps its changes in the same place, whatever it is called.
+        let mut identity = board.cpu.name().to_owned();
+        for (name, content) in &files {
+            identity.extend(["\n", name, " ", &content.digest().map_err(Error::Temporary)?.to_string()]);
+        }
+        let id = hash::of(identity.as_bytes()).to_string();
+        let id = id.get(..16).unwrap_or(&id);
+        let seed = match (&machine.seed, &machine.disk) {
+            (Some(path), _) => Some((seed::open(path, &format!("unibin-{id}"))?, path.as_path())),
+            (None, Some(_)) => Some((seed::of_nobody(&format!("unibin-{id}")), "a key for `ssh`".as_ref())),
+            (None, None) => None,
+        };
+        let mut key_place = String::new();
+        if let Some((Seed { image, key_place: place }, from)) = seed {
+            row.add("seed", from, image.len());
+            files.push(("seed.iso", image));
+            key_place = place.map_or_else(String::new, |place| place.to_string());
+        }
+        let Board { cpu, program, machine: computer, model, bus, graphics, .. } = board;
+        let option = firmware.as_ref().map_or("", |loaded| loaded.option);
+        let settings = [
+            ("id", id),
+            ("cpu", cpu.name()),
+            ("program", program),
+            ("machine", computer),
+            ("model", model),
+            ("bus", bus),
+            ("graphics", graphics),
+            ("firmware", option),
+            ("memory", MEMORY),
+            ("user", USER),
+            ("key_place", &key_place),
+        ];
+        let settings = settings.iter().flat_map(|(name, value)| [*name, "='", *value, "'\n"]).collect();
+        Ok(Self { files, settings, firmware, row })
+    }
+
+    /// The machine on the host of `emulator`.
+    fn on(&self, mut emulator: ResolvedApp) -> Result<ResolvedApp, Error> {
+        let mut add = |name: &str, content: Content| {
+            let node = Node::File { executable: false, content };
+            emulator.app.add(format!("{PLACE}/{name}").as_bytes(), node)
+        };
+        add("run", RUN.to_vec().into())?;
+        add("settings", self.settings.clone().into_bytes().into())?;
+        for (name, content) in &self.files {
+            add(name, content.clone())?;
+        }
+        if let Some(loaded) = &self.firmware {
+            emulator.owed = together(emulator.owed, loaded.owed.clone());
+        }
+        emulator.inventory.files = 0;
+        emulator.inventory.bytes = 0;
+        emulator.inventory.count(&emulator.app);
+        emulator.inventory.machine = Some(self.row.clone());
+        Ok(emulator)
+    }
+}

@@ -1,0 +1,59 @@
+//! What runs a machine on a host: qemu-system for that host out of Debian's packages, with the libraries
+//! that it needs and nothing else, a busybox for the script, and a client for `ssh`.
+
+use bundle::{Arch, OwnedRule as Rule};
+
+use crate::error::Error;
+use crate::machine::boards::{Board, PLACE};
+use crate::request::machine::MachineRequest;
+use crate::request::{AppRequest, AppSource, Entry, TreeRequest};
+use crate::resolve::gather::gather;
+use crate::resolve::resolved_app::ResolvedApp;
+use crate::say;
+
+/// What starts the script, and the packages of what it starts besides qemu-system.
+const SHELL: &[u8] = b"usr/bin/busybox";
+const PACKAGES: [&str; 2] = ["busybox-static", "dropbear-bin"];
+const PROGRAMS: [&str; 2] = ["dbclient", "dropbearkey"];
+
+/// What qemu-system loads without naming it in its header: a thread that ends needs it.
+const LOADED: &str = "usr/lib/*/libgcc_s.so.1";
+
+/// The emulator of `board` for `host`; `None` if Debian has none there and `skips`.
+pub(super) fn emulator(
+    host: Arch,
+    board: &Board,
+    machine: &MachineRequest,
+    skips: bool,
+) -> Result<Option<ResolvedApp>, Error> {
+    match packed(host, board, machine) {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ (Error::NoPackage { .. } | Error::NotInDebian { .. })) if skips => {
+            say::warning(&format!("{host}: {error}: skipped"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn packed(host: Arch, board: &Board, machine: &MachineRequest) -> Result<ResolvedApp, Error> {
+    let packages = [board.package].into_iter().chain(PACKAGES).map(str::to_owned).collect();
+    let mut script = Entry::new(b"machine", SHELL);
+    let run = format!("/{PLACE}/run").into_bytes();
+    script.rules = vec![Rule::Argument(b"sh".to_vec()), Rule::Tree { before: Vec::new(), after: run }];
+    let program = |name: &str| Entry::new(name.as_bytes(), format!("usr/bin/{name}").as_bytes());
+    let programs = [board.program].into_iter().chain(PROGRAMS).map(program);
+    let only = board.files.iter().copied().chain([LOADED]).map(|pattern| pattern.as_bytes().to_vec());
+    let request = AppRequest {
+        source: AppSource::packages(packages, Vec::new(), host)?,
+        entries: [script].into_iter().chain(programs).collect(),
+        target: Some(host),
+        hosts: vec![host],
+        output: machine.output.clone(),
+        archive: machine.archive.clone(),
+        tree: TreeRequest { only: Some(only.collect()), ..TreeRequest::default() },
+        argv0: None,
+        rules: Vec::new(),
+    };
+    gather(&request)
+}

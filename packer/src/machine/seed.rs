@@ -1,0 +1,237 @@
+//! The disk that tells cloud-init what a machine is (NoCloud): `user-data` and its like, out of a directory,
+//! as an ISO 9660 image. What cloud-init would drop with a warning in the machine's log is refused here. The
+//! image has room for the key that a machine gets at its first start.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::error::{Error, MachineError};
+use crate::machine::iso;
+use crate::tree::content::Content;
+
+/// The name by which cloud-init finds the disk.
+const VOLUME: &str = "cidata";
+/// The files, the first two always there.
+const NAMES: [&str; 4] = ["user-data", "meta-data", "vendor-data", "network-config"];
+/// Longer files are not told to cloud-init by a disk.
+const LENGTH_MAX: u64 = 16 << 20;
+/// The room for the key, in bytes: a comment, until a start writes the key over it.
+const ROOM: usize = 512;
+
+/// What cloud-init knows by its first line besides its own form (its docs: explanation/format.rst).
+const FORMS: [&str; 7] = [
+    "#!",
+    "#include",
+    "#cloud-boothook",
+    "#part-handler",
+    "#upstart-job",
+    "## template: jinja",
+    "Content-Type:",
+];
+
+/// `./vm ssh` is root's, unless the user says otherwise.
+const VENDOR: &str = "#cloud-config\ndisable_root: false\n";
+
+/// A disk, and the user that `ssh` is for.
+#[derive(Debug)]
+pub(crate) struct Seed {
+    pub(crate) image: Content,
+    /// Where the key goes; `None` in an image that was given.
+    pub(crate) key_place: Option<usize>,
+}
+
+/// The image at `path`, or that of the files in the directory `path`. `instance`: the name of this machine
+/// among others, if the files give none.
+pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
+    let found = fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
+    if !found.is_dir() {
+        return given(path);
+    }
+    let mut files: Vec<Option<Vec<u8>>> = Vec::new();
+    for name in NAMES {
+        let file = path.join(name);
+        let failed = |source| Error::io("read", &file, source);
+        let bytes = match fs::File::open(&file) {
+            Ok(opened) => {
+                let mut bytes = Vec::new();
+                opened.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+                if bytes.len() as u64 > LENGTH_MAX {
+                    return Err(refused(&file, "is longer than 16 MiB".to_owned()));
+                }
+                Some(bytes)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        if let Some(bytes) = &bytes {
+            check(name, bytes).map_err(|what| refused(&file, what))?;
+        }
+        files.push(bytes);
+    }
+    let [user, meta, vendor, network] = <[_; 4]>::try_from(files)
+        .map_err(|_| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
+    let user = user.ok_or_else(|| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
+    Ok(made(&user, meta, vendor, network.as_deref(), instance))
+}
+
+/// What a machine is told where the user says nothing: the key alone.
+pub(crate) fn of_nobody(instance: &str) -> Seed {
+    made(b"#cloud-config\n{}\n", None, None, None, instance)
+}
+
+fn made(
+    user: &[u8],
+    meta: Option<Vec<u8>>,
+    vendor: Option<Vec<u8>>,
+    network: Option<&[u8]>,
+    instance: &str,
+) -> Seed {
+    let mut meta = meta.unwrap_or_default();
+    if !meta.is_empty() && !meta.ends_with(b"\n") {
+        meta.push(b'\n');
+    }
+    let text = String::from_utf8_lossy(&meta).into_owned();
+    if value(&text, "instance-id").is_none() {
+        meta.extend(format!("instance-id: {instance}\n").into_bytes());
+    }
+    // Keys of the user's own are not joined with ours: his count.
+    let has_keys = value(&text, "public-keys").is_some();
+    let place = meta.len();
+    meta.push(b'#');
+    meta.extend(vec![b' '; ROOM]);
+    meta.push(b'\n');
+    let vendor = vendor.unwrap_or_else(|| VENDOR.into());
+    let mut files: Vec<(&str, &[u8])> = vec![(NAMES[0], user), (NAMES[1], &meta), (NAMES[2], &vendor)];
+    if let Some(network) = network {
+        files.push((NAMES[3], network));
+    }
+    let image = iso::image(VOLUME, &files);
+    let key_place = image.places.get(1).map(|at| at + place).filter(|_| !has_keys);
+    Seed { image: image.bytes.into(), key_place }
+}
+
+/// An image of the user's own.
+fn given(path: &Path) -> Result<Seed, Error> {
+    let failed = |source| Error::io("read", path, source);
+    let file = fs::File::open(path).map_err(failed)?;
+    let content = Content::whole(file).map_err(failed)?;
+    let mut head = Vec::new();
+    content.reader().take(17 * iso::SECTOR as u64).read_to_end(&mut head).map_err(failed)?;
+    let is_iso = head.get(16 * iso::SECTOR + 1..).is_some_and(|at| at.starts_with(b"CD001"));
+    if !is_iso {
+        return Err(refused(path, "is neither a directory nor an ISO 9660 image".to_owned()));
+    }
+    Ok(Seed { image: content, key_place: None })
+}
+
+fn refused(path: &Path, what: String) -> Error {
+    MachineError::Seed { path: path.to_owned(), what }.into()
+}
+
+/// The value of a key in a mapping at the top.
+fn value(text: &str, key: &str) -> Option<Yaml> {
+    let all = YamlLoader::load_from_str(text).ok()?;
+    let found = all.into_iter().next()?.as_hash()?.get(&Yaml::String(key.to_owned()))?.clone();
+    Some(found)
+}
+
+/// What is wrong with a file.
+fn check(name: &str, bytes: &[u8]) -> Result<(), String> {
+    // Compressed: nobody reads it before the machine does.
+    if name == NAMES[0] && bytes.starts_with(b"\x1f\x8b") {
+        return Ok(());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let first = text.lines().next().unwrap_or_default();
+    let is_config = match name {
+        "user-data" | "vendor-data" => {
+            if FORMS.iter().any(|form| first.starts_with(form)) {
+                return Ok(());
+            }
+            match first.trim_end() {
+                "#cloud-config" => true,
+                "#cloud-config-archive" => return list(text),
+                "" => return Err("begins with an empty line, not with `#cloud-config`".to_owned()),
+                other => {
+                    let other: String = other.chars().take(40).collect();
+                    return Err(format!("begins with `{}`, not with `#cloud-config`", other.escape_debug()));
+                }
+            }
+        }
+        _ => false,
+    };
+    match parsed(text)? {
+        None | Some(Yaml::Hash(_)) => Ok(()),
+        Some(_) if is_config => Err("is no mapping of YAML behind its first line".to_owned()),
+        Some(_) => Err("is no mapping of YAML".to_owned()),
+    }
+}
+
+fn list(text: &str) -> Result<(), String> {
+    match parsed(text)? {
+        Some(Yaml::Array(_)) => Ok(()),
+        _ => Err("is no list of YAML behind its first line".to_owned()),
+    }
+}
+
+/// The one document of a text; `None` for nothing.
+fn parsed(text: &str) -> Result<Option<Yaml>, String> {
+    let mut all = YamlLoader::load_from_str(text).map_err(|error| format!("is not YAML: {error}"))?;
+    if all.len() > 1 {
+        return Err("has more than one document of YAML".to_owned());
+    }
+    Ok(all.pop().filter(|document| !matches!(document, Yaml::Null | Yaml::BadValue)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cloud_init_would_drop_is_refused() {
+        for good in [
+            "#cloud-config\nusers:\n- name: a\n",
+            "#cloud-config\n",
+            "#cloud-config \r\n{}\n",
+            "#!/bin/sh\nexit 1\n",
+            "#cloud-config-archive\n- type: text/cloud-config\n",
+            "## template: jinja\n#cloud-config\n{{ a }}\n",
+        ] {
+            assert_eq!(check("user-data", good.as_bytes()), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "users: []\n",
+            " #cloud-config\n",
+            "#cloud-config\n- a\n",
+            "#cloud-config\na: b: c\n",
+            "#cloud-config\na: [\n",
+            "#cloud-config\na: 1\na: 2\n",
+            "#cloud-config\na: 1\n---\nb: 1\n",
+            "#cloud_config\na: 1\n",
+        ] {
+            assert!(check("user-data", bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        assert!(check("user-data", b"\xff\xfe").is_err());
+        assert!(check("meta-data", b"- a\n").is_err());
+        assert_eq!(check("meta-data", b"instance-id: x\n"), Ok(()));
+    }
+
+    #[test]
+    fn a_seed_has_room_for_a_key_unless_it_has_keys() {
+        let seed = of_nobody("i-1");
+        let mut bytes = seed.image.bytes().expect("memory");
+        let at = seed.key_place.expect("a place");
+        assert_eq!(&bytes[at..at + 3], b"#  ");
+        bytes[at..at + 28].copy_from_slice(b"public-keys:\n- \"ssh-ed25519\"");
+        bytes[at + 28..at + 30].copy_from_slice(b"\n#");
+        let text = String::from_utf8_lossy(&bytes[at - 17..at + 200]).into_owned();
+        assert_eq!(value(&text, "instance-id"), Some(Yaml::String("i-1".to_owned())));
+        assert!(value(&text, "public-keys").is_some_and(|keys| keys.is_array()));
+        let own = made(b"#!", Some(b"public-keys: [a]".to_vec()), None, None, "i");
+        assert_eq!(own.key_place, None);
+    }
+}

@@ -1,0 +1,124 @@
+//! What `pack` was asked for where it is a machine.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bundle::Arch;
+
+use crate::cli::ArchiveArgs;
+use crate::cli::machine::MachineArgs;
+use crate::error::{Error, MachineError, kind_of};
+use crate::request::given;
+
+/// A file of the user's, opened once.
+#[derive(Debug)]
+pub(crate) struct GivenFile {
+    pub(crate) file: File,
+    /// The path as the user gave it.
+    pub(crate) path: PathBuf,
+}
+
+/// A machine to pack.
+#[derive(Debug)]
+pub(crate) struct MachineRequest {
+    pub(crate) cpu: Arch,
+    pub(crate) kernel: Option<GivenFile>,
+    pub(crate) initrd: Option<GivenFile>,
+    /// Words for the kernel.
+    pub(crate) append: Vec<u8>,
+    pub(crate) disk: Option<GivenFile>,
+    /// What the machine sees of it, in bytes.
+    pub(crate) disk_size: Option<u64>,
+    /// A directory or an image.
+    pub(crate) seed: Option<PathBuf>,
+    pub(crate) firmware: FirmwareSource,
+    /// The bundle's path.
+    pub(crate) output: PathBuf,
+    pub(crate) archive: ArchiveArgs,
+}
+
+/// Where firmware comes from.
+#[derive(Debug)]
+pub(crate) enum FirmwareSource {
+    /// What the computer boots such a machine with.
+    Usual,
+    /// UEFI, from Debian.
+    Uefi,
+    /// A file.
+    File(GivenFile),
+}
+
+impl MachineRequest {
+    /// Opens what `args` names.
+    pub(crate) fn new(
+        args: MachineArgs,
+        cpu: Arch,
+        output: Option<PathBuf>,
+        archive: ArchiveArgs,
+    ) -> Result<Self, Error> {
+        let open = |path: Option<PathBuf>| path.map(GivenFile::open).transpose();
+        if args.disk.is_none() && args.kernel.is_none() {
+            return Err(MachineError::NoBoot.into());
+        }
+        let append = args.append.map(OsString::into_vec).unwrap_or_default();
+        if append.contains(&b'\n') || append.contains(&0) {
+            return Err(MachineError::Append.into());
+        }
+        let output = output.unwrap_or_else(|| {
+            let named = args.disk.as_deref().filter(|disk| disk.file_name().is_some());
+            named.map_or_else(|| format!("{cpu}-machine.bundle").into(), default_output)
+        });
+        Ok(Self {
+            cpu,
+            kernel: open(args.kernel)?,
+            initrd: open(args.initrd)?,
+            append,
+            disk: open(args.disk)?,
+            disk_size: args.disk_size,
+            seed: args.seed,
+            firmware: match args.firmware {
+                None => FirmwareSource::Usual,
+                Some(word) if word.as_os_str() == "uefi" => FirmwareSource::Uefi,
+                Some(path) => FirmwareSource::File(GivenFile::open(path)?),
+            },
+            output,
+            archive,
+        })
+    }
+
+    /// Whether `other` is a file that is packed.
+    pub(crate) fn is_file(&self, other: &fs::Metadata) -> bool {
+        let firmware = match &self.firmware {
+            FirmwareSource::File(given) => Some(given),
+            FirmwareSource::Usual | FirmwareSource::Uefi => None,
+        };
+        let mut all =
+            [self.kernel.as_ref(), self.initrd.as_ref(), self.disk.as_ref(), firmware].into_iter().flatten();
+        all.any(|given| {
+            given.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
+        })
+    }
+}
+
+/// Beside the working directory's other bundles, not beside the disk.
+fn default_output(disk: &Path) -> PathBuf {
+    let name = disk.file_name().unwrap_or_default().as_bytes();
+    let ends = [&b".qcow2"[..], b".img", b".raw"];
+    let name = ends.iter().find_map(|end| name.strip_suffix(*end)).unwrap_or(name);
+    OsString::from_vec([given::without_ending(name), b".bundle"].concat()).into()
+}
+
+impl GivenFile {
+    fn open(path: PathBuf) -> Result<Self, Error> {
+        let failed = |source| Error::io("open", &path, source);
+        // Checked before it is opened: opening a FIFO would wait for its other end.
+        let found = fs::metadata(&path).map_err(failed)?.file_type();
+        if !found.is_file() {
+            return Err(Error::NotAFile { path, found: kind_of(found) });
+        }
+        Ok(Self { file: File::open(&path).map_err(failed)?, path })
+    }
+}

@@ -1,0 +1,102 @@
+//! Zstandard, touched here only. A frame is made by one thread, records its content's size and has no
+//! checksum (the manifest binds digests): its bytes depend on the input and the level alone, since the
+//! library is compiled in.
+
+use std::io::{self, Read, Write as _};
+
+use zstd::zstd_safe::CParameter;
+
+use crate::atomic_file;
+use crate::progress::Shown;
+use crate::tree::content::Content;
+
+/// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use
+/// 1 << 27.
+const WINDOW_LOG_MAX: u32 = 26;
+
+/// What is shorter resembles itself within the level's own window.
+const WIDE_MIN: u64 = 1 << 20;
+
+/// To be raised with every change of the parameters in [`made`], so that frames made before are not reused.
+const PARAMETERS: u32 = 3;
+
+/// What decides about a frame's bytes beside the input and the level.
+pub(crate) fn compressor() -> String {
+    format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
+}
+
+/// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
+/// where large programs resemble each other.
+pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<Content> {
+    const PIECE: usize = 256 << 10;
+    let mut encoder = zstd::Encoder::new(atomic_file::nameless()?, level)?;
+    encoder.set_pledged_src_size(Some(input.len()))?;
+    if input.len() >= WIDE_MIN {
+        let log = input.len().next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
+        encoder.set_parameter(CParameter::WindowLog(log))?;
+        encoder.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
+    }
+    let mut reader = input.reader();
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = reader.read(&mut piece)?;
+        if length == 0 {
+            break;
+        }
+        encoder.write_all(piece.get(..length).unwrap_or_default())?;
+        shown.advance(length as u64);
+    }
+    Content::whole(encoder.finish()?)
+}
+
+/// About how much memory it takes to compress `length` bytes: the window and the tables of the level,
+/// measured.
+pub(crate) fn memory(level: i32, length: u64) -> u64 {
+    let tables: u64 = match level {
+        ..=4 => 24 << 20,
+        5..=12 => 72 << 20,
+        13..=19 => 160 << 20,
+        20 => 272 << 20,
+        21 => 432 << 20,
+        _ => 784 << 20,
+    };
+    let window = length.next_power_of_two().min(1 << WINDOW_LOG_MAX);
+    // Tables are no larger than what they are of needs them to be.
+    window + tables.min(length.saturating_mul(16).max(1 << 20))
+}
+
+/// Reads what frames hold that follow each other. Those with a larger window than ours are refused by the
+/// library.
+pub(crate) fn decoder<'a>(stored: impl Read + 'a) -> io::Result<impl Read + 'a> {
+    let mut decoder = zstd::Decoder::new(stored)?;
+    decoder.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(decoder)
+}
+
+/// A frame with a window of `1 << window` bytes, whatever the launcher takes.
+#[cfg(test)]
+pub(crate) fn with_window(input: &[u8], window: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+    encoder.set_parameter(CParameter::WindowLog(window))?;
+    encoder.write_all(input)?;
+    encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_records_its_content_size_has_no_checksum_and_a_window_of_64_mib_at_most() {
+        // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
+        let input = Content::from(vec![7u8; (64 << 20) + 1]);
+        for level in [1, *zstd::compression_level_range().end()] {
+            let frame =
+                made(&input, level, &Shown::nowhere()).and_then(|made| made.bytes()).expect("compresses");
+            assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
+            assert_ne!(frame[4] & 0b1110_0000, 0, "content size");
+            assert_eq!(frame[4] & 0b0010_0000, 0, "has a window descriptor");
+            assert!(10 + (frame[5] >> 3) <= 26, "window log of level {level}");
+        }
+    }
+}
