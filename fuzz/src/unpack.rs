@@ -97,7 +97,7 @@ fn read_all(blob: Blob<'_>, parts: [&[u8]; 3]) {
             assert_eq!(member.owner.is_some(), root && !piece, "an owner is a root's");
             match (part, member.kind) {
                 (Part::Directories, Kind::File { size, .. }) => {
-                    assert!(size != 0 && member.content.is_empty())
+                    assert!(size != 0 && member.content.is_empty());
                 }
                 (Part::Files, Kind::File { size, .. }) => assert_eq!(size, member.content.len() as u64),
                 (Part::Files, Kind::Piece { offset, .. }) => {
