@@ -45,7 +45,7 @@ impl<'a> BlobReader<'a> {
     }
 
     /// The next bytes; none at the end.
-    pub fn read(&mut self) -> Result<&[u8], Error> {
+    fn read(&mut self, progress: Option<&Progress>) -> Result<&[u8], Error> {
         let bytes = match &mut self.from {
             From::Raw(buffer) => {
                 let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(PIECE);
@@ -58,7 +58,7 @@ impl<'a> BlobReader<'a> {
                 let mut more = false;
                 // A frame may hold nothing.
                 while *number < frames.count() && !more {
-                    more = !unpacker.frame(frames, *number)?.is_empty();
+                    more = !unpacker.frame(frames, *number, progress)?.is_empty();
                     *number = number.saturating_add(1);
                 }
                 if more { unpacker.bytes() } else { b"" }
@@ -71,7 +71,7 @@ impl<'a> BlobReader<'a> {
 
     /// Reads to the end and checks length and digest.
     pub fn finish(&mut self) -> Result<(), Error> {
-        while !self.read()?.is_empty() {}
+        while !self.read(None)?.is_empty() {}
         let digest_fits = self.hasher.digest() == self.blob.digest();
         if self.left == 0 && digest_fits { Ok(()) } else { Err(damaged(self.file, self.blob)) }
     }
@@ -85,7 +85,7 @@ impl<'a> BlobReader<'a> {
     ) -> Result<(), Error> {
         let blob = self.blob;
         loop {
-            let bytes = self.read()?;
+            let bytes = self.read(progress)?;
             if bytes.is_empty() {
                 return self.finish();
             }

@@ -158,13 +158,7 @@ impl Cache {
             other => other?,
         };
         check_ours(&dir, path, 0o077, self.us)?;
-        let (mut written, mut opened) = (None, sys::openat(dir.at(), MARKER, marker_flags(), 0));
-        if matches!(opened, Err(Errno::ENOENT))
-            && let Some(name) = durable::written()
-        {
-            (written, opened) = (Some(name), sys::openat(dir.at(), name, marker_flags(), 0));
-        }
-        let marker = match opened {
+        let (marker, name) = match durable::open_marker(dir.at(), b"", marker_flags()) {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
@@ -177,7 +171,7 @@ impl Cache {
         if stat.nlink == 0 {
             return Ok(None);
         }
-        if let Some(name) = written {
+        if name != MARKER {
             durable::sync_again(&dir, &marker, stat.mtime, name);
         } else if self.temporary.is_some() {
             refresh(&dir, &marker, stat.mtime);
@@ -189,19 +183,11 @@ impl Cache {
     /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
     #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
-        let marker = |marker: &CStr| c_string(&[name.to_bytes(), b"/", marker.to_bytes()]);
-        let mut marker_path = marker(MARKER);
         // NFS gives an exclusive lock to those only who can write (flock(2)).
         let flags = OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
-        let mut opened = sys::openat(self.dir.at(), marker_path, flags, 0);
-        if matches!(opened, Err(Errno::ENOENT))
-            && let Some(written) = durable::written()
-        {
-            marker_path = marker(written);
-            opened = sys::openat(self.dir.at(), marker_path, flags, 0);
-        }
-        let marker = match opened {
-            Ok(marker) => marker,
+        let place = join(&[name.to_bytes(), b"/"]);
+        let (marker, marker_path) = match durable::open_marker(self.dir.at(), place, flags) {
+            Ok(opened) => opened,
             // Not complete, or no slot but a launcher.
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(None),
             Err(_) => return None,

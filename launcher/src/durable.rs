@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use crate::bytes::c_string;
 use crate::left_over;
-use crate::sys::{self, At, Errno, Fd, Rename};
+use crate::sys::{self, At, Errno, Fd, OFlags, Rename};
 
 /// Says that a slot is whole and on the disk.
 pub const MARKER: &CStr = c"complete";
@@ -44,10 +44,27 @@ pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
 /// Has a slot synced that is published with this marker. Where nobody can do that, a later start has it done.
 pub fn sync_later(slot: Fd, marker: &CStr) {
     let _ = sys::beside(slot, |slot| {
-        // What cannot be written is not there after the next boot either.
-        let done = slot.syncfs().and_then(|()| rename(&slot, marker));
+        let done = match slot.syncfs() {
+            // Its pages are lost, and the kernel says so only once (fsync(2)): nobody may believe it later.
+            Err(Errno::EIO | Errno::ENOSPC | Errno::EDQUOT) => sys::unlinkat(slot.at(), marker),
+            synced => synced.and_then(|()| rename(&slot, marker)),
+        };
         i32::from(done.is_err())
     });
+}
+
+/// Opens the marker of the slot that `place` ends before, and says where it was found: under its last name or
+/// that of this boot. It may get its last name in between, but never loses it.
+pub fn open_marker(at: At<'_>, place: &[u8], flags: OFlags) -> Result<(Fd, &'static CStr), Errno> {
+    let names: [fn() -> Option<&'static CStr>; 3] = [|| Some(MARKER), written, || Some(MARKER)];
+    for name in names.into_iter().filter_map(|name| name()) {
+        let path = c_string(&[place, name.to_bytes()]);
+        match sys::openat(at, path, flags, 0) {
+            Err(Errno::ENOENT) => {}
+            opened => return opened.map(|marker| (marker, path)),
+        }
+    }
+    Err(Errno::ENOENT)
 }
 
 /// The same for a slot that was not synced in the time that this takes, by its marker's time.
@@ -56,7 +73,7 @@ pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
     // Those that start in the next minutes leave it to this one.
     if time.saturating_add(SYNCED_AFTER) < now
         && marker.set_mtime(now).is_ok()
-        && let Ok(slot) = sys::openat(slot.at(), c".", sys::OFlags::DIRECTORY, 0)
+        && let Ok(slot) = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)
     {
         sync_later(slot, name);
     }

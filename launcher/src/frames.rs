@@ -11,8 +11,12 @@ use crate::bundle_file::BundleFile;
 use crate::bytes::zeroed;
 use crate::error::Error;
 use crate::hash::Sha256;
+use crate::progress::Progress;
 use crate::sys::Pages;
 use crate::zstd::{BEHIND, Decoder};
+
+/// Bytes that are read between two signs of life.
+const PIECE: usize = 1 << 20;
 
 /// Which part of the tree a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,13 +109,23 @@ impl Unpacker {
         Ok(Self { stored, out, decoder: Decoder::new(), length: 0 })
     }
 
-    /// Unpacks one.
-    pub fn frame(&mut self, frames: &Frames<'_>, number: usize) -> Result<&[u8], Error> {
+    /// Unpacks one. Runs that wait for this one are shown that it goes on.
+    pub fn frame(
+        &mut self,
+        frames: &Frames<'_>,
+        number: usize,
+        progress: Option<&Progress>,
+    ) -> Result<&[u8], Error> {
         let damaged = || frames.damaged();
         let frame = frames.all.get(number).ok_or_else(damaged)?;
         let length = usize::try_from(frame.stored).unwrap_or(usize::MAX);
         let stored = self.stored.get_mut(..length).ok_or_else(damaged)?;
-        frames.file.read_exact_at(frame.offset, stored)?;
+        let mut offset = frame.offset;
+        for piece in stored.chunks_mut(PIECE) {
+            frames.file.read_exact_at(offset, piece)?;
+            offset = offset.saturating_add(piece.len() as u64);
+            let _ = progress.map(Progress::sign);
+        }
         if Sha256::of(stored) != frame.digest {
             return Err(damaged());
         }

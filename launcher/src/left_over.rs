@@ -29,6 +29,9 @@ pub fn was_made_by_dead(name: &[u8], here: Option<&[u8]>) -> bool {
     here.is_some() && parts.next() == here && parts.next().is_some_and(has_ended)
 }
 
+/// The length of a UUID, as which the kernel names a boot (random(4)).
+const UUID: usize = 36;
+
 /// Where a number of a process means the same: since the machine's start, in one namespace.
 pub fn here() -> Option<&'static [u8]> {
     named_by(sys::readlinkat(At::CWD, c"/proc/self/ns/pid").ok()?.to_bytes())
@@ -43,7 +46,8 @@ pub fn boot() -> Option<&'static [u8]> {
 fn named_by(something: &[u8]) -> Option<&'static [u8]> {
     let boot = zeroed(64);
     let file = sys::openat(At::CWD, c"/proc/sys/kernel/random/boot_id", OFlags::READ, 0).ok()?;
-    let length = file.read(boot).ok()?;
+    // Where something else is bound over it, it may be empty, in every boot.
+    let length = file.read(boot).ok().filter(|length| *length >= UUID)?;
     let digest = Sha256::of(join(&[boot.get(..length)?, something]));
     Some(join(&[digest.to_hex().get(..16)?]))
 }

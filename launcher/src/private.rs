@@ -1,5 +1,5 @@
 //! A directory in memory that this process alone has, and what comes of it: for an app that needs its files
-//! in a directory where no other serves. It takes a namespace of users, where the caller's user is who he
+//! in a directory where no other serves. Unless root starts it, it takes a namespace of users, where the caller's user is who he
 //! is, and all others are nobody; so it is the last way of all.
 
 use core::ffi::CStr;
@@ -18,8 +18,11 @@ pub fn directory() -> Result<&'static [u8], Errno> {
     };
     let place = PLACES.into_iter().find(is_empty).ok_or(Errno::ENOENT)?;
     let (user, group) = sys::effective_ids();
-    sys::unshare_root(true)?;
-    map(user, user, group, group)?;
+    // Root has no need of a namespace of users, in which he would lose his rights over what others own.
+    if user != 0 || sys::unshare_root(false).is_err() {
+        sys::unshare_root(true)?;
+        map(user, user, group, group)?;
+    }
     sys::receive_mounts_only()?;
     sys::mount(c"tmpfs", c"unibin", place, c"mode=700")?;
     Ok(join(&[place.to_bytes(), b"/unibin"]))

@@ -84,7 +84,7 @@ impl Progress {
         if now.unsigned_abs() == self.number(LAST).swap(now.unsigned_abs(), SeqCst) {
             return;
         }
-        let _ = self.sign.as_ref().map(|sign| sign.set_mtime(now));
+        self.sign();
         if !self.seen {
             return;
         }
@@ -94,6 +94,11 @@ impl Progress {
         let [done, all, rate, rest] = [done / MB, blob.length() / MB, rate / MB, left / rate].map(decimal);
         // A terminal that is gone is not worth an error.
         let _ = sys::stderr(fill(LINE, &[blob.kind.name().as_bytes(), done, all, rate, rest]));
+    }
+
+    /// Shows those who wait that this goes on.
+    pub fn sign(&self) {
+        let _ = self.sign.as_ref().map(|sign| sign.set_mtime(sys::unix_seconds()));
     }
 
     /// Takes away what was shown.

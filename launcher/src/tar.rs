@@ -352,7 +352,7 @@ impl<'a> TarReader<'a> {
     }
 
     fn next_frame(&mut self) -> Result<(), Error> {
-        let bytes = self.unpacker.frame(&self.frames, self.begun)?;
+        let bytes = self.unpacker.frame(&self.frames, self.begun, None)?;
         self.hasher.update(bytes);
         (self.begun, self.taken) = (self.begun.saturating_add(1), 0);
         Ok(())

@@ -145,7 +145,7 @@ fn write_tree(
     let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
     let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
         let part = frames.part(number);
-        unpacker.frame(&frames, number)?;
+        unpacker.frame(&frames, number, Some(progress))?;
         let whole = unpacker.bytes();
         let mut rest = whole;
         loop {

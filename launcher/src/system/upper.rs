@@ -45,6 +45,9 @@ const NAME_MAX: usize = 200;
 /// While another start holds an upper without being inside yet, this one looks again after so many
 /// milliseconds, and gives up after so many.
 const STEP_MS: u32 = 5;
+
+/// How often an upper may vanish while it is opened.
+const REMOVED_MAX: u32 = 100;
 const GIVEN_UP_AFTER_MS: u64 = 10_000;
 
 /// The name under which changes are kept; `None` where they are thrown away.
@@ -141,11 +144,16 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
     let begin = sys::monotonic_milliseconds();
     let in_time = || sys::monotonic_milliseconds().saturating_sub(begin) < GIVEN_UP_AFTER_MS;
     let name_here = c_string(&[name]);
-    let mut opened = None;
+    let (mut opened, mut removed) = (None, 0);
     loop {
         let upper = match opened.take().map_or_else(|| open(of_tree, name_here, path), Ok) {
-            // Somebody has just removed it.
-            Err(_) if sys::statat(of_tree.at(), name_here, Follow::No) == Err(Errno::ENOENT) && in_time() => {
+            // Somebody may have just removed it; or it cannot be made.
+            Err(_)
+                if sys::statat(of_tree.at(), name_here, Follow::No) == Err(Errno::ENOENT)
+                    && removed < REMOVED_MAX =>
+            {
+                removed += 1;
+                sys::sleep_milliseconds(STEP_MS);
                 continue;
             }
             other => other?,
@@ -156,21 +164,23 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
             // Removed since it was opened: what is kept there is lost.
             continue;
         }
-        // Alone, nobody is about to be inside; several may be at once.
-        let how = if locked { Lock::TryExclusive } else { Lock::TryShared };
-        let entering = entering(&upper.directory);
-        if entering.as_ref().is_none_or(|entering| is_taken(entering, how)) {
-            if let Some(inside) = namespace::running(upper.mark) {
-                if let Some(entering) = &entering {
-                    let _ = entering.flock(Lock::TryShared);
+        // Alone, nobody is about to be inside; several may be at once. Those who find nobody there stay out of
+        // the way of the one who is to be the first.
+        if locked || namespace::running(upper.mark).is_some() {
+            let how = if locked { Lock::TryExclusive } else { Lock::TryShared };
+            let entering = entering(&upper.directory);
+            if entering.as_ref().is_none_or(|entering| is_taken(entering, how)) {
+                if let Some(inside) = namespace::running(upper.mark) {
+                    if let Some(entering) = &entering {
+                        let _ = entering.flock(Lock::TryShared);
+                    }
+                    return Ok(Kept::Running(inside, entering));
                 }
-                return Ok(Kept::Running(inside, entering));
-            }
-            if locked {
-                return Ok(Kept::Free(upper));
+                if locked {
+                    return Ok(Kept::Free(upper));
+                }
             }
         }
-        drop(entering);
         if !in_time() {
             return Err(Error::system_in_use(name));
         }

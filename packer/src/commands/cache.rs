@@ -115,9 +115,16 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
 /// The marker of an entry, locked for us alone, and gone: whoever opens it later finds no entry. `Err` while
 /// an app holds it. Where there are no locks, what `/proc` says has to do.
 fn alone(row: &Row) -> Result<Option<File>, ()> {
-    let marker = marker(&row.path);
     // For writing: NFS wants that of whoever locks alone.
-    let Ok(file) = OpenOptions::new().read(true).write(true).open(&marker) else { return Ok(None) };
+    let open = |marker: &Path| OpenOptions::new().read(true).write(true).open(marker);
+    let mut marker = marker(&row.path);
+    let mut opened = open(&marker);
+    if opened.is_err() {
+        // It may have got its last name since it was looked for.
+        marker = row.path.join(MARKER);
+        opened = open(&marker);
+    }
+    let Ok(file) = opened else { return Ok(None) };
     if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
         return Err(());
     }
