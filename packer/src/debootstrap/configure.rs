@@ -9,15 +9,15 @@ use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use debian::Progress as _;
 use rustix::fs::{StatVfsMountFlags, XattrFlags};
 
 use crate::atomic_file::TemporaryDirectory;
-use crate::debootstrap::left_over::Foster;
+use crate::debootstrap::left_over::{Ended, Foster};
 use crate::debootstrap::script::{self, Left, SCRIPT};
 use crate::error::{DebianError, Error, SystemError};
 use crate::packages::suites;
@@ -113,7 +113,7 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
     command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-    let foster = Foster::new();
+    let foster = Foster::new(place.mark());
     let mut child = command.spawn().map_err(failed)?;
     // The pipe ends with the last process that has it, so not before our own copies are gone.
     drop(command);
@@ -130,42 +130,67 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
     let bar = bars.bar("configuring");
     bar.begin("", None);
     let mut last: VecDeque<String> = VecDeque::new();
-    let (mut status, mut silent) = (None, false);
-    while status.is_none() || !silent {
-        let next = match &status {
-            None => heard.recv().ok(),
-            Some(_) => heard.recv_timeout(LAST_WORDS).ok(),
-        };
-        match next {
-            Some(Heard::Line(line)) => {
-                let package = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next());
-                if let Some(package) = package {
-                    bar.end();
-                    bar.begin(package, None);
-                }
-                if last.len() == LINES {
-                    last.pop_front();
-                }
-                last.push_back(line);
-            }
-            Some(Heard::Silence) => silent = true,
-            Some(Heard::Ended(ended)) => status = Some(ended.map_err(failed)?),
-            // Somebody has the pipe still.
-            None => break,
+    let status = listen(&heard, LAST_WORDS, |line| {
+        let package = line.strip_prefix("Setting up ").and_then(|rest| rest.split(' ').next());
+        if let Some(package) = package {
+            bar.end();
+            bar.begin(package, None);
         }
-    }
-    let ended = foster.end(LAST_WORDS);
+        if last.len() == LINES {
+            last.pop_front();
+        }
+        last.push_back(line);
+    });
+    let Ended { ended, left } = foster.end(LAST_WORDS);
     bar.end();
     if ended != 0 {
         say::warning("packages' scripts have left processes running; they were ended");
     }
-    match status {
+    if !left.is_empty() {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        say::warning(&format!("packages' scripts have left processes that do not end: {}", left.join(", ")));
+    }
+    match status.transpose().map_err(failed)? {
         Some(status) if !status.success() => {
             let text = last.iter().fold(String::new(), |text, line| format!("{text}\n  {line}"));
             Err(SystemError::from(DebianError::Configure { status: status.to_string(), text }).into())
         }
         _ => Ok(()),
     }
+}
+
+/// Hands every line to `each` until the script has ended and nobody writes any more, but no longer than
+/// `patience` after its end: a process that it has left may write for ever.
+fn listen(
+    heard: &Receiver<Heard>,
+    patience: Duration,
+    mut each: impl FnMut(String),
+) -> Option<io::Result<ExitStatus>> {
+    let (mut status, mut silent, mut deadline) = (None, false, None::<Instant>);
+    while status.is_none() || !silent {
+        let next = match deadline {
+            None => heard.recv().ok(),
+            Some(deadline) => {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                // Without time left, too, it takes what is there already, of which there may always be more.
+                if rest.is_zero() {
+                    break;
+                }
+                heard.recv_timeout(rest).ok()
+            }
+        };
+        match next {
+            Some(Heard::Line(line)) => each(line),
+            Some(Heard::Silence) => silent = true,
+            Some(Heard::Ended(ended)) => {
+                status = Some(ended);
+                deadline = Some(Instant::now() + patience);
+            }
+            // Somebody has the pipe still.
+            None => break,
+        }
+    }
+    status
 }
 
 /// Whether all packages are what `dpkg --audit` does not speak of.
@@ -231,6 +256,12 @@ impl Place {
         Ok(Self(made))
     }
 
+    /// Its name, which nothing else has: processes of the script have it in their environment
+    /// (`UNIBIN_CACHE`) and among their mounts (`/tmp`).
+    fn mark(&self) -> &[u8] {
+        self.0.path().file_name().unwrap_or_default().as_encoded_bytes()
+    }
+
     fn cache(&self) -> PathBuf {
         self.0.path().join("cache")
     }
@@ -270,8 +301,27 @@ fn children_seconds() -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
     use crate::system::system_tree::Inode;
+
+    #[test]
+    fn a_process_that_is_left_and_writes_for_ever_is_not_listened_to_for_ever() {
+        let (to, heard) = mpsc::channel();
+        to.send(Heard::Ended(Ok(ExitStatus::from_raw(0)))).expect("heard");
+        let writes = thread::spawn(move || {
+            // Ends by itself at last, so that a listener who does not stop is seen.
+            (0..1000).all(|_| {
+                thread::sleep(Duration::from_millis(10));
+                to.send(Heard::Line("still here".to_owned())).is_ok()
+            })
+        });
+        let status = listen(&heard, Duration::from_millis(500), drop);
+        assert!(status.is_some_and(|status| status.is_ok_and(|status| status.success())));
+        drop(heard);
+        assert!(!writes.join().expect("it ends"), "all was listened to");
+    }
 
     #[test]
     fn a_package_that_is_not_configured_is_named() {

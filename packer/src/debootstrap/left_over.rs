@@ -1,5 +1,6 @@
 //! Processes that a script leaves behind. While the script runs, this process takes in those whose parents
-//! have ended; afterwards it ends them, since whatever they still do would be lost or half done.
+//! have ended; afterwards it ends them, since whatever they still do would be lost or half done. It may take
+//! in others, too, as the first process of a container does, and leaves those alone.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,28 +13,46 @@ use rustix::process::{self, Pid, Signal, WaitOptions};
 /// Between two looks at what is left.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long what was killed may take to end: the kernel may keep a process that waits for a disk or a server.
+const KILLING: Duration = Duration::from_secs(10);
+
+/// What has become of what was left.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// So many processes were killed.
+    pub(super) ended: usize,
+    /// These have not ended nevertheless.
+    pub(super) left: Vec<Pid>,
+}
+
 /// Takes in what is left behind, as long as it lives.
 pub(super) struct Foster {
     /// Children that were there before.
     before: HashSet<Pid>,
+    /// What only processes of the script have in their environment or among their mounts.
+    mark: Vec<u8>,
 }
 
 impl Foster {
     /// From now on. An old kernel that cannot leaves such processes to init.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(mark: &[u8]) -> Self {
         let _ = process::set_child_subreaper(Some(process::getpid()));
-        Self { before: children() }
+        Self { before: children(), mark: mark.to_owned() }
     }
 
     /// Waits until everything has ended that the script has started, but no longer than `patience`; then ends
-    /// what is left. How many processes that were.
-    pub(super) fn end(self, patience: Duration) -> usize {
+    /// what is left, as far as that can be done.
+    pub(super) fn end(self, patience: Duration) -> Ended {
+        self.end_within(patience, KILLING)
+    }
+
+    fn end_within(self, patience: Duration, killing: Duration) -> Ended {
         let begin = Instant::now();
         let mut ended = HashSet::new();
         loop {
             let left = self.left();
-            if left.is_empty() {
-                return ended.len();
+            if left.is_empty() || begin.elapsed() >= patience.saturating_add(killing) {
+                return Ended { ended: ended.len(), left };
             }
             if begin.elapsed() >= patience {
                 for pid in left {
@@ -54,7 +73,17 @@ impl Foster {
             Ok(ended) => ended.is_none(),
             Err(error) => error == Errno::INTR,
         });
+        left.retain(|pid| self.is_of_script(*pid));
         left
+    }
+
+    /// Some programs clear their environment, or write over it; and an emulated one may have no mounts of its
+    /// own.
+    fn is_of_script(&self, pid: Pid) -> bool {
+        ["environ", "mountinfo"].iter().any(|name| {
+            let text = fs::read(format!("/proc/{}/{name}", pid.as_raw_nonzero())).unwrap_or_default();
+            text.windows(self.mark.len().max(1)).any(|part| part == self.mark)
+        })
     }
 }
 
@@ -87,19 +116,39 @@ mod tests {
 
     #[test]
     fn what_a_script_leaves_running_is_ended_and_what_ends_by_itself_is_waited_for() {
+        let mark = format!("left-over-{}", std::process::id());
         let run = |script: &str| {
-            let foster = Foster::new();
-            let output = Command::new("sh").args(["-c", script]).output().expect("a shell");
+            let foster = Foster::new(mark.as_bytes());
+            let mut shell = Command::new("sh");
+            let output = shell.args(["-c", script]).env("MARK", &mark).output().expect("a shell");
             assert!(output.status.success());
             (foster, String::from_utf8(output.stdout).expect("text").trim().to_owned())
         };
         // A daemon with a child of its own, and none of our descriptors.
         let (foster, pid) = run("(sleep 1000 & sleep 1000 & wait) >/dev/null 2>&1 & echo $!");
         assert!(fs::metadata(format!("/proc/{pid}")).is_ok(), "it outlives the script");
-        assert!(foster.end(Duration::ZERO) >= 1);
+        let Ended { ended, left } = foster.end(Duration::ZERO);
+        assert!(ended >= 1 && left.is_empty(), "{left:?}");
         assert!(fs::metadata(format!("/proc/{pid}")).is_err(), "it is gone");
 
         let (foster, _) = run("sleep 0.2 >/dev/null 2>&1 &");
-        assert_eq!(foster.end(Duration::from_mins(1)), 0);
+        assert_eq!(foster.end(Duration::from_mins(1)).ended, 0);
+
+        // As a container's first process, it takes in what others have started.
+        let (foster, stranger) = run("MARK= sleep 1000 >/dev/null 2>&1 & echo $!");
+        // Until then it is a copy of the shell.
+        while !fs::read(format!("/proc/{stranger}/cmdline")).expect("it runs").starts_with(b"sleep\0") {
+            thread::sleep(PAUSE);
+        }
+        let Ended { ended, left } = foster.end(Duration::ZERO);
+        assert!(ended == 0 && left.is_empty(), "{left:?}");
+        let stranger = Pid::from_raw(stranger.parse().expect("a number")).expect("a process");
+        process::kill_process(stranger, Signal::KILL).expect("it runs still");
+
+        // What does not end at once is told.
+        let (foster, pid) = run("sleep 1000 >/dev/null 2>&1 & echo $!");
+        let left = foster.end_within(Duration::ZERO, Duration::ZERO).left;
+        assert_eq!(left.iter().map(ToString::to_string).collect::<Vec<_>>(), [pid]);
+        process::kill_process(left[0], Signal::KILL).expect("it runs still");
     }
 }
