@@ -27,7 +27,7 @@ const EXTERNAL: u64 = 1 << 2;
 /// A disk has sectors of this many bytes.
 const SECTOR: u64 = 512;
 /// More is not a disk that anybody has.
-const SIZE_MAX: u64 = 64 << 40;
+pub(super) const SIZE_MAX: u64 = 64 << 40;
 
 /// What other images begin with, and what they are called.
 const OTHERS: [(&[u8], &str); 9] = [
@@ -118,7 +118,8 @@ pub(crate) fn empty(size: u64) -> Vec<u8> {
 fn of_raw(file: &File, length: u64, path: &Path) -> Result<Content, Error> {
     let failed = |source| Error::io("read", path, source);
     let mut buffer = vec![0; usize::try_from(CLUSTER).unwrap_or(1 << 16)];
-    let used = used(file, length, &mut buffer).map_err(failed)?;
+    let look = |cluster| Ok(cluster_of(file, cluster, length, &mut buffer)?.iter().any(|byte| *byte != 0));
+    let used = used(file, length, look).map_err(failed)?;
     let layout = Layout::of(length, &used);
     let mut image = atomic_file::nameless().map_err(Error::Temporary)?;
     layout.write(&mut image).map_err(Error::Temporary)?;
@@ -131,24 +132,26 @@ fn of_raw(file: &File, length: u64, path: &Path) -> Result<Content, Error> {
     Content::whole(image).map_err(Error::Temporary)
 }
 
-/// The clusters with something in them, in order.
-fn used(file: &File, length: u64, buffer: &mut [u8]) -> io::Result<Vec<u64>> {
+/// The clusters with something in them, in order; `look` says it of one.
+fn used(file: &File, length: u64, mut look: impl FnMut(u64) -> io::Result<bool>) -> io::Result<Vec<u64>> {
     let mut used = Vec::new();
     let mut at = 0;
     while at < length {
         // A file system that knows no holes says that all of it is data.
-        at = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
-            Ok(data) => data / CLUSTER * CLUSTER,
+        let data = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+            Ok(data) => data,
             Err(rustix::io::Errno::NXIO) => break,
             Err(_) => at,
         };
-        let hole = match rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(at)) {
-            Ok(hole) if hole > at => hole.min(length),
+        // From where data begin: the cluster they are in may begin with a hole.
+        let hole = match rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(data)) {
+            Ok(hole) if hole > data => hole.min(length),
             _ => length,
         };
+        at = data / CLUSTER * CLUSTER;
         while at < hole {
             let cluster = at / CLUSTER;
-            if cluster_of(file, cluster, length, buffer)?.iter().any(|byte| *byte != 0) {
+            if look(cluster)? {
                 used.push(cluster);
             }
             at += CLUSTER;
@@ -291,6 +294,23 @@ mod tests {
             assert_eq!(read(&image, at ^ 2), 0, "{at}");
         }
         assert_eq!(checked(&image), Ok(size));
+    }
+
+    #[test]
+    fn holes_are_not_read_though_data_begin_within_a_cluster() {
+        let file = tempfile::tempfile().expect("a file");
+        let size = 1 << 30;
+        file.set_len(size).expect("long");
+        let at = 3 * CLUSTER + CLUSTER / 2;
+        file.write_all_at(&[1], at).expect("written");
+        let mut read = 0;
+        let used = used(&file, size, |cluster| {
+            read += 1;
+            Ok(cluster == 3)
+        });
+        assert_eq!(used.expect("read"), [3]);
+        // Whatever size the file system's own blocks have.
+        assert!(read <= 64, "{read}");
     }
 
     #[test]
