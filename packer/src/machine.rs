@@ -8,6 +8,8 @@ mod iso;
 mod qcow2;
 mod seed;
 
+use std::path::Path;
+
 use crate::error::{Error, MachineError};
 use crate::hash;
 use crate::machine::boards::{Board, PLACE};
@@ -80,10 +82,7 @@ impl Parts {
         }
         if let Some(GivenFile { file, path }) = &machine.disk {
             let Disk { image, size } = qcow2::open(file, path)?;
-            let wanted = machine.disk_size.unwrap_or(size);
-            if wanted < size {
-                return Err(MachineError::DiskSize { path: path.clone(), size }.into());
-            }
+            let wanted = grown(path, size, machine.disk_size)?;
             row.add("disk", path, image.len());
             files.push(("disk.qcow2", image));
             files.push(("changes.qcow2", qcow2::empty(wanted).into()));
@@ -149,5 +148,33 @@ impl Parts {
         emulator.inventory.count(&emulator.app);
         emulator.inventory.machine = Some(self.row.clone());
         Ok(emulator)
+    }
+}
+
+/// The size that the machine sees of a disk of `size` bytes.
+fn grown(path: &Path, size: u64, wanted: Option<u64>) -> Result<u64, MachineError> {
+    let wanted = wanted.unwrap_or(size);
+    if wanted < size {
+        return Err(MachineError::DiskSize { path: path.to_owned(), size });
+    }
+    if wanted > qcow2::SIZE_MAX {
+        return Err(MachineError::DiskSizeMax { wanted, most: qcow2::SIZE_MAX });
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_neither_shrinks_nor_grows_beyond_what_an_image_holds() {
+        let path = Path::new("disk");
+        assert_eq!(grown(path, 512, None).ok(), Some(512));
+        assert_eq!(grown(path, 512, Some(qcow2::SIZE_MAX)).ok(), Some(qcow2::SIZE_MAX));
+        assert!(matches!(grown(path, 1024, Some(512)), Err(MachineError::DiskSize { .. })));
+        for wanted in [qcow2::SIZE_MAX + 512, 16_777_215 << 40] {
+            assert!(matches!(grown(path, 512, Some(wanted)), Err(MachineError::DiskSizeMax { .. })));
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum MachineError {
     Disk { path: PathBuf, what: String },
     #[error("the disk `{}` is for {size} bytes, more than `--disk-size`", shown(path))]
     DiskSize { path: PathBuf, size: u64 },
+    #[error("`--disk-size` is {wanted} bytes, and a disk has {most} at most")]
+    DiskSizeMax { wanted: u64, most: u64 },
     #[error("the seed `{}` {what}", shown(path))]
     Seed { path: PathBuf, what: String },
     #[error("the seed `{}` has no `user-data`", shown(path))]
@@ -52,6 +54,7 @@ impl MachineError {
             Self::NoUefi { .. } | Self::NoFirmware { .. } => "name a file of firmware with `--firmware FILE`",
             Self::Disk { .. } => "give a raw image, or make one with `qemu-img convert -O qcow2 FILE NEW`",
             Self::DiskSize { .. } => "a disk grows; to make it smaller, shrink what is on it first",
+            Self::DiskSizeMax { .. } => "name a smaller size, such as `--disk-size 20G`",
             Self::Seed { .. } => {
                 "`user-data` begins with `#cloud-config` and goes on in YAML, `meta-data` is YAML; a seed is a directory of them or an ISO image"
             }
