@@ -12,12 +12,13 @@ use std::path::Path;
 use bundle::{Blob, Encoding, Owner};
 use launcher::blob_reader::BlobReader;
 use launcher::bundle_file::BundleFile;
+use launcher::frames::{Frames, has_frames};
 use launcher::tar::{Kind, Member, TarReader};
 
 use crate::error::{Error, readable};
 use crate::write::bundle_file::blob_name;
 use crate::write::tarball::TarEntry;
-use crate::write::turns;
+use crate::write::turns::{self, Turns};
 
 /// Hands every member of a tree's blob to `each`, as a launcher sees them, with its owner in the root of a
 /// system, and compares length and digest.
@@ -77,7 +78,8 @@ fn link_to(file: &File) -> CString {
 }
 
 /// Unpacks every blob of the bundle in `file`, which messages call `path`, and compares length and digest.
-/// Nothing is kept but names and the decoder's window.
+/// Nothing is kept but names and the largest frame, stored and unpacked: as many blobs at once as there is
+/// memory for.
 pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     let link = link_to(file);
     let unreadable =
@@ -86,13 +88,20 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
     let manifest = bundle.manifest().map_err(told).map_err(unreadable)?;
     let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
     let checked = turns::each(blobs, |blob| {
-        unpack(bundle, blob).map_err(|error| {
+        unpack_by(bundle, blob, Turns::of_machine()).map_err(|error| {
             let part = blob_name(&manifest, &blob);
             let text = format!("the launcher cannot unpack it: {error}");
             Error::damaged(path, &part, &text)
         })
     });
     checked.into_iter().collect()
+}
+
+/// Unpacks `blob` when there is the memory that its frames take. Nobody who waits here has a turn already.
+fn unpack_by(bundle: &BundleFile<'_>, blob: Blob<'_>, turns: &Turns) -> Result<(), String> {
+    let memory = if has_frames(blob) { Frames::open(bundle, blob).map_err(told)?.memory() } else { 0 };
+    let _turn = turns.take(memory);
+    unpack(bundle, blob)
 }
 
 fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), String> {

@@ -49,8 +49,8 @@ pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result
     Content::whole(encoder.finish()?)
 }
 
-/// About how much memory it takes to compress `length` bytes: the window and the tables of the level,
-/// measured.
+/// About how much memory it takes to compress `length` bytes: the window and the tables of the level, which
+/// are estimates, not measured.
 pub(crate) fn memory(level: i32, length: u64) -> u64 {
     let tables: u64 = match level {
         ..=4 => 24 << 20,
