@@ -3,6 +3,7 @@
 
 mod scene;
 
+use bundle::{Encoding, Frame, FrameTable};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
@@ -43,7 +44,13 @@ fn listed(scene: &Scene) -> Vec<String> {
     let bytes = fs::read(scene.at("w/out")).expect("a bundle");
     let stored = &bytes[number("offset")..][..number("stored")];
     let path = scene.at("root.tar");
-    fs::write(&path, zstd::decode_all(stored).expect("a frame")).expect("written");
+    let length = FrameTable::length(stored.first_chunk().expect("a header")).expect("a table");
+    let table = FrameTable::parse(Encoding::Root, 0, &stored[..length]).expect("a table");
+    let unpacked = |frame: Frame| {
+        let (start, length) = (frame.offset as usize, frame.stored as usize);
+        zstd::decode_all(&stored[start..start + length]).expect("a frame")
+    };
+    fs::write(&path, table.frames().flat_map(unpacked).collect::<Vec<u8>>()).expect("written");
     let listing = Command::new("tar").args(["--numeric-owner", "-tvf"]).arg(path).output().expect("tar runs");
     let text = String::from_utf8(listing.stdout).expect("text");
     // Kind and mode, owner, size, day, time, name.
@@ -51,7 +58,10 @@ fn listed(scene: &Scene) -> Vec<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         format!("{} {} {} {}", words[0], words[1], words[2], words[5..].join(" "))
     };
-    text.lines().map(row).collect()
+    // A tree has directories first and links last.
+    let mut rows: Vec<String> = text.lines().map(row).collect();
+    rows.sort();
+    rows
 }
 
 /// A root with a shell, and with what a tree cannot hold.
@@ -193,7 +203,7 @@ fn an_archive_keeps_owners_links_long_names_and_sparse_files() {
     let left = "left  1 device, 1 file's capabilities, 1 name in /proc";
     assert!(report.contains(left), "{report}");
     let length = shell.len();
-    let expected = [
+    let mut expected = [
         "lrwxrwxrwx 0/0 0 bin -> /usr".to_owned(),
         "-rw-r--r-- 0/0 9000 sparse".to_owned(),
         "drwxr-xr-x 0/0 0 usr".to_owned(),
@@ -202,6 +212,7 @@ fn an_archive_keeps_owners_links_long_names_and_sparse_files() {
         format!("-rwsr-xr-x 33/0 {length} usr/same"),
         "hrwsr-xr-x 33/0 0 usr/sh link to usr/same".to_owned(),
     ];
+    expected.sort();
     assert_eq!(listed(&scene), expected);
     scene.write("root.tar", &tar);
     let first = fs::read(scene.at("w/out")).expect("a bundle");

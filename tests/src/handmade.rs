@@ -123,6 +123,11 @@ impl Handmade {
         Self { frames: vec![(frame, files.len() as u64)], ..Self::of(tar) }
     }
 
+    /// The app as it is stored, its table, and how long it is unpacked.
+    pub fn stored(&self) -> (Vec<u8>, Vec<u8>, u64) {
+        stored(&self.frames, self.directories, self.links)
+    }
+
     /// The bundle's bytes, with stub and launcher of `model`, a bundle for one host.
     pub fn bytes(&self, model: &Parts) -> Vec<u8> {
         let head = model.blob_range(BlobKind::Launcher).end;
@@ -134,7 +139,7 @@ impl Handmade {
         let numbers: Vec<u32> = first.map(|blob| manifest.blob(&blob.into())).collect();
         let host = model.manifest().launchers().next().expect("a launcher").host;
         manifest.launcher(host, false, *numbers.last().expect("a launcher's blob"));
-        let (all, table, length) = stored(&self.frames, self.directories, self.links);
+        let (all, table, length) = self.stored();
         let app = manifest.blob(&NewBlob {
             kind: BlobKind::App,
             encoding: if self.root { Encoding::Root } else { Encoding::TarZstd },
