@@ -101,7 +101,7 @@ impl Parts {
         let id = id.get(..16).unwrap_or(&id);
         let seed = match (&machine.seed, &machine.disk) {
             (Some(path), _) => Some((seed::open(path, &format!("unibin-{id}"))?, path.as_path())),
-            (None, Some(_)) => Some((seed::of_nobody(&format!("unibin-{id}")), "a key for `ssh`".as_ref())),
+            (None, Some(_)) => Some((seed::of_nobody(&format!("unibin-{id}"))?, "a key for `ssh`".as_ref())),
             (None, None) => None,
         };
         let mut key_place = String::new();

@@ -123,8 +123,9 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     until("the end of what it left", || {
         let directories = Sandbox::tree(&running);
         let of_it = kept.0.id().to_string();
-        (!directories.iter().any(|path| path.ends_with(&of_it))
-            && !processes(&sandbox).iter().any(|words| words.contains(&format!("running/{of_it}/"))))
+        let is_of_it = |path: &Path| path.to_str().is_some_and(|text| text.ends_with(&format!("-{of_it}")));
+        (!directories.iter().any(|path| is_of_it(path))
+            && !processes(&sandbox).iter().any(|words| words.contains(&format!("-{of_it}/"))))
         .then_some(())
     });
     let others = sandbox.run(&machine, &["ssh", "ls /disk"]);

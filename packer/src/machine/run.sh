@@ -21,6 +21,12 @@ run() { "$busybox" "$@"; }
 # Whether all of it are digits, few enough to count with, and it is at least one.
 number() { case $1 in '' | 0* | *[!0-9]* | ?????????*) return 1 ;; esac }
 
+# Seconds that nobody sets back.
+clock() {
+    read -r up _ </proc/uptime || up=$(run date +%s)
+    echo "${up%%.*}"
+}
+
 # A value of an option of qemu-system: commas twice.
 value() { printf '%s' "${1//,/,,}"; }
 
@@ -34,6 +40,13 @@ directories() {
     state=$state/unibin/machines/$id
     run mkdir -p "$state/running" "$state/kept" 2>/dev/null ||
         fail "cannot write $state" 'set XDG_DATA_HOME to a directory of your own'
+    # A key and disks are in it: nobody else's business.
+    # shellcheck disable=SC3067 # busybox has it
+    [ -O "$state" ] && run chmod 700 "$state" 2>/dev/null ||
+        fail "$state is not yours" 'set XDG_DATA_HOME to a directory of your own'
+    # Where a number means the same process: other hosts and containers may share the directory.
+    read -r mark 2>/dev/null </proc/sys/kernel/random/boot_id || mark=
+    mark=$(printf '%s' "$mark-$(run readlink /proc/self/ns/pid)" | run tr -cd '0-9a-z-')
     keep=${UNIBIN_KEEP-}
     case $keep in
         none) keep= ;;
@@ -45,14 +58,15 @@ directories() {
 # The words of a process.
 words() { { run tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null; }
 
-# Whether the process that a running machine's directory is of still runs it.
+# Whether the process that a running machine's directory is of still runs it, from wherever it was unpacked to.
 lives() {
-    case $(words "${1##*/}") in *"$0"*) ;; *) return 1 ;; esac
+    kill -0 "${1##*-}" 2>/dev/null || return 1
+    case $(words "${1##*-}") in '' | */machine/run*) ;; *) return 1 ;; esac
 }
 
 each_running() {
     set +f
-    set -- "$state"/running/*
+    set -- "$state/running/$mark"-*
     set -f
     for one in "$@"; do
         [ -d "$one" ] || continue
@@ -64,11 +78,8 @@ each_running() {
 
 accelerated() {
     why=
-    case ${UNIBIN_KVM-} in
-        '' | 1) ;;
-        0) why='UNIBIN_KVM is 0' && return 1 ;;
-        *) fail "unknown value for UNIBIN_KVM: $UNIBIN_KVM" 'use 0 or 1' ;;
-    esac
+    [ "${UNIBIN_KVM-}" != 0 ] || why='UNIBIN_KVM is 0'
+    [ -z "$why" ] || return 1
     case $UNIBIN_HOST in
         "$cpu") ;;
         x86_64) [ "$cpu" = i686 ] || why="this machine's CPU is $UNIBIN_HOST" ;;
@@ -90,9 +101,10 @@ checked() {
     display=${UNIBIN_DISPLAY:-none}
     case $display in
         none) ;;
-        vnc:*) number "1${display#vnc:}" || fail "unknown value for UNIBIN_DISPLAY: $display" 'use none or vnc:N' ;;
+        vnc:?*) number "1${display#vnc:}" || fail "unknown value for UNIBIN_DISPLAY: $display" 'use none or vnc:N' ;;
         *) fail "unknown value for UNIBIN_DISPLAY: $display" 'use none or vnc:N' ;;
     esac
+    case ${UNIBIN_KVM-} in '' | 0 | 1) ;; *) fail "unknown value for UNIBIN_KVM: $UNIBIN_KVM" 'use 0 or 1' ;; esac
     share=${UNIBIN_SHARE-}
     [ -z "$share" ] || [ -d "${share%:ro}" ] || [ -d "$share" ] ||
         fail "UNIBIN_SHARE is not a directory: $share" 'name a directory, with `:ro` behind it if the machine may only read it'
@@ -120,6 +132,12 @@ forward() {
     forwards=$forwards,hostfwd=$protocol:$address:$from-:$guest
 }
 
+# Of two first starts one makes a file. Not every file system has links.
+only_one() {
+    run ln "$1.$$" "$1" 2>/dev/null || run mv -n "$1.$$" "$1" 2>/dev/null
+    run rm -f "$1.$$"
+}
+
 # The key by which `ssh` is let in, and the disk that tells the machine so.
 seeded() {
     seed=
@@ -131,11 +149,10 @@ seeded() {
     if [ ! -e "$key" ]; then
         "$tree/usr/bin/dropbearkey" -t ed25519 -f "$key.$$" >/dev/null 2>&1 ||
             fail "cannot make a key in $state" 'free some space'
-        # Of two first starts one makes the key.
-        run ln "$key.$$" "$key" 2>/dev/null
-        run rm -f "$key.$$"
+        only_one "$key"
     fi
-    public=$("$tree/usr/bin/dropbearkey" -y -f "$key" 2>/dev/null | run grep '^ssh-')
+    [ -s "$key" ] && public=$("$tree/usr/bin/dropbearkey" -y -f "$key" 2>/dev/null | run grep '^ssh-') &&
+        [ -n "$public" ] || fail "$key is no key" 'free some space, and remove it'
     run cp "$here/seed.iso" "$seed" && run chmod 600 "$seed" &&
         printf 'public-keys:\n- "%s"\n#' "${public% *} unibin" |
         run dd of="$seed" bs=1 seek="$key_place" conv=notrunc 2>/dev/null ||
@@ -148,14 +165,14 @@ kept() {
     if [ ! -e "$changes" ]; then
         run cp "$here/changes.qcow2" "$changes.$$" && run chmod 600 "$changes.$$" ||
             fail "cannot write $changes" 'free some space'
-        run ln "$changes.$$" "$changes" 2>/dev/null
-        run rm -f "$changes.$$"
+        only_one "$changes"
     fi
+    [ -s "$changes" ] || fail "cannot write $changes" 'free some space'
 }
 
 same() {
     [ "$(run cat "$1/keep" 2>/dev/null)" != "$keep" ] ||
-        fail "this machine runs already, as process ${1##*/}, and keeps its changes as $keep" \
+        fail "this machine runs already, as process ${1##*-}, and keeps its changes as $keep" \
             'another UNIBIN_KEEP is another machine'
 }
 
@@ -174,7 +191,7 @@ start() {
         each=same
         each_running
     fi
-    mine=$state/running/$$
+    mine=$state/running/$mark-$$
     run rm -rf "$mine"
     run mkdir "$mine" && run mkfifo "$mine/life" "$mine/monitor.in" "$mine/monitor.out" ||
         fail "cannot write $mine" 'set XDG_DATA_HOME to a directory of your own'
@@ -188,7 +205,8 @@ start() {
     fi
     # It ends with us, however we end.
     exec 9<>"$mine/life"
-    guard &
+    # In a session of its own, as qemu-system is: Ctrl-C and what ends a whole group reach us alone.
+    "$busybox" setsid "$busybox" sh "$0" guard "${mine##*/}" "$saved" &
     guard=$!
     seeded
     [ -z "$keep" ] || kept
@@ -210,6 +228,7 @@ start() {
         [ ! -e "$here/initrd" ] || set -- "$@" -initrd "$here/initrd"
     fi
     if [ -e "$here/disk.qcow2" ]; then
+        [ -n "${TMPDIR-}" ] || [ -w /var/tmp ] || export TMPDIR="$mine"
         disk=$(value "$here/disk.qcow2")
         # What is not kept goes to a file without a name.
         how="file.filename=$(value "$here/changes.qcow2"),snapshot=on"
@@ -250,7 +269,7 @@ start() {
     set -f
     # By a shell that says who it is first, so that whatever kills us here, the guard knows whom to end.
     # Not by a function: a shell would wait for it, and hold what must be closed.
-    "$busybox" sh -c 'echo "$$" >"$0"; exec "$@"' "$mine/qemu" "$@" <&3 3<&- 9>&- &
+    "$busybox" setsid "$busybox" sh -c 'echo "$$" >"$0"; exec "$@"' "$mine/qemu" "$@" <&3 3<&- 9>&- &
     qemu=$!
     (
         exec 3<&- 9>&-
@@ -270,8 +289,12 @@ start() {
 # Ends what is left of a machine when its runner has ended, and makes the terminal as it was.
 guard() {
     trap '' HUP INT QUIT TERM TTOU
-    exec 9>&-
-    read -r _ <"$mine/life"
+    number "${1#"$mark-"}" || exit 125
+    mine=$state/running/$1
+    saved=$2
+    # Opened before ours is closed: else nobody might be at the other end any more, and the opening would wait.
+    exec 8<"$mine/life" 9>&-
+    read -r _ <&8
     qemu=
     [ ! -e "$mine/qemu" ] || read -r qemu <"$mine/qemu"
     [ -z "$qemu" ] || end "$qemu"
@@ -282,20 +305,28 @@ guard() {
     exit 0
 }
 
+# It may close its images and make the terminal as it was, for 2 seconds.
 end() {
+    left=100
     while case $(words "$1") in *"$mine"*) ;; *) false ;; esac; do
-        kill -KILL "$1" 2>/dev/null
+        case $left in
+            100) kill -TERM "$1" 2>/dev/null ;;
+            0) kill -KILL "$1" 2>/dev/null ;;
+        esac
+        [ "$left" -eq 0 ] || left=$((left - 1))
         run usleep 20000
     done
 }
 
 # The first time the machine is asked to shut down, the second time it is ended.
+# What ends a whole group, as `timeout` does, and a terminal that closes may send a signal twice at once.
 ask() {
+    now=$(clock)
     if [ -z "$asked" ]; then
-        asked=yes
+        asked=$now
         say 'the machine is asked to shut down; once more ends it'
         printf 'system_powerdown\n' >"$mine/monitor.in"
-    else
+    elif [ "$now" -gt $((asked + 1)) ]; then
         kill -TERM "$qemu" 2>/dev/null
     fi
 }
@@ -308,11 +339,12 @@ find_port() {
     printf 'info usernet\n' >&7
     while read -r line <&8; do
         case $line in
-            *TCP\[HOST_FORWARD\]*' 22 '*)
-                set -- $line
-                # PROTOCOL HANDLE ADDRESS PORT ...
+            *TCP\[HOST_FORWARD\]*)
+                # PROTOCOL HANDLE ADDRESS PORT, and ADDRESS PORT of the machine.
+                set -- ${line#"${line%TCP\[HOST_FORWARD\]*}"}
+                [ "${6-}" = 22 ] && [ "$3" = 127.0.0.1 ] || continue
                 printf '%s\n' "$4" >"$mine/port.new"
-                [ "$3" != 127.0.0.1 ] || run mv "$mine/port.new" "$mine/port"
+                run mv "$mine/port.new" "$mine/port"
                 ;;
         esac
         [ ! -e "$mine/port" ] || break
@@ -353,9 +385,13 @@ ssh() {
     [ -n "$key_place" ] || fail 'this machine was packed without a seed that tells it of a key' 'pack it with `--seed DIR`, or log in through UNIBIN_FORWARD'
     limit=${UNIBIN_WAIT:-300}
     number "$limit" || fail "unknown value for UNIBIN_WAIT: $limit" 'use a number of seconds'
-    seconds=0
+    case ${UNIBIN_USER-} in
+        -* | *[!A-Za-z0-9._-]*) fail "unknown value for UNIBIN_USER: $UNIBIN_USER" 'use letters, digits, `.`, `_` and `-`' ;;
+    esac
     each=candidate
+    begun=$(clock)
     while :; do
+        seconds=$(($(clock) - begun))
         count=0 machine=
         each_running
         [ "$count" -lt 2 ] || fail "$count machines of this bundle run" 'name one with UNIBIN_KEEP=NAME'
@@ -367,8 +403,11 @@ ssh() {
         else
             read -r port <"$machine/port"
             # Its network answers for it before it does: only what it says counts.
-            if [ "$(run timeout 5 "$busybox" nc 127.0.0.1 "$port" </dev/null 2>/dev/null | run head -c 4)" = SSH- ]; then
+            if [ "$(run timeout 5 "$busybox" nc -w 1 127.0.0.1 "$port" </dev/null 2>/dev/null | run head -c 4)" = SSH- ]; then
                 # The first time it is believed who it is, and not again.
+                trial=$((limit - seconds))
+                [ "$trial" -gt 1 ] || trial=1
+                [ "$trial" -lt 60 ] || trial=60
                 if client -y true </dev/null >/dev/null 2>&1; then break; fi
                 waits 'waiting for the machine to accept the key'
             elif [ -t 2 ]; then
@@ -379,7 +418,6 @@ ssh() {
         fi
         [ "$seconds" -lt "$limit" ] || gives_up "the machine does not answer after $limit seconds; its console said last:"
         run sleep 1
-        seconds=$((seconds + 1))
     done
     [ -z "${shown-}" ] || printf '\r\033[K' >&2
     client "$@"
@@ -388,13 +426,18 @@ ssh() {
 
 client() {
     sure=
-    case ${1-} in -y) sure=-y && shift ;; esac
-    HOME=$machine "$tree/usr/bin/dbclient" -q $sure -i "$state/key" -p "$port" "${UNIBIN_USER:-$user}@127.0.0.1" "$@"
+    within=
+    case ${1-} in -y) sure=-y within="timeout $trial" && shift ;; esac
+    HOME=$machine ${within:+"$busybox"} $within "$tree/usr/bin/dbclient" -q $sure -i "$state/key" -p "$port" "${UNIBIN_USER:-$user}@127.0.0.1" "$@"
 }
 
 directories
 case ${1-} in
     '') start ;;
+    guard)
+        shift
+        guard "${1-}" "${2-}"
+        ;;
     ssh)
         shift
         ssh "$@"

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use yaml_rust2::yaml::Hash;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::error::{Error, MachineError};
@@ -74,12 +75,14 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
     let [user, meta, vendor, network] = <[_; 4]>::try_from(files)
         .map_err(|_| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
     let user = user.ok_or_else(|| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
-    Ok(made(&user, meta, vendor, network.as_deref(), instance))
+    made(&user, meta, vendor, network.as_deref(), instance)
+        .map_err(|what| refused(&path.join(NAMES[1]), what))
 }
 
 /// What a machine is told where the user says nothing: the key alone.
-pub(crate) fn of_nobody(instance: &str) -> Seed {
+pub(crate) fn of_nobody(instance: &str) -> Result<Seed, Error> {
     made(b"#cloud-config\n{}\n", None, None, None, instance)
+        .map_err(|what| refused(Path::new(NAMES[1]), what))
 }
 
 fn made(
@@ -88,17 +91,13 @@ fn made(
     vendor: Option<Vec<u8>>,
     network: Option<&[u8]>,
     instance: &str,
-) -> Seed {
+) -> Result<Seed, String> {
     let mut meta = meta.unwrap_or_default();
     if !meta.is_empty() && !meta.ends_with(b"\n") {
         meta.push(b'\n');
     }
-    let text = String::from_utf8_lossy(&meta).into_owned();
-    if value(&text, "instance-id").is_none() {
-        meta.extend(format!("instance-id: {instance}\n").into_bytes());
-    }
     // Keys of the user's own are not joined with ours: his count.
-    let has_keys = value(&text, "public-keys").is_some();
+    let has_keys = described(&mut meta, instance)?;
     let place = meta.len();
     meta.push(b'#');
     meta.extend(vec![b' '; ROOM]);
@@ -110,7 +109,35 @@ fn made(
     }
     let image = iso::image(VOLUME, &files);
     let key_place = image.places.get(1).map(|at| at + place).filter(|_| !has_keys);
-    Seed { image: image.bytes.into(), key_place }
+    Ok(Seed { image: image.bytes.into(), key_place })
+}
+
+/// Names the machine behind the user's `meta-data`, unless that does, and says whether it has keys. What is
+/// written behind it, here and by a start, must be read as more of the same mapping.
+fn described(meta: &mut Vec<u8>, instance: &str) -> Result<bool, String> {
+    let mapping = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+        parsed(text).map(|document| document.map_or_else(|| Some(Hash::new()), Yaml::into_hash))
+    };
+    let key = |name: &str| Yaml::String(name.to_owned());
+    let mut all = mapping(meta)?.ok_or("is no mapping of YAML")?;
+    let has_keys = all.contains_key(&key("public-keys"));
+    let has_name = all.contains_key(&key("instance-id"));
+    if !has_name {
+        meta.extend(format!("instance-id: {instance}\n").into_bytes());
+        all.insert(key("instance-id"), key(instance));
+    }
+    let mut started = meta.clone();
+    if !has_keys {
+        started.extend(b"public-keys:\n- \"ssh\"\n#\n");
+        all.insert(key("public-keys"), Yaml::Array(vec![key("ssh")]));
+    }
+    let same = mapping(&started).ok().flatten().is_some_and(|read| read == all);
+    if same {
+        Ok(has_keys)
+    } else {
+        Err("cannot be added to: write it in block style, one `key: value` a line".to_owned())
+    }
 }
 
 /// An image of the user's own.
@@ -129,13 +156,6 @@ fn given(path: &Path) -> Result<Seed, Error> {
 
 fn refused(path: &Path, what: String) -> Error {
     MachineError::Seed { path: path.to_owned(), what }.into()
-}
-
-/// The value of a key in a mapping at the top.
-fn value(text: &str, key: &str) -> Option<Yaml> {
-    let all = YamlLoader::load_from_str(text).ok()?;
-    let found = all.into_iter().next()?.as_hash()?.get(&Yaml::String(key.to_owned()))?.clone();
-    Some(found)
 }
 
 /// What is wrong with a file.
@@ -190,6 +210,13 @@ fn parsed(text: &str) -> Result<Option<Yaml>, String> {
 mod tests {
     use super::*;
 
+    /// The value of a key in a mapping at the top.
+    fn value(text: &str, key: &str) -> Option<Yaml> {
+        let all = YamlLoader::load_from_str(text).ok()?;
+        let found = all.into_iter().next()?.as_hash()?.get(&Yaml::String(key.to_owned()))?.clone();
+        Some(found)
+    }
+
     #[test]
     fn what_cloud_init_would_drop_is_refused() {
         for good in [
@@ -222,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_seed_has_room_for_a_key_unless_it_has_keys() {
-        let seed = of_nobody("i-1");
+        let seed = of_nobody("i-1").expect("a seed");
         let mut bytes = seed.image.bytes().expect("memory");
         let at = seed.key_place.expect("a place");
         assert_eq!(&bytes[at..at + 3], b"#  ");
@@ -231,7 +258,36 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes[at - 17..at + 200]).into_owned();
         assert_eq!(value(&text, "instance-id"), Some(Yaml::String("i-1".to_owned())));
         assert!(value(&text, "public-keys").is_some_and(|keys| keys.is_array()));
-        let own = made(b"#!", Some(b"public-keys: [a]".to_vec()), None, None, "i");
+        let own = made(b"#!", Some(b"public-keys: [a]".to_vec()), None, None, "i").expect("a seed");
         assert_eq!(own.key_place, None);
+    }
+
+    #[test]
+    fn what_nothing_can_be_written_behind_is_refused() {
+        let made = |meta: &str| made(b"#!", Some(meta.into()), None, None, "i-1");
+        for good in [
+            "",
+            "# nothing\n",
+            "---\na: 1",
+            "instance-id: x\nlocal-hostname: a\n",
+            "a:\n  b: 1\n",
+            "a: |\n  text\n",
+            // All that it could be told it says itself.
+            "{instance-id: x, public-keys: [a]}",
+        ] {
+            assert!(made(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            "{a: 1}\n",
+            "{\"instance-id\": \"x\"}",
+            "a: 1\n...\n",
+            "  a: 1\n  b: 2\n",
+            "  instance-id: x\n",
+            "{}\n",
+            "- a\n",
+        ] {
+            let what = made(bad).map(|_| ()).expect_err(bad);
+            assert!(what.contains("block style") || bad.starts_with('-'), "{bad:?}: {what}");
+        }
     }
 }
