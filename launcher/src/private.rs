@@ -1,6 +1,6 @@
 //! A directory in memory that this process alone has, and what comes of it: for an app that needs its files
-//! in a directory where no other serves. Unless root starts it, it takes a namespace of users, where the caller's user is who he
-//! is, and all others are nobody; so it is the last way of all.
+//! in a directory where no other serves. Unless root starts it, it takes a namespace of users, where the
+//! caller's user is who he is, and all others are nobody; so it is the last way of all.
 
 use core::ffi::CStr;
 

@@ -164,8 +164,8 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
             // Removed since it was opened: what is kept there is lost.
             continue;
         }
-        // Alone, nobody is about to be inside; several may be at once. Those who find nobody there stay out of
-        // the way of the one who is to be the first.
+        // Alone, nobody is about to be inside; several may be at once. Those who find nobody there stay
+        // out of the way of the one who is to be the first.
         if locked || namespace::running(upper.mark).is_some() {
             let how = if locked { Lock::TryExclusive } else { Lock::TryShared };
             let entering = entering(&upper.directory);
