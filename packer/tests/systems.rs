@@ -47,7 +47,8 @@ fn listed(scene: &Scene) -> Vec<String> {
     let length = FrameTable::length(stored.first_chunk().expect("a header")).expect("a table");
     let table = FrameTable::parse(Encoding::Root, 0, &stored[..length]).expect("a table");
     let unpacked = |frame: Frame| {
-        let (start, length) = (frame.offset as usize, frame.stored as usize);
+        let [start, length] =
+            [frame.offset, frame.stored].map(|number| usize::try_from(number).expect("small"));
         zstd::decode_all(&stored[start..start + length]).expect("a frame")
     };
     fs::write(&path, table.frames().flat_map(unpacked).collect::<Vec<u8>>()).expect("written");
