@@ -269,7 +269,7 @@ impl Cache {
         drop(sys::openat(dir.at(), written.unwrap_or(MARKER), marker, 0o600)?);
         let published = self.publish(temporary, slot, as_good)?;
         if let Some(written) = written.filter(|_| published) {
-            durable::sync_later(dir, written);
+            durable::sync_later(&dir, written);
         }
         Ok(())
     }

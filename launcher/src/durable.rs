@@ -41,16 +41,22 @@ pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
     written().filter(|_| is_own && stays)
 }
 
-/// Has a slot synced that is published with this marker. Where nobody can do that, a later start has it done.
-pub fn sync_later(slot: Fd, marker: &CStr) {
-    let _ = sys::beside(slot, |slot| {
-        let done = match slot.syncfs() {
-            // Its pages are lost, and the kernel says so only once (fsync(2)): nobody may believe it later.
-            Err(Errno::EIO | Errno::ENOSPC | Errno::EDQUOT) => sys::unlinkat(slot.at(), marker),
-            synced => synced.and_then(|()| rename(&slot, marker)),
-        };
-        i32::from(done.is_err())
-    });
+/// Has a slot synced that is published with this marker: by a process beside the app, or, where there can be
+/// none (an emulator of the host's CPU copies no process without a signal), before the app starts.
+pub fn sync_later(slot: &Fd, marker: &CStr) {
+    let apart = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)
+        .and_then(|copy| sys::beside(copy, |slot| i32::from(sync(&slot, marker).is_err())));
+    if apart.is_err() {
+        let _ = sync(slot, marker);
+    }
+}
+
+fn sync(slot: &Fd, marker: &CStr) -> Result<(), Errno> {
+    match slot.syncfs() {
+        // Its pages are lost, and the kernel says so only once (fsync(2)): nobody may believe it later.
+        Err(Errno::EIO | Errno::ENOSPC | Errno::EDQUOT) => sys::unlinkat(slot.at(), marker),
+        synced => synced.and_then(|()| rename(slot, marker)),
+    }
 }
 
 /// Opens the marker of the slot that `place` ends before, and says where it was found: under its last name or
@@ -71,10 +77,7 @@ pub fn open_marker(at: At<'_>, place: &[u8], flags: OFlags) -> Result<(Fd, &'sta
 pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
     let now = sys::unix_seconds();
     // Those that start in the next minutes leave it to this one.
-    if time.saturating_add(SYNCED_AFTER) < now
-        && marker.set_mtime(now).is_ok()
-        && let Ok(slot) = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)
-    {
+    if time.saturating_add(SYNCED_AFTER) < now && marker.set_mtime(now).is_ok() {
         sync_later(slot, name);
     }
 }
