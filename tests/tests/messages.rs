@@ -39,8 +39,9 @@ fn what_is_documented_is_what_the_source_says() {
     let of_format = || {
         let all =
             [literals("bundle/src/error.rs", "=> "), literals("bundle/src/error.rs", "=> {\n")].concat();
-        // The names of parts are one word each.
-        all.into_iter().filter(|text| text.contains(' ')).collect::<Vec<_>>()
+        // The names of parts are one word each, but for this one.
+        let is_sentence = |text: &String| text.contains(' ') && text != "table of frames";
+        all.into_iter().filter(is_sentence).collect::<Vec<_>>()
     };
     let directories = || {
         let files = ["cache", "execute", "memory", "probe", "run", "system/upper", "way"]
