@@ -20,8 +20,7 @@ pub(crate) struct Level {
 }
 
 impl Level {
-    /// A twentieth of the time of level 19, and with windows over all of a frame no larger than that was
-    /// without.
+    /// Quick for trees, which are new each time.
     pub(crate) const DEFAULT: Self = Self { tree: 9, parts: 19 };
     /// What `init` writes into a project: a release is packed once and downloaded often.
     pub(crate) const RELEASE: i32 = 19;
