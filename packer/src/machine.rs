@@ -70,10 +70,9 @@ impl Parts {
         }
         let given = [("kernel", &machine.kernel), ("initrd", &machine.initrd)];
         for (name, given) in given {
-            if let Some(GivenFile { file, path }) = given {
-                let failed = |source| Error::io("read", path, source);
-                let content = file.try_clone().and_then(Content::whole).map_err(failed)?;
-                row.add(name, path, content.len());
+            if let Some(given) = given {
+                let content = given.content()?;
+                row.add(name, &given.path, content.len());
                 files.push((name, content));
             }
         }
@@ -111,7 +110,6 @@ impl Parts {
             key_place = place.map_or_else(String::new, |place| place.to_string());
         }
         let Board { cpu, program, machine: computer, model, bus, graphics, .. } = board;
-        let option = firmware.as_ref().map_or("", |loaded| loaded.option);
         let settings = [
             ("id", id),
             ("cpu", cpu.name()),
@@ -120,7 +118,6 @@ impl Parts {
             ("model", model),
             ("bus", bus),
             ("graphics", graphics),
-            ("firmware", option),
             ("memory", MEMORY),
             ("user", USER),
             ("key_place", &key_place),
@@ -143,8 +140,6 @@ impl Parts {
         if let Some(loaded) = &self.firmware {
             emulator.owed = together(emulator.owed, loaded.owed.clone());
         }
-        emulator.inventory.files = 0;
-        emulator.inventory.bytes = 0;
         emulator.inventory.count(&emulator.app);
         emulator.inventory.machine = Some(self.row.clone());
         Ok(emulator)

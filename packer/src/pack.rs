@@ -65,9 +65,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let plan = emulators.plan(&request, first.target, &systems::natives(&request, &natives))?;
     // Checked before anything is fetched: whether every host has what starts the bundle.
     header::require(request.head, &plan.hosts)?;
-    if !request.is_machine() {
-        foreign_programs::hint(&request, &first, &plan);
-    }
+    foreign_programs::hint(&request, &first, &plan);
     let mut report = Report::new(&request, &first, &natives, &plan);
     if request.dry_run {
         return Ok(report.text(json));

@@ -41,12 +41,7 @@ pub(crate) struct Firmware {
     pub(crate) package: &'static str,
     /// The file in it.
     pub(crate) path: &'static str,
-    /// The option that loads it.
-    pub(crate) option: &'static str,
 }
-
-/// The option for firmware of the user's.
-pub(crate) const BIOS: &str = "-bios";
 
 const SCREEN: &str = "-device virtio-gpu-pci -device qemu-xhci -device usb-kbd -device usb-tablet";
 
@@ -74,7 +69,7 @@ const BOARDS: [Board; 8] = [
         console: "ttyS0",
         graphics: "-device VGA -device qemu-xhci -device usb-tablet",
         files: &X86,
-        uefi: Some(Firmware { package: "ovmf", path: "usr/share/ovmf/OVMF.fd", option: BIOS }),
+        uefi: Some(Firmware { package: "ovmf", path: "usr/share/ovmf/OVMF.fd" }),
         needs_uefi: false,
         disks_by_uefi: false,
     },
@@ -97,17 +92,13 @@ const BOARDS: [Board; 8] = [
         program: "qemu-system-aarch64",
         package: "qemu-system-arm",
         machine: "-M virt,gic-version=max",
-        // Pointer authentication, emulated, costs half of a boot.
+        // Pointer authentication is slow where it is emulated.
         model: "-cpu max,pauth=off",
         bus: "pci",
         console: "ttyAMA0",
         graphics: SCREEN,
         files: &GPU,
-        uefi: Some(Firmware {
-            package: "qemu-efi-aarch64",
-            path: "usr/share/qemu-efi-aarch64/QEMU_EFI.fd",
-            option: BIOS,
-        }),
+        uefi: Some(Firmware { package: "qemu-efi-aarch64", path: "usr/share/qemu-efi-aarch64/QEMU_EFI.fd" }),
         needs_uefi: false,
         disks_by_uefi: true,
     },
@@ -180,7 +171,6 @@ const BOARDS: [Board; 8] = [
         uefi: Some(Firmware {
             package: "qemu-efi-loongarch64",
             path: "usr/share/qemu-efi-loongarch64/QEMU_EFI.fd",
-            option: BIOS,
         }),
         needs_uefi: true,
         disks_by_uefi: true,

@@ -6,20 +6,19 @@ use std::path::PathBuf;
 use bundle::Arch;
 
 use crate::error::{Error, MachineError};
-use crate::machine::boards::{BIOS, Board, Firmware};
+use crate::machine::boards::{Board, Firmware};
 use crate::notices::Owed;
 use crate::packages::deb::Suite;
 use crate::progress::Bars;
-use crate::request::machine::{FirmwareSource, GivenFile, MachineRequest};
+use crate::request::machine::{FirmwareSource, MachineRequest};
 use crate::tree::content::Content;
 
 /// A file of firmware is not longer, in bytes.
 const LENGTH_MAX: u64 = 128 << 20;
 
-/// Firmware, and the option that loads it.
+/// Firmware, and where it comes from.
 pub(super) struct Loaded {
     pub(super) content: Content,
-    pub(super) option: &'static str,
     /// For reports.
     pub(super) from: PathBuf,
     pub(super) owed: Option<Owed>,
@@ -28,10 +27,8 @@ pub(super) struct Loaded {
 /// The firmware that the machine needs, if it needs any.
 pub(super) fn of(board: &Board, machine: &MachineRequest) -> Result<Option<Loaded>, Error> {
     let wants = match &machine.firmware {
-        FirmwareSource::File(GivenFile { file, path }) => {
-            let failed = |source| Error::io("read", path, source);
-            let content = file.try_clone().and_then(Content::whole).map_err(failed)?;
-            return Ok(Some(Loaded { content, option: BIOS, from: path.clone(), owed: None }));
+        FirmwareSource::File(given) => {
+            return Ok(Some(Loaded { content: given.content()?, from: given.path.clone(), owed: None }));
         }
         FirmwareSource::Uefi => true,
         FirmwareSource::Usual => board.needs_uefi || machine.kernel.is_none() && board.disks_by_uefi,
@@ -44,7 +41,7 @@ pub(super) fn of(board: &Board, machine: &MachineRequest) -> Result<Option<Loade
 }
 
 fn from_debian(firmware: Firmware, machine: &MachineRequest) -> Result<Loaded, Error> {
-    let Firmware { package, path, option } = firmware;
+    let Firmware { package, path } = firmware;
     let bars = Bars::default();
     let bar = bars.bar(package);
     // Firmware's packages are for all CPUs; this list of packages has always been there.
@@ -52,5 +49,5 @@ fn from_debian(firmware: Firmware, machine: &MachineRequest) -> Result<Loaded, E
     let (bytes, owed) = suite.file(package, path, LENGTH_MAX)?;
     let missing = || MachineError::NoFirmware { package: package.to_owned(), path: path.to_owned() };
     let content = bytes.ok_or_else(missing)?.into();
-    Ok(Loaded { content, option, from: format!("{package} of Debian").into(), owed: Some(owed) })
+    Ok(Loaded { content, from: format!("{package} of Debian").into(), owed: Some(owed) })
 }

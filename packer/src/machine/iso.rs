@@ -25,13 +25,12 @@ pub(crate) fn image(volume: &str, files: &[(&str, &[u8])]) -> Image {
     push(&mut directory, record(&[1], DIRECTORY, length * SECTOR, true, &attributes(true)));
     let mut at = DIRECTORY as usize + length;
     let mut places = Vec::new();
-    let mut named: Vec<(usize, &(&str, &[u8]))> = files.iter().enumerate().collect();
     for (_, bytes) in files {
         places.push(at * SECTOR);
         at += sectors_of(bytes.len());
     }
-    named.sort_by_key(|(number, _)| plain_name(*number));
-    for (number, (name, bytes)) in named {
+    // In the order of their plain names, as the standard wants.
+    for (number, (name, bytes)) in files.iter().enumerate() {
         let mut system_use = attributes(false);
         system_use.extend([b'N', b'M', 5 + byte(name.len()), 1, 0]);
         system_use.extend(name.as_bytes());
@@ -47,11 +46,9 @@ pub(crate) fn image(volume: &str, files: &[(&str, &[u8])]) -> Image {
     directory.resize(length * SECTOR, 0);
     image.extend(directory);
     for (_, bytes) in files {
+        let end = image.len() + sectors_of(bytes.len()) * SECTOR;
         image.extend(*bytes);
-        image.resize(image.len().next_multiple_of(SECTOR).max(image.len()), 0);
-        if bytes.is_empty() {
-            image.extend([0; SECTOR]);
-        }
+        image.resize(end, 0);
     }
     Image { bytes: image, places }
 }

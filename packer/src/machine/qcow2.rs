@@ -195,14 +195,10 @@ impl<'u> Layout<'u> {
         let (mut blocks, mut block_tables) = (1, 1);
         loop {
             let needed = (rest + blocks + block_tables).div_ceil(REFERENCES);
-            let of_them = needed.div_ceil(TABLE);
-            if (needed, of_them) == (blocks, block_tables) {
+            if needed <= blocks {
                 break;
             }
-            (blocks, block_tables) = (needed.max(blocks), of_them.max(block_tables));
-            if (rest + blocks + block_tables).div_ceil(REFERENCES) <= blocks {
-                break;
-            }
+            (blocks, block_tables) = (needed, needed.div_ceil(TABLE));
         }
         let data = 1 + block_tables + blocks + top_clusters + tables.len() as u64;
         Self { size, used, blocks, block_tables, tops, top_clusters, tables, data }

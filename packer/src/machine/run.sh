@@ -221,7 +221,7 @@ start() {
         set -- "$@" -accel tcg $machine $model
     fi
     set -- "$@" -m "$memory" -smp "$cpus" -device "virtio-rng-$bus"
-    [ -z "$firmware" ] || set -- "$@" $firmware "$here/firmware.fd"
+    [ ! -e "$here/firmware.fd" ] || set -- "$@" -bios "$here/firmware.fd"
     if [ -e "$here/kernel" ]; then
         append=$(run cat "$here/append")
         set -- "$@" -kernel "$here/kernel" -append "$append"

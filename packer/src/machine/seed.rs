@@ -51,8 +51,7 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
     if !found.is_dir() {
         return given(path);
     }
-    let mut files: Vec<Option<Vec<u8>>> = Vec::new();
-    for name in NAMES {
+    let read = |name: &str| -> Result<Option<Vec<u8>>, Error> {
         let file = path.join(name);
         let failed = |source| Error::io("read", &file, source);
         let bytes = match fs::File::open(&file) {
@@ -70,11 +69,10 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
         if let Some(bytes) = &bytes {
             check(name, bytes).map_err(|what| refused(&file, what))?;
         }
-        files.push(bytes);
-    }
-    let [user, meta, vendor, network] = <[_; 4]>::try_from(files)
-        .map_err(|_| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
-    let user = user.ok_or_else(|| Error::from(MachineError::NoUserData { path: path.to_owned() }))?;
+        Ok(bytes)
+    };
+    let user = read(NAMES[0])?.ok_or_else(|| MachineError::NoUserData { path: path.to_owned() })?;
+    let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
     made(&user, meta, vendor, network.as_deref(), instance)
         .map_err(|what| refused(&path.join(NAMES[1]), what))
 }

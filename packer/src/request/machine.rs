@@ -12,6 +12,7 @@ use crate::cli::ArchiveArgs;
 use crate::cli::machine::MachineArgs;
 use crate::error::{Error, MachineError, kind_of};
 use crate::request::given;
+use crate::tree::content::Content;
 
 /// A file of the user's, opened once.
 #[derive(Debug)]
@@ -112,6 +113,11 @@ fn default_output(disk: &Path) -> PathBuf {
 }
 
 impl GivenFile {
+    /// What it holds.
+    pub(crate) fn content(&self) -> Result<Content, Error> {
+        self.file.try_clone().and_then(Content::whole).map_err(|source| Error::io("read", &self.path, source))
+    }
+
     fn open(path: PathBuf) -> Result<Self, Error> {
         let failed = |source| Error::io("open", &path, source);
         // Checked before it is opened: opening a FIFO would wait for its other end.

@@ -145,8 +145,9 @@ impl Inventory {
         inventory
     }
 
-    /// Counts what is in `app`.
+    /// Counts what is in `app`, anew.
     pub(crate) fn count(&mut self, app: &App) {
+        (self.files, self.bytes) = (0, 0);
         for (_, node) in app.nodes() {
             if let Node::File { content, .. } = node {
                 self.files += 1;

@@ -35,8 +35,8 @@ pub(crate) fn retain(app: &mut App, entries: &[Entry], patterns: &[Vec<u8>]) {
         open.extend(app.nodes().map(|(path, _)| path).filter(|path| is_needed(path)).map(<[u8]>::to_vec));
     }
     app.remove(&|path| {
-        let above = |kept: &Vec<u8>| kept.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"));
-        // What begins with it comes right behind it.
-        !kept.contains(path) && !kept.range(path.to_vec()..).take(64).any(above)
+        let below = [path, b"/"].concat();
+        let is_above = kept.range(below.clone()..).next().is_some_and(|kept| kept.starts_with(&below));
+        !kept.contains(path) && !is_above
     });
 }
