@@ -138,19 +138,20 @@ fn packed(content: &Content, how: How<'_>, shown: &Shown<'_>, turns: &Turns) -> 
         Some(Content::whole(file).ok()?.range(0, stored))
     });
     let mut not_kept = None;
-    let stored = if let Some(known) = known {
+    let (stored, stored_digest) = if let Some(known) = known {
         shown.advance(length);
-        known
+        let digest = known.digest()?;
+        (known, digest)
     } else {
-        let made = zstd_frame::made(content, how.level, shown)?;
+        let (made, made_digest) = zstd_frame::made(content, how.level, shown)?;
         if let Some(store) = store
             && unpacks_to(&made, digest)
         {
             not_kept = store.put_compressed(digest, &compressor, how.level, &mut made.reader()).err();
         }
-        made
+        (made, made_digest)
     };
-    let row = bundle::Frame { offset: 0, stored: stored.len(), length, digest: stored.digest()? };
+    let row = bundle::Frame { offset: 0, stored: stored.len(), length, digest: stored_digest };
     Ok(Packed { row, stored, digest, not_kept })
 }
 

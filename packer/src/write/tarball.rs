@@ -125,7 +125,7 @@ impl Stream {
         Ok(())
     }
 
-    fn finish(mut self, before_links: u64) -> io::Result<Uncompressed> {
+    fn finish(mut self, before_links: usize) -> io::Result<Uncompressed> {
         self.cut();
         let mut file = self.to.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
@@ -136,7 +136,7 @@ impl Stream {
         if frames.is_empty() {
             frames.push(whole);
         }
-        let links = self.ends.iter().filter(|end| **end > before_links).count();
+        let links = self.ends.len() - before_links;
         let links = u32::try_from(links).unwrap_or(u32::MAX);
         Ok(Uncompressed { frames, directories: self.directories, links })
     }
@@ -184,7 +184,7 @@ pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
         _ => None,
     });
     stream.files(&files.collect::<Vec<_>>(), by)?;
-    let before_links = stream.at;
+    let before_links = stream.ends.len();
     for (path, node) in app.nodes() {
         let (kind, mode, target) = match node {
             Node::Symlink(target) => (EntryType::Symlink, 0o777, target),
@@ -229,7 +229,7 @@ pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed
         _ => None,
     });
     stream.files(&files.collect::<Vec<_>>(), by)?;
-    let before_links = stream.at;
+    let before_links = stream.ends.len();
     for named in system.iter() {
         let (mut header, target) = match (&named.inode.kind, named.first) {
             (_, Some(first)) => (owned(EntryType::Link, &named, 0), first),

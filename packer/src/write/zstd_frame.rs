@@ -4,9 +4,11 @@
 
 use std::io::{self, Read, Write as _};
 
+use bundle::Digest;
 use zstd::zstd_safe::CParameter;
 
 use crate::atomic_file;
+use crate::hash::Hashing;
 use crate::progress::Shown;
 use crate::tree::content::Content;
 
@@ -26,10 +28,10 @@ pub(crate) fn compressor() -> String {
 }
 
 /// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
-/// where large programs resemble each other.
-pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<Content> {
+/// where large programs resemble each other. The frame, and its SHA-256.
+pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<(Content, Digest)> {
     const PIECE: usize = 256 << 10;
-    let mut encoder = zstd::Encoder::new(atomic_file::nameless()?, level)?;
+    let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if input.len() >= WIDE_MIN {
         let log = input.len().next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
@@ -46,7 +48,8 @@ pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result
         encoder.write_all(piece.get(..length).unwrap_or_default())?;
         shown.advance(length as u64);
     }
-    Content::whole(encoder.finish()?)
+    let (file, _, digest) = encoder.finish()?.finish();
+    Ok((Content::whole(file)?, digest))
 }
 
 /// About how much memory it takes to compress `length` bytes: the window and the tables of the level, which
@@ -91,8 +94,9 @@ mod tests {
         // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
         let input = Content::from(vec![7u8; (64 << 20) + 1]);
         for level in [1, *zstd::compression_level_range().end()] {
-            let frame =
-                made(&input, level, &Shown::nowhere()).and_then(|made| made.bytes()).expect("compresses");
+            let frame = made(&input, level, &Shown::nowhere())
+                .and_then(|(made, _)| made.bytes())
+                .expect("compresses");
             assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
             assert_ne!(frame[4] & 0b1110_0000, 0, "content size");
             assert_eq!(frame[4] & 0b0010_0000, 0, "has a window descriptor");
