@@ -103,9 +103,9 @@ fn made(
     };
     let mut root = Cpio::default();
     for at in ["bin", "dev", "etc", "modules", "root", "usr", "usr/bin", "usr/sbin", "usr/lib"] {
-        root.directory(at);
+        root.directory(at, 0o755);
     }
-    root.device("dev/console", (5, 1));
+    root.device("dev/console", 0o600, (5, 1));
     let mut image = Vec::new();
     let mut modules = Vec::new();
     each(&deb(&newest(&index, package)?)?, |path, _, bytes| {
@@ -117,50 +117,43 @@ fn made(
         {
             modules.push((module.to_owned(), ending.to_owned(), bytes.to_vec()));
         }
-        true
     })?;
     let mut loaded = Vec::new();
     for module in MODULES {
         let Some((_, ending, bytes)) = modules.iter().find(|(name, ..)| name == module) else { continue };
         let name = format!("{module}.ko{ending}");
-        root.file(&format!("modules/{name}"), false, bytes);
+        root.file(&format!("modules/{name}"), 0o644, bytes);
         loaded.push(name);
     }
-    each(&deb("busybox-static")?, |path, _, bytes| {
-        if path == "usr/bin/busybox" {
-            root.file("bin/busybox", true, bytes);
-        }
-        true
-    })?;
+    let busybox = deb("busybox-static")?.read("usr/bin/busybox", 64 << 20).map_err(|error| told(&error))?;
+    root.file("bin/busybox", 0o755, &busybox.ok_or("`busybox-static` has no busybox")?);
     root.link("bin/sh", "busybox");
     let packages = depends::closure(&index, &["dropbear-bin"]).map_err(|error| told(&error))?;
-    let names: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
     let mut directories = Vec::new();
-    for name in names {
-        each(&deb(&name)?, |path, kind, bytes| {
+    for package in &packages {
+        each(&deb(&package.name)?, |path, kind, bytes| {
             // Of unmerged times.
             let path = if path.starts_with("lib") { format!("usr/{path}") } else { path.to_owned() };
             let is_library = path.starts_with("usr/lib") && path.contains(".so") && !path.contains("/gconv/");
             if !is_library && path != "usr/sbin/dropbear" {
-                return true;
+                return;
             }
             let above = path.rsplit_once('/').map_or("", |(above, _)| above).to_owned();
             if !directories.contains(&above) && !["usr/lib", "usr/sbin"].contains(&&*above) {
-                root.directory(&above);
+                root.directory(&above, 0o755);
                 directories.push(above);
             }
             match kind {
                 DebKind::Symlink { target } => root.link(&path, &String::from_utf8_lossy(target)),
-                DebKind::File => root.file(&path, true, bytes),
+                DebKind::File => root.file(&path, 0o755, bytes),
                 DebKind::Dir | DebKind::Hardlink { .. } => {}
             }
-            true
         })?;
     }
     root.link("lib", "usr/lib");
     root.link("lib64", "usr/lib64");
     let init = INIT.replace("MODULES", &loaded.join(" ")).replace("CONSOLE", console);
-    root.file("init", true, init.as_bytes());
+    root.file("init", 0o755, init.as_bytes());
     if image.is_empty() {
         return Err(format!("`{package}` of {SUITE} has no kernel for {cpu}"));
     }
@@ -180,7 +173,7 @@ fn newest(index: &PackageIndex, package: &str) -> Result<String, String> {
 }
 
 /// Calls `take` with path, kind and bytes of what a package has.
-fn each(deb: &Deb, mut take: impl FnMut(&str, &DebKind, &[u8]) -> bool) -> Result<(), String> {
+fn each(deb: &Deb, mut take: impl FnMut(&str, &DebKind, &[u8])) -> Result<(), String> {
     let done = deb.entries::<DebError>(|entry| {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let wanted = path.contains(".ko") || path.contains(".so") || !path.contains("/share/");
@@ -189,7 +182,8 @@ fn each(deb: &Deb, mut take: impl FnMut(&str, &DebKind, &[u8]) -> bool) -> Resul
             // It is an archive in memory or a file of ours.
             entry.reader.read_to_end(&mut bytes).expect("read");
         }
-        Ok(if take(&path, &entry.kind, &bytes) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        take(&path, &entry.kind, &bytes);
+        Ok(ControlFlow::Continue(()))
     });
     done.map_err(|error| error.to_string())
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::outcome::Outcome;
+use crate::until::until;
 
 /// A user and group number that no account and no other sandbox has: what one user left in `/var/tmp` would
 /// serve the next start of the same user. Every other number, so that a test has a neighbour to be.
@@ -220,10 +221,5 @@ pub fn settled(directory: &Path) {
         let slots = below(directory.to_owned()).flat_map(|host| below(host.path()));
         slots.flat_map(|slot| below(slot.path())).any(|entry| is_written(&entry.file_name()))
     };
-    for _ in 0..1200 {
-        if !markers(directory) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    until("the entries are on the disk", || (!markers(directory)).then_some(()));
 }

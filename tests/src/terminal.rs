@@ -3,10 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::until::{PATIENCE, until};
 use crate::{Outcome, Sandbox};
-
-/// As long as a slow machine may need for anything.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One that runs a single program, and ends with it; or with the test.
 pub struct Terminal<'s> {
@@ -55,17 +53,5 @@ impl Drop for Terminal<'_> {
     fn drop(&mut self) {
         // It has ended already where all went well.
         drop(self.tmux(&["kill-server"]));
-    }
-}
-
-/// Waits for what `look` finds.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        match look() {
-            Some(found) => return found,
-            None => thread::sleep(Duration::from_millis(20)),
-        }
-        assert!(begin.elapsed() < PATIENCE, "never: {what}");
     }
 }

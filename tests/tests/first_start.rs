@@ -202,7 +202,7 @@ fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
         ),
         ("a whole file too", with(&|files| files.push(file("lib/cut", 0o644, b"x")))),
         (
-            "announced twice",
+            "announced and never there",
             announced([directory("z"), directory("z/y"), piece("z/z", 0o644, 0, 5, b"")].concat()),
         ),
     ];

@@ -15,12 +15,12 @@ use end_to_end::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// What cannot be provoked from outside: another message comes before the first, and only `unibin` says the
-/// others.
+/// What this test cannot provoke.
 const NEVER_SEEN: [&str; 5] = [
-    // Of limits and killed processes: first_run.rs.
+    // Of limits and killed processes: cache.rs, first_start.rs.
     "there is not enough memory",
     "unpacking failed: one of the processes that unpack was killed",
+    // Another message comes before this one; only `unibin` says the others.
     "no emulator",
     "two manifest rows are for the same thing",
     "its signatures are not in the order of their keys",

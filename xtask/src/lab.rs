@@ -10,7 +10,6 @@ mod boot;
 mod bundles;
 mod cases;
 mod compile;
-mod cpio;
 mod disks;
 mod docs;
 mod fast;

@@ -6,11 +6,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use end_to_end::Cpio;
 
 use super::abis;
 use super::archive::Kernel;
 use super::cases::Case;
-use super::cpio::Cpio;
 use super::machines::Machine;
 
 const INIT: &str = include_str!("guest/init");
