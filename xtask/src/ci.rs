@@ -66,7 +66,7 @@ fn beside_the_lab(steps: &mut Steps) -> Result<()> {
     let others = steps.beside_the_examples();
     let examples = steps.run("examples (the rest)", || examples.end());
     others.and(examples)?;
-    let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
+    let jobs = crate::workspace::cpus().to_string();
     steps.run("shelf: eight programs", || {
         crate::shelf::run(&["--rotating".to_owned(), "--jobs".to_owned(), jobs])
     })?;

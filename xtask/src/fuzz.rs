@@ -5,7 +5,6 @@
 pub(crate) mod rustc;
 
 use std::fs;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,7 +71,7 @@ fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync
         }
         Ok(())
     };
-    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = crate::workspace::cpus();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("a fuzzer's thread does not panic"))

@@ -30,6 +30,7 @@ use request::Request;
 use results::Results;
 use rows::{Program, Truth};
 use run::Scratch;
+pub(crate) use run::is_installed;
 
 /// The directory of the rows, in the workspace.
 const DIRECTORY: &str = "shelf";

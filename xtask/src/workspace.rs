@@ -1,5 +1,6 @@
-//! Where the workspace lies, and what cargo builds of it.
+//! Where the workspace lies, what cargo builds of it, and what there is to build it.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// The workspace's directory, which holds this crate's.
@@ -21,4 +22,9 @@ pub(crate) fn workspace() -> PathBuf {
 pub(crate) fn target_directory() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     workspace().join(target)
+}
+
+/// How many processors there are for this process.
+pub(crate) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }

@@ -85,7 +85,7 @@ pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
         return Ok(());
     };
     let peers = peers::all();
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cpus = workspace::cpus();
     let megabytes = place.size()? / 1_000_000;
     let mut text = format!("A tree of {megabytes} MB, on {cpus} CPUs; medians of runs in turn.\n");
     println!("{text}");

@@ -12,6 +12,7 @@ use bundle::Arch;
 use end_to_end::{cargo, smallest};
 
 use super::pairs::tree_of;
+use crate::shelf::is_installed;
 use crate::unibin::released;
 use crate::workspace::target_directory;
 
@@ -183,16 +184,16 @@ pub(super) fn all() -> Vec<Peer> {
             println!("NOT RUN: {name}: it is not installed");
         }
     };
-    add("tar --zstd", has("tar") && has("zstd"), tar_pack, tar_cold);
+    add("tar --zstd", is_installed("tar") && is_installed("zstd"), tar_pack, tar_cold);
     add(&format!("wrappe {WRAPPE}"), have_wrappe(), wrappe_pack, wrappe_cold);
-    add("makeself", has("makeself") && has("zstd"), makeself_pack, makeself_cold);
-    add("squashfs-tools", has("mksquashfs") && has("unsquashfs"), squashfs_pack, squashfs_cold);
+    add("makeself", is_installed("makeself") && is_installed("zstd"), makeself_pack, makeself_cold);
+    add(
+        "squashfs-tools",
+        is_installed("mksquashfs") && is_installed("unsquashfs"),
+        squashfs_pack,
+        squashfs_cold,
+    );
     peers
-}
-
-fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 fn wrappe() -> PathBuf {
