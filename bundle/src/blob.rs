@@ -83,6 +83,11 @@ impl Encoding {
         })
     }
 
+    /// Whether it holds a tree.
+    pub const fn is_tree(self) -> bool {
+        matches!(self, Self::TarZstd | Self::Root)
+    }
+
     /// The encoding's name in lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -134,7 +139,7 @@ impl<'a> Blob<'a> {
         }
         let allowed = match kind {
             BlobKind::Stub | BlobKind::Launcher => encoding == Encoding::Raw,
-            BlobKind::App => matches!(encoding, Encoding::TarZstd | Encoding::Root),
+            BlobKind::App => encoding.is_tree(),
             BlobKind::Emulator => encoding != Encoding::Root,
             BlobKind::Broker => encoding == Encoding::Zstd,
             BlobKind::Notices | BlobKind::Summary | BlobKind::Components => {

@@ -53,7 +53,7 @@ pub struct NewBlob {
     pub stored: u64,
     /// How many bytes it is unpacked (for tar: the tar stream).
     pub length: u64,
-    /// SHA-256 of the stored bytes.
+    /// SHA-256 of the stored bytes if they are raw, else of the table that they begin with.
     pub stored_digest: Digest,
     /// SHA-256 of the unpacked bytes.
     pub digest: Digest,

@@ -36,13 +36,11 @@ const SHORT: FormatError = FormatError::Length(Part::Frames);
 impl<'a> FrameTable<'a> {
     /// Length of its header in bytes.
     pub const HEADER: usize = HEADER;
-    /// Length of a row in bytes.
-    pub const ROW: usize = ROW;
     /// More frames are refused before memory is set aside for their rows.
     pub const MAX: u32 = 1 << 14;
     /// No frame unpacks to more: 128 MiB.
     pub const MAX_LENGTH: u64 = 1 << 27;
-    /// None takes more of the file: what does not get smaller becomes a little longer.
+    /// No frame takes more of the file: content that cannot be compressed gets a little longer.
     pub const MAX_STORED: u64 = Self::MAX_LENGTH + (1 << 20);
 
     /// How long a table is in bytes, from its header.
@@ -67,8 +65,7 @@ impl<'a> FrameTable<'a> {
         let rows = rows.as_chunks().0;
         let part = |at| u32_at(header, at).map(index).ok_or(SHORT);
         let (directories, links) = (part(4)?, part(8)?);
-        let is_tree = matches!(encoding, Encoding::TarZstd | Encoding::Root);
-        let most = if is_tree { rows.len() } else { 0 };
+        let most = if encoding.is_tree() { rows.len() } else { 0 };
         if directories.checked_add(links).is_none_or(|both| both > most) {
             return Err(SHORT);
         }
@@ -100,11 +97,6 @@ impl<'a> FrameTable<'a> {
             offset = offset.saturating_add(stored);
             frame
         })
-    }
-
-    /// How many frames there are, one at least.
-    pub fn count(&self) -> usize {
-        self.rows.len()
     }
 
     /// How many frames, from the first, hold a tree's directories.

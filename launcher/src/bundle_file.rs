@@ -8,7 +8,7 @@ use bundle::{Footer, FormatError, Manifest};
 use crate::bytes::{keep, zeroed};
 use crate::error::Error;
 use crate::hash::Sha256;
-use crate::sys::{self, At, Errno, Fd, OFlags};
+use crate::sys::{self, At, Fd, OFlags};
 
 /// The footer and a manifest of ordinary size are read with one system call of this many bytes.
 const TAIL: u64 = 16 * 1024;
@@ -85,11 +85,6 @@ impl<'a> BundleFile<'a> {
     /// Fills `buffer` from `offset`.
     pub fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
         self.fd.pread_exact(buffer, offset).map_err(|errno| Error::cannot_read(self.name(), errno))
-    }
-
-    /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end of the file.
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.fd.pread(buffer, offset)
     }
 }
 

@@ -465,7 +465,7 @@ pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
     dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
 }
 
-/// The same in the memory that the tree's depth takes, for which a launcher has no room.
+/// Removes a directory and all in it, in as much memory as the tree is deep: a launcher has no room for it.
 #[cfg(feature = "children")]
 pub use crate::system::remove::remove as remove_tree;
 

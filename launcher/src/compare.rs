@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use bundle::{Blob, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
+use bundle::{Blob, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
@@ -67,7 +67,7 @@ fn difference(
     place: &[u8],
 ) -> Result<Option<&'static [u8]>, Error> {
     for blob in blobs.into_iter().flatten() {
-        if !matches!(blob.encoding, Encoding::TarZstd | Encoding::Root) {
+        if !blob.encoding.is_tree() {
             let there = sys::openat(slot.dir.at(), FILE, OFlags::READ | OFlags::NO_FOLLOW, 0);
             let mut bytes = BlobReader::open(file, blob)?;
             let (mut end, mut same) = (0u64, there.is_ok());

@@ -13,7 +13,7 @@ use crate::sys::{self, At, Errno, Fd, OFlags, Rename};
 /// Says that a slot is whole and on the disk.
 pub const MARKER: &CStr = c"complete";
 
-/// What a marker is called before, and which boot that was.
+/// How a marker's name begins until the slot is on the disk; the boot follows.
 const WRITTEN: &[u8] = b"written-";
 
 /// If a marker still has that name after so many seconds, who was to sync was ended.
@@ -44,10 +44,19 @@ pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
 /// Has a slot synced that is published with this marker: by a process beside the app, or, where there can be
 /// none (an emulator of the host's CPU copies no process without a signal), before the app starts.
 pub fn sync_later(slot: &Fd, marker: &CStr) {
-    let apart = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)
-        .and_then(|copy| sys::beside(copy, |slot| i32::from(sync(&slot, marker).is_err())));
-    if apart.is_err() {
-        let _ = sync(slot, marker);
+    // A slot that is only looked at is open by its path alone (O_PATH), which cannot be synced.
+    let open = || sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0);
+    if open().and_then(|slot| sys::beside(slot, |slot| i32::from(sync(&slot, marker).is_err()))).is_err() {
+        let _ = open().and_then(|slot| sync(&slot, marker));
+    }
+}
+
+/// Has a slot synced again whose marker still has its first name after that time, by the marker's time.
+pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
+    let now = sys::unix_seconds();
+    // Those that start in the next minutes leave it to this one.
+    if time.saturating_add(SYNCED_AFTER) < now && marker.set_mtime(now).is_ok() {
+        sync_later(slot, name);
     }
 }
 
@@ -71,15 +80,6 @@ pub fn open_marker(at: At<'_>, place: &[u8], flags: OFlags) -> Result<(Fd, &'sta
         }
     }
     Err(Errno::ENOENT)
-}
-
-/// The same for a slot that was not synced in the time that this takes, by its marker's time.
-pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
-    let now = sys::unix_seconds();
-    // Those that start in the next minutes leave it to this one.
-    if time.saturating_add(SYNCED_AFTER) < now && marker.set_mtime(now).is_ok() {
-        sync_later(slot, name);
-    }
 }
 
 fn rename(slot: &Fd, marker: &CStr) -> Result<(), Errno> {

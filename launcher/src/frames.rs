@@ -83,14 +83,17 @@ impl<'a> Frames<'a> {
 
     /// How much memory it takes to unpack any of them.
     pub fn memory(&self) -> u64 {
-        let most = |length: fn(&Frame) -> u64| self.all.iter().map(length).max().unwrap_or(0);
-        most(|frame| frame.stored).saturating_add(most(|frame| frame.length))
+        self.most(|frame| frame.stored).saturating_add(self.most(|frame| frame.length))
+    }
+
+    fn most(&self, length: fn(&Frame) -> u64) -> u64 {
+        self.all.iter().map(length).max().unwrap_or(0)
     }
 
     fn room(&self, length: fn(&Frame) -> u64) -> Result<Pages, Error> {
-        let most = self.all.iter().map(length).max().and_then(|most| usize::try_from(most).ok());
         // The table has limited both.
-        Pages::zeroed(most.unwrap_or(0).saturating_add(BEHIND)).map_err(|_| Error::no_memory())
+        let most = usize::try_from(self.most(length)).unwrap_or(0);
+        Pages::zeroed(most.saturating_add(BEHIND)).map_err(|_| Error::no_memory())
     }
 }
 

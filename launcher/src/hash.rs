@@ -21,7 +21,6 @@ fn compress(state: &mut [u32; 8], blocks: &[[u8; BLOCK]]) {
 }
 
 /// A hash in the making.
-#[derive(Clone)]
 pub struct Sha256 {
     state: [u32; 8],
     /// What does not fill a block yet: as many bytes as `length` has beyond whole blocks.

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::sys::{self, Fd, OFlags, Shared};
 
 /// Since when, in seconds since 1970, and what is shared. A clock that is set meanwhile makes the numbers
-/// wrong, not more.
+/// that are shown wrong, and nothing else.
 pub struct Progress {
     since: i64,
     /// Whether somebody at a terminal sees it.

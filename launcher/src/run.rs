@@ -100,9 +100,12 @@ fn launch(run: &Run<'_>) -> Error {
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
     }
     let Err(error) = memory::execute(run);
+    if !error.next_candidate_may_do() {
+        return error;
+    }
     // A system keeps what it changes, which memory would lose.
-    if !error.next_candidate_may_do() || cfg!(feature = "children") && run.is_system() {
-        return if error.next_candidate_may_do() { Error::no_cache(tried, error.text()) } else { error };
+    if cfg!(feature = "children") && run.is_system() {
+        return Error::no_cache(tried, error.text());
     }
     let why = match private::directory() {
         Ok(directory) => {

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering::SeqCst;
 
-use bundle::{Blob, Digest, Encoding, OWNER_ATTRIBUTE, Owner, PATH_MAX};
+use bundle::{Blob, Digest, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -46,7 +46,7 @@ pub fn ensure(
     let digest = slot_name(cache, blob, shared, placed);
     cache.ensure(&digest, afresh, log, |dir| {
         log.step("unpacking the {} into {}", &[blob.kind.name().as_bytes(), cache.path()]);
-        if matches!(blob.encoding, Encoding::TarZstd | Encoding::Root) {
+        if blob.encoding.is_tree() {
             sys::mkdirat(dir.at(), TREE, 0o700)?;
             let tree = sys::openat(dir.at(), TREE, OFlags::DIRECTORY, 0)?;
             let place = place_of(cache, &digest);
@@ -145,8 +145,7 @@ fn write_tree(
     let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
     let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
         let part = frames.part(number);
-        unpacker.frame(&frames, number, Some(progress))?;
-        let whole = unpacker.bytes();
+        let whole = unpacker.frame(&frames, number, Some(progress))?;
         let mut rest = whole;
         loop {
             let before = rest.len();

@@ -50,7 +50,7 @@ pub fn each(
         });
         match copy {
             Ok(copy) => copies.push(copy),
-            // Nor where no further process is allowed.
+            // Fewer do the work, too, where no further process is allowed.
             Err(_) => break,
         }
     }

@@ -1,4 +1,4 @@
-//! Removes an upper: what ran inside may have taken its own rights away on directories.
+//! Removes a directory and all in it, also where what ran inside an upper has taken its own rights away.
 
 use core::ffi::CStr;
 

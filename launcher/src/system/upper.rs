@@ -45,10 +45,10 @@ const NAME_MAX: usize = 200;
 /// While another start holds an upper without being inside yet, this one looks again after so many
 /// milliseconds, and gives up after so many.
 const STEP_MS: u32 = 5;
+const GIVEN_UP_AFTER_MS: u64 = 10_000;
 
 /// How often an upper may vanish while it is opened.
 const REMOVED_MAX: u32 = 100;
-const GIVEN_UP_AFTER_MS: u64 = 10_000;
 
 /// The name under which changes are kept; `None` where they are thrown away.
 pub fn name<'a>(controls: &Controls<'a>, root: Root) -> Result<Option<&'a [u8]>, Error> {

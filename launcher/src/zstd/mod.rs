@@ -26,7 +26,8 @@ use window::{MAX_BLOCK, STEP, Window};
 /// and written, and do not count.
 pub const BEHIND: usize = 2 * STEP;
 
-/// A larger window is refused, so that a bundle cannot ask for more memory than small machines have: 64 MiB.
+/// A larger window is refused, as FORMAT.md says: 64 MiB. Here it takes no memory: matches are copied out of
+/// the frame's own output.
 pub const MAX_WINDOW: u64 = 1 << 26;
 
 /// `Magic_Number` of RFC 8878, 3.1.1.
