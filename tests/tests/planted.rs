@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Report, Sandbox, caller, compile, has, needs, own, pack, say, tell, tell_bundle};
+use end_to_end::{
+    Outcome, Report, Sandbox, caller, compile, has, needs, own, pack, say, settled, tell, tell_bundle,
+};
 
 /// What a planted program would do. The kernel starts it as well as an ELF file.
 const EVIL: &str = "#!/bin/sh\necho evil\nexit 66\n";
@@ -33,6 +35,8 @@ fn victim(target: Arch) -> Option<(Sandbox, PathBuf)> {
     let model = [("UNIBIN_CACHE", sandbox.at("model"))];
     let mut command = sandbox.command(&bundle);
     assert_eq!(Sandbox::finish(command.args(["exit", "5"]).envs(model)).code(), Some(5));
+    // It is copied, and a marker that goes away meanwhile would be missed.
+    settled(&sandbox.at("model"));
     Some((sandbox, bundle))
 }
 
