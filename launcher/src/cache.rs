@@ -1,6 +1,6 @@
 //! The cache: which directory serves, whether it is ours alone, and a slot per blob, which appears by rename.
 //!
-//! Layout: `<candidate>/<host CPU>/<SHA-256 of the unpacked blob>/`, with the marker `complete` inside, or
+//! Layout: `<candidate>/<host CPU>/<what names the blob>/`, with the marker `complete` inside, or
 //! one of this boot (`durable`): mere existence says nothing. A candidate is used only if it, the CPU's
 //! directory and the slot are real directories of our user, the first one closed to other writers, the
 //! others closed altogether; so everything inside was written by us.

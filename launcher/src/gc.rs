@@ -18,6 +18,7 @@ use crate::start::Start;
 use crate::sys::{self, At, Buffers, Errno, Fd, Follow, Lock, OFlags, Stat};
 use crate::system::upper;
 use crate::tasks::print;
+use crate::unpack::slot_name;
 
 /// Seconds.
 const DAY: i64 = 24 * 3600;
@@ -87,11 +88,12 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>, manifest: &Manifest<'_>) -
 fn forget(cache: &Cache, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let Some(name) = upper::named(controls)? else { return Ok(()) };
     for variant in manifest.variants().filter(|variant| variant.app.encoding == Encoding::Root) {
-        let said: &[u8] = match upper::forget(cache, &variant.app.digest().to_hex(), name) {
-            None => continue,
-            Some(true) => b"removed: ",
-            Some(false) => b"in use, and left alone: ",
-        };
+        let said: &[u8] =
+            match upper::forget(cache, &slot_name(cache, variant.app, None, false).to_hex(), name) {
+                None => continue,
+                Some(true) => b"removed: ",
+                Some(false) => b"in use, and left alone: ",
+            };
         print(join(&[b"unibin: what is kept as `", name, b"` is ", said, cache.path(), b"\n"]))?;
     }
     Ok(())

@@ -63,16 +63,20 @@ pub fn ensure(
     })
 }
 
-/// What names the slot of `blob`, as [`ensure`] takes it.
+/// What names the slot of `blob`, as [`ensure`] takes it: what is compared before it is unpacked. The digest of
+/// what comes out is only claimed.
 pub fn slot_name(cache: &Cache, blob: Blob<'_>, shared: Option<Blob<'_>>, placed: bool) -> Digest {
-    let digest = blob.digest();
-    if !placed && shared.is_none() {
-        return digest;
-    }
-    let shared = shared.map(|shared| shared.digest().0);
+    let shared = shared.map(|shared| shared.stored_digest().0);
     // A tree that knows its place is another one elsewhere: a home can be mounted here and there.
     let place = if placed { absolute(cache.path()) } else { b"" };
-    Sha256::of(join(&[&digest.0, shared.as_ref().map_or(b"", |digest| digest), place]))
+    let parts: [&[u8]; 4] = [
+        // The same frames are something else as a root.
+        &[blob.encoding as u8],
+        &blob.stored_digest().0,
+        shared.as_ref().map_or(b"", |digest| digest),
+        place,
+    ];
+    Sha256::of(join(&parts))
 }
 
 /// Where the tree of a slot is.

@@ -215,6 +215,25 @@ fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
     }
 }
 
+#[test]
+fn a_bundle_that_claims_the_digest_of_another_one_does_not_fill_its_entry() {
+    let honest =
+        Handmade::of(&[file("app", 0o755, APP), file("other", 0o755, b"#!/bin/sh\necho too\n")].concat());
+    let mut lying = Handmade::of(&file("app", 0o755, b"#!/bin/sh\necho planted\n"));
+    lying.digest = honest.digest;
+    let (sandbox, model) = (Sandbox::new(), model());
+    let run = |made: &Handmade| {
+        sandbox.run(&sandbox.write("bundle", &made.bytes(&model)), &NO_ARGUMENTS).must_succeed()
+    };
+    // Nobody but `verify` sees that it lies.
+    assert_eq!(run(&lying), "planted\n");
+    assert_eq!(run(&honest), "ran\n");
+    assert_eq!(slots(&sandbox).len(), 2);
+    // The same frames are one entry for any number of bundles.
+    assert_eq!(run(&Handmade { entry: "other", ..honest }), "too\n");
+    assert_eq!(slots(&sandbox).len(), 2);
+}
+
 /// The launchers whose parent is this process.
 fn workers_of(pid: u32) -> Vec<u32> {
     let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -52,7 +52,7 @@ impl<'a> Emulator<'a> {
                 continue;
             }
             // What runs the app was looked at in this start; the others are as old as they are.
-            let seen = first.is_some_and(|first| first.blob.digest() == translator.blob.digest());
+            let seen = first.is_some_and(|first| first.blob == translator.blob);
             if first.is_none_or(|first| *first != translator) && pages::limited(run, &translator).is_err() {
                 continue;
             }

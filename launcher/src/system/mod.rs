@@ -60,7 +60,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
     };
     let binds = bind::all(run, root, &tree, directory.map(CStr::to_bytes))?;
     let name = upper::name(run.controls, root)?;
-    let slot = join(&[&run.route.variant().app.digest().to_hex()]);
+    let slot = join(&[&unpack::slot_name(cache, run.route.variant().app, None, false).to_hex()]);
     let of_tree = upper::of_tree(cache, slot)?;
     let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
     if let Some(name) = name {

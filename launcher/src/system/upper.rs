@@ -1,7 +1,7 @@
 //! Where a system's changes are kept. An overlay shows the unpacked tree, which nobody changes, below a
 //! directory that takes the changes, the upper.
 //!
-//! Layout: `<cache>/<host>/systems/<digest of the tree>/<NAME>/` with `upper`, `work` (the kernel's), `root`
+//! Layout: `<cache>/<host>/systems/<name of the slot>/<NAME>/` with `upper`, `work` (the kernel's), `root`
 //! (where it is mounted, empty for all others), `lock`, which those inside hold, and `entering`, which is
 //! held by whoever is about to be inside, or looks whether somebody is. What is thrown away is in memory,
 //! mounted over `discard`; where files in memory take no user attributes, which hold the owners of files, it
