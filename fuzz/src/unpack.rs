@@ -87,6 +87,7 @@ pub(crate) fn tar(input: &[u8]) {
 fn read_all(blob: Blob<'_>, parts: [&[u8]; 3]) {
     let root = blob.encoding == Encoding::Root;
     let mut tree = Tree::new(b"bundle", blob);
+    let mut announced = Vec::new();
     for (part, mut frame) in [Part::Directories, Part::Files, Part::Links].into_iter().zip(parts) {
         let mut last: Vec<u8> = Vec::new();
         while let Ok(Some(member)) = tree.next_member(&mut frame, part) {
@@ -98,11 +99,14 @@ fn read_all(blob: Blob<'_>, parts: [&[u8]; 3]) {
             match (part, member.kind) {
                 (Part::Directories, Kind::File { size, .. }) => {
                     assert!(size != 0 && member.content.is_empty());
+                    announced.push(size);
                 }
                 (Part::Files, Kind::File { size, .. }) => assert_eq!(size, member.content.len() as u64),
-                (Part::Files, Kind::Piece { offset, .. }) => {
+                (Part::Files, Kind::Piece { file, offset, last }) => {
                     let end = offset.checked_add(member.content.len() as u64).expect("an end");
-                    assert!(!member.content.is_empty() && end <= tree.announced_bytes());
+                    assert!(!member.content.is_empty() && end <= announced[file]);
+                    assert_eq!(last, end == announced[file]);
+                    assert_eq!(member.goes_on(), (!last).then_some(end));
                 }
                 (Part::Directories, Kind::Directory) => {}
                 (Part::Links, Kind::Symlink(target)) => {

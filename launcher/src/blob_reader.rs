@@ -73,7 +73,7 @@ impl<'a> BlobReader<'a> {
     pub fn finish(&mut self) -> Result<(), Error> {
         while !self.read(None)?.is_empty() {}
         let digest_fits = self.hasher.digest() == self.blob.digest();
-        if self.left == 0 && digest_fits { Ok(()) } else { Err(damaged(self.file, self.blob)) }
+        if self.left == 0 && digest_fits { Ok(()) } else { Err(damaged(self.file.name(), self.blob)) }
     }
 
     /// Hands all of it to `each`, piece by piece, and checks length and digest: what `each` has done counts

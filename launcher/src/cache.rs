@@ -11,6 +11,7 @@ use core::ffi::CStr;
 use bundle::Digest;
 
 use crate::bytes::{c_string, decimal, join};
+use crate::directory::{open_dir, open_or_make, touch};
 use crate::durable::{self, MARKER};
 use crate::error::Error;
 use crate::left_over;
@@ -19,6 +20,7 @@ use crate::route::HOST;
 use crate::sys::{self, At, Disposition, Errno, Fd, Follow, Lock, OFlags, Rename};
 use crate::way;
 
+pub use crate::directory::{names, remove_tree};
 pub use crate::left_over::UNFINISHED;
 
 /// The stub's temporary directories, which no lock protects: `.new-launcher-<pid>-<counter>`.
@@ -30,8 +32,8 @@ const LEFT_OVER_AFTER: i64 = 3600;
 /// Directories whose files a cleaner removes when they are old.
 const TEMPORARY: [&[u8]; 3] = [b"/var/tmp", b"/tmp", b"/dev/shm"];
 
-/// Seconds.
-const REFRESHED_AFTER: i64 = 24 * 3600;
+/// In seconds.
+const DAY: i64 = 24 * 3600;
 
 /// While another run unpacks, a first run looks for what it needs in steps that grow from the first to the
 /// second of these, in milliseconds.
@@ -151,14 +153,8 @@ impl Cache {
 
     /// The slot of a blob, if it is complete.
     pub fn ready(&self, digest: &Digest) -> Result<Option<Slot>, Error> {
-        let name = c_string(&[&digest.to_hex()]);
-        let path = join(&[self.path, b"/", name.to_bytes()]);
-        let dir = match open_dir(self.dir.at(), name) {
-            Err(Errno::ENOENT) => return Ok(None),
-            other => other?,
-        };
-        check_ours(&dir, path, 0o077, self.us)?;
-        let (marker, name) = match durable::open_marker(dir.at(), b"", marker_flags()) {
+        let Some((dir, path)) = self.open_slot(digest)? else { return Ok(None) };
+        let (marker, name) = match durable::open_marker(&dir, marker_flags()) {
             Err(Errno::ENOENT) => return Ok(None),
             other => other?,
         };
@@ -179,25 +175,67 @@ impl Cache {
         Ok(Some(Slot { dir, path, lock: locked.then_some(marker) }))
     }
 
+    /// A slot's directory, if it is there, and its path.
+    fn open_slot(&self, digest: &Digest) -> Result<Option<(Fd, &'static [u8])>, Error> {
+        let name = c_string(&[&digest.to_hex()]);
+        let path = join(&[self.path, b"/", name.to_bytes()]);
+        let dir = match open_dir(self.dir.at(), name) {
+            Err(Errno::ENOENT) => return Ok(None),
+            other => other?,
+        };
+        check_ours(&dir, path, 0o077, self.us)?;
+        Ok(Some((dir, path)))
+    }
+
     /// A slot for whoever wants to remove it: `None` if it is in use, or if that cannot be found out. Nobody
     /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
     #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
-        // NFS gives an exclusive lock to those only who can write (flock(2)).
-        let flags = OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK;
-        let place = join(&[name.to_bytes(), b"/"]);
-        let (marker, marker_path) = match durable::open_marker(self.dir.at(), place, flags) {
-            Ok(opened) => opened,
+        let opened = open_dir(self.dir.at(), name)
+            .and_then(|dir| Ok((durable::open_any_marker(&dir, to_take())?, dir)));
+        match opened {
+            Ok(((marker, name), dir)) => self.take(&dir, &marker, name).then_some(Some(marker)),
             // Not complete, or no slot but a launcher.
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Some(None),
-            Err(_) => return None,
-        };
-        match marker.flock(Lock::TryExclusive) {
-            // Whoever opened the marker before it was locked sees that it is gone.
-            Ok(()) => sys::unlinkat(self.dir.at(), marker_path).is_ok().then_some(Some(marker)),
-            Err(Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL) => Some(Some(marker)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Some(None),
             Err(_) => None,
         }
+    }
+
+    /// Takes the marker of a slot away, unless it is in use, or that cannot be found out.
+    fn take(&self, dir: &Fd, marker: &Fd, name: &CStr) -> bool {
+        match marker.flock(Lock::TryExclusive) {
+            // No lock tells what another machine does: after a day it has had its time to sync.
+            Ok(()) if durable::is_of_other_boot(name) && !durable::is_own(self.path) && !is_old(marker) => {
+                false
+            }
+            // Whoever opened the marker before it was locked sees that it is gone.
+            Ok(()) => sys::unlinkat(dir.at(), name).is_ok(),
+            Err(errno) => {
+                matches!(errno, Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL)
+            }
+        }
+    }
+
+    /// The slot of a blob that has the marker of another boot, if an app uses it. Another container may have a
+    /// number of its own for this boot; or the file system is another machine's. Otherwise a power cut lies
+    /// between, and it is one no longer.
+    fn of_other_boot(&self, digest: &Digest, locked: bool) -> Result<Option<Slot>, Error> {
+        let Some((dir, path)) = self.open_slot(digest)? else { return Ok(None) };
+        match durable::open_any_marker(&dir, to_take()) {
+            Ok((marker, name)) if durable::is_of_other_boot(name) && !self.take(&dir, &marker, name) => {}
+            _ => return Ok(None),
+        }
+        // The kernel that has written it runs, then, and all who use it have it from there. Others who ask hold
+        // the marker alone for a moment, but not while the cache's directory is locked.
+        let (marker, _) = durable::open_any_marker(&dir, marker_flags())?;
+        let serves = locked && durable::is_own(self.path) && marker.flock(Lock::TryShared).is_ok();
+        if serves && marker.stat()?.nlink != 0 {
+            return Ok(Some(Slot { dir, path, lock: Some(marker) }));
+        }
+        Err(Error::of_candidate(
+            "{} is in use in another boot of the machine, and not on the disk yet",
+            &[path],
+        ))
     }
 
     /// The slot of a blob. `fill` fills it if it is incomplete, or if an older one must not be trusted
@@ -231,6 +269,9 @@ impl Cache {
     ) -> Result<Slot, Error> {
         let lock = self.lock(digest, afresh, log);
         if !afresh && let Some(slot) = self.ready(digest)? {
+            return Ok(slot);
+        }
+        if !afresh && let Some(slot) = self.of_other_boot(digest, lock.is_some())? {
             return Ok(slot);
         }
         self.remove_left_overs(lock.is_some());
@@ -395,14 +436,18 @@ impl Cache {
     }
 }
 
-/// A directory by path, never through a link in its last component.
-fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
-    sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
-}
-
 /// A marker is read by nobody; it must not be waited for where somebody put a FIFO.
 fn marker_flags() -> OFlags {
     OFlags::READ | OFlags::NO_FOLLOW | OFlags::NON_BLOCK
+}
+
+/// NFS gives an exclusive lock to those only who can write (flock(2)).
+fn to_take() -> OFlags {
+    OFlags::READ_WRITE | OFlags::NO_FOLLOW | OFlags::NON_BLOCK
+}
+
+fn is_old(marker: &Fd) -> bool {
+    marker.stat().is_ok_and(|stat| stat.mtime.saturating_add(DAY) < sys::unix_seconds())
 }
 
 fn random_byte() -> u8 {
@@ -424,63 +469,11 @@ fn check_ours(dir: &Fd, path: &[u8], open: u32, us: u32) -> Result<(), Error> {
     }
 }
 
-/// A directory of ours, made where it is missing.
-fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
-    let name = c_string(&[name]);
-    match open_dir(at.at(), name) {
-        Err(Errno::ENOENT) => {
-            way::make(at.at(), name)?;
-            open_dir(at.at(), name)
-        }
-        other => other,
-    }
-}
-
 /// Once a day, gives all files of a slot in a directory for temporary files a new time of change: cleaners
 /// remove what has not been touched for ten or thirty days, and most files of an app are hardly ever read.
 fn refresh(slot: &Fd, marker: &Fd, changed: i64) {
     let now = sys::unix_seconds();
-    if changed.saturating_add(REFRESHED_AFTER) < now && marker.set_mtime(now).is_ok() {
+    if changed.saturating_add(DAY) < now && marker.set_mtime(now).is_ok() {
         touch(slot);
     }
-}
-
-/// Sets the times of change of all files below a directory to what they are, which is a change of status.
-fn touch(dir: &Fd) {
-    let Ok(dir) = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
-    let names: Vec<_> = names(&dir).collect();
-    for name in names {
-        let Ok(stat) = sys::statat(dir.at(), name, Follow::No) else { continue };
-        let _ = sys::set_mtime(dir.at(), name, stat.mtime, Follow::No);
-        if stat.is_dir()
-            && let Ok(below) = open_dir(dir.at(), name)
-        {
-            touch(&below);
-        }
-    }
-}
-
-/// The names in a directory, as far as it can be read.
-pub fn names(dir: &Fd) -> impl Iterator<Item = &'static CStr> {
-    dir.entries().map_while(|entry| entry.ok().map(|entry| entry.name))
-}
-
-/// Removes a directory and all in it, in as much memory as the tree is deep: a launcher has no room for it.
-#[cfg(feature = "children")]
-pub use crate::system::remove::remove as remove_tree;
-
-/// Removes a directory and all in it, as far as that goes; what cannot be removed is tried again by a later
-/// first run.
-#[cfg(not(feature = "children"))]
-pub fn remove_tree(at: &Fd, name: &CStr) {
-    let flags = OFlags::DIRECTORY | OFlags::NO_FOLLOW;
-    if let Ok(dir) = sys::openat(at.at(), name, flags, 0) {
-        let names: Vec<_> = names(&dir).collect();
-        for name in names {
-            if sys::unlinkat(dir.at(), name).is_err() {
-                remove_tree(&dir, name);
-            }
-        }
-    }
-    let _ = sys::rmdirat(at.at(), name);
 }

@@ -6,9 +6,9 @@
 
 use core::ffi::CStr;
 
-use crate::bytes::c_string;
+use crate::bytes::{c_string, zeroed};
 use crate::left_over;
-use crate::sys::{self, At, Errno, Fd, OFlags, Rename};
+use crate::sys::{self, Argv, At, Errno, Fd, Follow, OFlags, Process, Rename};
 
 /// Says that a slot is whole and on the disk.
 pub const MARKER: &CStr = c"complete";
@@ -34,11 +34,24 @@ pub fn written() -> Option<&'static CStr> {
 
 /// The marker of a slot that is about to be published: under its last name only if the slot is on the disk.
 pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
-    let is_own = sys::file_system(c_string(&[cache, b"/"])).is_ok_and(|kind| OWN.contains(&kind));
     let namespace = sys::readlinkat(At::CWD, c"/proc/self/ns/pid");
     let stays =
         namespace.is_ok_and(|namespace| namespace.to_bytes() == FIRST_NAMESPACE) && sys::getpid() != 1;
-    written().filter(|_| is_own && stays)
+    written().filter(|_| is_own(cache) && stays && !is_in_chroot())
+}
+
+/// Whether no other machine sees a cache's file system.
+pub fn is_own(cache: &[u8]) -> bool {
+    sys::file_system(c_string(&[cache, b"/"])).is_ok_and(|kind| OWN.contains(&kind))
+}
+
+/// Whether this process is known to have another root than the machine: whoever makes an image there packs or
+/// unmounts it as soon as the app has ended. A user may not ask for the root of process 1, and sees it only where
+/// the own one is no mount.
+fn is_in_chroot() -> bool {
+    let root = |path| sys::statat(At::CWD, path, Follow::Yes);
+    sys::is_within_mount(c"/")
+        || matches!((root(c"/proc/1/root/"), root(c"/")), (Ok(first), Ok(own)) if !first.same_file(&own))
 }
 
 /// Has a slot synced that is published with this marker: by a process beside the app, or, where there can be
@@ -46,9 +59,52 @@ pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
 pub fn sync_later(slot: &Fd, marker: &CStr) {
     // A slot that is only looked at is open by its path alone (O_PATH), which cannot be synced.
     let open = || sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0);
-    if open().and_then(|slot| sys::beside(slot, |slot| i32::from(sync(&slot, marker).is_err()))).is_err() {
+    let leaves_bundle = sys::starts_as_elf();
+    let work = |slot: Fd| {
+        if leaves_bundle {
+            become_copy(&slot, marker);
+        }
+        i32::from(sync(&slot, marker).is_err())
+    };
+    if open().and_then(|slot| sys::beside(slot, leaves_bundle, work)).is_err() {
         let _ = open().and_then(|slot| sync(&slot, marker));
     }
+}
+
+/// The one variable of a process that syncs as a program of its own: the marker.
+const SYNC: &[u8] = b"UNIBIN_SYNC=";
+
+/// No launcher is longer, a bundle's other bytes behind it do not matter (CONTRIBUTING.md).
+const LAUNCHER_MAX: usize = 120 * 1024;
+
+/// Becomes a copy of this launcher in memory, where the bundle itself begins with it: nobody can write to a file
+/// that a process executes, and neither a fork nor an unmapping changes what that is. So the bundle can be
+/// replaced in place as soon as the app has ended. Returns where programs in memory are not allowed.
+fn become_copy(slot: &Fd, marker: &CStr) {
+    let copy = || -> Result<Fd, Errno> {
+        let own = sys::openat(At::CWD, c"/proc/self/exe", OFlags::READ, 0)?;
+        let bytes = zeroed(LAUNCHER_MAX);
+        let length = own.pread(bytes, 0)?;
+        let copy = sys::memfd_create(c"unibin-sync")?;
+        copy.pwrite_all(bytes.get(..length).unwrap_or_default(), 0)?;
+        slot.keep_for_program()?;
+        Ok(copy)
+    };
+    if let Ok(copy) = copy() {
+        let (mut arguments, mut environment) = (Argv::new(), Argv::new());
+        arguments.push(c"unibin-sync");
+        environment.push(c_string(&[SYNC, marker.to_bytes()]));
+        sys::execveat(&copy, &arguments, &environment);
+    }
+}
+
+/// The exit code of a process that [`sync_later`] has made a program of its own; `None` in any other.
+pub fn beside(process: &Process) -> Option<i32> {
+    let [variable] = process.env() else { return None };
+    let marker = c_string(&[variable.to_bytes().strip_prefix(SYNC)?]);
+    // Of a marker of this boot only, whoever has started this.
+    (sys::starts_as_elf() && written() == Some(marker))
+        .then(|| i32::from(sync(&sys::kept_for_program(), marker).is_err()))
 }
 
 /// Has a slot synced again whose marker still has its first name after that time, by the marker's time.
@@ -68,18 +124,39 @@ fn sync(slot: &Fd, marker: &CStr) -> Result<(), Errno> {
     }
 }
 
-/// Opens the marker of the slot that `place` ends before, and says where it was found: under its last name or
-/// that of this boot. It may get its last name in between, but never loses it.
-pub fn open_marker(at: At<'_>, place: &[u8], flags: OFlags) -> Result<(Fd, &'static CStr), Errno> {
+/// Opens the marker of a slot, and says where it was found: under its last name or that of this boot. It may
+/// get its last name in between, but never loses it.
+pub fn open_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), Errno> {
     let names: [fn() -> Option<&'static CStr>; 3] = [|| Some(MARKER), written, || Some(MARKER)];
     for name in names.into_iter().filter_map(|name| name()) {
-        let path = c_string(&[place, name.to_bytes()]);
-        match sys::openat(at, path, flags, 0) {
+        match sys::openat(slot.at(), name, flags, 0) {
             Err(Errno::ENOENT) => {}
-            opened => return opened.map(|marker| (marker, path)),
+            opened => return opened.map(|marker| (marker, name)),
         }
     }
     Err(Errno::ENOENT)
+}
+
+/// The same under any name: it may also be of another boot, before this one or as another container sees it, or
+/// another machine's.
+pub fn open_any_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), Errno> {
+    match open_marker(slot, flags) {
+        Err(Errno::ENOENT) => {}
+        opened => return opened,
+    }
+    let directory = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)?;
+    let mut names = directory.entries().map_while(Result::ok).map(|entry| entry.name);
+    let name = names.find(|name| is_written(name)).ok_or(Errno::ENOENT)?;
+    sys::openat(slot.at(), name, flags, 0).map(|marker| (marker, name))
+}
+
+/// Whether a marker's name is that of another boot.
+pub fn is_of_other_boot(name: &CStr) -> bool {
+    is_written(name) && Some(name) != written()
+}
+
+fn is_written(name: &CStr) -> bool {
+    name.to_bytes().starts_with(WRITTEN)
 }
 
 fn rename(slot: &Fd, marker: &CStr) -> Result<(), Errno> {

@@ -41,14 +41,14 @@ pub struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Reads the table of a blob that is not raw.
     pub fn open(file: &'a BundleFile<'a>, blob: Blob<'a>) -> Result<Self, Error> {
-        let damaged = |_| damaged(file, blob);
+        let damaged = |_| damaged(file.name(), blob);
         let mut header = [0; FrameTable::HEADER];
         file.read_exact_at(blob.offset(), &mut header)?;
         // At most some hundred kilobytes, whatever the header says.
         let table = zeroed(FrameTable::length(&header).map_err(damaged)?);
         file.read_exact_at(blob.offset(), table)?;
         if Sha256::of(table) != blob.stored_digest() {
-            return Err(self::damaged(file, blob));
+            return Err(self::damaged(file.name(), blob));
         }
         let table = FrameTable::decode(blob, table).map_err(damaged)?;
         let (directories, links) = (table.directories(), table.links());
@@ -78,7 +78,7 @@ impl<'a> Frames<'a> {
 
     /// The error that says which part is damaged.
     pub fn damaged(&self) -> Error {
-        damaged(self.file, self.blob)
+        damaged(self.file.name(), self.blob)
     }
 
     /// How much memory it takes to unpack any of them.
@@ -144,9 +144,9 @@ impl Unpacker {
     }
 }
 
-/// The error that says which blob is damaged.
-pub fn damaged(file: &BundleFile<'_>, blob: Blob<'_>) -> Error {
-    Error::damaged(file.name(), blob.kind.name().as_bytes())
+/// The error that says which blob of a bundle is damaged.
+pub fn damaged(bundle: &[u8], blob: Blob<'_>) -> Error {
+    Error::damaged(bundle, blob.kind.name().as_bytes())
 }
 
 /// Whether a blob is in frames.

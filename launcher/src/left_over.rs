@@ -2,7 +2,8 @@
 
 use crate::bytes::{c_string, join, zeroed};
 use crate::hash::Sha256;
-use crate::sys::{self, Access, At, OFlags};
+use crate::proc;
+use crate::sys::{self, Access, At};
 
 /// Names of everything that is not finished begin with this; the stub's own temporary directories do too.
 pub const UNFINISHED: &[u8] = b".new-";
@@ -32,6 +33,12 @@ pub fn was_made_by_dead(name: &[u8], here: Option<&[u8]>) -> bool {
 /// The length of a UUID, as which the kernel names a boot (random(4)).
 const UUID: usize = 36;
 
+/// What the kernel calls this boot of this machine.
+pub fn boot_id() -> Option<&'static [u8]> {
+    // Where something else is bound over it, it may be empty, in every boot.
+    proc::read(c"/proc/sys/kernel/random/boot_id", zeroed(64))?.get(..UUID)
+}
+
 /// Where a number of a process means the same: since the machine's start, in one namespace.
 pub fn here() -> Option<&'static [u8]> {
     named_by(sys::readlinkat(At::CWD, c"/proc/self/ns/pid").ok()?.to_bytes())
@@ -44,11 +51,7 @@ pub fn boot() -> Option<&'static [u8]> {
 
 /// A name for something in this boot.
 fn named_by(something: &[u8]) -> Option<&'static [u8]> {
-    let boot = zeroed(64);
-    let file = sys::openat(At::CWD, c"/proc/sys/kernel/random/boot_id", OFlags::READ, 0).ok()?;
-    // Where something else is bound over it, it may be empty, in every boot.
-    let length = file.read(boot).ok().filter(|length| *length >= UUID)?;
-    let digest = Sha256::of(join(&[boot.get(..length)?, something]));
+    let digest = Sha256::of(join(&[boot_id()?, something]));
     Some(join(&[digest.to_hex().get(..16)?]))
 }
 

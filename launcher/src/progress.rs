@@ -27,16 +27,14 @@ pub const NEXT: usize = 0;
 const DONE: usize = 1;
 /// When that was last shown.
 const LAST: usize = 2;
-/// How many bytes of files that come in pieces are written.
-pub const PIECES: usize = 3;
 /// Whether a file did not get the owner that it has in a system.
-pub const UNOWNED: usize = 4;
+pub const UNOWNED: usize = 3;
 /// Whether a process has failed; then its exit code, and how long its message is.
-const FAILED: usize = 5;
-const CODE: usize = 6;
-const LENGTH: usize = 7;
+const FAILED: usize = 4;
+const CODE: usize = 5;
+const LENGTH: usize = 6;
 /// How many frames of files are written.
-pub const FRAMES: usize = 8;
+pub const FRAMES: usize = 7;
 
 /// Bytes in a megabyte.
 const MB: u64 = 1_000_000;
@@ -74,7 +72,6 @@ impl Progress {
     /// Another blob begins.
     pub fn begin(&self) {
         self.number(DONE).store(0, SeqCst);
-        self.number(PIECES).store(0, SeqCst);
     }
 
     /// Shows, at most once a second, that so many bytes more of a blob are done.

@@ -21,10 +21,13 @@ use crate::start::Start;
 use crate::sys::{self, Errno, Process};
 #[cfg(feature = "children")]
 use crate::system;
-use crate::{children, compare, memory, named, pages, private, probe, tasks, unpack};
+use crate::{children, compare, durable, memory, named, pages, private, probe, tasks, unpack};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
+    if let Some(code) = durable::beside(process) {
+        return code;
+    }
     match run(process) {
         Ok(code) => code,
         Err(error) => {

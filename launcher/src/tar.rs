@@ -2,6 +2,7 @@
 //! FORMAT.md does not name: devices, FIFOs, sparse files, PAX headers, absolute or escaping names, names out
 //! of order, members in a part of the tree that is not theirs.
 
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -10,7 +11,7 @@ use bundle::{Blob, Encoding, Owner, PATH_MAX, TreePath, has};
 use crate::bundle_file::BundleFile;
 use crate::bytes::join;
 use crate::error::Error;
-use crate::frames::{Frames, Unpacker};
+use crate::frames::{Frames, Unpacker, damaged};
 use crate::hash::Sha256;
 
 pub use crate::frames::Part;
@@ -35,6 +36,8 @@ pub enum Kind<'f> {
     },
     /// A piece of a file that was announced.
     Piece {
+        /// The file's place among those that were announced.
+        file: usize,
         /// Where in the file it begins.
         offset: u64,
         /// Whether the file ends with it.
@@ -61,15 +64,6 @@ pub struct Member<'f> {
     pub content: &'f [u8],
 }
 
-/// A file that comes in pieces.
-struct Announced {
-    path: &'static [u8],
-    size: u64,
-    executable: bool,
-    loader: &'static [u8],
-    owner: Option<Owner>,
-}
-
 /// What is known of a tree while its members are read: by this, members are checked.
 pub struct Tree<'a> {
     /// The bundle's path, for messages.
@@ -82,8 +76,8 @@ pub struct Tree<'a> {
     last_path: &'static [u8],
     /// All directories, in ascending order.
     directories: Vec<&'static [u8]>,
-    /// Likewise.
-    announced: Vec<Announced>,
+    /// Files that come in pieces, likewise.
+    announced: Vec<Member<'static>>,
 }
 
 impl<'a> Tree<'a> {
@@ -118,14 +112,14 @@ impl<'a> Tree<'a> {
         if long_path.is_none() && long_target.is_none() { Ok(None) } else { Err(self.damaged()) }
     }
 
-    /// How long all files together are that come in pieces.
-    pub fn announced_bytes(&self) -> u64 {
-        self.announced.iter().fold(0, |sum, file| sum.saturating_add(file.size))
+    /// How many files come in pieces.
+    pub fn announced(&self) -> usize {
+        self.announced.len()
     }
 
     /// The error that says which part is damaged.
     pub fn damaged(&self) -> Error {
-        Error::damaged(self.name, self.blob.kind.name().as_bytes())
+        damaged(self.name, self.blob)
     }
 
     fn long_name<'f>(&self, content: &'f [u8]) -> Result<&'f [u8], Error> {
@@ -201,33 +195,29 @@ impl<'a> Tree<'a> {
         if part != Part::Files {
             self.last_path = join(&[path]);
         }
+        let member = Member { path, kind, owner, content };
         match kind {
             Kind::Directory => self.directories.push(self.last_path),
-            Kind::File { size, executable, loader } if part == Part::Directories => {
-                let loader = join(&[loader]);
-                self.announced.push(Announced { path: self.last_path, size, executable, loader, owner });
-            }
+            Kind::File { .. } if part == Part::Directories => self.announced.push(member.kept()),
             _ => {}
         }
-        Ok(Member { path, kind, owner, content })
+        Ok(member)
     }
 
     /// A piece of a file that was announced with the same length.
     fn piece(&self, header: &Header<'_>, path: &[u8], content: &[u8]) -> Result<Kind<'static>, &'static str> {
-        let announced = self.announced(path).filter(|file| header.whole() == Some(file.size));
-        let announced = announced.ok_or(PIECES)?;
+        let file = self.announced.binary_search_by(|file| file.path.cmp(path)).map_err(|_| PIECES)?;
+        let whole = match self.announced.get(file).map(|file| file.kind) {
+            Some(Kind::File { size, .. }) if header.whole() == Some(size) => size,
+            _ => return Err(PIECES),
+        };
         let offset = header.offset().ok_or(PIECES)?;
         match offset.checked_add(content.len() as u64) {
-            Some(end) if end <= announced.size && !content.is_empty() => {
-                Ok(Kind::Piece { offset, last: end == announced.size })
+            Some(end) if end <= whole && !content.is_empty() => {
+                Ok(Kind::Piece { file, offset, last: end == whole })
             }
             _ => Err(PIECES),
         }
-    }
-
-    fn announced(&self, path: &[u8]) -> Option<&Announced> {
-        let found = self.announced.binary_search_by(|file| file.path.cmp(path)).ok()?;
-        self.announced.get(found)
     }
 
     /// The error of a member that cannot stay.
@@ -269,6 +259,8 @@ pub struct TarReader<'a> {
     file: Option<(&'static [u8], u64)>,
     /// How many files that come in pieces have begun.
     cut: usize,
+    /// All names that were given out.
+    names: BinaryHeap<&'static [u8]>,
     /// Whether the end was reached, and all was right.
     ended: bool,
 }
@@ -289,11 +281,12 @@ impl<'a> TarReader<'a> {
             ready: 0..0,
             file: None,
             cut: 0,
+            names: BinaryHeap::new(),
             ended: false,
         })
     }
 
-    /// The next member, or `None` at the end, where all bytes have had their digest.
+    /// The next member, or `None` at the end, where all bytes have had their digest, and no name was there twice.
     pub fn next_member(&mut self) -> Result<Option<Member<'static>>, Error> {
         while !self.content(usize::MAX)?.is_empty() {}
         while !self.ended {
@@ -305,24 +298,34 @@ impl<'a> TarReader<'a> {
                 if self.cut != self.tree.announced.len() || self.hasher.digest() != self.tree.blob.digest() {
                     return Err(self.tree.damaged());
                 }
+                self.check_names()?;
                 self.ended = true;
                 break;
             };
-            match member.kind {
+            let member = match member.kind {
                 // It comes later.
-                Kind::File { .. } if part == Part::Directories => {}
-                Kind::Piece { offset: 0, .. } => {
-                    let Some(file) = self.tree.announced(member.path) else { continue };
+                Kind::File { .. } if part == Part::Directories => continue,
+                Kind::Piece { file, offset: 0, .. } => {
                     self.cut = self.cut.saturating_add(1);
-                    let kind =
-                        Kind::File { size: file.size, executable: file.executable, loader: file.loader };
-                    return Ok(Some(Member { path: file.path, kind, owner: file.owner, content: b"" }));
+                    self.tree.announced.get(file).copied().unwrap_or(member)
                 }
                 Kind::Piece { .. } => return self.tree.refuse(member.path, PIECES),
-                _ => return Ok(Some(member)),
-            }
+                _ => member,
+            };
+            self.names.push(member.path);
+            return Ok(Some(member));
         }
         Ok(None)
+    }
+
+    /// Files are in no order: whether a name was there before is seen at the end.
+    fn check_names(&mut self) -> Result<(), Error> {
+        while let Some(name) = self.names.pop() {
+            if self.names.peek() == Some(&name) {
+                return self.tree.refuse(name, TWICE);
+            }
+        }
+        Ok(())
     }
 
     /// More of the current file's content, at most `most` bytes; none at its end.
@@ -369,26 +372,15 @@ impl<'a> TarReader<'a> {
         let length = member.content.len();
         let start = self.taken.saturating_sub(length.checked_next_multiple_of(BLOCK).unwrap_or(0));
         self.ready = start..start.saturating_add(length);
-        let path = join(&[member.path]);
+        let kept = member.kept();
         self.file = None;
-        if let Kind::Piece { offset, last } = member.kind {
+        if let Kind::Piece { .. } = member.kind {
             if !member.fits(is_first, rest.is_empty()) {
-                return self.tree.refuse(path, PIECES);
+                return self.tree.refuse(kept.path, PIECES);
             }
-            if !last {
-                self.file = Some((path, offset.saturating_add(length as u64)));
-            }
+            self.file = member.goes_on().map(|end| (kept.path, end));
         }
-        let kind = match member.kind {
-            Kind::File { size, executable, loader } => {
-                Kind::File { size, executable, loader: join(&[loader]) }
-            }
-            Kind::Symlink(target) => Kind::Symlink(join(&[target])),
-            Kind::Hardlink(target) => Kind::Hardlink(join(&[target])),
-            Kind::Directory => Kind::Directory,
-            Kind::Piece { offset, last } => Kind::Piece { offset, last },
-        };
-        Ok(Some((Member { path, kind, owner: member.owner, content: b"" }, part)))
+        Ok(Some((kept, part)))
     }
 }
 
@@ -398,12 +390,37 @@ pub const NO_FILE: &str = "it is a link to nothing that came before";
 /// Why a piece is refused, or the announcement of a file without any.
 pub const PIECES: &str = "its pieces do not make one file";
 
+/// Why a member is refused whose name another one has.
+pub const TWICE: &str = "its name is there twice";
+
 impl Member<'_> {
+    /// The same for as long as this process lives, without its content.
+    fn kept(&self) -> Member<'static> {
+        let kind = match self.kind {
+            Kind::File { size, executable, loader } => {
+                Kind::File { size, executable, loader: join(&[loader]) }
+            }
+            Kind::Piece { file, offset, last } => Kind::Piece { file, offset, last },
+            Kind::Directory => Kind::Directory,
+            Kind::Symlink(target) => Kind::Symlink(join(&[target])),
+            Kind::Hardlink(target) => Kind::Hardlink(join(&[target])),
+        };
+        Member { path: join(&[self.path]), kind, owner: self.owner, content: b"" }
+    }
+
+    /// Where the next piece of the file begins, if this is one and not the last.
+    pub fn goes_on(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Piece { offset, last: false, .. } => Some(offset.saturating_add(self.content.len() as u64)),
+            _ => None,
+        }
+    }
+
     /// Whether a piece stands where it may: one that goes on behind it ends its frame, one that goes on from
     /// the frame before begins it.
     pub fn fits(&self, is_first: bool, is_last: bool) -> bool {
         match self.kind {
-            Kind::Piece { offset, last } => (offset == 0 || is_first) && (last || is_last),
+            Kind::Piece { offset, last, .. } => (offset == 0 || is_first) && (last || is_last),
             _ => true,
         }
     }

@@ -14,9 +14,10 @@ use crate::error::Error;
 use crate::frames::{Frames, Unpacker};
 use crate::hash::Sha256;
 use crate::log::Log;
-use crate::progress::{PIECES, Progress, UNOWNED};
+use crate::pieces::Pieces;
+use crate::progress::{Progress, UNOWNED};
 use crate::sys::{self, Errno, Fd, Follow, OFlags};
-use crate::tar::{self, Kind, Member, NO_FILE, Part, ROOTS, Tree};
+use crate::tar::{self, Kind, Member, NO_FILE, Part, ROOTS, TWICE, Tree};
 use crate::workers;
 
 /// The name of a blob that is one file, in its slot.
@@ -147,7 +148,11 @@ fn write_tree(
     let mut unpacker = Unpacker::new(&frames)?;
     let mut tree = Tree::new(file.name(), blob);
     let mut paths = [PathRoom::EMPTY, PathRoom::EMPTY];
-    let mut write = |progress: &Progress, unpacker: &mut Unpacker, number| {
+    let mut write = |tree: &mut Tree<'_>,
+                     pieces: Option<&Pieces>,
+                     progress: &Progress,
+                     unpacker: &mut Unpacker,
+                     number| {
         let part = frames.part(number);
         let whole = unpacker.frame(&frames, number, Some(progress))?;
         let mut rest = whole;
@@ -157,6 +162,9 @@ fn write_tree(
             if !member.fits(before == whole.len(), rest.is_empty()) {
                 return Err(Error::bad_tree(file.name(), member.path, tar::PIECES));
             }
+            if let (Kind::Piece { file, offset, .. }, Some(pieces)) = (member.kind, pieces) {
+                pieces.put(number, file, offset, member.goes_on());
+            }
             write_member(&member, part, to, place, &mut paths, progress).map_err(|failed| match failed {
                 Failed::Call(errno) => errno.into(),
                 Failed::Tree(why) => Error::bad_tree(file.name(), member.path, why),
@@ -165,16 +173,20 @@ fn write_tree(
         }
     };
     progress.begin();
-    frames.of(Part::Directories).try_for_each(|number| write(progress, &mut unpacker, number))?;
+    let mut directories = frames.of(Part::Directories);
+    directories.try_for_each(|number| write(&mut tree, None, progress, &mut unpacker, number))?;
+    let pieces = Pieces::new(tree.announced(), frames.count())?;
     // Files get the modes that the packer has stored, since the app may look at its own. Nobody else can
     // enter the directory above them.
     let umask = sys::umask(0);
-    let files = workers::each(&frames, &mut unpacker, progress, &mut write);
+    let files = workers::each(&frames, &mut unpacker, progress, &mut |progress, unpacker, number| {
+        write(&mut tree, Some(&pieces), progress, unpacker, number)
+    });
     sys::umask(umask);
     files?;
-    frames.of(Part::Links).try_for_each(|number| write(progress, &mut unpacker, number))?;
-    let pieces = progress.number(PIECES).load(SeqCst);
-    if pieces == tree.announced_bytes() { Ok(()) } else { Err(tree.damaged()) }
+    let mut links = frames.of(Part::Links);
+    links.try_for_each(|number| write(&mut tree, None, progress, &mut unpacker, number))?;
+    if pieces.make_files() { Ok(()) } else { Err(tree.damaged()) }
 }
 
 fn write_member(
@@ -218,7 +230,6 @@ fn write_member(
             // Its name is taken since it was announced, and no link is there yet.
             let out = sys::openat(tree.at(), path, OFlags::WRITE | OFlags::NO_FOLLOW, 0)?;
             write_at(&out, member.content, offset)?;
-            progress.number(PIECES).fetch_add(member.content.len() as u64, SeqCst);
         }
         Kind::File { size, executable, loader } => {
             let mode = if executable { 0o755 } else { 0o644 };
@@ -274,7 +285,7 @@ enum Failed {
 /// Nobody else writes where a tree is made: what is there already is of the tree.
 impl From<Errno> for Failed {
     fn from(errno: Errno) -> Self {
-        if errno == Errno::EEXIST { Self::Tree("its name is there twice") } else { Self::Call(errno) }
+        if errno == Errno::EEXIST { Self::Tree(TWICE) } else { Self::Call(errno) }
     }
 }
 

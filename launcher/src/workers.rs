@@ -10,7 +10,7 @@ use crate::bytes::{c_string, zeroed};
 use crate::error::Error;
 use crate::frames::{Frames, Part, Unpacker};
 use crate::progress::{self, Progress};
-use crate::sys::{self, At, OFlags};
+use crate::{proc, sys};
 
 /// More would wait for each other at the disk.
 const MOST: u64 = 8;
@@ -82,18 +82,15 @@ fn wanted(memory_of_one: u64, frames: u64) -> u64 {
 
 /// How much memory may be used: what is free, and no more than any group of processes allows that we are in.
 fn memory() -> u64 {
-    let meminfo = read(b"/proc/meminfo");
-    let mut lines = meminfo.split(|byte| *byte == b'\n');
-    let kilobytes = lines.find_map(|line| line.strip_prefix(b"MemAvailable:"));
-    let mut memory = kilobytes.and_then(number).map_or(0, |number| number.saturating_mul(1024));
+    let read = |parts: &[&[u8]]| proc::read(c_string(parts), zeroed(4096)).unwrap_or_default();
+    let free = proc::line(read(&[b"/proc/meminfo"]), b"MemAvailable:").and_then(proc::number);
+    let mut memory = free.map_or(0, |kilobytes| kilobytes.saturating_mul(1024));
     let mut limit = |parts: &[&[u8]]| {
-        if let Some(most) = number(read(c_string(parts).to_bytes())) {
+        if let Some(most) = proc::number(read(parts)) {
             memory = memory.min(most);
         }
     };
-    let groups = read(b"/proc/self/cgroup");
-    let mut lines = groups.split(|byte| *byte == b'\n');
-    let mut group = lines.find_map(|line| line.strip_prefix(b"0::")).unwrap_or_default();
+    let mut group = proc::line(read(&[b"/proc/self/cgroup"]), b"0::").unwrap_or_default();
     loop {
         limit(&[b"/sys/fs/cgroup", group, b"/memory.max"]);
         if group.is_empty() {
@@ -104,20 +101,4 @@ fn memory() -> u64 {
     // Version 1, as a container sees its own.
     limit(&[b"/sys/fs/cgroup/memory/memory.limit_in_bytes"]);
     memory
-}
-
-/// The first word, if it is a number.
-fn number(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii_start().split(|byte| !byte.is_ascii_digit()).next()?;
-    let value =
-        |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')));
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, value) }
-}
-
-/// The beginning of a short file.
-fn read(path: &[u8]) -> &'static [u8] {
-    let buffer = zeroed(4096);
-    let file = sys::openat(At::CWD, c_string(&[path]), OFlags::READ, 0);
-    let length = file.and_then(|file| file.read(buffer)).unwrap_or(0);
-    buffer.get(..length).unwrap_or_default()
 }

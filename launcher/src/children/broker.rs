@@ -29,7 +29,7 @@ pub fn start(attendant: Attendant<'_>) -> Result<(), Errno> {
     let app = sys::getpid();
     let (answer, to_us) = sys::pipe()?;
     trace::allow_tracers(true);
-    let begun = sys::beside(to_us, |to_app| run(app, to_app, attendant));
+    let begun = sys::beside(to_us, false, |to_app| run(app, to_app, attendant));
     let mut word = [0];
     let read = begun.and_then(|()| answer.read(&mut word));
     trace::allow_tracers(false);

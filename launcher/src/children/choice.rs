@@ -19,10 +19,8 @@ use crate::error::Error;
 use crate::launch::{Attended, Launch, Places, Translation, option_words};
 use crate::route::base_name;
 use crate::sys::{self, At, OFlags};
+use crate::{left_over, proc};
 
-/// What the kernel calls this boot of this machine, 36 bytes (random(4)).
-const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
-const BOOT_LENGTH: usize = 36;
 /// A symbolic link in the cache's directory: in which boot it was said that none works.
 const SAID: &[u8] = b"/unattended";
 
@@ -199,9 +197,7 @@ fn options<'a>(run: &Run<'a>) -> Vec<&'a [u8]> {
 }
 
 fn boot() -> &'static [u8] {
-    let id = zeroed(BOOT_LENGTH);
-    let read = sys::openat(At::CWD, BOOT, OFlags::READ, 0).and_then(|file| file.pread_exact(id, 0));
-    read.map_or(b"unknown", |()| id)
+    left_over::boot_id().unwrap_or(b"unknown")
 }
 
 /// Whether it was said since this boot.
@@ -219,16 +215,11 @@ fn say(cache: &Cache) -> bool {
 
 /// Whether this is below an app of another bundle, whose broker goes on attending.
 fn attended_already() -> bool {
-    let read = |path, buffer: &'static mut [u8]| -> Option<&'static [u8]> {
-        let length = sys::openat(At::CWD, path, OFlags::READ, 0).and_then(|file| file.read(buffer)).ok()?;
-        buffer.get(..length)
-    };
     let tracer = || {
         // proc_pid_status(5): the eighth of its lines.
-        let status = read(c"/proc/self/status", zeroed(1024))?;
-        let tracer =
-            status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TracerPid:\t"))?;
-        read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
+        let status = proc::read(c"/proc/self/status", zeroed(1024))?;
+        let tracer = proc::line(status, b"TracerPid:")?;
+        proc::read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
     };
     tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
 }

@@ -4,7 +4,7 @@
 use super::place::path_of;
 use crate::bytes::c_str;
 use crate::error::Error;
-use crate::sys::{self, At, OFlags};
+use crate::{proc, sys};
 
 /// More than the lines of a `/proc/NUMBER/status` up to the one that is looked for.
 const STATUS: usize = 1024;
@@ -13,8 +13,8 @@ const STATUS: usize = 1024;
 /// 5.6 or a filter forbids to borrow a descriptor. Whether it was said.
 pub fn say_of(thread: u32) -> bool {
     let standard_error = || {
-        let parent = number(thread, b"PPid:\t")?;
-        let ours = number(parent, b"TracerPid:\t")? == sys::getpid();
+        let parent = number(thread, b"PPid:")?;
+        let ours = number(parent, b"TracerPid:")? == sys::getpid();
         if ours { sys::descriptor_of(parent, 2).ok() } else { None }
     };
     let Some(standard_error) = standard_error() else { return false };
@@ -29,8 +29,6 @@ pub fn say_of(thread: u32) -> bool {
 fn number(process: u32, name: &[u8]) -> Option<u32> {
     let path = path_of(process, b"/status");
     let mut status = [0; STATUS];
-    let length = sys::openat(At::CWD, c_str(&path), OFlags::READ, 0).ok()?.read(&mut status).ok()?;
-    let mut lines = status.get(..length)?.split(|byte| *byte == b'\n');
-    let digits = lines.find_map(|line| line.strip_prefix(name))?;
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    let status = proc::read(c_str(&path), &mut status)?;
+    u32::try_from(proc::number(proc::line(status, name)?)?).ok()
 }

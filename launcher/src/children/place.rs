@@ -4,6 +4,7 @@
 use bundle::PATH_MAX;
 
 use super::scratch::{Digits, Scratch};
+use crate::proc;
 use crate::sys::trace::Memory;
 use crate::sys::{self, At, Errno, Fd, Follow, OFlags};
 
@@ -169,10 +170,8 @@ impl Place {
         let Some(number) = rest.and_then(|rest| rest.strip_prefix(b"/fd/")) else { return false };
         self.base.join(&[self.process.bytes(), b"/fdinfo/", number]);
         let mut text = [0; 128];
-        let file = sys::openat(At::CWD, self.base.c_str(), OFlags::READ, 0);
-        let length = file.and_then(|file| file.read(&mut text)).unwrap_or(0);
-        let mut lines = text.get(..length).unwrap_or_default().split(|byte| *byte == b'\n');
-        let digits = lines.find_map(|line| line.strip_prefix(b"flags:\t")).unwrap_or_default();
+        let text = proc::read(self.base.c_str(), &mut text).unwrap_or_default();
+        let digits = proc::line(text, b"flags:").unwrap_or_default();
         let digit = |number: u32, digit: &u8| number << 3 | u32::from(digit & 7);
         digits.iter().fold(0, digit) & FLAG != 0
     }

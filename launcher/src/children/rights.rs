@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 
 use super::scratch::Scratch;
-use crate::sys::{self, At, Errno, OFlags};
+use crate::proc;
+use crate::sys::{self, Errno};
 
 /// More than `/proc/NUMBER/status` has, up to what is read of it, with the most groups that are usual.
 const STATUS: usize = 16 * 1024;
@@ -25,20 +26,17 @@ impl Rights {
     /// From the text of a `status` (`proc_pid_status(5)`): the last number of a line of four is the file
     /// system's.
     fn parse(status: &[u8]) -> Option<Self> {
-        let line = |name: &[u8]| {
-            let mut lines = status.split(|byte| *byte == b'\n');
-            lines.find_map(|line| line.strip_prefix(name))
-        };
+        let line = |name: &[u8]| proc::line(status, name);
         let numbers = |text: &[u8]| -> Vec<u32> {
-            let words = text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
-            words.filter_map(|word| u32::try_from(number(word, 10)?).ok()).collect()
+            let words = text.split(|byte| matches!(byte, b' ' | b'\t'));
+            words.filter_map(|word| u32::try_from(proc::number(word)?).ok()).collect()
         };
-        let capabilities = line(b"CapEff:")?.strip_prefix(b"\t")?;
+        let capabilities = core::str::from_utf8(line(b"CapEff:")?).ok()?;
         Some(Self {
             user: numbers(line(b"Uid:")?).last().copied()?,
             group: numbers(line(b"Gid:")?).last().copied()?,
             groups: numbers(line(b"Groups:")?),
-            capabilities: number(capabilities, 16)?,
+            capabilities: u64::from_str_radix(capabilities, 16).ok()?,
         })
     }
 
@@ -50,16 +48,8 @@ impl Rights {
     fn of(process: &[u8]) -> Option<Self> {
         let mut path = Scratch::default();
         path.join(&[process, b"/status"]);
-        let file = sys::openat(At::CWD, path.c_str(), OFlags::READ, 0).ok()?;
-        let mut text = alloc::vec![0; STATUS];
-        let length = file.read(&mut text).ok()?;
-        Self::parse(text.get(..length)?)
+        Self::parse(proc::read(path.c_str(), &mut alloc::vec![0; STATUS])?)
     }
-}
-
-fn number(digits: &[u8], base: u64) -> Option<u64> {
-    let text = core::str::from_utf8(digits).ok()?;
-    u64::from_str_radix(text, u32::try_from(base).ok()?).ok()
 }
 
 /// This process's rights, where others below it may have fewer. A process without capabilities sees what

@@ -1,7 +1,7 @@
 //! A process of our own beside the app: forked, never executed, without a signal when it ends.
 
 use super::call::call;
-use super::fork::{ended, fork};
+use super::fork::{ended, fork, fork_and_wait};
 use super::{Errno, Fd, exit};
 use linux_raw_sys::{general as raw, prctl};
 
@@ -18,9 +18,11 @@ pub fn pipe() -> Result<(Fd, Fd), Errno> {
 /// Starts `work` in a process that is neither our child nor our parent, has a session of its own, takes no
 /// signal but SIGKILL, stands in the root and has nothing open but `kept`. Who adopts orphans himself
 /// (process 1, a subreaper) has it as a child, which he sees only when he waits for children of every kind.
-pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
+/// `becomes_other`: this process goes on when that one has become another program, or has ended.
+pub fn beside(kept: Fd, becomes_other: bool, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     let adopts = super::getpid() == 1 || is_subreaper();
     let callers_mask = block_signals(u64::MAX);
+    let fork = if becomes_other { fork_and_wait } else { fork };
     let first = fork();
     if let Ok(None) = first {
         // Before this process goes on: what it has locked must not stay locked when it ends.
@@ -48,6 +50,22 @@ pub fn beside(kept: Fd, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
         },
         _ => Ok(()),
     }
+}
+
+/// The number under which [`Fd::keep_for_program`] leaves it.
+const KEPT: usize = 3;
+
+impl Fd {
+    /// Leaves what a process beside the app has open to the program that it becomes.
+    pub fn keep_for_program(&self) -> Result<(), Errno> {
+        // Nothing else is open.
+        if self.keep_across_exec()?.leak() == KEPT as i32 { Ok(()) } else { Err(Errno::EBADF) }
+    }
+}
+
+/// What was left so.
+pub fn kept_for_program() -> Fd {
+    Fd::own(KEPT)
 }
 
 /// Does `work` in a copy of this process, whose number it returns, and whose end wait(2) reports. It ends

@@ -8,9 +8,19 @@ use linux_raw_sys::general as raw;
 /// children" (`__WALL`).
 /// Its number; `None` in the copy.
 pub(super) fn fork() -> Result<Option<u32>, Errno> {
-    // s390x takes the stack first, and neither is given (clone(2)).
+    clone(0)
+}
+
+/// The same, and goes on when the copy has become another program or has ended.
+pub(super) fn fork_and_wait() -> Result<Option<u32>, Errno> {
+    clone(raw::CLONE_VFORK as usize)
+}
+
+fn clone(flags: usize) -> Result<Option<u32>, Errno> {
+    // s390x takes the stack first, which is not given (clone(2)).
+    let arguments = if cfg!(target_arch = "s390x") { [0, flags, 0, 0, 0] } else { [flags, 0, 0, 0, 0] };
     // SAFETY: nothing is shared: the child has a copy of all memory, and no other thread runs.
-    let pid = unsafe { call(raw::__NR_clone, [0; 5]) }?;
+    let pid = unsafe { call(raw::__NR_clone, arguments) }?;
     Ok((pid != 0).then_some(pid as u32))
 }
 

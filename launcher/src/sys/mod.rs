@@ -83,7 +83,7 @@ mod system;
 #[cfg(feature = "children")]
 pub mod trace;
 
-pub use beside::{aside, beside};
+pub use beside::{aside, beside, kept_for_program};
 #[cfg(feature = "children")]
 pub use beside::{descriptor_of, end, pipe, set_name};
 #[cfg(feature = "children")]
@@ -119,9 +119,9 @@ pub use process::Process;
 pub use rights::give_up;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64"))]
 pub use sha::compress;
-pub use shared::Shared;
+pub use shared::{Numbers, Shared};
 pub use signal::{Disposition, file_size_signal};
-pub use stat::{Follow, Stat, statat};
+pub use stat::{Follow, Stat, is_within_mount, statat};
 pub use system::{
     Machine, cpus, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask,
     uname_machine, unix_seconds,

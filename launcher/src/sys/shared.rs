@@ -8,6 +8,26 @@ use super::{Errno, Pages};
 #[derive(Debug)]
 pub struct Shared(Pages);
 
+/// As many numbers as are wanted, all zero.
+#[derive(Debug)]
+pub struct Numbers(Pages);
+
+impl Numbers {
+    /// `ENOMEM` if they would be more than the address space.
+    pub fn new(count: usize) -> Result<Self, Errno> {
+        let length = count.max(1).checked_mul(size_of::<AtomicU64>()).ok_or(Errno::ENOMEM)?;
+        Pages::shared(length).map(Self)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[AtomicU64] {
+        let count = self.0.len() / size_of::<AtomicU64>();
+        // SAFETY: pages are aligned for them and as long; they are written by no other way, any bits are a
+        // number, and the memory stays as long as `self`.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), count) }
+    }
+}
+
 /// How many numbers there are.
 const NUMBERS: usize = 16;
 

@@ -91,6 +91,13 @@ pub fn statat(dir: At<'_>, path: &CStr, follow: Follow) -> Result<Stat, Errno> {
     stat(dir.argument(), path, follow.flag())
 }
 
+/// Whether a directory is known to be no mount's root. Linux 5.8 tells.
+pub fn is_within_mount(path: &CStr) -> bool {
+    const BIT: u64 = raw::STATX_ATTR_MOUNT_ROOT as u64;
+    let answer = statx_of(At::CWD.argument(), path, 0);
+    answer.is_ok_and(|answer| answer.stx_attributes_mask & BIT != 0 && answer.stx_attributes & BIT == 0)
+}
+
 fn stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     match statx(dir, path, flags) {
         Err(Errno::ENOSYS) => word::old_stat(dir, path, flags),
@@ -98,7 +105,7 @@ fn stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     }
 }
 
-fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
+fn statx_of(dir: usize, path: &CStr, flags: u32) -> Result<raw::statx, Errno> {
     let mut answer = core::mem::MaybeUninit::<raw::statx>::zeroed();
     let arguments = [
         dir,
@@ -110,7 +117,11 @@ fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     // SAFETY: `path` is NUL-terminated, and `answer` is a `struct statx` of ours.
     unsafe { call(raw::__NR_statx, arguments) }?;
     // SAFETY: integers only: zeroed memory is a value, and so is whatever the kernel wrote over it.
-    let answer = unsafe { answer.assume_init() };
+    Ok(unsafe { answer.assume_init() })
+}
+
+fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
+    let answer = statx_of(dir, path, flags)?;
     Ok(Stat {
         mode: u32::from(answer.stx_mode),
         uid: answer.stx_uid,
