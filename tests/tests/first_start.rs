@@ -102,6 +102,13 @@ fn slots(sandbox: &Sandbox) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
+/// The programs of all processes that run one out of a sandbox.
+fn processes_of(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let programs = processes.filter_map(|process| fs::read_link(process.path().join("exe")).ok());
+    programs.filter(|program| program.starts_with(sandbox.path())).collect()
+}
+
 fn run(made: &Handmade) -> (Sandbox, PathBuf, Outcome) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.write("bundle", &made.bytes(&model()));
@@ -159,16 +166,34 @@ fn a_changed_bit_of_any_frame_or_of_the_table_is_refused_and_leaves_nothing() {
         places.extend([at, at + (number * 7919) % frame.len(), at + frame.len() - 1]);
         at += frame.len();
     }
-    for at in places {
+    let mut flips: Vec<(usize, u8)> = places.into_iter().map(|at| (at, 1 << (at % 8))).collect();
+    // As many random ones as are wanted, in the table and in each frame.
+    let seeds = std::env::var("UNIBIN_TEST_SEEDS").map_or(2, |seeds| seeds.parse().expect("a number"));
+    let table = 16 + 48 * made.frames.len();
+    let lengths = [table].into_iter().chain(made.frames.iter().map(|(frame, _)| frame.len()));
+    let random = noise(16 * seeds * (1 + made.frames.len()), 19);
+    let mut random = random.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+    for _ in 0..seeds {
+        let mut start = blob;
+        for length in lengths.clone() {
+            let mut below = |most: usize| random.next().expect("enough") as usize % most;
+            flips.push((start + below(length), 1 << below(8)));
+            start += length;
+        }
+    }
+    for (number, (at, bit)) in flips.into_iter().enumerate() {
         let mut changed = bytes.clone();
-        changed[at] ^= 1 << (at % 8);
+        changed[at] ^= bit;
         let bundle = sandbox.write("bundle", &changed);
         let ran = sandbox.run(&bundle, &NO_ARGUMENTS);
         ran.must_fail_with(125, &["damaged", "app"]);
         assert_eq!(ran.text(), "", "byte {at}");
         assert_eq!(slots(&sandbox), Vec::<PathBuf>::new(), "byte {at}: nothing is left");
-        let unibin = end_to_end::unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
-        assert_eq!(unibin.status.code(), Some(5), "byte {at}");
+        assert_eq!(processes_of(&sandbox), Vec::<PathBuf>::new(), "byte {at}: nobody is left");
+        if number < 100 {
+            let unibin = end_to_end::unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
+            assert_eq!(unibin.status.code(), Some(5), "byte {at}");
+        }
     }
     let bundle = sandbox.write("bundle", &bytes);
     assert_eq!(sandbox.run(&bundle, &NO_ARGUMENTS).must_succeed(), "ran\n");
@@ -201,6 +226,32 @@ fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
             with(&|files| files[3] = [cut_piece(1), file("x", 0o644, b"x")].concat()),
         ),
         ("a whole file too", with(&|files| files.push(file("lib/cut", 0o644, b"x")))),
+        (
+            "one is over another, and one is missing",
+            with(&|files| {
+                let part =
+                    |start, end| piece("lib/cut", 0o600, start as u64, WHOLE as u64, &cut_file()[start..end]);
+                files[2] = [file("z/before", 0o644, b"x"), part(0, 1_000_000)].concat();
+                files[3] = part(200_000, 700_000);
+                files[4] = [part(1_500_000, WHOLE), file("app", 0o755, APP)].concat();
+            }),
+        ),
+        (
+            "one file is there twice, another one not at all",
+            Handmade::of_frames(
+                &[
+                    directories[0].clone(),
+                    [directory("z"), directory("z/y"), piece("z/z", 0o644, 0, WHOLE as u64, b"")].concat(),
+                ],
+                &[&files[..], &[0, 1, 2].map(cut_piece)].concat(),
+                &links,
+            ),
+        ),
+        ("a file is there twice", with(&|files| files.push(file("z/before", 0o644, b"x")))),
+        (
+            "a link has the name of a file",
+            Handmade::of_frames(&directories, &files, &[&links[..], &[link(b'1', "z/y/b1", "app")]].concat()),
+        ),
         (
             "announced and never there",
             announced([directory("z"), directory("z/y"), piece("z/z", 0o644, 0, 5, b"")].concat()),

@@ -342,6 +342,16 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
         translated(&sandbox, NO_OTHER, "qemu-user", &older_qemu(Arch::Riscv64), "probe = [\"-version\"]");
     let probed = without_execution(&probed);
 
+    // Memory stands for a file system that other machines see.
+    sandbox.make_directory("memory");
+    let script = "mount -t tmpfs -o mode=0700,uid=$3,gid=$3 none memory\n\
+        export UNIBIN_CACHE=$PWD/memory/cache UNIBIN_LOG=1\n\
+        start=\"setpriv --reuid $3 --regid $3 --clear-groups $1 $2 busybox true\"; $start\n\
+        for marker in memory/cache/*/*/complete; do mv $marker ${marker%complete}written-0; done\n\
+        exec $start";
+    let arguments = [text(&launcher), text(&bundle), sandbox.uid().to_string()];
+    let other_boot = namespace.run(&sandbox, script, &arguments);
+
     // A rename that says it was done.
     fs::remove_dir_all(sandbox.cache()).expect("removed");
     let lie = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", "inject=renameat2:retval=0"];
@@ -357,6 +367,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
         ("someone other than you could replace what is in {}", below),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
+        ("{} is in use in another boot of the machine, and not on the disk yet", other_boot),
         ("a cache entry disappeared while it was being made", gone),
         ("its program is not a plain file", linked),
     ];
