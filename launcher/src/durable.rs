@@ -8,6 +8,7 @@ use core::ffi::CStr;
 
 use crate::bytes::{c_string, zeroed};
 use crate::left_over;
+use crate::proc;
 use crate::sys::{self, Argv, At, Errno, Fd, Follow, OFlags, Process, Rename};
 
 /// Says that a slot is whole and on the disk.
@@ -46,12 +47,23 @@ pub fn is_own(cache: &[u8]) -> bool {
 }
 
 /// Whether this process is known to have another root than the machine: whoever makes an image there packs or
-/// unmounts it as soon as the app has ended. A user may not ask for the root of process 1, and sees it only where
-/// the own one is no mount.
+/// unmounts it as soon as the app has ended. It is known where the root is no mount, or where a process that we
+/// come from, and may look at, has another one.
 fn is_in_chroot() -> bool {
     let root = |path| sys::statat(At::CWD, path, Follow::Yes);
-    sys::is_within_mount(c"/")
-        || matches!((root(c"/proc/1/root/"), root(c"/")), (Ok(first), Ok(own)) if !first.same_file(&own))
+    let Ok(own) = root(c"/") else { return true };
+    let mut process: &[u8] = b"self";
+    let mut found = sys::is_within_mount(c"/");
+    while !found {
+        // Its parent is among the first lines.
+        let status = proc::read(c_string(&[b"/proc/", process, b"/status"]), zeroed(512));
+        match status.and_then(|status| proc::line(status, b"PPid:")) {
+            None | Some(b"0") => break,
+            Some(parent) => process = parent,
+        }
+        found = root(c_string(&[b"/proc/", process, b"/root/"])).is_ok_and(|root| !root.same_file(&own));
+    }
+    found
 }
 
 /// Has a slot synced that is published with this marker: by a process beside the app, or, where there can be

@@ -125,25 +125,30 @@ fn on_a_file_system_that_others_see_an_entry_of_another_boot_stays_for_a_day() {
     assert!(!marker.exists() && slot.join("complete").exists());
 }
 
+/// A slow disk, as an option of strace(1).
+const SLOW: &str = "inject=syncfs:delay_enter=2s";
+
 /// Whoever makes an image in a chroot packs or unmounts it when the app has ended.
 #[test]
 fn in_a_chroot_an_entry_is_on_the_disk_before_the_app_starts() {
-    needs!("root", "mounts");
+    needs!("root", "mounts", "strace", "ptrace");
     let (sandbox, bundle) = scene();
-    let outside = sandbox.run(&bundle, &NO_ARGUMENTS);
-    if !outside.text().starts_with("written-") {
-        return say("NOT RUN: a start waits for the disk here");
-    }
-    for (what, mount) in [("a directory", ""), ("a mount", "mount --bind root root")] {
+    let root = format!(
+        "mkdir -p root/usr root/proc root/dev root/home; MOUNT\n\
+         cd root; ln -s usr/bin usr/lib usr/lib64 .\n\
+         mount --rbind /usr usr; mount --rbind /proc proc; cp ../bundle home\n\
+         set -- \"$(command -v chroot)\" . /bin/env HOME=/home /home/bundle; START"
+    );
+    let outside = "set -- ./bundle; START";
+    for (what, script, marker) in [
+        ("the machine", outside.to_owned(), "written-"),
+        ("a directory", root.replace("MOUNT", ":"), "complete\n"),
+        ("a mount", root.replace("MOUNT", "mount --bind root root"), "complete\n"),
+    ] {
         let _ = fs::remove_dir_all(sandbox.at("root"));
-        let script = format!(
-            "mkdir -p root/usr root/proc root/dev root/home; {mount}\n\
-             cd root; ln -s usr/bin usr/lib usr/lib64 .\n\
-             mount --rbind /usr usr; mount --rbind /proc proc; cp ../bundle home\n\
-             exec \"$(command -v chroot)\" . /bin/env HOME=/home /home/bundle </dev/null"
-        );
-        let ran = Namespace::Mounts.run(&sandbox, &script, &NO_ARGUMENTS);
-        assert_eq!(ran.text(), "complete\n", "{what}: {ran}");
+        let start = format!("exec strace -f -qq -o /dev/null -e trace=syncfs -e {SLOW} \"$@\" </dev/null");
+        let ran = Namespace::Mounts.run(&sandbox, &script.replace("START", &start), &NO_ARGUMENTS);
+        assert!(ran.text().starts_with(marker), "{what}: {ran}");
     }
 }
 
@@ -154,7 +159,7 @@ fn a_bundle_that_begins_with_its_launcher_can_be_rewritten_when_its_app_has_ende
     let bundle = sandbox.copy(&bundle_of(Arch::X86_64, "x86_64", &["--head", "elf:x86_64"]), "busybox");
     let (calls, said) = (sandbox.at("calls"), sandbox.at("said"));
     let mut command = sandbox.command("strace");
-    command.args(["-f", "-qq", "-e", "trace=syncfs", "-e", "inject=syncfs:delay_enter=3s", "-o"]).arg(&calls);
+    command.args(["-f", "-qq", "-e", "trace=syncfs", "-e", SLOW, "-o"]).arg(&calls);
     command.arg(&bundle).args(["echo", "ran"]).stdout(File::create(&said).expect("made"));
     let mut traced = command.spawn().expect("strace starts");
     until("the app has run", || fs::read_to_string(&said).ok().filter(|said| said == "ran\n"));
