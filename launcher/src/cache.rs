@@ -216,17 +216,17 @@ impl Cache {
         }
     }
 
-    /// The slot of a blob that has the marker of another boot, if an app uses it. Another container may have a
-    /// number of its own for this boot; or the file system is another machine's. Otherwise a power cut lies
-    /// between, and it is one no longer.
+    /// The slot of a blob that has the marker of another boot, if an app uses it. Another container may
+    /// have a number of its own for this boot; or the file system is another machine's. Otherwise a power
+    /// cut lies between, and it is one no longer.
     fn of_other_boot(&self, digest: &Digest, locked: bool) -> Result<Option<Slot>, Error> {
         let Some((dir, path)) = self.open_slot(digest)? else { return Ok(None) };
         match durable::open_any_marker(&dir, to_take()) {
             Ok((marker, name)) if durable::is_of_other_boot(name) && !self.take(&dir, &marker, name) => {}
             _ => return Ok(None),
         }
-        // The kernel that has written it runs, then, and all who use it have it from there. Others who ask hold
-        // the marker alone for a moment, but not while the cache's directory is locked.
+        // The kernel that has written it runs, then, and all who use it have it from there. Others who ask
+        // hold the marker alone for a moment, but not while the cache's directory is locked.
         let (marker, _) = durable::open_any_marker(&dir, marker_flags())?;
         let serves = locked && durable::is_own(self.path) && marker.flock(Lock::TryShared).is_ok();
         if serves && marker.stat()?.nlink != 0 {

@@ -46,9 +46,9 @@ pub fn is_own(cache: &[u8]) -> bool {
     sys::file_system(c_string(&[cache, b"/"])).is_ok_and(|kind| OWN.contains(&kind))
 }
 
-/// Whether this process is known to have another root than the machine: whoever makes an image there packs or
-/// unmounts it as soon as the app has ended. It is known where the root is no mount, or where a process that we
-/// come from, and may look at, has another one.
+/// Whether this process is known to have another root than the machine: whoever makes an image there packs
+/// or unmounts it as soon as the app has ended. It is known where the root is no mount, or where a process
+/// that we come from, and may look at, has another one.
 fn is_in_chroot() -> bool {
     let root = |path| sys::statat(At::CWD, path, Follow::Yes);
     let Ok(own) = root(c"/") else { return true };
@@ -71,7 +71,8 @@ fn is_in_chroot() -> bool {
 pub fn sync_later(slot: &Fd, marker: &CStr) {
     // A slot that is only looked at is open by its path alone (O_PATH), which cannot be synced.
     let open = || sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0);
-    let leaves_bundle = sys::starts_as_elf();
+    // A broker never is what the bundle begins with.
+    let leaves_bundle = !cfg!(feature = "children") && sys::starts_as_elf();
     let work = |slot: Fd| {
         if leaves_bundle {
             become_copy(&slot, marker);
@@ -89,9 +90,9 @@ const SYNC: &[u8] = b"UNIBIN_SYNC=";
 /// No launcher is longer, a bundle's other bytes behind it do not matter (CONTRIBUTING.md).
 const LAUNCHER_MAX: usize = 120 * 1024;
 
-/// Becomes a copy of this launcher in memory, where the bundle itself begins with it: nobody can write to a file
-/// that a process executes, and neither a fork nor an unmapping changes what that is. So the bundle can be
-/// replaced in place as soon as the app has ended. Returns where programs in memory are not allowed.
+/// Becomes a copy of this launcher in memory, where the bundle itself begins with it: nobody can write to a
+/// file that a process executes, and neither a fork nor an unmapping changes what that is. So the bundle
+/// can be replaced in place as soon as the app has ended. Returns where programs in memory are not allowed.
 fn become_copy(slot: &Fd, marker: &CStr) {
     let copy = || -> Result<Fd, Errno> {
         let own = sys::openat(At::CWD, c"/proc/self/exe", OFlags::READ, 0)?;
@@ -149,8 +150,8 @@ pub fn open_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), Errn
     Err(Errno::ENOENT)
 }
 
-/// The same under any name: it may also be of another boot, before this one or as another container sees it, or
-/// another machine's.
+/// The same under any name: it may also be of another boot, before this one or as another container sees
+/// it, or another machine's.
 pub fn open_any_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), Errno> {
     match open_marker(slot, flags) {
         Err(Errno::ENOENT) => {}

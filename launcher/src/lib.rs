@@ -4,8 +4,8 @@
 //! No `std`, no libc: the kernel is reached through [`sys`] alone. [`run`] tells the story of one run:
 //! [`start`] and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides,
 //! [`candidates`] and [`cache`] find a place, [`unpack`] fills it ([`workers`], [`frames`], [`zstd`],
-//! [`tar`]), [`launch`] builds what [`execute`] executes; [`memory`] and [`private`] are the last resorts;
-//! [`tasks`] and `gc` are what else a bundle can be asked to do.
+//! [`tar`], [`pieces`]), [`launch`] builds what [`execute`] executes; [`memory`] and [`private`] are the
+//! last resorts; [`tasks`] and `gc` are what else a bundle can be asked to do.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;

@@ -1,6 +1,6 @@
-//! Pieces of files, which several processes write in any order: whether they make each announced file once, without
-//! gaps, and without one over the other. Each process tells of the pieces of its own frames; that of a frame alone
-//! stands where [`Member::fits`](crate::tar::Member::fits) says.
+//! Pieces of files, which several processes write in any order: whether they make each announced file once,
+//! without gaps, and without one over the other. Each process tells of the pieces of its own frames; that
+//! of a frame alone stands where [`Member::fits`](crate::tar::Member::fits) says.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::SeqCst;
@@ -8,8 +8,9 @@ use core::sync::atomic::Ordering::SeqCst;
 use crate::error::Error;
 use crate::sys::Numbers;
 
-/// What is shared: of each file how often it begins; and of each frame two numbers, the file and the offset that the
-/// frame before ends with, combined with those that it begins with. Where both are the same, zero is left.
+/// What is shared: of each file how often it begins; and of each frame two numbers, the file and the offset
+/// that the frame before ends with, combined with those that it begins with. Where both are the same, zero
+/// is left.
 pub struct Pieces {
     numbers: Numbers,
     files: usize,

@@ -1,4 +1,5 @@
-//! Short texts of the kernel's, as in `/proc`: one read gives all of such a file, or as much as there is room for.
+//! Short texts of the kernel's, as in `/proc`: one read gives all of such a file, or as much as there is
+//! room for.
 
 use core::ffi::CStr;
 

@@ -25,7 +25,9 @@ use crate::{children, compare, durable, memory, named, pages, private, probe, ta
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
-    if let Some(code) = durable::beside(process) {
+    if !cfg!(feature = "children")
+        && let Some(code) = durable::beside(process)
+    {
         return code;
     }
     match run(process) {

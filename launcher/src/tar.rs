@@ -286,7 +286,8 @@ impl<'a> TarReader<'a> {
         })
     }
 
-    /// The next member, or `None` at the end, where all bytes have had their digest, and no name was there twice.
+    /// The next member, or `None` at the end, where all bytes have had their digest, and no name was there
+    /// twice.
     pub fn next_member(&mut self) -> Result<Option<Member<'static>>, Error> {
         while !self.content(usize::MAX)?.is_empty() {}
         while !self.ended {

@@ -64,8 +64,8 @@ pub fn ensure(
     })
 }
 
-/// What names the slot of `blob`, as [`ensure`] takes it: what is compared before it is unpacked. The digest of
-/// what comes out is only claimed.
+/// What names the slot of `blob`, as [`ensure`] takes it: what is compared before it is unpacked. The
+/// digest of what comes out is only claimed.
 pub fn slot_name(cache: &Cache, blob: Blob<'_>, shared: Option<Blob<'_>>, placed: bool) -> Digest {
     let shared = shared.map(|shared| shared.stored_digest().0);
     // A tree that knows its place is another one elsewhere: a home can be mounted here and there.

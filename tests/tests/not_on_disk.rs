@@ -1,5 +1,5 @@
-//! A first start does not wait for the disk: what becomes of an entry until it is there, in another boot, in an
-//! image, beside another container, and what of the bundle.
+//! A first start does not wait for the disk: what becomes of an entry until it is there, in another boot,
+//! in an image, beside another container, and what of the bundle.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{BufRead as _, BufReader, Write as _};
