@@ -172,9 +172,20 @@ fn directories_that_cannot_be_locked_serve() {
     }
 }
 
+/// The cache, without waiting for the disk: whoever was to sync may have been killed.
+fn cache_of(sandbox: &Sandbox) -> PathBuf {
+    sandbox.home().join(".cache/unibin")
+}
+
+/// Whether an entry is whole, on the disk or not.
+fn is_whole(entry: &Path) -> bool {
+    let names = fs::read_dir(entry).into_iter().flatten().flatten().map(|entry| entry.path());
+    names.map(|path| name_of(&path)).any(|name| name == "complete" || name.starts_with("written-"))
+}
+
 /// The names in the CPU's directory of a cache.
 fn left_in(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let entries = fs::read_dir(sandbox.cache().join("x86_64"));
+    let entries = fs::read_dir(cache_of(sandbox).join("x86_64"));
     entries.map(|entries| entries.map(|entry| entry.expect("entry").path()).collect()).unwrap_or_default()
 }
 
@@ -294,7 +305,7 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
                 settled(&sandbox, &bundle);
             }
             if moment % 10 == 9 || ended.code() == Some(9) {
-                let _ = fs::remove_dir_all(sandbox.cache());
+                let _ = fs::remove_dir_all(cache_of(&sandbox));
             }
         }
     }
@@ -312,7 +323,7 @@ fn settled(sandbox: &Sandbox, bundle: &Path) {
     for _ in 0..100 {
         let left = left_in(sandbox);
         let unfinished = left.iter().filter(|path| name_of(path).starts_with(".new-")).count();
-        let whole = left.iter().filter(|path| path.join("complete").exists()).collect::<Vec<_>>();
+        let whole = left.iter().filter(|path| is_whole(path)).collect::<Vec<_>>();
         if unfinished == 0 && whole.len() + 1 == left.len() {
             return;
         }
