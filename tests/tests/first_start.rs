@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use bundle::{Arch, BlobKind};
 use end_to_end::{
-    Handmade, Outcome, Parts, Sandbox, directory, file, link, piece, say, settled, smallest_bundle,
+    Handmade, Namespace, Outcome, Parts, Sandbox, directory, file, link, needs, piece, say, settled,
+    smallest, smallest_bundle,
 };
 
 const APP: &[u8] = b"#!/bin/sh\necho ran\n";
@@ -176,7 +177,9 @@ fn a_changed_bit_of_any_frame_or_of_the_table_is_refused_and_leaves_nothing() {
     for _ in 0..seeds {
         let mut start = blob;
         for length in lengths.clone() {
-            let mut below = |most: usize| random.next().expect("enough") as usize % most;
+            let mut below = |most: usize| {
+                usize::try_from(random.next().expect("enough") % most as u64).expect("below a length")
+            };
             flips.push((start + below(length), 1 << below(8)));
             start += length;
         }
@@ -263,6 +266,30 @@ fn pieces_that_do_not_make_a_file_are_refused_by_all_who_read_them() {
         assert_eq!(slots(&sandbox), Vec::<PathBuf>::new(), "{what}: nothing is left");
         let unibin = end_to_end::unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
         assert_eq!(unibin.status.code(), Some(5), "{what}");
+    }
+}
+
+/// Where a tree is read and not written, no file system tells.
+#[test]
+fn a_name_that_is_there_twice_is_refused_in_memory_too() {
+    needs!("setpriv");
+    let Some(namespace) = Namespace::Mounts.available() else { return };
+    let (sandbox, model) = (Sandbox::new(), model());
+    let launcher = sandbox.write("launcher", model.blob(BlobKind::Launcher));
+    let app = file("app", 0o755, &smallest(Arch::X86_64).elf());
+    for times in [1, 2] {
+        let bundle = sandbox.write("bundle", &Handmade::files(&app.repeat(times)).bytes(&model));
+        let script = "mount -t tmpfs -o mode=0755 none /run\n\
+            cp \"$1\" \"$2\" /run && chmod 755 /run/* && mount -o remount,bind,ro /run\n\
+            for place in /var/tmp /dev/shm /tmp; do mount -t tmpfs -o ro none $place; done\n\
+            unset HOME\n\
+            UNIBIN_LOG=1 exec setpriv --reuid $3 --regid $3 --clear-groups /run/launcher /run/bundle app";
+        let uid = sandbox.uid().to_string();
+        let ran = namespace.run(&sandbox, script, &[launcher.as_os_str(), bundle.as_os_str(), uid.as_ref()]);
+        assert!(ran.errors().contains("no directory serves: unpacking into memory"), "{ran}");
+        let refused = ran.code() == Some(125) && ran.errors().contains("its name is there twice");
+        assert_eq!(refused, times == 2, "{ran}");
+        assert_eq!(ran.text().is_empty(), times == 2, "{ran}");
     }
 }
 
