@@ -104,7 +104,7 @@ fn on_a_file_system_that_others_see_an_entry_of_another_boot_stays_for_a_day() {
     let cache = shared.at("cache");
     let run = || {
         let cache = cache.to_str().expect("text");
-        sandbox.run_with(&[("UNIBIN_CACHE", cache)], &bundle, &NO_ARGUMENTS).text().to_owned()
+        sandbox.run_with(&[("UNIBIN_CACHE", cache)], &bundle, &NO_ARGUMENTS).text()
     };
     assert_eq!(run(), "complete\n");
     let Some(slot) = slot(&cache).filter(|_| !sandbox.cache().exists()) else {
@@ -132,13 +132,11 @@ const SLOW: &str = "inject=syncfs:delay_enter=2s";
 #[test]
 fn in_a_chroot_an_entry_is_on_the_disk_before_the_app_starts() {
     needs!("root", "mounts", "strace", "ptrace");
-    let (sandbox, bundle) = scene();
-    let root = format!(
-        "mkdir -p root/usr root/proc root/dev root/home; MOUNT\n\
+    let (sandbox, _) = scene();
+    let root = "mkdir -p root/usr root/proc root/dev root/home; MOUNT\n\
          cd root; ln -s usr/bin usr/lib usr/lib64 .\n\
          mount --rbind /usr usr; mount --rbind /proc proc; cp ../bundle home\n\
-         set -- \"$(command -v chroot)\" . /bin/env HOME=/home /home/bundle; START"
-    );
+         set -- \"$(command -v chroot)\" . /bin/env HOME=/home /home/bundle; START";
     let outside = "set -- ./bundle; START";
     for (what, script, marker) in [
         ("the machine", outside.to_owned(), "written-"),
