@@ -87,7 +87,7 @@ pub fn sync_later(slot: &Fd, marker: &CStr) {
 /// The one variable of a process that syncs as a program of its own: the marker.
 const SYNC: &[u8] = b"UNIBIN_SYNC=";
 
-/// No launcher is longer, a bundle's other bytes behind it do not matter (CONTRIBUTING.md).
+/// No launcher is longer (CONTRIBUTING.md); what the bundle has behind it does not matter.
 const LAUNCHER_MAX: usize = 120 * 1024;
 
 /// Becomes a copy of this launcher in memory, where the bundle itself begins with it: nobody can write to a
