@@ -123,7 +123,7 @@ impl Cache {
         let apart = sys::clone_mount(path)?;
         let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
         top.flock(Lock::TryShared)?;
-        top.hold_across_exec()
+        top.hold_across_exec().map(drop)
     }
 
     /// The directory of a CPU in a candidate, if it is there and ours alone.

@@ -76,7 +76,7 @@ fn run(process: &Process) -> Result<i32, Error> {
         }
     }
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
-    let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
+    let mut run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     if controls.task == Task::Verify {
         compare::with_caches(&run)?;
         return Ok(0);
@@ -85,11 +85,11 @@ fn run(process: &Process) -> Result<i32, Error> {
     if !cfg!(feature = "children") || run.is_system() {
         log_route(&run);
     }
-    Err(launch(&run))
+    Err(launch(&mut run))
 }
 
 /// Tries one candidate after the other until something has been executed.
-fn launch(run: &Run<'_>) -> Error {
+fn launch(run: &mut Run<'_>) -> Error {
     let mut tried: &[u8] = b"";
     for candidate in candidates(run.start, run.controls) {
         let Err(error) = execute_from(run, candidate);
@@ -107,6 +107,7 @@ fn launch(run: &Run<'_>) -> Error {
     if cfg!(feature = "children") && run.is_system() {
         return Error::no_cache(tried, error.text());
     }
+    run.start = run.start.by_path();
     let why = match private::directory() {
         Ok(directory) => {
             run.log.step("no directory serves: one of this start's own, in memory, at {}", &[directory]);
