@@ -21,7 +21,7 @@ use crate::start::Start;
 use crate::sys::{self, Errno, Process};
 #[cfg(feature = "children")]
 use crate::system;
-use crate::{children, compare, memory, named, pages, private, probe, tasks, unpack};
+use crate::{children, compare, memory, named, pages, private, probe, tasks, unpack, way};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -102,6 +102,9 @@ fn launch(run: &mut Run<'_>) -> Error {
     let Err(error) = memory::execute(run);
     if !error.next_candidate_may_do() {
         return error;
+    }
+    if let Some(user) = way::other_user() {
+        return Error::told_another_user(sys::geteuid(), user);
     }
     // A system keeps what it changes, which memory would lose.
     if cfg!(feature = "children") && run.is_system() {

@@ -137,6 +137,10 @@ fn by_binfmt<'a>(
     translation: Translation<'a>,
     places: &Places<'a>,
 ) -> Result<Vec<&'static CStr>, Error> {
+    // It executes programs in its own way, and the kernel never sees those of other CPUs.
+    if tracer().is_some_and(|name| name.starts_with(b"proot")) {
+        return Err(Error::of_candidate("proot starts programs without it", &[]));
+    }
     let emulators = Emulator::all(run, cache, translation)?;
     let handlers: Vec<(Arch, &CStr)> =
         emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
@@ -219,16 +223,17 @@ fn say(cache: &Cache) -> bool {
 
 /// Whether this is below an app of another bundle, whose broker goes on attending.
 fn attended_already() -> bool {
+    tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
+}
+
+/// The name of the process that traces this one.
+fn tracer() -> Option<&'static [u8]> {
     let read = |path, buffer: &'static mut [u8]| -> Option<&'static [u8]> {
         let length = sys::openat(At::CWD, path, OFlags::READ, 0).and_then(|file| file.read(buffer)).ok()?;
         buffer.get(..length)
     };
-    let tracer = || {
-        // proc_pid_status(5): the eighth of its lines.
-        let status = read(c"/proc/self/status", zeroed(1024))?;
-        let tracer =
-            status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TracerPid:\t"))?;
-        read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
-    };
-    tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
+    // proc_pid_status(5): the eighth of its lines.
+    let status = read(c"/proc/self/status", zeroed(1024))?;
+    let tracer = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TracerPid:\t"))?;
+    read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
 }
