@@ -160,6 +160,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                 let mut slot = run.ensure(&cache, translator.blob, false)?;
                 let mut found = named_link(run, &slot, translator);
                 if found.is_none() {
+                    drop(slot);
                     slot = run.ensure(&cache, translator.blob, true)?;
                     found = named_link(run, &slot, translator);
                 }

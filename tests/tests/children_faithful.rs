@@ -84,8 +84,8 @@ fn a_start_below_a_tracer_changes_nothing_for_later_ones() {
     assert!(after.contains("attended to by a broker"), "{after}");
 }
 
-/// proot reads a program's header itself, and looks on the host for a loader that is the tree's. Where nothing
-/// attends to them, paths mean the host's programs.
+/// proot reads a program's header itself, and looks on the host for a loader that is the tree's. Where
+/// nothing attends to them, paths mean the host's programs.
 #[test]
 fn below_proot_programs_of_the_app_run_or_one_line_says_why_they_cannot() {
     needs!("network", "ptrace", "proot");

@@ -28,7 +28,7 @@ fn start(sandbox: &Sandbox, before: &str, variables: &str) -> Option<Outcome> {
 fn what_is_on_a_network_comes_last_unless_it_is_named() {
     needs!("x86_64", "network", "mounts", "setpriv", "strace", "ptrace");
     let local = "/var/tmp/unibin-";
-    let closed = "for place in /var/tmp /tmp /dev/shm; do mount -o remount,mode=0755 $place; done";
+    let closed = "chmod 0755 /var/tmp /tmp /dev/shm";
     let (named, job) =
         (format!("UNIBIN_CACHE={HERE}/home/named"), format!("SLURM_JOB_ID=7 SLURM_TMPDIR={HERE}/home"));
     for head in [&[][..], &["--head", "elf:x86_64"]] {

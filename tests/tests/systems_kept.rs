@@ -112,6 +112,30 @@ fn nothing_is_bound_over_the_whole_root() {
     );
 }
 
+#[test]
+fn a_running_system_keeps_its_tree_while_another_start_makes_the_tree_anew() {
+    needs!("x86_64", "network", "namespaces");
+    let sandbox = apart();
+    let show = "ls -R /etc /srv; cat /srv/linked /etc/group";
+    let whole = sh(&sandbox, &[], show).must_succeed();
+    for keep in ["default", "none"] {
+        let script = format!("echo inside >inside; while [ ! -e anew ]; do sleep 0.1; done; {show}");
+        let mut running = start(&sandbox, &[("UNIBIN_KEEP", keep)], sandbox.path(), &script);
+        let running = running.stdout(Stdio::piped()).spawn().expect("started");
+        until("the start is inside", || sandbox.at("inside").exists().then_some(()));
+        sh(&sandbox, &[("UNIBIN_VERIFY", "1")], "cat /etc/hello").must_succeed();
+        sandbox.write("anew", b"");
+        let ran = Outcome::from(running.wait_with_output().expect("ended"));
+        assert_eq!(ran.must_succeed(), whole, "{keep}");
+        ["inside", "anew"].map(|file| fs::remove_file(sandbox.at(file)).expect("written"));
+    }
+    // What nobody uses any longer is removed by the next start that unpacks.
+    sh(&sandbox, &[("UNIBIN_VERIFY", "1")], "cat /etc/hello").must_succeed();
+    let names = fs::read_dir(sandbox.cache().join("x86_64")).expect("a cache").flatten();
+    let left: Vec<_> = names.map(|entry| entry.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".new-")), "{left:?}");
+}
+
 /// A start that has found a running system may enter its mounts after all that ran there has ended.
 #[test]
 fn while_somebody_is_about_to_enter_a_system_nobody_mounts_it_anew() {

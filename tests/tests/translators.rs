@@ -64,7 +64,7 @@ fn the_first_translator_that_passes_its_probe_runs_and_that_it_works_is_remember
         all.iter().filter(is_mark).map(|path| sandbox.cache().join(path)).collect::<Vec<_>>()
     };
     let [mark] = &marks()[..] else { panic!("{:?}", marks()) };
-    assert!(mark.ends_with("works-qemu-user-7.2"), "{}", mark.display());
+    assert!(mark.to_string_lossy().contains("/works-qemu-user-7.2-"), "{}", mark.display());
 
     // A start that gives no emulator enough memory says nothing about the machine.
     fs::remove_dir(mark).expect("asked anew");

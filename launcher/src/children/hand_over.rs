@@ -86,8 +86,11 @@ fn execute(
     let become_it = || sys::execve(broker, &list(&arguments), &list(start.process.env()));
     let mut errno = become_it();
     // Cleaners of temporary directories take single files away.
-    if errno == Errno::ENOENT && ensure(true).is_ok() {
-        errno = become_it();
+    if errno == Errno::ENOENT {
+        drop(slot);
+        if ensure(true).is_ok() {
+            errno = become_it();
+        }
     }
     errno.into()
 }
