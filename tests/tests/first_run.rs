@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bundle::Arch;
-use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle};
+use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle, until};
 
 /// Machines with next to nothing, and a bundle for each route.
 fn jails() -> Vec<Jail> {
@@ -172,9 +172,15 @@ fn directories_that_cannot_be_locked_serve() {
     }
 }
 
-/// The names in the CPU's directory of a cache.
+/// The names in the CPU's directory of a cache, in which nobody works any more.
 fn left_in(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let entries = fs::read_dir(sandbox.cache().join("x86_64"));
+    sandbox.cache();
+    left_now(sandbox)
+}
+
+/// The same, whoever still works there.
+fn left_now(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let entries = fs::read_dir(sandbox.home().join(".cache/unibin/x86_64"));
     entries.map(|entries| entries.map(|entry| entry.expect("entry").path()).collect()).unwrap_or_default()
 }
 
@@ -287,14 +293,14 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
             let ended = child.wait().expect("ended");
             assert!(ended.code() == Some(9) || sent.status.success(), "{target}: {ended}");
             killed += u32::from(ended.signal() == Some(9));
-            unfinished += u32::from(left_in(&sandbox).iter().any(|path| name_of(path).starts_with(".new-")));
+            unfinished += u32::from(left_now(&sandbox).iter().any(|path| name_of(path).starts_with(".new-")));
             if moment % 10 == 9 {
                 let ran = sandbox.run(&bundle, &["sh", "-c", "exit 9"]);
                 assert_eq!((ran.code(), ran.errors().as_str()), (Some(9), ""), "{target}, moment {moment}");
                 settled(&sandbox, &bundle);
             }
             if moment % 10 == 9 || ended.code() == Some(9) {
-                let _ = fs::remove_dir_all(sandbox.cache());
+                let _ = fs::remove_dir_all(sandbox.home().join(".cache/unibin"));
             }
         }
     }
@@ -310,9 +316,9 @@ fn settled(sandbox: &Sandbox, bundle: &Path) {
     // A stub that was killed alone may leave a child that is still at work: it ends soon, and then its
     // directory is nobody's.
     for _ in 0..100 {
-        let left = left_in(sandbox);
+        let left = left_now(sandbox);
         let unfinished = left.iter().filter(|path| name_of(path).starts_with(".new-")).count();
-        let whole = left.iter().filter(|path| path.join("complete").exists()).collect::<Vec<_>>();
+        let whole = left.iter().filter(|path| is_whole(path)).collect::<Vec<_>>();
         if unfinished == 0 && whole.len() + 1 == left.len() {
             return;
         }
@@ -320,7 +326,14 @@ fn settled(sandbox: &Sandbox, bundle: &Path) {
         fs::remove_dir_all(whole.first().expect("a slot")).expect("removed");
         assert_eq!(sandbox.run(bundle, &["sh", "-c", "exit 9"]).code(), Some(9));
     }
-    panic!("it does not settle: {:?}", left_in(sandbox));
+    panic!("it does not settle: {:?}", left_now(sandbox));
+}
+
+/// Who is killed between the last two steps has not begun to sync: a start of two minutes later does.
+fn is_whole(slot: &Path) -> bool {
+    let names = fs::read_dir(slot).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut names = names.map(|path| name_of(&path));
+    names.any(|name| name == "complete" || name.starts_with("written-"))
 }
 
 fn name_of(path: &Path) -> String {
@@ -408,4 +421,27 @@ fn a_run_that_syncs_has_announced_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(child.wait().expect("ended").success() && announced);
+}
+
+/// Its working directory, and whatever it has open there, are the old ones.
+#[test]
+fn what_is_made_anew_while_an_app_uses_it_stays_until_the_app_ends() {
+    needs!("x86_64", "network");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    let script = "exe=$(readlink /proc/$$/exe); cd \"${exe%/*}\"; echo >\"$1/inside\"
+        while [ ! -e \"$1/anew\" ]; do sleep 0.1; done; ls";
+    let mut app = sandbox.command(&bundle);
+    let app = app.args(["sh", "-c", script, "sh"]).arg(sandbox.path()).stdout(Stdio::piped());
+    let app = app.spawn().expect("started");
+    until("the app is inside", || sandbox.at("inside").exists().then_some(()));
+    let verify = || sandbox.run_with(&[("UNIBIN_VERIFY", "1")], &bundle, &["true"]).must_succeed();
+    verify();
+    sandbox.write("anew", b"");
+    let ran = Outcome::from(app.wait_with_output().expect("ended"));
+    assert_eq!(ran.must_succeed(), "busybox\n");
+    let old = || Sandbox::tree(&sandbox.cache()).iter().any(|path| path.to_string_lossy().contains("/.new-"));
+    assert!(old(), "the one that was in use");
+    verify();
+    assert!(!old(), "nobody uses it any longer");
 }
