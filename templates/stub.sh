@@ -368,8 +368,15 @@ ub_y=
   ub_v=
   ub_y=
   ub_go make
-} || ub_any ||
+} || ub_any || {
+  ## Old proots say to us that we are root, but not to `ls`.
+  [ -r /proc/self/status ] && while IFS=' 	' read -r ub_1 ub_2 ub_3 ub_4; do
+    [ "$ub_1-$ub_3" = "Uid:-$ub_i" ] || [ "$ub_1" != Uid: ] ||
+      ub_die 125 "this process is told to be user $ub_i, but is $ub_3 (proot -0): no directory seems to be its own" \
+        'start it without -0, or with a proot that knows statx(2)'
+  done </proc/self/status
   ub_die 125 "no usable cache directory:$ub_y" \
     'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
+}
 ub_g=1
 exec "$ub_l" "$ub_f" "$0" "$@"

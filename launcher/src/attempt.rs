@@ -45,8 +45,8 @@ impl Run<'_> {
     }
 
     /// The slot of the app's tree. Cleaners of temporary directories take single files away: where the
-    /// program or its loader is lost, all of it is made anew.
-    pub fn ensure_app(&self, cache: &Cache) -> Result<Slot, Error> {
+    /// program or its loader is lost, all of it is made anew, as it is if it must not be trusted (`afresh`).
+    pub fn ensure_app(&self, cache: &Cache, afresh: bool) -> Result<Slot, Error> {
         let variant = self.route.variant();
         let placed = !variant.loader.is_empty();
         let ensure =
@@ -58,7 +58,7 @@ impl Run<'_> {
                 |file: &[u8]| sys::statat(At::CWD, slot.path_of(file), Follow::Yes) == Err(Errno::ENOENT);
             files.iter().take(1 + usize::from(placed)).copied().find(|file| gone(file))
         };
-        let slot = ensure(self.controls.verify)?;
+        let slot = ensure(afresh)?;
         // Where a root's links lead to only its own programs can tell.
         if cfg!(feature = "children") && self.is_system() {
             return Ok(slot);

@@ -5,10 +5,11 @@ use core::ffi::CStr;
 
 use bundle::{Footer, FormatError, Manifest};
 
-use crate::bytes::{keep, zeroed};
+use crate::absolute::{OWN, of_descriptor};
+use crate::bytes::{c_string, keep, zeroed};
 use crate::error::Error;
 use crate::hash::Sha256;
-use crate::sys::{self, At, Fd, OFlags};
+use crate::sys::{self, At, Errno, Fd, Follow, OFlags};
 
 /// The footer and a manifest of ordinary size are read with one system call of this many bytes.
 const TAIL: u64 = 16 * 1024;
@@ -75,6 +76,21 @@ impl<'a> BundleFile<'a> {
     /// The path as it was given.
     pub fn path(&self) -> &'a CStr {
         self.path
+    }
+
+    /// A path by which the program that is executed next opens the same file: `path`, unless the kernel has
+    /// executed the bundle itself and that is not its path, since it was deleted, replaced or never had one.
+    pub fn across_exec(&self, path: &[u8]) -> &'static CStr {
+        let path = c_string(&[path]);
+        let is_it = || {
+            let (there, open) = (sys::statat(At::CWD, path, Follow::Yes)?, self.fd.stat()?);
+            Ok::<_, Errno>((there.dev, there.ino) == (open.dev, open.ino))
+        };
+        if self.path != OWN || is_it() == Ok(true) {
+            return path;
+        }
+        let held = self.fd.hold_across_exec().or_else(|_| self.fd.keep_across_exec().map(Fd::leak));
+        held.map_or(path, of_descriptor)
     }
 
     /// The footer.

@@ -125,7 +125,7 @@ impl Cache {
         let apart = sys::clone_mount(path)?;
         let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
         top.flock(Lock::TryShared)?;
-        top.hold_across_exec()
+        top.hold_across_exec().map(drop)
     }
 
     /// The directory of a CPU in a candidate, if it is there and ours alone.
@@ -189,7 +189,6 @@ impl Cache {
 
     /// A slot for whoever wants to remove it: `None` if it is in use, or if that cannot be found out. Nobody
     /// can begin to use it while the descriptor is open. Where there are no locks, `/proc` alone has told.
-    #[cfg(feature = "children")]
     pub fn unused(&self, name: &CStr) -> Option<Option<Fd>> {
         let opened = open_dir(self.dir.at(), name)
             .and_then(|dir| Ok((durable::open_any_marker(&dir, to_take())?, dir)));
@@ -281,7 +280,7 @@ impl Cache {
         way::make(self.dir.at(), temporary)?;
         let filled = self.fill_and_publish(temporary, slot, (!afresh).then_some(digest), fill);
         // Whatever is still there under the temporary name is a failed attempt or the slot that was replaced.
-        remove_tree(&self.dir, temporary);
+        self.remove(temporary);
         filled?;
         self.ready(digest)?
             .ok_or(Error::of_candidate("a cache entry disappeared while it was being made", &[]))
@@ -328,8 +327,10 @@ impl Cache {
             // one step.
             Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
                 if sys::renameat2(here, temporary, here, slot, Rename::Exchange).is_err() {
-                    remove_tree(&self.dir, slot);
+                    let aside = Self::unfinished(slot.to_bytes());
+                    sys::renameat2(here, slot, here, aside, Rename::Replace)?;
                     sys::renameat2(here, temporary, here, slot, Rename::Replace)?;
+                    self.remove(aside);
                 }
                 Ok(true)
             }
@@ -409,7 +410,15 @@ impl Cache {
         unfinished.filter_map(time).filter(|time| *time <= latest).max()
     }
 
-    /// Removes what killed runs left behind.
+    /// Removes what is no slot any more, unless it was one and is still in use: a running system has it
+    /// mounted.
+    fn remove(&self, name: &CStr) {
+        if let Some(_alone) = self.unused(name) {
+            remove_tree(&self.dir, name);
+        }
+    }
+
+    /// Removes what killed runs left behind, and what was replaced while it was in use.
     pub fn remove_left_overs(&self, locked: bool) {
         let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
         let now = sys::unix_seconds();
@@ -430,7 +439,7 @@ impl Cache {
             };
             let old = shown.saturating_add(LEFT_OVER_AFTER) < now;
             if dead || old {
-                remove_tree(&self.dir, name);
+                self.remove(name);
             }
         }
     }

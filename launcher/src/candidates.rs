@@ -32,8 +32,8 @@ pub fn candidates<'a>(
     all(false).chain(all(true)).map(|(_, candidate)| candidate)
 }
 
-/// The numbers of those that nobody has named and that may be on any file system.
-const PRIVATE: core::ops::Range<usize> = 3..7;
+/// The numbers of those that the user has not named for this and that may be on any file system.
+const PRIVATE: core::ops::Range<usize> = 2..7;
 
 /// `f_type` of NFS, Lustre, GPFS, SMB, Ceph, AFS and `BeeGFS` (statfs(2), and their sources).
 const NETWORK: [u32; 8] =

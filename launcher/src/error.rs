@@ -5,7 +5,7 @@ mod systems;
 
 use bundle::{EmulatorKey, FormatError, Part};
 
-use crate::bytes::{fill, join, keep, lines, name};
+use crate::bytes::{decimal, fill, join, keep, lines, name};
 use crate::sys::Errno;
 
 /// Exit code of our own failures (the convention of env(1), timeout(1), chroot(1)).
@@ -107,7 +107,7 @@ impl Error {
 
     /// Another start has been unpacking for a while. No end: this one waits for it.
     pub fn waiting(path: &[u8]) -> Self {
-        Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}`", &[path])
+        Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}` or cleans it", &[path])
     }
 
     /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
@@ -316,6 +316,17 @@ impl Error {
              hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec; \
              in a container, mount one (`--tmpfs /tmp:exec`)",
             &[tried, memory],
+        )
+    }
+
+    /// No candidate can be ours: `proot -0` says to a process that it is root, but old ones let statx(2) say
+    /// whose its files are.
+    pub fn told_another_user(told: u32, user: u32) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "this process is told to be user {}, but is {} (proot -0): no directory seems to be its own\n\
+             hint: start it without `-0`, or with a proot that knows statx(2)",
+            &[decimal(told.into()), decimal(user.into())],
         )
     }
 

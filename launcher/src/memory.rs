@@ -3,13 +3,12 @@
 //! here, since nothing could be remembered: the first translator is taken that serves the kernel's pages.
 
 use core::convert::Infallible;
-use core::ffi::CStr;
 
 use bundle::{Blob, Encoding, Translator};
 
+use crate::absolute::of_descriptor;
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
-use crate::bytes::{c_string, decimal};
 use crate::error::Error;
 use crate::execute::{execute as execute_path, not_executed};
 use crate::launch::{Attended, Launch, Places, Translation};
@@ -35,7 +34,7 @@ pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
     // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
     let callers_signal = sys::file_size_signal(Disposition::IGNORED);
     let program = program_in_memory(run)?;
-    let path = path_of(&program);
+    let path = of_descriptor(program.raw());
     let places = Places { program: path, tree: c"/" };
     match &run.route {
         Route::Native(_) => execute_fd(run, &program, Translation::Native, &places, callers_signal),
@@ -110,9 +109,4 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
     }
     members.finish()?;
     found.ok_or(Error::of_candidate("its program is not a plain file", &[]))
-}
-
-/// How another program opens one of our files.
-fn path_of(fd: &Fd) -> &'static CStr {
-    c_string(&[b"/proc/self/fd/", decimal(u64::from(fd.raw().unsigned_abs()))])
 }

@@ -36,8 +36,9 @@ pub fn launcher_is_intact(
     }
 }
 
-/// Whether a translator may be taken: it has no probe, or ends that with code 0. The answer is kept in its
-/// slot, as a directory that is named like it, until `UNIBIN_VERIFY=1` fills the slot anew.
+/// Whether a translator may be taken: it has no probe, or ends that with code 0. That it does is kept in its
+/// slot, as a directory, until `UNIBIN_VERIFY=1` fills the slot anew. A failure may be this start's alone (a
+/// limit, a process that was killed): the next start asks again.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,
@@ -55,12 +56,9 @@ pub fn passes(
     if arguments.len() == 1 {
         return Ok(true);
     }
-    // The answers' names: that it works, that it fails.
-    let names = [&b"works-"[..], b"fails-"].map(|answer| c_string(&[answer, translator.member]));
-    let [known_to_work, known_to_fail] =
-        names.map(|name| sys::faccessat(slot.dir.at(), name, Access::Exists).is_ok());
-    let mut works = known_to_work;
-    if !known_to_work && !known_to_fail {
+    let mark = c_string(&[b"works-", translator.member]);
+    let mut works = sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok();
+    if !works {
         let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
         works = match sys::ending(path, &arguments, &launch.environment()) {
             // Whoever started us takes no notice of children, so that neither can we; or there can be no
@@ -71,7 +69,9 @@ pub fn passes(
             }
             other => other? == 0,
         };
-        let _ = sys::mkdirat(slot.dir.at(), names[usize::from(!works)], 0o700);
+        if works {
+            let _ = sys::mkdirat(slot.dir.at(), mark, 0o700);
+        }
     }
     if !works {
         run.log.step("not using {} {}: it fails its probe", &[translator.name, translator.version]);

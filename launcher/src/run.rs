@@ -21,7 +21,7 @@ use crate::start::Start;
 use crate::sys::{self, Errno, Process};
 #[cfg(feature = "children")]
 use crate::system;
-use crate::{children, compare, durable, memory, named, pages, private, probe, tasks, unpack};
+use crate::{children, compare, durable, memory, named, pages, private, probe, tasks, unpack, way};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -81,7 +81,7 @@ fn run(process: &Process) -> Result<i32, Error> {
         }
     }
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
-    let run = Run { start, controls, log, file, manifest: &manifest, route, entry };
+    let mut run = Run { start, controls, log, file, manifest: &manifest, route, entry };
     if controls.task == Task::Verify {
         compare::with_caches(&run)?;
         return Ok(0);
@@ -90,11 +90,11 @@ fn run(process: &Process) -> Result<i32, Error> {
     if !cfg!(feature = "children") || run.is_system() {
         log_route(&run);
     }
-    Err(launch(&run))
+    Err(launch(&mut run))
 }
 
 /// Tries one candidate after the other until something has been executed.
-fn launch(run: &Run<'_>) -> Error {
+fn launch(run: &mut Run<'_>) -> Error {
     let mut tried: &[u8] = b"";
     for candidate in candidates(run.start, run.controls) {
         let Err(error) = execute_from(run, candidate);
@@ -108,10 +108,14 @@ fn launch(run: &Run<'_>) -> Error {
     if !error.next_candidate_may_do() {
         return error;
     }
+    if let Some(user) = way::other_user() {
+        return Error::told_another_user(sys::geteuid(), user);
+    }
     // A system keeps what it changes, which memory would lose.
     if cfg!(feature = "children") && run.is_system() {
         return Error::no_cache(tried, error.text());
     }
+    run.start = run.start.by_path();
     let why = match private::directory() {
         Ok(directory) => {
             run.log.step("no directory serves: one of this start's own, in memory, at {}", &[directory]);
@@ -129,7 +133,7 @@ fn launch(run: &Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
-    let app = run.ensure_app(&cache)?;
+    let app = run.ensure_app(&cache, is_made_anew(run))?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
@@ -161,6 +165,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                 let mut slot = run.ensure(&cache, translator.blob, false)?;
                 let mut found = named_link(run, &slot, translator);
                 if found.is_none() {
+                    drop(slot);
                     slot = run.ensure(&cache, translator.blob, true)?;
                     found = named_link(run, &slot, translator);
                 }
@@ -179,6 +184,17 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
             Err(last)
         }
     }
+}
+
+/// Whether an app's tree that is there already must not be trusted.
+fn is_made_anew(run: &Run<'_>) -> bool {
+    #[cfg(feature = "children")]
+    if run.controls.verify && run.is_system() && system::is_running(run) {
+        // If standard error is closed, it is joined all the same.
+        let _ = sys::stderr(Error::not_made_anew().lines());
+        return false;
+    }
+    run.controls.verify
 }
 
 /// Has the programs attended to that the app will start.

@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::bytes::keep;
+use crate::absolute::{OWN, absolute};
+use crate::bytes::{c_string, keep};
 use crate::error::Error;
 use crate::sys::{self, Access, At, Process};
 
@@ -39,9 +40,8 @@ impl<'a> Start<'a> {
         if sys::starts_as_elf() {
             let argv0 = arguments.next().unwrap_or(c"");
             // /proc may be missing; the path that the kernel executed is then the best there is.
-            let own = c"/proc/self/exe";
-            let bundle = match sys::faccessat(At::CWD, own, Access::Exists) {
-                Ok(()) => own,
+            let bundle = match sys::faccessat(At::CWD, OWN, Access::Exists) {
+                Ok(()) => OWN,
                 Err(_) => process.execfn().ok_or_else(Error::no_bundle)?,
             };
             return Ok(keep(Self {
@@ -60,5 +60,12 @@ impl<'a> Start<'a> {
         let bundle = if probe { arguments.next().ok_or_else(Error::no_bundle)? } else { first };
         let argv0 = arguments.next().unwrap_or(bundle);
         Ok(keep(Self { process, bundle, argv0, arguments: arguments.collect(), launcher, probe }))
+    }
+
+    /// The same start, with the bundle's path from the root: once this process has mounts of its own, the
+    /// kernel no longer tells where the file lies that it executes.
+    pub fn by_path(&self) -> &'a Self {
+        let bundle = c_string(&[absolute(self.bundle.to_bytes())]);
+        keep(Self { bundle, arguments: self.arguments.clone(), ..*self })
     }
 }

@@ -5,8 +5,9 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::bytes::{c_string, join};
+use crate::bytes::{c_string, join, zeroed};
 use crate::error::Error;
+use crate::proc;
 use crate::sys::{self, At, Errno, Fd, OFlags, Stat};
 
 /// As many symbolic links as the kernel follows (`MAXSYMLINKS` of `<linux/namei.h>`).
@@ -79,6 +80,11 @@ pub fn open(path: &[u8]) -> Result<Fd, Error> {
         };
         let stat = found.stat()?;
         let next = if level == b".." { b"/.." } else { join(&[at, b"/", level]) };
+        if stat.is_symlink() && (at == b"/proc" || at.starts_with(b"/proc/")) {
+            // `self/cwd`: what is unpacked there would look for its loader in whatever directory its children
+            // go to.
+            return Err(Error::of_candidate("{} leads each process somewhere else", &[next]));
+        }
         if stat.is_symlink() && owners.own(&stat) {
             links += 1;
             if links > LINKS {
@@ -103,6 +109,15 @@ pub fn open(path: &[u8]) -> Result<Fd, Error> {
 /// The levels of a path, the last one first.
 fn levels(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/').rev().filter(|level| !matches!(*level, b"" | b".")).collect()
+}
+
+/// The user that the kernel names in `proc_pid_status(5)`, if it is not who the calls say.
+pub fn other_user() -> Option<u32> {
+    let told = sys::geteuid();
+    let ids = proc::line(proc::read(c"/proc/self/status", zeroed(1024))?, b"Uid:")?;
+    let user = proc::number(ids.split(|byte| *byte == b'\t').nth(1)?)?;
+    let user = u32::try_from(user).ok()?;
+    (user != told).then_some(user)
 }
 
 /// Makes a directory for us alone, whatever the caller's umask is; one that is there already
@@ -134,6 +149,9 @@ mod tests {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
         };
         assert!(opens(&deep));
+        assert!(
+            opens("/proc/sys".as_ref()) && !opens("/proc/self/cwd".as_ref()) && !opens("/dev/fd".as_ref())
+        );
         symlink("open/../open", top.join("link")).expect("link");
         assert!(opens(&top.join("link/closed/./deep/")));
         assert!(opens(&top.join("link/closed/new")) && top.join("open/closed/new").is_dir());

@@ -98,6 +98,7 @@ pub const NEEDS: &[Need] = &[
     program("node", "apt install nodejs"),
     program("perl", "apt install perl"),
     program("posh", "apt install posh"),
+    program("proot", "apt install proot"),
     program("python3", "apt install python3"),
     program("runc", "apt install runc"),
     program("script", "apt install bsdutils"),

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use bundle::Arch;
 use end_to_end::{
-    Caller, Namespace, Outcome, Report, Sandbox, caller, callers, has, needs, say, tell_bundle,
+    Caller, Namespace, Outcome, Report, Sandbox, bundle_of, caller, callers, has, needs, say, tell_bundle,
 };
 
 /// A sandbox with a bundle that runs natively, for a caller's start has nothing to do with the route.
@@ -219,6 +219,35 @@ fn it_starts_from_memory_alone() {
     for which in ["first", "second"] {
         let ended = sandbox.run(Path::new("python3"), &["-c".as_ref(), script.as_ref(), bundle.as_os_str()]);
         assert_eq!(ended.code(), Some(9), "{which} start: {ended}");
+    }
+}
+
+#[test]
+fn an_elf_head_starts_an_emulated_app_out_of_memory_and_out_of_a_file_that_is_gone() {
+    needs!("network", "python3", "bash");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&bundle_of(Arch::Aarch64, "x86_64", &["--head", "elf:x86_64"]), "busybox");
+    let memory = "import os, sys\n\
+        fd = os.memfd_create('bundle', int(sys.argv[1]))\n\
+        with open(fd, 'wb', closefd=False) as out: out.write(open(sys.argv[2], 'rb').read())\n\
+        os.execve(fd, ['busybox', *sys.argv[3:]], os.environ)";
+    let deleted = "exec 7<\"$2\"; rm \"$2\"; exec -a busybox /proc/self/fd/7 \"${@:3}\"";
+    // What has taken the place of a bundle is not what was started.
+    let replaced =
+        "exec 7<\"$2\"; rm \"$2\"; cp /bin/true \"$2\"; exec -a busybox /proc/self/fd/7 \"${@:3}\"";
+    for (program, script, flags) in
+        [("python3", memory, "0"), ("python3", memory, "1"), ("bash", deleted, ""), ("bash", replaced, "")]
+    {
+        for which in ["first", "second"] {
+            let copy = sandbox.copy(&bundle, "copy");
+            let mut command = sandbox.command(program);
+            command.args(["-c", script].iter().chain((program == "bash").then_some(&"bash")));
+            let ran =
+                Sandbox::finish(command.arg(flags).arg(copy).args(["sh", "-c", "busybox uname -m; exit 7"]));
+            let told = (ran.code(), ran.text(), ran.errors());
+            assert_eq!(told, (Some(7), "aarch64\n".into(), String::new()), "{script}, {which} start");
+        }
+        let _ = fs::remove_dir_all(sandbox.cache());
     }
 }
 

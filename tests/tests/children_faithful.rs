@@ -84,6 +84,26 @@ fn a_start_below_a_tracer_changes_nothing_for_later_ones() {
     assert!(after.contains("attended to by a broker"), "{after}");
 }
 
+/// proot reads a program's header itself, and looks on the host for a loader that is the tree's. Where
+/// nothing attends to them, paths mean the host's programs.
+#[test]
+fn below_proot_programs_of_the_app_run_or_one_line_says_why_they_cannot() {
+    needs!("network", "ptrace", "proot");
+    let script = ["-c", "/usr/bin/uname -m; exit 7"];
+    for (bundle, said, warned) in [(shell(), "riscv64\n", false), (shell_of_debian(), "x86_64\n", true)] {
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&bundle, "bash");
+        let ran = Sandbox::finish(sandbox.command("proot").arg(&bundle).args(script));
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(7), said), "{ran}");
+        let why = ran.errors().contains("private binfmt_misc: proot starts programs without it");
+        assert_eq!(
+            why && ran.errors().contains("child programs for riscv64 cannot run here"),
+            warned,
+            "{ran}"
+        );
+    }
+}
+
 #[test]
 fn a_file_system_that_is_served_from_below_the_app_holds_nobody_up() {
     needs!("network", "ptrace", "zig", "mounts", "fuse");

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bundle::Arch;
-use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle};
+use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle, until};
 
 /// Machines with next to nothing, and a bundle for each route.
 fn jails() -> Vec<Jail> {
@@ -177,7 +177,8 @@ fn cache_of(sandbox: &Sandbox) -> PathBuf {
     sandbox.home().join(".cache/unibin")
 }
 
-/// Whether an entry is whole, on the disk or not.
+/// Whether an entry is whole, on the disk or not. Who is killed between the last two steps has not begun to
+/// sync: a start of two minutes later does.
 fn is_whole(entry: &Path) -> bool {
     let names = fs::read_dir(entry).into_iter().flatten().flatten().map(|entry| entry.path());
     names.map(|path| name_of(&path)).any(|name| name == "complete" || name.starts_with("written-"))
@@ -419,4 +420,27 @@ fn a_run_that_syncs_has_announced_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(child.wait().expect("ended").success() && announced);
+}
+
+/// Its working directory, and whatever it has open there, are the old ones.
+#[test]
+fn what_is_made_anew_while_an_app_uses_it_stays_until_the_app_ends() {
+    needs!("x86_64", "network");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
+    let script = "exe=$(readlink /proc/$$/exe); cd \"${exe%/*}\"; echo >\"$1/inside\"
+        while [ ! -e \"$1/anew\" ]; do sleep 0.1; done; ls";
+    let mut app = sandbox.command(&bundle);
+    let app = app.args(["sh", "-c", script, "sh"]).arg(sandbox.path()).stdout(Stdio::piped());
+    let app = app.spawn().expect("started");
+    until("the app is inside", || sandbox.at("inside").exists().then_some(()));
+    let verify = || sandbox.run_with(&[("UNIBIN_VERIFY", "1")], &bundle, &["true"]).must_succeed();
+    verify();
+    sandbox.write("anew", b"");
+    let ran = Outcome::from(app.wait_with_output().expect("ended"));
+    assert_eq!(ran.must_succeed(), "busybox\n");
+    let old = || Sandbox::tree(&sandbox.cache()).iter().any(|path| path.to_string_lossy().contains("/.new-"));
+    assert!(old(), "the one that was in use");
+    verify();
+    assert!(!old(), "nobody uses it any longer");
 }

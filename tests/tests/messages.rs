@@ -11,7 +11,7 @@ use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
     documented, file, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand, raw_tar, says,
-    small_system, smallest, translator_row,
+    shell, small_system, smallest, translator_row,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -25,6 +25,9 @@ const NEVER_SEEN: [&str; 5] = [
     "two manifest rows are for the same thing",
     "its signatures are not in the order of their keys",
 ];
+
+const TOLD: &str =
+    "this process is told to be user {}, but is {} (proot -0): no directory seems to be its own";
 
 const NO_ARGUMENTS: [&str; 0] = [];
 
@@ -196,7 +199,7 @@ fn unattended(sandbox: &Sandbox) -> Outcome {
 
 #[test]
 fn every_message_of_the_launcher_can_be_provoked() {
-    needs!("network", "suid", "mounts", "setpriv", "strace", "ptrace", "namespaces", "bash", "zig");
+    needs!("network", "suid", "mounts", "setpriv", "strace", "ptrace", "proot", "namespaces", "bash", "zig");
     let (sandbox, bundle, launcher) = with_launcher(Arch::X86_64);
     let (foreign, emulated, _) = with_launcher(Arch::Riscv64);
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
@@ -239,7 +242,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "UNIBIN_{} works where the app is emulated, and here it runs natively",
                 with("UNIBIN_STRACE", "1"),
             ),
-            ("waiting for another start that unpacks into {}", waiting(&sandbox, &bundle)),
+            ("waiting for another start that unpacks into {} or cleans it", waiting(&sandbox, &bundle)),
             (
                 "cannot clean the cache: this bundle has no working broker for this CPU",
                 with("UNIBIN_DO", "gc"),
@@ -284,6 +287,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "no usable cache directory (it must be writable and not mounted noexec):{}",
                 nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
+            (TOLD, sandbox.run(Path::new("proot"), &["-0", &text(&launcher), &text(&shell()), "app"])),
             ("the cache entry {} is damaged: {} is missing or was changed", lost),
             ("cannot write {}: {}", there),
         ],
@@ -292,7 +296,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
 
 #[test]
 fn every_message_of_the_stub_can_be_provoked() {
-    needs!("network", "bash");
+    needs!("network", "bash", "proot", "ptrace");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&busybox(Arch::X86_64), "busybox");
     let elsewhere = bundle_of(Arch::Riscv64, "aarch64", &[]);
@@ -308,6 +312,7 @@ fn every_message_of_the_stub_can_be_provoked() {
             ("a bundle cannot run from a pipe", piped),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
             ("no usable cache directory:{}", nowhere(&sandbox, &bundle, &["true"])),
+            (TOLD, sandbox.run(Path::new("proot"), &["-0".as_ref(), bundle.as_os_str()])),
         ],
     );
 }
@@ -365,6 +370,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     let mut provoked = vec![
         ("{} is not a directory that only you can write to", shared),
         ("someone other than you could replace what is in {}", below),
+        ("{} leads each process somewhere else", with_cache(Path::new("/proc/self/cwd/cache"))),
         ("cannot execute there: {}", native),
         ("cannot execute there", probed),
         ("{} is in use in another boot of the machine, and not on the disk yet", other_boot),

@@ -112,6 +112,35 @@ fn nothing_is_bound_over_the_whole_root() {
     );
 }
 
+#[test]
+fn a_running_system_keeps_its_tree_though_another_start_is_to_make_the_tree_anew() {
+    needs!("x86_64", "network", "namespaces");
+    let sandbox = apart();
+    let show = "ls -R /etc /srv; cat /srv/linked /etc/group";
+    let whole = sh(&sandbox, &[], show).must_succeed();
+    for keep in ["default", "none"] {
+        let script = format!("echo inside >inside; while [ ! -e anew ]; do sleep 0.1; done; {show}");
+        let mut running = start(&sandbox, &[("UNIBIN_KEEP", keep)], sandbox.path(), &script);
+        let running = running.stdout(Stdio::piped()).spawn().expect("started");
+        until("the start is inside", || sandbox.at("inside").exists().then_some(()));
+        let verified = sh(&sandbox, &[("UNIBIN_VERIFY", "1")], "cat /etc/hello");
+        assert_eq!(verified.must_succeed(), "the system's\n");
+        assert!(verified.errors().contains("so that its files are not made anew"), "{verified}");
+        sandbox.write("anew", b"");
+        let ran = Outcome::from(running.wait_with_output().expect("ended"));
+        assert_eq!(ran.must_succeed(), whole, "{keep}");
+        for file in ["inside", "anew"] {
+            fs::remove_file(sandbox.at(file)).expect("written");
+        }
+    }
+    let kept = upper(&sandbox, "default");
+    let tree = kept.parent().and_then(Path::file_name).expect("a name");
+    let lost = sandbox.cache().join("x86_64").join(tree).join("tree/etc/hello");
+    fs::remove_file(&lost).expect("removed");
+    let healed = sh(&sandbox, &[("UNIBIN_VERIFY", "1")], "cat /etc/hello");
+    assert_eq!((healed.must_succeed().as_str(), healed.errors().as_str()), ("the system's\n", ""));
+}
+
 /// A start that has found a running system may enter its mounts after all that ran there has ended.
 #[test]
 fn while_somebody_is_about_to_enter_a_system_nobody_mounts_it_anew() {

@@ -135,6 +135,10 @@ fn by_binfmt<'a>(
     translation: Translation<'a>,
     places: &Places<'a>,
 ) -> Result<Vec<&'static CStr>, Error> {
+    // It executes programs in its own way, and the kernel never sees those of other CPUs.
+    if tracer().is_some_and(|name| name.starts_with(b"proot")) {
+        return Err(Error::of_candidate("proot starts programs without it", &[]));
+    }
     let emulators = Emulator::all(run, cache, translation)?;
     let handlers: Vec<(Arch, &CStr)> =
         emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
@@ -215,11 +219,13 @@ fn say(cache: &Cache) -> bool {
 
 /// Whether this is below an app of another bundle, whose broker goes on attending.
 fn attended_already() -> bool {
-    let tracer = || {
-        // proc_pid_status(5): the eighth of its lines.
-        let status = proc::read(c"/proc/self/status", zeroed(1024))?;
-        let tracer = proc::line(status, b"TracerPid:")?;
-        proc::read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
-    };
     tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
+}
+
+/// The name of the process that traces this one.
+fn tracer() -> Option<&'static [u8]> {
+    // proc_pid_status(5): the eighth of its lines.
+    let status = proc::read(c"/proc/self/status", zeroed(1024))?;
+    let tracer = proc::line(status, b"TracerPid:")?;
+    proc::read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
 }

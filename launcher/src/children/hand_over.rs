@@ -79,15 +79,18 @@ fn execute(
     };
     // A launcher's place says which cache it was found to be executable in.
     let place = c_string(&[cache.path(), b"/launcher-broker"]);
-    let bundle = c_string(&[absolute(start.bundle.to_bytes())]);
+    let bundle = file.across_exec(absolute(start.bundle.to_bytes()));
     let mut arguments = Vec::from([place, bundle, start.argv0]);
     arguments.extend_from_slice(&start.arguments);
     let broker = slot.path_of(unpack::FILE.to_bytes());
     let become_it = || sys::execve(broker, &list(&arguments), &list(start.process.env()));
     let mut errno = become_it();
     // Cleaners of temporary directories take single files away.
-    if errno == Errno::ENOENT && ensure(true).is_ok() {
-        errno = become_it();
+    if errno == Errno::ENOENT {
+        drop(slot);
+        if ensure(true).is_ok() {
+            errno = become_it();
+        }
     }
     errno.into()
 }

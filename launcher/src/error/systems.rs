@@ -40,6 +40,17 @@ impl Error {
         }
     }
 
+    /// Its programs would see the old tree vanish.
+    #[cfg(feature = "children")]
+    pub fn not_made_anew() -> Self {
+        Self::new(
+            EXIT_OURS,
+            "the system is running, so that its files are not made anew\n\
+             hint: UNIBIN_VERIFY=1 makes them when all that runs in it has ended; UNIBIN_DO=verify compares them",
+            &[],
+        )
+    }
+
     /// A system cannot have namespaces of its own.
     #[cfg(feature = "children")]
     pub fn no_namespaces(errno: Errno) -> Self {

@@ -104,6 +104,11 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
     Err(error.ended())
 }
 
+/// Whether programs are inside that see the app's tree.
+pub fn is_running(run: &Run<'_>) -> bool {
+    namespace::has_mounted(&run.route.variant().app.digest().to_hex())
+}
+
 /// A directory that comes before this cache, and served once, may hold what is kept under this name: a system
 /// that begins afresh would look like one that has lost it.
 fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) -> Result<(), Error> {

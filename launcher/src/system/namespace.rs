@@ -81,12 +81,18 @@ impl Inside {
 /// The mounts of a process whose root is the overlay with this name. Its number means nothing: what it stands
 /// for is opened first, then looked at, and only that is ever entered.
 pub fn running(mark: &CStr) -> Option<Inside> {
-    look(mark, Seen::AsRoot)
+    look(&|mounts| is_seen(mounts, mark.to_bytes(), Seen::AsRoot))
 }
 
 /// Whether any process sees the overlay with this name.
 pub fn is_mounted(mark: &CStr) -> bool {
-    look(mark, Seen::Anywhere).is_some()
+    look(&|mounts| is_seen(mounts, mark.to_bytes(), Seen::Anywhere)).is_some()
+}
+
+/// Whether any process has a tree of this name mounted.
+pub fn has_mounted(tree: &[u8]) -> bool {
+    let has = |mounts: &[u8]| mounts.split(|byte| b"/, \n".contains(byte)).any(|part| part == tree);
+    look(&has).is_some()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,7 +101,8 @@ enum Seen {
     Anywhere,
 }
 
-fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
+/// The mounts of a process of our user's, in other mounts than this one, whose list of mounts fits.
+fn look(fits: &dyn Fn(&[u8]) -> bool) -> Option<Inside> {
     let proc = sys::openat(At::CWD, c"/proc/", OFlags::DIRECTORY, 0).ok()?;
     let own = sys::openat(proc.at(), c"self/ns/mnt", OFlags::READ, 0).and_then(|own| own.stat()).ok()?;
     let users =
@@ -116,7 +123,7 @@ fn look(mark: &CStr, seen: Seen) -> Option<Inside> {
             continue;
         }
         let text = read(&process, piece).unwrap_or_default();
-        if is_seen(text, mark.to_bytes(), seen) {
+        if fits(text) {
             return Some(Inside { mounts });
         }
     }
