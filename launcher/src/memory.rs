@@ -15,7 +15,7 @@ use crate::launch::{Attended, Launch, Places, Translation};
 use crate::pages;
 use crate::route::Route;
 use crate::sys::{self, Access, At, Disposition, Fd};
-use crate::tar::{Kind, TarReader};
+use crate::tar::{Kind, TWICE, TarReader};
 use crate::unpack::{write_at, write_file};
 
 /// Returns only when nothing was executed.
@@ -90,6 +90,10 @@ fn program_in_memory(run: &Run<'_>) -> Result<Fd, Error> {
     while let Some(member) = members.next_member()? {
         if member.path != run.entry.path || !matches!(member.kind, Kind::File { .. }) {
             continue;
+        }
+        // No file system tells.
+        if found.is_some() {
+            return Err(Error::bad_tree(run.file.name(), member.path, TWICE));
         }
         let mut fd = sys::memfd_create(c"program")?;
         if !native {

@@ -2,7 +2,6 @@
 //! FORMAT.md does not name: devices, FIFOs, sparse files, PAX headers, absolute or escaping names, names out
 //! of order, members in a part of the tree that is not theirs.
 
-use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -259,8 +258,6 @@ pub struct TarReader<'a> {
     file: Option<(&'static [u8], u64)>,
     /// How many files that come in pieces have begun.
     cut: usize,
-    /// All names that were given out.
-    names: BinaryHeap<&'static [u8]>,
     /// Whether the end was reached, and all was right.
     ended: bool,
 }
@@ -281,13 +278,12 @@ impl<'a> TarReader<'a> {
             ready: 0..0,
             file: None,
             cut: 0,
-            names: BinaryHeap::new(),
             ended: false,
         })
     }
 
-    /// The next member, or `None` at the end, where all bytes have had their digest, and no name was there
-    /// twice.
+    /// The next member, or `None` at the end, where all bytes have had their digest. Files are in no order:
+    /// whoever reads a tree without writing it refuses a name that is there twice himself.
     pub fn next_member(&mut self) -> Result<Option<Member<'static>>, Error> {
         while !self.content(usize::MAX)?.is_empty() {}
         while !self.ended {
@@ -299,7 +295,6 @@ impl<'a> TarReader<'a> {
                 if self.cut != self.tree.announced.len() || self.hasher.digest() != self.tree.blob.digest() {
                     return Err(self.tree.damaged());
                 }
-                self.check_names()?;
                 self.ended = true;
                 break;
             };
@@ -313,20 +308,9 @@ impl<'a> TarReader<'a> {
                 Kind::Piece { .. } => return self.tree.refuse(member.path, PIECES),
                 _ => member,
             };
-            self.names.push(member.path);
             return Ok(Some(member));
         }
         Ok(None)
-    }
-
-    /// Files are in no order: whether a name was there before is seen at the end.
-    fn check_names(&mut self) -> Result<(), Error> {
-        while let Some(name) = self.names.pop() {
-            if self.names.peek() == Some(&name) {
-                return self.tree.refuse(name, TWICE);
-            }
-        }
-        Ok(())
     }
 
     /// More of the current file's content, at most `most` bytes; none at its end.

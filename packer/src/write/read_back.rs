@@ -120,8 +120,8 @@ fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), String> {
     }
 }
 
-/// The names of a tree, and whether each is a file: a launcher learns from the file system that a hard link
-/// leads to no file, and at the end only that a name is there twice.
+/// The names of a tree, and whether each is a file: a launcher learns from the file system that a name is
+/// there twice, or that a hard link leads to no file.
 #[derive(Default)]
 struct Names(HashMap<Vec<u8>, bool>);
 
