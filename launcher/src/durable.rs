@@ -53,7 +53,7 @@ fn is_in_chroot() -> bool {
     let root = |path| sys::statat(At::CWD, path, Follow::Yes);
     let Ok(own) = root(c"/") else { return true };
     let mut process: &[u8] = b"self";
-    let mut found = sys::is_within_mount(c"/");
+    let mut found = own.is_within_mount;
     while !found {
         // Its parent is among the first lines.
         let status = proc::read(c_string(&[b"/proc/", process, b"/status"]), zeroed(512));

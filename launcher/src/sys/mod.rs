@@ -121,7 +121,7 @@ pub use rights::give_up;
 pub use sha::compress;
 pub use shared::{Numbers, Shared};
 pub use signal::{Disposition, file_size_signal};
-pub use stat::{Follow, Stat, is_within_mount, statat};
+pub use stat::{Follow, Stat, statat};
 pub use system::{
     Machine, cpus, fill_random, geteuid, getpid, monotonic_milliseconds, sleep_milliseconds, umask,
     uname_machine, unix_seconds,

@@ -50,6 +50,8 @@ pub struct Stat {
     pub ctime: i64,
     /// How many names it has.
     pub nlink: u32,
+    /// Whether it is known to be no mount's root. Linux 5.8 tells.
+    pub is_within_mount: bool,
 }
 
 impl Stat {
@@ -91,13 +93,6 @@ pub fn statat(dir: At<'_>, path: &CStr, follow: Follow) -> Result<Stat, Errno> {
     stat(dir.argument(), path, follow.flag())
 }
 
-/// Whether a directory is known to be no mount's root. Linux 5.8 tells.
-pub fn is_within_mount(path: &CStr) -> bool {
-    const BIT: u64 = raw::STATX_ATTR_MOUNT_ROOT as u64;
-    let answer = statx_of(At::CWD.argument(), path, 0);
-    answer.is_ok_and(|answer| answer.stx_attributes_mask & BIT != 0 && answer.stx_attributes & BIT == 0)
-}
-
 fn stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     match statx(dir, path, flags) {
         Err(Errno::ENOSYS) => word::old_stat(dir, path, flags),
@@ -105,7 +100,7 @@ fn stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     }
 }
 
-fn statx_of(dir: usize, path: &CStr, flags: u32) -> Result<raw::statx, Errno> {
+fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     let mut answer = core::mem::MaybeUninit::<raw::statx>::zeroed();
     let arguments = [
         dir,
@@ -117,11 +112,8 @@ fn statx_of(dir: usize, path: &CStr, flags: u32) -> Result<raw::statx, Errno> {
     // SAFETY: `path` is NUL-terminated, and `answer` is a `struct statx` of ours.
     unsafe { call(raw::__NR_statx, arguments) }?;
     // SAFETY: integers only: zeroed memory is a value, and so is whatever the kernel wrote over it.
-    Ok(unsafe { answer.assume_init() })
-}
-
-fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
-    let answer = statx_of(dir, path, flags)?;
+    let answer = unsafe { answer.assume_init() };
+    let is_root = raw::STATX_ATTR_MOUNT_ROOT as u64;
     Ok(Stat {
         mode: u32::from(answer.stx_mode),
         uid: answer.stx_uid,
@@ -135,6 +127,7 @@ fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
         #[cfg(feature = "children")]
         ctime: answer.stx_ctime.tv_sec,
         nlink: answer.stx_nlink,
+        is_within_mount: answer.stx_attributes_mask & !answer.stx_attributes & is_root != 0,
     })
 }
 

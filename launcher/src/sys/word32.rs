@@ -131,5 +131,6 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
         #[cfg(feature = "children")]
         ctime: i64::from(answer.st_ctime as i32),
         nlink: answer.st_nlink,
+        is_within_mount: false,
     })
 }

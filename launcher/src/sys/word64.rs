@@ -99,5 +99,6 @@ pub(super) fn old_stat(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errn
         #[cfg(feature = "children")]
         ctime: answer.st_ctime as i64,
         nlink: answer.st_nlink as u32,
+        is_within_mount: false,
     })
 }
