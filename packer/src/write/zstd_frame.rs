@@ -30,7 +30,6 @@ pub(crate) fn compressor() -> String {
 /// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
 /// where large programs resemble each other. The frame, and its SHA-256.
 pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<(Content, Digest)> {
-    const PIECE: usize = 256 << 10;
     let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if input.len() >= WIDE_MIN {
@@ -38,16 +37,11 @@ pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result
         encoder.set_parameter(CParameter::WindowLog(log))?;
         encoder.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
     }
-    let mut reader = input.reader();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = reader.read(&mut piece)?;
-        if length == 0 {
-            break;
-        }
-        encoder.write_all(piece.get(..length).unwrap_or_default())?;
-        shown.advance(length as u64);
-    }
+    input.each_piece(|piece| {
+        encoder.write_all(piece)?;
+        shown.advance(piece.len() as u64);
+        Ok(())
+    })?;
     let (file, _, digest) = encoder.finish()?.finish();
     Ok((Content::whole(file)?, digest))
 }
