@@ -323,6 +323,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_back_is_known_the_next_time_as_the_same_blob_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        let turns = Turns::new(2, 1 << 30);
+        let known = |input: &Uncompressed, level| {
+            let made = blob_by(input, How { level, store: Some(&store), bar: None }, &turns);
+            let made = made.expect("it is compressed");
+            assert_eq!(made.digest, input.digest().expect("memory is read"));
+            made.remembered.expect("there is a store")
+        };
+        let (app, root) = (Encoding::TarZstd, Encoding::Root);
+        let first = known(&input(), 9);
+        assert!(!first.was_read_back(app));
+        first.note(root);
+        assert!(!known(&input(), 9).was_read_back(app), "it was read back as something else");
+        first.note(app);
+        let again = known(&input(), 9);
+        assert!(again.was_read_back(app) && !again.was_read_back(root));
+        let mut others = [0, 1, 2, 3].map(|_| input());
+        others[0].encoding = root;
+        others[1].links = 0;
+        others[2].frames.swap(1, 2);
+        others[3].frames[2] = Content::from(b"other".to_vec());
+        for (number, other) in others.iter().enumerate() {
+            let other = known(other, 9);
+            assert!(!other.was_read_back(app) && !other.was_read_back(root), "{number}");
+        }
+        assert!(!known(&input(), 8).was_read_back(app));
+        again.forget();
+        let frames = || store.kept().expect("it is read").len();
+        let before = frames();
+        assert!(known(&input(), 9).was_read_back(app), "what is made again is the same");
+        assert_eq!(frames(), before + input().frames.len());
+    }
+
+    #[test]
     fn what_is_short_is_not_kept_and_what_is_empty_is_a_blob() {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path()).expect("a store");
