@@ -13,7 +13,7 @@ use std::thread;
 
 use bundle::{Blob, Frame, Owner};
 use launcher::bundle_file::BundleFile as LaunchedFile;
-use launcher::frames::{Frames, has_frames};
+use launcher::frames::{Frames, damaged, has_frames};
 use launcher::tar::{Kind, Member, Part, TarReader, Tree};
 use launcher::zstd::{BEHIND, Decoder};
 
@@ -33,14 +33,14 @@ pub(crate) fn members(
     blob: &Blob<'_>,
     mut each: impl FnMut(&[u8], Option<Owner>, TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let damaged = |error: launcher::error::Error| {
+    let failed = |error: launcher::error::Error| {
         Error::damaged(path, part, &format!("the launcher cannot unpack it: {}", told(error)))
     };
     let link = link_to(file);
-    let bundle = LaunchedFile::open(&link).map_err(damaged)?;
-    let mut members = TarReader::open(bundle, *blob).map_err(damaged)?;
+    let bundle = LaunchedFile::open(&link).map_err(failed)?;
+    let mut members = TarReader::open(bundle, *blob).map_err(failed)?;
     let mut names = Names::default();
-    while let Some(member) = members.next_member().map_err(damaged)? {
+    while let Some(member) = members.next_member().map_err(failed)? {
         add(&mut names, &member).map_err(|why| Error::damaged(path, part, &why))?;
         let entry = match member.kind {
             Kind::Directory => TarEntry::Directory,
@@ -57,7 +57,7 @@ pub(crate) fn members(
         };
         each(member.path, member.owner, entry)?;
     }
-    members.finish().map_err(damaged)
+    members.finish().map_err(failed)
 }
 
 /// The contents of the file that the reader stands at.
@@ -215,17 +215,21 @@ impl<'b> Checked<'b> {
         refused(self.bundle, &self.name, why)
     }
 
+    /// What a launcher says of bytes that are not what they should be.
+    fn damaged(&self) -> Error {
+        self.refused(&told(damaged(self.launched, self.blob)))
+    }
+
     /// After all jobs were done: whether what came out is what should.
     fn finish(&self) -> Result<(), Error> {
         if self.unpacked.is_none() {
             return Ok(());
         }
         let (_, length, digest) = self.sum.take(Hashing::new(io::sink())).finish();
-        let expected = self.blob.digest();
-        if (length, digest) == (self.blob.length(), expected) {
+        if (length, digest) == (self.blob.length(), self.blob.digest()) {
             Ok(())
         } else {
-            Err(self.refused(&format!("it unpacks to something with SHA-256 {digest}, not {expected}")))
+            Err(self.damaged())
         }
     }
 }
@@ -327,7 +331,7 @@ fn unpack<'o>(
     blob: &Checked<'_>,
     number: usize,
 ) -> Result<&'o [u8], Error> {
-    let damaged = || blob.refused("it is no frame");
+    let damaged = || blob.damaged();
     let frame = blob.frames.get(number).ok_or_else(damaged)?;
     // The table has limited both.
     let length = |length| usize::try_from(length).map_err(|_| damaged());
