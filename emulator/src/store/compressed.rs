@@ -2,8 +2,8 @@
 //! takes seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the
 //! SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in another's place, is
 //! detected, and `zstd -d` can still read it. Beside them lies what is known of blobs that were read back.
-//! What was not used for [`KEPT_DAYS`] goes, and all files together take at most [`KEPT_MAX`] bytes: the one that
-//! was not used for longest goes first.
+//! What was not used for [`KEPT_DAYS`] goes, and all files together take at most [`KEPT_MAX`] bytes: the one
+//! that was not used for longest goes first.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
@@ -112,8 +112,8 @@ impl Store {
         remove_if_there(&self.root.join(DIRECTORY).join(name(digest, compressor, level)))
     }
 
-    /// What was noted of the blob with this key after it was read back, two digests. What is damaged counts as
-    /// missing.
+    /// What was noted of the blob with this key after it was read back, two digests. What is damaged counts
+    /// as missing.
     pub fn read_back(&self, key: Digest) -> Option<[Digest; 2]> {
         let name = note_name(key);
         let mut file = opened(&self.root.join(DIRECTORY).join(&name)).ok()??;
@@ -152,7 +152,7 @@ impl Store {
         Ok(kept)
     }
 
-    /// Removes one of those that are kept. It may be gone already, and whoever has it open goes on reading it.
+    /// Removes one of those that are kept. It may be gone already; whoever has it open goes on reading it.
     pub fn forget(&self, kept: &Kept) -> Result<(), StoreError> {
         remove_if_there(&kept.path).map(drop)
     }

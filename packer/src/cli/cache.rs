@@ -13,8 +13,8 @@ pub(crate) struct CacheDirectories {
     pub(crate) directory: Vec<PathBuf>,
     /// What `unibin pack` has compressed, in place of what bundles have unpacked
     ///
-    /// It is kept in the store, so that packing the same again takes less time: for 30 days after it was last used, and
-    /// 2 GiB at most.
+    /// It is kept in the store, so that packing the same again takes less time: for 30 days after it was last
+    /// used, and 2 GiB at most.
     #[arg(long, conflicts_with = "directory")]
     pub(crate) packed: bool,
 }

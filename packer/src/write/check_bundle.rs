@@ -34,8 +34,8 @@ pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
     whole_but(bundle, |_| true)
 }
 
-/// Checks every byte of `bundle` as it is stored, and unpacks all blobs but those that are `known`: whose stored
-/// bytes were unpacked before, as their digests tell.
+/// Checks every byte of `bundle` as it is stored, and unpacks all blobs but those that are `known`: whose
+/// stored bytes were unpacked before, as their digests tell.
 pub(crate) fn whole_but(bundle: &BundleFile, known: impl Fn(&Blob<'_>) -> bool) -> Result<(), Error> {
     read_back::check(bundle, |blob| !known(blob))?;
     check_gaps(bundle, &bundle.manifest()?.blobs().collect::<Vec<_>>())?;

@@ -65,8 +65,8 @@ impl Remembered {
         (blob.stored_digest(), blob.digest()) == (self.table, self.digest)
     }
 
-    /// The blob was read back, as a blob with this encoding: next time, its bytes are compared with their digests
-    /// and need not be unpacked.
+    /// The blob was read back, as a blob with this encoding: next time, its bytes are compared with their
+    /// digests and need not be unpacked.
     pub(crate) fn note(&self, encoding: Encoding) {
         if self.encoding == encoding
             && !self.was_read_back

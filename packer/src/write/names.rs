@@ -1,5 +1,5 @@
-//! What the members of a tree say of each other: a name is there once, a hard link leads to a file, pieces make
-//! a whole file. Each by itself is checked by the launcher's reader.
+//! What the members of a tree say of each other: a name is there once, a hard link leads to a file, pieces
+//! make a whole file. Each by itself is checked by the launcher's reader.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

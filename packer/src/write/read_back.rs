@@ -82,7 +82,8 @@ fn link_to(file: &File) -> CString {
 }
 
 /// Compares every byte of the blobs of `bundle` with the digests that the manifest and their tables have, and
-/// unpacks those of which `unpack` says so, as a launcher would. The first in the file that is damaged is named.
+/// unpacks those of which `unpack` says so, as a launcher would. The first in the file that is damaged is
+/// named.
 /// Nothing is kept but names: as many frames at once as there is memory for.
 pub(crate) fn check(bundle: &BundleFile, unpack: impl Fn(&Blob<'_>) -> bool) -> Result<(), Error> {
     check_by(bundle, unpack, Turns::of_machine())
@@ -122,8 +123,8 @@ fn check_by(bundle: &BundleFile, unpack: impl Fn(&Blob<'_>) -> bool, turns: &Tur
 /// The members of one job: of which blob, its first frame, and what was found.
 type Found = (usize, usize, Result<Vec<Named>, Error>);
 
-/// Does all jobs. They begin in their order, each with its memory: so whoever waits for the one before it waits
-/// for one that has what it needs.
+/// Does all jobs. They begin in their order, each with its memory: so whoever waits for the one before it
+/// waits for one that has what it needs.
 fn in_turn(blobs: &[Checked<'_>], jobs: Vec<(usize, Range<usize>)>, turns: &Turns) -> Vec<Found> {
     let threads = turns.threads().min(jobs.len());
     let queue = Mutex::new(jobs.into_iter());

@@ -1,5 +1,6 @@
 //! First start of a large tree: from the command until the program in it has run. Every run unpacks into a
-//! new directory; each run of one is followed by a run of the others. Some are tried on one CPU, and on a disk, too.
+//! new directory; each run of one is followed by a run of the others. Some are tried on one CPU, and on a
+//! file system of a disk, too.
 
 use std::fs;
 use std::path::{Path, PathBuf};

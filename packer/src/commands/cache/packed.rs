@@ -1,4 +1,4 @@
-//! `unibin cache --packed`: lists and removes what `unibin pack` keeps in the store to be faster the next time.
+//! `unibin cache --packed`: lists and removes what `unibin pack` keeps in the store to be faster next time.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

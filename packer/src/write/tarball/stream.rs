@@ -5,9 +5,8 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use bundle::{Encoding, FrameTable, PATH_MAX};
-use tar::{EntryType, Header};
 
-use super::{BLOCK, FIELD, put, put_header};
+use super::{BLOCK, EntryType, FIELD, Header, put, put_header};
 use crate::atomic_file;
 use crate::tree::content::Content;
 use crate::write::compress::Uncompressed;
