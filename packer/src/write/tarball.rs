@@ -1,5 +1,6 @@
-//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K` records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, `M`, every field
-//! that could differ between machines fixed.
+//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K`
+//! records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, `M`, every field that could differ
+//! between machines fixed.
 
 mod stream;
 
