@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bundle::{Encoding, FrameTable, PATH_MAX};
 
-use super::{BLOCK, EntryType, FIELD, Header, put, put_header};
 use crate::atomic_file;
 use crate::tree::content::Content;
 use crate::write::compress::Uncompressed;
 use crate::write::similar::{self, By, WHOLE};
+use crate::write::tarball::member::{BLOCK, EntryType, FIELD, Header, put, put_header};
 
 /// The most that a frame takes before the next one is begun, whatever it holds.
 const FRAME: u64 = FrameTable::MAX_LENGTH - (1 << 20);
