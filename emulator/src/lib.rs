@@ -28,5 +28,5 @@ pub use lock::{Lock, LockError};
 pub use options::{Options, Quiet, Remark, Watch};
 pub use provider::{import, obtain, obtain_all, obtain_own};
 pub use record::{Emulator, Provenance, Record, SourceFile, SourcePackage, Trust};
-pub use store::{Store, StoreError};
+pub use store::{Compressed, Kept, Store, StoreError};
 pub use translators::{Translators, TranslatorsError};

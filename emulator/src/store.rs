@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, Digest, EmulatorKey};
 use tempfile::NamedTempFile;
 
+pub use compressed::{Compressed, Kept};
 pub use fault::StoreError;
 
 use crate::elf_check;

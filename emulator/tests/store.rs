@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs::{self, File, Permissions};
-use std::io::{Cursor, Read as _, Seek as _};
+use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -196,15 +196,17 @@ fn a_damaged_compressed_program_counts_as_missing() {
     let store = Store::open(dir.path()).expect("a store");
     let digest = Digest([7; 32]);
     let of = |digest, compressor, level| {
-        store.compressed(digest, compressor, level).expect("asked").map(|(mut file, length)| {
-            file.rewind().expect("it is a file");
+        store.compressed(digest, compressor, level).expect("asked").map(|mut found| {
+            found.file.rewind().expect("it is a file");
             let mut frame = Vec::new();
-            file.take(length).read_to_end(&mut frame).expect("it is read");
+            found.file.take(found.length).read_to_end(&mut frame).expect("it is read");
+            assert_eq!(found.digest, debian::digest::of(&frame));
             frame
         })
     };
     assert_eq!(of(digest, "zstd1", 19), None);
-    store.put_compressed(digest, "zstd1", 19, &mut Cursor::new(b"frame")).expect("kept");
+    let stored = debian::digest::of(b"frame");
+    store.put_compressed(digest, "zstd1", 19, &mut &b"frame"[..], stored).expect("kept");
     assert_eq!(of(digest, "zstd1", 3), None, "another level is another file");
     assert_eq!(of(digest, "zstd2", 19), None, "another zstd makes other bytes");
     assert_eq!(of(digest, "zstd1", 19).as_deref(), Some(&b"frame"[..]));
@@ -218,4 +220,12 @@ fn a_damaged_compressed_program_counts_as_missing() {
         assert_eq!(of(digest, "zstd1", 19), None);
         assert!(!path(digest).exists());
     }
+    store
+        .put_compressed(digest, "zstd1", 19, &mut &b"frame"[..], debian::digest::of(b"other"))
+        .expect("kept");
+    assert_eq!(of(digest, "zstd1", 19), None, "it is another's digest");
+    store.put_compressed(digest, "zstd1", 19, &mut &b"frame"[..], stored).expect("kept");
+    assert_eq!(store.forget_compressed(digest, "zstd1", 19).ok(), Some(true));
+    assert_eq!(store.forget_compressed(digest, "zstd1", 19).ok(), Some(false));
+    assert_eq!(of(digest, "zstd1", 19), None);
 }

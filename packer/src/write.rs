@@ -7,6 +7,7 @@ pub(crate) mod compress;
 pub(crate) mod emulator_frame;
 pub(crate) mod facts;
 pub(crate) mod header;
+pub(crate) mod names;
 pub(crate) mod read_back;
 pub(crate) mod signature_rows;
 pub(crate) mod similar;

@@ -19,31 +19,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "error-name.h"
+
 #define REGION 0x10000
-
-static const char *error_name(int error)
-{
-    static const struct {
-        int error;
-        const char *name;
-    } names[] = {
-        { 0, "0" }, { E2BIG, "E2BIG" }, { EACCES, "EACCES" }, { EBADF, "EBADF" }, { EEXIST, "EEXIST" },
-        { EFAULT, "EFAULT" }, { EINVAL, "EINVAL" }, { EISDIR, "EISDIR" }, { ENAMETOOLONG, "ENAMETOOLONG" },
-        { ENODATA, "ENODATA" }, { ENOENT, "ENOENT" }, { ENOMEM, "ENOMEM" }, { ENOSYS, "ENOSYS" },
-        { ENOTDIR, "ENOTDIR" }, { ENOTSOCK, "ENOTSOCK" }, { EOPNOTSUPP, "EOPNOTSUPP" }, { EPERM, "EPERM" },
-        { ERANGE, "ERANGE" }, { ENOTEMPTY, "ENOTEMPTY" }, { EBUSY, "EBUSY" }, { EROFS, "EROFS" },
-        { EXDEV, "EXDEV" },
-    };
-    static char number[16];
-
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].error == error) {
-            return names[i].name;
-        }
-    }
-    snprintf(number, sizeof(number), "%d", error);
-    return number;
-}
 
 static void say(const char *call, const char *buffer, const char *size, long ret)
 {

@@ -28,6 +28,8 @@
 #include <unistd.h>
 #include <utime.h>
 
+#include "error-name.h"
+
 #define PATHS_MOST 256
 
 static struct {
@@ -35,30 +37,6 @@ static struct {
 } paths[PATHS_MOST];
 static int path_count;
 static const char *label = "";
-
-static const char *error_name(int error)
-{
-    static const struct {
-        int error;
-        const char *name;
-    } names[] = {
-        { EACCES, "EACCES" }, { EADDRINUSE, "EADDRINUSE" }, { EBADF, "EBADF" }, { EBUSY, "EBUSY" },
-        { ECONNREFUSED, "ECONNREFUSED" }, { EEXIST, "EEXIST" }, { EINVAL, "EINVAL" }, { EISDIR, "EISDIR" },
-        { ELOOP, "ELOOP" }, { ENAMETOOLONG, "ENAMETOOLONG" }, { ENODATA, "ENODATA" }, { ENOENT, "ENOENT" },
-        { ENOSYS, "ENOSYS" }, { ENOTDIR, "ENOTDIR" }, { ENOTEMPTY, "ENOTEMPTY" }, { ENXIO, "ENXIO" },
-        { EOPNOTSUPP, "EOPNOTSUPP" }, { EPERM, "EPERM" }, { EROFS, "EROFS" }, { ETXTBSY, "ETXTBSY" },
-        { EXDEV, "EXDEV" }, { ENOTTY, "ENOTTY" },
-    };
-    static char number[16];
-
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].error == error) {
-            return names[i].name;
-        }
-    }
-    snprintf(number, sizeof(number), "%d", error);
-    return number;
-}
 
 // Prints what a call said; true: it succeeded.
 static int say(const char *call, long result)

@@ -3,13 +3,14 @@
 
 use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, busybox, needs, unibin};
+use end_to_end::{Outcome, Sandbox, busybox, needs, smallest, unibin};
 
 fn cache(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     // As the user whose cache it is.
@@ -275,4 +276,51 @@ fn a_gc_of_one_cache_leaves_the_others_alone() {
     let nothing: [&str; 0] = [];
     sandbox.run_with(&set, &bundle, &nothing).must_succeed();
     assert_eq!(slots(&sandbox).len(), before);
+}
+
+#[test]
+fn what_was_packed_is_kept_until_it_is_cleared_and_changes_no_byte() {
+    let host = Arch::HOST.expect("a host");
+    let sandbox = Sandbox::new();
+    sandbox.make_directory("tree");
+    fs::write(sandbox.at("tree/start"), smallest(host).elf()).expect("written");
+    fs::set_permissions(sandbox.at("tree/start"), fs::Permissions::from_mode(0o755)).expect("its mode");
+    let text: String =
+        (0..200_000u32).map(|line| format!("line {}\n", line.wrapping_mul(2_654_435_761))).collect();
+    fs::write(sandbox.at("tree/text"), text).expect("written");
+    let run = |arguments: &[&str]| {
+        let mut command = unibin();
+        command.current_dir(sandbox.path()).env("UNIBIN_STORE", sandbox.at("store"));
+        Sandbox::finish(command.args(arguments)).must_succeed()
+    };
+    let pack = || {
+        let options = ["--entry", "start", "--hosts", host.name(), "--target", host.name(), "-o", "bundle"];
+        run(&[&["pack", "tree"], &options[..]].concat());
+        fs::read(sandbox.at("bundle")).expect("packed")
+    };
+    let kept = || run(&["cache", "list", "--packed"]).lines().count() - 1;
+    assert_eq!(kept(), 0, "there is no store yet");
+    let first = pack();
+    let files = kept();
+    assert!(files >= 2, "frames, and that they were read back: {files}");
+    assert!(pack() == first, "what was kept changes the bundle");
+    assert_eq!(kept(), files);
+    assert!(run(&["cache", "list", "--packed", "--json"]).contains("\"days\""));
+    run(&["cache", "gc", "--packed", "--days", "1"]);
+    assert_eq!(kept(), files, "all was used today");
+    let cleared = run(&["cache", "clear", "--packed"]);
+    assert!(cleared.contains(&format!("in {files} files removed")), "{cleared}");
+    assert_eq!(kept(), 0);
+    assert!(pack() == first, "what is made again is the same");
+    assert_eq!(kept(), files);
+
+    // Whatever is wrong with what was kept, it is not packed.
+    for entry in fs::read_dir(sandbox.at("store/compressed")).expect("the store") {
+        let path = entry.expect("entry").path();
+        let mut bytes = fs::read(&path).expect("kept");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).expect("damaged");
+        assert!(pack() == first, "{}", path.display());
+    }
 }

@@ -1,11 +1,12 @@
 //! Zstandard frames by what they were made of: its digest, the compressor and its level, because a high level
 //! takes seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the
-//! SHA-256 of the file's name and the frame, so that damage, and a file in another's place, is detected, and
-//! `zstd -d` can still read it. All files together take at most [`KEPT_MAX`] bytes: the one that was not used
-//! for longest goes first.
+//! SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in another's place, is
+//! detected, and `zstd -d` can still read it. Beside them lies what is known of blobs that were read back.
+//! What was not used for [`KEPT_DAYS`] goes, and all files together take at most [`KEPT_MAX`] bytes: the one
+//! that was not used for longest goes first.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,107 +24,202 @@ const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
 /// How many bytes of frames are kept: 2 GiB.
 const KEPT_MAX: u64 = 2 << 30;
 
+/// How long what is not used is kept.
+const KEPT_DAYS: u64 = 30;
+const KEPT_FOR: Duration = Duration::from_hours(KEPT_DAYS * 24);
+
 /// What another process left behind that was ended while it wrote is older than this.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
+/// Of two digests.
+const NOTE: usize = 2 * Digest::LEN;
+
 const DIRECTORY: &str = "compressed";
 
+/// A frame in the store.
+#[derive(Debug)]
+pub struct Compressed {
+    /// It begins with the frame.
+    pub file: File,
+    /// The frame's length in bytes.
+    pub length: u64,
+    /// Its SHA-256, compared just now.
+    pub digest: Digest,
+}
+
+/// A file of those that are kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was last used.
+    pub used: SystemTime,
+}
+
 impl Store {
-    /// The frame that `compressor` made at `level` from what has this digest: its file, and how long the
-    /// frame is that it begins with. `compressor` is part of the file's name, and identifies everything else
-    /// that affects a frame's bytes, so that a bundle never depends on what the store has. A damaged frame is
-    /// removed and counts as missing.
+    /// The frame that `compressor` made at `level` from what has this digest. `compressor` is part of the
+    /// file's name, and identifies everything else that affects a frame's bytes, so that a bundle never
+    /// depends on what the store has. A damaged frame is removed and counts as missing.
     pub fn compressed(
         &self,
         digest: Digest,
         compressor: &str,
         level: i32,
-    ) -> Result<Option<(File, u64)>, StoreError> {
+    ) -> Result<Option<Compressed>, StoreError> {
         let name = name(digest, compressor, level);
         let path = self.root.join(DIRECTORY).join(&name);
         let failed = |error| StoreError::read(&path, error);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
+        let Some(mut file) = opened(&path)? else { return Ok(None) };
         let length = file.metadata().map_err(failed)?.len().checked_sub(TRAILER as u64);
         let mut trailer = [0; TRAILER];
-        let found = match length {
-            Some(length) => {
-                let expected = trailer_of(&name, (&mut file).take(length)).map_err(failed)?;
-                file.read_exact(&mut trailer).map_err(failed)?;
-                Some(length).filter(|_| trailer == expected)
-            }
-            None => None,
-        };
-        if found.is_none() {
-            remove_if_there(&path)?;
+        let mut found = None;
+        if let Some(length) = length {
+            let frame = digest::copy(&mut (&mut file).take(length), &mut io::sink()).map_err(failed)?.sha256;
+            file.read_exact(&mut trailer).map_err(failed)?;
+            found = Some((length, frame)).filter(|_| trailer == trailer_of(&name, &frame.0));
         }
-        // It was used now. Where that can't be noted it goes earlier than it should, and is made again.
-        let _ = file.set_modified(SystemTime::now());
-        Ok(found.map(|length| (file, length)))
+        let Some((length, digest)) = found else {
+            remove_if_there(&path)?;
+            return Ok(None);
+        };
+        used(&file);
+        Ok(Some(Compressed { file, length, digest }))
     }
 
-    /// Keeps `frame`, which `compressor` made at `level` from what has this digest.
+    /// Keeps `frame` with the SHA-256 `stored`, which `compressor` made at `level` from what has `digest`.
     pub fn put_compressed(
         &self,
         digest: Digest,
         compressor: &str,
         level: i32,
-        frame: &mut (impl io::Read + io::Seek),
+        frame: &mut impl io::Read,
+        stored: Digest,
     ) -> Result<(), StoreError> {
-        let directory = self.directory(DIRECTORY)?;
         let name = name(digest, compressor, level);
-        let path = directory.join(&name);
+        let trailer = trailer_of(&name, &stored.0);
+        self.keep(&name, &mut frame.chain(&trailer[..]))
+    }
+
+    /// Removes such a frame.
+    pub fn forget_compressed(
+        &self,
+        digest: Digest,
+        compressor: &str,
+        level: i32,
+    ) -> Result<bool, StoreError> {
+        remove_if_there(&self.root.join(DIRECTORY).join(name(digest, compressor, level)))
+    }
+
+    /// What was noted of the blob with this key after it was read back, two digests. What is damaged counts
+    /// as missing.
+    pub fn read_back(&self, key: Digest) -> Option<[Digest; 2]> {
+        let name = note_name(key);
+        let mut file = opened(&self.root.join(DIRECTORY).join(&name)).ok()??;
+        let (mut note, mut trailer) = ([0; NOTE], Vec::new());
+        file.read_exact(&mut note).ok()?;
+        (&mut file).take(TRAILER as u64 + 1).read_to_end(&mut trailer).ok()?;
+        let (first, second) = note.split_first_chunk()?;
+        let noted = [Digest(*first), Digest(*second.first_chunk()?)];
+        used(&file);
+        (trailer == trailer_of(&name, &note)).then_some(noted)
+    }
+
+    /// Notes something of a blob that was read back.
+    pub fn put_read_back(&self, key: Digest, noted: [Digest; 2]) -> Result<(), StoreError> {
+        let (name, note) = (note_name(key), noted.map(|digest| digest.0).concat());
+        let trailer = trailer_of(&name, &note);
+        self.keep(&name, &mut note.chain(&trailer[..]))
+    }
+
+    /// All that is kept, in no order.
+    pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
+        let directory = self.root.join(DIRECTORY);
+        let failed = |error| StoreError::read(&directory, error);
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let mut kept = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            // Another process may have removed it.
+            let Ok(metadata) = entry.metadata() else { continue };
+            let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            kept.push(Kept { path: entry.path(), size: metadata.len(), used });
+        }
+        Ok(kept)
+    }
+
+    /// Removes one of those that are kept. It may be gone already; whoever has it open goes on reading it.
+    pub fn forget(&self, kept: &Kept) -> Result<(), StoreError> {
+        remove_if_there(&kept.path).map(drop)
+    }
+
+    /// Removes what was not used for long, and what is too much. Another process may do the same at once, or
+    /// have one of them open: both are harmless.
+    pub fn prune(&self) -> Result<(), StoreError> {
+        too_much(self.kept()?, KEPT_MAX).iter().try_for_each(|kept| self.forget(kept))
+    }
+
+    fn keep(&self, name: &str, from: &mut impl io::Read) -> Result<(), StoreError> {
+        let directory = self.directory(DIRECTORY)?;
+        let path = directory.join(name);
         let failed = |error| StoreError::write(&path, error);
         let mut new = NamedTempFile::new_in(&directory).map_err(failed)?;
-        io::copy(frame, &mut new).map_err(failed)?;
-        frame.rewind().map_err(failed)?;
-        let trailer = trailer_of(&name, frame).map_err(failed)?;
-        new.write_all(&trailer).map_err(failed)?;
+        io::copy(from, &mut new).map_err(failed)?;
         // Not synchronised: what a power cut leaves of it is seen to be damaged.
         new.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
         new.persist(&path).map_err(|error| failed(error.error))?;
-        prune(&directory, KEPT_MAX);
         Ok(())
     }
+}
+
+fn opened(path: &Path) -> Result<Option<File>, StoreError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::read(path, error)),
+    }
+}
+
+/// It was used now. Where that can't be noted it goes earlier than it should, and is made again.
+fn used(file: &File) {
+    let _ = file.set_modified(SystemTime::now());
 }
 
 fn name(digest: Digest, compressor: &str, level: i32) -> String {
     format!("{digest}.{compressor}.zst{level}")
 }
 
-fn trailer_of(name: &str, frame: impl io::Read) -> io::Result<[u8; TRAILER]> {
-    let found = digest::copy(&mut name.as_bytes().chain(frame), &mut io::sink())?;
-    let mut trailer = [0; TRAILER];
-    let bytes = SKIPPABLE.into_iter().chain(found.sha256.0);
-    trailer.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    Ok(trailer)
+fn note_name(key: Digest) -> String {
+    format!("{key}.read-back")
 }
 
-/// Removes what was not used for longest until all files together have at most `most` bytes. Another process
-/// may do the same at once, or have one of them open: both are harmless.
-fn prune(directory: &Path, most: u64) {
-    let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let unfinished = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !unfinished {
-            files.push((used, metadata.len(), entry.path()));
-        } else if used.elapsed().is_ok_and(|age| age > LEFT_BEHIND) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-    files.sort_unstable_by(|one, other| other.cmp(one));
+fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
+    let named = digest::of(&[name.as_bytes(), content].concat());
+    let mut trailer = [0; TRAILER];
+    let bytes = SKIPPABLE.into_iter().chain(named.0);
+    trailer.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    trailer
+}
+
+/// What was not used for long or was left behind, and of the rest what was not used for longest, until all
+/// together have at most `most` bytes.
+fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
+    kept.sort_unstable_by(|one, other| (other.used, &other.path).cmp(&(one.used, &one.path)));
     let mut all = 0;
-    for (_, length, path) in files {
-        all += length;
-        if all > most {
-            let _ = fs::remove_file(path);
+    kept.retain(|kept| {
+        let age = kept.used.elapsed().unwrap_or_default();
+        let name = kept.path.file_name().unwrap_or_default();
+        if name.as_encoded_bytes().starts_with(b".") {
+            return age > LEFT_BEHIND;
         }
-    }
+        all += kept.size;
+        all > most || age > KEPT_FOR
+    });
+    kept
 }
 
 #[cfg(test)]
@@ -133,15 +229,52 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_goes_first_and_only_as_much_as_must() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = |name: &str| directory.path().join(name);
-        for (age, name) in [(3, "a"), (1, "b"), (2, "c"), (100_000, ".left"), (10, ".new")] {
-            let file = File::create(path(name)).expect("a file");
+        let store = Store::open(directory.path()).expect("a store");
+        let frames = store.directory(DIRECTORY).expect("it is made");
+        let month = 31 * 86_400;
+        let ages =
+            [(3, "a"), (1, "b"), (2, "c"), (100_000, ".left"), (10, ".new"), (month, "old"), (0, "future")];
+        for (age, name) in ages {
+            let file = File::create(frames.join(name)).expect("a file");
             file.set_len(100).expect("it grows");
-            file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("its time is set");
+            let now = SystemTime::now();
+            let used = if name == "future" { now + KEPT_FOR * 2 } else { now - Duration::from_secs(age) };
+            file.set_modified(used).expect("its time is set");
         }
-        prune(directory.path(), 200);
-        let there = |name: &&str| path(name).exists();
-        let left: Vec<_> = ["a", "b", "c", ".left", ".new"].into_iter().filter(there).collect();
-        assert_eq!(left, ["b", "c", ".new"]);
+        let goes = |most| {
+            let kept = too_much(store.kept().expect("it is read"), most);
+            let name = |kept: &Kept| kept.path.file_name().expect("a name").to_owned();
+            let mut names: Vec<_> = kept.iter().map(name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(goes(300), [".left", "a", "old"]);
+        assert_eq!(goes(u64::MAX), [".left", "old"]);
+        store.prune().expect("it is removed");
+        assert_eq!(store.kept().expect("it is read").len(), ages.len() - 2);
+    }
+
+    #[test]
+    fn a_note_is_what_was_noted_and_a_damaged_one_is_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        let [key, other, one, two] = [1, 2, 3, 4].map(|byte| Digest([byte; 32]));
+        assert_eq!(store.read_back(key), None);
+        store.put_read_back(key, [one, two]).expect("it is written");
+        assert_eq!(store.read_back(key), Some([one, two]));
+        let path = |key| directory.path().join(DIRECTORY).join(note_name(key));
+        fs::copy(path(key), path(other)).expect("it is copied");
+        assert_eq!(store.read_back(other), None, "it is in another's place");
+        let whole = fs::read(path(key)).expect("it is read");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(path(key), damaged).expect("it is written");
+            assert_eq!(store.read_back(key), None, "byte {at}");
+        }
+        for other in [[&whole[..], b"0"].concat(), whole[1..].to_vec(), Vec::new()] {
+            fs::write(path(key), other).expect("it is written");
+            assert_eq!(store.read_back(key), None);
+        }
     }
 }

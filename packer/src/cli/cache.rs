@@ -11,6 +11,12 @@ pub(crate) struct CacheDirectories {
     /// Cache directory (repeatable) [default: every directory that a bundle would use]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Vec<PathBuf>,
+    /// What `unibin pack` has compressed, in place of what bundles have unpacked
+    ///
+    /// It is kept in the store, so that packing the same again takes less time: for 30 days after it was last
+    /// used, and 2 GiB at most.
+    #[arg(long, conflicts_with = "directory")]
+    pub(crate) packed: bool,
 }
 
 #[derive(Debug, Subcommand)]

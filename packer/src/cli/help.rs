@@ -200,6 +200,7 @@ Examples:
 
 pub(crate) const CACHE: &str = "\
 Examples:
-  unibin cache list          What bundles have unpacked here
-  unibin cache gc --days 7   Remove entries not used for a week
-  unibin cache clear         Remove all entries that are not in use";
+  unibin cache list             What bundles have unpacked here
+  unibin cache gc --days 7      Remove entries not used for a week
+  unibin cache clear            Remove all entries that are not in use
+  unibin cache clear --packed   Remove what `unibin pack` has kept to be faster";

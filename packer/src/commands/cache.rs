@@ -1,5 +1,8 @@
 //! `unibin cache`: lists and removes what bundles have unpacked on this machine. Never removes what a running
-//! process uses or is just unpacking. Looks only into directories of this user.
+//! process uses or is just unpacking. Looks only into directories of this user. With `--packed`, what
+//! `unibin pack` has kept (`packed`).
+
+mod packed;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -52,6 +55,9 @@ struct Row {
 /// Runs the subcommand.
 pub(crate) fn cache(command: &CacheCommand) -> Result<String, Error> {
     match command {
+        CacheCommand::List { directories, list } if directories.packed => packed::list(list.json),
+        CacheCommand::Gc { directories, days } if directories.packed => packed::remove(*days),
+        CacheCommand::Clear { directories } if directories.packed => packed::remove(0),
         CacheCommand::List { directories, list } => list_rows(directories, list.json),
         CacheCommand::Gc { directories, days } => remove(directories, |row| row.days >= *days),
         CacheCommand::Clear { directories } => remove(directories, |_| true),

@@ -105,6 +105,7 @@ fn frame(bundle: &BundleFile, blob: &Blob<'_>) -> Frame {
         stored_digest: blob.stored_digest(),
         length: blob.length(),
         digest: blob.digest(),
+        remembered: None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::components::{owners, packages};
 use crate::debootstrap::{self, PackStage};
 use crate::error::{Error, SystemError, readable};
 use crate::request::system::{SystemRequest, SystemSource};
-use crate::request::{Entry, Request, Rule};
+use crate::request::{Contents, Entry, Request, Rule};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
@@ -57,7 +57,7 @@ pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<
 
 /// The hosts that run a system natively besides those of its first architecture.
 pub(crate) fn natives(request: &Request, others: &[ResolvedVariant]) -> Vec<Arch> {
-    let whole = request.is_system() || request.is_machine();
+    let whole = !matches!(request.contents, Contents::App(_));
     let baseline = others.iter().filter(|variant| variant.level == 0 && whole);
     baseline.map(|variant| variant.resolved.target).collect()
 }

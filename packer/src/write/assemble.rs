@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle::{
-    Arch, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob,
+    Arch, Blob, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob,
     NewEntry, NewNotice, NewTranslator, NewVariant,
 };
 
@@ -20,9 +20,9 @@ use crate::request::{Entry, Rule};
 use crate::tree::content::Content;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
-use crate::write::compress::{self, Frame};
+use crate::write::compress::{self, Frame, Remembered};
 use crate::write::header::{self, LauncherRange};
-use crate::write::{read_back, summary};
+use crate::write::summary;
 
 /// Everything that goes into a bundle, compressed already.
 #[derive(Debug)]
@@ -130,8 +130,7 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     writer.out.flush().map_err(failed)?;
 
     let back = BundleFile::of(new.file.try_clone().map_err(failed)?, path)?;
-    check_bundle::check_stored(&back)?;
-    read_back::check(&new.file, path)?;
+    writer.check(&back)?;
     new.settle().map_err(failed)?;
     Ok(Written {
         length: footer.file_length,
@@ -163,11 +162,13 @@ struct Writer<W> {
     noticed: Vec<(u32, u32, String, String, String)>,
     /// The facts about components, behind all other blobs but the summary: of which blob they are, and they.
     facts: Vec<(u32, Frame)>,
+    /// Blobs that the store is told about, with their encodings.
+    remembered: Vec<(Encoding, Remembered)>,
 }
 
 impl<W: Write> Writer<W> {
     fn new(out: W) -> Self {
-        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new(), facts: Vec::new() }
+        Self { out, at: 0, blobs: Vec::new(), noticed: Vec::new(), facts: Vec::new(), remembered: Vec::new() }
     }
 
     /// The part that starts the bundle: stub and launchers, or the one launcher that is the head.
@@ -301,6 +302,23 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Reads the file back, and tells the store what has become of it.
+    fn check(&self, back: &BundleFile) -> Result<(), Error> {
+        let known = |blob: &Blob<'_>| {
+            let same =
+                |remembered: &Remembered| remembered.is_of(blob) && remembered.was_read_back(blob.encoding);
+            self.remembered.iter().any(|(_, remembered)| same(remembered))
+        };
+        let checked = check_bundle::whole_but(back, known);
+        for (encoding, remembered) in &self.remembered {
+            match checked {
+                Ok(()) => remembered.note(*encoding),
+                Err(_) => remembered.forget(),
+            }
+        }
+        checked
+    }
+
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         self.at += bytes.len() as u64;
@@ -338,7 +356,7 @@ impl<W: Write> Writer<W> {
         frame: &Frame,
         manifest: &mut ManifestBuilder,
     ) -> io::Result<u32> {
-        let Frame { stored, stored_digest, length, digest } = frame;
+        let Frame { stored, stored_digest, length, digest, remembered } = frame;
         let same = |blob: &NewBlob| {
             (blob.kind, blob.encoding, blob.stored_digest, blob.digest)
                 == (kind, encoding, *stored_digest, *digest)
@@ -356,6 +374,7 @@ impl<W: Write> Writer<W> {
             digest: *digest,
         };
         self.at += io::copy(&mut stored.reader(), &mut self.out)?;
+        self.remembered.extend(remembered.clone().map(|remembered| (encoding, remembered)));
         Ok(self.note(blob, manifest))
     }
 

@@ -2,15 +2,14 @@
 //! them is zero, and each signature is by the key that it names. The first damaged part is named; nothing
 //! is repaired.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 
-use bundle::{Blob, Digest};
+use bundle::Blob;
 
 use crate::bounds::unpacked_max;
 use crate::error::Error;
-use crate::hash::Hashing;
 use crate::write::bundle_file::{BundleFile, blob_name};
-use crate::write::{read_back, signature_rows, turns};
+use crate::write::{read_back, signature_rows};
 
 /// Refuses what claims to unpack to more than is plausible for its size.
 pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
@@ -27,41 +26,20 @@ pub(crate) fn plausible(bundle: &BundleFile) -> Result<(), Error> {
 
 /// Checks all of `bundle`; its trees as a launcher checks them.
 pub(crate) fn whole(bundle: &BundleFile) -> Result<(), Error> {
-    check_stored(bundle)?;
-    read_back::check(bundle.file(), bundle.path())
+    whole_but(bundle, |_| false)
 }
 
 /// Checks every byte of `bundle` as it is stored, and unpacks nothing.
 pub(crate) fn check_stored(bundle: &BundleFile) -> Result<(), Error> {
-    each_blob(bundle, |bundle, part, blob| {
-        let failed = |source| Error::damaged(bundle.path(), part, &source);
-        let digest = bundle.table(blob).and_then(|table| table.digest()).map_err(failed)?;
-        compare(bundle, part, blob.stored_digest(), digest)?;
-        bundle.frames(blob).map_err(failed)?.iter().try_for_each(|frame| {
-            let mut stored = Hashing::new(bundle.range(frame.offset, frame.stored));
-            io::copy(&mut stored, &mut io::sink())
-                .map_err(|source| Error::io("read", bundle.path(), source))?;
-            compare(bundle, part, frame.digest, stored.finish().2)
-        })
-    })?;
-    let manifest = bundle.manifest()?;
-    check_gaps(bundle, &manifest.blobs().collect::<Vec<_>>())?;
+    whole_but(bundle, |_| true)
+}
+
+/// Checks every byte of `bundle` as it is stored, and unpacks all blobs but those that are `known`: whose
+/// stored bytes were unpacked before, as their digests tell.
+pub(crate) fn whole_but(bundle: &BundleFile, known: impl Fn(&Blob<'_>) -> bool) -> Result<(), Error> {
+    read_back::check(bundle, |blob| !known(blob))?;
+    check_gaps(bundle, &bundle.manifest()?.blobs().collect::<Vec<_>>())?;
     signature_rows::check(bundle)
-}
-
-/// Checks several blobs at once; the first in the file that is damaged is named.
-fn each_blob(
-    bundle: &BundleFile,
-    check: impl Fn(&BundleFile, &str, &Blob<'_>) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let manifest = bundle.manifest()?;
-    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = turns::each(blobs, |blob| check(bundle, &blob_name(&manifest, &blob), &blob));
-    checked.into_iter().collect()
-}
-
-fn compare(bundle: &BundleFile, part: &str, expected: Digest, found: Digest) -> Result<(), Error> {
-    if expected == found { Ok(()) } else { Err(Error::digest(bundle.path(), part, expected, found)) }
 }
 
 /// The decoder has checked that blobs are in order and none overlaps, so that gaps are what is left between

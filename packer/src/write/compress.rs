@@ -3,16 +3,17 @@
 //! its digest. The bytes are the same for any number of threads, and whatever the store has.
 
 use std::cmp::Reverse;
-use std::io::{self, Seek, Write};
+use std::io::{self, Seek as _, Write};
 
-use bundle::{Digest, FrameTable};
-use emulator::{Store, StoreError};
+use bundle::{Blob, Digest, Encoding, FrameTable};
+use emulator::{Compressed, Store, StoreError};
 
 use crate::atomic_file;
 use crate::hash::{self, Hashing};
 use crate::progress::{Bar, Shown};
 use crate::say;
 use crate::tree::content::Content;
+use crate::write::header;
 use crate::write::turns::{self, Turns};
 use crate::write::zstd_frame;
 
@@ -34,11 +35,65 @@ pub(crate) struct Frame {
     pub(crate) length: u64,
     /// SHA-256 of the unpacked bytes.
     pub(crate) digest: Digest,
+    /// Of one that the store is told about.
+    pub(crate) remembered: Option<Remembered>,
+}
+
+/// What the store has of a blob, and is told once the blob was read back.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    store: Store,
+    /// Of all that decides about the blob's bytes and about how they are read.
+    key: Digest,
+    level: i32,
+    /// What each frame holds.
+    frames: Vec<Digest>,
+    encoding: Encoding,
+    table: Digest,
+    digest: Digest,
+    was_read_back: bool,
+}
+
+impl Remembered {
+    /// Whether the same bytes were unpacked before, as a blob with this encoding, by the same reader.
+    pub(crate) fn was_read_back(&self, encoding: Encoding) -> bool {
+        self.was_read_back && self.encoding == encoding
+    }
+
+    /// Whether this is of `blob`.
+    pub(crate) fn is_of(&self, blob: &Blob<'_>) -> bool {
+        (blob.stored_digest(), blob.digest()) == (self.table, self.digest)
+    }
+
+    /// The blob was read back, as a blob with this encoding: next time, its bytes are compared with their
+    /// digests and need not be unpacked.
+    pub(crate) fn note(&self, encoding: Encoding) {
+        if self.encoding == encoding
+            && !self.was_read_back
+            && let Err(error) = self.store.put_read_back(self.key, [self.table, self.digest])
+        {
+            not_kept(&error);
+        }
+    }
+
+    /// Something is wrong with the blob: its frames are made again next time.
+    pub(crate) fn forget(&self) {
+        for frame in &self.frames {
+            let _ = self.store.forget_compressed(*frame, &zstd_frame::compressor(), self.level);
+        }
+    }
+}
+
+/// A store that is not writable costs time at the next pack, nothing else.
+fn not_kept(error: &StoreError) {
+    say::warning(&format!("cannot keep what was compressed for the next time: {error}"));
 }
 
 /// What a blob will hold, cut into what its frames will hold.
 #[derive(Debug)]
 pub(crate) struct Uncompressed {
+    /// Of the blob.
+    pub(crate) encoding: Encoding,
     pub(crate) frames: Vec<Content>,
     /// Of a tree: how many frames, from the first, hold directories.
     pub(crate) directories: u32,
@@ -55,14 +110,14 @@ impl Uncompressed {
             frames.push(input.range(start, length));
             start += length;
         }
-        Self { frames, directories: 0, links: 0 }
+        Self { encoding: Encoding::Zstd, frames, directories: 0, links: 0 }
     }
 
     /// SHA-256 of all of it.
     fn digest(&self) -> io::Result<Digest> {
         let mut all = Hashing::new(io::sink());
         for content in &self.frames {
-            io::copy(&mut content.reader(), &mut all)?;
+            content.each_piece(|piece| all.write_all(piece))?;
         }
         Ok(all.finish().2)
     }
@@ -91,75 +146,101 @@ pub(crate) fn blob(input: &Uncompressed, how: How<'_>) -> io::Result<Frame> {
 fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Frame> {
     let length = input.frames.iter().map(Content::len).sum();
     let shown = Shown::begin(how.bar, "compressing", length);
+    let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
+    let digests = turns::each_with(turns.threads(), input.frames.iter().collect(), Content::digest);
+    let digests = digests.into_iter().collect::<io::Result<Vec<Digest>>>()?;
+    let key = key(input, &digests, how.level);
+    let known = store.and_then(|store| store.read_back(key));
     // What takes longest first, so that nobody waits for it in the end.
-    let mut jobs: Vec<(usize, &Content)> = input.frames.iter().enumerate().collect();
-    jobs.sort_by_key(|(number, content)| (Reverse(content.len()), *number));
-    let work = |(number, content)| Ok((number, packed(content, how, &shown, turns)?));
-    let (made, all) = turns::both(
+    let mut jobs: Vec<(usize, &Content, Digest)> =
+        input.frames.iter().zip(&digests).enumerate().map(|(at, (content, of))| (at, content, *of)).collect();
+    jobs.sort_by_key(|(number, content, _)| (Reverse(content.len()), *number));
+    let work = |(number, content, digest)| Ok((number, packed(content, digest, how, &shown, turns)?));
+    let (made, digest) = turns::both(
         || turns::each_with(turns.threads(), jobs, work),
-        || (input.frames.len() != 1).then(|| input.digest()).transpose(),
+        || match (known, &digests[..]) {
+            (Some([_, digest]), _) => Ok(digest),
+            // Of a single frame, the blob's digest is the frame's.
+            (None, [only]) => Ok(*only),
+            (None, _) => input.digest(),
+        },
     );
+    let digest = digest?;
     let mut made = made.into_iter().collect::<io::Result<Vec<(usize, Packed)>>>()?;
     made.sort_by_key(|(number, _)| *number);
     if let Some(error) = made.iter_mut().find_map(|(_, packed)| packed.not_kept.take()) {
-        // A store that is not writable costs time at the next pack, nothing else.
-        say::warning(&format!("cannot keep what was compressed for the next time: {error}"));
+        not_kept(&error);
+    } else if made.iter().any(|(_, packed)| packed.kept) {
+        // Whatever cannot be removed now can be next time.
+        let _ = store.map(Store::prune);
     }
     let rows: Vec<bundle::Frame> = made.iter().map(|(_, packed)| packed.row).collect();
     let table = FrameTable::encode(&rows, input.directories, input.links);
-    let stored = spool(|to| {
-        to.write_all(&table)?;
-        made.iter().try_for_each(|(_, packed)| io::copy(&mut packed.stored.reader(), to).map(drop))
-    })?;
-    // Of a single frame, the blob's digest is the frame's.
-    let digest = all?.or(made.first().map(|(_, packed)| packed.digest)).unwrap_or(hash::of(b""));
-    Ok(Frame { stored, stored_digest: hash::of(&table), length, digest })
+    let stored_digest = hash::of(&table);
+    let remembered = store.map(|store| Remembered {
+        store: store.clone(),
+        key,
+        level: how.level,
+        frames: digests,
+        encoding: input.encoding,
+        table: stored_digest,
+        digest,
+        was_read_back: known.is_some_and(|[known, _]| known == stored_digest),
+    });
+    let frames = made.into_iter().map(|(_, packed)| packed.stored);
+    let stored = Content::of_parts([table.into()].into_iter().chain(frames));
+    Ok(Frame { stored, stored_digest, length, digest, remembered })
+}
+
+/// SHA-256 of all that decides about a blob's bytes, and about how they are read.
+fn key(input: &Uncompressed, frames: &[Digest], level: i32) -> Digest {
+    let Uncompressed { encoding, directories, links, .. } = input;
+    let (compressor, reader) = (zstd_frame::compressor(), header::reader());
+    let text = format!(
+        "{compressor} {level} {reader} {encoding:?} {directories} {links} {count}\n",
+        count = frames.len()
+    );
+    hash::of(
+        &[text.as_bytes(), frames.iter().flat_map(|frame| frame.0).collect::<Vec<_>>().as_slice()].concat(),
+    )
 }
 
 /// A frame, and its row in the table.
 struct Packed {
     row: bundle::Frame,
     stored: Content,
-    /// Of what it holds.
-    digest: Digest,
+    /// Whether it is new in the store, or why it is not in it.
+    kept: bool,
     not_kept: Option<StoreError>,
 }
 
-/// Takes a frame from the store, or makes it and keeps it there.
-fn packed(content: &Content, how: How<'_>, shown: &Shown<'_>, turns: &Turns) -> io::Result<Packed> {
+/// Takes the frame that holds what has `digest` from the store, or makes it and keeps it there.
+fn packed(
+    content: &Content,
+    digest: Digest,
+    how: How<'_>,
+    shown: &Shown<'_>,
+    turns: &Turns,
+) -> io::Result<Packed> {
     let length = content.len();
-    let _turn = turns.take(zstd_frame::memory(how.level, length));
-    let digest = content.digest()?;
     let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
     let compressor = zstd_frame::compressor();
-    let known = store.and_then(|store| {
-        // One that can't be read is made again.
-        let (file, stored) = store.compressed(digest, &compressor, how.level).ok()??;
-        Some(Content::whole(file).ok()?.range(0, stored))
-    });
-    let mut not_kept = None;
-    let (stored, stored_digest) = if let Some(known) = known {
+    let row = |stored: u64, digest| bundle::Frame { offset: 0, stored, length, digest };
+    // One that can't be read is made again.
+    if let Some(Compressed { file, length: stored, digest }) =
+        store.and_then(|store| store.compressed(digest, &compressor, how.level).ok()?)
+    {
         shown.advance(length);
-        let digest = known.digest()?;
-        (known, digest)
-    } else {
-        let (made, made_digest) = zstd_frame::made(content, how.level, shown)?;
-        if let Some(store) = store
-            && unpacks_to(&made, digest)
-        {
-            not_kept = store.put_compressed(digest, &compressor, how.level, &mut made.reader()).err();
-        }
-        (made, made_digest)
-    };
-    let row = bundle::Frame { offset: 0, stored: stored.len(), length, digest: stored_digest };
-    Ok(Packed { row, stored, digest, not_kept })
-}
-
-/// Whether a frame holds what it should: nothing else is kept.
-fn unpacks_to(stored: &Content, digest: Digest) -> bool {
-    let mut unpacked = Hashing::new(io::sink());
-    let read = zstd_frame::decoder(stored.reader()).and_then(|mut from| io::copy(&mut from, &mut unpacked));
-    read.is_ok() && unpacked.finish().2 == digest
+        let (row, stored) = (row(stored, digest), Content::whole(file)?.range(0, stored));
+        return Ok(Packed { row, stored, kept: false, not_kept: None });
+    }
+    let _turn = turns.take(zstd_frame::memory(how.level, length));
+    let (stored, stored_digest) = zstd_frame::made(content, how.level, shown)?;
+    let kept = store.map(|store| {
+        store.put_compressed(digest, &compressor, how.level, &mut stored.reader(), stored_digest)
+    });
+    let row = row(stored.len(), stored_digest);
+    Ok(Packed { row, stored, kept: kept.is_some(), not_kept: kept.and_then(Result::err) })
 }
 
 /// Writes through `fill` into a nameless file and gives it back as content.
@@ -196,7 +277,7 @@ mod tests {
             (0..60_000).flat_map(|at| line(at).into_bytes()).collect()
         };
         let frames = (0..5).map(|seed| text(seed * 7_000).into()).collect();
-        Uncompressed { frames, directories: 1, links: 1 }
+        Uncompressed { encoding: Encoding::TarZstd, frames, directories: 1, links: 1 }
     }
 
     fn bytes(input: &Uncompressed, store: Option<&Store>, threads: usize) -> Vec<u8> {
@@ -239,6 +320,42 @@ mod tests {
             assert!(bytes(&input, Some(&store), 2) == fresh, "byte {at}");
             assert!(fs::read(&path).expect("it is there again") != frame);
         }
+    }
+
+    #[test]
+    fn what_was_read_back_is_known_the_next_time_as_the_same_blob_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        let turns = Turns::new(2, 1 << 30);
+        let known = |input: &Uncompressed, level| {
+            let made = blob_by(input, How { level, store: Some(&store), bar: None }, &turns);
+            let made = made.expect("it is compressed");
+            assert_eq!(made.digest, input.digest().expect("memory is read"));
+            made.remembered.expect("there is a store")
+        };
+        let (app, root) = (Encoding::TarZstd, Encoding::Root);
+        let first = known(&input(), 9);
+        assert!(!first.was_read_back(app));
+        first.note(root);
+        assert!(!known(&input(), 9).was_read_back(app), "it was read back as something else");
+        first.note(app);
+        let again = known(&input(), 9);
+        assert!(again.was_read_back(app) && !again.was_read_back(root));
+        let mut others = [0, 1, 2, 3].map(|_| input());
+        others[0].encoding = root;
+        others[1].links = 0;
+        others[2].frames.swap(1, 2);
+        others[3].frames[2] = Content::from(b"other".to_vec());
+        for (number, other) in others.iter().enumerate() {
+            let other = known(other, 9);
+            assert!(!other.was_read_back(app) && !other.was_read_back(root), "{number}");
+        }
+        assert!(!known(&input(), 8).was_read_back(app));
+        again.forget();
+        let frames = || store.kept().expect("it is read").len();
+        let before = frames();
+        assert!(known(&input(), 9).was_read_back(app), "what is made again is the same");
+        assert_eq!(frames(), before + input().frames.len());
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! Bundles read by the launcher's own decoders: what was written, before it gets its name, and what `verify`
 //! and `extract` are given. So all readers give one answer about a tree: what a launcher refuses, `unibin`
-//! refuses. The one file that names crate `launcher`.
+//! refuses. Frames are checked several at once. The one file that names crate `launcher`.
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Sink, Write as _};
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 
-use bundle::{Blob, Encoding, Owner};
-use launcher::blob_reader::BlobReader;
-use launcher::bundle_file::BundleFile;
-use launcher::frames::{Frames, has_frames};
-use launcher::tar::{Kind, Member, TarReader};
+use bundle::{Blob, Frame, Owner};
+use launcher::bundle_file::BundleFile as LaunchedFile;
+use launcher::frames::{Frames, damaged, has_frames};
+use launcher::tar::{Kind, Member, Part, TarReader, Tree};
+use launcher::zstd::{BEHIND, Decoder};
 
 use crate::error::{Error, readable};
-use crate::write::bundle_file::blob_name;
+use crate::hash::{self, Hashing};
+use crate::write::bundle_file::{BundleFile, blob_name};
+use crate::write::names::{Listing, Named, Names};
 use crate::write::tarball::TarEntry;
-use crate::write::turns::{self, Turns};
+use crate::write::turns::{InOrder, Place, Turn, Turns};
 
 /// Hands every member of a tree's blob to `each`, as a launcher sees them, with its owner in the root of a
 /// system, and compares length and digest.
@@ -29,15 +33,15 @@ pub(crate) fn members(
     blob: &Blob<'_>,
     mut each: impl FnMut(&[u8], Option<Owner>, TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let damaged = |error: launcher::error::Error| {
+    let failed = |error: launcher::error::Error| {
         Error::damaged(path, part, &format!("the launcher cannot unpack it: {}", told(error)))
     };
     let link = link_to(file);
-    let bundle = BundleFile::open(&link).map_err(damaged)?;
-    let mut members = TarReader::open(bundle, *blob).map_err(damaged)?;
+    let bundle = LaunchedFile::open(&link).map_err(failed)?;
+    let mut members = TarReader::open(bundle, *blob).map_err(failed)?;
     let mut names = Names::default();
-    while let Some(member) = members.next_member().map_err(damaged)? {
-        names.add(&member).map_err(|why| Error::damaged(path, part, &why))?;
+    while let Some(member) = members.next_member().map_err(failed)? {
+        add(&mut names, &member).map_err(|why| Error::damaged(path, part, &why))?;
         let entry = match member.kind {
             Kind::Directory => TarEntry::Directory,
             Kind::Symlink(target) => TarEntry::Symlink(target.to_vec()),
@@ -53,7 +57,7 @@ pub(crate) fn members(
         };
         each(member.path, member.owner, entry)?;
     }
-    members.finish().map_err(damaged)
+    members.finish().map_err(failed)
 }
 
 /// The contents of the file that the reader stands at.
@@ -77,134 +81,312 @@ fn link_to(file: &File) -> CString {
     CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default()
 }
 
-/// Unpacks every blob of the bundle in `file`, which messages call `path`, and compares length and digest.
-/// Nothing is kept but names and the largest frame, stored and unpacked: as many blobs at once as there is
-/// memory for.
-pub(crate) fn check(file: &File, path: &Path) -> Result<(), Error> {
-    let link = link_to(file);
+/// Compares every byte of the blobs of `bundle` with the digests that the manifest and their tables have, and
+/// unpacks those of which `unpack` says so, as a launcher would. The first in the file that is damaged is
+/// named.
+/// Nothing is kept but names: as many frames at once as there is memory for.
+pub(crate) fn check(bundle: &BundleFile, unpack: impl Fn(&Blob<'_>) -> bool) -> Result<(), Error> {
+    check_by(bundle, unpack, Turns::of_machine())
+}
+
+fn check_by(bundle: &BundleFile, unpack: impl Fn(&Blob<'_>) -> bool, turns: &Turns) -> Result<(), Error> {
+    let path = bundle.path();
+    let link = link_to(bundle.file());
     let unreadable =
         |text: String| Error::damaged(path, "bundle", &format!("the launcher cannot read it: {text}"));
-    let bundle = BundleFile::open(&link).map_err(told).map_err(unreadable)?;
-    let manifest = bundle.manifest().map_err(told).map_err(unreadable)?;
-    let blobs: Vec<Blob<'_>> = manifest.blobs().collect();
-    let checked = turns::each(blobs, |blob| {
-        unpack_by(bundle, blob, Turns::of_machine()).map_err(|error| {
-            let part = blob_name(&manifest, &blob);
-            let text = format!("the launcher cannot unpack it: {error}");
-            Error::damaged(path, &part, &text)
-        })
+    let launched = LaunchedFile::open(&link).map_err(told).map_err(unreadable)?;
+    let manifest = launched.manifest().map_err(told).map_err(unreadable)?;
+    let blobs = manifest.blobs().map(|blob| {
+        let name = blob_name(&manifest, &blob);
+        Checked::open(bundle, launched, blob, name, unpack(&blob))
     });
-    checked.into_iter().collect()
-}
-
-/// Unpacks `blob` when there is the memory that its frames take. Nobody who waits here has a turn already.
-fn unpack_by(bundle: &BundleFile<'_>, blob: Blob<'_>, turns: &Turns) -> Result<(), String> {
-    let memory = if has_frames(blob) { Frames::open(bundle, blob).map_err(told)?.memory() } else { 0 };
-    let _turn = turns.take(memory);
-    unpack(bundle, blob)
-}
-
-fn unpack(bundle: &BundleFile<'_>, blob: Blob<'_>) -> Result<(), String> {
-    match blob.encoding {
-        Encoding::Raw | Encoding::Zstd => {
-            BlobReader::open(bundle, blob).and_then(|mut bytes| bytes.finish()).map_err(told)
+    let blobs: Vec<Checked<'_>> = blobs.collect::<Result<_, _>>()?;
+    let jobs = blobs
+        .iter()
+        .enumerate()
+        .flat_map(|(number, blob)| blob.jobs().into_iter().map(move |frames| (number, frames)));
+    let mut found = in_turn(&blobs, jobs.collect(), turns);
+    found.sort_by_key(|(blob, first, _)| (*blob, *first));
+    let mut names: Vec<Listing> = blobs.iter().map(|_| Listing::default()).collect();
+    for (number, _, members) in found {
+        let members = members?;
+        if let (Some(names), Some(blob)) = (names.get_mut(number), blobs.get(number)) {
+            names.extend(members).map_err(|why| blob.refused(&why))?;
         }
-        Encoding::TarZstd | Encoding::Root => {
-            let mut members = TarReader::open(bundle, blob).map_err(told)?;
-            let mut names = Names::default();
-            while let Some(member) = members.next_member().map_err(told)? {
-                names.add(&member)?;
-            }
+    }
+    blobs.iter().zip(&names).try_for_each(|(blob, names)| {
+        names.finish().map_err(|why| blob.refused(&why))?;
+        blob.finish()
+    })
+}
+
+/// The members of one job: of which blob, its first frame, and what was found.
+type Found = (usize, usize, Result<Vec<Named>, Error>);
+
+/// Does all jobs. They begin in their order, each with its memory: so whoever waits for the one before it
+/// waits for one that has what it needs.
+fn in_turn(blobs: &[Checked<'_>], jobs: Vec<(usize, Range<usize>)>, turns: &Turns) -> Vec<Found> {
+    let threads = turns.threads().min(jobs.len());
+    let queue = Mutex::new(jobs.into_iter());
+    let take = || -> Option<(usize, Range<usize>, Turn<'_>)> {
+        let mut queue = queue.lock().ok()?;
+        let (number, frames) = queue.next()?;
+        let memory = blobs.get(number).map_or(0, |blob| blob.memory(&frames));
+        Some((number, frames, turns.take(memory)))
+    };
+    let found = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut worker = Worker::default();
+                while let Some((number, frames, _turn)) = take() {
+                    let Some(blob) = blobs.get(number) else { continue };
+                    let done = worker.job(number, blob, frames.clone());
+                    if let Ok(mut found) = found.lock() {
+                        found.push((number, frames.start, done));
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_default()
+}
+
+/// A blob that several threads check.
+struct Checked<'b> {
+    bundle: &'b BundleFile,
+    launched: &'b LaunchedFile<'b>,
+    blob: Blob<'b>,
+    /// What messages call it.
+    name: String,
+    /// None of a raw blob.
+    frames: Vec<Frame>,
+    /// The launcher's own view of them, if they are to be unpacked.
+    unpacked: Option<Frames<'b>>,
+    /// Of what comes out, frame by frame.
+    sum: InOrder<Hashing<Sink>>,
+}
+
+impl<'b> Checked<'b> {
+    /// Compares the digest of the table.
+    fn open(
+        bundle: &'b BundleFile,
+        launched: &'b LaunchedFile<'b>,
+        blob: Blob<'b>,
+        name: String,
+        unpack: bool,
+    ) -> Result<Self, Error> {
+        let failed = |source: io::Error| Error::damaged(bundle.path(), &name, &source);
+        let framed = has_frames(blob);
+        let mut frames = Vec::new();
+        if framed {
+            let digest = bundle.table(&blob).and_then(|table| table.digest()).map_err(failed)?;
+            compare(bundle, &name, blob.stored_digest(), digest)?;
+            frames = bundle.frames(&blob).map_err(failed)?;
+        }
+        let unpacked = (framed && unpack).then(|| Frames::open(launched, blob)).transpose();
+        let unpacked = unpacked.map_err(|error| refused(bundle, &name, &told(error)))?;
+        let sum = InOrder::new(Hashing::new(io::sink()));
+        Ok(Self { bundle, launched, blob, name, frames, unpacked, sum })
+    }
+
+    /// What a thread does by itself: mostly one frame. Directories, and links, are in an order.
+    fn jobs(&self) -> Vec<Range<usize>> {
+        let all = 0..self.frames.len();
+        let Some(frames) = self.unpacked.as_ref().filter(|_| self.blob.encoding.is_tree()) else {
+            // A raw blob has no frame, and one job.
+            return if all.is_empty() { vec![all] } else { all.map(|frame| frame..frame + 1).collect() };
+        };
+        let together = [Part::Directories, Part::Links].map(|part| frames.of(part));
+        let [directories, links] = together.map(|frames| Some(frames).filter(|frames| !frames.is_empty()));
+        let files = frames.of(Part::Files).map(|frame| frame..frame + 1);
+        directories.into_iter().chain(files).chain(links).collect()
+    }
+
+    /// What a job takes: a frame, packed and unpacked.
+    fn memory(&self, frames: &Range<usize>) -> u64 {
+        let Some(unpacked) = &self.unpacked else { return 0 };
+        // Whoever reads files reads the directories before.
+        let all = unpacked.of(Part::Directories).chain(frames.clone());
+        let frames = all.filter_map(|frame| self.frames.get(frame));
+        frames.map(|frame| frame.stored.saturating_add(frame.length)).max().unwrap_or(0)
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        refused(self.bundle, &self.name, why)
+    }
+
+    /// What a launcher says of bytes that are not what they should be.
+    fn damaged(&self) -> Error {
+        self.refused(&told(damaged(self.launched, self.blob)))
+    }
+
+    /// After all jobs were done: whether what came out is what should.
+    fn finish(&self) -> Result<(), Error> {
+        if self.unpacked.is_none() {
+            return Ok(());
+        }
+        let (_, length, digest) = self.sum.take(Hashing::new(io::sink())).finish();
+        if (length, digest) == (self.blob.length(), self.blob.digest()) {
             Ok(())
+        } else {
+            Err(self.damaged())
         }
     }
 }
 
-/// The names of a tree, and whether each is a file: a launcher learns from the file system that a name is
-/// there twice, or that a hard link leads to no file.
-#[derive(Default)]
-struct Names(HashMap<Vec<u8>, bool>);
+fn refused(bundle: &BundleFile, part: &str, why: &str) -> Error {
+    Error::damaged(bundle.path(), part, &format!("the launcher cannot unpack it: {why}"))
+}
 
-impl Names {
-    fn add(&mut self, member: &Member<'_>) -> Result<(), String> {
-        let refuse = |why| Err(format!("`{}` {why}", member.path.escape_ascii()));
-        if let Kind::Hardlink(target) = member.kind
-            && self.0.get(target) != Some(&true)
-        {
-            return refuse("is a link to no file of the tree");
+fn compare(
+    bundle: &BundleFile,
+    part: &str,
+    expected: bundle::Digest,
+    found: bundle::Digest,
+) -> Result<(), Error> {
+    if expected == found { Ok(()) } else { Err(Error::digest(bundle.path(), part, expected, found)) }
+}
+
+/// What a thread has for one job after the other.
+#[derive(Default)]
+struct Worker<'b> {
+    /// A frame as it is stored, and what comes out of it.
+    stored: Vec<u8>,
+    out: Vec<u8>,
+    decoder: Option<Box<Decoder>>,
+    /// What is known of the tree that it reads, and of which blob that is.
+    tree: Option<(usize, Tree<'b>)>,
+}
+
+impl<'b> Worker<'b> {
+    fn job(
+        &mut self,
+        number: usize,
+        blob: &'b Checked<'b>,
+        frames: Range<usize>,
+    ) -> Result<Vec<Named>, Error> {
+        let Some(unpacked) = &blob.unpacked else {
+            return stored(blob, frames).map(|()| Vec::new());
+        };
+        let mut members = Vec::new();
+        for frame in frames {
+            let place = blob.sum.place(frame);
+            let part = unpacked.part(frame);
+            if blob.blob.encoding.is_tree() {
+                self.begin(number, blob, unpacked, part)?;
+            }
+            let bytes = unpack(&mut self.stored, &mut self.out, &mut self.decoder, blob, frame)?;
+            if let Some((_, tree)) = self.tree.as_mut().filter(|(of, _)| *of == number) {
+                list(tree, bytes, part, &mut members).map_err(|why| blob.refused(&why))?;
+            }
+            pass(place, bytes).map_err(|error| Error::io("hash", blob.bundle.path(), error))?;
         }
-        match self
-            .0
-            .insert(member.path.to_vec(), matches!(member.kind, Kind::File { .. } | Kind::Hardlink(_)))
-        {
-            None => Ok(()),
-            Some(_) => refuse("is in the tree twice"),
+        Ok(members)
+    }
+
+    /// Makes sure that the directories are known where something in them comes.
+    fn begin(
+        &mut self,
+        number: usize,
+        blob: &'b Checked<'b>,
+        unpacked: &Frames<'b>,
+        part: Part,
+    ) -> Result<(), Error> {
+        if self.tree.as_ref().is_some_and(|(of, _)| *of == number) {
+            return Ok(());
         }
+        let mut tree = Tree::new(blob.launched.name(), blob.blob);
+        if part != Part::Directories {
+            for frame in unpacked.of(Part::Directories) {
+                let bytes = unpack(&mut self.stored, &mut self.out, &mut self.decoder, blob, frame)?;
+                list(&mut tree, bytes, Part::Directories, &mut Vec::new())
+                    .map_err(|why| blob.refused(&why))?;
+            }
+        }
+        self.tree = Some((number, tree));
+        Ok(())
+    }
+}
+
+/// Compares what is stored: all of a raw blob, or some frames.
+fn stored(blob: &Checked<'_>, frames: Range<usize>) -> Result<(), Error> {
+    let check = |offset, length, expected| {
+        let mut passing = Hashing::new(blob.bundle.range(offset, length));
+        let copied = io::copy(&mut passing, &mut io::sink());
+        copied.map_err(|source| Error::io("read", blob.bundle.path(), source))?;
+        compare(blob.bundle, &blob.name, expected, passing.finish().2)
+    };
+    if blob.frames.is_empty() {
+        return check(blob.blob.offset(), blob.blob.stored(), blob.blob.stored_digest());
+    }
+    let frames = blob.frames.get(frames).unwrap_or_default();
+    frames.iter().try_for_each(|frame| check(frame.offset, frame.stored, frame.digest))
+}
+
+/// Reads a frame into `stored`, compares it there, and decodes it from there into `out`.
+fn unpack<'o>(
+    stored: &mut Vec<u8>,
+    out: &'o mut Vec<u8>,
+    decoder: &mut Option<Box<Decoder>>,
+    blob: &Checked<'_>,
+    number: usize,
+) -> Result<&'o [u8], Error> {
+    let damaged = || blob.damaged();
+    let frame = blob.frames.get(number).ok_or_else(damaged)?;
+    // The table has limited both.
+    let length = |length| usize::try_from(length).map_err(|_| damaged());
+    let (packed, unpacked) = (length(frame.stored)?, length(frame.length)?);
+    for (buffer, length) in [(&mut *stored, packed), (&mut *out, unpacked)] {
+        if buffer.len() < length + BEHIND {
+            buffer.resize(length + BEHIND, 0);
+        }
+    }
+    let room = stored.get_mut(..packed).ok_or_else(damaged)?;
+    let mut from = blob.bundle.range(frame.offset, frame.stored);
+    from.read_exact(room).map_err(|source| Error::io("read", blob.bundle.path(), source))?;
+    compare(blob.bundle, &blob.name, frame.digest, hash::of(room))?;
+    let room = out.get_mut(..unpacked + BEHIND).ok_or_else(damaged)?;
+    let decoder = decoder.get_or_insert_with(Decoder::new);
+    match decoder.decode(stored, packed, room) {
+        Some(length) if length == unpacked => out.get(..length).ok_or_else(damaged),
+        _ => Err(damaged()),
+    }
+}
+
+/// Adds what comes out of a frame to the sum, in its turn.
+fn pass(place: Place<'_, Hashing<Sink>>, bytes: &[u8]) -> io::Result<()> {
+    place.pass(|sum| sum.write_all(bytes)).unwrap_or(Ok(()))
+}
+
+/// The members of a frame of a tree, each as a launcher checks it.
+fn list(tree: &mut Tree<'_>, bytes: &[u8], part: Part, to: &mut Vec<Named>) -> Result<(), String> {
+    let mut rest = bytes;
+    loop {
+        let is_first = rest.len() == bytes.len();
+        let Some(member) = tree.next_member(&mut rest, part).map_err(told)? else { return Ok(()) };
+        let path = member.path.to_vec();
+        to.push(match member.kind {
+            Kind::File { .. } if part == Part::Directories => Named::Announced,
+            Kind::Piece { offset, last } => {
+                let end = offset.saturating_add(member.content.len() as u64);
+                Named::Piece { path, offset, end, last, fits: member.fits(is_first, rest.is_empty()) }
+            }
+            Kind::Hardlink(target) => Named::Hardlink { path, target: target.to_vec() },
+            Kind::File { .. } => Named::Name { path, is_file: true },
+            Kind::Directory | Kind::Symlink(_) => Named::Name { path, is_file: false },
+        });
+    }
+}
+
+/// A member that is whole.
+fn add(names: &mut Names, member: &Member<'_>) -> Result<(), String> {
+    let path = member.path.to_vec();
+    match member.kind {
+        Kind::Hardlink(target) => names.link(path, target),
+        kind => names.add(path, matches!(kind, Kind::File { .. })),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use bundle::{Arch, BlobKind, Footer, ManifestBuilder, NewBlob, NewEntry, NewVariant};
-
-    use super::*;
-    use crate::hash;
-    use crate::write::{compress, tarball};
-
-    /// A bundle without a stub, of one app: this tar stream, compressed with a window of `1 << window` bytes.
-    fn checked(tar: &[u8], window: u32) -> Result<(), String> {
-        let made = compress::blob_with_window(tar, window, 0);
-        let (mut bytes, table) = made.expect("zstd knows such windows");
-        let mut manifest = ManifestBuilder::new();
-        let stored = bytes.len() as u64;
-        let app = manifest.blob(&NewBlob {
-            kind: BlobKind::App,
-            encoding: Encoding::TarZstd,
-            offset: 0,
-            stored,
-            length: tar.len() as u64,
-            stored_digest: table,
-            digest: hash::of(tar),
-        });
-        let target = Arch::Riscv64;
-        let variant =
-            manifest.variant(&NewVariant { target, level: 0, app, shared: None, loader: b"", rules: &[] });
-        manifest.entry(&NewEntry { variant, name: b"app", path: b"app", rules: &[] });
-        let manifest = manifest.finish(stored).expect("the format allows it");
-        let footer = Footer {
-            file_length: stored + (manifest.len() + Footer::LEN) as u64,
-            manifest_offset: stored,
-            manifest_length: manifest.len() as u64,
-            signatures_length: 0,
-            manifest_digest: hash::of(&manifest),
-        };
-        bytes.extend_from_slice(&manifest);
-        bytes.extend_from_slice(&footer.encode());
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(&bytes).expect("it can be written");
-        check(&file, Path::new("app.bundle")).map_err(|error| error.to_string())
-    }
-
-    fn tar(kind: u8) -> Vec<u8> {
-        tarball::one_of_type(kind, "app").expect("memory can be written")
-    }
-
-    #[test]
-    fn a_window_that_is_too_large_for_the_launcher_is_refused() {
-        let refused = checked(&tar(b'0'), 27).expect_err("a window of 128 MiB");
-        assert!(refused.contains("the launcher cannot unpack it"), "{refused}");
-        assert_eq!(checked(&tar(b'0'), 26), Ok(()));
-    }
-
-    #[test]
-    fn a_member_that_the_launcher_does_not_know_is_refused() {
-        // A FIFO, and a PAX header.
-        for kind in [b'6', b'x'] {
-            let refused = checked(&tar(kind), 20).expect_err("a member of another type");
-            assert!(refused.contains("neither a file, a directory nor a link"), "{refused}");
-        }
-        assert_eq!(checked(&tar(b'0'), 20), Ok(()));
-    }
-}
+mod tests;

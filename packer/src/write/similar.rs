@@ -4,7 +4,7 @@
 //! wrongly thought alike are packed a little larger.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _};
+use std::io;
 
 use crate::tree::content::Content;
 use crate::write::turns;
@@ -32,6 +32,9 @@ const SKETCH: usize = 256;
 
 /// One place in so many bytes is chosen.
 const PLACES: u64 = 1 << 10;
+
+/// Hashes below this are of places that are chosen: one in [`PLACES`].
+const CHOSEN: u32 = u32::MAX >> PLACES.ilog2();
 
 /// What is in more files than this says nothing about any two of them.
 const COMMON: usize = 64;
@@ -175,25 +178,19 @@ struct Sketch {
 impl Sketch {
     /// Reads all of `content`. A place is chosen by the 32 bytes before it, wherever they are in the file.
     fn of(content: &Content) -> io::Result<Self> {
-        const PIECE: usize = 256 << 10;
         let gear = gear();
-        let mut reader = content.reader();
-        let mut piece = vec![0; PIECE];
         let mut hash = 0u32;
         let mut places = Vec::new();
-        loop {
-            let length = reader.read(&mut piece)?;
-            if length == 0 {
-                break;
-            }
-            for byte in piece.iter().take(length) {
+        content.each_piece(|piece| {
+            for byte in piece {
                 // Each byte has left the sum after 32 more.
                 hash = (hash << 1).wrapping_add(gear[usize::from(*byte)]);
-                if hash < u32::MAX / u32::try_from(PLACES).unwrap_or(u32::MAX) {
+                if hash < CHOSEN {
                     places.push((mixed(u64::from(hash)) >> 32) as u32);
                 }
             }
-        }
+            Ok(())
+        })?;
         places.sort_unstable();
         places.dedup();
         let count = places.len() as u64;

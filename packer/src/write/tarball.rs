@@ -1,163 +1,29 @@
-//! The tar stream of an app tree, with crate `tar`, which is touched here only: old GNU headers, `L` and `K`
-//! records for names over 100 bytes, entry types `0`, `1`, `2`, `5`, `M`, every field that could differ
-//! between machines fixed.
+//! The tar stream of an app tree, by crate `tar` (`member`): old GNU headers, `L` and `K` records for names
+//! over 100 bytes, entry types `0`, `1`, `2`, `5`, `M`, every field that could differ between machines fixed.
+
+mod member;
+mod stream;
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bundle::{FrameTable, PATH_MAX};
-use tar::{Archive, EntryType, Header};
+use bundle::Encoding;
 
-use crate::atomic_file;
 use crate::error::Error;
 use crate::system::system_tree::{self, Named, SystemTree};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use crate::write::compress::Uncompressed;
-use crate::write::similar::{self, By, WHOLE};
-
-/// Everything in a tar stream is padded to this (POSIX ustar).
-const BLOCK: usize = 512;
-
-/// The length of a header's fields for a name and a link's target.
-const FIELD: usize = 100;
-
-/// A stream in the making, in a file without a name, and where its frames end.
-struct Stream {
-    to: io::BufWriter<fs::File>,
-    at: u64,
-    ends: Vec<u64>,
-    directories: u32,
-}
-
-/// The most that a frame takes before the next one is begun, whatever it holds.
-const FRAME: u64 = FrameTable::MAX_LENGTH - (1 << 20);
-
-/// A file that is still to be written.
-struct File<'f> {
-    header: Header,
-    path: &'f [u8],
-    /// Of the tree, if its path is appended to this file.
-    loader: Vec<u8>,
-    content: &'f Content,
-}
-
-impl Stream {
-    fn new() -> io::Result<Self> {
-        let to = io::BufWriter::new(atomic_file::nameless()?);
-        Ok(Self { to, at: 0, ends: Vec::new(), directories: 0 })
-    }
-
-    fn frame(&self) -> u64 {
-        self.at - self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// What follows is in another frame.
-    fn cut(&mut self) {
-        if self.frame() != 0 {
-            self.ends.push(self.at);
-        }
-    }
-
-    /// All directories and announcements are written.
-    fn end_directories(&mut self) {
-        self.cut();
-        self.directories = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-    }
-
-    fn member(&mut self, header: Header, path: &[u8], link: &[u8], content: &mut dyn Read) -> io::Result<()> {
-        // A header, long names with theirs, and the content.
-        if self.frame() + header.size()? + 4 * PATH_MAX as u64 > FRAME {
-            self.cut();
-        }
-        self.at += put(&mut self.to, header, path, link, content)?;
-        Ok(())
-    }
-
-    /// Says before all files that one comes in pieces, if it is that long.
-    fn announce(&mut self, mut header: Header, path: &[u8], link: &[u8], length: u64) -> io::Result<()> {
-        if length <= WHOLE {
-            return Ok(());
-        }
-        header.set_size(0);
-        as_piece(&mut header, 0, length)?;
-        self.member(header, path, link, &mut io::empty())
-    }
-
-    /// All files, those that resemble each other in one frame.
-    fn files(&mut self, files: &[File<'_>], by: By) -> io::Result<()> {
-        let taken = |file: &File<'_>| {
-            let names = if file.path.len() > FIELD { 2 * BLOCK + file.path.len() } else { 0 };
-            file.content.len() + (BLOCK + names) as u64
-        };
-        let sized: Vec<(u64, &Content)> = files.iter().map(|file| (taken(file), file.content)).collect();
-        for frame in similar::frames(&sized, by)? {
-            for File { header, path, loader, content } in frame.into_iter().filter_map(|file| files.get(file))
-            {
-                self.file(header.clone(), path, loader, content)?;
-            }
-            self.cut();
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, header: Header, path: &[u8], link: &[u8], content: &Content) -> io::Result<()> {
-        let length = content.len();
-        if length <= WHOLE {
-            return self.member(header, path, link, &mut content.reader());
-        }
-        self.cut();
-        // Pieces of one length, so that none is left over that is short.
-        let piece = length.div_ceil(length.div_ceil(WHOLE)).next_multiple_of(BLOCK as u64);
-        let mut start = 0;
-        while start < length {
-            let mut header = header.clone();
-            let piece = content.range(start, piece.min(length - start));
-            header.set_size(piece.len());
-            as_piece(&mut header, start, length)?;
-            self.member(header, path, b"", &mut piece.reader())?;
-            self.cut();
-            start += piece.len();
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, before_links: usize) -> io::Result<Uncompressed> {
-        self.cut();
-        let mut file = self.to.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        let whole = Content::whole(file)?;
-        let starts = [0].into_iter().chain(self.ends.iter().copied());
-        let mut frames: Vec<_> =
-            starts.zip(&self.ends).map(|(start, end)| whole.range(start, end - start)).collect();
-        if frames.is_empty() {
-            frames.push(whole);
-        }
-        let links = self.ends.len() - before_links;
-        let links = u32::try_from(links).unwrap_or(u32::MAX);
-        Ok(Uncompressed { frames, directories: self.directories, links })
-    }
-}
-
-/// Makes a header one of a piece at `offset` of a file of `length` bytes (GNU tar's `oldgnu_header`).
-fn as_piece(header: &mut Header, offset: u64, length: u64) -> io::Result<()> {
-    let number = |number| {
-        let mut header = Header::new_gnu();
-        header.set_size(number);
-        header.as_old().size
-    };
-    header.set_entry_type(EntryType::new(b'M'));
-    let gnu = header.as_gnu_mut().ok_or(io::ErrorKind::InvalidInput)?;
-    (gnu.offset, gnu.realsize) = (number(offset), number(length));
-    Ok(())
-}
+use crate::write::similar::By;
+use crate::write::tarball::member::{Archive, BLOCK, EntryType, Header, header, put};
+use crate::write::tarball::stream::{File, Stream};
 
 /// `app` as a stream (FORMAT.md, section 6).
 pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
     let mut stream = Stream::new()?;
+    let nothing = Content::from(Vec::new());
     let file = |path: &Path, executable: bool, content: &Content| {
         let mode = if executable { 0o755 } else { 0o644 };
         let loader = app.loader_of(as_bytes(path)).unwrap_or_default().to_vec();
@@ -166,7 +32,7 @@ pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
     for (path, node) in app.nodes() {
         match node {
             Node::Directory => {
-                stream.member(header(EntryType::Directory, 0o755, 0), path, b"", &mut io::empty())?;
+                stream.member(header(EntryType::Directory, 0o755, 0), path, b"", &nothing)?;
             }
             Node::File { executable, content } => {
                 let (header, loader) = file(as_path(path), *executable, content);
@@ -184,16 +50,16 @@ pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
         _ => None,
     });
     stream.files(&files.collect::<Vec<_>>(), by)?;
-    let before_links = stream.ends.len();
+    let before_links = stream.frames();
     for (path, node) in app.nodes() {
         let (kind, mode, target) = match node {
             Node::Symlink(target) => (EntryType::Symlink, 0o777, target),
             Node::HardLink(target) => (EntryType::Link, 0o755, target),
             Node::Directory | Node::File { .. } => continue,
         };
-        stream.member(header(kind, mode, 0), path, target, &mut io::empty())?;
+        stream.member(header(kind, mode, 0), path, target, &nothing)?;
     }
-    stream.finish(before_links)
+    stream.finish(Encoding::TarZstd, before_links)
 }
 
 /// `system` as a stream: a root (FORMAT.md, blob encoding 3). Its links' targets stay as they are, byte for
@@ -201,6 +67,7 @@ pub(crate) fn write(app: &App, by: By) -> io::Result<Uncompressed> {
 pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed> {
     use system_tree::Kind;
     let mut stream = Stream::new()?;
+    let nothing = Content::from(Vec::new());
     let owned = |kind, named: &Named<'_>, size| {
         let mut header = header(kind, u32::from(named.inode.mode & 0o7777), size);
         header.set_uid(named.inode.uid.into());
@@ -211,7 +78,7 @@ pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed
         match (&named.inode.kind, named.first) {
             (Kind::Directory, None) => {
                 let header = owned(EntryType::Directory, &named, 0);
-                stream.member(header, named.path, b"", &mut io::empty())?;
+                stream.member(header, named.path, b"", &nothing)?;
             }
             (Kind::File(content), None) => {
                 let header = owned(EntryType::Regular, &named, content.len());
@@ -229,7 +96,7 @@ pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed
         _ => None,
     });
     stream.files(&files.collect::<Vec<_>>(), by)?;
-    let before_links = stream.ends.len();
+    let before_links = stream.frames();
     for named in system.iter() {
         let (mut header, target) = match (&named.inode.kind, named.first) {
             (_, Some(first)) => (owned(EntryType::Link, &named, 0), first),
@@ -239,9 +106,9 @@ pub(crate) fn write_root(system: &SystemTree, by: By) -> io::Result<Uncompressed
         if named.first.is_none() {
             header.set_mode(0o777);
         }
-        stream.member(header, named.path, target, &mut io::empty())?;
+        stream.member(header, named.path, target, &nothing)?;
     }
-    stream.finish(before_links)
+    stream.finish(Encoding::Root, before_links)
 }
 
 /// `app` as a tar archive for other programs, end mark included, in the order of its names.
@@ -354,59 +221,6 @@ impl Read for Counted<'_> {
         self.left -= length as u64;
         Ok(length)
     }
-}
-
-/// Writes one member and says how many bytes it took. `content` has as many as the header says.
-fn put(
-    to: &mut impl Write,
-    mut header: Header,
-    path: &[u8],
-    link: &[u8],
-    content: &mut dyn Read,
-) -> io::Result<u64> {
-    let mut length = 0;
-    let name = long(to, EntryType::GNULongName, path, &mut length)?;
-    header.as_old_mut().name[..name.len()].copy_from_slice(name);
-    header.set_link_name_literal(long(to, EntryType::GNULongLink, link, &mut length)?)?;
-    header.set_cksum();
-    length += put_as_is(to, &header, content)?;
-    Ok(length)
-}
-
-/// A header as it is, its content, and zeros up to the next block.
-fn put_as_is(to: &mut impl Write, header: &Header, content: &mut dyn Read) -> io::Result<u64> {
-    to.write_all(header.as_bytes())?;
-    let length = io::copy(content, to)?;
-    if length != header.size()? {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let padded = length.next_multiple_of(BLOCK as u64);
-    io::copy(&mut io::repeat(0).take(padded - length), to)?;
-    Ok(BLOCK as u64 + padded)
-}
-
-/// What the header's field can hold of `name`, with a record of all of it before the header if that is less.
-fn long<'n>(to: &mut impl Write, kind: EntryType, name: &'n [u8], length: &mut u64) -> io::Result<&'n [u8]> {
-    let Some((short, _)) = name.split_at_checked(FIELD).filter(|(_, rest)| !rest.is_empty()) else {
-        return Ok(name);
-    };
-    let mut record = header(kind, 0o644, name.len() as u64 + 1);
-    let mark = b"././@LongLink";
-    record.as_old_mut().name[..mark.len()].copy_from_slice(mark);
-    record.set_cksum();
-    *length += put_as_is(to, &record, &mut name.chain(&b"\0"[..]))?;
-    Ok(short)
-}
-
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header
 }
 
 fn as_bytes(path: &Path) -> &[u8] {

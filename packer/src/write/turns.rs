@@ -105,6 +105,64 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// What several threads add to in the order of their numbers, whoever of them is ready first.
+pub(crate) struct InOrder<T> {
+    /// Whose turn it is; `None` when one of them gave up.
+    next: Mutex<(Option<usize>, T)>,
+    changed: Condvar,
+}
+
+/// One thread's place in the order. Who drops it gives up, and nobody behind it waits.
+pub(crate) struct Place<'o, T> {
+    of: &'o InOrder<T>,
+    number: usize,
+    passed: bool,
+}
+
+impl<T> InOrder<T> {
+    pub(crate) fn new(sum: T) -> Self {
+        Self { next: Mutex::new((Some(0), sum)), changed: Condvar::new() }
+    }
+
+    /// The place with this number; the first is 0, and each is taken once.
+    pub(crate) fn place(&self, number: usize) -> Place<'_, T> {
+        Place { of: self, number, passed: false }
+    }
+
+    /// What has become of it, with something in its place.
+    pub(crate) fn take(&self, other: T) -> T {
+        std::mem::replace(&mut self.locked().1, other)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, (Option<usize>, T)> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Place<'_, T> {
+    /// Waits until all before it have passed, and adds to the sum; `None` when one of them gave up.
+    pub(crate) fn pass<Done>(mut self, add: impl FnOnce(&mut T) -> Done) -> Option<Done> {
+        let is_later = |next: &mut (Option<usize>, T)| next.0.is_some_and(|next| next < self.number);
+        let waited = self.of.changed.wait_while(self.of.locked(), is_later);
+        let mut next = waited.unwrap_or_else(PoisonError::into_inner);
+        next.0?;
+        let done = add(&mut next.1);
+        next.0 = Some(self.number + 1);
+        self.passed = true;
+        self.of.changed.notify_all();
+        Some(done)
+    }
+}
+
+impl<T> Drop for Place<'_, T> {
+    fn drop(&mut self) {
+        if !self.passed {
+            self.of.locked().0 = None;
+            self.of.changed.notify_all();
+        }
+    }
+}
+
 /// proc(5): what can be used without swapping, in bytes; where that is not told, enough for one or two.
 fn available() -> u64 {
     const UNKNOWN: u64 = 2 << 30;
@@ -123,6 +181,21 @@ mod tests {
     #[test]
     fn results_come_in_the_order_of_the_jobs() {
         assert_eq!(each((0..100).collect(), |job: u32| job * 2), (0..200).step_by(2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_in_order_is_added_in_order_and_nobody_waits_for_who_gave_up() {
+        let order = InOrder::new(Vec::new());
+        let add = |number: usize| order.place(number).pass(|sum| sum.push(number));
+        thread::scope(|scope| {
+            let later = [2, 1].map(|number| scope.spawn(move || add(number)));
+            assert_eq!(add(0), Some(()));
+            assert!(later.into_iter().all(|later| later.join().expect("it ends") == Some(())));
+            let behind = scope.spawn(|| add(4));
+            drop(order.place(3));
+            assert_eq!(behind.join().expect("it ends"), None);
+        });
+        assert_eq!(order.take(Vec::new()), [0, 1, 2]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write as _};
 
 use bundle::Digest;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, Strategy};
 
 use crate::atomic_file;
 use crate::hash::Hashing;
@@ -19,8 +19,14 @@ const WINDOW_LOG_MAX: u32 = 26;
 /// What is shorter resembles itself within the level's own window.
 const WIDE_MIN: u64 = 1 << 20;
 
+/// The level that trees are packed at unless the user says otherwise. It has to feel immediate, so it looks
+/// for matches in a table that a CPU's cache holds, of this many bits, and does not try the second next byte:
+/// a quarter less time for 1.5 % more bytes, measured with a tree of 441 MB.
+const QUICK: i32 = 9;
+const QUICK_HASH_LOG: u32 = 20;
+
 /// To be raised with every change of the parameters in [`made`], so that frames made before are not reused.
-const PARAMETERS: u32 = 3;
+const PARAMETERS: u32 = 4;
 
 /// What decides about a frame's bytes beside the input and the level.
 pub(crate) fn compressor() -> String {
@@ -30,24 +36,22 @@ pub(crate) fn compressor() -> String {
 /// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
 /// where large programs resemble each other. The frame, and its SHA-256.
 pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<(Content, Digest)> {
-    const PIECE: usize = 256 << 10;
     let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if input.len() >= WIDE_MIN {
         let log = input.len().next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
         encoder.set_parameter(CParameter::WindowLog(log))?;
         encoder.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
-    }
-    let mut reader = input.reader();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = reader.read(&mut piece)?;
-        if length == 0 {
-            break;
+        if level == QUICK {
+            encoder.set_parameter(CParameter::Strategy(Strategy::ZSTD_lazy))?;
+            encoder.set_parameter(CParameter::HashLog(QUICK_HASH_LOG))?;
         }
-        encoder.write_all(piece.get(..length).unwrap_or_default())?;
-        shown.advance(length as u64);
     }
+    input.each_piece(|piece| {
+        encoder.write_all(piece)?;
+        shown.advance(piece.len() as u64);
+        Ok(())
+    })?;
     let (file, _, digest) = encoder.finish()?.finish();
     Ok((Content::whole(file)?, digest))
 }

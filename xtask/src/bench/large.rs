@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::chart::{Row, Shown, svg, table};
+use super::packing::LEVELS;
 use super::peers::{self, Peer, Place};
 use super::{cold, packing};
 use crate::marked_page;
@@ -15,9 +16,6 @@ use crate::workspace;
 
 /// What is behind it in `docs/benchmarks.md` is written here.
 const BEGIN: &str = "<!-- written by `cargo xtask bench all --write-docs` -->\n";
-
-/// The levels of `size`: that of `--fast`, the default, and a release's.
-const LEVELS: [i32; 3] = [1, 9, 19];
 
 /// What was asked for.
 struct Asked {
@@ -54,32 +52,34 @@ struct Part {
     against: &'static str,
 }
 
-type Measure = fn(&Place, &[Peer], usize) -> Result<Part>;
-
-fn cold(place: &Place, peers: &[Peer], runs: usize) -> Result<Part> {
-    let rows = cold::run(place, peers, runs)?;
+fn cold(place: &Place, peers: &[Peer], runs: usize, said: &mut String) -> Result<Part> {
+    let (rows, lacking) = cold::run(place, peers, runs)?;
+    for line in lacking {
+        println!("{line}");
+        let _ = writeln!(said, "\n{line}");
+    }
     Ok(Part { file: "cold", title: "First start", rows, shown: Shown::Seconds, against: "tar" })
 }
 
-fn pack(place: &Place, peers: &[Peer], runs: usize) -> Result<Part> {
-    let rows = packing::run(place, peers, 9, runs.min(3))?;
-    Ok(Part { file: "pack", title: "Packing", rows, shown: Shown::Seconds, against: "tar" })
-}
-
-fn size(place: &Place, peers: &[Peer], _: usize) -> Result<Part> {
-    let rows = packing::sizes(place, peers, &LEVELS)?;
-    Ok(Part { file: "size", title: "Size", rows, shown: Shown::Size, against: "tar" })
+/// Times, sizes, or both of the same runs.
+fn packed(place: &Place, peers: &[Peer], runs: usize, what: &str) -> Result<Vec<Part>> {
+    // At `--fast`'s level nobody waits.
+    let levels: Vec<_> = LEVELS.iter().filter(|level| level.number > 1 || what != "pack").collect();
+    let rows = packing::run(place, peers, &levels, runs)?;
+    let sizes = packing::sizes(&rows);
+    let against = "tar";
+    let pack = Part { file: "pack", title: "Packing", rows, shown: Shown::Seconds, against };
+    let size = Part { file: "size", title: "Size", rows: sizes, shown: Shown::Size, against };
+    Ok(match what {
+        "pack" => vec![pack],
+        "size" => vec![size],
+        _ => vec![pack, size],
+    })
 }
 
 /// Runs what is named, with these options.
 pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let asked = Asked::read(options)?;
-    let measures: &[Measure] = match what {
-        "cold" => &[cold],
-        "pack" => &[pack],
-        "size" => &[size],
-        _ => &[cold, pack, size],
-    };
     let Some(place) = Place::new(asked.tree.as_deref())? else {
         println!("NOT RUN: bench {what}: the mirror does not have the packages of the tree");
         return Ok(());
@@ -89,8 +89,14 @@ pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let megabytes = place.size()? / 1_000_000;
     let mut text = format!("A tree of {megabytes} MB, on {cpus} CPUs; medians of runs in turn.\n");
     println!("{text}");
-    for measure in measures {
-        let part = measure(&place, &peers, asked.runs)?;
+    let mut parts = Vec::new();
+    if matches!(what, "cold" | "all") {
+        parts.push(cold(&place, &peers, asked.runs, &mut text)?);
+    }
+    if what != "cold" {
+        parts.extend(packed(&place, &peers, asked.runs, what)?);
+    }
+    for part in parts {
         let table = table(part.title, &part.rows, part.shown, part.against);
         println!("{table}");
         let _ = write!(text, "\n![{}](benchmarks/{}.svg)\n\n{table}", part.title, part.file);
@@ -101,7 +107,7 @@ pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
             fs::write(charts.join(format!("{}.svg", part.file)), chart)?;
         }
     }
-    if asked.write_docs && measures.len() > 1 {
+    if asked.write_docs && what == "all" {
         marked_page::write(&workspace().join(Path::new("docs/benchmarks.md")), BEGIN, &text)?;
     }
     Ok(())

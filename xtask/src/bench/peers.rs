@@ -37,6 +37,8 @@ pub(super) struct Took {
 /// A way to bring a tree to another machine.
 pub(super) struct Peer {
     pub(super) name: String,
+    /// Whether it is tried in all settings: not those that do what `tar` does, in other words.
+    pub(super) everywhere: bool,
     /// The command that packs the tree, into the file.
     pub(super) pack: fn(&Place, &Path, i32) -> Command,
     /// The command that unpacks the file into a directory that does not exist, and starts what is in it.
@@ -123,7 +125,7 @@ fn tar_pack(place: &Place, to: &Path, level: i32) -> Command {
     let mut command = Command::new("tar");
     command.arg("-C").arg(&place.tree).arg("-cf").arg(to);
     // The window that unibin has too.
-    command.arg(format!("--use-compress-program=zstd -T1 -{level} --long=26")).arg(".");
+    command.arg(format!("--use-compress-program=zstd -T1 --ultra -{level} --long=26")).arg(".");
     command
 }
 
@@ -176,10 +178,12 @@ fn squashfs_cold(_: &Place, file: &Path, to: &Path) -> Command {
 
 /// Those that are here, unibin first. `tar` is what the others are compared with.
 pub(super) fn all() -> Vec<Peer> {
-    let mut peers = vec![Peer { name: "unibin".into(), pack: unibin_pack, cold: unibin_cold }];
+    let mut peers =
+        vec![Peer { name: "unibin".into(), everywhere: true, pack: unibin_pack, cold: unibin_cold }];
     let mut add = |name: &str, there: bool, pack, cold| {
         if there {
-            peers.push(Peer { name: name.into(), pack, cold });
+            let everywhere = name.starts_with("tar") || name.starts_with("wrappe");
+            peers.push(Peer { name: name.into(), everywhere, pack, cold });
         } else {
             println!("NOT RUN: {name}: it is not installed");
         }
@@ -235,10 +239,26 @@ fn user_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// The bytes that are free in a file system, by `df(1)`.
+/// The bytes that are free in a file system.
 fn free(directory: &Path) -> Option<u64> {
-    let output = Command::new("df").args(["-B1", "--output=avail"]).arg(directory).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.lines().nth(1)?.trim().parse().ok()
+    let found = rustix::fs::statvfs(directory).ok()?;
+    found.f_bavail.checked_mul(found.f_frsize)
+}
+
+/// The same command, on the first of this process's CPUs alone, by `taskset(1)`.
+pub(super) fn on_one_cpu(command: &Command) -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let first = allowed.and_then(|list| list.trim().split([',', '-']).next()).unwrap_or("0");
+    let mut alone = Command::new("taskset");
+    alone.args(["-c", first]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => alone.env(name, value),
+            None => alone.env_remove(name),
+        };
+    }
+    alone
 }
 
 /// The run whose wall time is the median.
@@ -246,4 +266,20 @@ pub(super) fn median(runs: &[Took]) -> Option<Took> {
     let mut runs = runs.to_vec();
     runs.sort_unstable_by_key(|took| took.wall);
     runs.get(runs.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_on_one_cpu_has_one_and_its_arguments_and_variables() {
+        if !is_installed("taskset") {
+            return println!("NOT RUN: taskset is not installed");
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", "nproc; echo \"$1 $MARK\"", "sh", "a b"]).env("MARK", "c");
+        let output = on_one_cpu(&command).output().expect("it is run");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "1\na b c\n");
+    }
 }
