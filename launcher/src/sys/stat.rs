@@ -113,7 +113,7 @@ fn statx(dir: usize, path: &CStr, flags: u32) -> Result<Stat, Errno> {
     unsafe { call(raw::__NR_statx, arguments) }?;
     // SAFETY: integers only: zeroed memory is a value, and so is whatever the kernel wrote over it.
     let answer = unsafe { answer.assume_init() };
-    let is_root = raw::STATX_ATTR_MOUNT_ROOT as u64;
+    let is_root = u64::from(raw::STATX_ATTR_MOUNT_ROOT);
     Ok(Stat {
         mode: u32::from(answer.stx_mode),
         uid: answer.stx_uid,
