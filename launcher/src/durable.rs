@@ -9,6 +9,7 @@ use core::ffi::CStr;
 use crate::bytes::c_string;
 use crate::left_over;
 use crate::sys::{self, At, Errno, Fd, OFlags, Rename};
+use crate::tracer::is_proot;
 
 /// Says that a slot is whole and on the disk.
 pub const MARKER: &CStr = c"complete";
@@ -33,12 +34,13 @@ pub fn written() -> Option<&'static CStr> {
 }
 
 /// The marker of a slot that is about to be published: under its last name only if the slot is on the disk.
+/// Below proot nothing may end after the app.
 pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
     let is_own = sys::file_system(c_string(&[cache, b"/"])).is_ok_and(|kind| OWN.contains(&kind));
     let namespace = sys::readlinkat(At::CWD, c"/proc/self/ns/pid");
     let stays =
         namespace.is_ok_and(|namespace| namespace.to_bytes() == FIRST_NAMESPACE) && sys::getpid() != 1;
-    written().filter(|_| is_own && stays)
+    written().filter(|_| is_own && stays && !is_proot())
 }
 
 /// Has a slot synced that is published with this marker: by a process beside the app, or, where there can be
@@ -55,7 +57,7 @@ pub fn sync_later(slot: &Fd, marker: &CStr) {
 pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
     let now = sys::unix_seconds();
     // Those that start in the next minutes leave it to this one.
-    if time.saturating_add(SYNCED_AFTER) < now && marker.set_mtime(now).is_ok() {
+    if time.saturating_add(SYNCED_AFTER) < now && !is_proot() && marker.set_mtime(now).is_ok() {
         sync_later(slot, name);
     }
 }

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::launch::{Attended, Launch, Places, Translation, option_words};
 use crate::route::base_name;
 use crate::sys::{self, At, OFlags};
+use crate::tracer::{is_proot, tracer};
 
 /// What the kernel calls this boot of this machine, 36 bytes (random(4)).
 const BOOT: &CStr = c"/proc/sys/kernel/random/boot_id";
@@ -138,7 +139,7 @@ fn by_binfmt<'a>(
     places: &Places<'a>,
 ) -> Result<Vec<&'static CStr>, Error> {
     // It executes programs in its own way, and the kernel never sees those of other CPUs.
-    if tracer().is_some_and(|name| name.starts_with(b"proot")) {
+    if is_proot() {
         return Err(Error::of_candidate("proot starts programs without it", &[]));
     }
     let emulators = Emulator::all(run, cache, translation)?;
@@ -224,16 +225,4 @@ fn say(cache: &Cache) -> bool {
 /// Whether this is below an app of another bundle, whose broker goes on attending.
 fn attended_already() -> bool {
     tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
-}
-
-/// The name of the process that traces this one.
-fn tracer() -> Option<&'static [u8]> {
-    let read = |path, buffer: &'static mut [u8]| -> Option<&'static [u8]> {
-        let length = sys::openat(At::CWD, path, OFlags::READ, 0).and_then(|file| file.read(buffer)).ok()?;
-        buffer.get(..length)
-    };
-    // proc_pid_status(5): the eighth of its lines.
-    let status = read(c"/proc/self/status", zeroed(1024))?;
-    let tracer = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TracerPid:\t"))?;
-    read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
 }
