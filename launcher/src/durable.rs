@@ -10,6 +10,7 @@ use crate::bytes::{c_string, zeroed};
 use crate::left_over;
 use crate::proc;
 use crate::sys::{self, Argv, At, Errno, Fd, Follow, OFlags, Process, Rename};
+use crate::tracer::is_proot;
 
 /// Says that a slot is whole and on the disk.
 pub const MARKER: &CStr = c"complete";
@@ -34,11 +35,12 @@ pub fn written() -> Option<&'static CStr> {
 }
 
 /// The marker of a slot that is about to be published: under its last name only if the slot is on the disk.
+/// Below proot nothing may end after the app.
 pub fn marker(cache: &[u8]) -> Option<&'static CStr> {
     let namespace = sys::readlinkat(At::CWD, c"/proc/self/ns/pid");
     let stays =
         namespace.is_ok_and(|namespace| namespace.to_bytes() == FIRST_NAMESPACE) && sys::getpid() != 1;
-    written().filter(|_| is_own(cache) && stays && !is_in_chroot())
+    written().filter(|_| is_own(cache) && stays && !is_in_chroot() && !is_proot())
 }
 
 /// Whether no other machine sees a cache's file system.
@@ -124,7 +126,7 @@ pub fn beside(process: &Process) -> Option<i32> {
 pub fn sync_again(slot: &Fd, marker: &Fd, time: i64, name: &CStr) {
     let now = sys::unix_seconds();
     // Those that start in the next minutes leave it to this one.
-    if time.saturating_add(SYNCED_AFTER) < now && marker.set_mtime(now).is_ok() {
+    if time.saturating_add(SYNCED_AFTER) < now && !is_proot() && marker.set_mtime(now).is_ok() {
         sync_later(slot, name);
     }
 }

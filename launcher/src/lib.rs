@@ -49,6 +49,7 @@ pub mod sys;
 pub mod system;
 pub mod tar;
 pub mod tasks;
+pub mod tracer;
 pub mod unpack;
 pub mod way;
 pub mod workers;

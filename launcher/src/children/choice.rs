@@ -12,14 +12,15 @@ use super::exec::Attendant;
 use super::variables::Variables;
 use super::{binfmt, broker};
 use crate::attempt::Run;
-use crate::bytes::{c_string, fill, join, list, zeroed};
+use crate::bytes::{c_string, fill, join, list};
 use crate::cache::Cache;
 use crate::controls::Children;
 use crate::error::Error;
 use crate::launch::{Attended, Launch, Places, Translation, option_words};
+use crate::left_over;
 use crate::route::base_name;
 use crate::sys::{self, At, OFlags};
-use crate::{left_over, proc};
+use crate::tracer::{is_proot, tracer};
 
 /// A symbolic link in the cache's directory: in which boot it was said that none works.
 const SAID: &[u8] = b"/unattended";
@@ -136,7 +137,7 @@ fn by_binfmt<'a>(
     places: &Places<'a>,
 ) -> Result<Vec<&'static CStr>, Error> {
     // It executes programs in its own way, and the kernel never sees those of other CPUs.
-    if tracer().is_some_and(|name| name.starts_with(b"proot")) {
+    if is_proot() {
         return Err(Error::of_candidate("proot starts programs without it", &[]));
     }
     let emulators = Emulator::all(run, cache, translation)?;
@@ -220,12 +221,4 @@ fn say(cache: &Cache) -> bool {
 /// Whether this is below an app of another bundle, whose broker goes on attending.
 fn attended_already() -> bool {
     tracer().is_some_and(|name| name.starts_with(broker::NAME.to_bytes()))
-}
-
-/// The name of the process that traces this one.
-fn tracer() -> Option<&'static [u8]> {
-    // proc_pid_status(5): the eighth of its lines.
-    let status = proc::read(c"/proc/self/status", zeroed(1024))?;
-    let tracer = proc::line(status, b"TracerPid:")?;
-    proc::read(c_string(&[b"/proc/", tracer, b"/comm"]), zeroed(64))
 }

@@ -368,7 +368,7 @@ fn list(tree: &mut Tree<'_>, bytes: &[u8], part: Part, to: &mut Vec<Named>) -> R
         let path = member.path.to_vec();
         to.push(match member.kind {
             Kind::File { .. } if part == Part::Directories => Named::Announced,
-            Kind::Piece { offset, last } => {
+            Kind::Piece { offset, last, .. } => {
                 let end = offset.saturating_add(member.content.len() as u64);
                 Named::Piece { path, offset, end, last, fits: member.fits(is_first, rest.is_empty()) }
             }
