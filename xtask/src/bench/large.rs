@@ -77,6 +77,19 @@ fn packed(place: &Place, peers: &[Peer], runs: usize, what: &str) -> Result<Vec<
     })
 }
 
+/// Prints a part, and adds it to `text` for the docs, with its chart beside them.
+fn told(part: &Part, write_docs: bool, text: &mut String) -> Result<()> {
+    let table = table(part.title, &part.rows, part.shown, part.against);
+    println!("{table}");
+    let _ = write!(text, "\n![{}](benchmarks/{}.svg)\n\n{table}", part.title, part.file);
+    if write_docs {
+        let charts = workspace().join("docs/benchmarks");
+        fs::create_dir_all(&charts)?;
+        fs::write(charts.join(format!("{}.svg", part.file)), svg(part.title, &part.rows, part.shown))?;
+    }
+    Ok(())
+}
+
 /// Runs what is named, with these options.
 pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let asked = Asked::read(options)?;
@@ -89,22 +102,13 @@ pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let megabytes = place.size()? / 1_000_000;
     let mut text = format!("A tree of {megabytes} MB, on {cpus} CPUs; medians of runs in turn.\n");
     println!("{text}");
-    let mut parts = Vec::new();
     if matches!(what, "cold" | "all") {
-        parts.push(cold(&place, &peers, asked.runs, &mut text)?);
+        let part = cold(&place, &peers, asked.runs, &mut text)?;
+        told(&part, asked.write_docs, &mut text)?;
     }
     if what != "cold" {
-        parts.extend(packed(&place, &peers, asked.runs, what)?);
-    }
-    for part in parts {
-        let table = table(part.title, &part.rows, part.shown, part.against);
-        println!("{table}");
-        let _ = write!(text, "\n![{}](benchmarks/{}.svg)\n\n{table}", part.title, part.file);
-        if asked.write_docs {
-            let charts = workspace().join("docs/benchmarks");
-            fs::create_dir_all(&charts)?;
-            let chart = svg(part.title, &part.rows, part.shown);
-            fs::write(charts.join(format!("{}.svg", part.file)), chart)?;
+        for part in packed(&place, &peers, asked.runs, what)? {
+            told(&part, asked.write_docs, &mut text)?;
         }
     }
     if asked.write_docs && what == "all" {
