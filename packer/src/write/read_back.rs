@@ -218,7 +218,7 @@ impl<'b> Checked<'b> {
 
     /// What a launcher says of bytes that are not what they should be.
     fn damaged(&self) -> Error {
-        self.refused(&told(damaged(self.launched, self.blob)))
+        self.refused(&told(damaged(self.launched.name(), self.blob)))
     }
 
     /// After all jobs were done: whether what came out is what should.
