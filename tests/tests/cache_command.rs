@@ -285,8 +285,9 @@ fn what_was_packed_is_kept_until_it_is_cleared_and_changes_no_byte() {
     sandbox.make_directory("tree");
     fs::write(sandbox.at("tree/start"), smallest(host).elf()).expect("written");
     fs::set_permissions(sandbox.at("tree/start"), fs::Permissions::from_mode(0o755)).expect("its mode");
-    let text: String =
-        (0..200_000u32).map(|line| format!("line {}\n", line.wrapping_mul(2_654_435_761))).collect();
+    let lines: Vec<String> =
+        (0..200_000u32).map(|line| line.wrapping_mul(2_654_435_761).to_string()).collect();
+    let text = lines.join("\n");
     fs::write(sandbox.at("tree/text"), text).expect("written");
     let run = |arguments: &[&str]| {
         let mut command = unibin();
