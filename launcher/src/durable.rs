@@ -63,7 +63,7 @@ fn is_in_chroot() -> bool {
             None | Some(b"0") => break,
             Some(parent) => process = parent,
         }
-        found = root(c_string(&[b"/proc/", process, b"/root/"])).is_ok_and(|root| !root.same_file(&own));
+        found = root(c_string(&[b"/proc/", process, b"/root"])).is_ok_and(|root| !root.same_file(&own));
     }
     found
 }
