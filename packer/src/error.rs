@@ -115,8 +115,8 @@ pub(crate) enum Error {
     SameEntry { name: String },
     #[error("the output `{}` is {found}", shown(path))]
     OutputNotAFile { path: PathBuf, found: &'static str },
-    #[error("the output `{}` is the program itself", shown(path))]
-    OutputIsProgram { path: PathBuf },
+    #[error("the output `{}` would replace the input `{}`", shown(path), shown(input))]
+    OutputIsInput { path: PathBuf, input: PathBuf },
     #[error("`--emulator {host}=FILE`: {host} is not among the hosts of this bundle")]
     EmulatorForOtherHost { host: Arch },
     #[error("`--native {host}`: {host} is not among the hosts of this bundle")]
@@ -318,7 +318,7 @@ impl Error {
             Self::OutputNotAFile { path, .. } => {
                 return Some(format!("give a file name, such as `-o {}`", path.join("app").display()));
             }
-            Self::OutputIsProgram { .. } => "choose another output with `-o`",
+            Self::OutputIsInput { .. } => "choose another output with `-o`",
             Self::SameVariant { .. } => "give each architecture and level once",
             Self::NativeForOtherHost { .. } | Self::EmulatorForOtherHost { .. } => {
                 "add it to `--hosts`, or omit the option"

@@ -2,6 +2,7 @@
 
 mod entry;
 mod given;
+mod inputs;
 pub(crate) mod machine;
 pub(crate) mod system;
 
@@ -9,7 +10,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bundle::{Arch, file_name_of};
 
@@ -293,25 +294,11 @@ impl Request {
         if !kind.is_file() {
             return Err(Error::OutputNotAFile { path: path.clone(), found: kind_of(kind) });
         }
-        let first = match &self.contents {
-            Contents::App(app) => Some(&**app),
-            Contents::System(system) if system.source.is_file(&there) => {
-                return Err(Error::OutputIsProgram { path: path.clone() });
-            }
-            Contents::Machine(machine) if machine.is_file(&there) => {
-                return Err(Error::OutputIsProgram { path: path.clone() });
-            }
-            Contents::Emulator { .. } | Contents::System(_) | Contents::Machine(_) => None,
+        let is_there = |input: &&Path| {
+            fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (there.dev(), there.ino()))
         };
-        for app in first.into_iter().chain(self.natives.iter().map(|native| &native.app)) {
-            if let AppSource::Program { file, path: program, .. }
-            | AppSource::Tree { file, path: program, .. } = &app.source
-            {
-                let own = file.metadata().map_err(|source| Error::io("read", program, source))?;
-                if (own.dev(), own.ino()) == (there.dev(), there.ino()) {
-                    return Err(Error::OutputIsProgram { path: path.clone() });
-                }
-            }
+        if let Some(input) = self.inputs().into_iter().find(is_there) {
+            return Err(Error::OutputIsInput { path: path.clone(), input: input.to_owned() });
         }
         Ok(())
     }

@@ -222,13 +222,61 @@ fn an_output_that_is_no_place_for_a_file_is_refused() {
     pack("directory").refused(3, &["the output `directory` is a directory"]);
     pack("new/").refused(3, &["is a directory"]);
     pack("/dev/null").refused(3, &["is a device"]);
-    pack("app").refused(3, &["the program itself"]);
+    pack("app").refused(3, &["would replace the input `app`"]);
     pack("nowhere/out").refused(1, &["cannot write `nowhere/out`"]);
     let dry = scene.run(["pack", "app", "--hosts", "riscv64", "--dry-run", "-o", "nowhere/out"]);
     dry.refused(1, &["cannot write `nowhere/out`"]);
     assert_eq!(fs::read(scene.at("w/app")).expect("still there"), program(RISCV64));
     assert_eq!(scene.names(), ["app", "directory"]);
     assert!(scene::names(&scene.at("w/directory")).is_empty());
+}
+
+#[test]
+fn an_output_never_replaces_a_file_that_is_read() {
+    let scene = Scene::new();
+    for name in ["app", "other", "kernel"] {
+        scene.write(name, &program(RISCV64));
+    }
+    scene.write("input", b"the only copy");
+    symlink("input", scene.at("w/link")).expect("a link");
+    let before = scene.names();
+    let app = ["pack", "app", "--hosts", "riscv64"];
+    let machine = ["pack", "--machine", "--target", "riscv64"];
+    for (what, more) in [
+        (&app[..], &["--add", "input:/data"][..]),
+        (&app, &["--add", "link:/data"]),
+        (&app, &["--emulator", "riscv64=input"]),
+        (&app, &["--translators", "input"]),
+        (&app, &["--lock", "input"]),
+        (&app, &["--native", "riscv64=input"]),
+        (&["pack", "--oci", "input", "--target", "riscv64"], &[]),
+        (&machine, &["--kernel", "input"]),
+        (&machine, &["--kernel", "kernel", "--initrd", "input"]),
+        (&machine, &["--disk", "input"]),
+        (&machine, &["--kernel", "kernel", "--seed", "input"]),
+        (&machine, &["--kernel", "kernel", "--firmware", "input"]),
+    ] {
+        let run = scene.run([what, more, &["-o", "input"]].concat());
+        run.refused(3, &["the output `input` would replace the input `"]);
+        assert_eq!(fs::read(scene.at("w/input")).expect("still there"), b"the only copy", "{more:?}");
+    }
+    assert_eq!(scene.names(), before);
+}
+
+#[test]
+fn a_seed_that_is_a_fifo_is_refused_and_not_waited_for() {
+    let scene = Scene::new();
+    scene.write("kernel", &program(RISCV64));
+    fs::create_dir(scene.at("w/seed")).expect("a directory");
+    for fifo in ["fifo", "seed/user-data"] {
+        let made = std::process::Command::new("mkfifo").arg(scene.at("w").join(fifo)).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo makes a fifo");
+    }
+    for (seed, fifo) in [("fifo", "fifo"), ("seed", "seed/user-data")] {
+        let words =
+            ["pack", "--machine", "--target", "riscv64", "--kernel", "kernel", "--seed", seed, "-o", "vm"];
+        scene.run(words).refused(3, &[fifo, "is a fifo, not a file"]);
+    }
 }
 
 #[test]

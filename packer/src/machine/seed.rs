@@ -11,6 +11,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::error::{Error, MachineError};
 use crate::machine::iso;
+use crate::request::machine::GivenFile;
 use crate::tree::content::Content;
 
 /// The name by which cloud-init finds the disk.
@@ -54,22 +55,17 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
     let read = |name: &str| -> Result<Option<Vec<u8>>, Error> {
         let file = path.join(name);
         let failed = |source| Error::io("read", &file, source);
-        let bytes = match fs::File::open(&file) {
-            Ok(opened) => {
-                let mut bytes = Vec::new();
-                opened.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-                if bytes.len() as u64 > LENGTH_MAX {
-                    return Err(refused(&file, "is longer than 16 MiB".to_owned()));
-                }
-                Some(bytes)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed(error)),
-        };
-        if let Some(bytes) = &bytes {
-            check(name, bytes).map_err(|what| refused(&file, what))?;
+        if fs::metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
         }
-        Ok(bytes)
+        let mut bytes = Vec::new();
+        let opened = GivenFile::open(file.clone())?.file;
+        opened.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > LENGTH_MAX {
+            return Err(refused(&file, "is longer than 16 MiB".to_owned()));
+        }
+        check(name, &bytes).map_err(|what| refused(&file, what))?;
+        Ok(Some(bytes))
     };
     let user = read(NAMES[0])?.ok_or_else(|| MachineError::NoUserData { path: path.to_owned() })?;
     let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
@@ -141,8 +137,7 @@ fn described(meta: &mut Vec<u8>, instance: &str) -> Result<bool, String> {
 /// An image of the user's own.
 fn given(path: &Path) -> Result<Seed, Error> {
     let failed = |source| Error::io("read", path, source);
-    let file = fs::File::open(path).map_err(failed)?;
-    let content = Content::whole(file).map_err(failed)?;
+    let content = GivenFile::open(path.to_owned())?.content()?;
     let mut head = Vec::new();
     content.reader().take(17 * iso::SECTOR as u64).read_to_end(&mut head).map_err(failed)?;
     let is_iso = head.get(16 * iso::SECTOR + 1..).is_some_and(|at| at.starts_with(b"CD001"));

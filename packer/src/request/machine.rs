@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
@@ -89,19 +88,6 @@ impl MachineRequest {
             archive,
         })
     }
-
-    /// Whether `other` is a file that is packed.
-    pub(crate) fn is_file(&self, other: &fs::Metadata) -> bool {
-        let firmware = match &self.firmware {
-            FirmwareSource::File(given) => Some(given),
-            FirmwareSource::Usual | FirmwareSource::Uefi => None,
-        };
-        let mut all =
-            [self.kernel.as_ref(), self.initrd.as_ref(), self.disk.as_ref(), firmware].into_iter().flatten();
-        all.any(|given| {
-            given.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
-        })
-    }
 }
 
 /// Beside the working directory's other bundles, not beside the disk.
@@ -118,7 +104,8 @@ impl GivenFile {
         self.file.try_clone().and_then(Content::whole).map_err(|source| Error::io("read", &self.path, source))
     }
 
-    fn open(path: PathBuf) -> Result<Self, Error> {
+    /// Refuses what is no file.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, Error> {
         let failed = |source| Error::io("open", &path, source);
         // Checked before it is opened: opening a FIFO would wait for its other end.
         let found = fs::metadata(&path).map_err(failed)?.file_type();

@@ -1,9 +1,8 @@
 //! What `pack` was asked for where it is a whole system.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use bundle::{Arch, OwnedRule as Rule, file_name_of};
@@ -125,16 +124,6 @@ impl SystemSource {
         };
         let name = if name.is_empty() { b"system".to_vec() } else { name };
         OsString::from_vec([&name, &b".bundle"[..]].concat()).into()
-    }
-
-    /// Whether `other` is the file that is packed.
-    pub(crate) fn is_file(&self, other: &Metadata) -> bool {
-        let own = match self {
-            Self::Archive { file, .. } => file.metadata(),
-            Self::Image { reference, .. } => fs::metadata(reference),
-            Self::Directory(_) | Self::Debian(_) => return false,
-        };
-        own.is_ok_and(|own| (own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 }
 
