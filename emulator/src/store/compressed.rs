@@ -133,6 +133,11 @@ impl Store {
         self.keep(&name, &mut note.chain(&trailer[..]))
     }
 
+    /// Removes such a note.
+    pub fn forget_read_back(&self, key: Digest) -> Result<bool, StoreError> {
+        remove_if_there(&self.root.join(DIRECTORY).join(note_name(key)))
+    }
+
     /// All that is kept, in no order.
     pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         let directory = self.root.join(DIRECTORY);

@@ -39,7 +39,8 @@ pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> 
     }
     let tar = compress::spool(|to| tarball::archive(&tree, to)).map_err(Error::Temporary)?;
     let stored = if compressed {
-        zstd_frame::made(&tar, LEVEL, &Shown::nowhere()).map_err(Error::Temporary)?.0
+        let of_tar = tar.digest().map_err(Error::Temporary)?;
+        zstd_frame::made(&tar, of_tar, LEVEL, &Shown::nowhere()).map_err(Error::Temporary)?.0
     } else {
         tar
     };

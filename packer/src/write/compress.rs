@@ -81,6 +81,7 @@ impl Remembered {
         for frame in &self.frames {
             let _ = self.store.forget_compressed(*frame, &zstd_frame::compressor(), self.level);
         }
+        let _ = self.store.forget_read_back(self.key);
     }
 }
 
@@ -156,27 +157,31 @@ fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Fram
         input.frames.iter().zip(&digests).enumerate().map(|(at, (content, of))| (at, content, *of)).collect();
     jobs.sort_by_key(|(number, content, _)| (Reverse(content.len()), *number));
     let work = |(number, content, digest)| Ok((number, packed(content, digest, how, &shown, turns)?));
+    // Of a single frame, the blob's digest is the frame's.
+    let of_all = || if let [only] = digests[..] { Ok(only) } else { input.digest() };
     let (made, digest) = turns::both(
         || turns::each_with(turns.threads(), jobs, work),
-        || match (known, &digests[..]) {
-            (Some([_, digest]), _) => Ok(digest),
-            // Of a single frame, the blob's digest is the frame's.
-            (None, [only]) => Ok(*only),
-            (None, _) => input.digest(),
-        },
+        || if known.is_some() { Ok(None) } else { of_all().map(Some) },
     );
     let digest = digest?;
     let mut made = made.into_iter().collect::<io::Result<Vec<(usize, Packed)>>>()?;
     made.sort_by_key(|(number, _)| *number);
     if let Some(error) = made.iter_mut().find_map(|(_, packed)| packed.not_kept.take()) {
         not_kept(&error);
-    } else if made.iter().any(|(_, packed)| packed.kept) {
+    }
+    if made.iter().any(|(_, packed)| packed.kept) {
         // Whatever cannot be removed now can be next time.
         let _ = store.map(Store::prune);
     }
     let rows: Vec<bundle::Frame> = made.iter().map(|(_, packed)| packed.row).collect();
     let table = FrameTable::encode(&rows, input.directories, input.links);
     let stored_digest = hash::of(&table);
+    // What is noted of another blob says nothing about this one.
+    let known = known.filter(|[table, _]| *table == stored_digest);
+    let digest = match (known, digest) {
+        (Some([_, digest]), _) | (None, Some(digest)) => digest,
+        (None, None) => of_all()?,
+    };
     let remembered = store.map(|store| Remembered {
         store: store.clone(),
         key,
@@ -185,7 +190,7 @@ fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Fram
         encoding: input.encoding,
         table: stored_digest,
         digest,
-        was_read_back: known.is_some_and(|[known, _]| known == stored_digest),
+        was_read_back: known.is_some(),
     });
     let frames = made.into_iter().map(|(_, packed)| packed.stored);
     let stored = Content::of_parts([table.into()].into_iter().chain(frames));
@@ -235,7 +240,7 @@ fn packed(
         return Ok(Packed { row, stored, kept: false, not_kept: None });
     }
     let _turn = turns.take(zstd_frame::memory(how.level, length));
-    let (stored, stored_digest) = zstd_frame::made(content, how.level, shown)?;
+    let (stored, stored_digest) = zstd_frame::made(content, digest, how.level, shown)?;
     let kept = store.map(|store| {
         store.put_compressed(digest, &compressor, how.level, &mut stored.reader(), stored_digest)
     });
@@ -354,8 +359,11 @@ mod tests {
         again.forget();
         let frames = || store.kept().expect("it is read").len();
         let before = frames();
-        assert!(known(&input(), 9).was_read_back(app), "what is made again is the same");
+        assert!(!known(&input(), 9).was_read_back(app), "what is made again is read back again");
         assert_eq!(frames(), before + input().frames.len());
+        let other = [Digest([1; 32]), Digest([2; 32])];
+        store.put_read_back(first.key, other).expect("it is noted");
+        assert!(!known(&input(), 9).was_read_back(app), "of another table, with another digest");
     }
 
     #[test]

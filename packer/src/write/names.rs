@@ -41,6 +41,10 @@ impl Listing {
     /// Adds the members of a frame.
     pub(crate) fn extend(&mut self, members: Vec<Named>) -> Result<(), String> {
         let pieces = |path: &[u8]| Err(format!("`{}`: its pieces do not make one file", path.escape_ascii()));
+        // The next piece is in the next frame, not behind an empty one.
+        if let (Some((path, _)), []) = (&self.open, &members[..]) {
+            return pieces(path);
+        }
         for member in members {
             let open = self.open.take();
             match member {

@@ -2,6 +2,7 @@
 //! and `extract` are given. So all readers give one answer about a tree: what a launcher refuses, `unibin`
 //! refuses. Frames are checked several at once. The one file that names crate `launcher`.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Sink, Write as _};
@@ -105,51 +106,59 @@ fn check_by(bundle: &BundleFile, unpack: impl Fn(&Blob<'_>) -> bool, turns: &Tur
         .iter()
         .enumerate()
         .flat_map(|(number, blob)| blob.jobs().into_iter().map(move |frames| (number, frames)));
-    let mut found = in_turn(&blobs, jobs.collect(), turns);
-    found.sort_by_key(|(blob, first, _)| (*blob, *first));
-    let mut names: Vec<Listing> = blobs.iter().map(|_| Listing::default()).collect();
-    for (number, _, members) in found {
-        let members = members?;
-        if let (Some(names), Some(blob)) = (names.get_mut(number), blobs.get(number)) {
-            names.extend(members).map_err(|why| blob.refused(&why))?;
-        }
-    }
-    blobs.iter().zip(&names).try_for_each(|(blob, names)| {
-        names.finish().map_err(|why| blob.refused(&why))?;
-        blob.finish()
-    })
+    in_turn(&blobs, jobs.collect(), turns)?;
+    blobs.iter().try_for_each(Checked::finish)
 }
 
-/// The members of one job: of which blob, its first frame, and what was found.
-type Found = (usize, usize, Result<Vec<Named>, Error>);
-
-/// Does all jobs. They begin in their order, each with its memory: so whoever waits for the one before it
-/// waits for one that has what it needs.
-fn in_turn(blobs: &[Checked<'_>], jobs: Vec<(usize, Range<usize>)>, turns: &Turns) -> Vec<Found> {
-    let threads = turns.threads().min(jobs.len());
-    let queue = Mutex::new(jobs.into_iter());
-    let take = || -> Option<(usize, Range<usize>, Turn<'_>)> {
+/// Does all jobs, up to the first in the file that fails. They begin in their order, each with its memory: so
+/// whoever waits for the one before it waits for one that has what it needs.
+fn in_turn(blobs: &[Checked<'_>], jobs: Vec<(usize, Range<usize>)>, turns: &Turns) -> Result<(), Error> {
+    let memory =
+        |number: usize, frames: &Range<usize>| blobs.get(number).map_or(0, |blob| blob.memory(frames));
+    // A thread keeps its buffers, the largest that it has needed.
+    let most = jobs.iter().map(|(number, frames)| memory(*number, frames)).max().unwrap_or(0);
+    let threads = turns.threads_with(most).min(jobs.len());
+    let queue = Mutex::new(jobs.into_iter().enumerate());
+    let failed: Mutex<BTreeMap<usize, Error>> = Mutex::default();
+    let take = || -> Option<(usize, usize, Range<usize>, Turn<'_>)> {
         let mut queue = queue.lock().ok()?;
-        let (number, frames) = queue.next()?;
-        let memory = blobs.get(number).map_or(0, |blob| blob.memory(&frames));
-        Some((number, frames, turns.take(memory)))
+        // All that come before one that has failed have begun.
+        if failed.lock().is_ok_and(|failed| !failed.is_empty()) {
+            return None;
+        }
+        let (job, (number, frames)) = queue.next()?;
+        let turn = turns.take(memory(number, &frames));
+        Some((job, number, frames, turn))
     };
-    let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut worker = Worker::default();
-                while let Some((number, frames, _turn)) = take() {
+                while let Some((job, number, frames, _turn)) = take() {
                     let Some(blob) = blobs.get(number) else { continue };
-                    let done = worker.job(number, blob, frames.clone());
-                    if let Ok(mut found) = found.lock() {
-                        found.push((number, frames.start, done));
+                    if let Err(error) = worker.job(number, blob, frames)
+                        && let Ok(mut failed) = failed.lock()
+                    {
+                        failed.insert(job, error);
                     }
                 }
             });
         }
     });
-    found.into_inner().unwrap_or_default()
+    let first = failed.into_inner().unwrap_or_default().pop_first();
+    first.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// What becomes of a blob, frame by frame: the digest of what comes out, and of a tree the names.
+struct Sum {
+    hashing: Hashing<Sink>,
+    names: Listing,
+}
+
+impl Sum {
+    fn new() -> Self {
+        Self { hashing: Hashing::new(io::sink()), names: Listing::default() }
+    }
 }
 
 /// A blob that several threads check.
@@ -163,8 +172,7 @@ struct Checked<'b> {
     frames: Vec<Frame>,
     /// The launcher's own view of them, if they are to be unpacked.
     unpacked: Option<Frames<'b>>,
-    /// Of what comes out, frame by frame.
-    sum: InOrder<Hashing<Sink>>,
+    sum: InOrder<Sum>,
 }
 
 impl<'b> Checked<'b> {
@@ -186,7 +194,7 @@ impl<'b> Checked<'b> {
         }
         let unpacked = (framed && unpack).then(|| Frames::open(launched, blob)).transpose();
         let unpacked = unpacked.map_err(|error| refused(bundle, &name, &told(error)))?;
-        let sum = InOrder::new(Hashing::new(io::sink()));
+        let sum = InOrder::new(Sum::new());
         Ok(Self { bundle, launched, blob, name, frames, unpacked, sum })
     }
 
@@ -226,7 +234,9 @@ impl<'b> Checked<'b> {
         if self.unpacked.is_none() {
             return Ok(());
         }
-        let (_, length, digest) = self.sum.take(Hashing::new(io::sink())).finish();
+        let Sum { hashing, names } = self.sum.take(Sum::new());
+        names.finish().map_err(|why| self.refused(&why))?;
+        let (_, length, digest) = hashing.finish();
         if (length, digest) == (self.blob.length(), self.blob.digest()) {
             Ok(())
         } else {
@@ -260,16 +270,8 @@ struct Worker<'b> {
 }
 
 impl<'b> Worker<'b> {
-    fn job(
-        &mut self,
-        number: usize,
-        blob: &'b Checked<'b>,
-        frames: Range<usize>,
-    ) -> Result<Vec<Named>, Error> {
-        let Some(unpacked) = &blob.unpacked else {
-            return stored(blob, frames).map(|()| Vec::new());
-        };
-        let mut members = Vec::new();
+    fn job(&mut self, number: usize, blob: &'b Checked<'b>, frames: Range<usize>) -> Result<(), Error> {
+        let Some(unpacked) = &blob.unpacked else { return stored(blob, frames) };
         for frame in frames {
             let place = blob.sum.place(frame);
             let part = unpacked.part(frame);
@@ -277,12 +279,14 @@ impl<'b> Worker<'b> {
                 self.begin(number, blob, unpacked, part)?;
             }
             let bytes = unpack(&mut self.stored, &mut self.out, &mut self.decoder, blob, frame)?;
+            let mut members = None;
             if let Some((_, tree)) = self.tree.as_mut().filter(|(of, _)| *of == number) {
-                list(tree, bytes, part, &mut members).map_err(|why| blob.refused(&why))?;
+                let found = members.insert(Vec::new());
+                list(tree, bytes, part, found).map_err(|why| blob.refused(&why))?;
             }
-            pass(place, bytes).map_err(|error| Error::io("hash", blob.bundle.path(), error))?;
+            pass(place, bytes, members).map_err(|why| blob.refused(&why))?;
         }
-        Ok(members)
+        Ok(())
     }
 
     /// Makes sure that the directories are known where something in them comes.
@@ -354,9 +358,14 @@ fn unpack<'o>(
     }
 }
 
-/// Adds what comes out of a frame to the sum, in its turn.
-fn pass(place: Place<'_, Hashing<Sink>>, bytes: &[u8]) -> io::Result<()> {
-    place.pass(|sum| sum.write_all(bytes)).unwrap_or(Ok(()))
+/// Adds what comes out of a frame to the sum, in its turn, and its members, if it is one of a tree.
+fn pass(place: Place<'_, Sum>, bytes: &[u8], members: Option<Vec<Named>>) -> Result<(), String> {
+    let add = |sum: &mut Sum| {
+        sum.hashing.write_all(bytes).map_err(|error| error.to_string())?;
+        members.map_or(Ok(()), |members| sum.names.extend(members))
+    };
+    // Of one before that has failed, that one tells.
+    place.pass(add).unwrap_or(Ok(()))
 }
 
 /// The members of a frame of a tree, each as a launcher checks it.

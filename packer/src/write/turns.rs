@@ -78,6 +78,13 @@ impl Turns {
         self.threads
     }
 
+    /// As many threads as may each keep `memory` bytes from one turn to the next; one at least.
+    pub(crate) fn threads_with(&self, memory: u64) -> usize {
+        let most =
+            self.memory.checked_div(memory).map_or(usize::MAX, |most| most.try_into().unwrap_or(usize::MAX));
+        self.threads.min(most).max(1)
+    }
+
     /// Waits until there is a CPU and `memory` bytes; with more than there is, until nobody else has a turn.
     pub(crate) fn take(&self, memory: u64) -> Turn<'_> {
         let fits = |taken: &mut (usize, u64)| {

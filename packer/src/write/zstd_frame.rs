@@ -34,8 +34,14 @@ pub(crate) fn compressor() -> String {
 }
 
 /// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
-/// where large programs resemble each other. The frame, and its SHA-256.
-pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result<(Content, Digest)> {
+/// where large programs resemble each other. The frame, and its SHA-256. `expected` is that of `input`: what
+/// somebody has written to in between must not be kept under another name.
+pub(crate) fn made(
+    input: &Content,
+    expected: Digest,
+    level: i32,
+    shown: &Shown<'_>,
+) -> io::Result<(Content, Digest)> {
     let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
     encoder.set_pledged_src_size(Some(input.len()))?;
     if input.len() >= WIDE_MIN {
@@ -47,11 +53,16 @@ pub(crate) fn made(input: &Content, level: i32, shown: &Shown<'_>) -> io::Result
             encoder.set_parameter(CParameter::HashLog(QUICK_HASH_LOG))?;
         }
     }
+    let mut read = Hashing::new(io::sink());
     input.each_piece(|piece| {
         encoder.write_all(piece)?;
+        read.write_all(piece)?;
         shown.advance(piece.len() as u64);
         Ok(())
     })?;
+    if read.finish().2 != expected {
+        return Err(io::Error::other("it changed while it was read"));
+    }
     let (file, _, digest) = encoder.finish()?.finish();
     Ok((Content::whole(file)?, digest))
 }
@@ -94,11 +105,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_changed_since_it_had_its_digest_is_refused() {
+        let input = Content::from(b"what it is now".to_vec());
+        let before = Content::from(b"what it was".to_vec()).digest().expect("memory is read");
+        let refused = made(&input, before, 9, &Shown::nowhere()).map(drop).expect_err("it changed");
+        assert_eq!(refused.to_string(), "it changed while it was read");
+    }
+
+    #[test]
     fn a_frame_records_its_content_size_has_no_checksum_and_a_window_of_64_mib_at_most() {
         // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
         let input = Content::from(vec![7u8; (64 << 20) + 1]);
         for level in [1, *zstd::compression_level_range().end()] {
-            let frame = made(&input, level, &Shown::nowhere())
+            let of_input = input.digest().expect("memory is read");
+            let frame = made(&input, of_input, level, &Shown::nowhere())
                 .and_then(|(made, _)| made.bytes())
                 .expect("compresses");
             assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
