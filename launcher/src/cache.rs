@@ -328,7 +328,13 @@ impl Cache {
             Err(Errno::EEXIST | Errno::ENOTEMPTY) => {
                 if sys::renameat2(here, temporary, here, slot, Rename::Exchange).is_err() {
                     let aside = Self::unfinished(slot.to_bytes());
-                    sys::renameat2(here, slot, here, aside, Rename::Replace)?;
+                    let moved = sys::renameat2(here, slot, here, aside, Rename::Replace);
+                    // A container's image may have it, whose directories overlayfs moves nowhere.
+                    let alone = if moved == Err(Errno::EXDEV) { self.unused(slot) } else { None };
+                    match alone {
+                        Some(_) => remove_tree(&self.dir, slot),
+                        None => moved?,
+                    }
                     sys::renameat2(here, temporary, here, slot, Rename::Replace)?;
                     self.remove(aside);
                 }

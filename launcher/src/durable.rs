@@ -90,7 +90,7 @@ pub fn sync_later(slot: &Fd, marker: &CStr) {
 const SYNC: &[u8] = b"UNIBIN_SYNC=";
 
 /// No launcher is longer (CONTRIBUTING.md); what the bundle has behind it does not matter.
-const LAUNCHER_MAX: usize = 120 * 1024;
+const LAUNCHER_MAX: usize = 128 * 1024;
 
 /// Becomes a copy of this launcher in memory, where the bundle itself begins with it: nobody can write to a
 /// file that a process executes, and neither a fork nor an unmapping changes what that is. So the bundle
@@ -118,7 +118,7 @@ pub fn beside(process: &Process) -> Option<i32> {
     let [variable] = process.env() else { return None };
     let marker = c_string(&[variable.to_bytes().strip_prefix(SYNC)?]);
     // Of a marker of this boot only, whoever has started this.
-    (sys::starts_as_elf() && written() == Some(marker))
+    (sys::starts_as_elf() && !process.secure() && written() == Some(marker))
         .then(|| i32::from(sync(&sys::kept_for_program(), marker).is_err()))
 }
 
@@ -161,8 +161,12 @@ pub fn open_any_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), 
     }
     let directory = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)?;
     let mut names = directory.entries().map_while(Result::ok).map(|entry| entry.name);
-    let name = names.find(|name| is_written(name)).ok_or(Errno::ENOENT)?;
-    sys::openat(slot.at(), name, flags, 0).map(|marker| (marker, name))
+    let named = names.find(|name| is_written(name)).ok_or(Errno::ENOENT);
+    match named.and_then(|name| Ok((sys::openat(slot.at(), name, flags, 0)?, name))) {
+        // It got its last name meanwhile.
+        Err(Errno::ENOENT) => open_marker(slot, flags),
+        opened => opened,
+    }
 }
 
 /// Whether a marker's name is that of another boot.

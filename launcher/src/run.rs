@@ -133,7 +133,7 @@ fn launch(run: &mut Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
-    let app = run.ensure_app(&cache, is_made_anew(run))?;
+    let app = run.ensure_app(&cache, is_made_anew(run, &cache))?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
     let places = Places { program, tree };
@@ -187,9 +187,10 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
 }
 
 /// Whether an app's tree that is there already must not be trusted.
-fn is_made_anew(run: &Run<'_>) -> bool {
+#[cfg_attr(not(feature = "children"), expect(unused_variables, reason = "only a broker starts systems"))]
+fn is_made_anew(run: &Run<'_>, cache: &Cache) -> bool {
     #[cfg(feature = "children")]
-    if run.controls.verify && run.is_system() && system::is_running(run) {
+    if run.controls.verify && run.is_system() && system::is_running(run, cache) {
         // If standard error is closed, it is joined all the same.
         let _ = sys::stderr(Error::not_made_anew().lines());
         return false;

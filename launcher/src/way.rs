@@ -5,10 +5,14 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::absolute::of_descriptor;
 use crate::bytes::{c_string, join, zeroed};
 use crate::error::Error;
 use crate::proc;
 use crate::sys::{self, At, Errno, Fd, OFlags, Stat};
+
+/// `PROC_SUPER_MAGIC` (statfs(2)).
+const PROC: u32 = 0x9fa0;
 
 /// As many symbolic links as the kernel follows (`MAXSYMLINKS` of `<linux/namei.h>`).
 const LINKS: u32 = 40;
@@ -80,7 +84,7 @@ pub fn open(path: &[u8]) -> Result<Fd, Error> {
         };
         let stat = found.stat()?;
         let next = if level == b".." { b"/.." } else { join(&[at, b"/", level]) };
-        if stat.is_symlink() && (at == b"/proc" || at.starts_with(b"/proc/")) {
+        if stat.is_symlink() && sys::file_system(of_descriptor(here.raw())) == Ok(PROC) {
             // `self/cwd`: what is unpacked there would look for its loader in whatever directory its children
             // go to.
             return Err(Error::of_candidate("{} leads each process somewhere else", &[next]));

@@ -18,9 +18,14 @@ pub fn pipe() -> Result<(Fd, Fd), Errno> {
 /// Starts `work` in a process that is neither our child nor our parent, has a session of its own, takes no
 /// signal but SIGKILL, stands in the root and has nothing open but `kept`. Who adopts orphans himself
 /// (process 1, a subreaper) has it as a child, which he sees only when he waits for children of every kind.
-/// `becomes_other`: this process goes on when that one has become another program, or has ended.
+/// `becomes_other`: this process goes on when that one has become another program, or has ended; `EAGAIN` for
+/// who adopts orphans.
 pub fn beside(kept: Fd, becomes_other: bool, work: impl FnOnce(Fd) -> i32) -> Result<(), Errno> {
     let adopts = super::getpid() == 1 || is_subreaper();
+    // A child that executes a program sends a signal when it ends, like any other (execve(2)).
+    if adopts && becomes_other {
+        return Err(Errno::EAGAIN);
+    }
     let callers_mask = block_signals(u64::MAX);
     let fork = if becomes_other { fork_and_wait } else { fork };
     let first = fork();

@@ -21,7 +21,7 @@ pub mod upper;
 use core::convert::Infallible;
 use core::ffi::CStr;
 
-use bundle::{Root, Rule, directory_of, file_name_of};
+use bundle::{Digest, Root, Rule, directory_of, file_name_of};
 
 use crate::attempt::Run;
 use crate::bytes::{c_string, decimal, join, list};
@@ -60,7 +60,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
     };
     let binds = bind::all(run, root, &tree, directory.map(CStr::to_bytes))?;
     let name = upper::name(run.controls, root)?;
-    let slot = join(&[&unpack::slot_name(cache, run.route.variant().app, None, false).to_hex()]);
+    let slot = join(&[&slot_name(run, cache).to_hex()]);
     let of_tree = upper::of_tree(cache, slot)?;
     let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
     if let Some(name) = name {
@@ -105,8 +105,12 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
 }
 
 /// Whether programs are inside that see the app's tree.
-pub fn is_running(run: &Run<'_>) -> bool {
-    namespace::has_mounted(&run.route.variant().app.digest().to_hex())
+pub fn is_running(run: &Run<'_>, cache: &Cache) -> bool {
+    namespace::has_mounted(&slot_name(run, cache).to_hex())
+}
+
+fn slot_name(run: &Run<'_>, cache: &Cache) -> Digest {
+    unpack::slot_name(cache, run.route.variant().app, None, false)
 }
 
 /// A directory that comes before this cache, and served once, may hold what is kept under this name: a system

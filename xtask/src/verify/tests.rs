@@ -139,7 +139,7 @@ fn a_broker_has_a_budget_of_its_own() {
     let (machine, mut bytes) = good();
     bytes.resize(budget(Program::Broker) + 1, 0);
     let refused = check_program(Program::Broker, machine, &bytes).expect_err("one byte too many");
-    assert!(refused.to_string().contains("221184 are allowed"), "{refused}");
+    assert!(refused.to_string().contains("225280 are allowed"), "{refused}");
     bytes.pop();
     check_program(Program::Broker, machine, &bytes).expect("as much as is allowed");
     check_program(Program::Launcher, machine, &bytes).expect_err("too much for a launcher");
