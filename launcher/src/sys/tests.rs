@@ -54,9 +54,11 @@ fn the_old_stat_and_statx_say_the_same() {
     new.chmod(0o6750).expect("our own file");
     let stat = new.stat().expect("an open file");
     assert_eq!((stat.mtime, stat.permissions(), stat.nlink), (1_234_567_890, 0o6750, 1));
-    assert_eq!(word::old_stat(dir.argument(), c"a", 0), Ok(stat));
+    // The old one knows nothing of mounts.
+    let old = |stat| Stat { is_within_mount: false, ..stat };
+    assert_eq!(word::old_stat(dir.argument(), c"a", 0), Ok(old(stat)));
     let null = statat(At::CWD, c"/dev/null", Follow::No);
-    assert_eq!(word::old_stat(At::CWD.argument(), c"/dev/null", 0), null);
+    assert_eq!(word::old_stat(At::CWD.argument(), c"/dev/null", 0), null.map(old));
     std::fs::remove_dir_all(path).expect("ours");
 }
 
