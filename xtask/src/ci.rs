@@ -15,6 +15,9 @@ use crate::test::BROKER;
 /// Names steps that run beside others, for a process of their own.
 const LANE: &str = "--lane";
 
+/// The least favourable scheduling, of `setpriority(2)`.
+const LEAST: i32 = 19;
+
 /// Every check of the house. Fails at the first step that does. The table is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.
 ///
@@ -44,7 +47,8 @@ fn all(steps: &mut Steps) -> Result<()> {
     // All sixteen take half an hour or more; these are three of them, other ones with each commit. A booted
     // machine takes one processor, and the tests leave one idle at times.
     let lab = Beside::start("lab: three machines", &["lab", "rotating"])?;
-    let others = beside_the_lab(steps);
+    let fuzzers = Beside::start("build of the fuzzers", &["ci", LANE, "fuzzers"])?;
+    let others = beside_the_lab(steps, fuzzers);
     // What it has found is told, whatever became of the others.
     let lab = steps.run("lab: three machines (the rest)", || lab.end());
     others.and(lab)?;
@@ -60,8 +64,10 @@ fn benchmark() -> Result<()> {
     Ok(())
 }
 
-fn beside_the_lab(steps: &mut Steps) -> Result<()> {
-    steps.run("tests", || crate::test::run(&[]))?;
+fn beside_the_lab(steps: &mut Steps, fuzzers: Beside) -> Result<()> {
+    let tests = steps.run("tests", || crate::test::run(&[]));
+    let fuzzers = steps.run("build of the fuzzers (the rest)", || fuzzers.end());
+    tests.and(fuzzers)?;
     let examples = Beside::start("examples", &["ci", LANE, "examples"])?;
     let others = steps.beside_the_examples();
     let examples = steps.run("examples (the rest)", || examples.end());
@@ -152,6 +158,11 @@ impl Steps {
                 self.run("an emulator is what the recipe gives", emulator)
             }
             "examples" => self.run("examples", crate::examples::run),
+            "fuzzers" => {
+                // The tests wait at times, for a network or for each other. This takes what they leave.
+                rustix::process::setpriority_process(None, LEAST)?;
+                self.run("build of the fuzzers", || crate::fuzz::guided().map(drop))
+            }
             _ => bail!("there is no lane `{name}`"),
         }
     }

@@ -106,8 +106,18 @@ struct Programs {
 }
 
 fn build() -> Result<Programs> {
-    let workspace = crate::workspace();
-    let directory = workspace.join("target/fuzz");
+    let fuzz = guided()?;
+    // With the features that the crates have for the tests, so that nothing is built anew.
+    let plain = cargo().args(["build", "--quiet", "--locked", "--workspace", "--bin=corpus"]).status();
+    let plain = plain.context("cannot run cargo")?;
+    ensure!(plain.success(), "`corpus` does not build");
+    let corpus = crate::workspace::target_directory().join("debug/corpus");
+    Ok(Programs { fuzz, corpus })
+}
+
+/// Builds the guided program, which takes minutes, in a target directory of its own. Gives its path.
+pub(crate) fn guided() -> Result<PathBuf> {
+    let directory = crate::workspace().join("target/fuzz");
     let triple = crate::rust_src::compiler_triple()?;
     let guided = cargo()
         .args(["build", "--quiet", "--locked", "--package=fuzz", "--bin=fuzz", "--features=libfuzzer"])
@@ -122,12 +132,7 @@ fn build() -> Result<Programs> {
         guided.success(),
         "the fuzzers do not build; libFuzzer wants a C++ compiler (`c++`, or name one in `CXX`)"
     );
-    // With the features that the crates have for the tests, so that nothing is built anew.
-    let plain = cargo().args(["build", "--quiet", "--locked", "--workspace", "--bin=corpus"]).status();
-    let plain = plain.context("cannot run cargo")?;
-    ensure!(plain.success(), "`corpus` does not build");
-    let corpus = crate::workspace::target_directory().join("debug/corpus");
-    Ok(Programs { fuzz: directory.join(triple).join("fuzz/fuzz"), corpus })
+    Ok(directory.join(triple).join("fuzz/fuzz"))
 }
 
 fn targets(programs: &Programs) -> Result<Vec<Target>> {
