@@ -6,6 +6,7 @@
 
 mod compressed;
 mod fault;
+mod images;
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};

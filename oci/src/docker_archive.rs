@@ -10,7 +10,7 @@ use crate::archive::Archive;
 use crate::config::Document;
 use crate::descriptor::BlobDigest;
 use crate::error::OciError;
-use crate::image::Image;
+use crate::image::{Found, Image};
 use crate::json;
 use crate::layout::is_tag;
 use crate::platform::Platform;
@@ -28,12 +28,26 @@ struct Row {
     layers: Option<Vec<String>>,
 }
 
+/// What is said of all images, and for each wanted platform the one that serves it best.
+type Chosen = (Vec<Row>, Vec<(Digest, Document)>, Vec<(Platform, usize)>);
+
 /// The images in `files` for the platforms that are wanted.
 pub(crate) fn images(
     files: &Archive,
     tag: Option<&str>,
     wanted: &[Platform],
 ) -> Result<Vec<Image>, OciError> {
+    let (rows, documents, chosen) = chosen(files, tag, wanted)?;
+    let image = |(platform, at): (Platform, usize)| {
+        let (digest, document) = &documents[at];
+        let paths = rows[at].layers.as_deref().unwrap_or_default();
+        let layers = layers(files, paths, &document.diff_ids)?;
+        Ok(Image { platform, digest: *digest, config: document.config.clone(), layers })
+    };
+    chosen.into_iter().map(image).collect()
+}
+
+fn chosen(files: &Archive, tag: Option<&str>, wanted: &[Platform]) -> Result<Chosen, OciError> {
     let name = files.name();
     if !files.has("manifest.json") {
         let why = if files.has("repositories") {
@@ -74,13 +88,14 @@ pub(crate) fn images(
     let documents = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let claims: Vec<_> = documents.iter().map(|(_, document)| &document.claim).collect();
     let chosen = choose(&name, &claims, wanted)?;
-    let image = |(platform, at): (Platform, usize)| {
-        let (digest, document) = &documents[at];
-        let paths = rows[at].layers.as_deref().unwrap_or_default();
-        let layers = layers(files, paths, &document.diff_ids)?;
-        Ok(Image { platform, digest: *digest, config: document.config.clone(), layers })
-    };
-    chosen.into_iter().map(image).collect()
+    Ok((rows, documents, chosen))
+}
+
+/// The same, without their layers.
+pub(crate) fn found(files: &Archive, tag: Option<&str>, wanted: &[Platform]) -> Result<Vec<Found>, OciError> {
+    let (_, documents, chosen) = chosen(files, tag, wanted)?;
+    let found = chosen.into_iter().map(|(platform, at)| Found { platform, digest: documents[at].0 });
+    Ok(found.collect())
 }
 
 /// The layers of one image, compared with its configuration.

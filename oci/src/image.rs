@@ -4,6 +4,15 @@ use crate::config::Config;
 use crate::platform::Platform;
 use crate::stored::Layer;
 
+/// An image for one platform that was found, and is not fetched yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which it is for.
+    pub platform: Platform,
+    /// As [`Image::digest`].
+    pub digest: bundle::Digest,
+}
+
 /// An image for one platform, all of it here and verified.
 #[derive(Debug)]
 pub struct Image {

@@ -31,7 +31,7 @@ use std::ffi::OsStr;
 
 pub use crate::config::{Config, signal};
 pub use crate::error::OciError;
-pub use crate::image::Image;
+pub use crate::image::{Found, Image};
 pub use crate::layer::{Compression, LayerWriter, NewLayer};
 pub use crate::new_image::{NewConfig, NewImage, NewIndex};
 pub use crate::platform::Platform;
@@ -48,12 +48,43 @@ pub struct Options<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// Finds the image that `reference` names, for each platform in `wanted`; none means this machine's.
+/// Fetches the image that `reference` names, for each platform in `wanted`; none means this machine's.
 ///
 /// # Errors
 ///
 /// [`OciError`] for whatever is wrong with the reference, the image or the connection.
 pub fn open(reference: &OsStr, wanted: &[Platform], options: &Options<'_>) -> Result<Vec<Image>, OciError> {
+    looked_up(reference, options, |place| match place {
+        Place::Layers(source, roots) => select::images(source, roots, wanted),
+        Place::Saved(files, tag) => docker_archive::images(files, tag, wanted),
+    })
+}
+
+/// Finds the same images as [`open`], without their layers.
+///
+/// # Errors
+///
+/// As for [`open`].
+pub fn find(reference: &OsStr, wanted: &[Platform], options: &Options<'_>) -> Result<Vec<Found>, OciError> {
+    looked_up(reference, options, |place| match place {
+        Place::Layers(source, roots) => select::found(source, roots, wanted),
+        Place::Saved(files, tag) => docker_archive::found(files, tag, wanted),
+    })
+}
+
+/// What a reference names.
+enum Place<'a> {
+    /// Blobs by their digests, and the indexes or manifests to begin with.
+    Layers(&'a dyn select::Source, Vec<descriptor::Descriptor>),
+    /// An archive of `docker save`, and which image of it.
+    Saved(&'a archive::Archive, Option<&'a str>),
+}
+
+fn looked_up<T>(
+    reference: &OsStr,
+    options: &Options<'_>,
+    take: impl FnOnce(Place<'_>) -> Result<T, OciError>,
+) -> Result<T, OciError> {
     match Reference::parse(reference)? {
         Reference::Registry(name) => {
             if options.offline {
@@ -61,21 +92,21 @@ pub fn open(reference: &OsStr, wanted: &[Platform], options: &Options<'_>) -> Re
             }
             let source = registry::Registry::new(name, options.progress);
             let root = source.root()?;
-            select::images(&source, vec![root], wanted)
+            take(Place::Layers(&source, vec![root]))
         }
         Reference::Directory { path, tag } => {
             let source = layout::Layout::directory(path)?;
             let roots = source.roots(tag.as_deref())?;
-            select::images(&source, roots, wanted)
+            take(Place::Layers(&source, roots))
         }
         Reference::Archive { file, path, tag } => {
             let files = archive::Archive::read(&file, &path)?;
             if files.has("index.json") {
                 let source = layout::Layout::archive(files);
                 let roots = source.roots(tag.as_deref())?;
-                return select::images(&source, roots, wanted);
+                return take(Place::Layers(&source, roots));
             }
-            docker_archive::images(&files, tag.as_deref(), wanted)
+            take(Place::Saved(&files, tag.as_deref()))
         }
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::Document;
 use crate::descriptor::{BlobDigest, Claim, Descriptor, Index, Manifest, Outline};
 use crate::error::OciError;
-use crate::image::Image;
+use crate::image::{Found, Image};
 use crate::json;
 use crate::platform::Platform;
 use crate::stored::{Layer, Stored};
@@ -46,13 +46,34 @@ pub(crate) fn images(
     roots: Vec<Descriptor>,
     wanted: &[Platform],
 ) -> Result<Vec<Image>, OciError> {
+    let chosen = chosen(source, roots, wanted)?;
+    chosen.into_iter().map(|(platform, descriptor)| image(source, platform, &descriptor)).collect()
+}
+
+/// The same, without their layers.
+pub(crate) fn found(
+    source: &dyn Source,
+    roots: Vec<Descriptor>,
+    wanted: &[Platform],
+) -> Result<Vec<Found>, OciError> {
+    let chosen = chosen(source, roots, wanted)?;
+    let found = chosen.into_iter().map(|(platform, of)| Found { platform, digest: of.digest.0 });
+    Ok(found.collect())
+}
+
+/// For each wanted platform the manifest below `roots` that serves it best.
+fn chosen(
+    source: &dyn Source,
+    roots: Vec<Descriptor>,
+    wanted: &[Platform],
+) -> Result<Vec<(Platform, Descriptor)>, OciError> {
     let mut found = Vec::new();
     for root in roots {
         walk(source, root, DEPTH_MAX, &mut found)?;
     }
     let claims: Vec<&Claim> = found.iter().map(|candidate| &candidate.claim).collect();
     let chosen = choose(&source.name(), &claims, wanted)?;
-    chosen.into_iter().map(|(platform, at)| image(source, platform, &found[at].descriptor)).collect()
+    Ok(chosen.into_iter().map(|(platform, at)| (platform, found[at].descriptor.clone())).collect())
 }
 
 /// For each wanted platform the image that serves it best.

@@ -129,7 +129,7 @@ pub(crate) enum Command {
     /// Make container images out of a bundle: one name for all its hosts
     #[command(help_template = help::TEMPLATE, before_help = help::OCI)]
     Oci(Box<OciArgs>),
-    /// Run a program of any architecture, without packing it
+    /// Run a program of any architecture, or a container image, without packing it
     ///
     /// Takes the emulator from the store, and fetches it if it is not there.
     #[command(help_template = help::TEMPLATE, before_help = help::RUN)]
@@ -341,8 +341,19 @@ pub(crate) struct ExtractArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) archive: ArchiveArgs,
+    /// Container image to run: an OCI layout, an image in a .tar, or docker://NAME
+    ///
+    /// PROGRAM takes the place of the image's own command. The image is packed for this machine and kept in
+    /// the store; what it changes is thrown away unless UNIBIN_KEEP gives it a name: see docs/images.md.
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) oci: Option<OsString>,
+    /// Platform of the image [default: this machine's]
+    ///
+    /// As in the image: linux/arm64, linux/arm/v7.
+    #[arg(long, value_name = "PLATFORM", requires = "oci", value_parser = values::platform)]
+    pub(crate) platform: Option<::oci::Platform>,
     /// Program to run, followed by its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(required_unless_present = "oci", num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_name = "PROGRAM", help_heading = None)]
     pub(crate) command: Vec<OsString>,
 }

@@ -43,7 +43,11 @@ use crate::write::turns;
 /// Packs, and returns the report.
 pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     let json = args.list.json;
-    let mut request = Request::from_args(args)?;
+    packed(Request::from_args(args)?, json)
+}
+
+/// The same of a request.
+pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> {
     let (first, natives) = match &request.contents {
         Contents::App(app) => {
             let first = gather(app)?;
@@ -89,31 +93,15 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
     let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
     let of_host = |(of, _): &&(Arch, PathBuf)| *of == host;
-    let system = SystemRequest {
-        source: SystemSource::Directory(path.to_owned()),
-        entries: Vec::new(),
-        target: system.target,
-        rules: Vec::new(),
-        excludes: Vec::new(),
-        output: path.to_owned(),
-        archive: system.archive.clone(),
-    };
-    let first = systems::resolved(root, &system)?;
+    let source = SystemSource::Directory(path.to_owned());
+    let wanted = SystemRequest::whole(source, system.target, path.to_owned(), system.archive.clone());
+    let first = systems::resolved(root, &wanted)?;
+    let given = request.emulators.iter().filter(of_host).cloned().collect();
     let request = Request {
-        contents: Contents::System(Box::new(system)),
-        natives: Vec::new(),
-        output: path.to_owned(),
-        hosts: vec![host],
-        skip_hosts: false,
-        emulators: request.emulators.iter().filter(of_host).cloned().collect(),
+        emulators: given,
         emulates_own: true,
-        also_targets: Vec::new(),
-        head: Head::Sh,
-        children: Children::Auto,
         cpu: request.cpu.clone(),
-        level: Level::FAST,
-        dry_run: false,
-        archive: request.archive.clone(),
+        ..Request::for_one_host(host, Head::Sh, wanted)
     };
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, target, &[])?;

@@ -184,6 +184,26 @@ impl Request {
         matches!(self.contents, Contents::Machine(_))
     }
 
+    /// A system for one host, packed as fast as can be.
+    pub(crate) fn for_one_host(host: Arch, head: Head, system: SystemRequest) -> Self {
+        Self {
+            natives: Vec::new(),
+            output: system.output.clone(),
+            hosts: vec![host],
+            skip_hosts: false,
+            emulators: Vec::new(),
+            emulates_own: false,
+            also_targets: Vec::new(),
+            head,
+            children: Children::Auto,
+            cpu: None,
+            level: Level::FAST,
+            dry_run: false,
+            archive: system.archive.clone(),
+            contents: Contents::System(Box::new(system)),
+        }
+    }
+
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bundle::Arch;
-use end_to_end::{needs, smallest, unibin};
+use end_to_end::{CODE_OF_ENDING, Outcome, SAYS, Sandbox, User, needs, smallest, unibin};
 
 /// A registry on this machine, ended with the test.
 struct Registry {
@@ -141,4 +141,76 @@ fn an_image_is_the_same_in_a_layout_an_archive_and_a_registry_and_unpacks_as_by_
             .is_ok_and(|status| status.success())
     );
     assert_eq!(listed(&at.join("ours")), listed(&at.join("three/rootfs")));
+}
+
+#[test]
+fn an_image_is_run_as_its_name_means_now_and_without_a_network_as_it_meant_last() {
+    needs!("x86_64", "namespaces", "docker-registry", "skopeo", "umoci");
+    let scratch = tempfile::tempdir().expect("a directory");
+    let at = scratch.path();
+    let in_it = |command: &str| run(at, command);
+    in_it("umoci init --layout layout");
+    in_it("umoci new --image layout:a");
+    in_it("umoci unpack --rootless --image layout:a one");
+    let bin = at.join("one/rootfs/bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    fs::write(bin.join("app"), smallest(Arch::Riscv64).elf()).expect("written");
+    fs::set_permissions(bin.join("app"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    in_it("umoci repack --image layout:a one");
+    in_it("umoci config --image layout:a --architecture riscv64 --os linux --config.cmd /bin/app");
+    let registry = Registry::start(at);
+    let name = format!("docker://localhost:{}/team/app:1", registry.port);
+    let push = |image: &str| {
+        in_it(&format!("skopeo --insecure-policy copy -q --dest-tls-verify=false oci:{image} {name}"));
+    };
+    push("layout:a");
+
+    let sandbox = Sandbox::of(User::Tester);
+    let start = |words: &[&str]| {
+        let mut command = sandbox.command(unibin().get_program());
+        command.env("UNIBIN_STORE", at.join("store")).args(["run"]).args(words);
+        Sandbox::finish(&mut command)
+    };
+    let platform = ["--platform", "linux/riscv64"];
+    let image =
+        |more: &[&str], command: &[&str]| start(&[more, &["--oci", &name], &platform, command].concat());
+    let made = || -> Vec<PathBuf> {
+        let kept = fs::read_dir(at.join("store/compressed")).expect("a store");
+        let kept = kept.map(|entry| entry.expect("an entry").path());
+        kept.filter(|path| path.extension().is_some_and(|end| end == "image")).collect()
+    };
+    let runs =
+        |ran: &Outcome| assert_eq!((ran.code(), ran.text()), (Some(CODE_OF_ENDING), SAYS.into()), "{ran}");
+
+    image(&["--offline"], &[]).must_fail_with(125, &["the network is disabled"]);
+    start(&["--oci", &name, "--platform", "linux/s390x"])
+        .must_fail_with(125, &["no image for linux/s390x; it has linux/riscv64"]);
+    runs(&image(&[], &[]));
+    runs(&image(&[], &["/bin/app", "--and", "words"]));
+    image(&[], &["/bin/other"]).must_fail_with(127, &["/bin/other"]);
+    let first = made();
+    assert_eq!(first.len(), 1, "one for the image, and none for each start: {first:?}");
+
+    // Of another image under the same name nothing of the first may run.
+    in_it("umoci config --image layout:a --tag b --config.cmd /bin/moved");
+    push("layout:b");
+    image(&[], &[]).must_fail_with(125, &["cannot be started: there is no program `/bin/moved`"]);
+    runs(&image(&["--offline"], &[]));
+    in_it("umoci config --image layout:a --tag c --config.env A=B");
+    push("layout:c");
+    runs(&image(&[], &[]));
+    assert_eq!(made().len(), 2);
+    drop(registry);
+    image(&[], &[]).must_fail_with(125, &["localhost"]);
+    runs(&image(&["--offline"], &[]));
+
+    // What is kept goes as all else does, and is made again.
+    let path = format!("{}/layout:c", at.display());
+    let told =
+        Sandbox::finish(unibin().env("UNIBIN_STORE", at.join("store")).args(["cache", "clear", "--packed"]));
+    told.must_succeed();
+    assert_eq!(made(), [""; 0].map(PathBuf::from));
+    image(&["--offline"], &[]).must_fail_with(125, &["the network is disabled"]);
+    runs(&start(&[&["--oci", &path[..]], &platform[..]].concat()));
+    assert_eq!(made().len(), 1);
 }

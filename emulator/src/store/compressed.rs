@@ -34,7 +34,7 @@ const LEFT_BEHIND: Duration = Duration::from_hours(24);
 /// Of two digests.
 const NOTE: usize = 2 * Digest::LEN;
 
-const DIRECTORY: &str = "compressed";
+pub(super) const DIRECTORY: &str = "compressed";
 
 /// A frame in the store.
 #[derive(Debug)]
@@ -115,22 +115,14 @@ impl Store {
     /// What was noted of the blob with this key after it was read back, two digests. What is damaged counts
     /// as missing.
     pub fn read_back(&self, key: Digest) -> Option<[Digest; 2]> {
-        let name = note_name(key);
-        let mut file = opened(&self.root.join(DIRECTORY).join(&name)).ok()??;
-        let (mut note, mut trailer) = ([0; NOTE], Vec::new());
-        file.read_exact(&mut note).ok()?;
-        (&mut file).take(TRAILER as u64 + 1).read_to_end(&mut trailer).ok()?;
+        let note: [u8; NOTE] = self.note(&note_name(key))?;
         let (first, second) = note.split_first_chunk()?;
-        let noted = [Digest(*first), Digest(*second.first_chunk()?)];
-        used(&file);
-        (trailer == trailer_of(&name, &note)).then_some(noted)
+        Some([Digest(*first), Digest(*second.first_chunk()?)])
     }
 
     /// Notes something of a blob that was read back.
     pub fn put_read_back(&self, key: Digest, noted: [Digest; 2]) -> Result<(), StoreError> {
-        let (name, note) = (note_name(key), noted.map(|digest| digest.0).concat());
-        let trailer = trailer_of(&name, &note);
-        self.keep(&name, &mut note.chain(&trailer[..]))
+        self.put_note(&note_name(key), &noted.map(|digest| digest.0).concat())
     }
 
     /// Removes such a note.
@@ -168,6 +160,21 @@ impl Store {
         too_much(self.kept()?, KEPT_MAX).iter().try_for_each(|kept| self.forget(kept))
     }
 
+    /// What [`Self::put_note`] has written. What is damaged counts as missing.
+    pub(super) fn note<const LENGTH: usize>(&self, name: &str) -> Option<[u8; LENGTH]> {
+        let mut file = opened(&self.root.join(DIRECTORY).join(name)).ok()??;
+        let (mut note, mut trailer) = ([0; LENGTH], Vec::new());
+        file.read_exact(&mut note).ok()?;
+        (&mut file).take(TRAILER as u64 + 1).read_to_end(&mut trailer).ok()?;
+        used(&file);
+        (trailer == trailer_of(name, &note)).then_some(note)
+    }
+
+    pub(super) fn put_note(&self, name: &str, note: &[u8]) -> Result<(), StoreError> {
+        let trailer = trailer_of(name, note);
+        self.keep(name, &mut note.chain(&trailer[..]))
+    }
+
     fn keep(&self, name: &str, from: &mut impl io::Read) -> Result<(), StoreError> {
         let directory = self.directory(DIRECTORY)?;
         let path = directory.join(name);
@@ -181,7 +188,7 @@ impl Store {
     }
 }
 
-fn opened(path: &Path) -> Result<Option<File>, StoreError> {
+pub(super) fn opened(path: &Path) -> Result<Option<File>, StoreError> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -190,7 +197,7 @@ fn opened(path: &Path) -> Result<Option<File>, StoreError> {
 }
 
 /// It was used now. Where that can't be noted it goes earlier than it should, and is made again.
-fn used(file: &File) {
+pub(super) fn used(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }
 

@@ -172,7 +172,9 @@ Examples:
 pub(crate) const RUN: &str = "\
 Examples:
   unibin run ./app-riscv64 --version       Run a program for riscv64
-  unibin run --offline ./app-riscv64       Use an emulator already in the store";
+  unibin run --offline ./app-riscv64       Use an emulator already in the store
+  unibin run --oci docker://alpine --platform linux/arm64 uname -m
+                                           A container image, without a container engine";
 
 pub(crate) const HOSTS: &str = "\
 Examples:

@@ -1,6 +1,10 @@
 //! `unibin run PROGRAM ARGS…`: a program of any CPU, with an emulator from the store, as if it were native:
-//! same process, same arguments, same exit status. Programs of this machine's CPU are executed directly.
+//! same process, same arguments, same exit status. Programs of this machine's CPU are executed directly, and
+//! a container image's by its bundle.
 
+mod image;
+
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -25,7 +29,17 @@ const NOT_FOUND: u8 = 127;
 
 /// Executes the program; comes back only on failure.
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
-    let error = match start(args) {
+    let started = match &args.oci {
+        Some(reference) => match image::bundle(args, reference) {
+            Ok(bundle) => executed(Command::new(bundle).args(&args.command)),
+            Err(error) => {
+                say::message(&error);
+                return ExitCode::from(OWN_FAILURE);
+            }
+        },
+        None => start(args),
+    };
+    let error = match started {
         Ok(never) => match never {},
         Err(error) => error,
     };
@@ -37,7 +51,7 @@ pub(crate) fn run(args: &RunArgs) -> ExitCode {
     })
 }
 
-fn start(args: &RunArgs) -> Result<std::convert::Infallible, Error> {
+fn start(args: &RunArgs) -> Result<Infallible, Error> {
     let (name, rest) = args.command.split_first().ok_or_else(|| not_found(OsStr::new("")))?;
     let program = find(name)?;
     let elf = look(&program)?;
@@ -49,8 +63,12 @@ fn start(args: &RunArgs) -> Result<std::convert::Infallible, Error> {
             command
         }
     };
-    let executed = PathBuf::from(command.get_program());
-    Err(Error::io("execute", &executed, command.exec()))
+    executed(&mut command)
+}
+
+fn executed(command: &mut Command) -> Result<Infallible, Error> {
+    let program = PathBuf::from(command.get_program());
+    Err(Error::io("execute", &program, command.exec()))
 }
 
 /// A name without a slash is looked up in PATH, as `execvp(3)` does.

@@ -16,6 +16,10 @@ pub(crate) enum SystemError {
     NotARoot { path: PathBuf },
     #[error("`{}` has an attribute `user.unibin.owner` that cannot be read", shown(path))]
     OwnerAttribute { path: PathBuf },
+    #[error("no bundle runs on this machine's architecture, and so no image")]
+    NoImageHost,
+    #[error("`{name}` became another image while it was fetched")]
+    ImageChanged { name: String },
     #[error("`{from}` has no shell, and nothing else says which program to start")]
     NoShell { from: String },
     #[error("`{from}` has no program `/{path}`")]
@@ -39,7 +43,7 @@ impl SystemError {
             Self::Debian(error) => error.code(),
             Self::Image(error) if error.is_damage() => Code::Verification,
             Self::Image(error) if error.is_failure() => Code::Failure,
-            Self::NoBroker { .. } => Code::Failure,
+            Self::NoBroker { .. } | Self::ImageChanged { .. } => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -61,6 +65,8 @@ impl SystemError {
             Self::NoBaseline => {
                 "add one that runs on all processors of its architecture, such as `linux/amd64`"
             }
+            Self::NoImageHost => "`unibin hosts` lists the architectures that bundles run on",
+            Self::ImageChanged { .. } => "run it again",
             Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }

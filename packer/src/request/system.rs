@@ -32,6 +32,19 @@ pub(crate) struct SystemRequest {
     pub(crate) archive: ArchiveArgs,
 }
 
+impl SystemRequest {
+    /// All of what `source` has, started as it says itself.
+    pub(crate) fn whole(
+        source: SystemSource,
+        target: Option<Arch>,
+        output: PathBuf,
+        archive: ArchiveArgs,
+    ) -> Self {
+        let (entries, rules, excludes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { source, entries, target, rules, excludes, output, archive }
+    }
+}
+
 /// Where a root comes from.
 #[derive(Debug)]
 pub(crate) enum SystemSource {
