@@ -40,7 +40,7 @@ pub(super) fn bundle(args: &RunArgs, reference: &OsStr) -> Result<PathBuf, Error
         }
         found => found?,
     };
-    let key = key(host, &found);
+    let key = key(host, &found)?;
     let bundle = match store.image(key)? {
         Some(bundle) => bundle,
         None => {
@@ -65,9 +65,16 @@ pub(super) fn bundle(args: &RunArgs, reference: &OsStr) -> Result<PathBuf, Error
     Ok(bundle)
 }
 
-/// Everything that decides about what the bundle does.
-fn key(host: Arch, found: &[Found]) -> Digest {
-    let images = found.iter().map(|image| format!("{} {}\n", image.platform, image.digest));
-    let images: String = images.collect();
-    hash::of(&[&header::reader().0[..], host.name().as_bytes(), b"\n", images.as_bytes()].concat())
+/// Everything that decides about what the bundle does: what starts it, and the image.
+fn key(host: Arch, found: &[Found]) -> Result<Digest, Error> {
+    let launchers = header::launchers(&[host])?.into_iter().map(|(_, program)| program);
+    let programs = launchers.chain(header::broker(host)?);
+    let mut all = format!("{} {}\n", env!("CARGO_PKG_VERSION"), host.name());
+    for digest in programs.map(|program| hash::of(&program)) {
+        all += &format!("{digest}\n");
+    }
+    for image in found {
+        all += &format!("{} {}\n", image.platform, image.digest);
+    }
+    Ok(hash::of(all.as_bytes()))
 }
