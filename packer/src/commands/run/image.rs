@@ -41,26 +41,22 @@ pub(super) fn bundle(args: &RunArgs, reference: &OsStr) -> Result<PathBuf, Error
         found => found?,
     };
     let key = key(host, &found)?;
-    let bundle = match store.image(key)? {
-        Some(bundle) => bundle,
-        None => {
-            let bundle = store.place_of_image(key)?;
-            // Nobody else finds it there before it is known to be right.
-            let new = bundle.with_file_name(format!(".{key}.{}.image", std::process::id()));
-            let source = SystemSource::Image { reference: reference.to_owned(), platforms: wanted.clone() };
-            let system = SystemRequest::whole(source, None, new.clone(), args.archive.clone());
-            pack::packed(Request::for_one_host(host, Head::Elf(host), system), false)?;
-            // What was fetched is what was found, unless the name has another meaning by now.
-            if find()? != found {
-                fs::remove_file(&new).map_err(|source| Error::io("remove", &new, source))?;
-                let name = reference.to_string_lossy().into_owned();
-                return Err(SystemError::ImageChanged { name }.into());
-            }
-            fs::rename(&new, &bundle).map_err(|source| Error::io("write", &bundle, source))?;
-            store.prune()?;
-            bundle
+    let bundle = store.place_of_image(key)?;
+    if store.image(key)?.is_none() {
+        // Nobody else finds it there before it is known to be right.
+        let new = bundle.with_file_name(format!(".{key}.{}.image", std::process::id()));
+        let source = SystemSource::Image { reference: reference.to_owned(), platforms: wanted.clone() };
+        let system = SystemRequest::whole(source, None, new.clone(), args.archive.clone());
+        pack::packed(Request::for_one_host(host, Head::Elf(host), system), false)?;
+        // What was fetched is what was found, unless the name has another meaning by now.
+        if find()? != found {
+            fs::remove_file(&new).map_err(|source| Error::io("remove", &new, source))?;
+            let name = reference.to_string_lossy().into_owned();
+            return Err(SystemError::ImageChanged { name }.into());
         }
-    };
+        fs::rename(&new, &bundle).map_err(|source| Error::io("write", &bundle, source))?;
+        store.prune()?;
+    }
     store.put_last_image(&name, key)?;
     Ok(bundle)
 }
@@ -69,12 +65,9 @@ pub(super) fn bundle(args: &RunArgs, reference: &OsStr) -> Result<PathBuf, Error
 fn key(host: Arch, found: &[Found]) -> Result<Digest, Error> {
     let launchers = header::launchers(&[host])?.into_iter().map(|(_, program)| program);
     let programs = launchers.chain(header::broker(host)?);
-    let mut all = format!("{} {}\n", env!("CARGO_PKG_VERSION"), host.name());
-    for digest in programs.map(|program| hash::of(&program)) {
-        all += &format!("{digest}\n");
-    }
-    for image in found {
-        all += &format!("{} {}\n", image.platform, image.digest);
-    }
-    Ok(hash::of(all.as_bytes()))
+    let programs = programs.map(|program| hash::of(&program).to_string());
+    let images = found.iter().map(|image| format!("{} {}", image.platform, image.digest));
+    let first = [env!("CARGO_PKG_VERSION").to_owned(), host.name().to_owned()];
+    let all: Vec<String> = first.into_iter().chain(programs).chain(images).collect();
+    Ok(hash::of(all.join("\n").as_bytes()))
 }
