@@ -110,6 +110,14 @@ fn stage(content: &Content, assets: &[Asset], root: &Path) -> Result<Vec<PathBuf
     Ok(placed)
 }
 
+/// Writes a file of the package.
+fn write(content: &Content, path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(content.epoch);
+    Ok(fs::File::options().write(true).open(path)?.set_modified(time)?)
+}
+
 fn set_directories(directory: &Path, time: SystemTime) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();

@@ -19,6 +19,9 @@ pub(super) fn make(content: &Content, manifest: &toml::Table, out: &Path) -> Res
     let scratch = tempfile::tempdir()?;
     let root = scratch.path().join("root");
     let placed = stage(content, &assets(table, &workspace().join("packer"))?, &root)?;
+    let mut placed = placed;
+    placed.push(copyright(content, &root)?);
+    placed.sort();
     let control = root.join("DEBIAN");
     fs::create_dir(&control)?;
     fs::write(control.join("control"), fields(content, manifest, table, &root, &placed)?)?;
@@ -35,6 +38,21 @@ pub(super) fn make(content: &Content, manifest: &toml::Table, out: &Path) -> Res
     )?;
     check(content, &package, &placed)?;
     Ok(package)
+}
+
+/// Debian's description of licences, which each package has under this name.
+fn copyright(content: &Content, root: &Path) -> Result<PathBuf> {
+    let path = PathBuf::from("usr/share/doc/unibin/copyright");
+    let text = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
+        Upstream-Name: unibin\n\n\
+        Files: *\nCopyright: The unibin project\nLicense: MIT or Apache-2.0\n\
+        \x20The texts are in LICENSE-MIT and LICENSE-APACHE beside this file.\n\n\
+        Files: usr/bin/unibin\nCopyright: The unibin project, and the authors of QEMU, glibc and GLib\n\
+        License: (MIT or Apache-2.0) and GPL-2 and LGPL-2.1+\n\
+        \x20Contains emulators that are builds of QEMU (GPL-2, in COPYING) with parts of glibc and GLib (LGPL-2.1+, in\n\
+        \x20COPYING.LIB). distributing.md says where their sources are.\n";
+    super::write(content, &root.join(&path), text)?;
+    Ok(path)
 }
 
 /// deb-control(5).
