@@ -136,8 +136,8 @@ fn a_release_is_what_pack_and_thin_make_with_true_descriptions_of_it() {
     assert!(statement["predicate"]["runDetails"]["metadata"].is_null(), "no clock is asked");
 }
 
-/// As in-toto's own library checks a statement, and its schema of SLSA's predicate: a field that it does not know
-/// is an error.
+/// As in-toto's own library checks a statement, and its schema of SLSA's predicate: a field that it does not
+/// know is an error.
 const IN_TOTO: &str = "
 import sys
 from google.protobuf import json_format

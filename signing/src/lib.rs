@@ -1,7 +1,7 @@
 //! Ed25519 signatures in the forms that other tools read and write: SSHSIG (`ssh-keygen -Y`), minisig, and
-//! the rows of a bundle; SSHSIG by keys of OpenSSH's other types, checked only; key files, `allowed_signers`, and the keys of an agent. Text and bytes come from
-//! the caller: nothing here opens a file. What it does not know it refuses, and it decides about nobody's
-//! trust.
+//! the rows of a bundle; SSHSIG by keys of OpenSSH's other types, checked only; key files, `allowed_signers`,
+//! and the keys of an agent. Text and bytes come from the caller: nothing here opens a file. What it does not
+//! know it refuses, and it decides about nobody's trust.
 #![forbid(unsafe_code)]
 
 mod agent;

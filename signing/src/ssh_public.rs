@@ -1,5 +1,5 @@
-//! Public keys of OpenSSH that a signature can be checked by: Ed25519, ECDSA, RSA, and the first two in a FIDO
-//! token. Certificates and DSA are not known here. Only Ed25519 keys sign.
+//! Public keys of OpenSSH that a signature can be checked by: Ed25519, ECDSA, RSA, and the first two in a
+//! FIDO token. Certificates and DSA are not known here. Only Ed25519 keys sign.
 
 use crate::digest;
 use crate::ecdsa::Curve;

@@ -1,6 +1,6 @@
-//! `cargo xtask cross HOST...`: `unibin` itself for other hosts, as one static program each, by the C compiler
-//! of the tests for the C parts and the toolchain's own linker. The builds of `unibin.toml`. It installs
-//! nothing: the standard library of a target is rustup's to bring.
+//! `cargo xtask cross HOST...`: `unibin` itself for other hosts, as one static program each, by the C
+//! compiler of the tests for the C parts and the toolchain's own linker. The builds of `unibin.toml`. It
+//! installs nothing: the standard library of a target is rustup's to bring.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -70,7 +70,7 @@ fn build(arch: Arch, triple: &str) -> Result<PathBuf> {
 fn write_tools(directory: &Path, triple: &str) -> Result<()> {
     let zig = workspace().join("target/tools/ziglang/zig");
     let zig = zig.to_str().context("the workspace's path is not UTF-8")?.replace('\'', "'\\''");
-    // Rust names processors and no ABI where zig wants another name; what it adds itself is for its own linker.
+    // zig has other names for some. What it would add to the code is in a library that its own linker adds.
     let target = match triple.replace("-unknown", "").as_str() {
         "i686-linux-musl" => "x86-linux-musl".to_owned(),
         "armv7-linux-musleabi" => "arm-linux-musleabi".to_owned(),
@@ -93,19 +93,37 @@ fn write_tools(directory: &Path, triple: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+
+    #[derive(Deserialize)]
+    struct Project {
+        app: App,
+    }
+
+    #[derive(Deserialize)]
+    struct App {
+        version: String,
+        build: Vec<Build>,
+    }
+
+    #[derive(Deserialize)]
+    struct Build {
+        arch: String,
+        file: String,
+        command: String,
+    }
 
     #[test]
     fn the_project_file_is_of_this_version_and_builds_what_this_task_builds() {
         let text = fs::read_to_string(workspace().join("unibin.toml")).expect("a project file");
-        let project: toml::Table = text.parse().expect("TOML");
-        assert_eq!(project["app"]["version"].as_str(), Some(env!("CARGO_PKG_VERSION")));
-        for build in project["app"]["build"].as_array().expect("builds") {
-            let arch = build["arch"].as_str().expect("a name");
-            assert!(host(arch).is_ok(), "{arch}");
-            let (command, file) = (build["command"].as_str(), build["file"].as_str());
-            assert_eq!(command, Some(format!("cargo xtask cross {arch}").as_str()));
-            assert_eq!(file, Some(format!("target/cross/{{name}}-{arch}").as_str()));
+        let project: Project = crate::tables::read(&text).expect("a project");
+        assert_eq!(project.app.version, env!("CARGO_PKG_VERSION"));
+        for Build { arch, file, command } in project.app.build {
+            assert!(host(&arch).is_ok(), "{arch}");
+            assert_eq!(command, format!("cargo xtask cross {arch}"));
+            assert_eq!(file, format!("target/cross/{{name}}-{arch}"));
         }
     }
 }

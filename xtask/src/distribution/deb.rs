@@ -7,24 +7,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::metadata::{assets, table, text};
-use super::{Content, installed, said, stage};
+use super::content::{Content, installed, said, stage};
+use super::metadata::Package;
 use crate::workspace::workspace;
 
 /// Debian's word for this package's version of a release.
 const REVISION: &str = "1";
 
-pub(super) fn make(content: &Content, manifest: &toml::Table, out: &Path) -> Result<PathBuf> {
-    let table = table(manifest, "deb")?;
+pub(super) fn make(content: &Content, described: &Package, out: &Path) -> Result<PathBuf> {
     let scratch = tempfile::tempdir()?;
     let root = scratch.path().join("root");
-    let placed = stage(content, &assets(table, &workspace().join("packer"))?, &root)?;
+    let placed = stage(content, &described.metadata.deb.assets(&workspace())?, &root)?;
     let mut placed = placed;
     placed.push(copyright(content, &root)?);
     placed.sort();
     let control = root.join("DEBIAN");
     fs::create_dir(&control)?;
-    fs::write(control.join("control"), fields(content, manifest, table, &root, &placed)?)?;
+    fs::write(control.join("control"), fields(content, described, &root, &placed)?)?;
     let sums = said(Command::new("md5sum").args(&placed).current_dir(&root))?;
     fs::write(control.join("md5sums"), sums)?;
     let arch = content.arch.debian_name().context("Debian does not know this architecture")?;
@@ -51,24 +50,18 @@ fn copyright(content: &Content, root: &Path) -> Result<PathBuf> {
         License: (MIT or Apache-2.0) and GPL-2 and LGPL-2.1+\n\
         \x20Contains emulators that are builds of QEMU (GPL-2, in COPYING) with parts of glibc and GLib (LGPL-2.1+, in\n\
         \x20COPYING.LIB). distributing.md says where their sources are.\n";
-    super::write(content, &root.join(&path), text)?;
+    super::content::write(content, &root.join(&path), text)?;
     Ok(path)
 }
 
 /// deb-control(5).
-fn fields(
-    content: &Content,
-    manifest: &toml::Table,
-    table: &toml::Table,
-    root: &Path,
-    placed: &[PathBuf],
-) -> Result<String> {
+fn fields(content: &Content, described: &Package, root: &Path, placed: &[PathBuf]) -> Result<String> {
     let mut length = 0;
     for path in placed {
         length += fs::metadata(root.join(path))?.len().div_ceil(1024);
     }
     let arch = content.arch.debian_name().context("Debian does not know this architecture")?;
-    let package = manifest.get("package").and_then(toml::Value::as_table).context("no `[package]`")?;
+    let table = &described.metadata.deb;
     let mut fields = String::new();
     let mut add = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -77,15 +70,14 @@ fn fields(
     add("Package", "unibin");
     add("Version", &format!("{}-{REVISION}", env!("CARGO_PKG_VERSION")));
     add("Architecture", arch);
-    add("Maintainer", text(table, "maintainer")?);
+    add("Maintainer", &table.maintainer);
     add("Installed-Size", &length.to_string());
-    add("Section", text(table, "section")?);
+    add("Section", &table.section);
     add("Priority", "optional");
     if !content.is_static {
         add("Depends", &depends(root)?);
     }
-    let long = text(table, "extended-description")?;
-    add("Description", &format!("{}\n {long}", text(package, "description")?));
+    add("Description", &format!("{}\n {}", described.description, table.extended_description));
     Ok(fields)
 }
 

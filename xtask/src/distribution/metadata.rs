@@ -1,13 +1,86 @@
-//! What `packer/Cargo.toml` says about packages, as cargo-deb and cargo-generate-rpm read it: of both lists, what
-//! is used here is source, place and mode.
+//! What `packer/Cargo.toml` says about packages, as cargo-deb and cargo-generate-rpm read it: of both lists,
+//! what is used here is source, place and mode.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::tables;
 
 /// Where the lists have the program that was built.
 const PROGRAM: &str = "target/release/unibin";
+
+#[derive(Deserialize)]
+struct Manifest {
+    package: Package,
+}
+
+/// The crate that is packed.
+#[derive(Deserialize)]
+pub(super) struct Package {
+    pub(super) description: String,
+    pub(super) metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    pub(super) deb: Deb,
+    #[serde(rename = "generate-rpm")]
+    pub(super) rpm: Rpm,
+}
+
+/// What cargo-deb reads.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Deb {
+    pub(super) maintainer: String,
+    pub(super) section: String,
+    pub(super) extended_description: String,
+    /// Source, place, mode; sources are relative to the crate.
+    assets: Vec<(String, String, String)>,
+}
+
+/// What cargo-generate-rpm reads.
+#[derive(Deserialize)]
+pub(super) struct Rpm {
+    pub(super) summary: String,
+    pub(super) license: String,
+    assets: Vec<RpmAsset>,
+}
+
+/// Sources are relative to the workspace.
+#[derive(Deserialize)]
+struct RpmAsset {
+    source: String,
+    dest: String,
+    mode: String,
+}
+
+impl Package {
+    /// Reads the crate's manifest.
+    pub(super) fn read(workspace: &Path) -> Result<Self> {
+        let path = workspace.join("packer/Cargo.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let manifest: Manifest =
+            tables::read(&text).with_context(|| format!("`{}` is not understood", path.display()))?;
+        Ok(manifest.package)
+    }
+}
+
+impl Deb {
+    pub(super) fn assets(&self, workspace: &Path) -> Result<Vec<Asset>> {
+        let base = workspace.join("packer");
+        self.assets.iter().map(|(source, place, mode)| Asset::new(&base, source, place, mode)).collect()
+    }
+}
+
+impl Rpm {
+    pub(super) fn assets(&self, workspace: &Path) -> Result<Vec<Asset>> {
+        self.assets.iter().map(|row| Asset::new(workspace, &row.source, &row.dest, &row.mode)).collect()
+    }
+}
 
 /// A file of a package, or several of a directory.
 pub(super) struct Asset {
@@ -17,47 +90,15 @@ pub(super) struct Asset {
     pub(super) mode: u32,
 }
 
-/// The crate's manifest.
-pub(super) fn read(workspace: &Path) -> Result<toml::Table> {
-    let path = workspace.join("packer/Cargo.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    text.parse().with_context(|| format!("`{}` is no TOML", path.display()))
-}
-
-/// The table of `[package.metadata]` for a kind of packages.
-pub(super) fn table<'m>(manifest: &'m toml::Table, name: &str) -> Result<&'m toml::Table> {
-    let metadata = manifest.get("package").and_then(|package| package.get("metadata"));
-    let table = metadata.and_then(|metadata| metadata.get(name)).and_then(toml::Value::as_table);
-    table.with_context(|| format!("packer/Cargo.toml has no `[package.metadata.{name}]`"))
-}
-
-/// A text of a table.
-pub(super) fn text<'m>(table: &'m toml::Table, name: &str) -> Result<&'m str> {
-    table
-        .get(name)
-        .and_then(toml::Value::as_str)
-        .with_context(|| format!("packer/Cargo.toml has no `{name}`"))
-}
-
-/// What it installs. `base` is what its sources are relative to.
-pub(super) fn assets(table: &toml::Table, base: &Path) -> Result<Vec<Asset>> {
-    let rows = table.get("assets").and_then(toml::Value::as_array).context("no `assets`")?;
-    let asset = |row: &toml::Value| {
-        let field = |number: usize, name: &str| {
-            let listed = row.as_array().and_then(|fields| fields.get(number));
-            listed.or_else(|| row.get(name)).and_then(toml::Value::as_str)
-        };
-        let (source, place, mode) = (field(0, "source")?, field(1, "dest")?, field(2, "mode")?);
-        Some(Asset {
+impl Asset {
+    fn new(base: &Path, source: &str, place: &str, mode: &str) -> Result<Self> {
+        Ok(Self {
             source: if source == PROGRAM { PathBuf::from(PROGRAM) } else { base.join(source) },
             place: place.trim_start_matches('/').to_owned(),
-            mode: u32::from_str_radix(mode, 8).ok()?,
+            mode: u32::from_str_radix(mode, 8).with_context(|| format!("`{mode}` is no mode"))?,
         })
-    };
-    rows.iter().map(|row| asset(row).with_context(|| format!("not understood: {row}"))).collect()
-}
+    }
 
-impl Asset {
     /// Its files, and where each is installed, relative to the root. `program` stands for what was built.
     pub(super) fn files(&self, program: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         if self.source == Path::new(PROGRAM) {

@@ -1,4 +1,5 @@
-//! A package for rpm: `rpmbuild` packs it, `rpm` checks its digests, lists it, and installs it in an empty root.
+//! A package for rpm: `rpmbuild` packs it, `rpm` checks its digests, lists it, and installs it in an empty
+//! root.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,21 +9,20 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 
-use super::metadata::{assets, table, text};
-use super::{Content, installed, said, stage};
+use super::content::{Content, installed, said, stage};
+use super::metadata::Package;
 use crate::workspace::workspace;
 
 const RELEASE: &str = "1";
 
-pub(super) fn make(content: &Content, manifest: &toml::Table, out: &Path) -> Result<PathBuf> {
-    let table = table(manifest, "generate-rpm")?;
+pub(super) fn make(content: &Content, package: &Package, out: &Path) -> Result<PathBuf> {
     let scratch = tempfile::tempdir()?;
     let root = scratch.path().join("root");
-    let placed = stage(content, &assets(table, &workspace())?, &root)?;
+    let placed = stage(content, &package.metadata.rpm.assets(&workspace())?, &root)?;
     let top = scratch.path().join("top");
     fs::create_dir(&top)?;
     let spec = scratch.path().join("unibin.spec");
-    fs::write(&spec, described(content, manifest, table, &root, &placed)?)?;
+    fs::write(&spec, described(content, package, &root, &placed))?;
     let arch = name(content.arch);
     said(
         Command::new("rpmbuild")
@@ -34,11 +34,11 @@ pub(super) fn make(content: &Content, manifest: &toml::Table, out: &Path) -> Res
             .env("SOURCE_DATE_EPOCH", content.epoch.to_string()),
     )?;
     let file = format!("unibin-{}-{RELEASE}.{arch}.rpm", env!("CARGO_PKG_VERSION"));
-    let package = out.join(&file);
+    let to = out.join(&file);
     let built = top.join("RPMS").join(arch).join(&file);
-    fs::copy(&built, &package).with_context(|| format!("cannot copy `{}`", built.display()))?;
-    check(content, &package, &placed)?;
-    Ok(package)
+    fs::copy(&built, &to).with_context(|| format!("cannot copy `{}`", built.display()))?;
+    check(content, &to, &placed)?;
+    Ok(to)
 }
 
 /// What rpm calls an architecture.
@@ -50,22 +50,16 @@ fn name(arch: Arch) -> &'static str {
 }
 
 /// The spec file. Nothing is built, stripped or compressed by it: the files are laid out already.
-fn described(
-    content: &Content,
-    manifest: &toml::Table,
-    table: &toml::Table,
-    root: &Path,
-    placed: &[PathBuf],
-) -> Result<String> {
-    let long = text(self::table(manifest, "deb")?, "extended-description")?;
+fn described(content: &Content, package: &Package, root: &Path, placed: &[PathBuf]) -> String {
+    let long = &package.metadata.deb.extended_description;
     let mut spec = format!(
         "%global __os_install_post %{{nil}}\n%global debug_package %{{nil}}\n%global _build_id_links none\n\
          %global _buildhost localhost\n%global use_source_date_epoch_as_buildtime 1\n\
          %global clamp_mtime_to_source_date_epoch 1\n%global _binary_payload w19.zstdio\n\
          Name: unibin\nVersion: {}\nRelease: {RELEASE}\nSummary: {}\nLicense: {}\n",
         env!("CARGO_PKG_VERSION"),
-        text(table, "summary")?,
-        text(table, "license")?,
+        package.metadata.rpm.summary,
+        package.metadata.rpm.license,
     );
     if content.is_static {
         spec += "AutoReqProv: no\n";
@@ -80,7 +74,7 @@ fn described(
         let kind = if path.starts_with("usr/share/licenses") { "%license " } else { "" };
         let _ = writeln!(spec, "{kind}/{}", path.display());
     }
-    Ok(spec)
+    spec
 }
 
 fn check(content: &Content, package: &Path, placed: &[PathBuf]) -> Result<()> {
