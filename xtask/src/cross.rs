@@ -41,10 +41,10 @@ fn host(name: &str) -> Result<(Arch, &'static str)> {
     Ok((arch, arch.rust_target().with_context(|| format!("no Rust target for {arch}"))?))
 }
 
-/// Builds it, and gives the program: `target/cross/unibin-HOST`.
+/// Builds it, and gives the program, `target/cross/HOST/unibin`: a bundle's entry has the file's name.
 fn build(arch: Arch, triple: &str) -> Result<PathBuf> {
     let directory = target_directory().join("cross");
-    let tools = directory.join(arch.name());
+    let tools = directory.join("tools").join(arch.name());
     write_tools(&tools, triple)?;
     let own = rust_src::sysroot()?.join("lib/rustlib").join(rust_src::compiler_triple()?).join("bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -61,7 +61,9 @@ fn build(arch: Arch, triple: &str) -> Result<PathBuf> {
         .context("cannot run cargo")?;
     ensure!(status.success(), "`unibin` does not build for {arch}");
     let built = directory.join("build").join(triple).join("release/unibin");
-    let program = directory.join(format!("unibin-{arch}"));
+    let place = directory.join(arch.name());
+    fs::create_dir_all(&place).with_context(|| format!("cannot make `{}`", place.display()))?;
+    let program = place.join("unibin");
     fs::copy(&built, &program).with_context(|| format!("cannot copy `{}`", built.display()))?;
     Ok(program)
 }
@@ -123,7 +125,7 @@ mod tests {
         for Build { arch, file, command } in project.app.build {
             assert!(host(&arch).is_ok(), "{arch}");
             assert_eq!(command, format!("cargo xtask cross {arch}"));
-            assert_eq!(file, format!("target/cross/{{name}}-{arch}"));
+            assert_eq!(file, format!("target/cross/{arch}/{{name}}"));
         }
     }
 }

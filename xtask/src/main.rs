@@ -90,7 +90,7 @@ usage: cargo xtask TASK [OPTION...]
   man       write man pages and shell completions into target/dist
   package   pack every published crate, build and install from what was packed
   cross HOST...
-            build unibin as a static program for each of these into target/cross/unibin-HOST; wants
+            build unibin as a static program for each of these into target/cross/HOST/unibin; wants
             `rustup target add` for what the toolchain lacks. The builds of unibin.toml: `cargo run -- release`
             makes unibin a bundle of itself
   packages [--program FILE] [--out DIR]
