@@ -136,6 +136,50 @@ fn a_release_is_what_pack_and_thin_make_with_true_descriptions_of_it() {
     assert!(statement["predicate"]["runDetails"]["metadata"].is_null(), "no clock is asked");
 }
 
+/// As in-toto's own library checks a statement, and its schema of SLSA's predicate: a field that it does not
+/// know is an error.
+const IN_TOTO: &str = "
+import sys
+from google.protobuf import json_format
+from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenance
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+from in_toto_attestation.v1.statement_pb2 import Statement as Proto
+statement = json_format.Parse(open(sys.argv[1]).read(), Proto())
+Statement.copy_from_pb(statement).validate()
+predicate = json_format.ParseDict(json_format.MessageToDict(statement.predicate), Provenance())
+definition, details = predicate.build_definition, predicate.run_details
+assert definition.build_type and definition.external_parameters and details.builder.id, 'a field is missing'
+for resource in definition.resolved_dependencies:
+    ResourceDescriptor.copy_from_pb(resource).validate()
+";
+
+#[test]
+fn a_provenance_is_what_in_totos_own_library_accepts() {
+    let scene = scene();
+    let Some(python) = scene::python("in_toto_attestation.v1.statement") else { return };
+    let check = |file: &str| {
+        let checked = Command::new(&python).args(["-c", IN_TOTO, file]).current_dir(scene.at("w")).output();
+        Run::of(&checked.expect("python starts"))
+    };
+    for time in [None, Some("1700000000")] {
+        let mut release = scene.unibin();
+        release.arg("release").envs(time.map(|time| ("SOURCE_DATE_EPOCH", time)));
+        Run::of(&release.output().expect("unibin starts")).ok();
+        check("dist/provenance.json").ok();
+    }
+    // What is not valid is found: a field that is not SLSA's, another type, a subject without a digest.
+    let statement = fs::read_to_string(scene.at("w/dist/provenance.json")).expect("text");
+    let mut without: Value = serde_json::from_str(&statement).expect("JSON");
+    without["subject"][0]["digest"] = serde_json::json!({});
+    let renamed = statement.replace("\"buildType\"", "\"kind\"");
+    let other = statement.replace("/Statement/v1", "/Statement/v2");
+    for bad in [renamed, other, without.to_string()] {
+        scene.write("bad.json", bad.as_bytes());
+        assert_ne!(check("bad.json").code, Some(0), "{bad}");
+    }
+}
+
 #[test]
 fn two_clones_give_the_same_directory_wherever_whenever_and_whoever() {
     let scene = scene();

@@ -212,13 +212,7 @@ fn both_forms_are_what_others_validators_accept() {
         ("cyclonedx.validation.json", cyclonedx, "cdx.json"),
         ("spdx_tools.spdx.validation", spdx, "spdx.json"),
     ] {
-        let python = std::env::var_os("UNIBIN_SBOM_PYTHON").unwrap_or_else(|| "python3".into());
-        let import = format!("import {module}");
-        let has = Command::new(&python).args(["-c", &import]).output();
-        if !has.is_ok_and(|has| has.status.success()) {
-            end_to_end::say(&format!("NOT RUN: there is no Python module {module}"));
-            continue;
-        }
+        let Some(python) = scene::python(module) else { continue };
         let check = |file: &str| {
             let checked =
                 Command::new(&python).args(["-c", script, file]).current_dir(scene.at("w")).output();

@@ -316,11 +316,11 @@ fn ssh_keygen_takes_ours_and_we_take_theirs() {
     scene.write("app.sig", &ours[..ours.len() - 60]);
     scene.words("verify app").refused(5, &["well-formed SSH signature"]);
     fs::remove_file(scene.at("w/app.sig")).expect("it is there");
-    scene.tool("ssh-keygen", &["-q", "-t", "ecdsa", "-N", "", "-f", "ec"]).ok();
-    scene.tool("ssh-keygen", &["-q", "-Y", "sign", "-n", "file", "-f", "ec", "app"]).ok();
+    scene.tool("ssh-keygen", &["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", "weak"]).ok();
+    scene.tool("ssh-keygen", &["-q", "-Y", "sign", "-n", "file", "-f", "weak", "app"]).ok();
     let told = scene.words("verify app").ok().out;
-    assert!(told.contains("app.sig: not checked: its key is of type ecdsa"), "{told}");
-    scene.words("sign app --key ec").refused(3, &["ecdsa-sha2-nistp256", "only ssh-ed25519"]);
+    assert!(told.contains("app.sig: not checked: its key is of type ssh-rsa with less"), "{told}");
+    scene.words("verify app --key weak.pub").refused(3, &["`weak.pub`", "less than 2048 bits"]);
     scene.write("app.sig", b"\x88\x75\x04");
     scene.words("sign app --key ann --detach ssh").refused(3, &["`app.sig` is there"]);
     scene.words("verify app --require-signature").ok();

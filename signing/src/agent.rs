@@ -37,7 +37,7 @@ pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningErr
         let mut keys = Vec::new();
         for _ in 0..count {
             let (blob, comment) = (reader.string()?, reader.string()?);
-            if let Ok(key) = ssh_key::of_wire(blob) {
+            if let Ok(key) = ssh_key::signing(blob) {
                 keys.push(AgentKey { key, comment: String::from_utf8_lossy(comment).into_owned() });
             }
         }

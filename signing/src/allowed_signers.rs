@@ -4,10 +4,10 @@
 use thiserror::Error;
 
 use crate::date::Moment;
-use crate::ed25519::PublicKey;
 use crate::error::SigningError;
 use crate::pattern::matches_list;
 use crate::ssh_key;
+use crate::ssh_public::SshKey;
 
 /// A file of them.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ struct Line {
     namespaces: Option<String>,
     after: Option<Moment>,
     before: Option<Moment>,
-    /// `None`: of another type.
-    key: Option<PublicKey>,
+    /// Or why it does not count.
+    key: Result<SshKey, &'static str>,
 }
 
 /// What is wrong in a line.
@@ -39,7 +39,7 @@ pub struct LineError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// They may sign.
-    pub keys: Vec<PublicKey>,
+    pub keys: Vec<SshKey>,
     /// Why others of that signer may not.
     pub passed_over: Vec<String>,
 }
@@ -71,6 +71,7 @@ impl AllowedSigners {
     }
 }
 
+const OTHER_TYPE: &str = "its key is of a type that is not supported";
 const NO_ZONE: &str = "its time has no time zone, and it matters here: add `Z`, for UTC";
 
 impl Line {
@@ -86,7 +87,7 @@ impl Line {
             namespaces: None,
             after: None,
             before: None,
-            key: None,
+            key: Err(OTHER_TYPE),
         };
         let mut rest = rest.trim_start();
         if !ssh_key::is_public(rest) {
@@ -102,9 +103,10 @@ impl Line {
         if !ssh_key::is_public(rest) {
             return Err("it has no key".to_owned());
         }
-        line.key = match ssh_key::public(rest) {
-            Ok(key) => Some(key),
-            Err(SigningError::KeyType(_)) => None,
+        line.key = match SshKey::of_line(rest) {
+            Ok(key) => Ok(key),
+            Err(SigningError::KeyType(_)) => Err(OTHER_TYPE),
+            Err(SigningError::Weak) => Err("its RSA key has less than 2048 bits"),
             Err(error) => return Err(format!("its key: {error}")),
         };
         Ok(line)
@@ -129,11 +131,14 @@ impl Line {
     }
 
     /// The key, or why it does not count; an error where that cannot be decided.
-    fn key_for(&self, namespace: &str, now: i64) -> Result<Result<PublicKey, &'static str>, &'static str> {
+    fn key_for(&self, namespace: &str, now: i64) -> Result<Result<SshKey, &'static str>, &'static str> {
         if self.authority {
             return Err("certificate authorities (`cert-authority`) are not supported");
         }
-        let Some(key) = self.key else { return Ok(Err("its key is not an Ed25519 key")) };
+        let key = match &self.key {
+            Ok(key) => key,
+            Err(why) => return Ok(Err(why)),
+        };
         if self.namespaces.as_ref().is_some_and(|list| !matches_list(namespace, list)) {
             return Ok(Err("its key may not sign files (`namespaces`)"));
         }
@@ -147,7 +152,7 @@ impl Line {
         {
             return Ok(Err("its key may no longer sign (`valid-before`)"));
         }
-        Ok(Ok(key))
+        Ok(Ok(key.clone()))
     }
 }
 
@@ -197,8 +202,8 @@ mod tests {
     use super::*;
     use crate::ed25519::SecretKey;
 
-    fn key() -> PublicKey {
-        SecretKey::from_seed(&[1; 32]).public()
+    fn key() -> SshKey {
+        SecretKey::from_seed(&[1; 32]).public().into()
     }
 
     fn keys(options: &str, name: &str, now: i64) -> Result<usize, String> {
@@ -238,8 +243,9 @@ mod tests {
             assert!(error.starts_with("line 3: ") && error.contains(why), "{options}: {error}");
         }
         assert!(AllowedSigners::parse(b"ann ssh-ed25519 AAAA\n").is_err());
+        assert!(AllowedSigners::parse(b"ann ssh-rsa AAAA\n").is_err());
         assert!(AllowedSigners::parse(b"ann\n").is_err());
-        let other = AllowedSigners::parse(b"ann ssh-rsa AAAA\n").expect("another type is no error");
+        let other = AllowedSigners::parse(b"ann ssh-dss AAAA\n").expect("another type is no error");
         assert_eq!(other.of("ann", "file", 0).expect("decided").passed_over.len(), 1);
         let quoted = format!("\"ann,bob smith\" {}", key().line());
         let quoted = AllowedSigners::parse(quoted.as_bytes()).expect("quoted principals");

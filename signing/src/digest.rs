@@ -5,13 +5,21 @@ use std::io::{self, Read};
 
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Blake2b512};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// Files are hashed in pieces of this size.
 const PIECE: usize = 128 * 1024;
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+pub(crate) fn sha384(bytes: &[u8]) -> [u8; 48] {
+    Sha384::digest(bytes).into()
+}
+
+pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
+    Sha512::digest(bytes).into()
 }
 
 /// The checksum in minisign's secret keys.

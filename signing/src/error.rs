@@ -11,9 +11,15 @@ pub enum SigningError {
     /// The form is known, the contents are not of that form.
     #[error("it is not a well-formed {0}")]
     Malformed(&'static str),
-    /// Not Ed25519.
-    #[error("its key type is `{0}`, and only ssh-ed25519 is supported")]
+    /// Not known here at all.
+    #[error("keys of type `{0}` are not supported")]
     KeyType(String),
+    /// Known, and for checking signatures alone.
+    #[error("its key type is `{0}`, and only ssh-ed25519 signs here")]
+    CannotSign(String),
+    /// Of numbers that prove nothing.
+    #[error("it is an RSA key of less than 2048 bits")]
+    Weak,
     /// A way of encrypting that is not known here.
     #[error("it is encrypted with `{0}`, and only {1} is supported")]
     Cipher(String, &'static str),

@@ -1,15 +1,16 @@
 //! What a key file is: public or secret, of OpenSSH or of minisign, told by its first bytes.
 
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::SecretKey;
 use crate::error::SigningError;
 use crate::minisign::{KeyId, MinisignKey, SecretFile};
 use crate::ssh_key::{self, PrivateKey};
+use crate::ssh_public::SshKey;
 
 /// A key file's contents.
 #[derive(Debug)]
 pub enum KeyFile {
     /// A `.pub` of OpenSSH.
-    Public(PublicKey),
+    Public(SshKey),
     /// A public key of minisign.
     Minisign(MinisignKey),
     /// A secret key, locked or not.
@@ -37,7 +38,7 @@ impl KeyFile {
             return Ok(Self::Secret(LockedKey(Form::Minisign(SecretFile::parse(text)?))));
         }
         if ssh_key::is_public(text) {
-            return Ok(Self::Public(ssh_key::public(text)?));
+            return Ok(Self::Public(SshKey::of_line(text)?));
         }
         MinisignKey::parse(text).map(Self::Minisign).map_err(|_| SigningError::NotAKey)
     }

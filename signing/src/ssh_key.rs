@@ -1,5 +1,5 @@
-//! Keys of OpenSSH: a line of a `.pub` file, and private keys of its own form (`PROTOCOL.key`), plain or
-//! encrypted with aes256-ctr under bcrypt. The only file that uses `aes`, `ctr` and `bcrypt-pbkdf`.
+//! Private keys of OpenSSH's own form (`PROTOCOL.key`), plain or encrypted with aes256-ctr under bcrypt, and
+//! what tells its keys from others. The only file that uses `aes`, `ctr` and `bcrypt-pbkdf`.
 
 use aes::Aes256;
 use ctr::Ctr128BE;
@@ -8,11 +8,11 @@ use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use crate::ed25519::{PublicKey, SecretKey};
 use crate::encoding;
 use crate::error::SigningError;
+use crate::ssh_public::SshKey;
 use crate::wire::Reader;
 
 const LABEL: &str = "OPENSSH PRIVATE KEY";
 const FORM: SigningError = SigningError::Malformed("private key of OpenSSH");
-const FORM_PUBLIC: SigningError = SigningError::Malformed("public key of OpenSSH");
 
 /// `ssh-keygen -a` takes 16 or 24 by default; this many take minutes.
 const MOST_ROUNDS: u32 = 10_000;
@@ -28,28 +28,10 @@ pub(crate) fn is_public(text: &str) -> bool {
     ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start))
 }
 
-/// `ssh-ed25519 AAAA... comment`; only the first line counts.
-pub(crate) fn public(text: &str) -> Result<PublicKey, SigningError> {
-    let line = text.trim_start().lines().next().unwrap_or_default();
-    let mut words = line.split_ascii_whitespace();
-    let kind = words.next().ok_or(FORM_PUBLIC)?;
-    if kind != "ssh-ed25519" {
-        return Err(SigningError::KeyType(kind.to_owned()));
-    }
-    let blob = words.next().and_then(encoding::decode).ok_or(FORM_PUBLIC)?;
-    of_wire(&blob)
-}
-
-/// A public key as SSH sends it.
-pub(crate) fn of_wire(blob: &[u8]) -> Result<PublicKey, SigningError> {
-    let mut reader = Reader(blob);
-    let kind = reader.string().ok_or(FORM_PUBLIC)?;
-    if kind != b"ssh-ed25519" {
-        return Err(SigningError::KeyType(String::from_utf8_lossy(kind).into_owned()));
-    }
-    let key = reader.string().and_then(|key| key.try_into().ok()).ok_or(FORM_PUBLIC)?;
-    reader.end().ok_or(FORM_PUBLIC)?;
-    Ok(PublicKey(key))
+/// The public half of a key that signs, as SSH sends it.
+pub(crate) fn signing(wire: &[u8]) -> Result<PublicKey, SigningError> {
+    let key = SshKey::of_wire(wire)?;
+    key.ed25519().ok_or_else(|| SigningError::CannotSign(key.kind().to_owned()))
 }
 
 /// A private key file, perhaps still locked.
@@ -90,7 +72,7 @@ impl PrivateKey {
         if reader.number() != Some(1) {
             return Err(FORM);
         }
-        let public = of_wire(reader.string().ok_or(FORM)?)?;
+        let public = signing(reader.string().ok_or(FORM)?)?;
         let section = reader.string().ok_or(FORM)?.to_vec();
         reader.end().ok_or(FORM)?;
         Ok(Self { public, kdf, section })

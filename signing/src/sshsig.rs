@@ -5,7 +5,7 @@ use crate::digest::Prehash;
 use crate::ed25519::PublicKey;
 use crate::encoding;
 use crate::error::SigningError;
-use crate::ssh_key;
+use crate::ssh_public::{SshBytes, SshKey};
 use crate::wire::{Reader, Writer};
 
 const LABEL: &str = "SSH SIGNATURE";
@@ -16,7 +16,7 @@ const FORM: SigningError = SigningError::Malformed("SSH signature");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
     /// A key that can be checked here.
-    Ed25519(PublicKey),
+    Known(SshKey),
     /// A key of this type, which only `ssh-keygen` can check.
     Other(String),
 }
@@ -28,7 +28,8 @@ pub struct SshSignature {
     pub signer: Signer,
     /// How the file is hashed.
     pub prehash: Prehash,
-    bytes: [u8; 64],
+    /// Nothing where the signer's key is not known here.
+    bytes: Option<SshBytes>,
 }
 
 impl SshSignature {
@@ -56,7 +57,7 @@ impl SshSignature {
             Some(b"sha256") => Prehash::Sha256,
             _ => return Err(FORM),
         };
-        let mut signature = Reader(reader.string().ok_or(FORM)?);
+        let signature = reader.string().ok_or(FORM)?;
         reader.end().ok_or(FORM)?;
         if !reserved.is_empty() {
             return Err(FORM);
@@ -64,26 +65,27 @@ impl SshSignature {
         if namespace != Self::NAMESPACE.as_bytes() {
             return Err(SigningError::Namespace(String::from_utf8_lossy(namespace).into_owned()));
         }
-        let signer = match ssh_key::of_wire(key) {
-            Ok(key) => Signer::Ed25519(key),
-            Err(SigningError::KeyType(kind)) => {
-                return Ok(Self { signer: Signer::Other(kind), prehash, bytes: [0; 64] });
+        match SshKey::of_wire(key) {
+            Ok(key) => {
+                let bytes = Some(key.signature(signature).ok_or(FORM)?);
+                Ok(Self { signer: Signer::Known(key), prehash, bytes })
             }
-            Err(_) => return Err(FORM),
-        };
-        if signature.string() != Some(b"ssh-ed25519") {
-            return Err(FORM);
+            Err(SigningError::KeyType(kind)) => {
+                Ok(Self { signer: Signer::Other(kind), prehash, bytes: None })
+            }
+            Err(SigningError::Weak) => {
+                let kind = "ssh-rsa with less than 2048 bits".to_owned();
+                Ok(Self { signer: Signer::Other(kind), prehash, bytes: None })
+            }
+            Err(_) => Err(FORM),
         }
-        let bytes = signature.string().and_then(|bytes| bytes.try_into().ok()).ok_or(FORM)?;
-        signature.end().ok_or(FORM)?;
-        Ok(Self { signer, prehash, bytes })
     }
 
     /// Whether it is one by the signer that it names, of the file with this [`Self::prehash`].
     pub fn holds(&self, hash: &[u8]) -> bool {
-        match &self.signer {
-            Signer::Ed25519(key) => key.signed(&message(self.prehash, hash), &self.bytes),
-            Signer::Other(_) => false,
+        match (&self.signer, &self.bytes) {
+            (Signer::Known(key), Some(bytes)) => key.signed(&message(self.prehash, hash), bytes),
+            _ => false,
         }
     }
 

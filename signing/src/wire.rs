@@ -28,6 +28,16 @@ impl<'a> Reader<'a> {
         self.bytes(usize::try_from(length).ok()?)
     }
 
+    /// A positive number (`mpint`), without the byte that keeps it from being negative.
+    pub(crate) fn positive(&mut self) -> Option<&'a [u8]> {
+        let number = self.string()?;
+        match number {
+            [0, first, ..] if first & 0x80 != 0 => Some(&number[1..]),
+            [first, ..] if (1..0x80).contains(first) => Some(number),
+            _ => None,
+        }
+    }
+
     /// `None` if something is left.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())

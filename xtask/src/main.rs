@@ -7,6 +7,8 @@ mod bench;
 mod catalogue;
 mod ci;
 mod compiler;
+mod cross;
+mod distribution;
 mod docs;
 mod elf_rules;
 mod examples;
@@ -87,6 +89,13 @@ usage: cargo xtask TASK [OPTION...]
   docs      check every relative link of the texts and build the book into target/book
   man       write man pages and shell completions into target/dist
   package   pack every published crate, build and install from what was packed
+  cross HOST...
+            build unibin as a static program for each of these into target/cross/HOST/unibin; wants
+            `rustup target add` for what the toolchain lacks. The builds of unibin.toml: `cargo run -- release`
+            makes unibin a bundle of itself
+  packages [--program FILE] [--out DIR]
+            a .deb and an .rpm of unibin (or of FILE) into target/packages (or DIR), each installed in an
+            empty root and looked at
   workflows check .github/workflows
   tidy      check the project's rules that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools
@@ -107,6 +116,8 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "foundry" => foundry::run(rest),
         Some((task, rest)) if task == "lab" => lab::run(rest),
         Some((task, rest)) if task == "shelf" => shelf::run(rest),
+        Some((task, rest)) if task == "cross" => cross::run(rest),
+        Some((task, rest)) if task == "packages" => distribution::run(rest),
         Some((task, rest)) if task == "bench" => bench::run(rest),
         Some((task, rest)) if task == "fuzz" => fuzz::run(rest),
         Some((task, rest)) if task == "test" => test::run(rest),

@@ -44,6 +44,8 @@ pub(crate) struct VerifyArgs {
     /// Public key that must have signed it: a file of OpenSSH or minisign, or the key itself (repeatable)
     ///
     /// One signature by one of them is enough, inside the file or beside it. Others may have signed too.
+    /// Inside are signatures of Ed25519 keys; FILE.sig may also be by an ECDSA or RSA key, or one in a FIDO
+    /// token.
     #[arg(long, value_name = "PUBKEY|FILE")]
     pub(crate) key: Vec<String>,
     /// Signers, as in ssh-keygen(1); one of NAME's keys must have signed it

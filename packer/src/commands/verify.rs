@@ -99,10 +99,10 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<String, Error> {
     if rows.iter().any(|row| !row.holds) {
         return Err(Error::damaged(path, "signatures", &"they changed while the file was checked"));
     }
-    let given = trusted.iter().flatten().map(|trusted| (trusted.key, trusted.id));
+    let given = trusted.iter().flatten().filter_map(|trusted| trusted.key.ed25519().zip(trusted.id));
     let signers = rows.iter().map(|row| (row.key, KeyId::of(&row.key)));
     let known: Vec<(PublicKey, KeyId)> = given.chain(signers).collect();
-    let inside = rows.iter().map(|row| (None, Beside::Holds(row.key)));
+    let inside = rows.iter().map(|row| (None, Beside::Holds(row.key.into())));
     let outside = detached::check(path, bundle.file(), &known)?;
     let outside = outside.into_iter().map(|(path, found)| (Some(path), found));
     let signatures: Vec<_> = inside

@@ -73,15 +73,20 @@ impl SignatureError {
                 "is it the file of whoever these keys belong to? do not trust it otherwise"
             }
             Self::NotAllowed { .. } => "ssh-keygen(1), ALLOWED SIGNERS, describes that file",
-            Self::AllowedSigners { .. } => {
-                "each line is `NAMES [OPTIONS] ssh-ed25519 KEY`, as in ssh-keygen(1)"
-            }
+            Self::AllowedSigners { .. } => "each line is `NAMES [OPTIONS] TYPE KEY`, as in ssh-keygen(1)",
             Self::Key { source: SigningError::Cipher(..) | SigningError::Costly(_), .. } => {
                 "add it to an agent with ssh-add, and sign with `--key FILE.pub`"
             }
             Self::Key { source: SigningError::Passphrase, .. } => {
                 "type it again, or correct UNIBIN_PASSPHRASE"
             }
+            Self::Key { source: SigningError::CannotSign(_), .. } => {
+                "sign beside the file with `ssh-keygen -Y sign -n file -f KEY FILE`; `unibin verify` takes that"
+            }
+            Self::Key { source: SigningError::KeyType(_), .. } => {
+                "Ed25519, ECDSA and RSA keys are known, also those of FIDO tokens"
+            }
+            Self::Key { source: SigningError::Weak, .. } => "use a longer one, or another type",
             Self::Key { .. } => "`ssh-keygen -t ed25519` and `minisign -G` make keys",
             Self::Secret { .. } => "a signature is checked by the public key: FILE.pub",
             Self::NoPassphrase { .. } => "set UNIBIN_PASSPHRASE, or use an agent: `--key ssh-agent`",

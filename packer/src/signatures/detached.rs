@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bundle::file_name_of;
-use signing::{KeyId, Minisig, Prehash, PublicKey, SigningError, SshSignature};
+use signing::{KeyId, Minisig, Prehash, PublicKey, SigningError, SshKey, SshSignature};
 
 use crate::atomic_file::NewFile;
 use crate::cli::sign::Detach;
@@ -22,7 +22,7 @@ const LONGEST: u64 = 64 * 1024;
 /// What a signature beside a bundle comes to.
 pub(crate) enum Beside {
     /// It is one of this file by that key.
-    Holds(PublicKey),
+    Holds(SshKey),
     /// It cannot be checked, for this reason.
     Unchecked(String),
 }
@@ -92,19 +92,19 @@ pub(crate) fn check(
                         "its key is of type {}; `ssh-keygen -Y verify` checks it",
                         readable(kind.as_bytes())
                     )),
-                    signing::Signer::Ed25519(_)
+                    signing::Signer::Known(_)
                         if !signature.holds(&hashed(path, file, signature.prehash)?) =>
                     {
                         return Err(bad(SigningError::Wrong).into());
                     }
-                    signing::Signer::Ed25519(key) => Beside::Holds(*key),
+                    signing::Signer::Known(key) => Beside::Holds(key.clone()),
                 }
             }
             Detach::Minisign => {
                 let signature = Minisig::parse(&bytes).map_err(bad.clone())?;
                 let hash = hashed(path, file, signature.prehash)?;
                 match known.iter().find(|(key, _)| signature.holds(key, &hash)) {
-                    Some((key, _)) => Beside::Holds(*key),
+                    Some((key, _)) => Beside::Holds((*key).into()),
                     None if known.iter().any(|(_, id)| *id == signature.id) => {
                         return Err(bad(SigningError::Wrong).into());
                     }

@@ -38,7 +38,11 @@ impl Signer {
         let text = std::fs::read(key).map_err(|source| Error::io("read", key, source))?;
         let failed = |source| SignatureError::Key { path: key.to_owned(), source };
         match KeyFile::parse(&text).map_err(failed)? {
-            KeyFile::Public(public) => Self::of_agent_for(public, KeyId::of(&public)),
+            KeyFile::Public(public) => {
+                let cannot = || SigningError::CannotSign(public.kind().to_owned());
+                let public = public.ed25519().ok_or_else(cannot).map_err(failed)?;
+                Self::of_agent_for(public, KeyId::of(&public))
+            }
             KeyFile::Minisign(minisign) => Self::of_agent_for(minisign.key, minisign.id),
             KeyFile::Secret(locked) => {
                 let phrase = if locked.is_locked() { passphrase::of(key)? } else { Vec::new() };

@@ -3,18 +3,25 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use signing::{AllowedSigners, KeyFile, KeyId, LockedKey, PublicKey, SigningError, SshSignature};
+use signing::{AllowedSigners, KeyFile, KeyId, LockedKey, SigningError, SshKey, SshSignature};
 
 use crate::cli::sign::VerifyArgs;
 use crate::error::{Error, SignatureError};
 
 /// A key that counts.
 pub(crate) struct Trusted {
-    pub(crate) key: PublicKey,
-    /// By which minisign finds it.
-    pub(crate) id: KeyId,
+    pub(crate) key: SshKey,
+    /// By which minisign finds it, if it is one that minisign knows.
+    pub(crate) id: Option<KeyId>,
     /// Whose it is, if that was said.
     pub(crate) name: Option<String>,
+}
+
+impl Trusted {
+    fn new(key: SshKey, name: Option<String>) -> Self {
+        let id = key.ed25519().map(|key| KeyId::of(&key));
+        Self { key, id, name }
+    }
 }
 
 /// All of them; `None` if nobody was named.
@@ -32,7 +39,9 @@ pub(crate) fn of(args: &VerifyArgs) -> Result<Option<Vec<Trusted>>, Error> {
 /// A public key: its text, or a file of it.
 fn given(text: &str) -> Result<Trusted, Error> {
     let path = Path::new(text);
-    let in_words = text.starts_with("ssh-") || !path.exists();
+    // A file that somebody gave a key's text as its name is not asked.
+    let is_text = text.contains(' ') && ["ssh-", "ecdsa-", "sk-"].iter().any(|start| text.starts_with(start));
+    let in_words = is_text || !path.exists();
     let parsed = match KeyFile::parse(text.as_bytes()) {
         Ok(KeyFile::Secret(_)) | Err(SigningError::NotAKey) => None,
         other if in_words => Some(other),
@@ -44,8 +53,10 @@ fn given(text: &str) -> Result<Trusted, Error> {
         None => KeyFile::parse(&std::fs::read(path).map_err(|source| Error::io("read", path, source))?),
     };
     match parsed.map_err(failed)? {
-        KeyFile::Public(key) => Ok(Trusted { key, id: KeyId::of(&key), name: None }),
-        KeyFile::Minisign(minisign) => Ok(Trusted { key: minisign.key, id: minisign.id, name: None }),
+        KeyFile::Public(key) => Ok(Trusted::new(key, None)),
+        KeyFile::Minisign(minisign) => {
+            Ok(Trusted { key: minisign.key.into(), id: Some(minisign.id), name: None })
+        }
         KeyFile::Secret(LockedKey { .. }) => Err(SignatureError::Secret { path: path.to_owned() }.into()),
     }
 }
@@ -62,6 +73,5 @@ fn allowed(path: &Path, name: &str) -> Result<Vec<Trusted>, Error> {
         let (path, name, why) = (path.to_owned(), name.to_owned(), allowed.passed_over);
         return Err(SignatureError::NotAllowed { path, name, why }.into());
     }
-    let trusted = |key: PublicKey| Trusted { key, id: KeyId::of(&key), name: Some(name.to_owned()) };
-    Ok(allowed.keys.into_iter().map(trusted).collect())
+    Ok(allowed.keys.into_iter().map(|key| Trusted::new(key, Some(name.to_owned()))).collect())
 }

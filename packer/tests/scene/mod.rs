@@ -218,6 +218,20 @@ pub(crate) fn launcher(length: usize) -> Vec<u8> {
 }
 
 /// By the tool of the machine, so that the packer's own hashing is not checked by itself.
+/// The Python that has `module`, somebody else's validator: `UNIBIN_VALIDATORS_PYTHON` names another one than
+/// `python3`. `None` if there is none, which is said.
+pub(crate) fn python(module: &str) -> Option<std::ffi::OsString> {
+    let python = std::env::var_os("UNIBIN_VALIDATORS_PYTHON").unwrap_or_else(|| "python3".into());
+    let has = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    if has.is_ok_and(|has| has.status.success()) {
+        return Some(python);
+    }
+    let required = std::env::var_os("UNIBIN_VALIDATORS_PYTHON").is_some();
+    assert!(!required, "UNIBIN_VALIDATORS_PYTHON has no module {module}");
+    end_to_end::say(&format!("NOT RUN: there is no Python module {module}"));
+    None
+}
+
 pub(crate) fn sha256(bytes: &[u8]) -> bundle::Digest {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("written");

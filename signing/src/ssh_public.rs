@@ -1,0 +1,195 @@
+//! Public keys of OpenSSH that a signature can be checked by: Ed25519, ECDSA, RSA, and the first two in a
+//! FIDO token. Certificates and DSA are not known here. Only Ed25519 keys sign.
+
+use crate::digest;
+use crate::ecdsa::Curve;
+use crate::ed25519::PublicKey;
+use crate::encoding;
+use crate::error::SigningError;
+use crate::rsa::{Hash, RsaKey};
+use crate::wire::Reader;
+
+const FORM: SigningError = SigningError::Malformed("public key of OpenSSH");
+
+/// A public key.
+#[derive(Clone, Debug)]
+pub struct SshKey {
+    /// As SSH sends it, in the one way that there is.
+    wire: Vec<u8>,
+    kind: String,
+    numbers: Numbers,
+    /// What it was made for, if a token keeps it: `ssh:`.
+    application: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+enum Numbers {
+    Ed25519(PublicKey),
+    Ecdsa(Curve, Vec<u8>),
+    Rsa(RsaKey),
+}
+
+impl PartialEq for SshKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire == other.wire
+    }
+}
+
+impl Eq for SshKey {}
+
+impl From<PublicKey> for SshKey {
+    fn from(key: PublicKey) -> Self {
+        let (wire, kind) = (key.wire(), "ssh-ed25519".to_owned());
+        Self { wire, kind, numbers: Numbers::Ed25519(key), application: None }
+    }
+}
+
+impl SshKey {
+    /// Reads one as SSH sends it.
+    pub(crate) fn of_wire(wire: &[u8]) -> Result<Self, SigningError> {
+        let mut reader = Reader(wire);
+        let kind = String::from_utf8_lossy(reader.string().ok_or(FORM)?).into_owned();
+        let (numbers, in_token) = match kind.as_str() {
+            "ssh-ed25519" => (ed25519(&mut reader).ok_or(FORM)?, false),
+            "sk-ssh-ed25519@openssh.com" => (ed25519(&mut reader).ok_or(FORM)?, true),
+            "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {
+                (ecdsa(&mut reader, kind.strip_prefix("ecdsa-sha2-")).ok_or(FORM)?, false)
+            }
+            "sk-ecdsa-sha2-nistp256@openssh.com" => (ecdsa(&mut reader, Some("nistp256")).ok_or(FORM)?, true),
+            "ssh-rsa" => {
+                let (exponent, modulus) = (reader.positive(), reader.positive());
+                let (exponent, modulus) = exponent.zip(modulus).ok_or(FORM)?;
+                let key = RsaKey::new(exponent, modulus).ok_or(SigningError::Weak)?;
+                (Numbers::Rsa(key), false)
+            }
+            _ => return Err(SigningError::KeyType(kind)),
+        };
+        let application = if in_token { Some(reader.string().ok_or(FORM)?.to_vec()) } else { None };
+        reader.end().ok_or(FORM)?;
+        Ok(Self { wire: wire.to_vec(), kind, numbers, application })
+    }
+
+    /// `TYPE AAAA... comment`; only the first line counts.
+    pub(crate) fn of_line(text: &str) -> Result<Self, SigningError> {
+        let line = text.trim_start().lines().next().unwrap_or_default();
+        let mut words = line.split_ascii_whitespace();
+        let kind = words.next().ok_or(FORM)?;
+        let key = words.next().and_then(encoding::decode).ok_or(FORM).and_then(|wire| Self::of_wire(&wire));
+        match key {
+            Ok(key) if key.kind != kind => Err(FORM),
+            // Its first word says more than what does not follow.
+            Err(SigningError::Malformed(_)) if !is_known(kind) => Err(SigningError::KeyType(kind.to_owned())),
+            other => other,
+        }
+    }
+
+    /// The name of its type: `ssh-rsa`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The key that can sign here too, if it is one.
+    pub fn ed25519(&self) -> Option<PublicKey> {
+        match &self.numbers {
+            Numbers::Ed25519(key) if self.application.is_none() => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// As `ssh-keygen -l` and `ssh-add -l` show it.
+    pub fn fingerprint(&self) -> String {
+        format!("SHA256:{}", encoding::without_padding(&digest::sha256(&self.wire)))
+    }
+
+    /// The two words of a `.pub` file.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.kind, encoding::encode(&self.wire))
+    }
+
+    /// Reads a signature as SSH sends it; `None` if it is not one by a key of this type.
+    pub(crate) fn signature(&self, blob: &[u8]) -> Option<SshBytes> {
+        let mut reader = Reader(blob);
+        let kind = reader.string()?;
+        let inner = reader.string()?;
+        let bytes = match &self.numbers {
+            Numbers::Rsa(_) => Bytes::Rsa(Hash::from_name(kind)?, inner.to_vec()),
+            _ if kind != self.kind.as_bytes() => return None,
+            Numbers::Ed25519(_) => Bytes::Ed25519(inner.try_into().ok()?),
+            Numbers::Ecdsa(curve, _) => {
+                let mut both = Reader(inner);
+                let numbers =
+                    [both.positive()?, both.positive()?].map(|number| padded(number, curve.length()));
+                both.end()?;
+                let [Some(r), Some(s)] = numbers else { return None };
+                Bytes::Ecdsa([r, s].concat())
+            }
+        };
+        let token = match self.application {
+            Some(_) => Some(reader.array()?),
+            None => None,
+        };
+        reader.end()?;
+        Some(SshBytes { bytes, token })
+    }
+
+    /// Whether `signature` is one of `message` by this key. Whether somebody has touched the token is not
+    /// asked for, as `ssh-keygen -Y verify` does not.
+    pub(crate) fn signed(&self, message: &[u8], signature: &SshBytes) -> bool {
+        let of_token;
+        let message = match (&self.application, &signature.token) {
+            (None, None) => message,
+            (Some(application), Some(token)) => {
+                let [application, message] = [&application[..], message].map(digest::sha256);
+                of_token = [&application[..], token, &message].concat();
+                &of_token
+            }
+            _ => return false,
+        };
+        match (&self.numbers, &signature.bytes) {
+            (Numbers::Ed25519(key), Bytes::Ed25519(bytes)) => key.signed(message, bytes),
+            (Numbers::Ecdsa(curve, point), Bytes::Ecdsa(numbers)) => curve.signed(point, message, numbers),
+            (Numbers::Rsa(key), Bytes::Rsa(hash, bytes)) => key.signed(*hash, message, bytes),
+            _ => false,
+        }
+    }
+}
+
+/// A signature as SSH sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SshBytes {
+    bytes: Bytes,
+    /// Flags and counter of a token, which it signs too.
+    token: Option<[u8; 5]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Bytes {
+    Ed25519([u8; 64]),
+    /// Both numbers, each at its full length.
+    Ecdsa(Vec<u8>),
+    Rsa(Hash, Vec<u8>),
+}
+
+fn is_known(kind: &str) -> bool {
+    ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp", "sk-ssh-ed25519@", "sk-ecdsa-sha2-nistp256@"]
+        .iter()
+        .any(|known| kind.starts_with(known))
+        && !kind.contains("-cert-")
+}
+
+fn ed25519(reader: &mut Reader<'_>) -> Option<Numbers> {
+    let key = reader.string()?.try_into().ok()?;
+    Some(Numbers::Ed25519(PublicKey(key)))
+}
+
+fn ecdsa(reader: &mut Reader<'_>, name: Option<&str>) -> Option<Numbers> {
+    let curve = Curve::from_name(reader.string()?)?;
+    let point = reader.string()?;
+    (name == Some(curve.name()) && curve.has(point)).then(|| Numbers::Ecdsa(curve, point.to_vec()))
+}
+
+/// A number at this length.
+fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
+    let missing = length.checked_sub(number.len())?;
+    Some([&vec![0; missing][..], number].concat())
+}
