@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::chart::{Row, Shown, svg, table};
+use super::interrupted;
 use super::packing::LEVELS;
 use super::peers::{self, Peer, Place};
 use super::{cold, packing};
@@ -93,6 +94,9 @@ fn told(part: &Part, write_docs: bool, text: &mut String) -> Result<()> {
 /// Runs what is named, with these options.
 pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let asked = Asked::read(options)?;
+    if matches!(what, "cold" | "all") {
+        interrupted::with_own_mounts()?;
+    }
     let Some(place) = Place::new(asked.tree.as_deref())? else {
         println!("NOT RUN: bench {what}: the mirror does not have the packages of the tree");
         return Ok(());
