@@ -35,9 +35,10 @@ pub(crate) fn empty(disk: PathBuf, mebibytes: u64) -> Result<PathBuf> {
     Ok(disk)
 }
 
-/// An empty one with a journal, for a machine that loses its power.
+/// An empty one with a journal, for a machine that loses its power. A long one, since ext4 sets room in it
+/// aside for all that is being written and may be for long.
 pub(crate) fn with_journal(disk: PathBuf) -> Result<PathBuf> {
-    appear(&disk, |new| make(new, "power", 128, "has_journal", None))?;
+    appear(&disk, |new| make(new, "power", 256, "has_journal", None))?;
     Ok(disk)
 }
 
@@ -48,6 +49,9 @@ fn make(disk: &Path, label: &str, mebibytes: u64, journal: &str, directory: Opti
     command.args(["-O", &format!("{journal},^metadata_csum,^metadata_csum_seed,^orphan_file")]);
     if let Some(directory) = directory {
         command.arg("-d").arg(directory);
+    }
+    if journal == "has_journal" {
+        command.args(["-J", "size=64", "-E", "lazy_journal_init=1"]);
     }
     let made = command.arg(disk).output().context("cannot run mke2fs: `apt-get install e2fsprogs`")?;
     ensure!(made.status.success(), "mke2fs failed: {}", String::from_utf8_lossy(&made.stderr).trim());

@@ -15,8 +15,10 @@ pub(crate) const BEFORE: &str = include_str!("guest/cut");
 /// What is looked at in the second life.
 pub(crate) const AFTER: &str = r#"
 bundle=/bundles/power/busybox
-programs() { (cd "$1/@HOST@" && find . -type f '(' -path '*/tree/*' -o -name file -o -name 'launcher-*' ')' -exec sha256sum {} + | sort); }
-holds() { programs "$1" | cmp -s - /run/right && echo "what it holds is right" || echo "what it holds is wrong"; }
+programs() { (cd "$1/@HOST@" && find . -type f '(' -path '*/tree/*' -o -name emulator -o -name 'launcher-*' ')' -exec sha256sum {} + | sort); }
+holds() {
+  programs "$1" | diff /run/right - >&2 && echo "what it holds is right" || echo "what it holds is wrong"
+}
 # What the entries hold, as this start has made them in memory.
 with="HOME=/home/user UNIBIN_CACHE=/home/user/fresh"
 told $bundle true
