@@ -80,15 +80,14 @@ impl<'a> BundleFile<'a> {
 
     /// A path by which the program that is executed next opens the same file: `path`, unless the kernel has
     /// executed the bundle itself and that is not its path, since it was deleted, replaced or never had one.
-    /// Then a descriptor that has to stay open until that program is executed.
-    pub fn across_exec(&self, path: &[u8]) -> (&'static CStr, Option<Fd>) {
+    pub fn across_exec(&self, path: &[u8]) -> &'static CStr {
         let path = c_string(&[path]);
         let is_it = || Ok::<_, Errno>(sys::statat(At::CWD, path, Follow::Yes)?.same_file(&self.fd.stat()?));
         if self.path != OWN || is_it() == Ok(true) {
-            return (path, None);
+            return path;
         }
-        let held = self.fd.hold_across_exec().or_else(|_| self.fd.keep_across_exec()).ok();
-        (held.as_ref().map_or(path, |held| of_descriptor(held.raw())), held)
+        let held = self.fd.hold_across_exec().or_else(|_| self.fd.keep_across_exec().map(Fd::leak));
+        held.map_or(path, of_descriptor)
     }
 
     /// The footer.

@@ -78,7 +78,7 @@ impl Slot {
     /// The program that is executed next, and what it starts, will hold the slot. Where so few descriptors
     /// are allowed that it might miss one, `/proc` alone shows what it uses.
     pub fn hold(&self) {
-        let _ = self.lock.as_ref().map(Fd::hold);
+        let _ = self.lock.as_ref().map(Fd::hold_across_exec);
     }
 }
 
@@ -111,7 +111,7 @@ impl Cache {
 
     /// The program that is executed next, and what it starts, will hold what must not be cleaned away.
     pub fn hold(&self) {
-        let _ = self.temporary.as_ref().map(Fd::hold);
+        let _ = self.temporary.as_ref().map(Fd::hold_across_exec);
     }
 
     /// The same for a system, from the mounts that are this process's own by now, where the candidate is at
@@ -125,7 +125,7 @@ impl Cache {
         let apart = sys::clone_mount(path)?;
         let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
         top.flock(Lock::TryShared)?;
-        top.hold()
+        top.hold_across_exec().map(drop)
     }
 
     /// The directory of a CPU in a candidate, if it is there and ours alone.

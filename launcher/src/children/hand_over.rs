@@ -79,7 +79,7 @@ fn execute(
     };
     // A launcher's place says which cache it was found to be executable in.
     let place = c_string(&[cache.path(), b"/launcher-broker"]);
-    let (bundle, _held) = file.across_exec(absolute(start.bundle.to_bytes()));
+    let bundle = file.across_exec(absolute(start.bundle.to_bytes()));
     let mut arguments = Vec::from([place, bundle, start.argv0]);
     arguments.extend_from_slice(&start.arguments);
     let broker = slot.path_of(unpack::FILE.to_bytes());

@@ -220,15 +220,10 @@ impl Fd {
         self.copy_from(3)
     }
 
-    /// The same with a number that no program expects to be its own or free. `EINVAL` where that many files
-    /// are not allowed (`ulimit -n`).
-    pub fn hold_across_exec(&self) -> Result<Self, Errno> {
-        self.copy_from(HELD_FROM)
-    }
-
-    /// The same, for good.
-    pub fn hold(&self) -> Result<(), Errno> {
-        self.hold_across_exec().map(|held| _ = held.leak())
+    /// The same with a number that no program expects to be its own or free, which it returns. `EINVAL` where
+    /// that many files are not allowed (`ulimit -n`).
+    pub fn hold_across_exec(&self) -> Result<i32, Errno> {
+        self.copy_from(HELD_FROM).map(Self::leak)
     }
 
     fn copy_from(&self, lowest: usize) -> Result<Self, Errno> {

@@ -116,7 +116,7 @@ pub struct Upper {
 impl Upper {
     /// The program that is executed next, and what it starts, will hold it.
     pub fn hold(&self) {
-        let _ = self.lock.as_ref().map(Fd::hold);
+        let _ = self.lock.as_ref().map(Fd::hold_across_exec);
     }
 
     /// Whether its lock is still found by this name.
