@@ -211,8 +211,8 @@ fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
     trailer
 }
 
-/// Of what is kept, in the order of [`Store::kept`]: what was not used for long or was left behind, and of the
-/// rest what was not used for longest, until all together have at most `most` bytes.
+/// Of what is kept, in the order of [`Store::kept`]: what was not used for long or was left behind, and of
+/// the rest what was not used for longest, until all together have at most `most` bytes.
 fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
     let mut all = 0;
     kept.retain(|kept| {

@@ -265,8 +265,8 @@ impl Work<'_> {
         Ok(Packed { row, stored, digest, kept: kept.is_some(), not_kept: kept.and_then(Result::err) })
     }
 
-    /// The first `length` bytes of a file of the store. It may be removed, so it is kept open, or copied where
-    /// many are.
+    /// The first `length` bytes of a file of the store. It may be removed, so it is kept open, or copied
+    /// where many are.
     fn held(&self, file: File, length: u64) -> io::Result<Content> {
         static OPEN: AtomicUsize = AtomicUsize::new(0);
         let content = Content::whole(file)?.range(0, length);

@@ -1,9 +1,9 @@
-//! What a benchmark leaves behind that is interrupted, or killed: no mount, since its mounts end with its last
-//! process, and a directory that the next one removes.
+//! What a benchmark leaves behind that is interrupted, or killed: no mount, since its mounts end with its
+//! last process, and a directory that the next one removes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::{CommandExt as _, parent_id};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -19,21 +19,22 @@ const LOCK: &str = ".lock";
 /// Where a benchmark mounts a file system, in its directory.
 pub(super) const MOUNTED: &str = "mounted";
 
-/// Starts this program once more with mounts of its own, where it may have them and does not yet.
+/// The option of a benchmark that was started with mounts of its own.
+pub(super) const OWN_MOUNTS: &str = "--own-mounts";
+
+/// Starts this program once more with mounts of its own, where it may have them.
 pub(super) fn with_own_mounts() -> Result<()> {
-    let mounts = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
     let unshare = || {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private"]);
         command
     };
-    let has_own = mounts("self") != mounts(&parent_id().to_string());
     let tried = || unshare().arg("true").stderr(Stdio::null()).status();
-    if has_own || !rustix::process::geteuid().is_root() || !tried().is_ok_and(|status| status.success()) {
+    if !rustix::process::geteuid().is_root() || !tried().is_ok_and(|status| status.success()) {
         return Ok(());
     }
     let own = std::env::current_exe().context("where is this program?")?;
-    let failed = unshare().arg(own).args(std::env::args_os().skip(1)).exec();
+    let failed = unshare().arg(own).args(std::env::args_os().skip(1)).arg(OWN_MOUNTS).exec();
     Err(failed).context("cannot run unshare(1)")
 }
 

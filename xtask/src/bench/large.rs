@@ -23,11 +23,13 @@ struct Asked {
     runs: usize,
     tree: Option<PathBuf>,
     write_docs: bool,
+    /// Whether it has mounts of its own already.
+    own_mounts: bool,
 }
 
 impl Asked {
     fn read(options: &[&str]) -> Result<Self> {
-        let mut asked = Self { runs: 5, tree: None, write_docs: false };
+        let mut asked = Self { runs: 5, tree: None, write_docs: false, own_mounts: false };
         let mut words = options.iter();
         while let Some(word) = words.next() {
             match *word {
@@ -37,6 +39,7 @@ impl Asked {
                 }
                 "--tree" => asked.tree = Some(words.next().context("`--tree` wants a directory")?.into()),
                 "--write-docs" => asked.write_docs = true,
+                interrupted::OWN_MOUNTS => asked.own_mounts = true,
                 other => bail!("unknown option `{other}`: --runs N, --tree DIR, --write-docs"),
             }
         }
@@ -94,7 +97,7 @@ fn told(part: &Part, write_docs: bool, text: &mut String) -> Result<()> {
 /// Runs what is named, with these options.
 pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let asked = Asked::read(options)?;
-    if matches!(what, "cold" | "all") {
+    if matches!(what, "cold" | "all") && !asked.own_mounts {
         interrupted::with_own_mounts()?;
     }
     let Some(place) = Place::new(asked.tree.as_deref())? else {
