@@ -324,7 +324,11 @@ ub_new() (
   done
   trap 'rm -rf "$ub_t"; [ -z "$ub_r" ] || exit "$ub_r"' EXIT
   ub_e=$ub_t/launcher
-  dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) || exit 1
+  ## On the disk before it has its name: after a power cut it could have its length and hold zeros, and a shell
+  ## would run that as a script. Not every dd knows how.
+  ub_1=$(((ub_n + 4095) / 4096))
+  dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count="$ub_1" conv=fsync ||
+    dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count="$ub_1" || exit 1
   ## Checked before it runs: some shells would run what the kernel refuses (such as an empty file) as a
   ## script.
   case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in

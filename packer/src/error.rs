@@ -229,6 +229,14 @@ impl Error {
         Self::Digest { path: path.to_owned(), part: part.to_owned(), expected, found }
     }
 
+    /// The part of a bundle that is damaged, as messages call it.
+    pub(crate) fn part(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { part, .. } | Self::Digest { part, .. } => Some(part),
+            _ => None,
+        }
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {

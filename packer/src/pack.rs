@@ -74,7 +74,7 @@ pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> 
     if request.dry_run {
         return Ok(report.text(json));
     }
-    let cpu = if plan.cells.is_empty() { None } else { cpu_model::of(&request, &first)? };
+    let cpu = cpu_model::of(&request, &first, &plan)?;
     let obtained = emulators.obtain(&plan, first.target, first.calling(), cpu.as_deref())?;
     let parts = if request.is_emulator_only() {
         emulator_only::parts(&request, &first, &plan.hosts, obtained, emulators.kept())?
@@ -105,7 +105,7 @@ fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path)
     };
     let emulators = Emulators::open(&request.archive)?;
     let plan = emulators.plan(&request, target, &[])?;
-    let cpu = if plan.cells.is_empty() { None } else { cpu_model::of(&request, &first)? };
+    let cpu = cpu_model::of(&request, &first, &plan)?;
     let obtained = emulators.obtain(&plan, target, first.calling(), cpu.as_deref())?;
     let parts = compressed(&request, vec![first.baseline()], &plan.hosts, &obtained, &emulators)?;
     assemble::write(&parts, &request.output)?;

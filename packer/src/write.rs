@@ -9,6 +9,7 @@ pub(crate) mod facts;
 pub(crate) mod header;
 pub(crate) mod names;
 pub(crate) mod read_back;
+pub(crate) mod room;
 pub(crate) mod signature_rows;
 pub(crate) mod similar;
 pub(crate) mod summary;

@@ -5,12 +5,13 @@ use std::fs::{self, File, FileTimes};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
 use end_to_end::{Outcome, Sandbox, busybox, needs, smallest, unibin};
+use sha2::{Digest as _, Sha256};
 
 fn cache(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     // As the user whose cache it is.
@@ -280,23 +281,10 @@ fn a_gc_of_one_cache_leaves_the_others_alone() {
 
 #[test]
 fn what_was_packed_is_kept_until_it_is_cleared_and_changes_no_byte() {
-    let host = Arch::HOST.expect("a host");
-    let sandbox = Sandbox::new();
-    sandbox.make_directory("tree");
-    fs::write(sandbox.at("tree/start"), smallest(host).elf()).expect("written");
-    fs::set_permissions(sandbox.at("tree/start"), fs::Permissions::from_mode(0o755)).expect("its mode");
-    let lines: Vec<String> =
-        (0..200_000u32).map(|line| line.wrapping_mul(2_654_435_761).to_string()).collect();
-    let text = lines.join("\n");
-    fs::write(sandbox.at("tree/text"), text).expect("written");
-    let run = |arguments: &[&str]| {
-        let mut command = unibin();
-        command.current_dir(sandbox.path()).env("UNIBIN_STORE", sandbox.at("store"));
-        Sandbox::finish(command.args(arguments)).must_succeed()
-    };
+    let sandbox = sandbox_with_a_tree();
+    let run = |arguments: &[&str]| run_in(&sandbox, unibin(), arguments).must_succeed();
     let pack = || {
-        let options = ["--entry", "start", "--hosts", host.name(), "--target", host.name(), "-o", "bundle"];
-        run(&[&["pack", "tree"], &options[..]].concat());
+        run(&pack_of_tree());
         fs::read(sandbox.at("bundle")).expect("packed")
     };
     let kept = || run(&["cache", "list", "--packed"]).lines().count() - 1;
@@ -324,4 +312,80 @@ fn what_was_packed_is_kept_until_it_is_cleared_and_changes_no_byte() {
         fs::write(&path, bytes).expect("damaged");
         assert!(pack() == first, "{}", path.display());
     }
+}
+
+#[test]
+fn what_another_build_of_unibin_has_read_back_is_read_back_again() {
+    let sandbox = sandbox_with_a_tree();
+    let kept = || fs::read_dir(sandbox.at("store/compressed")).expect("the store").count();
+    let pack = |program| run_in(&sandbox, program, &pack_of_tree()).must_succeed();
+    pack(unibin());
+    let files = kept();
+    pack(unibin());
+    assert_eq!(kept(), files, "the same build knows it");
+    // Whatever a build changes, the file is another one.
+    let mut other = fs::read(unibin().get_program()).expect("unibin");
+    other.push(0);
+    fs::write(sandbox.at("unibin"), other).expect("written");
+    fs::set_permissions(sandbox.at("unibin"), fs::Permissions::from_mode(0o755)).expect("its mode");
+    pack(Command::new(sandbox.at("unibin")));
+    assert_eq!(kept(), files + 1, "a note of its own, and no frame");
+}
+
+#[test]
+fn only_what_is_wrong_is_forgotten_and_made_again() {
+    let sandbox = sandbox_with_a_tree();
+    let words = [&pack_of_tree()[..], &["--also-target", "riscv64"]].concat();
+    let kept = || fs::read_dir(sandbox.at("store/compressed")).expect("the store").count();
+    run_in(&sandbox, unibin(), &words).must_succeed();
+    let (first, files) = (fs::read(sandbox.at("bundle")).expect("packed"), kept());
+
+    // The app's frame holds something else, and says that this is right.
+    let paths = fs::read_dir(sandbox.at("store/compressed")).expect("the store");
+    let mut paths = paths.map(|entry| entry.expect("entry").path());
+    let is_app = |path: &PathBuf| {
+        let unpacked = fs::File::open(path).and_then(zstd::decode_all).unwrap_or_default();
+        unpacked.windows(10).any(|window| window == TEXT_BEGINS.as_bytes())
+    };
+    let app = paths.find(is_app).expect("the app's frame");
+    let mut frame = zstd::encode_all(&b"something else"[..], 3).expect("compressed");
+    let name = app.file_name().expect("a name").as_encoded_bytes();
+    let trailer = Sha256::digest([name, &Sha256::digest(&frame)[..]].concat());
+    frame.extend([0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0]);
+    frame.extend(trailer);
+    fs::write(&app, frame).expect("forged");
+
+    let refused = run_in(&sandbox, unibin(), &words);
+    assert_eq!(refused.code(), Some(5), "{refused}");
+    assert!(refused.errors().contains("is damaged: app"), "{refused}");
+    assert_eq!(kept(), files - 2, "the frame, and that it was read back");
+    run_in(&sandbox, unibin(), &words).must_succeed();
+    assert!(fs::read(sandbox.at("bundle")).expect("packed") == first);
+    assert_eq!(kept(), files);
+}
+
+/// How the text in the tree of [`sandbox_with_a_tree`] begins.
+const TEXT_BEGINS: &str = "0\n26544357";
+
+/// A directory with a tree whose frames are long enough to be kept.
+fn sandbox_with_a_tree() -> Sandbox {
+    let host = Arch::HOST.expect("a host");
+    let sandbox = Sandbox::new();
+    sandbox.make_directory("tree");
+    fs::write(sandbox.at("tree/start"), smallest(host).elf()).expect("written");
+    fs::set_permissions(sandbox.at("tree/start"), fs::Permissions::from_mode(0o755)).expect("its mode");
+    let lines: Vec<String> =
+        (0..200_000u32).map(|line| line.wrapping_mul(2_654_435_761).to_string()).collect();
+    fs::write(sandbox.at("tree/text"), lines.join("\n")).expect("written");
+    sandbox
+}
+
+fn pack_of_tree() -> [&'static str; 10] {
+    let host = Arch::HOST.expect("a host").name();
+    ["pack", "tree", "--entry", "start", "--hosts", host, "--target", host, "-o", "bundle"]
+}
+
+fn run_in(sandbox: &Sandbox, mut unibin: Command, arguments: &[&str]) -> Outcome {
+    unibin.current_dir(sandbox.path()).env("UNIBIN_STORE", sandbox.at("store"));
+    Sandbox::finish(unibin.args(arguments))
 }

@@ -6,6 +6,7 @@ mod children;
 mod cold;
 mod emulator;
 mod fetch;
+mod interrupted;
 mod large;
 mod packing;
 mod pairs;

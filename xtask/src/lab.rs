@@ -16,6 +16,7 @@ mod fast;
 mod initramfs;
 mod machines;
 mod modules;
+mod power;
 mod report;
 mod request;
 mod self_test;
@@ -246,7 +247,7 @@ impl Lab {
     /// Runs the cases on a machine; what its console said.
     fn console(&self, machine: &Machine, request: &Request, ready: Ready, shared: &Path) -> Result<String> {
         let Ready { cases, bundles, programs, boots } = ready;
-        let log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
+        let mut log = boot::Log::begin(&self.log(machine, request), self.packer.digest())?;
         let told = |line: &str| {
             if let Some(case) = line.strip_prefix("@lab begin ") {
                 println!("lab: {}: {case}", machine.name);
@@ -257,18 +258,27 @@ impl Lab {
                 .then(|| self.packer.emulator(Arch::X86_64, machine.host))
                 .transpose()?;
             let parts = fast::Parts { machine, programs: &programs, emulator, bundles: &bundles, shared };
-            return fast::run(&parts, &cases, log, told);
+            return fast::run(&parts, &cases, &mut log, told);
         };
-        let parts = boot::Parts {
-            qemu: boots.qemu,
-            board: &machines::board(machine.host),
-            memory: boots.memory,
-            kernel: &boots.kernel,
-            command_line: &boots.command_line,
-            initramfs: &boots.initramfs,
-            disks: [&boots.disk, shared],
+        let board = machines::board(machine.host);
+        let mut life = |words: &str, disks: Vec<&Path>| {
+            let parts = boot::Parts {
+                qemu: &boots.qemu,
+                board: &board,
+                memory: boots.memory,
+                kernel: &boots.kernel,
+                command_line: format!("{} {words}", boots.command_line),
+                initramfs: &boots.initramfs,
+                disks,
+            };
+            boot::boot(parts, &mut log, told)
         };
-        boot::boot(parts, log, told)
+        if !cases.iter().any(|case| case.name == power::CASE) {
+            return life("", vec![&boots.disk, shared]);
+        }
+        let cut = disks::with_journal(self.directory.join("power.img"))?;
+        let first = life(power::FIRST_LIFE, vec![&boots.disk, &cut])?;
+        Ok(first + &life("", vec![&boots.disk, shared, &cut])?)
     }
 
     /// The emulator of a machine: installed; for loongarch64 Debian 13's, in a bundle of our own with its

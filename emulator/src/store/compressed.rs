@@ -130,7 +130,7 @@ impl Store {
         remove_if_there(&self.root.join(DIRECTORY).join(note_name(key)))
     }
 
-    /// All that is kept, in no order.
+    /// All that is kept, what was used last first.
     pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         let directory = self.root.join(DIRECTORY);
         let failed = |error| StoreError::read(&directory, error);
@@ -146,6 +146,7 @@ impl Store {
             let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             kept.push(Kept { path: entry.path(), size: metadata.len(), used });
         }
+        kept.sort_unstable_by(|one, other| (other.used, &other.path).cmp(&(one.used, &one.path)));
         Ok(kept)
     }
 
@@ -217,10 +218,9 @@ fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
     trailer
 }
 
-/// What was not used for long or was left behind, and of the rest what was not used for longest, until all
-/// together have at most `most` bytes.
+/// Of what is kept, in the order of [`Store::kept`]: what was not used for long or was left behind, and of
+/// the rest what was not used for longest, until all together have at most `most` bytes.
 fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
-    kept.sort_unstable_by(|one, other| (other.used, &other.path).cmp(&(one.used, &one.path)));
     let mut all = 0;
     kept.retain(|kept| {
         let age = kept.used.elapsed().unwrap_or_default();

@@ -10,7 +10,6 @@ use crate::atomic_file::NewFile;
 use crate::bounds::{Bounded, check_free, too_much, unpacked_max};
 use crate::emulators::Emulators;
 use crate::error::Error;
-use crate::progress::Shown;
 use crate::tree::app_tree::{self, App, Node};
 use crate::tree::content::Content;
 use crate::write::compress;
@@ -39,8 +38,7 @@ pub(crate) fn export(emulators: &Emulators, to: &Path) -> Result<String, Error> 
     }
     let tar = compress::spool(|to| tarball::archive(&tree, to)).map_err(Error::Temporary)?;
     let stored = if compressed {
-        let of_tar = tar.digest().map_err(Error::Temporary)?;
-        zstd_frame::made(&tar, of_tar, LEVEL, &Shown::nowhere()).map_err(Error::Temporary)?.0
+        compress::spool(|to| zstd_frame::long(&tar, LEVEL, to).map(drop)).map_err(Error::Temporary)?
     } else {
         tar
     };

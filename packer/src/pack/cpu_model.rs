@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use bundle::Arch;
 
+use crate::emulators::plan::Plan;
 use crate::error::Error;
 use crate::request::Request;
 use crate::resolve::resolved_app::ResolvedApp;
@@ -45,8 +46,12 @@ const FEATURE_1_PAC: u32 = 1 << 1;
 /// A property note is shorter, in bytes.
 const NOTE_MAX: u64 = 4096;
 
-/// The model to ask the emulators of the first variant for; `None` for their own choice.
-pub(crate) fn of(request: &Request, app: &ResolvedApp) -> Result<Option<Vec<u8>>, Error> {
+/// The model to ask the emulators of the first variant for; `None` for their own choice, or where there are
+/// none.
+pub(crate) fn of(request: &Request, app: &ResolvedApp, plan: &Plan) -> Result<Option<Vec<u8>>, Error> {
+    if plan.cells.is_empty() {
+        return Ok(None);
+    }
     let by_itself = app.target == Arch::Aarch64 && !request.is_emulator_only();
     // With a private binfmt_misc, emulators of other targets get the same environment, and know no `pauth`.
     if request.cpu.is_some() || !by_itself || !request.also_targets.is_empty() {

@@ -1,6 +1,7 @@
 //! Bytes that a bundle will contain, wherever they are: in memory, or in a range of an open file. A file is
 //! opened once and never again by name, so that what was checked is what is packed.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
@@ -78,8 +79,18 @@ impl Content {
     /// All bytes, in memory.
     pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        let length = usize::try_from(self.len()).map_err(io::Error::other)?;
+        bytes.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.reader().read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The same; of what is in memory already no copy.
+    pub(crate) fn in_memory(&self) -> io::Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File { .. } | Self::Parts(_) => self.bytes().map(Cow::Owned),
+        }
     }
 
     /// Their SHA-256.

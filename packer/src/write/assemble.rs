@@ -18,7 +18,7 @@ use crate::hash;
 use crate::notices::Owed;
 use crate::request::{Entry, Rule};
 use crate::tree::content::Content;
-use crate::write::bundle_file::BundleFile;
+use crate::write::bundle_file::{BundleFile, blob_name};
 use crate::write::check_bundle;
 use crate::write::compress::{self, Frame, Remembered};
 use crate::write::header::{self, LauncherRange};
@@ -310,10 +310,16 @@ impl<W: Write> Writer<W> {
             self.remembered.iter().any(|(_, remembered)| same(remembered))
         };
         let checked = check_bundle::whole_but(back, known);
+        let manifest = back.manifest()?;
         for (encoding, remembered) in &self.remembered {
-            match checked {
+            let is_damaged = |error: &Error| {
+                let mut blobs = manifest.blobs().filter(|blob| remembered.is_of(blob));
+                blobs.any(|blob| error.part() == Some(&blob_name(&manifest, &blob)))
+            };
+            match &checked {
                 Ok(()) => remembered.note(*encoding),
-                Err(_) => remembered.forget(),
+                Err(error) if is_damaged(error) => remembered.forget(),
+                Err(_) => {}
             }
         }
         checked

@@ -2,8 +2,10 @@
 //! (FORMAT.md, 5.1.1). What was compressed before is taken from the store, after it has been compared with
 //! its digest. The bytes are the same for any number of threads, and whatever the store has.
 
-use std::cmp::Reverse;
-use std::io::{self, Seek as _, Write};
+use std::fs::File;
+use std::io::{self, Seek as _, Sink, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bundle::{Blob, Digest, Encoding, FrameTable};
 use emulator::{Compressed, Store, StoreError};
@@ -13,8 +15,8 @@ use crate::hash::{self, Hashing};
 use crate::progress::{Bar, Shown};
 use crate::say;
 use crate::tree::content::Content;
-use crate::write::header;
-use crate::write::turns::{self, Turns};
+use crate::write::room::Rooms;
+use crate::write::turns::{self, InOrder, Turns};
 use crate::write::zstd_frame;
 
 /// A frame of one file unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
@@ -23,6 +25,9 @@ pub(crate) const FRAME: u64 = 1 << 26;
 /// What is shorter, or compressed at a lower level, is compressed sooner than found.
 const KEPT_MIN: u64 = 256 << 10;
 const KEPT_LEVEL: i32 = 3;
+
+/// So many files of the store stay open, of all blobs together; a process may have few (`ulimit -n`).
+const OPEN_MAX: usize = 64;
 
 /// A compressed blob, in a file without a name: the table of its frames, and the frames.
 #[derive(Clone, Debug)]
@@ -113,15 +118,6 @@ impl Uncompressed {
         }
         Self { encoding: Encoding::Zstd, frames, directories: 0, links: 0 }
     }
-
-    /// SHA-256 of all of it.
-    fn digest(&self) -> io::Result<Digest> {
-        let mut all = Hashing::new(io::sink());
-        for content in &self.frames {
-            content.each_piece(|piece| all.write_all(piece))?;
-        }
-        Ok(all.finish().2)
-    }
 }
 
 /// How to compress what may be long.
@@ -134,9 +130,11 @@ pub(crate) struct How<'h> {
     pub(crate) bar: Option<&'h Bar>,
 }
 
-/// Compresses `input`, which is short.
+/// Compresses `input`, which is short: it needs no file.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
-    blob(&Uncompressed::file(input), How { level, store: None, bar: None })
+    let mut frame = blob(&Uncompressed::file(input), How { level, store: None, bar: None })?;
+    frame.stored = frame.stored.bytes()?.into();
+    Ok(frame)
 }
 
 /// Compresses a blob.
@@ -148,59 +146,58 @@ fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Fram
     let length = input.frames.iter().map(Content::len).sum();
     let shown = Shown::begin(how.bar, "compressing", length);
     let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
-    let digests = turns::each_with(turns.threads(), input.frames.iter().collect(), Content::digest);
-    let digests = digests.into_iter().collect::<io::Result<Vec<Digest>>>()?;
-    let key = key(input, &digests, how.level);
-    let known = store.and_then(|store| store.read_back(key));
-    // What takes longest first, so that nobody waits for it in the end.
-    let mut jobs: Vec<(usize, &Content, Digest)> =
-        input.frames.iter().zip(&digests).enumerate().map(|(at, (content, of))| (at, content, *of)).collect();
-    jobs.sort_by_key(|(number, content, _)| (Reverse(content.len()), *number));
-    let work = |(number, content, digest)| Ok((number, packed(content, digest, how, &shown, turns)?));
-    // Of a single frame, the blob's digest is the frame's.
-    let of_all = || if let [only] = digests[..] { Ok(only) } else { input.digest() };
-    let (made, digest) = turns::both(
-        || turns::each_with(turns.threads(), jobs, work),
-        || if known.is_some() { Ok(None) } else { of_all().map(Some) },
+    let work = Work {
+        how: How { store, ..how },
+        shown: &shown,
+        rooms: Rooms::new()?,
+        whole: InOrder::new(Whole::of(&input.frames, store.is_none())),
+    };
+    let memory = |content: &Content| zstd_frame::memory(how.level, content.len());
+    let jobs = input.frames.iter().enumerate().map(|(number, content)| (memory(content), (number, content)));
+    let (reader, made) = turns::both(
+        || store.and_then(|_| reader()),
+        || turns::each_in_order(turns, jobs.collect(), |(number, content)| work.frame(number, content)),
     );
-    let digest = digest?;
-    let mut made = made.into_iter().collect::<io::Result<Vec<(usize, Packed)>>>()?;
-    made.sort_by_key(|(number, _)| *number);
-    if let Some(error) = made.iter_mut().find_map(|(_, packed)| packed.not_kept.take()) {
+    let mut made = made.into_iter().collect::<io::Result<Vec<Packed>>>()?;
+    if let Some(error) = made.iter_mut().find_map(|packed| packed.not_kept.take()) {
         not_kept(&error);
     }
-    if made.iter().any(|(_, packed)| packed.kept) {
+    if made.iter().any(|packed| packed.kept) {
         // Whatever cannot be removed now can be next time.
         let _ = store.map(Store::prune);
     }
-    let rows: Vec<bundle::Frame> = made.iter().map(|(_, packed)| packed.row).collect();
+    let rows: Vec<bundle::Frame> = made.iter().map(|packed| packed.row).collect();
     let table = FrameTable::encode(&rows, input.directories, input.links);
     let stored_digest = hash::of(&table);
+    let frames: Vec<Digest> = made.iter().map(|packed| packed.digest).collect();
+    let noted = store.zip(reader).map(|(store, reader)| (store, key(input, &frames, how.level, reader)));
     // What is noted of another blob says nothing about this one.
-    let known = known.filter(|[table, _]| *table == stored_digest);
-    let digest = match (known, digest) {
-        (Some([_, digest]), _) | (None, Some(digest)) => digest,
-        (None, None) => of_all()?,
+    let known =
+        noted.and_then(|(store, key)| store.read_back(key)).filter(|[table, _]| *table == stored_digest);
+    let digest = match (known, &frames[..]) {
+        (Some([_, digest]), _) => digest,
+        (None, [only]) => *only,
+        (None, _) => work.whole.finish().digest()?,
     };
-    let remembered = store.map(|store| Remembered {
+    let remembered = noted.map(|(store, key)| Remembered {
         store: store.clone(),
         key,
         level: how.level,
-        frames: digests,
+        frames,
         encoding: input.encoding,
         table: stored_digest,
         digest,
         was_read_back: known.is_some(),
     });
-    let frames = made.into_iter().map(|(_, packed)| packed.stored);
+    let frames = made.into_iter().map(|packed| packed.stored);
     let stored = Content::of_parts([table.into()].into_iter().chain(frames));
     Ok(Frame { stored, stored_digest, length, digest, remembered })
 }
 
 /// SHA-256 of all that decides about a blob's bytes, and about how they are read.
-fn key(input: &Uncompressed, frames: &[Digest], level: i32) -> Digest {
+fn key(input: &Uncompressed, frames: &[Digest], level: i32, reader: Digest) -> Digest {
     let Uncompressed { encoding, directories, links, .. } = input;
-    let (compressor, reader) = (zstd_frame::compressor(), header::reader());
+    let compressor = zstd_frame::compressor();
     let text = format!(
         "{compressor} {level} {reader} {encoding:?} {directories} {links} {count}\n",
         count = frames.len()
@@ -210,42 +207,114 @@ fn key(input: &Uncompressed, frames: &[Digest], level: i32) -> Digest {
     )
 }
 
+/// Stands for whatever reads bundles: this very program, in which the launcher's decoders are compiled. Its
+/// version is the same for many builds, and the launchers inside it may be older than they are. `None` where
+/// it cannot be read: then nothing is noted.
+fn reader() -> Option<Digest> {
+    static READER: OnceLock<Option<Digest>> = OnceLock::new();
+    *READER.get_or_init(|| File::open("/proc/self/exe").and_then(Content::whole).ok()?.digest().ok())
+}
+
+/// What the threads that compress a blob share.
+struct Work<'w> {
+    how: How<'w>,
+    shown: &'w Shown<'w>,
+    rooms: Rooms,
+    whole: InOrder<Whole<'w>>,
+}
+
 /// A frame, and its row in the table.
 struct Packed {
     row: bundle::Frame,
     stored: Content,
+    /// SHA-256 of what it holds.
+    digest: Digest,
     /// Whether it is new in the store, or why it is not in it.
     kept: bool,
     not_kept: Option<StoreError>,
 }
 
-/// Takes the frame that holds what has `digest` from the store, or makes it and keeps it there.
-fn packed(
-    content: &Content,
-    digest: Digest,
-    how: How<'_>,
-    shown: &Shown<'_>,
-    turns: &Turns,
-) -> io::Result<Packed> {
-    let length = content.len();
-    let store = how.store.filter(|_| length >= KEPT_MIN && how.level >= KEPT_LEVEL);
-    let compressor = zstd_frame::compressor();
-    let row = |stored: u64, digest| bundle::Frame { offset: 0, stored, length, digest };
-    // One that can't be read is made again.
-    if let Some(Compressed { file, length: stored, digest }) =
-        store.and_then(|store| store.compressed(digest, &compressor, how.level).ok()?)
-    {
-        shown.advance(length);
-        let (row, stored) = (row(stored, digest), Content::whole(file)?.range(0, stored));
-        return Ok(Packed { row, stored, kept: false, not_kept: None });
+impl Work<'_> {
+    /// Takes a frame from the store, or makes it and keeps it there. `content` is read once: what is kept
+    /// under its digest is of the same bytes, whoever writes to the file meanwhile.
+    fn frame(&self, number: usize, content: &Content) -> io::Result<Packed> {
+        let How { level, store, .. } = self.how;
+        let place = self.whole.place(number);
+        let input = content.in_memory()?;
+        let length = input.len() as u64;
+        let digest = hash::of(&input);
+        let compressor = zstd_frame::compressor();
+        let store = store.filter(|_| length >= KEPT_MIN);
+        // One that can't be read is made again.
+        let found = store.and_then(|store| store.compressed(digest, &compressor, level).ok()?);
+        let is_new = store.is_some() && found.is_none();
+        let passed = place.pass(|whole| whole.pass(number, &input, is_new));
+        passed.unwrap_or_else(|| Err(io::Error::other("a frame before this one could not be read")))?;
+        let row = |stored, digest| bundle::Frame { offset: 0, stored, length, digest };
+        if let Some(Compressed { file, length: stored, digest: of_stored }) = found {
+            self.shown.advance(length);
+            let (row, stored) = (row(stored, of_stored), self.held(file, stored)?);
+            return Ok(Packed { row, stored, digest, kept: false, not_kept: None });
+        }
+        let room = self.rooms.room(zstd_frame::longest(input.len()));
+        let (room, of_stored) = zstd_frame::made(&input, level, self.shown, room)?;
+        let stored = room.content();
+        let kept = store
+            .map(|store| store.put_compressed(digest, &compressor, level, &mut stored.reader(), of_stored));
+        let row = row(stored.len(), of_stored);
+        Ok(Packed { row, stored, digest, kept: kept.is_some(), not_kept: kept.and_then(Result::err) })
     }
-    let _turn = turns.take(zstd_frame::memory(how.level, length));
-    let (stored, stored_digest) = zstd_frame::made(content, digest, how.level, shown)?;
-    let kept = store.map(|store| {
-        store.put_compressed(digest, &compressor, how.level, &mut stored.reader(), stored_digest)
-    });
-    let row = row(stored.len(), stored_digest);
-    Ok(Packed { row, stored, kept: kept.is_some(), not_kept: kept.and_then(Result::err) })
+
+    /// The first `length` bytes of a file of the store. It may be removed, so it is kept open, or copied
+    /// where many are.
+    fn held(&self, file: File, length: u64) -> io::Result<Content> {
+        static OPEN: AtomicUsize = AtomicUsize::new(0);
+        let content = Content::whole(file)?.range(0, length);
+        if OPEN.fetch_add(1, Ordering::Relaxed) < OPEN_MAX {
+            return Ok(content);
+        }
+        let mut room = self.rooms.room(length);
+        content.each_piece(|piece| room.write_all(piece))?;
+        Ok(room.content())
+    }
+}
+
+/// SHA-256 of all that a blob will hold. It may be noted in the store, if that has all frames, and of a
+/// single one it is known: so it is computed from the first new one on. Frames come from the largest to the
+/// smallest, and those before it are read again.
+struct Whole<'w> {
+    frames: &'w [Content],
+    hashing: Hashing<Sink>,
+    /// How many frames are in it.
+    passed: usize,
+    wanted: bool,
+}
+
+impl<'w> Whole<'w> {
+    fn of(frames: &'w [Content], wanted: bool) -> Self {
+        Self { frames, hashing: Hashing::new(io::sink()), passed: 0, wanted }
+    }
+
+    /// The frame with this number holds `input`.
+    fn pass(&mut self, number: usize, input: &[u8], is_new: bool) -> io::Result<()> {
+        self.wanted |= is_new;
+        if self.wanted && self.frames.len() > 1 {
+            self.catch_up(number)?;
+            self.hashing.write_all(input)?;
+            self.passed = number + 1;
+        }
+        Ok(())
+    }
+
+    fn catch_up(&mut self, number: usize) -> io::Result<()> {
+        let frames = self.frames.get(self.passed..number).unwrap_or_default();
+        frames.iter().try_for_each(|frame| frame.each_piece(|piece| self.hashing.write_all(piece)))
+    }
+
+    fn digest(mut self) -> io::Result<Digest> {
+        self.catch_up(self.frames.len())?;
+        Ok(self.hashing.finish().2)
+    }
 }
 
 /// Writes through `fill` into a nameless file and gives it back as content.
@@ -271,6 +340,8 @@ pub(crate) fn blob_with_window(input: &[u8], window: u32, directories: u32) -> i
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::FileExt as _;
+    use std::sync::Arc;
 
     use super::*;
 
@@ -285,10 +356,14 @@ mod tests {
         Uncompressed { encoding: Encoding::TarZstd, frames, directories: 1, links: 1 }
     }
 
+    fn of(frames: &[Content]) -> Digest {
+        Content::of_parts(frames.iter().cloned()).digest().expect("memory is read")
+    }
+
     fn bytes(input: &Uncompressed, store: Option<&Store>, threads: usize) -> Vec<u8> {
         let turns = Turns::new(threads, 1 << 30);
         let made = blob_by(input, How { level: 9, store, bar: None }, &turns).expect("it is compressed");
-        assert_eq!(made.digest, input.digest().expect("memory is read"));
+        assert_eq!(made.digest, of(&input.frames));
         made.stored.bytes().expect("a file is read")
     }
 
@@ -335,7 +410,7 @@ mod tests {
         let known = |input: &Uncompressed, level| {
             let made = blob_by(input, How { level, store: Some(&store), bar: None }, &turns);
             let made = made.expect("it is compressed");
-            assert_eq!(made.digest, input.digest().expect("memory is read"));
+            assert_eq!(made.digest, of(&input.frames));
             made.remembered.expect("there is a store")
         };
         let (app, root) = (Encoding::TarZstd, Encoding::Root);
@@ -364,6 +439,49 @@ mod tests {
         let other = [Digest([1; 32]), Digest([2; 32])];
         store.put_read_back(first.key, other).expect("it is noted");
         assert!(!known(&input(), 9).was_read_back(app), "of another table, with another digest");
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_kept_as_it_was_read() {
+        // Whoever reads it twice finds something else.
+        let file = Arc::new(File::open("/dev/urandom").expect("there is one"));
+        let frames = vec![Content::File { file, offset: 0, length: KEPT_MIN }];
+        let input = Uncompressed { frames, encoding: Encoding::Zstd, directories: 0, links: 0 };
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        let made = blob(&input, How { level: 3, store: Some(&store), bar: None }).expect("it is compressed");
+        let [kept] = &store.kept().expect("it is read")[..] else { panic!("one frame is kept") };
+        let name = kept.path.file_name().and_then(|name| name.to_str()).expect("a name");
+        let mut unpacked = Hashing::new(io::sink());
+        let mut frame = zstd_frame::decoder(File::open(&kept.path).expect("it is there")).expect("a decoder");
+        io::copy(&mut frame, &mut unpacked).expect("it is whole");
+        assert_eq!(unpacked.finish().2, made.digest);
+        assert!(name.starts_with(&made.digest.to_string()), "{name}");
+    }
+
+    #[test]
+    fn a_thousand_frames_need_few_descriptors() {
+        const INSIDE: &str = "UNIBIN_TEST_FEW_DESCRIPTORS";
+        if std::env::var_os(INSIDE).is_none() {
+            let mut limited = std::process::Command::new("sh");
+            limited.args(["-c", "ulimit -n 128; exec \"$0\" --exact \"$1\""]);
+            limited.arg(std::env::current_exe().expect("this program"));
+            limited.arg("write::compress::tests::a_thousand_frames_need_few_descriptors").env(INSIDE, "1");
+            return assert!(limited.status().expect("it is run").success());
+        }
+        let file = Arc::new(atomic_file::nameless().expect("a file"));
+        let frames = (0..1000u64).map(|number| {
+            let (file, offset, length) = (Arc::clone(&file), number * KEPT_MIN, KEPT_MIN);
+            file.write_all_at(&number.to_le_bytes(), offset + length - 8).expect("it grows");
+            Content::File { file, offset, length }
+        });
+        let input = Uncompressed { frames: frames.collect(), ..input() };
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        // All are new; then all are there.
+        let first = bytes(&input, Some(&store), 2);
+        assert_eq!(store.kept().expect("it is read").len(), input.frames.len());
+        assert!(bytes(&input, Some(&store), 2) == first);
     }
 
     #[test]

@@ -6,14 +6,12 @@ use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
 use crate::cli::values::Head;
 use crate::error::Error;
-use crate::hash;
 
 /// Where a launcher says how it was started: what stands there once before and after patching. Found by
 /// itself: a launcher has no section headers.
@@ -62,18 +60,6 @@ pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::io("read", &path, source)),
     }
-}
-
-/// Stands for everything that reads bundles: the launchers' code is this program's reader as well.
-pub(crate) fn reader() -> Digest {
-    static READER: OnceLock<Digest> = OnceLock::new();
-    *READER.get_or_init(|| {
-        let version = env!("CARGO_PKG_VERSION").as_bytes().to_vec();
-        let programs =
-            Arch::HOSTS.into_iter().flat_map(|host| [templates::launcher(host), templates::broker(host)]);
-        let digests = programs.flatten().flat_map(|program| hash::of(&program).0);
-        hash::of(&[version, digests.collect()].concat())
-    })
 }
 
 /// The launchers for `hosts`.

@@ -20,7 +20,7 @@ pub(crate) fn each<Job: Send, Done: Send>(jobs: Vec<Job>, work: impl Fn(Job) -> 
 }
 
 /// Runs `work` on every job, in at most `threads` threads.
-pub(crate) fn each_with<Job: Send, Done: Send>(
+fn each_with<Job: Send, Done: Send>(
     threads: usize,
     jobs: Vec<Job>,
     work: impl Fn(Job) -> Done + Sync,
@@ -33,6 +33,33 @@ pub(crate) fn each_with<Job: Send, Done: Send>(
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((job, result)) = take() {
+                    *result = Some(work(job));
+                }
+            });
+        }
+    });
+    results.into_iter().flatten().collect()
+}
+
+/// Runs `work` on every job, each with the memory in bytes that it needs. Jobs begin in their order and not
+/// before they have their memory: so one may wait for what those before it do. Results come in that order.
+pub(crate) fn each_in_order<Job: Send, Done: Send>(
+    turns: &Turns,
+    jobs: Vec<(u64, Job)>,
+    work: impl Fn(Job) -> Done + Sync,
+) -> Vec<Done> {
+    let mut results: Vec<Option<Done>> = jobs.iter().map(|_| None).collect();
+    let threads = turns.threads.min(jobs.len());
+    let queue = Mutex::new(jobs.into_iter().zip(&mut results));
+    let take = || {
+        let mut queue = queue.lock().ok()?;
+        let ((memory, job), result) = queue.next()?;
+        Some((turns.take(memory), job, result))
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((_turn, job, result)) = take() {
                     *result = Some(work(job));
                 }
             });
@@ -71,11 +98,6 @@ impl Turns {
     /// `threads` at once, with `memory` bytes together.
     pub(crate) fn new(threads: usize, memory: u64) -> Self {
         Self { threads, memory, taken: Mutex::default(), freed: Condvar::new() }
-    }
-
-    /// At most so many threads have a turn at once.
-    pub(crate) fn threads(&self) -> usize {
-        self.threads
     }
 
     /// As many threads as may each keep `memory` bytes from one turn to the next; one at least.
@@ -136,7 +158,12 @@ impl<T> InOrder<T> {
         Place { of: self, number, passed: false }
     }
 
-    /// What has become of it, with something in its place.
+    /// What has become of it.
+    pub(crate) fn finish(self) -> T {
+        self.next.into_inner().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// The same, with something in its place.
     pub(crate) fn take(&self, other: T) -> T {
         std::mem::replace(&mut self.locked().1, other)
     }
@@ -203,6 +230,23 @@ mod tests {
             assert_eq!(behind.join().expect("it ends"), None);
         });
         assert_eq!(order.take(Vec::new()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn who_waits_for_those_before_it_waits_for_none_that_lacks_its_memory() {
+        let turns = Turns::new(4, 100);
+        for _ in 0..50 {
+            let order = InOrder::new(Vec::new());
+            let jobs = [60, 60, 30, 200, 10, 90].into_iter().enumerate();
+            let done =
+                each_in_order(&turns, jobs.map(|(number, memory)| (memory, number)).collect(), |number| {
+                    order.place(number).pass(|sum| sum.push(number));
+                    number
+                });
+            assert_eq!(done, [0, 1, 2, 3, 4, 5]);
+            assert_eq!(order.take(Vec::new()), done);
+        }
+        assert_eq!(*turns.taken(), (0, 0));
     }
 
     #[test]

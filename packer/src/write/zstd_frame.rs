@@ -2,12 +2,11 @@
 //! checksum (the manifest binds digests): its bytes depend on the input and the level alone, since the
 //! library is compiled in.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 
 use bundle::Digest;
 use zstd::zstd_safe::{CParameter, Strategy};
 
-use crate::atomic_file;
 use crate::hash::Hashing;
 use crate::progress::Shown;
 use crate::tree::content::Content;
@@ -15,6 +14,9 @@ use crate::tree::content::Content;
 /// The launcher sets aside at most 1 << 26 bytes (64 MiB) to unpack a frame; zstd's level 22 alone would use
 /// 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
+
+/// What is shown as done at once, in bytes.
+const PIECE: usize = 256 << 10;
 
 /// What is shorter resembles itself within the level's own window.
 const WIDE_MIN: u64 = 1 << 20;
@@ -33,19 +35,30 @@ pub(crate) fn compressor() -> String {
     format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
 }
 
-/// Compresses `input` with a window over all of it, as far as the launcher can follow: long distances are
-/// where large programs resemble each other. The frame, and its SHA-256. `expected` is that of `input`: what
-/// somebody has written to in between must not be kept under another name.
-pub(crate) fn made(
-    input: &Content,
-    expected: Digest,
+/// Compresses `input` into `to` with a window over all of it, as far as the launcher can follow: long
+/// distances are where large programs resemble each other. Returns `to` and the frame's SHA-256.
+pub(crate) fn made<W: Write>(input: &[u8], level: i32, shown: &Shown<'_>, to: W) -> io::Result<(W, Digest)> {
+    let all = |each: &mut dyn FnMut(&[u8]) -> io::Result<()>| input.chunks(PIECE).try_for_each(each);
+    of_pieces(input.len() as u64, all, level, shown, to)
+}
+
+/// The same of something that may be longer than the memory.
+pub(crate) fn long<W: Write>(input: &Content, level: i32, to: W) -> io::Result<W> {
+    let all = |each: &mut dyn FnMut(&[u8]) -> io::Result<()>| input.each_piece(each);
+    of_pieces(input.len(), all, level, &Shown::nowhere(), to).map(|(to, _)| to)
+}
+
+fn of_pieces<W: Write>(
+    length: u64,
+    all: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>,
     level: i32,
     shown: &Shown<'_>,
-) -> io::Result<(Content, Digest)> {
-    let mut encoder = zstd::Encoder::new(Hashing::new(atomic_file::nameless()?), level)?;
-    encoder.set_pledged_src_size(Some(input.len()))?;
-    if input.len() >= WIDE_MIN {
-        let log = input.len().next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
+    to: W,
+) -> io::Result<(W, Digest)> {
+    let mut encoder = zstd::Encoder::new(Hashing::new(to), level)?;
+    encoder.set_pledged_src_size(Some(length))?;
+    if length >= WIDE_MIN {
+        let log = length.next_power_of_two().ilog2().min(WINDOW_LOG_MAX);
         encoder.set_parameter(CParameter::WindowLog(log))?;
         encoder.set_parameter(CParameter::EnableLongDistanceMatching(true))?;
         if level == QUICK {
@@ -53,22 +66,22 @@ pub(crate) fn made(
             encoder.set_parameter(CParameter::HashLog(QUICK_HASH_LOG))?;
         }
     }
-    let mut read = Hashing::new(io::sink());
-    input.each_piece(|piece| {
+    all(&mut |piece| {
         encoder.write_all(piece)?;
-        read.write_all(piece)?;
         shown.advance(piece.len() as u64);
         Ok(())
     })?;
-    if read.finish().2 != expected {
-        return Err(io::Error::other("it changed while it was read"));
-    }
-    let (file, _, digest) = encoder.finish()?.finish();
-    Ok((Content::whole(file)?, digest))
+    let (to, _, digest) = encoder.finish()?.finish();
+    Ok((to, digest))
 }
 
-/// About how much memory it takes to compress `length` bytes: the window and the tables of the level, which
-/// are estimates, not measured.
+/// The most that a frame of `length` bytes takes.
+pub(crate) fn longest(length: usize) -> u64 {
+    zstd::zstd_safe::compress_bound(length) as u64
+}
+
+/// About how much memory it takes to compress `length` bytes: these, the window and the tables of the level,
+/// which are estimates, not measured.
 pub(crate) fn memory(level: i32, length: u64) -> u64 {
     let tables: u64 = match level {
         ..=4 => 24 << 20,
@@ -80,7 +93,7 @@ pub(crate) fn memory(level: i32, length: u64) -> u64 {
     };
     let window = length.next_power_of_two().min(1 << WINDOW_LOG_MAX);
     // Tables are no larger than what they are of needs them to be.
-    window + tables.min(length.saturating_mul(16).max(1 << 20))
+    length + window + tables.min(length.saturating_mul(16).max(1 << 20))
 }
 
 /// Reads what frames hold that follow each other. Those with a larger window than ours are refused by the
@@ -105,22 +118,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_since_it_had_its_digest_is_refused() {
-        let input = Content::from(b"what it is now".to_vec());
-        let before = Content::from(b"what it was".to_vec()).digest().expect("memory is read");
-        let refused = made(&input, before, 9, &Shown::nowhere()).map(drop).expect_err("it changed");
-        assert_eq!(refused.to_string(), "it changed while it was read");
-    }
-
-    #[test]
     fn a_frame_records_its_content_size_has_no_checksum_and_a_window_of_64_mib_at_most() {
         // RFC 8878 3.1.1.1.1: bits 7-6 content size flag, 5 single segment, 2 checksum.
-        let input = Content::from(vec![7u8; (64 << 20) + 1]);
+        let input = vec![7u8; (64 << 20) + 1];
         for level in [1, *zstd::compression_level_range().end()] {
-            let of_input = input.digest().expect("memory is read");
-            let frame = made(&input, of_input, level, &Shown::nowhere())
-                .and_then(|(made, _)| made.bytes())
-                .expect("compresses");
+            let (frame, _) = made(&input, level, &Shown::nowhere(), Vec::new()).expect("compresses");
             assert_eq!(frame[4] & 0b0000_0100, 0, "no checksum");
             assert_ne!(frame[4] & 0b1110_0000, 0, "content size");
             assert_eq!(frame[4] & 0b0010_0000, 0, "has a window descriptor");

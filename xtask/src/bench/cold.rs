@@ -3,7 +3,7 @@
 //! file system of a disk, too.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::chart::Row;
+use super::interrupted;
 use super::peers::{ENDED, Peer, Place, Took, median, on_one_cpu, timed};
 use crate::shelf::is_installed;
 
@@ -107,7 +108,7 @@ struct Ext4 {
 
 impl Ext4 {
     fn new(place: &Place) -> Result<Self> {
-        let disk = Self { image: place.path("ext4"), mounted: place.path("mounted") };
+        let disk = Self { image: place.path("ext4"), mounted: place.path(interrupted::MOUNTED) };
         let image = fs::File::create(&disk.image)?;
         image.set_len(place.size()? * 2 + (1 << 30))?;
         fs::create_dir(&disk.mounted)?;
@@ -142,17 +143,12 @@ impl Ext4 {
 
 impl Drop for Ext4 {
     fn drop(&mut self) {
-        if is_mounted(&self.mounted) {
-            let _ = told(Command::new("umount").arg("--lazy").arg(&self.mounted));
+        if interrupted::is_mounted(&self.mounted) {
+            interrupted::unmount(&self.mounted);
         }
         let _ = fs::remove_dir(&self.mounted);
         let _ = fs::remove_file(&self.image);
     }
-}
-
-fn is_mounted(directory: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|at| Path::new(at) == directory))
 }
 
 /// Runs `command`; its own words say what is wrong.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::chart::{Row, Shown, svg, table};
+use super::interrupted;
 use super::packing::LEVELS;
 use super::peers::{self, Peer, Place};
 use super::{cold, packing};
@@ -22,11 +23,13 @@ struct Asked {
     runs: usize,
     tree: Option<PathBuf>,
     write_docs: bool,
+    /// Whether it has mounts of its own already.
+    own_mounts: bool,
 }
 
 impl Asked {
     fn read(options: &[&str]) -> Result<Self> {
-        let mut asked = Self { runs: 5, tree: None, write_docs: false };
+        let mut asked = Self { runs: 5, tree: None, write_docs: false, own_mounts: false };
         let mut words = options.iter();
         while let Some(word) = words.next() {
             match *word {
@@ -36,6 +39,7 @@ impl Asked {
                 }
                 "--tree" => asked.tree = Some(words.next().context("`--tree` wants a directory")?.into()),
                 "--write-docs" => asked.write_docs = true,
+                interrupted::OWN_MOUNTS => asked.own_mounts = true,
                 other => bail!("unknown option `{other}`: --runs N, --tree DIR, --write-docs"),
             }
         }
@@ -93,6 +97,9 @@ fn told(part: &Part, write_docs: bool, text: &mut String) -> Result<()> {
 /// Runs what is named, with these options.
 pub(super) fn run(what: &str, options: &[&str]) -> Result<()> {
     let asked = Asked::read(options)?;
+    if matches!(what, "cold" | "all") && !asked.own_mounts {
+        interrupted::with_own_mounts()?;
+    }
     let Some(place) = Place::new(asked.tree.as_deref())? else {
         println!("NOT RUN: bench {what}: the mirror does not have the packages of the tree");
         return Ok(());

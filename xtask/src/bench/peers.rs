@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use bundle::Arch;
 use end_to_end::{cargo, smallest};
 
+use super::interrupted;
 use super::pairs::tree_of;
 use crate::shelf::is_installed;
 use crate::unibin::released;
@@ -49,6 +50,8 @@ pub(super) struct Peer {
 /// lately, and so is slower in each round.
 pub(super) struct Place {
     directory: tempfile::TempDir,
+    /// It is not left over.
+    _in_use: fs::File,
     pub(super) tree: PathBuf,
     pub(super) unibin: PathBuf,
 }
@@ -59,8 +62,8 @@ impl Place {
         const NEEDED: u64 = 6 << 30;
         let memory = Path::new("/dev/shm");
         let free = free(memory).unwrap_or(0);
-        let directory = if free >= NEEDED { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let directory = directory.context("cannot make a temporary directory")?;
+        let disk = std::env::temp_dir();
+        let (directory, in_use) = interrupted::directory(if free >= NEEDED { memory } else { &disk })?;
         if free < NEEDED {
             println!(
                 "NOT RUN: in memory: `{}` has no room; what is deleted slows what follows",
@@ -82,7 +85,7 @@ impl Place {
         let start = tree.join(START);
         fs::write(&start, smallest(Arch::HOST.context("a host of no architecture")?).elf())?;
         fs::set_permissions(&start, fs::Permissions::from_mode(0o755))?;
-        Ok(Some(Self { directory, tree, unibin: released()? }))
+        Ok(Some(Self { directory, _in_use: in_use, tree, unibin: released()? }))
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

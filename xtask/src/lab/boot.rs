@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_mins(5);
 /// What a machine is made of.
 pub(crate) struct Parts<'a> {
     /// The command, up to the machine's own arguments.
-    pub(crate) qemu: Command,
+    pub(crate) qemu: &'a Command,
     /// The rest of it.
     pub(crate) board: &'a Board,
     /// MiB of memory.
@@ -28,11 +28,11 @@ pub(crate) struct Parts<'a> {
     /// The image.
     pub(crate) kernel: &'a Path,
     /// Words for it.
-    pub(crate) command_line: &'a str,
+    pub(crate) command_line: String,
     /// The archive of the first root.
     pub(crate) initramfs: &'a Path,
     /// Disks, in the order of their names; the first is not written to.
-    pub(crate) disks: [&'a Path; 2],
+    pub(crate) disks: Vec<&'a Path>,
 }
 
 /// A child that does not outlive us.
@@ -46,9 +46,10 @@ impl Drop for Killed {
 }
 
 /// Boots; returns what the console showed. All of it is in `log` too, also when this fails.
-pub(crate) fn boot(parts: Parts<'_>, log: Log, mut told: impl FnMut(&str)) -> Result<String> {
-    let Parts { qemu: mut command, board, memory, kernel, command_line, initramfs, disks } = parts;
-    command.args(board.arguments);
+pub(crate) fn boot(parts: Parts<'_>, log: &mut Log, mut told: impl FnMut(&str)) -> Result<String> {
+    let Parts { qemu, board, memory, kernel, command_line, initramfs, disks } = parts;
+    let mut command = Command::new(qemu.get_program());
+    command.args(qemu.get_args()).args(board.arguments);
     command.args(["-smp", "2", "-m", &memory.to_string(), "-nic", "none", "-no-reboot", "-display", "none"]);
     command.args(["-monitor", "none", "-serial", "stdio", "-kernel"]).arg(kernel);
     command.arg("-initrd").arg(initramfs);
@@ -61,6 +62,10 @@ pub(crate) fn boot(parts: Parts<'_>, log: Log, mut told: impl FnMut(&str)) -> Re
     }
     watch(command, log, &mut told)
 }
+
+/// The line behind which a machine's power is cut: its emulator is killed. What the machine's kernel has not
+/// given to a disk is lost then, as in a machine of metal. What the disk has taken stays, in our page cache.
+const CUT: &str = "@lab cut";
 
 /// Where a console is kept.
 pub(crate) struct Log(File);
@@ -76,8 +81,8 @@ impl Log {
 }
 
 /// Runs a command that prints the lab's lines, within the limits.
-pub(crate) fn watch(mut command: Command, log: Log, told: &mut dyn FnMut(&str)) -> Result<String> {
-    let Log(mut file) = log;
+pub(crate) fn watch(mut command: Command, log: &mut Log, told: &mut dyn FnMut(&str)) -> Result<String> {
+    let Log(file) = log;
     writeln!(file, "{command:?}")?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?);
     let program = command.get_program().to_owned();
@@ -106,6 +111,9 @@ pub(crate) fn watch(mut command: Command, log: Log, told: &mut dyn FnMut(&str)) 
                 told(line);
                 console.push_str(line);
                 console.push('\n');
+                if line == CUT {
+                    break;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
                 let note = "@lab note ended by the lab: silent or running for too long\n";

@@ -2,6 +2,7 @@
 //! digest.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,12 @@ impl Packer {
         wanted.retain(|(name, _)| scripts.contains(&format!("/bundles/{name}/")));
         if let Some((_, words)) = wanted.iter_mut().find(|(name, _)| *name == limited) {
             *words = self.limited(host, &pages, &programs)?;
+        }
+        if scripts.contains("/bundles/power/") {
+            let data = data(&programs)?;
+            let other = emulated_on(host);
+            let words = format!("--deb busybox-static --target {other} --hosts {host}");
+            wanted.push(("power".to_owned(), format!("{words} --add {}:usr/share/power", data.display())));
         }
         for (name, target) in [(SYSTEM, emulated_on(host)), (SYSTEM_NATIVE, host)] {
             if scripts.contains(&format!("/bundles/{name}/")) {
@@ -193,6 +200,28 @@ fn written(programs: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         Ok(fs::set_permissions(new, fs::Permissions::from_mode(0o755))?)
     })?;
     Ok(path)
+}
+
+/// A directory with files that are long enough to be written for a while, and `sums` of them.
+fn data(programs: &Path) -> Result<PathBuf> {
+    const FILES: u32 = 24;
+    const LINES: u32 = 2048;
+    let directory = programs.join(format!("data-{FILES}-{LINES}"));
+    if !directory.exists() {
+        appear(&directory, |new| {
+            fs::create_dir(new)?;
+            let mut sums = String::new();
+            for number in 0..FILES {
+                // What cannot be made shorter.
+                let line = |line: u32| digest::of(format!("{number} {line}").as_bytes()).to_string() + "\n";
+                let text: String = (0..LINES).map(line).collect();
+                let _ = writeln!(sums, "{}  {number}", digest::of(text.as_bytes()));
+                fs::write(new.join(number.to_string()), text)?;
+            }
+            Ok(fs::write(new.join("sums"), sums)?)
+        })?;
+    }
+    Ok(directory)
 }
 
 /// How an Alpha program is packed that becomes a riscv32 one, as in the talk that unibin began with.

@@ -9,6 +9,7 @@ use emulator::Catalogue;
 
 use super::abis;
 use super::machines::{self, Machine};
+use super::power;
 
 /// Where a case can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +174,8 @@ const CHILDREN_DO: &str = "unibin: extracted into /home/user/x\nexit 0\nrefused\
 
 /// The cases, in the order they run.
 pub(crate) const CASES: &[Case] = &[
+    // The first, since it goes on with what the machine has printed in its first life.
+    of_the_kernel(power::CASE, power::AFTER, power::EXPECTED),
     case(
         "native",
         r#"

@@ -66,7 +66,7 @@ exec env -i PATH=/bin EMULATED=1 "$(command -v chroot)" . /bin/sh -c 'echo "@lab
 pub(crate) fn run(
     parts: &Parts<'_>,
     cases: &[&Case],
-    log: Log,
+    log: &mut Log,
     mut told: impl FnMut(&str),
 ) -> Result<String> {
     let scratch = tempfile::tempdir().context("cannot make a directory")?;

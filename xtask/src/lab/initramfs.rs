@@ -12,6 +12,7 @@ use super::abis;
 use super::archive::Kernel;
 use super::cases::Case;
 use super::machines::Machine;
+use super::power;
 
 const INIT: &str = include_str!("guest/init");
 const RUN: &str = include_str!("guest/run");
@@ -50,6 +51,7 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
         "lab/cases",
         "lab/modules",
         "lab/other",
+        "power",
         "proc",
         "run",
         "shared",
@@ -73,6 +75,7 @@ fn tree(machine: &Machine, programs: &Programs, cases: &[&Case]) -> Result<Vec<(
     add("init", Entry::File(0o755, INIT.into()));
     add("lab/run", Entry::File(0o644, format!("LIMIT={LIMIT}\n{RUN}").into()));
     add("lab/case-head", Entry::File(0o644, CASE_HEAD.into()));
+    add("lab/cut", Entry::File(0o644, power::BEFORE.into()));
     for starter in abis::of(machine.host) {
         add(&format!("lab/other/{}", starter.name), Entry::File(0o755, abis::program(starter)));
     }

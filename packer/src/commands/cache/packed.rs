@@ -22,8 +22,7 @@ struct Row {
 
 /// Everything that is kept, what was used last first.
 pub(super) fn list(as_json: bool) -> Result<String, Error> {
-    let (_, mut kept) = kept()?;
-    kept.sort_by(|one, other| (other.used, &other.path).cmp(&(one.used, &one.path)));
+    let (_, kept) = kept()?;
     let row = |kept: &Kept| Row { path: kept.path.clone(), size: kept.size, days: days(kept) };
     let rows: Vec<Row> = kept.iter().map(row).collect();
     if as_json {
