@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bundle::{BlobKind, Encoding, Footer, Manifest};
-use end_to_end::{has, needs};
+use end_to_end::{has, kill, needs};
 use scene::{RISCV64, Run, Scene, X86_64, emulator, program, program_of};
 
 /// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators).
@@ -250,13 +250,6 @@ fn is_writing(pid: u32) -> bool {
     links.into_iter().any(|link| link.to_string_lossy().ends_with(" (deleted)"))
 }
 
-/// By the shell's own `kill`: not every machine has a program of that name.
-fn kill(signal: &str, pid: u32) {
-    let killed =
-        Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()]).status();
-    assert!(killed.is_ok_and(|status| status.success()));
-}
-
 #[test]
 fn an_interrupted_pack_leaves_nothing() {
     let scene = Scene::new();
@@ -272,7 +265,7 @@ fn an_interrupted_pack_leaves_nothing() {
             );
             std::thread::yield_now();
         }
-        kill(signal, pack.id());
+        assert!(kill(signal, pack.id()));
         let status = pack.wait().expect("it ends");
         let mut err = String::new();
         pack.stderr.take().expect("piped").read_to_string(&mut err).expect("read");
@@ -307,7 +300,7 @@ fn an_interrupted_extract_leaves_nothing() {
     while scene.names().iter().all(|name| !name.starts_with(".unibin-")) {
         assert!(extract.try_wait().expect("it can be asked").is_none(), "it ended before it was interrupted");
     }
-    kill("TERM", extract.id());
+    assert!(kill("TERM", extract.id()));
     assert_eq!(extract.wait().expect("it ends").signal(), Some(15));
     assert_eq!(scene.names(), ["app", "out"]);
 }

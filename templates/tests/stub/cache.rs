@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use end_to_end::say;
+use end_to_end::{kill, say};
 
 use crate::fixture::{Fixture, Shell, TELLS, Told, stderr};
 
@@ -345,14 +345,10 @@ fn a_signal_that_ends_a_slow_first_start_is_no_fault_of_the_shell() {
             while !begun.exists() {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
-            let kill = |whom: &str| {
-                let kill = Command::new("kill").args(["-TERM", "--"]).arg(format!("{whom}{pid}")).status();
-                kill.expect("kill")
-            };
-            assert!(kill(whom).success());
+            assert!(kill("TERM", format!("{whom}{pid}")));
             let output = child.wait_with_output().expect("ends");
             // The one that copies goes on if the shell alone was ended.
-            let _ = kill("-");
+            let _ = kill("TERM", format!("-{pid}"));
             assert_eq!(stderr(&output), "", "{} {whom}", shell.name);
             assert!(
                 output.status.code() == Some(143) || output.status.signal() == Some(15),
