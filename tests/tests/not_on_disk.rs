@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
 use end_to_end::{
-    Handmade, Namespace, Parts, Sandbox, User, bundle_of, file, needs, pack_by_hand, say, settled, smallest_bundle, until,
+    Handmade, Namespace, Parts, Sandbox, User, bundle_of, file, needs, pack_by_hand, say, settled,
+    smallest_bundle, until,
 };
 
 const NO_ARGUMENTS: [&str; 0] = [];
