@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use bundle::{BlobKind, Encoding, Footer, Manifest};
-use end_to_end::{has, kill, needs};
+use end_to_end::{Killer, has, needs};
 use scene::{RISCV64, Run, Scene, X86_64, emulator, program, program_of};
 
 /// A bundle for riscv64 (native), `x86_64` and aarch64 (given emulators).
@@ -255,6 +255,7 @@ fn an_interrupted_pack_leaves_nothing() {
     let scene = Scene::new();
     scene.write("app", &program_of(RISCV64, &noise(24 << 20)));
     for signal in ["INT", "TERM", "KILL"] {
+        let killer = Killer::ready();
         let mut pack = scene.unibin();
         pack.args(["pack", "app", "--hosts", "riscv64", "--level", "22", "-o", "out"]).process_group(0);
         let mut pack = pack.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
@@ -265,7 +266,7 @@ fn an_interrupted_pack_leaves_nothing() {
             );
             std::thread::yield_now();
         }
-        assert!(kill(signal, pack.id()));
+        assert!(killer.kill(signal, pack.id()));
         let status = pack.wait().expect("it ends");
         let mut err = String::new();
         pack.stderr.take().expect("piped").read_to_string(&mut err).expect("read");
@@ -293,6 +294,7 @@ fn an_interrupted_extract_leaves_nothing() {
     let scene = Scene::new();
     scene.write("app", &program_of(RISCV64, &noise(64 << 20)));
     scene.run("pack app --hosts riscv64 --level 1 -o out".split_whitespace()).ok();
+    let killer = Killer::ready();
     let mut extract = scene.unibin();
     let mut extract =
         extract.args(["extract", "out", "tree"]).stdout(Stdio::null()).spawn().expect("it starts");
@@ -300,7 +302,7 @@ fn an_interrupted_extract_leaves_nothing() {
     while scene.names().iter().all(|name| !name.starts_with(".unibin-")) {
         assert!(extract.try_wait().expect("it can be asked").is_none(), "it ended before it was interrupted");
     }
-    assert!(kill("TERM", extract.id()));
+    assert!(killer.kill("TERM", extract.id()));
     assert_eq!(extract.wait().expect("it ends").signal(), Some(15));
     assert_eq!(scene.names(), ["app", "out"]);
 }

@@ -4,8 +4,9 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// How the name of each sandbox's directory begins.
 pub(crate) const SANDBOX: &str = "unibin-test-";
@@ -50,4 +51,29 @@ pub fn kill(signal: &str, whom: impl Display) -> bool {
     let mut shell = Command::new("sh");
     shell.args(["-c", "kill -s \"$1\" -- \"$2\" 2>/dev/null", "sh", signal, &whom.to_string()]);
     shell.status().expect("sh").success()
+}
+
+/// A shell that is there already when a signal is to be sent at once: until one has started, whoever should be
+/// interrupted may have ended.
+#[derive(Debug)]
+pub struct Killer(Child);
+
+impl Killer {
+    /// One that waits.
+    pub fn ready() -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo ready; read -r signal whom; kill -s \"$signal\" -- \"$whom\""]);
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        assert_eq!(line, "ready\n");
+        Self(shell)
+    }
+
+    /// As [`kill`].
+    pub fn kill(mut self, signal: &str, whom: impl Display) -> bool {
+        let mut input = self.0.stdin.take().expect("piped");
+        writeln!(input, "{signal} {whom}").expect("told");
+        self.0.wait().expect("it ends").success()
+    }
 }
