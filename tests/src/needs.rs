@@ -95,6 +95,7 @@ pub const NEEDS: &[Need] = &[
     program("minisign", "apt install minisign"),
     program("mksh", "apt install mksh"),
     program("node", "apt install nodejs"),
+    program("patch", "apt install patch"),
     program("perl", "apt install perl"),
     program("posh", "apt install posh"),
     program("proot", "apt install proot"),
