@@ -58,7 +58,7 @@ pub use pack::{
     shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
-pub use processes::{Killer, Process, kill};
+pub use processes::{Killer, Process, is_ignored, kill};
 pub use rpm::{Packed, raw_rpm};
 pub use sandbox::{Sandbox, User, settled};
 pub use smallest::{

@@ -77,3 +77,11 @@ impl Killer {
         self.0.wait().expect("it ends").success()
     }
 }
+
+/// Whether whoever has started the tests ignores this signal, and so everything below them does: in the
+/// background of a shell, for example.
+pub fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("our status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line").trim();
+    u64::from_str_radix(mask, 16).expect("a mask") >> (signal - 1) & 1 == 1
+}

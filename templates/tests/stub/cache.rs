@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use end_to_end::{kill, say};
+use end_to_end::{is_ignored, kill, say};
 
 use crate::fixture::{Fixture, Shell, TELLS, Told, stderr};
 
@@ -287,14 +287,6 @@ fn a_first_start_that_was_killed_does_not_hinder_the_next() {
         let output = fixture.start(shell, &bundle, &cache).output().expect("starts");
         assert_eq!(output.stdout, b"ran\n", "{}: {}", shell.name, stderr(&output));
     }
-}
-
-/// Whether who runs the tests has this signal ignored, as a shell does for what it starts with `&`: no shell
-/// can trap it then.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("our status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line").trim();
-    u64::from_str_radix(mask, 16).expect("a mask") >> (signal - 1) & 1 == 1
 }
 
 #[test]
