@@ -53,8 +53,8 @@ pub fn kill(signal: &str, whom: impl Display) -> bool {
     shell.status().expect("sh").success()
 }
 
-/// A shell that is there already when a signal is to be sent at once: until one has started, whoever should be
-/// interrupted may have ended.
+/// A shell that is there already when a signal is to be sent at once: until one has started, whoever should
+/// be interrupted may have ended.
 #[derive(Debug)]
 pub struct Killer(Child);
 
