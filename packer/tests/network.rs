@@ -106,7 +106,7 @@ fn pack_from(scene: &Scene, place: [&str; 2], variables: &[(&str, &str)]) -> Run
 
 #[test]
 fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_is_the_same() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let scene = scene();
     let place = scene.at("mirror").join(PACKAGE);
     let whole = fs::read(&place).expect("a package");
@@ -142,7 +142,7 @@ fn a_mirror_that_knows_no_ranges_is_asked_for_the_whole_package_and_the_bundle_i
 
 #[test]
 fn a_proxy_leads_to_a_mirror_that_it_alone_knows_and_one_that_does_not_is_named() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let scene = scene();
     // No name server knows it (RFC 6761, 6.4).
     let mirror = "http://mirror.invalid/";
@@ -178,7 +178,7 @@ fn a_proxy_leads_to_a_mirror_that_it_alone_knows_and_one_that_does_not_is_named(
 
 #[test]
 fn a_copy_of_a_store_is_reached_through_a_proxy_too() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let scene = scene();
     scene.write("emulator", &emulator());
     scene.run(["emulator", "add", "--target", "riscv64", "--host", "x86_64", "emulator"]).ok();
@@ -210,7 +210,7 @@ fn relocked(scene: &Scene, from: &str, to: &str) {
 
 #[test]
 fn a_lock_file_names_nothing_outside_the_archive_and_no_text_that_steers_a_terminal() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let first = scene();
     let mirror = first.at("mirror").display().to_string();
     pack(&first, &mirror, &[]).ok();
@@ -236,7 +236,7 @@ fn a_lock_file_names_nothing_outside_the_archive_and_no_text_that_steers_a_termi
 
 #[test]
 fn a_lock_file_that_contradicts_the_catalogue_is_refused_by_the_name_of_the_pair() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let known = emulator::Catalogue::embedded().expect("a catalogue");
     let key = bundle::EmulatorKey { host: bundle::Arch::X86_64, target: bundle::Arch::Riscv64 };
     let (row, member) = known.packaged(key).expect("pinned");
@@ -269,7 +269,7 @@ fn a_lock_file_that_contradicts_the_catalogue_is_refused_by_the_name_of_the_pair
 
 #[test]
 fn what_only_a_lock_file_vouches_for_is_said_to_be_so_and_serves_no_pack_without_it() {
-    needs!("dpkg-deb");
+    needs!("xz");
     let scene = scene();
     let mirror = scene.at("mirror").display().to_string();
     let packed = pack(&scene, &mirror, &[]).ok();

@@ -15,6 +15,7 @@ mod messages;
 mod musl;
 mod namespace;
 mod needs;
+mod neighbours;
 mod older;
 mod on_cpu;
 mod outcome;
@@ -22,6 +23,7 @@ mod own_emulators;
 mod pack;
 mod parts;
 mod probes;
+mod processes;
 mod rpm;
 mod sandbox;
 mod smallest;
@@ -56,6 +58,7 @@ pub use pack::{
     shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
+pub use processes::{Killer, Process, is_ignored, kill};
 pub use rpm::{Packed, raw_rpm};
 pub use sandbox::{Sandbox, User, settled};
 pub use smallest::{

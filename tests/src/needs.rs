@@ -87,7 +87,6 @@ pub const NEEDS: &[Need] = &[
     program("busybox", "apt install busybox"),
     program("dash", "apt install dash"),
     program("docker-registry", "apt install docker-registry"),
-    program("dpkg-deb", "apt install dpkg"),
     program("fish", "apt install fish"),
     program("gdb-multiarch", "apt install gdb-multiarch"),
     program("go", "apt install golang-go"),
@@ -96,6 +95,7 @@ pub const NEEDS: &[Need] = &[
     program("minisign", "apt install minisign"),
     program("mksh", "apt install mksh"),
     program("node", "apt install nodejs"),
+    program("patch", "apt install patch"),
     program("perl", "apt install perl"),
     program("posh", "apt install posh"),
     program("proot", "apt install proot"),
@@ -114,6 +114,7 @@ pub const NEEDS: &[Need] = &[
     program("tmux", "apt install tmux"),
     program("toybox", "apt install toybox"),
     program("umoci", "apt install umoci"),
+    program("xz", "apt install xz-utils"),
     program("yash", "apt install yash"),
     program("zsh", "apt install zsh"),
 ];

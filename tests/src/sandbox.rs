@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::neighbours::{self, Held};
 use crate::outcome::Outcome;
+use crate::processes::{self, Process, SANDBOX};
 use crate::until::until;
 
 /// A user and group number that no account and no other sandbox has: what one user left in `/var/tmp` would
@@ -34,6 +36,8 @@ pub enum User {
 pub struct Sandbox {
     directory: tempfile::TempDir,
     user: User,
+    /// Where others have the same user.
+    _neighbours: Option<Held>,
 }
 
 impl Drop for Sandbox {
@@ -60,7 +64,13 @@ impl Sandbox {
         Self::below(&std::env::temp_dir())
     }
 
-    /// The same in this directory.
+    /// The same; nothing of another sandbox's counts as this user's while it lives. No test has one before.
+    pub fn alone() -> Self {
+        let _alone = (!Self::tester_is_root()).then(neighbours::alone);
+        Self::new()
+    }
+
+    /// The same as [`Self::new`] in this directory.
     pub fn below(parent: &Path) -> Self {
         let user = if Self::tester_is_root() { User::Other(fresh_uid()) } else { User::Tester };
         Self::inside(user, parent)
@@ -73,9 +83,11 @@ impl Sandbox {
 
     /// This user's, in this directory.
     pub fn inside(user: User, parent: &Path) -> Self {
-        let directory = tempfile::Builder::new().prefix("unibin-test-").tempdir_in(parent);
+        let shares = user == User::Tester && !Self::tester_is_root();
+        let neighbours = shares.then(neighbours::beside);
+        let directory = tempfile::Builder::new().prefix(SANDBOX).tempdir_in(parent);
         let directory = directory.expect("directory");
-        let sandbox = Self { directory, user };
+        let sandbox = Self { directory, user, _neighbours: neighbours };
         fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
         sandbox.give(sandbox.path());
         sandbox.make_directory("home");
@@ -110,7 +122,13 @@ impl Sandbox {
         cache
     }
 
-    /// The user's number.
+    /// The processes that execute something of the sandbox's: a bundle, an app or an emulator out of the
+    /// cache, a broker.
+    pub fn processes(&self) -> Vec<Process> {
+        processes::below(self.path())
+    }
+
+    /// The user's number. It tells nothing about whose a process is: [`Self::processes`].
     pub fn uid(&self) -> u32 {
         match self.user {
             User::Tester => fs::metadata("/proc/self").expect("/proc").uid(),
@@ -182,6 +200,16 @@ impl Sandbox {
         arguments: &[A],
     ) -> Outcome {
         Self::finish(self.command(program).args(arguments).envs(variables.iter().copied()))
+    }
+
+    /// `UNIBIN_DO=gc` of a bundle with more variables. The tester's own caches, in `/var/tmp` or wherever
+    /// they may be, are none of a test's business.
+    pub fn gc(&self, variables: &[(&str, &str)], bundle: &Path) -> Outcome {
+        let mut command = self.command(bundle);
+        if self.user == User::Tester {
+            command.env("UNIBIN_CACHE", self.home().join(".cache/unibin"));
+        }
+        Self::finish(command.env("UNIBIN_DO", "gc").envs(variables.iter().copied()))
     }
 
     /// Runs a prepared command to its end.

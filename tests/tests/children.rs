@@ -8,11 +8,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use end_to_end::{Outcome, Sandbox, attends, needs, programs, shell_of_debian, until};
+use end_to_end::{Outcome, Sandbox, attends, kill, needs, programs, shell_of_debian, until};
 
 /// bash and the tools that scripts use, for riscv64.
 fn tools(sandbox: &Sandbox) -> PathBuf {
@@ -38,29 +38,10 @@ fn bash(sandbox: &Sandbox, script: &str) -> Outcome {
     sandbox.run(&sandbox.at("bash"), &["-c", script])
 }
 
-/// Brokers of this sandbox's user that still live.
+/// Brokers of this sandbox that still live.
 fn brokers(sandbox: &Sandbox) -> Vec<u32> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        let uid = read("status")
-            .lines()
-            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse::<u32>().ok());
-        let zombie = read("stat").contains(") Z ");
-        if read("comm").trim() == "unibin-broker" && uid == Some(sandbox.uid()) && !zombie {
-            found.push(pid);
-        }
-    }
-    found
-}
-
-fn kill(signal: &str, pid: u32) {
-    let pid = pid.to_string();
-    // The shell's own: not every machine has a program of that name.
-    assert!(
-        Command::new("sh").args(["-c", "kill \"$@\"", "sh", signal, &pid]).status().expect("sh").success()
-    );
+    let all = sandbox.processes().into_iter();
+    all.filter(|process| process.name == "unibin-broker").map(|process| process.id).collect()
 }
 
 #[test]
@@ -362,7 +343,7 @@ fn a_killed_broker_leaves_what_runs_running_and_a_killed_app_takes_its_broker_al
     let mut app = started(&sandbox, "echo up; read x; /usr/bin/uname -m; echo $?; echo still here");
     let mut output = BufReader::new(app.stdout.take().expect("output"));
     output.read_line(&mut String::new()).expect("a line");
-    kill("-9", brokers(&sandbox)[0]);
+    assert!(kill("KILL", brokers(&sandbox)[0]));
     until("the broker is gone", || brokers(&sandbox).is_empty().then_some(()));
     drop(app.stdin.take());
     let mut text = String::new();
@@ -394,13 +375,13 @@ fn stopping_and_continuing_reaches_the_whole_app() {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
     };
-    kill("-STOP", app.id());
+    assert!(kill("STOP", app.id()));
     // `t`: stopped, and traced.
     until("it stops", || matches!(state(app.id()), Some('t' | 'T')).then_some(()));
     drop(app.stdin.take());
     thread::sleep(Duration::from_millis(200));
     assert!(app.try_wait().expect("status").is_none(), "a stopped app went on");
-    kill("-CONT", app.id());
+    assert!(kill("CONT", app.id()));
     let mut text = String::new();
     output.read_to_string(&mut text).expect("text");
     assert_eq!((text.as_str(), app.wait().expect("ends").code()), ("riscv64\n", Some(0)));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Sandbox, busybox, needs};
+use end_to_end::{Sandbox, busybox, kill, needs};
 
 const SIGSEGV: i32 = 11;
 const SIGKILL: i32 = 9;
@@ -312,11 +312,7 @@ fn a_stopped_app_is_stopped_and_goes_on() {
     needs!("network");
     let (sandbox, bundle) = riscv64();
     let mut child = sleeping(&sandbox, &bundle);
-    let kill = |signal: &str| {
-        let sent = sandbox.run(Path::new("kill"), &[signal, &child.0.id().to_string()]);
-        sent.must_succeed();
-    };
-    kill("-STOP");
+    assert!(kill("STOP", child.0.id()));
     let state = |pid: u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("/proc");
         stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
@@ -325,7 +321,7 @@ fn a_stopped_app_is_stopped_and_goes_on() {
     while !matches!(state(child.0.id()), Some('T' | 't')) {
         std::thread::yield_now();
     }
-    kill("-CONT");
-    kill("-TERM");
+    assert!(kill("CONT", child.0.id()));
+    assert!(kill("TERM", child.0.id()));
     assert_eq!(child.0.wait().expect("ended").signal(), Some(SIGTERM));
 }

@@ -5,11 +5,11 @@
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bundle::Arch;
-use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, needs, say, tell_bundle, until};
+use end_to_end::{Jail, Outcome, Sandbox, busybox, caller, kill, needs, say, tell_bundle, until};
 
 /// Machines with next to nothing, and a bundle for each route.
 fn jails() -> Vec<Jail> {
@@ -295,9 +295,9 @@ fn two_hundred_kills_at_random_moments_leave_nothing_that_stands_in_the_way() {
             // Every other time the group, else the process alone: what it has started then goes on for a
             // while.
             let id = if moment % 2 == 0 { format!("-{}", child.id()) } else { child.id().to_string() };
-            let sent = Command::new("kill").args(["-KILL", "--", &id]).output().expect("kill");
+            let was_there = kill("KILL", &id);
             let ended = child.wait().expect("ended");
-            assert!(ended.code() == Some(9) || sent.status.success(), "{target}: {ended}");
+            assert!(ended.code() == Some(9) || was_there, "{target}: {ended}");
             killed += u32::from(ended.signal() == Some(9));
             unfinished += u32::from(left_in(&sandbox).iter().any(|path| name_of(path).starts_with(".new-")));
             if moment % 10 == 9 {

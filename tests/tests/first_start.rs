@@ -5,12 +5,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bundle::{Arch, BlobKind};
 use end_to_end::{
-    Handmade, Namespace, Outcome, Parts, Sandbox, directory, file, link, needs, piece, say, settled,
+    Handmade, Namespace, Outcome, Parts, Sandbox, directory, file, kill, link, needs, piece, say, settled,
     smallest, smallest_bundle,
 };
 
@@ -103,13 +103,6 @@ fn slots(sandbox: &Sandbox) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// The programs of all processes that run one out of a sandbox.
-fn processes_of(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let programs = processes.filter_map(|process| fs::read_link(process.path().join("exe")).ok());
-    programs.filter(|program| program.starts_with(sandbox.path())).collect()
-}
-
 fn run(made: &Handmade) -> (Sandbox, PathBuf, Outcome) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.write("bundle", &made.bytes(&model()));
@@ -192,7 +185,8 @@ fn a_changed_bit_of_any_frame_or_of_the_table_is_refused_and_leaves_nothing() {
         ran.must_fail_with(125, &["damaged", "app"]);
         assert_eq!(ran.text(), "", "byte {at}");
         assert_eq!(slots(&sandbox), Vec::<PathBuf>::new(), "byte {at}: nothing is left");
-        assert_eq!(processes_of(&sandbox), Vec::<PathBuf>::new(), "byte {at}: nobody is left");
+        let left = sandbox.processes();
+        assert!(left.is_empty(), "byte {at}: nobody is left: {left:?}");
         if number < 100 {
             let unibin = end_to_end::unibin().arg("verify").arg(&bundle).output().expect("unibin starts");
             assert_eq!(unibin.status.code(), Some(5), "byte {at}");
@@ -354,7 +348,7 @@ fn a_killed_process_of_those_that_unpack_is_told_and_none_is_left() {
             }
         }
         if let Some(worker) = worker {
-            let _ = Command::new("kill").args(["-KILL", &worker.to_string()]).status();
+            let _ = kill("KILL", worker);
         }
         let ended = start.wait_with_output().expect("it ends");
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();

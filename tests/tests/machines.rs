@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bundle::Arch;
 use end_to_end::{
-    Guest, Outcome, Sandbox, Terminal, User, guest, lacking, needs, not_run, on_a, pack_by_hand, until,
+    Guest, Outcome, Sandbox, Terminal, User, guest, kill, lacking, needs, not_run, on_a, pack_by_hand, until,
 };
 
 /// Packs it, unless the mirror lacks a package of its own index, which is no failure of a test.
@@ -45,9 +45,7 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.0.id().to_string();
-        let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().expect("kill");
-        assert!(sent.success(), "{name}");
+        assert!(kill(name, self.0.id()), "{name}");
     }
 }
 

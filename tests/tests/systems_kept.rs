@@ -251,7 +251,7 @@ fn the_memory_that_gc_takes_does_not_grow_with_the_number_of_directories() {
     let script = "umask 077; mkdir -p \"$1/tree\"; cd \"$1/tree\"; i=0; \
                   while [ $i -lt 200 ]; do mkdir $i; (cd $i; seq 100 | xargs mkdir); i=$((i+1)); done";
     sandbox.shell(script, &[&slot]).must_succeed();
-    let gc = "ulimit -v 65536; UNIBIN_DO=gc UNIBIN_DAYS=0 exec ./sys";
+    let gc = "ulimit -v 65536; UNIBIN_CACHE=$HOME/.cache/unibin UNIBIN_DO=gc UNIBIN_DAYS=0 exec ./sys";
     let cleaned = sandbox.shell(gc, &[""; 0]).must_succeed();
     assert!(cleaned.contains(" entries removed"), "{cleaned}");
     assert!(!slot.exists());

@@ -22,7 +22,7 @@ fn sh(sandbox: &Sandbox, variables: &[(&str, &str)], script: &str) -> Outcome {
 fn sleeping(sandbox: &Sandbox, variables: &[(&str, &str)]) -> Child {
     let mut command = sandbox.command(sandbox.at("sys"));
     command.args(["sh", "-c", "echo inside >/tmp/$MARK; exec sleep 60"]).envs(variables.iter().copied());
-    let mark = format!("unibin-inside-{}-{}", std::process::id(), sandbox.uid());
+    let mark = format!("{}-is-inside", sandbox.path().file_name().expect("a name").display());
     command.env("MARK", &mark).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().expect("started");
     let mark = Path::new("/tmp").join(mark);
@@ -113,8 +113,8 @@ fn changes_are_kept_under_a_name_and_thrown_away_under_none() {
 
     // Cleaning keeps them all, but for one that is named.
     let gc = |variables: &[(&str, &str)]| {
-        let all = [variables, &[("UNIBIN_DO", "gc"), ("UNIBIN_DAYS", "0")]].concat();
-        sandbox.run_with(&all, &sandbox.at("sys"), &[""; 0]).must_succeed()
+        let all = [variables, &[("UNIBIN_DAYS", "0")]].concat();
+        sandbox.gc(&all, &sandbox.at("sys")).must_succeed()
     };
     gc(&[]);
     assert_eq!(kept(&sandbox), ["default", "discard", "other"]);
@@ -210,8 +210,8 @@ fn two_starts_on_one_upper_are_in_one_system_and_a_kill_leaves_nothing() {
         assert_eq!(of(&one("id -u; echo x >/etc/by-root; cat /etc/by-root")), "0\nx\n");
         let late = [("UNIBIN_KEEP", "one"), ("UNIBIN_BIND", "/tmp:/elsewhere")];
         sh(&sandbox, &late, "true").must_fail_with(125, &["UNIBIN_BIND", "runs already", "hint: "]);
-        let gc = [("UNIBIN_DO", "gc"), ("UNIBIN_DAYS", "0"), ("UNIBIN_KEEP", "one")];
-        let cleaned = sandbox.run_with(&gc, &sandbox.at("sys"), &[""; 0]).must_succeed();
+        let of_one = [("UNIBIN_DAYS", "0"), ("UNIBIN_KEEP", "one")];
+        let cleaned = sandbox.gc(&of_one, &sandbox.at("sys")).must_succeed();
         assert!(cleaned.contains("`one` is in use"), "{cleaned}");
         assert_eq!(of(&one("cat /etc/hello")), "the system's\n", "its tree is still there");
         end(sleeping);

@@ -133,6 +133,8 @@ fn packing_shows_how_far_it_is_on_a_terminal_and_nothing_in_a_pipe() {
     let line = format!("exec \"$UNIBIN_PROGRAM\" pack {}", quoted.join(" "));
     script
         .args(["-qec", &line, "/dev/null"])
+        // A terminal that can do nothing is shown no progress.
+        .env("TERM", "xterm")
         .env("UNIBIN_PROGRAM", unibin().get_program())
         .env("UNIBIN_STORE", store());
     let shown = Sandbox::finish(script.stdin(Stdio::null()));

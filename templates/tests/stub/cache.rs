@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use end_to_end::say;
+use end_to_end::{is_ignored, kill, say};
 
 use crate::fixture::{Fixture, Shell, TELLS, Told, stderr};
 
@@ -289,14 +289,6 @@ fn a_first_start_that_was_killed_does_not_hinder_the_next() {
     }
 }
 
-/// Whether who runs the tests has this signal ignored, as a shell does for what it starts with `&`: no shell
-/// can trap it then.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").expect("our status");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a line").trim();
-    u64::from_str_radix(mask, 16).expect("a mask") >> (signal - 1) & 1 == 1
-}
-
 #[test]
 fn an_interrupted_first_start_ends_and_cleans_up() {
     let fixture = Fixture::new();
@@ -345,14 +337,10 @@ fn a_signal_that_ends_a_slow_first_start_is_no_fault_of_the_shell() {
             while !begun.exists() {
                 std::thread::sleep(std::time::Duration::from_millis(10));
             }
-            let kill = |whom: &str| {
-                let kill = Command::new("kill").args(["-TERM", "--"]).arg(format!("{whom}{pid}")).status();
-                kill.expect("kill")
-            };
-            assert!(kill(whom).success());
+            assert!(kill("TERM", format!("{whom}{pid}")));
             let output = child.wait_with_output().expect("ends");
             // The one that copies goes on if the shell alone was ended.
-            let _ = kill("-");
+            let _ = kill("TERM", format!("-{pid}"));
             assert_eq!(stderr(&output), "", "{} {whom}", shell.name);
             assert!(
                 output.status.code() == Some(143) || output.status.signal() == Some(15),

@@ -84,6 +84,7 @@ fn every_host_of_the_recipe_has_rules() {
 
 #[test]
 fn a_patch_that_does_not_apply_is_named() {
+    end_to_end::needs!("patch", "xz");
     let here = tempfile::tempdir().expect("a directory");
     let run = |script: &str| {
         let output = Command::new("sh").args(["-euc", script]).current_dir(here.path()).output().expect("sh");
