@@ -6,6 +6,7 @@
 
 use core::ffi::CStr;
 
+use crate::absolute::OWN;
 use crate::bytes::{c_string, zeroed};
 use crate::left_over;
 use crate::proc;
@@ -97,7 +98,7 @@ const LAUNCHER_MAX: usize = 128 * 1024;
 /// can be replaced in place as soon as the app has ended. Returns where programs in memory are not allowed.
 fn become_copy(slot: &Fd, marker: &CStr) {
     let copy = || -> Result<Fd, Errno> {
-        let own = sys::openat(At::CWD, c"/proc/self/exe", OFlags::READ, 0)?;
+        let own = sys::openat(At::CWD, OWN, OFlags::READ, 0)?;
         let bytes = zeroed(LAUNCHER_MAX);
         let length = own.pread(bytes, 0)?;
         let copy = sys::memfd_create(c"unibin-sync")?;

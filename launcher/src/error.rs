@@ -313,7 +313,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "no usable cache directory (it must be writable and not mounted noexec):{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec; \
+             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space; \
              in a container, mount one (`--tmpfs /tmp:exec`)",
             &[tried, memory],
         )
