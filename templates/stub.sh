@@ -200,7 +200,7 @@ ub_see() {
 ## In a namespace of users everybody without a number there looks like nobody: who has that number himself shows
 ## that the directory is his by what its owner alone may do. From then on it is in nobody else's hands.
 ub_ok() {
-  ub_own -d "$ub_c" "$ub_p" && { [ "$ub_s" != 65534 ] || (PATH=$ub_0; exec touch -hcm "$ub_c" 2>&-); } &&
+  ub_own -d "$ub_c" "$ub_p" && { [ "$ub_s" != 65534 ] || (PATH=$ub_0; exec touch -hm "$ub_c" 2>&-); } &&
     ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
 ## ub_try: make the launcher in ub_c; ub_y gets the reason why that fails

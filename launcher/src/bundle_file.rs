@@ -82,10 +82,7 @@ impl<'a> BundleFile<'a> {
     /// executed the bundle itself and that is not its path, since it was deleted, replaced or never had one.
     pub fn across_exec(&self, path: &[u8]) -> &'static CStr {
         let path = c_string(&[path]);
-        let is_it = || {
-            let (there, open) = (sys::statat(At::CWD, path, Follow::Yes)?, self.fd.stat()?);
-            Ok::<_, Errno>((there.dev, there.ino) == (open.dev, open.ino))
-        };
+        let is_it = || Ok::<_, Errno>(sys::statat(At::CWD, path, Follow::Yes)?.same_file(&self.fd.stat()?));
         if self.path != OWN || is_it() == Ok(true) {
             return path;
         }

@@ -26,7 +26,7 @@ pub fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
 
 /// Sets the times of change of all files below a directory to what they are, which is a change of status.
 pub fn touch(dir: &Fd) {
-    let Ok(dir) = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+    let Ok(dir) = dir.reopened() else { return };
     let names: Vec<_> = names(&dir).collect();
     for name in names {
         let Ok(stat) = sys::statat(dir.at(), name, Follow::No) else { continue };

@@ -6,7 +6,6 @@
 
 use core::ffi::CStr;
 
-use crate::absolute::OWN;
 use crate::bytes::{c_string, zeroed};
 use crate::left_over;
 use crate::proc;
@@ -73,7 +72,7 @@ fn is_in_chroot() -> bool {
 /// none (an emulator of the host's CPU copies no process without a signal), before the app starts.
 pub fn sync_later(slot: &Fd, marker: &CStr) {
     // A slot that is only looked at is open by its path alone (O_PATH), which cannot be synced.
-    let open = || sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0);
+    let open = || slot.reopened();
     // A broker never is what the bundle begins with.
     let leaves_bundle = !cfg!(feature = "children") && sys::starts_as_elf();
     let work = |slot: Fd| {
@@ -98,7 +97,7 @@ const LAUNCHER_MAX: usize = 128 * 1024;
 /// can be replaced in place as soon as the app has ended. Returns where programs in memory are not allowed.
 fn become_copy(slot: &Fd, marker: &CStr) {
     let copy = || -> Result<Fd, Errno> {
-        let own = sys::openat(At::CWD, OWN, OFlags::READ, 0)?;
+        let own = sys::openat(At::CWD, crate::absolute::OWN, OFlags::READ, 0)?;
         let bytes = zeroed(LAUNCHER_MAX);
         let length = own.pread(bytes, 0)?;
         let copy = sys::memfd_create(c"unibin-sync")?;
@@ -160,7 +159,7 @@ pub fn open_any_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), 
         Err(Errno::ENOENT) => {}
         opened => return opened,
     }
-    let directory = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)?;
+    let directory = slot.reopened()?;
     let mut names = directory.entries().map_while(Result::ok).map(|entry| entry.name);
     let named = names.find(|name| is_written(name)).ok_or(Errno::ENOENT);
     match named.and_then(|name| Ok((sys::openat(slot.at(), name, flags, 0)?, name))) {

@@ -58,8 +58,10 @@ pub fn passes(
     if arguments.len() == 1 {
         return Ok(true);
     }
-    let mark = left_over::boot().map(|boot| c_string(&[b"works-", translator.member, b"-", boot]));
-    let mut works = mark.is_some_and(|mark| sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok());
+    // Where the kernel does not name the boot, nothing can have the name.
+    let boot = left_over::boot().unwrap_or(b"/");
+    let mark = c_string(&[b"works-", translator.member, b"-", boot]);
+    let mut works = sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok();
     if !works {
         let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
         works = match sys::ending(path, &arguments, &launch.environment()) {
@@ -71,7 +73,7 @@ pub fn passes(
             }
             other => other? == 0,
         };
-        if let Some(mark) = mark.filter(|_| works) {
+        if works {
             // A short link takes no block of its own.
             let _ = sys::symlinkat(c".", slot.dir.at(), mark);
         }

@@ -95,7 +95,9 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     for place in ["open", "open/closed"] {
         let place = sandbox.make_directory(place);
         let set = [("XDG_DATA_HOME", place.to_str().expect("text")), ("UNIBIN_KEEP", "kept")];
-        sandbox.run_with(&set, &machine, &[] as &[&str]).must_fail_with(125, &["is not yours", "XDG_DATA_HOME"]);
+        sandbox
+            .run_with(&set, &machine, &[] as &[&str])
+            .must_fail_with(125, &["is not yours", "XDG_DATA_HOME"]);
         assert!(!place.join("unibin").exists(), "nothing is made there");
     }
 

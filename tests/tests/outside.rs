@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, CODE_OF_STARTING, Namespace, OUTSIDE, Outcome, SAYS, Sandbox, Smallest, alpha_that_starts, attends,
-    broken_emulator, needs, older_qemu, pack_by_hand, settled, translator_row, unibin,
+    CODE_OF_ENDING, CODE_OF_STARTING, Namespace, OUTSIDE, Outcome, SAYS, Sandbox, Smallest, User,
+    alpha_that_starts, attends, broken_emulator, needs, older_qemu, pack_by_hand, settled, translator_row,
+    unibin,
 };
 
 fn row(target: Arch, name: &str, program: &Path, probe: &str) -> String {
@@ -124,7 +125,8 @@ fn that_a_probe_was_passed_is_believed_on_that_machine_alone() {
     needs!("network", "older-qemu");
     let Some(namespace) = Namespace::OwnUsers.available() else { return };
     let smallest = &OUTSIDE[0];
-    let sandbox = Sandbox::new();
+    // Its user is root of the namespace.
+    let sandbox = Sandbox::inside(User::Tester, Path::new(env!("CARGO_TARGET_TMPDIR")));
     let program = sandbox.write("program", &smallest.elf());
     let rows = qemu(&sandbox, smallest.target, "probe = [\"-version\"]");
     let bundle = bundle(&sandbox, smallest, &program, &rows);
@@ -144,7 +146,7 @@ fn that_a_probe_was_passed_is_believed_on_that_machine_alone() {
     assert_eq!(sandbox.run(&bundle, &[""; 0]).text(), SAYS, "here it is not asked again");
 
     let script = "echo 01234567-89ab-cdef-0123-456789abcdef >boot; \
-                  mount --bind boot /proc/sys/kernel/random/boot_id; exec \"$1\"";
+                  mount --bind boot /proc/sys/kernel/random/boot_id; UNIBIN_LOG=1 exec \"$1\"";
     let elsewhere = namespace.run(&sandbox, script, &[&bundle]);
     elsewhere.must_fail_with(126, &["the emulator `qemu-user` does not work on this machine"]);
 }

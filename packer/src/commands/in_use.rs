@@ -47,7 +47,8 @@ pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
 
 /// Whether a process that we may look at has other mounts than this one.
 fn has_own_mounts(process: &Path) -> bool {
-    let mounts = |process: &Path| fs::metadata(process.join("ns/mnt")).map(|found| (found.dev(), found.ino()));
+    let mounts =
+        |process: &Path| fs::metadata(process.join("ns/mnt")).map(|found| (found.dev(), found.ino()));
     match (mounts(process), mounts(Path::new("/proc/self"))) {
         (Ok(its), Ok(own)) => its != own,
         _ => false,

@@ -456,7 +456,12 @@ fn no_tool_comes_from_the_callers_path_or_functions() {
             let output = command.output().expect("starts");
             let used = fs::read_to_string(&mark).unwrap_or_default();
             let called: Vec<&str> = tools.iter().chain(&BUILTINS).copied().filter(marked).collect();
-            assert!(!mark.exists() && called.is_empty(), "{}: {called:?} {used} {}", shell.name, stderr(&output));
+            assert!(
+                !mark.exists() && called.is_empty(),
+                "{}: {called:?} {used} {}",
+                shell.name,
+                stderr(&output)
+            );
         }
         assert_eq!(Fixture::names(&cache).len(), 1, "{}", shell.name);
     }
