@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use bundle::Digest;
 
 use crate::bytes::{c_string, decimal, join};
-use crate::directory::{open_dir, open_or_make, touch};
+use crate::directory::{NOBODY, obeys_us_as_owner, open_dir, open_or_make, touch};
 use crate::durable::{self, MARKER};
 use crate::error::Error;
 use crate::left_over;
@@ -473,18 +473,11 @@ fn random_byte() -> u8 {
     }
 }
 
-/// Whose files the kernel shows to whom the owner has no number in a namespace of users: anybody's.
-const NOBODY: u32 = 65534;
-
 /// Refuses a directory that another user than `us` owns, or that has one of the mode bits `open`.
 fn check_ours(dir: &Fd, path: &[u8], open: u32, us: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
-    let mut ours = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
-    if ours && us == NOBODY {
-        // The owner alone may set it (utimensat(2)).
-        let set = dir.reopened().and_then(|dir| dir.set_mtime(stat.mtime));
-        ours = matches!(set, Ok(()) | Err(Errno::EROFS));
-    }
+    let shown = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
+    let ours = shown && (us != NOBODY || obeys_us_as_owner(dir, stat.mtime));
     if ours {
         Ok(())
     } else {

@@ -12,6 +12,15 @@ pub fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
     sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
 }
 
+/// Whose files are said to be, in a namespace of users, those of everybody without a number there.
+pub const NOBODY: u32 = 65534;
+
+/// Whether this process may do with a directory what its owner alone may do, set a time of one's choice
+/// (utimensat(2)): whatever numbers say, it is ours then.
+pub fn obeys_us_as_owner(dir: &Fd, changed: i64) -> bool {
+    dir.reopened().and_then(|dir| dir.set_mtime(changed)).is_ok()
+}
+
 /// A directory of ours, made where it is missing.
 pub fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
     let name = c_string(&[name]);

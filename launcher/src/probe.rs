@@ -38,9 +38,9 @@ pub fn launcher_is_intact(
 }
 
 /// Whether a translator may be taken: it has no probe, or ends that with code 0. That it does is kept in its
-/// slot until `UNIBIN_VERIFY=1` fills the slot anew, for this boot of this machine: others that share the cache
-/// have other kernels and CPUs. A failure may be this start's alone (a limit, a process that was killed): the
-/// next start asks again.
+/// slot until `UNIBIN_VERIFY=1` fills the slot anew, for this boot of this machine: others that share the
+/// cache have other kernels and CPUs. A failure may be this start's alone (a limit, a process that was
+/// killed): the next start asks again.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,
