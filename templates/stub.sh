@@ -13,6 +13,17 @@
 ## /dev/null, which root would create where it is missing. Of what forks nothing but builtins, `2>&-` takes
 ## the messages; elsewhere a pipe does.
 ## The shell may have -e or -u (bash takes both out of SHELLOPTS), and they stay: the app gets that variable.
+## bash takes functions out of the environment, and prefers them to these builtins, to special ones too unless
+## it is called `sh`. It behaves so while that variable is set: then a function called `unset` is not called.
+## What else is called below is unset in subshells, since all that is unset here is lost to the app.
+case ${BASH_VERSION-} in
+?*)
+  ub_1=${POSIXLY_CORRECT-no}
+  POSIXLY_CORRECT=${POSIXLY_CORRECT-}
+  unset -f '[' : break command continue exec exit false printf read return set shift test trap unset
+  [ "$ub_1" != no ] || unset POSIXLY_CORRECT
+  ;;
+esac
 ## ub_g: this shell knows how it ends. Where it does not, as when it cannot fork, it says what it can; bash,
 ## ksh93 and mksh try until it can, and would say so when a signal ends them.
 ub_g=
@@ -41,10 +52,8 @@ ub_m=
 ## they are in none of these, as in a build of Nix or Guix.
 ub_0=/usr/bin:/bin:/run/current-system/sw/bin:/run/current-system/profile/bin:/system/bin${PATH:+:$PATH}
 ## ub_z: `-O` if this sh supports it, else a test that no directory passes. Nothing is created in a home or
-## runtime directory that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`). bash takes
-## functions out of the environment, and would prefer them to these builtins; ksh93 would unset the builtins.
+## runtime directory that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`).
 {
-  [ "${BASH_VERSION-}" ] && unset -f read printf command test
   [ -O "${HOME-}" ] && ub_h=$HOME/.cache/unibin
   [ $? -lt 2 ] && ub_z=-O
   test $ub_z "${XDG_RUNTIME_DIR-}" && ub_x=$XDG_RUNTIME_DIR/unibin
@@ -188,8 +197,11 @@ ub_see() {
 }
 ## ub_ok: the launcher is in ub_q, and only we can have put it there
 ## A crash of the machine can leave a file empty (-s). -x fails on a file system mounted noexec.
+## In a namespace of users everybody without a number there looks like nobody: who has that number himself shows
+## that the directory is his by what its owner alone may do. From then on it is in nobody else's hands.
 ub_ok() {
-  ub_own -d "$ub_c" "$ub_p" && ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
+  ub_own -d "$ub_c" "$ub_p" && { [ "$ub_s" != 65534 ] || (PATH=$ub_0; exec touch -hm "$ub_c" 2>&-); } &&
+    ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
 ## ub_try: make the launcher in ub_c; ub_y gets the reason why that fails
 ub_try() {
@@ -260,7 +272,7 @@ ub_net() {
 ## Exits with 0: done, 1: not in this directory, 124 and 125: the bundle is damaged, above 128: a signal.
 ub_new() (
   set +e
-  [ "${BASH_VERSION-}" ] && unset -f chmod dd stat echo mkdir mv rm sha256sum
+  [ "${BASH_VERSION-}" ] && unset -f chmod dd stat echo mkdir mv rm sha256sum umask
   PATH=$ub_0
   umask 077
   ub_5='it is, or lies in, a directory that others can write to'
@@ -380,7 +392,7 @@ ub_y=
         'start it without -0, or with a proot that knows statx(2)'
   done </proc/self/status
   ub_die 125 "no usable cache directory:$ub_y" \
-    'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
+    "set UNIBIN_CACHE to a directory on a file system mounted without noexec, or pack with --head elf:$ub_m, which may need none"
 }
 ub_g=1
 exec "$ub_l" "$ub_f" "$0" "$@"

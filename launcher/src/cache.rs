@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use bundle::Digest;
 
 use crate::bytes::{c_string, decimal, join};
-use crate::directory::{open_dir, open_or_make, touch};
+use crate::directory::{NOBODY, obeys_us_as_owner, open_dir, open_or_make, touch};
 use crate::durable::{self, MARKER};
 use crate::error::Error;
 use crate::left_over;
@@ -103,7 +103,7 @@ impl Cache {
         let dir = open_or_make(&top_dir, HOST.name().as_bytes())?;
         check_ours(&dir, path, 0o077, us)?;
         let temporary = TEMPORARY.contains(&bundle::directory_of(candidate)).then(|| {
-            let top = sys::openat(top_dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+            let top = top_dir.reopened().ok()?;
             top.flock(Lock::TryShared).is_ok().then_some(top)
         });
         Ok(Self { dir, path, us, temporary: temporary.flatten() })
@@ -123,7 +123,7 @@ impl Cache {
             return Ok(());
         }
         let apart = sys::clone_mount(path)?;
-        let top = sys::openat(apart.at(), c".", OFlags::DIRECTORY, 0)?;
+        let top = apart.reopened()?;
         top.flock(Lock::TryShared)?;
         top.hold_across_exec().map(drop)
     }
@@ -368,7 +368,7 @@ impl Cache {
     /// soon as another run has filled this slot; where there are no locks, or the owner does not go on,
     /// everybody unpacks for himself and all agree.
     fn lock(&self, digest: &Digest, afresh: bool, log: Log) -> Option<Fd> {
-        let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+        let dir = self.dir.reopened().ok()?;
         let begin = sys::monotonic_milliseconds();
         let (mut shown, mut shown_at) = (None, begin);
         let (mut step, mut told) = (SHORTEST_STEP_MS, false);
@@ -409,7 +409,7 @@ impl Cache {
     /// When a run that unpacks last showed that it goes on, by the time of its unfinished directory: ahead of
     /// now if it syncs. What is farther ahead says nothing.
     fn last_sign_of_life(&self) -> Option<i64> {
-        let dir = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0).ok()?;
+        let dir = self.dir.reopened().ok()?;
         let unfinished = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED));
         let time = |name| sys::statat(dir.at(), name, Follow::No).ok().map(|stat| stat.mtime);
         let latest = sys::unix_seconds().saturating_add(left_over::ANNOUNCED);
@@ -426,7 +426,7 @@ impl Cache {
 
     /// Removes what killed runs left behind, and what was replaced while it was in use.
     pub fn remove_left_overs(&self, locked: bool) {
-        let Ok(dir) = sys::openat(self.dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+        let Ok(dir) = self.dir.reopened() else { return };
         let now = sys::unix_seconds();
         let names: Vec<_> = names(&dir).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
         if names.is_empty() {
@@ -476,7 +476,8 @@ fn random_byte() -> u8 {
 /// Refuses a directory that another user than `us` owns, or that has one of the mode bits `open`.
 fn check_ours(dir: &Fd, path: &[u8], open: u32, us: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
-    let ours = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
+    let shown = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
+    let ours = shown && (us != NOBODY || obeys_us_as_owner(dir, stat.mtime));
     if ours {
         Ok(())
     } else {

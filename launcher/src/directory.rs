@@ -12,6 +12,15 @@ pub fn open_dir(at: At<'_>, name: &CStr) -> Result<Fd, Errno> {
     sys::openat(at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0)
 }
 
+/// Whose files are said to be, in a namespace of users, those of everybody without a number there.
+pub const NOBODY: u32 = 65534;
+
+/// Whether this process may do with a directory what its owner alone may do, set a time of one's choice
+/// (utimensat(2)): whatever numbers say, it is ours then.
+pub fn obeys_us_as_owner(dir: &Fd, changed: i64) -> bool {
+    dir.reopened().and_then(|dir| dir.set_mtime(changed)).is_ok()
+}
+
 /// A directory of ours, made where it is missing.
 pub fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
     let name = c_string(&[name]);
@@ -26,7 +35,7 @@ pub fn open_or_make(at: &Fd, name: &[u8]) -> Result<Fd, Errno> {
 
 /// Sets the times of change of all files below a directory to what they are, which is a change of status.
 pub fn touch(dir: &Fd) {
-    let Ok(dir) = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0) else { return };
+    let Ok(dir) = dir.reopened() else { return };
     let names: Vec<_> = names(&dir).collect();
     for name in names {
         let Ok(stat) = sys::statat(dir.at(), name, Follow::No) else { continue };

@@ -73,7 +73,7 @@ fn is_in_chroot() -> bool {
 /// none (an emulator of the host's CPU copies no process without a signal), before the app starts.
 pub fn sync_later(slot: &Fd, marker: &CStr) {
     // A slot that is only looked at is open by its path alone (O_PATH), which cannot be synced.
-    let open = || sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0);
+    let open = || slot.reopened();
     // A broker never is what the bundle begins with.
     let leaves_bundle = !cfg!(feature = "children") && sys::starts_as_elf();
     let work = |slot: Fd| {
@@ -160,7 +160,7 @@ pub fn open_any_marker(slot: &Fd, flags: OFlags) -> Result<(Fd, &'static CStr), 
         Err(Errno::ENOENT) => {}
         opened => return opened,
     }
-    let directory = sys::openat(slot.at(), c".", OFlags::DIRECTORY, 0)?;
+    let directory = slot.reopened()?;
     let mut names = directory.entries().map_while(Result::ok).map(|entry| entry.name);
     let named = names.find(|name| is_written(name)).ok_or(Errno::ENOENT);
     match named.and_then(|name| Ok((sys::openat(slot.at(), name, flags, 0)?, name))) {

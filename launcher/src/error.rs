@@ -16,8 +16,7 @@ pub const EXIT_CANNOT_EXECUTE: i32 = 126;
 pub const EXIT_NOT_FOUND: i32 = 127;
 
 /// What the allocator says before it ends the program: there is no memory to build a message in.
-pub const NO_MEMORY: &[u8] =
-    b"unibin: there is not enough memory\nunibin: hint: see `ulimit -v`, `ulimit -d` and the machine's free memory\n";
+pub const NO_MEMORY: &[u8] = b"unibin: there is not enough memory\nunibin: hint: see `ulimit -a`\n";
 
 /// A failure. Most end the run; one that [`Error::next_candidate_may_do`] only rules out a directory. One
 /// pointer wide, so that results come back in registers.
@@ -220,7 +219,7 @@ impl Error {
     pub fn no_memory() -> Self {
         Self::new(
             EXIT_OURS,
-            "there is not enough memory\nhint: see `ulimit -v`, `ulimit -d` and the machine's free memory",
+            "there is not enough memory\nhint: see `ulimit -a` and the machine's free memory",
             &[],
         )
     }
@@ -230,7 +229,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "unpacking failed: one of the processes that unpack was killed\n\
-             hint: see the machine's free memory, then start it again",
+             hint: start it again, with more free memory",
             &[],
         )
     }
@@ -313,7 +312,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "no usable cache directory (it must be writable and not mounted noexec):{}\n  memory: {}\n\
-             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space that is not mounted noexec; \
+             hint: set UNIBIN_CACHE to a directory of your own, on a file system with free space; \
              in a container, mount one (`--tmpfs /tmp:exec`)",
             &[tried, memory],
         )

@@ -101,7 +101,7 @@ fn forget(cache: &Cache, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Re
 
 /// One CPU's directory of one cache: what was used within so many seconds stays.
 fn clean(cache: &Cache, used_within: i64, sum: &mut Sum) -> Result<(), Error> {
-    let lock = sys::openat(cache.dir().at(), c".", OFlags::DIRECTORY, 0)?;
+    let lock = cache.dir().reopened()?;
     // First runs hold it while they unpack. Where there are no locks, what is unfinished is known by its
     // name.
     let locked = match lock.flock(Lock::TryExclusive) {

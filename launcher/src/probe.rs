@@ -14,6 +14,7 @@ use crate::cache::Slot;
 use crate::error::Error;
 use crate::hash::Sha256;
 use crate::launch::{Attended, Launch, Places, Translation};
+use crate::left_over;
 use crate::route::HOST;
 use crate::start::Start;
 use crate::sys::{self, Access, Argv, At, Errno, NOT_EXECUTED, OFlags};
@@ -37,8 +38,9 @@ pub fn launcher_is_intact(
 }
 
 /// Whether a translator may be taken: it has no probe, or ends that with code 0. That it does is kept in its
-/// slot, as a directory, until `UNIBIN_VERIFY=1` fills the slot anew. A failure may be this start's alone (a
-/// limit, a process that was killed): the next start asks again.
+/// slot until `UNIBIN_VERIFY=1` fills the slot anew, for this boot of this machine: others that share the
+/// cache have other kernels and CPUs. A failure may be this start's alone (a limit, a process that was
+/// killed): the next start asks again.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,
@@ -56,7 +58,9 @@ pub fn passes(
     if arguments.len() == 1 {
         return Ok(true);
     }
-    let mark = c_string(&[b"works-", translator.member]);
+    // Where the kernel does not name the boot, nothing can have the name.
+    let boot = left_over::boot().unwrap_or(b"/");
+    let mark = c_string(&[b"works-", translator.member, b"-", boot]);
     let mut works = sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok();
     if !works {
         let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
@@ -70,7 +74,8 @@ pub fn passes(
             other => other? == 0,
         };
         if works {
-            let _ = sys::mkdirat(slot.dir.at(), mark, 0o700);
+            // A short link takes no block of its own.
+            let _ = sys::symlinkat(c".", slot.dir.at(), mark);
         }
     }
     if !works {

@@ -8,7 +8,7 @@ use bundle::Blob;
 
 use crate::bytes::{decimal, fill};
 use crate::error::Error;
-use crate::sys::{self, Fd, OFlags, Shared};
+use crate::sys::{self, Fd, Shared};
 
 /// Since when, in seconds since 1970, and what is shared. A clock that is set meanwhile makes the numbers
 /// that are shown wrong, and nothing else.
@@ -56,7 +56,7 @@ impl Progress {
 
     fn of(into: &Fd, seen: bool) -> Result<Self, Error> {
         let since = sys::unix_seconds();
-        let sign = sys::openat(into.at(), c".", OFlags::DIRECTORY, 0).ok();
+        let sign = into.reopened().ok();
         let shared = Shared::new().map_err(|_| Error::no_memory())?;
         let progress = Self { since, seen, sign, shared };
         progress.number(LAST).store(since.unsigned_abs(), SeqCst);

@@ -20,6 +20,7 @@ use crate::start::Start;
 use crate::sys::{self, At, Errno, Follow, OFlags, Rename};
 use crate::tar::ROOTS;
 use crate::unpack::write_trees;
+use crate::way;
 
 /// Gaps are read in pieces of this size.
 const PIECE: usize = 128 * 1024;
@@ -125,7 +126,7 @@ pub fn extract(
         return Err(failed_call(Errno::EEXIST));
     }
     // Whole or not at all: under another name until all of it is there.
-    let unfinished = c_string(&[to.to_bytes(), b".new-", decimal(u64::from(sys::getpid()))]);
+    let unfinished = c_string(&[way::trimmed(to.to_bytes()), b".new-", decimal(u64::from(sys::getpid()))]);
     sys::mkdirat(At::CWD, unfinished, 0o755).map_err(failed_call)?;
     let extracted = extract_variants(file, manifest, unfinished, absolute(to.to_bytes()))
         .and_then(|()| Ok(sys::renameat2(At::CWD, unfinished, At::CWD, to, Rename::Replace)?));

@@ -45,7 +45,7 @@ impl Owners {
 
 /// What cannot be looked at counts as having one.
 fn may_have_acl(dir: &Fd) -> bool {
-    let readable = sys::openat(dir.at(), c".", OFlags::DIRECTORY, 0);
+    let readable = dir.reopened();
     readable.and_then(|dir| dir.has_acl()).unwrap_or(true)
 }
 

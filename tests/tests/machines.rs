@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -86,6 +86,18 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     let (seed, disk) = (seed.path().to_str().expect("text"), disk.path().to_str().expect("text"));
     let more = ["--append", "quiet", "--seed", seed, "--disk", disk];
     let Some(machine) = packed(&sandbox, &guest, &more) else { return };
+
+    // A disk that somebody else puts into its place could name any file of ours.
+    let open = sandbox.make_directory("open");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("chmod");
+    for place in ["open", "open/closed"] {
+        let place = sandbox.make_directory(place);
+        let set = [("XDG_DATA_HOME", place.to_str().expect("text")), ("UNIBIN_KEEP", "kept")];
+        sandbox
+            .run_with(&set, &machine, &[] as &[&str])
+            .must_fail_with(125, &["is not yours", "XDG_DATA_HOME"]);
+        assert!(!place.join("unibin").exists(), "nothing is made there");
+    }
 
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number").port();

@@ -2,12 +2,15 @@
 //! user's own file is all that it takes to pack and run them. Shown with the two that QEMU 7.2 of Debian 12
 //! still knows.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 use end_to_end::{
-    CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, Outcome, SAYS, Sandbox, Smallest, alpha_that_starts, attends,
-    broken_emulator, needs, older_qemu, pack_by_hand, translator_row, unibin,
+    CODE_OF_ENDING, CODE_OF_STARTING, Namespace, OUTSIDE, Outcome, SAYS, Sandbox, Smallest, User,
+    alpha_that_starts, attends, broken_emulator, needs, older_qemu, pack_by_hand, settled, translator_row,
+    unibin,
 };
 
 fn row(target: Arch, name: &str, program: &Path, probe: &str) -> String {
@@ -114,6 +117,38 @@ fn of_two_translators_for_such_a_cpu_the_one_that_passes_its_probe_runs() {
             bundle(&sandbox, smallest, &program, &row(target, "broken", &broken_emulator(&sandbox), probe));
         sandbox.run(&none, &[""; 0]).must_fail_with(126, &["the emulator `broken` does not work"]);
     }
+}
+
+/// A home can be on many machines: what one has found out about itself says nothing about another.
+#[test]
+fn that_a_probe_was_passed_is_believed_on_that_machine_alone() {
+    needs!("network", "older-qemu");
+    let Some(namespace) = Namespace::OwnUsers.available() else { return };
+    let smallest = &OUTSIDE[0];
+    // Its user is root of the namespace.
+    let sandbox = Sandbox::inside(User::Tester, Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let program = sandbox.write("program", &smallest.elf());
+    let rows = qemu(&sandbox, smallest.target, "probe = [\"-version\"]");
+    let bundle = bundle(&sandbox, smallest, &program, &rows);
+    ran(&sandbox.run(&bundle, &[""; 0]));
+    settled(&sandbox.cache());
+
+    // As it is where another kernel does not let it work.
+    let slots = fs::read_dir(sandbox.cache().join("x86_64")).expect("the cache").flatten();
+    let emulators = slots.map(|slot| slot.path()).filter(|slot| {
+        let names = fs::read_dir(slot).into_iter().flatten().flatten();
+        names.map(|name| name.file_name()).any(|name| name.as_encoded_bytes().starts_with(b"works-"))
+    });
+    let emulator = emulators.collect::<Vec<_>>().pop().expect("what passed is remembered").join("emulator");
+    fs::remove_file(&emulator).expect("removed");
+    fs::copy(broken_emulator(&sandbox), &emulator).expect("written");
+    fs::set_permissions(&emulator, Permissions::from_mode(0o500)).expect("chmod");
+    assert_eq!(sandbox.run(&bundle, &[""; 0]).text(), SAYS, "here it is not asked again");
+
+    let script = "echo 01234567-89ab-cdef-0123-456789abcdef >boot; \
+                  mount --bind boot /proc/sys/kernel/random/boot_id; UNIBIN_LOG=1 exec \"$1\"";
+    let elsewhere = namespace.run(&sandbox, script, &[&bundle]);
+    elsewhere.must_fail_with(126, &["the emulator `qemu-user` does not work on this machine"]);
 }
 
 #[test]

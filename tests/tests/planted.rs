@@ -161,6 +161,30 @@ fn a_shared_place_that_another_user_took_first_is_passed_over() {
     }
 }
 
+/// In a namespace of users that has no numbers, everybody's files look like one's own.
+#[test]
+fn what_looks_like_ours_where_everybody_is_nobody_is_not_used_unless_it_is() {
+    needs!("namespaces");
+    let places = ["/var/tmp", "/tmp", "/dev/shm"].map(|place| Path::new(place).join("unibin-65534"));
+    let clear = || places.iter().for_each(|place| drop(fs::remove_dir_all(place)));
+    for target in [Arch::X86_64, Arch::Riscv64] {
+        let Some((sandbox, bundle)) = victim(target) else { continue };
+        fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o555)).expect("chmod");
+        clear();
+        let run = || {
+            let mut command = sandbox.command("unshare");
+            command.arg("-U").arg(&bundle).args(["exit", "5"]).env("UNIBIN_LOG", "1");
+            Sandbox::finish(command.env("HOME", "/nonexistent"))
+        };
+        plant(&sandbox, &places[0], neighbour(&sandbox));
+        let ran = run();
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(5), ""), "{target}: {ran}");
+        clear();
+        assert!(run().errors().contains("executing /var/tmp/unibin-65534/"), "{target}: it is ours");
+        clear();
+    }
+}
+
 /// On the native route every part of a cache, on the emulated one the emulator's slot.
 fn counts(path: &Path, target: Arch) -> bool {
     target == Arch::X86_64 || path.join("emulator").exists()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, needs, small_system, until};
+use end_to_end::{Outcome, Sandbox, needs, small_system, unibin, until};
 
 /// A sandbox that is not below `/tmp`, which systems share with the host; the system `sys` is in it.
 fn apart() -> Sandbox {
@@ -139,6 +139,24 @@ fn a_running_system_keeps_its_tree_though_another_start_is_to_make_the_tree_anew
     fs::remove_file(&lost).expect("removed");
     let healed = sh(&sandbox, &[("UNIBIN_VERIFY", "1")], "cat /etc/hello");
     assert_eq!((healed.must_succeed().as_str(), healed.errors().as_str()), ("the system's\n", ""));
+}
+
+/// Nothing but the mounts shows that such a program uses the tree.
+#[test]
+fn a_running_system_that_holds_nothing_open_keeps_its_tree_whoever_cleans() {
+    needs!("x86_64", "network", "namespaces");
+    let sandbox = apart();
+    let script = "for fd in /proc/self/fd/*; do fd=${fd##*/}; [ $fd -lt 10 ] || eval \"exec $fd>&-\"; done; \
+                  echo inside >inside; while [ ! -e cleaned ]; do sleep 0.1; done; cat /etc/hello /srv/linked";
+    let mut running = start(&sandbox, &[], sandbox.path(), script);
+    let running = running.stdout(Stdio::piped()).spawn().expect("started");
+    until("the start is inside", || sandbox.at("inside").exists().then_some(()));
+    let mut clear = sandbox.command(unibin().get_program());
+    let cleared = Sandbox::finish(clear.args(["cache", "clear"]));
+    assert!(cleared.must_succeed().contains(" 1 in use"), "{cleared}");
+    sandbox.write("cleaned", b"");
+    let ran = Outcome::from(running.wait_with_output().expect("ended"));
+    assert_eq!(ran.must_succeed(), "the system's\nthe system's\n");
 }
 
 /// A start that has found a running system may enter its mounts after all that ran there has ended.

@@ -105,6 +105,8 @@ fn extract_gives_the_app_as_it_was_packed_into_a_directory_that_was_not_there() 
     extract("no/directory").must_fail_with(125, &["no/directory"]);
     assert_eq!(Sandbox::tree(&sandbox.at("there")), [] as [PathBuf; 0], "nothing was written");
 
+    extract("slash/").must_succeed();
+    assert!(sandbox.at("slash/usr/bin/busybox").is_file());
     extract("new").must_succeed();
     let program = sandbox.at("new").join("usr/bin/busybox");
     let mode = fs::metadata(&program).expect("extracted").permissions().mode();

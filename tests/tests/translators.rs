@@ -67,7 +67,7 @@ fn the_first_translator_that_passes_its_probe_runs_and_that_it_works_is_remember
     assert!(mark.to_string_lossy().contains("/works-qemu-user-7.2-"), "{}", mark.display());
 
     // A start that gives no emulator enough memory says nothing about the machine.
-    fs::remove_dir(mark).expect("asked anew");
+    fs::remove_file(mark).expect("asked anew");
     let limited = "ulimit -v 16000; UNIBIN_LOG=1 exec \"$1\" uname -m";
     let limited = sandbox.shell(limited, &[&bundle]);
     assert!(limited.errors().contains("not using qemu-user 7.2: it fails its probe"), "{limited}");

@@ -84,6 +84,15 @@ pub fn openat(dir: At<'_>, path: &CStr, flags: OFlags, mode: u32) -> Result<Fd, 
     uninterrupted(|| unsafe { call(raw::__NR_openat, arguments) }).map(Fd::own)
 }
 
+impl Fd {
+    /// This directory, opened again: one that is open by its path alone (`O_PATH`) cannot be read, locked or
+    /// synced; and a lock belongs to the opening.
+    #[inline(never)]
+    pub fn reopened(&self) -> Result<Self, Errno> {
+        openat(self.at(), c".", OFlags::DIRECTORY, 0)
+    }
+}
+
 /// Makes a directory with permission bits `mode`, less the umask.
 pub fn mkdirat(dir: At<'_>, path: &CStr, mode: u32) -> Result<(), Errno> {
     // SAFETY: `path` is NUL-terminated.

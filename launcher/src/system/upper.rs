@@ -258,7 +258,7 @@ pub fn in_memory(memory: &Fd) -> Result<Upper, Errno> {
     let upper = subdirectory(memory, UPPER)?;
     upper.chmod(0o755)?;
     upper.set_attribute(c"user.unibin.try", b"1")?;
-    let directory = sys::openat(memory.at(), c".", OFlags::DIRECTORY, 0)?;
+    let directory = memory.reopened()?;
     Ok(Upper { directory, mark: c"unibin-system", lock: None })
 }
 
@@ -285,7 +285,7 @@ pub fn remove_thrown_away(cache: &Cache) -> u64 {
 /// The same for one tree.
 pub fn remove_thrown_away_of(of_tree: &Fd) -> u64 {
     let mut removed = 0;
-    let Ok(again) = sys::openat(of_tree.at(), c".", OFlags::DIRECTORY, 0) else { return removed };
+    let Ok(again) = of_tree.reopened() else { return removed };
     let thrown: alloc::vec::Vec<_> =
         names(&again).filter(|name| name.to_bytes().starts_with(UNFINISHED)).collect();
     for name in thrown {

@@ -15,7 +15,7 @@ use crate::atomic_file::NewDirectory;
 use crate::bounds::check_free;
 use crate::cli::ExtractArgs;
 use crate::commands::owners::Owners;
-use crate::error::Error;
+use crate::error::{Error, shown};
 use crate::tree::sparse;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
@@ -65,7 +65,7 @@ pub(crate) fn extract(args: &ExtractArgs) -> Result<String, Error> {
         rest(&bundle, &manifest, new.path())?;
     }
     new.settle().map_err(|source| Error::io("make", &to, source))?;
-    Ok(format!("{}\n", to.display()))
+    Ok(format!("{}\n", shown(&to)))
 }
 
 /// Whether `blob` is a part of the variant's tree.

@@ -1,5 +1,5 @@
-//! Finds the cache entries that running processes use: through their program, mapped files, working directory
-//! or arguments. The program file of an emulated process is among the arguments of its emulator.
+//! Finds the cache entries that running processes use: through their program, mapped files, mounts, working
+//! directory or arguments. The program file of an emulated process is among the arguments of its emulator.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,12 +33,26 @@ pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
         for told in ["maps", "cmdline"] {
             slots(&fs::read(entry.path().join(told)).unwrap_or_default(), pid, &mut used);
         }
+        // A system's tree is mounted where a process lives in it, which may have closed what it was given.
+        if has_own_mounts(&entry.path()) {
+            slots(&fs::read(entry.path().join("mountinfo")).unwrap_or_default(), pid, &mut used);
+        }
         for link in ["exe", "cwd"] {
             let target = fs::read_link(entry.path().join(link)).unwrap_or_default();
             slots(target.as_os_str().as_bytes(), pid, &mut used);
         }
     }
     Ok(used)
+}
+
+/// Whether a process that we may look at has other mounts than this one.
+fn has_own_mounts(process: &Path) -> bool {
+    let mounts =
+        |process: &Path| fs::metadata(process.join("ns/mnt")).map(|found| (found.dev(), found.ino()));
+    match (mounts(process), mounts(Path::new("/proc/self"))) {
+        (Ok(its), Ok(own)) => its != own,
+        _ => false,
+    }
 }
 
 /// Every component of a path in `text` that has the form of an entry's name.

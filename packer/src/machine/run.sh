@@ -32,17 +32,45 @@ value() { printf '%s' "${1//,/,,}"; }
 
 #### Where everything is
 
+# Whether nobody but root and us can exchange a part of the way to a directory: each level is root's or ours, and
+# closed to the writing of others, or sticky; a group may write that is root's, or has our number. Whoever owns `/`
+# counts as root, and directories that are the system's on every Linux (FHS) are not asked: in a namespace of users
+# root may have no number. A disk that somebody else puts into ours could name any file of ours as its own.
+ours() {
+    level=$(run realpath "$1/") && us=$(run id -u) && root=$(run stat -c %u /) || return 1
+    while [ -n "${level#/}" ]; do
+        case $level in
+            /home | /tmp | /var | /var/home | /var/tmp | /dev | /dev/shm | /run | /run/user) ;;
+            *)
+                # shellcheck disable=SC2046 # three numbers
+                set -- $(run stat -c '%u %g 0x%f' "$level")
+                [ "$#" -eq 3 ] || return 1
+                case $1 in 0 | "$us" | "$root") ;; *) return 1 ;; esac
+                case $2 in 0 | "$us") open=2 ;; *) open=18 ;; esac
+                [ $(($3 & 512)) -ne 0 ] || [ $(($3 & open)) -eq 0 ] || return 1
+                ;;
+        esac
+        level=${level%/*}
+    done
+}
+
 directories() {
     umask 077
     state=${XDG_DATA_HOME-}
     case $state in /*) ;; *) state=${HOME:+$HOME/.local/share} ;; esac
     case $state in /*) ;; *) fail 'neither HOME nor XDG_DATA_HOME says where machines are kept' 'set HOME' ;; esac
     state=$state/unibin/machines/$id
+    # What is there already must be ours before anything is made in it.
+    own=$state
+    until [ -d "$own/" ]; do own=${own%/*}; done
+    ours "$own" || fail "$state is not yours" 'set XDG_DATA_HOME to a directory of your own'
+    # Links on the way may be somebody else's.
+    state=$(run realpath "$own/")${state#"$own"}
     run mkdir -p "$state/running" "$state/kept" 2>/dev/null ||
         fail "cannot write $state" 'set XDG_DATA_HOME to a directory of your own'
     # A key and disks are in it: nobody else's business.
     # shellcheck disable=SC3067 # busybox has it
-    [ -O "$state" ] && run chmod 700 "$state" 2>/dev/null ||
+    [ -O "$state" ] && run chmod 700 "$state" 2>/dev/null && ours "$state" && [ "$(run realpath "$state/")" = "$state" ] ||
         fail "$state is not yours" 'set XDG_DATA_HOME to a directory of your own'
     # Where a number means the same process: other hosts and containers may share the directory.
     read -r mark 2>/dev/null </proc/sys/kernel/random/boot_id || mark=
@@ -105,8 +133,10 @@ checked() {
         *) fail "unknown value for UNIBIN_DISPLAY: $display" 'use none or vnc:N' ;;
     esac
     case ${UNIBIN_KVM-} in '' | 0 | 1) ;; *) fail "unknown value for UNIBIN_KVM: $UNIBIN_KVM" 'use 0 or 1' ;; esac
-    share=${UNIBIN_SHARE-}
-    [ -z "$share" ] || [ -d "${share%:ro}" ] || [ -d "$share" ] ||
+    share=${UNIBIN_SHARE-} access=
+    # Also where there is a directory of the whole name: who says `:ro` means it.
+    case $share in *:ro) share=${share%:ro} access=,readonly=on ;; esac
+    [ -z "$share$access" ] || [ -d "$share" ] ||
         fail "UNIBIN_SHARE is not a directory: $share" 'name a directory, with `:ro` behind it if the machine may only read it'
     forwards=
     rest=${UNIBIN_FORWARD-},
@@ -243,8 +273,6 @@ start() {
     case $bus in pci) rom=,romfile= ;; *) rom= ;; esac
     set -- "$@" -netdev "user,id=net$forwards" -device "virtio-net-$bus,netdev=net$rom"
     if [ -n "$share" ]; then
-        access=
-        if [ ! -d "$share" ]; then share=${share%:ro} access=,readonly=on; fi
         set -- "$@" -fsdev "local,id=share,security_model=none,path=$(value "$share")$access" \
             -device "virtio-9p-$bus,fsdev=share,mount_tag=share"
     fi

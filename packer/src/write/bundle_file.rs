@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,8 +56,10 @@ pub(crate) struct BundleFile {
 impl BundleFile {
     /// Opens the bundle at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::io("open", path, source))?;
-        Self::of(file, path)
+        // A FIFO is refused, not waited for.
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let opened = File::options().read(true).custom_flags(flags).open(path);
+        Self::of(opened.map_err(|source| Error::io("open", path, source))?, path)
     }
 
     /// The bundle in `file`, which messages call `path`.
