@@ -338,9 +338,8 @@ ub_new() (
   ub_e=$ub_t/launcher
   ## On the disk before it has its name: after a power cut it could have its length and hold zeros, and a shell
   ## would run that as a script. Not every dd knows how.
-  ub_1=$(((ub_n + 4095) / 4096))
-  dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count="$ub_1" conv=fsync ||
-    dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count="$ub_1" || exit 1
+  ub_dd() { dd if="$ub_f" of="$ub_e" bs=4096 skip="$ub_o" count=$(((ub_n + 4095) / 4096)) "$@"; }
+  ub_dd conv=fsync || ub_dd || exit 1
   ## Checked before it runs: some shells would run what the kernel refuses (such as an empty file) as a
   ## script.
   case $(dd if="$ub_e" bs="$ub_n" count=1 | sha256sum || echo "$ub_d") in
@@ -392,7 +391,7 @@ ub_y=
         'start it without -0, or with a proot that knows statx(2)'
   done </proc/self/status
   ub_die 125 "no usable cache directory:$ub_y" \
-    "set UNIBIN_CACHE to a directory on a file system mounted without noexec, or pack with --head elf:$ub_m, which may need none"
+    "set UNIBIN_CACHE to a directory on a file system mounted without noexec, or pack with --head elf:$ub_m"
 }
 ub_g=1
 exec "$ub_l" "$ub_f" "$0" "$@"
