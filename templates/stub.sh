@@ -1,6 +1,5 @@
 #!/bin/sh
-# A unibin bundle: this text, a launcher for each CPU, then the app.
-# Run it like any program. UNIBIN_DO=info shows what is inside.
+# A unibin bundle: run it like any program; UNIBIN_DO=info shows what is inside.
 ##
 ## The first blocks of every bundle. Lines that begin with `##` and all indentation are left out of bundles;
 ## src/stub.rs fills in `@...@`. It must leave no trace in what it starts: names begin with `ub_` and are
@@ -15,13 +14,15 @@
 ## The shell may have -e or -u (bash takes both out of SHELLOPTS), and they stay: the app gets that variable.
 ## bash takes functions out of the environment, and prefers them to these builtins, to special ones too unless
 ## it is called `sh`. It behaves so while that variable is set: then a function called `unset` is not called.
+## Up to 5.0 it then refuses to unset `[` and `:`; so where it is called `sh`, it keeps them (SECURITY.md).
 ## What else is called below is unset in subshells, since all that is unset here is lost to the app.
 case ${BASH_VERSION-} in
 ?*)
-  ub_1=${POSIXLY_CORRECT-no}
+  ub_1=${POSIXLY_CORRECT+x}
   POSIXLY_CORRECT=${POSIXLY_CORRECT-}
-  unset -f '[' : break command continue exec exit false printf read return set shift test trap unset
-  [ "$ub_1" != no ] || unset POSIXLY_CORRECT
+  unset -f break command continue exec exit false printf read return set shift test trap unset
+  test "$ub_1" || unset POSIXLY_CORRECT
+  unset -f '[' : 2>&- || ub_1=
   ;;
 esac
 ## ub_g: this shell knows how it ends. Where it does not, as when it cannot fork, it says what it can; bash,
@@ -51,6 +52,11 @@ ub_m=
 ## Where the tools are; the last ones are those of NixOS, Guix and Android. The caller's PATH has its turn where
 ## they are in none of these, as in a build of Nix or Guix.
 ub_0=/usr/bin:/bin:/run/current-system/sw/bin:/run/current-system/profile/bin:/system/bin${PATH:+:$PATH}
+## ub_do COMMAND...: in a subshell
+ub_do() {
+  PATH=$ub_0
+  exec "$@"
+}
 ## ub_z: `-O` if this sh supports it, else a test that no directory passes. Nothing is created in a home or
 ## runtime directory that belongs to somebody else (sudo) or does not exist (`HOME=/nonexistent`).
 {
@@ -71,7 +77,7 @@ ub_cpu() {
 }
 ## In a container for another CPU only `uname` says what its programs are built for.
 ub_cpu "$ub_m" || {
-  ub_u=$(PATH=$ub_0; exec uname -m)
+  ub_u=$(ub_do uname -m)
   ub_m=${ub_m:-$ub_u}
   ub_cpu "$ub_u" ||
     ub_die 126 "this bundle has no launcher for '$ub_m' (it has: @HAS@)" \
@@ -104,8 +110,8 @@ done
 ub_own() {
   test "$1" "$2" && [ ! -h "$2" ] || return 1
   [ "${3-}" ] && test $ub_z "$2" && return
-  : "${ub_i:=$(PATH=$ub_0; exec id -u)}"
-  (PATH=$ub_0; exec ls -ldn "$2" 2>&-) | {
+  : "${ub_i:=$(ub_do id -u)}"
+  (ub_do ls -ldn "$2" 2>&-) | {
     IFS=' ' read -r ub_1 ub_2 ub_3 ub_2
     ## No pattern comes from a variable: zsh takes it literally unless it is called `sh`.
     case ${3-}$ub_3/$ub_1 in
@@ -139,8 +145,8 @@ ub_way() {
     esac
     ub_1=${ub_1%/*}
   done
-  : "${ub_i:=$(PATH=$ub_0; exec id -u)}"
-  (PATH=$ub_0; exec ls -ldn / "$@" 2>&-) | {
+  : "${ub_i:=$(ub_do id -u)}"
+  (ub_do ls -ldn / "$@" 2>&-) | {
     ub_k=0
     ub_j=
     while IFS=' ' read -r ub_1 ub_2 ub_3 ub_4 ub_2; do
@@ -195,13 +201,21 @@ ub_see() {
   ub_l=$ub_q/launcher-$ub_d
   ub_ok
 }
+## ub_ours: ub_c is a directory of ours. ub_p: nobody else can make names above it
+## In a namespace of users everybody without a number there looks like nobody: who has that number himself shows
+## that the directory is his by what its owner alone may do. From then on it is in nobody else's hands. Where all
+## numbers are those of the machine, they are true, and the directory may be on a read-only file system.
+ub_ours() {
+  ub_own -d "$ub_c" "$ub_p" || return
+  [ "$ub_i" = 65534 ] || return 0
+  ub_3=
+  [ -r /proc/self/uid_map ] && IFS=' ' read -r ub_1 ub_2 ub_3 </proc/self/uid_map
+  [ "$ub_3" = 4294967295 ] || (ub_do touch -hm "$ub_c" 2>&-)
+}
 ## ub_ok: the launcher is in ub_q, and only we can have put it there
 ## A crash of the machine can leave a file empty (-s). -x fails on a file system mounted noexec.
-## In a namespace of users everybody without a number there looks like nobody: who has that number himself shows
-## that the directory is his by what its owner alone may do. From then on it is in nobody else's hands.
 ub_ok() {
-  ub_own -d "$ub_c" "$ub_p" && { [ "$ub_s" != 65534 ] || (PATH=$ub_0; exec touch -hm "$ub_c" 2>&-); } &&
-    ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
+  ub_ours && ub_own -d "$ub_q" + && [ -s "$ub_l" ] && ub_own -x "$ub_l" +
 }
 ## ub_try: make the launcher in ub_c; ub_y gets the reason why that fails
 ub_try() {
@@ -237,7 +251,7 @@ ub_go() {
     case $ub_c in
     all)
       ## From here on, everybody may write beside us.
-      ub_s=${ub_i:=$(PATH=$ub_0; exec id -u)}
+      ub_s=${ub_i:=$(ub_do id -u)}
       ;;
     /* | */.unibin-)
       ub_c=$ub_c$ub_s
@@ -306,7 +320,7 @@ ub_new() (
   esac
   ub_p=
   mkdir -m 700 "$ub_c"
-  ub_own -d "$ub_c" || {
+  ub_ours || {
     [ -e "$ub_c" ] || [ -h "$ub_c" ] || exit 1
     ub_not "$ub_5"
   }
@@ -366,10 +380,10 @@ ub_old() {
   false
 }
 ub_any() {
-  for ub_1 in /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
-    ub_c=$(PATH=$ub_0; exec mktemp -d "$ub_1$ub_s.XXXXXX" 2>&1) || continue
+  for ub_1 in /var/tmp /tmp /dev/shm; do
+    ub_c=$(ub_do mktemp -d "$ub_1/unibin-$ub_s.XXXXXX" 2>&1) || continue
     ub_try && return
-    (PATH=$ub_0; exec rmdir "$ub_c" 2>&-)
+    (ub_do rmdir "$ub_c" 2>&-)
   done
   false
 }
@@ -391,7 +405,7 @@ ub_y=
         'start it without -0, or with a proot that knows statx(2)'
   done </proc/self/status
   ub_die 125 "no usable cache directory:$ub_y" \
-    "set UNIBIN_CACHE to a directory on a file system mounted without noexec, or pack with --head elf:$ub_m"
+    "set UNIBIN_CACHE to a directory that is not mounted noexec, or pack with --head elf:$ub_m"
 }
 ub_g=1
 exec "$ub_l" "$ub_f" "$0" "$@"

@@ -477,7 +477,7 @@ fn random_byte() -> u8 {
 fn check_ours(dir: &Fd, path: &[u8], open: u32, us: u32) -> Result<(), Error> {
     let stat = dir.stat()?;
     let shown = stat.is_dir() && stat.uid == us && stat.permissions() & open == 0;
-    let ours = shown && (us != NOBODY || obeys_us_as_owner(dir, stat.mtime));
+    let ours = shown && (us != NOBODY || obeys_us_as_owner(dir));
     if ours {
         Ok(())
     } else {

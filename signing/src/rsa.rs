@@ -4,6 +4,8 @@
 use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
 
 use crate::digest;
+use crate::error::SigningError;
+use crate::ssh_public::FORM;
 
 /// What can be broken is no signature.
 const FEWEST_BITS: usize = 2048;
@@ -48,15 +50,16 @@ impl Hash {
 pub(crate) struct RsaKey(RsaPublicKey);
 
 impl RsaKey {
-    /// The key of these numbers; `None` if they are none, or too small to count.
-    pub(crate) fn new(exponent: &[u8], modulus: &[u8]) -> Option<Self> {
+    /// The key of these numbers.
+    pub(crate) fn new(exponent: &[u8], modulus: &[u8]) -> Result<Self, SigningError> {
         let (exponent, modulus) = (BigUint::from_bytes_be(exponent), BigUint::from_bytes_be(modulus));
         // An even exponent has no secret one.
         let is_odd = exponent.to_bytes_le().first().is_some_and(|byte| byte & 1 == 1);
-        if modulus.bits() < FEWEST_BITS || !is_odd {
-            return None;
+        if modulus.bits() < FEWEST_BITS {
+            return Err(SigningError::Weak);
         }
-        RsaPublicKey::new_with_max_size(modulus, exponent, MOST_BITS).ok().map(Self)
+        let key = RsaPublicKey::new_with_max_size(modulus, exponent, MOST_BITS).ok();
+        key.filter(|_| is_odd).map(Self).ok_or(FORM)
     }
 
     /// Whether `signature` is one of `message` by this key.

@@ -9,7 +9,7 @@ use crate::error::SigningError;
 use crate::rsa::{Hash, RsaKey};
 use crate::wire::Reader;
 
-const FORM: SigningError = SigningError::Malformed("public key of OpenSSH");
+pub(crate) const FORM: SigningError = SigningError::Malformed("public key of OpenSSH");
 
 /// A public key.
 #[derive(Clone, Debug)]
@@ -59,8 +59,7 @@ impl SshKey {
             "ssh-rsa" => {
                 let (exponent, modulus) = (reader.positive(), reader.positive());
                 let (exponent, modulus) = exponent.zip(modulus).ok_or(FORM)?;
-                let key = RsaKey::new(exponent, modulus).ok_or(SigningError::Weak)?;
-                (Numbers::Rsa(key), false)
+                (Numbers::Rsa(RsaKey::new(exponent, modulus)?), false)
             }
             _ => return Err(SigningError::KeyType(kind)),
         };
@@ -104,6 +103,17 @@ impl SshKey {
     /// The two words of a `.pub` file.
     pub fn line(&self) -> String {
         format!("{} {}", self.kind, encoding::encode(&self.wire))
+    }
+
+    /// The algorithm of a signature that such a key may have made, and that is not checked here.
+    pub(crate) fn unchecked(&self, signature: &[u8]) -> Option<&'static str> {
+        const WEBAUTHN: &str = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com";
+        let kind = Reader(signature).string()?;
+        match (&self.numbers, &self.application) {
+            (Numbers::Rsa(_), _) if kind == b"ssh-rsa" => Some("ssh-rsa with SHA-1"),
+            (Numbers::Ecdsa(..), Some(_)) if kind == WEBAUTHN.as_bytes() => Some(WEBAUTHN),
+            _ => None,
+        }
     }
 
     /// Reads a signature as SSH sends it; `None` if it is not one by a key of this type.

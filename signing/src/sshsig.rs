@@ -67,6 +67,9 @@ impl SshSignature {
         }
         match SshKey::of_wire(key) {
             Ok(key) => {
+                if let Some(kind) = key.unchecked(signature) {
+                    return Ok(Self { signer: Signer::Other(kind.to_owned()), prehash, bytes: None });
+                }
                 let bytes = Some(key.signature(signature).ok_or(FORM)?);
                 Ok(Self { signer: Signer::Known(key), prehash, bytes })
             }

@@ -64,7 +64,8 @@ impl Sandbox {
         Self::below(&std::env::temp_dir())
     }
 
-    /// The same; nothing of another sandbox's counts as this user's while it lives. No test has one before.
+    /// The same; nothing of another sandbox's counts as this user's while it lives. No test has one before,
+    /// and none makes further ones in a thread that it starts: that would wait for this one for ever.
     pub fn alone() -> Self {
         let _alone = (!Self::tester_is_root()).then(neighbours::alone);
         Self::new()

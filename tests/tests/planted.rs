@@ -180,6 +180,25 @@ fn what_looks_like_ours_where_everybody_is_nobody_is_not_used_unless_it_is() {
         let ran = run();
         assert_eq!((ran.code(), ran.text().as_str()), (Some(5), ""), "{target}: {ran}");
         clear();
+        // Nor is anything made where the neighbour could exchange it.
+        let empty = places[0].join("x86_64");
+        fs::create_dir_all(&empty).expect("directory");
+        for (path, mode) in [(&places[0], 0o755), (&empty, 0o777)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+            chown(path, Some(neighbour(&sandbox)), None).expect("chown");
+        }
+        let changed = fs::metadata(&empty).expect("there").modified().expect("a time");
+        let ran = run();
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(5), ""), "{target}: {ran}");
+        assert_eq!(fs::metadata(&empty).expect("there").modified().expect("a time"), changed, "{target}");
+        clear();
+        // A place that is named is no other than one that is found.
+        plant(&sandbox, &places[0], neighbour(&sandbox));
+        let mut named = sandbox.command("unshare");
+        named.arg("-U").arg(&bundle).args(["exit", "5"]).env("UNIBIN_CACHE", &places[0]);
+        let ran = Sandbox::finish(named.env("HOME", "/nonexistent"));
+        assert_eq!((ran.code(), ran.text().as_str()), (Some(5), ""), "{target}: {ran}");
+        clear();
         assert!(run().errors().contains("executing /var/tmp/unibin-65534/"), "{target}: it is ours");
         clear();
     }

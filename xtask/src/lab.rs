@@ -276,7 +276,9 @@ impl Lab {
         if !cases.iter().any(|case| case.name == power::CASE) {
             return life("", vec![&boots.disk, shared]);
         }
-        let cut = disks::with_journal(self.directory.join("power.img"))?;
+        // Another lab of this checkout may run beside this one.
+        let apart = tempfile::tempdir_in(&self.directory)?;
+        let cut = disks::with_journal(apart.path().join("power.img"))?;
         let first = life(power::FIRST_LIFE, vec![&boots.disk, &cut])?;
         Ok(first + &life("", vec![&boots.disk, shared, &cut])?)
     }

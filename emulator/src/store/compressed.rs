@@ -1,7 +1,8 @@
 //! Zstandard frames by what they were made of: its digest, the compressor and its level, because a high level
 //! takes seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the
 //! SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in another's place, is
-//! detected, and `zstd -d` can still read it. Beside them lies what is known of blobs that were read back.
+//! detected, and `zstd -d` can still read it. Beside them lie what is known of blobs that were read back, and
+//! bundles of images (`images`).
 //! What was not used for [`KEPT_DAYS`] goes, and all files together take at most [`KEPT_MAX`] bytes: the one
 //! that was not used for longest goes first.
 
@@ -222,6 +223,8 @@ fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
 /// the rest what was not used for longest, until all together have at most `most` bytes.
 fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
     let mut all = 0;
+    // What was used last is about to be used, however large it is.
+    let mut last = true;
     kept.retain(|kept| {
         let age = kept.used.elapsed().unwrap_or_default();
         let name = kept.path.file_name().unwrap_or_default();
@@ -229,7 +232,8 @@ fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
             return age > LEFT_BEHIND;
         }
         all += kept.size;
-        all > most || age > KEPT_FOR
+        let is_last = std::mem::take(&mut last);
+        all > most && !is_last || age > KEPT_FOR
     });
     kept
 }
@@ -261,6 +265,7 @@ mod tests {
             names
         };
         assert_eq!(goes(300), [".left", "a", "old"]);
+        assert_eq!(goes(50), [".left", "a", "b", "c", "old"], "what was used last stays");
         assert_eq!(goes(u64::MAX), [".left", "old"]);
         store.prune().expect("it is removed");
         assert_eq!(store.kept().expect("it is read").len(), ages.len() - 2);

@@ -29,6 +29,8 @@ impl OFlags {
     pub const DIRECTORY: Self = Self(raw::O_DIRECTORY);
     /// Fail with `ELOOP` if the last component is a symbolic link.
     pub const NO_FOLLOW: Self = Self(raw::O_NOFOLLOW);
+    /// Leaves the time of the last access as it is; for the owner alone.
+    pub const NO_ATIME: Self = Self(raw::O_NOATIME);
     /// Name the file only: no reading, no permission needed.
     pub const PATH: Self = Self(raw::O_PATH);
     /// Do not wait for the other end of a fifo.

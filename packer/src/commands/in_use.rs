@@ -1,7 +1,7 @@
 //! Finds the cache entries that running processes use: through their program, mapped files, mounts, working
 //! directory or arguments. The program file of an emulated process is among the arguments of its emulator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -26,6 +26,7 @@ pub(crate) fn own_uid() -> Result<u32, Error> {
 /// The names of cache entries in use, each with a process that uses it.
 pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
     let mut used = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for entry in fs::read_dir("/proc").map_err(proc_error)? {
         let entry = entry.map_err(proc_error)?;
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -34,7 +35,9 @@ pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
             slots(&fs::read(entry.path().join(told)).unwrap_or_default(), pid, &mut used);
         }
         // A system's tree is mounted where a process lives in it, which may have closed what it was given.
-        if has_own_mounts(&entry.path()) {
+        if let Some(mounts) = own_mounts(&entry.path())
+            && seen.insert(mounts)
+        {
             slots(&fs::read(entry.path().join("mountinfo")).unwrap_or_default(), pid, &mut used);
         }
         for link in ["exe", "cwd"] {
@@ -45,14 +48,11 @@ pub(crate) fn by_processes() -> Result<BTreeMap<String, u32>, Error> {
     Ok(used)
 }
 
-/// Whether a process that we may look at has other mounts than this one.
-fn has_own_mounts(process: &Path) -> bool {
+/// What the mounts of a process are known by, if we may look at it and they are other ones than ours.
+fn own_mounts(process: &Path) -> Option<(u64, u64)> {
     let mounts =
-        |process: &Path| fs::metadata(process.join("ns/mnt")).map(|found| (found.dev(), found.ino()));
-    match (mounts(process), mounts(Path::new("/proc/self"))) {
-        (Ok(its), Ok(own)) => its != own,
-        _ => false,
-    }
+        |process: &Path| fs::metadata(process.join("ns/mnt")).map(|found| (found.dev(), found.ino())).ok();
+    mounts(process).zip(mounts(Path::new("/proc/self"))).and_then(|(its, own)| (its != own).then_some(its))
 }
 
 /// Every component of a path in `text` that has the form of an entry's name.

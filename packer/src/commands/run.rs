@@ -18,7 +18,7 @@ use bundle::{Arch, EmulatorKey, Rule};
 use crate::cli::RunArgs;
 use crate::emulators::started::Started;
 use crate::emulators::{Emulator, Emulators};
-use crate::error::{Error, readable};
+use crate::error::{Error, SystemError, readable};
 use crate::say;
 use inputs::elf::{self, Elf, Kind};
 
@@ -31,7 +31,10 @@ const NOT_FOUND: u8 = 127;
 pub(crate) fn run(args: &RunArgs) -> ExitCode {
     let started = match &args.oci {
         Some(reference) => match image::bundle(args, reference) {
-            Ok(bundle) => executed(Command::new(bundle).args(&args.command)),
+            Ok(bundle) => {
+                let source = Command::new(&bundle).args(&args.command).exec();
+                Err(SystemError::ImageStart { path: bundle, source }.into())
+            }
             Err(error) => {
                 say::message(&error);
                 return ExitCode::from(OWN_FAILURE);
@@ -63,12 +66,8 @@ fn start(args: &RunArgs) -> Result<Infallible, Error> {
             command
         }
     };
-    executed(&mut command)
-}
-
-fn executed(command: &mut Command) -> Result<Infallible, Error> {
-    let program = PathBuf::from(command.get_program());
-    Err(Error::io("execute", &program, command.exec()))
+    let executed = PathBuf::from(command.get_program());
+    Err(Error::io("execute", &executed, command.exec()))
 }
 
 /// A name without a slash is looked up in PATH, as `execvp(3)` does.

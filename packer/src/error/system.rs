@@ -18,6 +18,8 @@ pub(crate) enum SystemError {
     OwnerAttribute { path: PathBuf },
     #[error("no bundle runs on this machine's architecture, and so no image")]
     NoImageHost,
+    #[error("cannot execute `{}`: {source}", shown(path))]
+    ImageStart { path: PathBuf, source: std::io::Error },
     #[error("`{name}` became another image while it was fetched")]
     ImageChanged { name: String },
     #[error("`{from}` has no shell, and nothing else says which program to start")]
@@ -66,6 +68,7 @@ impl SystemError {
                 "add one that runs on all processors of its architecture, such as `linux/amd64`"
             }
             Self::NoImageHost => "`unibin hosts` lists the architectures that bundles run on",
+            Self::ImageStart { .. } => "set UNIBIN_STORE to a directory where programs can be executed",
             Self::ImageChanged { .. } => "run it again",
             Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),

@@ -68,9 +68,10 @@ directories() {
     state=$(run realpath "$own/")${state#"$own"}
     run mkdir -p "$state/running" "$state/kept" 2>/dev/null ||
         fail "cannot write $state" 'set XDG_DATA_HOME to a directory of your own'
+    state=$(run realpath "$state/") || fail "cannot find $state" 'set XDG_DATA_HOME to a directory of your own'
     # A key and disks are in it: nobody else's business.
     # shellcheck disable=SC3067 # busybox has it
-    [ -O "$state" ] && run chmod 700 "$state" 2>/dev/null && ours "$state" && [ "$(run realpath "$state/")" = "$state" ] ||
+    [ -O "$state" ] && run chmod 700 "$state" 2>/dev/null && ours "$state" ||
         fail "$state is not yours" 'set XDG_DATA_HOME to a directory of your own'
     # Where a number means the same process: other hosts and containers may share the directory.
     read -r mark 2>/dev/null </proc/sys/kernel/random/boot_id || mark=

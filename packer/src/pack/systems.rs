@@ -37,7 +37,9 @@ pub(crate) fn gathered(request: &SystemRequest, pack: &PackStage<'_>) -> Result<
             vec![archive::take(file, path, *compression, request)?]
         }
         SystemSource::Debian(debian) => vec![debootstrap::take(debian, &request.archive, pack)?],
-        SystemSource::Image { reference, platforms } => image::take(reference, platforms, request)?,
+        SystemSource::Image { reference, platforms, expected } => {
+            image::take(reference, platforms, expected, request)?
+        }
     };
     let mut systems: Vec<ResolvedVariant> = Vec::new();
     for one in all {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use bundle::{Arch, OwnedRule as Rule, file_name_of};
 use debian::SystemVariant;
 use inputs::{Compression, Form};
-use oci::Platform;
+use oci::{Found, Platform};
 
 use crate::cli::{ArchiveArgs, PackArgs};
 use crate::error::{Error, SystemError, kind_of};
@@ -66,6 +66,8 @@ pub(crate) enum SystemSource {
         reference: OsString,
         /// The wanted ones; none means this machine's.
         platforms: Vec<Platform>,
+        /// What was found before under that name, and nothing else will do; none if nobody has looked.
+        expected: Vec<Found>,
     },
 }
 
@@ -98,7 +100,11 @@ pub(crate) fn source(args: &PackArgs) -> Result<Option<SystemSource>, Error> {
     }
     if let Some(reference) = &args.oci {
         let platforms = args.platform.clone();
-        return Ok(Some(SystemSource::Image { reference: reference.clone(), platforms }));
+        return Ok(Some(SystemSource::Image {
+            reference: reference.clone(),
+            platforms,
+            expected: Vec::new(),
+        }));
     }
     let Some(path) = args.system.clone() else { return Ok(None) };
     let failed = |source| Error::io("open", &path, source);

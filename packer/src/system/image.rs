@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::{Allowance, Reading};
-use oci::{Config, Options, Platform};
+use oci::{Config, Found, Options, Platform};
 
 use crate::error::{Error, SystemError, readable};
 use crate::progress::Bars;
@@ -36,12 +36,18 @@ const KEPT: [&[u8]; 1] = [b"TERM"];
 pub(crate) fn take(
     reference: &OsStr,
     platforms: &[Platform],
+    expected: &[Found],
     request: &SystemRequest,
 ) -> Result<Vec<Gathered>, Error> {
     let bars = Bars::default();
     let bar = bars.bar("image");
     let options = Options { offline: request.archive.offline, progress: &bar };
     let images = oci::open(reference, platforms, &options).map_err(SystemError::from)?;
+    let found = |image: &oci::Image| Found { platform: image.platform.clone(), digest: image.digest };
+    if !expected.is_empty() && !images.iter().map(found).eq(expected.iter().cloned()) {
+        let name = reference.to_string_lossy().into_owned();
+        return Err(SystemError::ImageChanged { name }.into());
+    }
     let one = |image: oci::Image| -> Result<Gathered, Error> {
         let from = format!("{}, {}, sha256:{}", reference.display(), image.platform, image.digest);
         let mut into = Collector::new(from, &request.excludes, OF_IMAGES)?;

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Seek as _, Sink, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bundle::{Blob, Digest, Encoding, FrameTable};
 use emulator::{Compressed, Store, StoreError};
@@ -16,7 +16,7 @@ use crate::progress::{Bar, Shown};
 use crate::say;
 use crate::tree::content::Content;
 use crate::write::room::Rooms;
-use crate::write::turns::{self, InOrder, Turns};
+use crate::write::turns::{self, InOrder, Place, Turns};
 use crate::write::zstd_frame;
 
 /// A frame of one file unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
@@ -130,7 +130,7 @@ pub(crate) struct How<'h> {
     pub(crate) bar: Option<&'h Bar>,
 }
 
-/// Compresses `input`, which is short: it needs no file.
+/// Compresses `input`, which is short: what comes of it keeps no file open.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
     let mut frame = blob(&Uncompressed::file(input), How { level, store: None, bar: None })?;
     frame.stored = frame.stored.bytes()?.into();
@@ -151,6 +151,7 @@ fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Fram
         shown: &shown,
         rooms: Rooms::new()?,
         whole: InOrder::new(Whole::of(&input.frames, store.is_none())),
+        has_failed: AtomicBool::new(false),
     };
     let memory = |content: &Content| zstd_frame::memory(how.level, content.len());
     let jobs = input.frames.iter().enumerate().map(|(number, content)| (memory(content), (number, content)));
@@ -158,7 +159,9 @@ fn blob_by(input: &Uncompressed, how: How<'_>, turns: &Turns) -> io::Result<Fram
         || store.and_then(|_| reader()),
         || turns::each_in_order(turns, jobs.collect(), |(number, content)| work.frame(number, content)),
     );
-    let mut made = made.into_iter().collect::<io::Result<Vec<Packed>>>()?;
+    // What gave up says nothing; the one that it gave up for does.
+    let made = made.into_iter().filter_map(Result::transpose).collect::<io::Result<Vec<Packed>>>();
+    let mut made = made?;
     if let Some(error) = made.iter_mut().find_map(|packed| packed.not_kept.take()) {
         not_kept(&error);
     }
@@ -221,6 +224,8 @@ struct Work<'w> {
     shown: &'w Shown<'w>,
     rooms: Rooms,
     whole: InOrder<Whole<'w>>,
+    /// Whether one of them could not do its part: then there is nothing to be done by the others.
+    has_failed: AtomicBool,
 }
 
 /// A frame, and its row in the table.
@@ -237,9 +242,26 @@ struct Packed {
 impl Work<'_> {
     /// Takes a frame from the store, or makes it and keeps it there. `content` is read once: what is kept
     /// under its digest is of the same bytes, whoever writes to the file meanwhile.
-    fn frame(&self, number: usize, content: &Content) -> io::Result<Packed> {
-        let How { level, store, .. } = self.how;
+    /// `None` where another thread has failed.
+    fn frame(&self, number: usize, content: &Content) -> io::Result<Option<Packed>> {
         let place = self.whole.place(number);
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let packed = self.packed(number, content, place);
+        if packed.is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        packed
+    }
+
+    fn packed(
+        &self,
+        number: usize,
+        content: &Content,
+        place: Place<'_, Whole<'_>>,
+    ) -> io::Result<Option<Packed>> {
+        let How { level, store, .. } = self.how;
         let input = content.in_memory()?;
         let length = input.len() as u64;
         let digest = hash::of(&input);
@@ -249,12 +271,13 @@ impl Work<'_> {
         let found = store.and_then(|store| store.compressed(digest, &compressor, level).ok()?);
         let is_new = store.is_some() && found.is_none();
         let passed = place.pass(|whole| whole.pass(number, &input, is_new));
-        passed.unwrap_or_else(|| Err(io::Error::other("a frame before this one could not be read")))?;
+        let Some(passed) = passed else { return Ok(None) };
+        passed?;
         let row = |stored, digest| bundle::Frame { offset: 0, stored, length, digest };
         if let Some(Compressed { file, length: stored, digest: of_stored }) = found {
             self.shown.advance(length);
             let (row, stored) = (row(stored, of_stored), self.held(file, stored)?);
-            return Ok(Packed { row, stored, digest, kept: false, not_kept: None });
+            return Ok(Some(Packed { row, stored, digest, kept: false, not_kept: None }));
         }
         let room = self.rooms.room(zstd_frame::longest(input.len()));
         let (room, of_stored) = zstd_frame::made(&input, level, self.shown, room)?;
@@ -262,7 +285,8 @@ impl Work<'_> {
         let kept = store
             .map(|store| store.put_compressed(digest, &compressor, level, &mut stored.reader(), of_stored));
         let row = row(stored.len(), of_stored);
-        Ok(Packed { row, stored, digest, kept: kept.is_some(), not_kept: kept.and_then(Result::err) })
+        let is_kept = kept.is_some();
+        Ok(Some(Packed { row, stored, digest, kept: is_kept, not_kept: kept.and_then(Result::err) }))
     }
 
     /// The first `length` bytes of a file of the store. It may be removed, so it is kept open, or copied
@@ -457,6 +481,21 @@ mod tests {
         io::copy(&mut frame, &mut unpacked).expect("it is whole");
         assert_eq!(unpacked.finish().2, made.digest);
         assert!(name.starts_with(&made.digest.to_string()), "{name}");
+    }
+
+    #[test]
+    fn of_what_cannot_be_read_the_cause_is_told_and_nothing_is_done_after_it() {
+        let file = |name: &str| Arc::new(File::open(name).expect("it is there"));
+        let shorter = Content::File { file: file("/dev/null"), offset: 0, length: 1 };
+        let long = || Content::File { file: file("/dev/zero"), offset: 0, length: 32 << 20 };
+        let frames = vec![long(), shorter, long(), long()];
+        let input = Uncompressed { frames, ..input() };
+        for threads in [1, 4] {
+            let turns = Turns::new(threads, 1 << 30);
+            let error = blob_by(&input, How { level: 1, store: None, bar: None }, &turns);
+            let kind = error.expect_err("it is shorter than it was").kind();
+            assert_eq!(kind, io::ErrorKind::UnexpectedEof, "{threads} threads");
+        }
     }
 
     #[test]

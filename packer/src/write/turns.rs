@@ -2,6 +2,7 @@
 //! as many as there is memory for. Results never depend on how many there were.
 
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
@@ -197,12 +198,39 @@ impl<T> Drop for Place<'_, T> {
     }
 }
 
-/// proc(5): what can be used without swapping, in bytes; where that is not told, enough for one or two.
+/// What this process can use without being killed or swapped, in bytes: of the machine, and of what it and
+/// others may use together.
 fn available() -> u64 {
+    of_machine().min(of_control_groups(Path::new("/sys/fs/cgroup")))
+}
+
+/// What the control groups of this process leave it (cgroups(7), version 2): in a container its own is the
+/// first one. Pages of files that were not used for some time are given back when memory is asked for.
+fn of_control_groups(mounted: &Path) -> u64 {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let left = |group: &Path| {
+        let number = |name: &str| read_number(&std::fs::read_to_string(group.join(name)).ok()?);
+        let statistics = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+        let unused = statistics.lines().find_map(|line| line.strip_prefix("inactive_file "));
+        let unused = unused.and_then(read_number).unwrap_or_default();
+        Some(number("memory.max")?.saturating_sub(number("memory.current")?.saturating_sub(unused)))
+    };
+    let group = mounted.join(own);
+    let groups = group.ancestors().take_while(|group| group.starts_with(mounted));
+    groups.filter_map(left).min().unwrap_or(u64::MAX)
+}
+
+fn read_number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// proc(5): what can be used without swapping; where that is not told, enough for one or two.
+fn of_machine() -> u64 {
     const UNKNOWN: u64 = 2 << 30;
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|number| number.parse().ok());
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(read_number);
     number.map_or(UNKNOWN, |kilobytes: u64| kilobytes.saturating_mul(1024))
 }
 
@@ -211,6 +239,21 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+
+    #[test]
+    fn what_control_groups_leave_is_what_the_tightest_leaves() {
+        let mounted = tempfile::tempdir().expect("a directory");
+        assert_eq!(of_control_groups(mounted.path()), u64::MAX, "nothing is told");
+        let write =
+            |name: &str, text: &str| std::fs::write(mounted.path().join(name), text).expect("written");
+        write("memory.current", "900\n");
+        write("memory.max", "max\n");
+        assert_eq!(of_control_groups(mounted.path()), u64::MAX, "no limit");
+        write("memory.max", "1000\n");
+        assert_eq!(of_control_groups(mounted.path()), 100);
+        write("memory.stat", "anon 400\ninactive_file 500\n");
+        assert_eq!(of_control_groups(mounted.path()), 600);
+    }
 
     #[test]
     fn results_come_in_the_order_of_the_jobs() {

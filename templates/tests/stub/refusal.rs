@@ -180,7 +180,7 @@ fn a_shell_that_cannot_fork_says_so() {
             assert_eq!(output.status.code(), Some(125), "{} {limit}: {said}", shell.name);
             let ours = [
                 "unibin: the shell cannot start a process or has no memory\nhint: ulimit -a shows the limits\n",
-                "hint: set UNIBIN_CACHE to a directory on a file system mounted without noexec",
+                "hint: set UNIBIN_CACHE to a directory that is not mounted noexec",
             ];
             let shown = if limit == 1 { &ours[..1] } else { &ours[..] };
             assert!(shown.iter().any(|ours| said.contains(ours)), "{} {limit}: {said}", shell.name);

@@ -102,9 +102,10 @@ fn the_environment_and_umask_of_the_caller_reach_the_launcher() {
     let bundle = fixture.bundle("app", TELLS);
     for shell in &fixture.shells {
         let cache = fixture.at(format!("cache {}", shell.name));
-        for _ in ["cold", "warm"] {
+        for posix in [None, None, Some(""), Some("no"), Some("1")] {
             let mut command = fixture.start(shell, &bundle, &cache);
             command.env("ODD", "a b\n*$x\\").env("EMPTY", "").env("HOME", fixture.dir()).env("LC_ALL", "C");
+            posix.map(|posix| command.env("POSIXLY_CORRECT", posix));
             let given: BTreeSet<Vec<u8>> = command
                 .get_envs()
                 .map(|(name, value)| {

@@ -304,10 +304,10 @@ told /bundles/@TARGET@/busybox uname -m
 for place in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777,noexec case "$place"; done
 told /bundles/@TARGET@/busybox uname -m
 said 'no usable cache directory'
-said 'set UNIBIN_CACHE to a directory on a file system mounted without noexec'
+said 'set UNIBIN_CACHE to a directory that is not mounted noexec'
 "#,
         "@TARGET_UNAME@\nexit 0\nexit 125\nsaid: no usable cache directory\n\
-         said: set UNIBIN_CACHE to a directory on a file system mounted without noexec\n",
+         said: set UNIBIN_CACHE to a directory that is not mounted noexec\n",
     ),
     case(
         "read-only",
