@@ -1,5 +1,5 @@
 #!/bin/sh
-# A unibin bundle: run it like any program; UNIBIN_DO=info shows what is inside.
+# A unibin bundle: a program. UNIBIN_DO=info shows what is inside.
 ##
 ## The first blocks of every bundle. Lines that begin with `##` and all indentation are left out of bundles;
 ## src/stub.rs fills in `@...@`. It must leave no trace in what it starts: names begin with `ub_` and are
@@ -380,8 +380,8 @@ ub_old() {
   false
 }
 ub_any() {
-  for ub_1 in /var/tmp /tmp /dev/shm; do
-    ub_c=$(ub_do mktemp -d "$ub_1/unibin-$ub_s.XXXXXX" 2>&1) || continue
+  for ub_1 in /var/tmp/unibin- /tmp/unibin- /dev/shm/unibin-; do
+    ub_c=$(ub_do mktemp -d "$ub_1$ub_s.XXXXXX" 2>&1) || continue
     ub_try && return
     (ub_do rmdir "$ub_c" 2>&-)
   done

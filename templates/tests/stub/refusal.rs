@@ -22,7 +22,7 @@ fn a_cpu_without_a_launcher_is_named_with_those_inside() {
         let output = fixture.start(shell, &bundle, &fixture.at("emulated")).output().expect("starts");
         Told::from(&output, shell.name);
     }
-    let foreign = foreign.replace("exec uname -m", "exec echo mips32");
+    let foreign = foreign.replace("ub_do uname -m", "echo mips32");
     Fixture::write(&bundle, &foreign, TELLS.as_bytes());
     for shell in &fixture.shells {
         let output = fixture.start(shell, &bundle, &fixture.at("cache")).output().expect("starts");
