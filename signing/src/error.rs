@@ -45,3 +45,8 @@ pub enum SigningError {
     #[error("the agent refuses to sign with that key")]
     AgentRefuses,
 }
+
+impl SigningError {
+    /// What is no public key.
+    pub(crate) const SSH_KEY: Self = Self::Malformed("public key of OpenSSH");
+}

@@ -5,7 +5,6 @@ use rsa::{BigUint, Pkcs1v15Sign, RsaPublicKey};
 
 use crate::digest;
 use crate::error::SigningError;
-use crate::ssh_public::FORM;
 
 /// What can be broken is no signature.
 const FEWEST_BITS: usize = 2048;
@@ -59,7 +58,7 @@ impl RsaKey {
             return Err(SigningError::Weak);
         }
         let key = RsaPublicKey::new_with_max_size(modulus, exponent, MOST_BITS).ok();
-        key.filter(|_| is_odd).map(Self).ok_or(FORM)
+        key.filter(|_| is_odd).map(Self).ok_or(SigningError::SSH_KEY)
     }
 
     /// Whether `signature` is one of `message` by this key.

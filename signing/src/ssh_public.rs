@@ -9,7 +9,7 @@ use crate::error::SigningError;
 use crate::rsa::{Hash, RsaKey};
 use crate::wire::Reader;
 
-pub(crate) const FORM: SigningError = SigningError::Malformed("public key of OpenSSH");
+const FORM: SigningError = SigningError::SSH_KEY;
 
 /// A public key.
 #[derive(Clone, Debug)]

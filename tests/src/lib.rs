@@ -36,6 +36,7 @@ mod tiny_elf;
 mod translators;
 mod unibin;
 mod until;
+mod victim;
 mod zig;
 mod zip;
 
@@ -72,5 +73,6 @@ pub use terminal::Terminal;
 pub use translators::{broken_emulator, translator_row};
 pub use unibin::{store, unibin};
 pub use until::until;
+pub use victim::{neighbour, victim};
 pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};
 pub use zip::{Member, raw_zip};
