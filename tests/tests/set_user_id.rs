@@ -1,4 +1,5 @@
-//! A start with another user's rights is refused, and a program that has them cannot start a bundle with them.
+//! A start with another user's rights is refused, and a program that has them cannot start a bundle with
+//! them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
