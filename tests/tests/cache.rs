@@ -169,6 +169,7 @@ fn a_slot_without_its_marker_is_made_anew() {
     needs!("network");
     let (sandbox, bundle) = native();
     sandbox.run(&bundle, &RUN).must_succeed();
+    settled(&sandbox.cache());
     let slot = sandbox.cache().join("x86_64").join(&directories(&sandbox.cache())[0]);
     let program = slot.join("tree/usr/bin/busybox");
     let right = fs::read(&program).expect("program");
@@ -176,6 +177,7 @@ fn a_slot_without_its_marker_is_made_anew() {
     assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "wrong\n", "with its marker a slot is trusted");
     fs::remove_file(slot.join("complete")).expect("removed");
     assert_eq!(sandbox.run(&bundle, &RUN).must_succeed(), "ran\n");
+    settled(&sandbox.cache());
     assert!(fs::read(&program).expect("program") == right && slot.join("complete").exists());
     assert_eq!(directories(&sandbox.cache()).len(), 1);
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, busybox, needs, smallest, unibin};
+use end_to_end::{Outcome, Sandbox, busybox, needs, settled, smallest, unibin};
 use sha2::{Digest as _, Sha256};
 
 fn cache(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
@@ -230,6 +230,7 @@ fn an_entry_is_in_use_as_long_as_its_lock_is_held() {
     let sandbox = Sandbox::alone();
     let bundle = sandbox.copy(&busybox(Arch::Riscv64), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
+    settled(&sandbox.cache());
     let held: Vec<File> = slots(&sandbox)
         .iter()
         .map(|slot| {

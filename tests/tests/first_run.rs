@@ -216,6 +216,7 @@ fn a_limit_on_the_size_of_files_is_told_and_kept_for_the_app() {
                 continue;
             }
             refused.must_fail_with(125, &["no usable cache directory", "hint: "]);
+            end_to_end::settled(&sandbox.cache());
             let left: Vec<PathBuf> = left_in(&sandbox).into_iter().filter(|path| path.is_dir()).collect();
             assert!(left.iter().all(|path| path.join("complete").exists()), "{target}, {size}: {left:?}");
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class};
-use end_to_end::{Parts, Sandbox, User, bundle_of, emulator_of, needs, on_a};
+use end_to_end::{Parts, Sandbox, User, bundle_of, emulator_of, needs, on_a, settled};
 
 /// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it
 /// emulated here.
@@ -106,6 +106,7 @@ fn two_cpus_share_a_home_and_each_has_its_own_part_of_the_cache() {
         let script = format!("exec \"$1\" sh -c '{run}'");
         let Some(there) = on_a(Arch::Riscv64, &sandbox, &bundle, &script) else { return };
         assert_eq!((there.code(), there.text().as_str()), (Some(7), "riscv64\n"), "{round}: {there}");
+        settled(&sandbox.cache());
         let all: Vec<(PathBuf, u64)> = Sandbox::tree(&sandbox.cache())
             .into_iter()
             .map(|path| {

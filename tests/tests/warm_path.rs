@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Sandbox, User, bundle_of, needs};
+use end_to_end::{Sandbox, User, bundle_of, needs, settled};
 
 /// One system call: its name, and what it is about in the words of docs/warm-path.md.
 type Call = (String, String);
@@ -24,6 +24,8 @@ fn warm_start() -> Trace {
     let sandbox = Sandbox::inside(User::Tester, Path::new(env!("CARGO_TARGET_TMPDIR")));
     let bundle = sandbox.copy(&bare(), "busybox");
     sandbox.run(&bundle, &["true"]).must_succeed();
+    // A marker has another name until the disk has its entry.
+    settled(&sandbox.cache());
     let log = sandbox.at("trace");
     let mut strace = sandbox.command("strace");
     // -y: descriptors with their paths.
