@@ -22,11 +22,7 @@ fn scene() -> Scene {
 
 impl Scene {
     fn unibin_ok(&self, words: &str) -> String {
-        self.run(words.split_whitespace()).ok().out
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.at("w").join(name)).expect("a file")
+        self.words(words).ok().out
     }
 }
 

@@ -5,7 +5,7 @@ mod scene;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use bundle::{Algorithm, Footer, Signature, Signatures};
 use end_to_end::needs;
@@ -14,28 +14,6 @@ use scene::{RISCV64, Run, Scene, X86_64, program};
 /// The row of a point of small order and a signature that a lax reader takes for any message.
 const NEUTRAL: [u8; 32] =
     [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-impl Scene {
-    fn words(&self, words: &str) -> Run {
-        self.run(words.split_whitespace())
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.at("w").join(name)).expect("a file")
-    }
-
-    fn tool(&self, program: &str, arguments: &[&str]) -> Run {
-        let mut command = Command::new(program);
-        command.current_dir(self.at("w")).args(arguments).stdin(Stdio::null());
-        Run::of(&command.output().expect("the tool starts"))
-    }
-
-    /// As `ssh-keygen` checks `app.sig`, by the file `allowed`.
-    fn checked_by_ssh(&self, name: &str) -> Run {
-        let line = format!("ssh-keygen -Y verify -f allowed -I {name} -n file -s app.sig < app");
-        self.tool("sh", &["-c", &line])
-    }
-}
 
 /// A bundle `app`, and keys `ann` and `bob` that nobody else has.
 fn scene() -> Scene {

@@ -4,37 +4,16 @@
 mod scene;
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::needs;
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
-use scene::{Run, Scene, X86_64, program};
+use scene::{Scene, X86_64, program};
 
 impl Scene {
-    fn words(&self, words: &str) -> Run {
-        self.run(words.split_whitespace())
-    }
-
-    fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.at("w").join(name)).expect("a file")
-    }
-
-    fn tool(&self, program: &str, arguments: &[&str]) -> Run {
-        let mut command = Command::new(program);
-        command.current_dir(self.at("w")).args(arguments).stdin(Stdio::null());
-        Run::of(&command.output().expect("the tool starts"))
-    }
-
     fn sha512(&self, name: &str) -> Vec<u8> {
         signing::prehash(self.bytes(name).as_slice(), signing::Prehash::Sha512).expect("bytes in memory")
-    }
-
-    /// As `ssh-keygen` checks `app.sig`, by the file `allowed`.
-    fn checked_by_ssh(&self, name: &str) -> Run {
-        let line = format!("ssh-keygen -Y verify -f allowed -I {name} -n file -s app.sig < app");
-        self.tool("sh", &["-c", &line])
     }
 }
 

@@ -59,6 +59,13 @@ fn run(directory: &Path, command: &str) {
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// An image `layout:a` with nothing in it, and its root in `one/rootfs`.
+fn empty_image(directory: &Path) {
+    run(directory, "umoci init --layout layout");
+    run(directory, "umoci new --image layout:a");
+    run(directory, "umoci unpack --rootless --image layout:a one");
+}
+
 /// Each name below `directory`, and what is there.
 fn listed(directory: &Path) -> Vec<String> {
     let mut all = Vec::new();
@@ -92,9 +99,7 @@ fn an_image_is_the_same_in_a_layout_an_archive_and_a_registry_and_unpacks_as_by_
     let scratch = tempfile::tempdir().expect("a directory");
     let at = scratch.path();
     let in_it = |command: &str| run(at, command);
-    in_it("umoci init --layout layout");
-    in_it("umoci new --image layout:a");
-    in_it("umoci unpack --rootless --image layout:a one");
+    empty_image(at);
     let root = at.join("one/rootfs");
     for directory in ["bin", "etc", "old/deep"] {
         fs::create_dir_all(root.join(directory)).expect("a directory");
@@ -149,9 +154,7 @@ fn an_image_is_run_as_its_name_means_now_and_without_a_network_as_it_meant_last(
     let scratch = tempfile::tempdir().expect("a directory");
     let at = scratch.path();
     let in_it = |command: &str| run(at, command);
-    in_it("umoci init --layout layout");
-    in_it("umoci new --image layout:a");
-    in_it("umoci unpack --rootless --image layout:a one");
+    empty_image(at);
     let bin = at.join("one/rootfs/bin");
     fs::create_dir_all(&bin).expect("a directory");
     fs::write(bin.join("app"), smallest(Arch::Riscv64).elf()).expect("written");

@@ -8,7 +8,7 @@ pub(crate) mod server;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 pub(crate) const X86_64: u16 = 62;
 pub(crate) const RISCV64: u16 = 243;
@@ -24,6 +24,29 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// `unibin` with these words.
+    pub(crate) fn words(&self, words: &str) -> Run {
+        self.run(words.split_whitespace())
+    }
+
+    /// What a file of the working directory holds.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.at("w").join(name)).expect("a file")
+    }
+
+    /// Another program, in the working directory.
+    pub(crate) fn tool(&self, program: &str, arguments: &[&str]) -> Run {
+        let mut command = Command::new(program);
+        command.current_dir(self.at("w")).args(arguments).stdin(Stdio::null());
+        Run::of(&command.output().expect("the tool starts"))
+    }
+
+    /// As `ssh-keygen` checks `app.sig`, by the file `allowed`.
+    pub(crate) fn checked_by_ssh(&self, name: &str) -> Run {
+        let line = format!("ssh-keygen -Y verify -f allowed -I {name} -n file -s app.sig < app");
+        self.tool("sh", &["-c", &line])
+    }
+
     /// A fresh directory with launchers in it for every host.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");

@@ -64,8 +64,8 @@ pub(super) fn bundle(args: &RunArgs, reference: &OsStr) -> Result<PathBuf, Error
 
 /// Those that the bundle may have inside.
 fn emulators(args: &RunArgs, host: Arch, found: &[Found]) -> Result<Vec<Emulator>, Error> {
-    let targets = found.iter().filter_map(|image| image.platform.target());
-    let Some(target) = targets.into_iter().find(|target| *target != host) else { return Ok(Vec::new()) };
+    let mut targets = found.iter().filter_map(|image| image.platform.target());
+    let Some(target) = targets.find(|target| *target != host) else { return Ok(Vec::new()) };
     Emulators::open(&args.archive)?.of(EmulatorKey { host, target })
 }
 
