@@ -12,11 +12,11 @@ use crate::json;
 pub struct Config {
     /// `NAME|UID[:GROUP|GID]`; empty for root.
     pub user: String,
-    /// `NAME=VALUE` each.
+    /// Environment variables, each as `NAME=VALUE`.
     pub environment: Vec<String>,
-    /// Program and first arguments; empty if there is none.
+    /// The program and its first arguments; empty if the image names none.
     pub entrypoint: Vec<String>,
-    /// What follows them if the caller gives nothing; without an entry point program and arguments.
+    /// Default arguments, which the caller's replace; if there is no entry point, program and arguments.
     pub command: Vec<String>,
     /// The working directory; empty for the root.
     pub directory: String,
@@ -24,11 +24,11 @@ pub struct Config {
     pub stop_signal: String,
     /// Directories that are meant to outlive a container.
     pub volumes: Vec<String>,
-    /// Ports that it listens at.
+    /// Ports that it listens on.
     pub ports: Vec<String>,
 }
 
-/// What a configuration says besides.
+/// A whole configuration.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) claim: Claim,

@@ -142,8 +142,8 @@ impl SshKey {
         Some(SshBytes { bytes, token })
     }
 
-    /// Whether `signature` is a valid signature of `message` by this key. Like `ssh-keygen -Y verify`, it does
-    /// not ask whether somebody has touched the token.
+    /// Whether `signature` is a valid signature of `message` by this key. Like `ssh-keygen -Y verify`, it
+    /// does not ask whether somebody has touched the token.
     pub(crate) fn signed(&self, message: &[u8], signature: &SshBytes) -> bool {
         let of_token;
         let message = match (&self.application, &signature.token) {
