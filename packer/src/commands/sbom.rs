@@ -1,5 +1,5 @@
-//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no
-//! clock, no chance, no path of this machine.
+//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no clock,
+//! no random number, no path of this machine goes in.
 
 mod bill;
 mod cyclonedx;
