@@ -32,6 +32,7 @@ mod request;
 mod resolve;
 mod say;
 mod signatures;
+mod source_date;
 mod system;
 mod tree;
 mod units;
