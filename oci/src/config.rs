@@ -7,6 +7,9 @@ use serde::Deserialize;
 use crate::descriptor::{BlobDigest, Claim};
 use crate::json;
 
+/// The value of `PATH` if an image does not set it, as with Docker.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// How an image's program is started, as its author wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {

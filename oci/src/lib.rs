@@ -29,7 +29,7 @@ mod token;
 
 use std::ffi::OsStr;
 
-pub use crate::config::{Config, signal};
+pub use crate::config::{Config, DEFAULT_PATH, signal};
 pub use crate::error::OciError;
 pub use crate::image::{Found, Image};
 pub use crate::layer::{Compression, LayerWriter, NewLayer};
