@@ -365,7 +365,7 @@ pub(crate) enum EmulatorCommand {
     /// Download emulators for a target into the store
     Fetch {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
@@ -376,7 +376,7 @@ pub(crate) enum EmulatorCommand {
     /// Pinned emulators are moved to what is available now, but never to an older version.
     Lock {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         #[command(flatten)]
         archive: ArchiveArgs,
     },
@@ -385,7 +385,7 @@ pub(crate) enum EmulatorCommand {
     /// Publish them together with bundles that contain these emulators: see docs/distributing.md.
     Source {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         /// Skip the sources of libraries linked into the emulators (glibc, glib2.0, ...)
         #[arg(long)]
         only_own: bool,
@@ -412,18 +412,18 @@ pub(crate) enum EmulatorCommand {
     /// Add an emulator of your own to the store
     Add {
         #[command(flatten)]
-        cell: CellArgs,
+        pair: PairArgs,
         /// Static emulator
         file: PathBuf,
     },
     /// Remove an emulator from the store
-    Remove(CellArgs),
+    Remove(PairArgs),
     /// Print the path of an emulator
-    Path(CellArgs),
+    Path(PairArgs),
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct CellArgs {
+pub(crate) struct PairArgs {
     /// Architecture that it emulates
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,
@@ -433,7 +433,7 @@ pub(crate) struct CellArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CellsArgs {
+pub(crate) struct PairsArgs {
     /// Architecture to emulate
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,
