@@ -15,9 +15,6 @@ use crate::test::BROKER;
 /// Names steps that run beside others, for a process of their own.
 const LANE: &str = "--lane";
 
-/// The least favourable scheduling, of `setpriority(2)`.
-const LEAST: i32 = 19;
-
 /// Every check of the house. Fails at the first step that does. The table is printed either way.
 /// `--before "SECONDS NAME"` is a step that was taken before.
 ///
@@ -47,8 +44,7 @@ fn all(steps: &mut Steps) -> Result<()> {
     // All sixteen take half an hour or more; these are three of them, other ones with each commit. A booted
     // machine takes one processor, and the tests leave one idle at times.
     let lab = Beside::start("lab: three machines", &["lab", "rotating"])?;
-    let fuzzers = Beside::start("build of the fuzzers", &["ci", LANE, "fuzzers"])?;
-    let others = beside_the_lab(steps, fuzzers);
+    let others = beside_the_lab(steps);
     // What it has found is told, whatever became of the others.
     let lab = steps.run("lab: three machines (the rest)", || lab.end());
     others.and(lab)?;
@@ -64,10 +60,8 @@ fn benchmark() -> Result<()> {
     Ok(())
 }
 
-fn beside_the_lab(steps: &mut Steps, fuzzers: Beside) -> Result<()> {
-    let tests = steps.run("tests", || crate::test::run(&[]));
-    let fuzzers = steps.run("build of the fuzzers (the rest)", || fuzzers.end());
-    tests.and(fuzzers)?;
+fn beside_the_lab(steps: &mut Steps) -> Result<()> {
+    steps.run("tests", || crate::test::run(&[]))?;
     let examples = Beside::start("examples", &["ci", LANE, "examples"])?;
     let others = steps.beside_the_examples();
     let examples = steps.run("examples (the rest)", || examples.end());
@@ -76,7 +70,7 @@ fn beside_the_lab(steps: &mut Steps, fuzzers: Beside) -> Result<()> {
     steps.run("shelf: eight programs", || {
         crate::shelf::run(&["--rotating".to_owned(), "--jobs".to_owned(), jobs])
     })?;
-    steps.run("fuzzers, briefly", || crate::fuzz::run(&[]))
+    steps.run("fuzzers, briefly", || crate::fuzz::run(&["--ours".to_owned()]))
 }
 
 /// A task that runs beside the steps, in a process of its own whose output is kept until it ends.
@@ -158,11 +152,6 @@ impl Steps {
                 self.run("an emulator is what the recipe gives", emulator)
             }
             "examples" => self.run("examples", crate::examples::run),
-            "fuzzers" => {
-                // The tests wait at times, for a network or for each other. This takes what they leave.
-                rustix::process::setpriority_process(None, LEAST)?;
-                self.run("build of the fuzzers", || crate::fuzz::guided().map(drop))
-            }
             _ => bail!("there is no lane `{name}`"),
         }
     }
@@ -181,7 +170,8 @@ impl Steps {
         self.run("packages for the registry", crate::package::run)?;
         self.run("lab: a broken launcher is seen", || {
             crate::lab::run(&["--self-test".into(), "--fast".into()])
-        })
+        })?;
+        self.run("build of the fuzzers", crate::fuzz::build_ours)
     }
 
     fn after(arguments: &[String]) -> Result<Self> {

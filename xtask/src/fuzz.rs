@@ -2,6 +2,7 @@
 //! passes of LLVM that stable rustc takes too (`-Cpasses`), so that no nightly and no `cargo-fuzz` is needed.
 //! docs/fuzzing.md tells more.
 
+mod build;
 pub(crate) mod rustc;
 
 use std::fs;
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use end_to_end::cargo;
+
+use build::{Guided, Programs};
 
 /// How long each target runs when nothing is said.
 const SECONDS: u64 = 10;
@@ -37,6 +39,7 @@ struct Options {
     until: Until,
     keep: bool,
     seeds: Option<PathBuf>,
+    guided: Guided,
 }
 
 /// One target, as `corpus list` tells of it.
@@ -47,7 +50,7 @@ struct Target {
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
-    let programs = build()?;
+    let programs = Programs::build(options.guided)?;
     let all = targets(&programs)?;
     for wanted in &options.targets {
         let known: Vec<&str> = all.iter().map(|target| target.name.as_str()).collect();
@@ -58,6 +61,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .filter(|target| options.targets.is_empty() || options.targets.contains(&target.name))
         .collect();
     side_by_side(&chosen, |target| fuzz(&programs, target, &options))
+}
+
+/// Builds what `--ours` runs.
+pub(crate) fn build_ours() -> Result<()> {
+    Programs::build(Guided::Ours).map(drop)
 }
 
 /// A fuzzer takes one processor: as many targets at once as there are. The first fault is what this ends
@@ -79,8 +87,13 @@ fn side_by_side(targets: &[&Target], fuzz: impl Fn(&Target) -> Result<()> + Sync
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options =
-        Options { targets: Vec::new(), until: Until::Seconds(SECONDS), keep: false, seeds: None };
+    let mut options = Options {
+        targets: Vec::new(),
+        until: Until::Seconds(SECONDS),
+        keep: false,
+        seeds: None,
+        guided: Guided::Readers,
+    };
     let mut rest = arguments.iter();
     let number = |option: &str, value: Option<&String>| {
         let value = value.with_context(|| format!("`{option}` wants a number"))?;
@@ -91,48 +104,13 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--seconds" => options.until = Until::Seconds(number("--seconds", rest.next())?),
             "--runs" => options.until = Until::Runs(number("--runs", rest.next())?),
             "--keep" => options.keep = true,
+            "--ours" => options.guided = Guided::Ours,
             "--seeds" => options.seeds = Some(rest.next().context("`--seeds` wants a directory")?.into()),
             other if other.starts_with('-') => bail!("unknown option `{other}` of `fuzz`"),
             target => options.targets.push(target.to_owned()),
         }
     }
     Ok(options)
-}
-
-/// The two programs: `fuzz`, which is guided, and `corpus`, which is an ordinary one.
-struct Programs {
-    fuzz: PathBuf,
-    corpus: PathBuf,
-}
-
-fn build() -> Result<Programs> {
-    let fuzz = guided()?;
-    // With the features that the crates have for the tests, so that nothing is built anew.
-    let plain = cargo().args(["build", "--quiet", "--locked", "--workspace", "--bin=corpus"]).status();
-    let plain = plain.context("cannot run cargo")?;
-    ensure!(plain.success(), "`corpus` does not build");
-    let corpus = crate::workspace::target_directory().join("debug/corpus");
-    Ok(Programs { fuzz, corpus })
-}
-
-/// Builds the guided program, which takes minutes, in a target directory of its own. Gives its path.
-pub(crate) fn guided() -> Result<PathBuf> {
-    let directory = crate::workspace().join("target/fuzz");
-    let triple = crate::rust_src::compiler_triple()?;
-    let guided = cargo()
-        .args(["build", "--quiet", "--locked", "--package=fuzz", "--bin=fuzz", "--features=libfuzzer"])
-        .args(["--profile=fuzz", "--target-dir"])
-        .arg(&directory)
-        .args(["--target", &triple])
-        .env("RUSTC_WRAPPER", std::env::current_exe().context("where am I?")?)
-        .env(rustc::TRIPLE, &triple)
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(
-        guided.success(),
-        "the fuzzers do not build; libFuzzer wants a C++ compiler (`c++`, or name one in `CXX`)"
-    );
-    Ok(directory.join(triple).join("fuzz/fuzz"))
 }
 
 fn targets(programs: &Programs) -> Result<Vec<Target>> {

@@ -85,8 +85,9 @@ usage: cargo xtask TASK [OPTION...]
             NAME is a row or a file of shelf/; --resume takes results that the same unibin has already;
             --rotating runs a few light rows, other ones with each commit
   examples  run every example of examples/ and check what it prints
-  fuzz [TARGET...] [--seconds N | --runs N] [--keep] [--seeds DIR]
+  fuzz [TARGET...] [--seconds N | --runs N] [--ours] [--keep] [--seeds DIR]
             fuzz the parsers of untrusted input (docs/fuzzing.md);
+            --ours builds and guides by our crates alone, which takes a minute;
             --keep adds inputs that reach new code to fuzz/corpus
   docs      check every relative link of the texts and build the book into target/book
   man       write man pages and shell completions into target/dist

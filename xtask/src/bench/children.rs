@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use super::pairs::{Case, Samples, direct_case, interleaved, pack_busybox, report};
+use super::pairs::{Case, Samples, direct_case, interleaved, pack_busybox, report, scratch};
 use crate::unibin::released;
 
 /// Programs executed in one run.
@@ -18,7 +18,7 @@ const EXECUTIONS: u32 = 50;
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
     let unibin = released()?;
-    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let directory = scratch()?;
     let cache = directory.path().join("cache");
     let bundle = pack_busybox(&unibin, directory.path(), "riscv64", "auto")?;
     // In a bundle with brokers there would be one to ask even with UNIBIN_CHILDREN=none.

@@ -7,11 +7,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bundle::Arch;
+use tempfile::TempDir;
 
 use crate::unibin::unibin;
+use crate::workspace::target_directory;
 
 /// Runs before those that are counted, which fill the caches.
 const WARM_UP: usize = 10;
+
+/// A directory for bundles and a cache. Not below `/tmp`: others can make names there, so that the stub would
+/// look closer at the owners of a cache than it does in a home directory.
+pub(super) fn scratch() -> Result<TempDir> {
+    let parent = target_directory();
+    tempfile::tempdir_in(&parent)
+        .with_context(|| format!("cannot make a temporary directory in `{}`", parent.display()))
+}
 
 /// A bundle of busybox, called `busybox`: the applet is chosen by that name's first argument.
 pub(super) fn pack_busybox(unibin: &Path, directory: &Path, target: &str, children: &str) -> Result<PathBuf> {

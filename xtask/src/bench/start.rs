@@ -1,8 +1,8 @@
 //! Warm start of a bundle against direct execution.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use super::pairs::{Case, direct_case, interleaved, pack_busybox, report};
+use super::pairs::{Case, direct_case, interleaved, pack_busybox, report, scratch};
 use crate::unibin::released;
 
 /// Warm start of a bundle against executing the same program directly (native) and under the same emulator
@@ -10,7 +10,7 @@ use crate::unibin::released;
 pub(super) fn run(runs: usize) -> Result<()> {
     ensure!(runs > 0, "`--runs` wants at least 1");
     let unibin = released()?;
-    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let directory = scratch()?;
     let cache = directory.path().join("cache");
 
     println!("{:34} {:>9} {:>9} {:>9} {:>7}", "warm start, ms", "min", "median", "p90", "ratio");
