@@ -107,7 +107,7 @@ pub struct NewEntry<'a> {
 /// A translator to write.
 #[derive(Clone, Debug)]
 pub struct NewTranslator<'a> {
-    /// The cell of the matrix.
+    /// Host and target.
     pub key: EmulatorKey,
     /// The emulator's blob.
     pub blob: u32,
@@ -233,7 +233,7 @@ impl ManifestBuilder {
         self.entries.push(&fields, ENTRY_ROW);
     }
 
-    /// Adds a translator; those of one cell are tried in the order in which they were added.
+    /// Adds a translator; those for one host and target are tried in the order in which they were added.
     pub fn translator(&mut self, translator: &NewTranslator<'_>) {
         let NewTranslator { key: EmulatorKey { host, target }, blob, member, name, version, rules } =
             translator;

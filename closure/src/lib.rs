@@ -7,11 +7,11 @@
 mod conf;
 mod directory;
 mod elf;
-mod families;
 mod glob;
 mod loader;
 mod note;
 mod platform;
+mod plugin_sets;
 mod search;
 mod tokens;
 mod tree;
@@ -19,10 +19,10 @@ mod walk;
 
 pub use directory::Directory;
 pub use elf::{NotAnObject, Object, Strings};
-pub use families::{FAMILIES, Family, families};
 pub use glob::{expand, matches};
 pub use loader::{Libc, Loader};
 pub use note::{Dlopen, Priority};
+pub use plugin_sets::{PLUGIN_SETS, PluginSet, plugin_sets};
 pub use search::Rule;
 pub use tree::{Fault, Kind, Layer, Open, Resolved, Tree};
 pub use walk::{Closure, Demand, Library, Missing, Searched, Unusable, closure};

@@ -2,7 +2,7 @@
 //! musl's are one string separated by colons. So no table of distributions is needed, and loaders built for
 //! unusual paths work too.
 
-use bundle::{Arch, components_of, file_name_of, plain};
+use bundle::{components_of, file_name_of, plain};
 
 /// Whose search rules a loader follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Loader {
     }
 
     /// The loader to assume if there is none to read.
-    pub fn unknown(_arch: Arch) -> Self {
+    pub fn unknown() -> Self {
         let directories = PLAIN_DIRECTORIES.map(<[u8]>::to_vec).to_vec();
         Self { libc: Libc::Glibc, directories, lib: b"lib".to_vec(), path_file: Vec::new() }
     }

@@ -131,7 +131,7 @@ fn loader(
     libraries: &mut Vec<Library>,
     missing: &mut Vec<Missing>,
 ) -> Result<Loader, Fault> {
-    let given = || demand.loader.cloned().unwrap_or_else(|| Loader::unknown(program.arch));
+    let given = || demand.loader.cloned().unwrap_or_else(Loader::unknown);
     let Some(interpreter) = &program.interpreter else { return Ok(given()) };
     let path = plain(interpreter);
     let found = tree.resolve_file(&path)?;

@@ -53,7 +53,7 @@ pub enum ArchiveError {
     /// A package cannot be read.
     #[error(transparent)]
     Deb(#[from] DebError),
-    /// A member of a package is not as pinned.
+    /// A member of a package does not match its pin.
     #[error(transparent)]
     Member(RangedError),
     /// A package has no file of that path.
@@ -76,7 +76,7 @@ pub enum ArchiveError {
         /// The architectures that it has, separated by spaces.
         available: String,
     },
-    /// A text that cannot be a suite's name.
+    /// A text that is not the name of a suite.
     #[error("`{0}` is not a suite name")]
     BadSuite(String),
     /// No mirror is configured.

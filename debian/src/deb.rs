@@ -64,9 +64,9 @@ pub struct DebEntry<'a> {
     pub kind: DebKind,
     /// Permission bits, set-id and sticky bits included (`0o7777`).
     pub mode: u32,
-    /// The owner's number, of those that Debian assigns to every system.
+    /// The owner's user ID, one of those that Debian assigns statically.
     pub uid: u32,
-    /// The group's number, likewise.
+    /// The group ID, likewise.
     pub gid: u32,
     /// Length in bytes; 0 for all but files.
     pub size: u64,
@@ -158,8 +158,8 @@ impl Deb {
         text.ok_or_else(|| self.form("it has no control file"))
     }
 
-    /// What an index of packages would say of it, given the file's length and digest. Its name stands for
-    /// a path in an archive.
+    /// The package as an index would list it, given the file's length and digest. The file's name stands in
+    /// for its path in an archive.
     pub fn package(&self, size: u64, sha256: Digest) -> Result<Package, DebError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().replace(['\n', '\r'], "?");
         let of_index = format!("Filename: {name}\nSize: {size}\nSHA256: {sha256}\n");

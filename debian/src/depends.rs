@@ -29,8 +29,8 @@ pub fn closure<'i>(index: &'i PackageIndex, wanted: &[&str]) -> Result<Vec<&'i P
     closure_with(index, &[], wanted)
 }
 
-/// The same for packages that the index does not have, `given`, which come first and before any other of
-/// their names.
+/// Like [`closure`], for packages that the index does not have: `given` come first, and before any others of
+/// the same names.
 pub fn closure_with<'i>(
     index: &'i PackageIndex,
     given: &[&'i Package],
@@ -39,7 +39,7 @@ pub fn closure_with<'i>(
     needed(index, given, wanted, &FOR_SCRIPTS)
 }
 
-/// The same where a dependency that one of `left_out` would meet is none.
+/// Like [`closure_with`], but dependencies that one of `left_out` would meet are ignored.
 pub(crate) fn needed<'i>(
     index: &'i PackageIndex,
     given: &[&'i Package],
@@ -83,7 +83,7 @@ fn meet<'i>(index: &'i PackageIndex, asked: &Alternative) -> Option<&'i Package>
     named.or_else(|| index.providers(&asked.name).find(|package| is_met_by(asked, package)))
 }
 
-/// Whether `package` is what is `asked` for, by its name or by what it provides.
+/// Whether `package` meets the dependency `asked`, by its name or by what it provides.
 pub(crate) fn is_met_by(asked: &Alternative, package: &Package) -> bool {
     let fits = |version: Option<&str>| match (&asked.version, version) {
         (None, _) => true,

@@ -4,19 +4,19 @@
 /// that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// It fits the text, and its key may sign.
+    /// It is valid for the text, and its key may sign.
     Good(String),
-    /// It does not fit the text.
+    /// It is not valid for the text.
     Bad(String),
     /// Its key has expired.
     KeyExpired(String),
     /// Its key was revoked.
     KeyRevoked(String),
-    /// Its key is not one for signing, or does not belong to the certificate that lists it.
+    /// Its key is not meant for signing, or does not belong to the certificate that lists it.
     NotForSigning(String),
-    /// It was made for a time that is over.
+    /// It has expired.
     SignatureExpired(String),
-    /// It is over a digest that can be forged.
+    /// Its digest algorithm can be forged.
     WeakDigest(String),
     /// Its key is not in the keyring.
     UnknownKey(String),

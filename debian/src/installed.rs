@@ -8,14 +8,14 @@ use crate::depends::{self, Unsatisfied};
 use crate::packages::{Package, PackageIndex};
 use crate::relation::{Alternative, relations};
 
-/// How much of Debian a system has beside what is asked for by name; the names are mmdebstrap's.
+/// Which packages a system has besides those that are asked for by name; the variants are mmdebstrap's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemVariant {
     /// Essential packages, those of priority `required`, and apt.
     Minbase,
-    /// Those of priority `important` too: what debootstrap installs.
+    /// Also those of priority `important`: what debootstrap installs.
     Important,
-    /// Those of priority `standard` too.
+    /// Also those of priority `standard`.
     Standard,
 }
 
@@ -38,8 +38,8 @@ pub struct Selected<'i> {
     /// Whether it belongs to the smallest system, [`SystemVariant::Minbase`]: what unpacks and configures all
     /// others, and so works before it is configured itself.
     pub is_base: bool,
-    /// Whether only another package asked for it, and no essential one: apt may remove it with the last that
-    /// does.
+    /// Whether only other packages, none of them essential, asked for it: apt may remove it with the last of
+    /// these.
     pub is_automatic: bool,
 }
 
@@ -59,9 +59,9 @@ pub enum SelectionError {
     /// Two packages exclude each other.
     #[error("package `{package}` does not go with `{other}`: it conflicts with `{relation}`")]
     Conflict {
-        /// The one that says so.
+        /// The package that excludes the other.
         package: String,
-        /// The other one.
+        /// The other package.
         other: String,
         /// What the first one's control file excludes.
         relation: String,
@@ -69,7 +69,7 @@ pub enum SelectionError {
 }
 
 impl Package {
-    /// Whether it is what is `asked` for, by its name or by what it provides.
+    /// Whether it meets the dependency `asked`, by its name or by what it provides.
     pub fn meets(&self, asked: &Alternative) -> bool {
         depends::is_met_by(asked, self)
     }

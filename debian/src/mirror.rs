@@ -48,8 +48,8 @@ impl Mirror {
     }
 
     /// The mirrors to ask for files that the table of `release` lists: this one, then the snapshot archive,
-    /// first at the date of the table. At each timestamp the snapshot archive has only what some suite listed
-    /// then.
+    /// first as of the date of the table. At each timestamp the snapshot archive has only what some suite
+    /// listed at that time.
     pub(crate) fn making_up_for(&self, release: &Release) -> impl Iterator<Item = Self> {
         let timestamp = release.end_of_its_day().filter(|_| self.origin == Origin::Snapshot);
         let of_its_day = timestamp.map(|moment| Self { base: snapshot_base(&moment), ..self.clone() });

@@ -15,7 +15,7 @@ use crate::finding::Finding;
 
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
-/// `bytes` without their armor, of which there may be several blocks, or as they are.
+/// `bytes` without their armor, which may have several blocks; unchanged if they have none.
 pub(crate) fn dearmored(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let starts = bytes.windows(ARMOR.len()).enumerate().filter(|(_, window)| *window == ARMOR);
     let starts: Vec<usize> = starts.map(|(at, _)| at).collect();
@@ -98,7 +98,7 @@ fn names(signature: &Signature, key: &impl KeyDetails) -> bool {
     fingerprints.contains(&&key.fingerprint())
 }
 
-/// Whom `signature` says it is by.
+/// The key that `signature` claims to be by.
 fn signer(signature: &Signature) -> String {
     let fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
     let key_id = || signature.issuer_key_id().first().map(|id| format!("{id:?}"));
@@ -134,8 +134,7 @@ fn checked(
     }
 }
 
-/// Whether it is over a digest that nobody can forge today: SHA-1 and MD5 can be, and others were never
-/// common.
+/// Whether its digest algorithm is safe today: SHA-1 and MD5 are not, and others were never common.
 fn is_strong(signature: &Signature) -> bool {
     use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
     matches!(signature.hash_alg(), Some(Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512))
@@ -147,8 +146,8 @@ fn end(start: Option<Timestamp>, seconds: Option<u32>) -> Option<u64> {
     Some(u64::from(start?.as_secs()) + u64::from(seconds))
 }
 
-/// The newest of `signatures`, by which a key says what a key may do, that holds, has not expired and is not
-/// over a weak digest; a revocation counts whatever its digest.
+/// The newest of `signatures` that states what a key may do. It must be valid, not expired, and not over a
+/// weak digest; a revocation counts whatever its digest.
 fn newest<'a>(
     signatures: impl Iterator<Item = &'a Signature>,
     now: u64,
@@ -203,7 +202,7 @@ fn subkey_standing(certificate: &SignedPublicKey, subkey: &SignedPublicSubKey, n
     standing(binding, &subkey.key, now)
 }
 
-/// What `word`, the primary key's newest word about `key`, lets it do.
+/// What `word`, the primary key's newest statement about `key`, allows that key.
 fn standing(word: &Signature, key: &impl KeyDetails, now: u64) -> Standing {
     let expires = end(Some(key.created_at()), word.key_expiration_time().map(Duration::as_secs));
     if expires.is_some_and(|end| end <= now) {

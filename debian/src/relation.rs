@@ -6,7 +6,7 @@
 pub struct Alternative {
     /// The package's name, or that of a virtual package.
     pub name: String,
-    /// Relation (`<<`, `<=`, `=`, `>=`, `>>`) and version, where one is asked for.
+    /// Relation (`<<`, `<=`, `=`, `>=`, `>>`) and version, if the dependency has them.
     pub version: Option<(String, String)>,
 }
 

@@ -17,7 +17,7 @@ pub struct Release {
     pub suite: String,
     /// `trixie`, `sid`…
     pub codename: String,
-    /// Whose it is: `Debian`, `Ubuntu`; may be empty.
+    /// The distribution that publishes it: `Debian`, `Ubuntu`; may be empty.
     pub origin: String,
     /// The number of the release, such as `13.2`; empty for suites that have none.
     pub version: String,

@@ -29,7 +29,7 @@ pub enum SignatureError {
         /// What does not belong there.
         reason: &'static str,
     },
-    /// A signature does not fit the text.
+    /// A signature is not valid for the text.
     #[error("the signature by key `{key}` is bad: the text was changed or the signature damaged")]
     Bad {
         /// Key ID or fingerprint.
@@ -47,19 +47,19 @@ pub enum SignatureError {
         /// Key ID or fingerprint.
         key: String,
     },
-    /// The only signatures are by keys that are not for signing.
+    /// The only signatures are by keys that are not meant for signing.
     #[error("signed by key `{key}`, which is not a signing key of its certificate")]
     NotForSigning {
         /// Key ID or fingerprint.
         key: String,
     },
-    /// The signature itself was made for a time that is over.
+    /// The only signatures have expired.
     #[error("the signature by key `{key}` has expired")]
     SignatureExpired {
         /// Key ID or fingerprint.
         key: String,
     },
-    /// The only signatures are over digests that can be forged.
+    /// The only signatures are over digests of algorithms that can be forged.
     #[error("the signature by key `{key}` uses a digest weaker than SHA-256")]
     WeakDigest {
         /// Key ID or fingerprint.

@@ -13,7 +13,7 @@ use serde::de::Deserializer;
 use crate::record::{Provenance, Record, SourceFile, SourcePackage};
 use crate::{arch_name, toml_file};
 
-/// How they are called is QEMU's way, whoever built them.
+/// They are called like QEMU, whoever built them.
 const TRANSLATOR: &str = "qemu-user";
 
 /// Table and frame of each host.
@@ -22,7 +22,7 @@ const EMBEDDED: [(&str, &[u8]); 1] = [(emulators_x86_64::TABLE, emulators_x86_64
 #[cfg(not(feature = "embedded"))]
 const EMBEDDED: [(&str, &[u8]); 0] = [];
 
-/// What users of them should know. Unlike Debian's, they run the programs that their program starts.
+/// Caveats for users. Unlike Debian's, these emulators run the programs that their program starts.
 pub const LIMITS: [&str; 2] = [crate::pin::LIMITS[0], crate::pin::LIMITS[2]];
 
 /// The largest window of a frame, as a power of two: 128 MiB, what `zstd --long` decodes without being asked.
@@ -76,7 +76,7 @@ struct Table {
     members: BTreeMap<Arch, BuiltMember>,
 }
 
-/// The frame as the table has it, sizes in bytes.
+/// The table's row about the frame; sizes are in bytes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FrameRow {
@@ -88,7 +88,7 @@ struct FrameRow {
 }
 
 impl Built {
-    /// All that are embedded, in the order of [`Arch`]; or what is wrong with a table.
+    /// All embedded emulators, in the order of [`Arch`]; or what is wrong with a table.
     pub(crate) fn embedded() -> Result<Vec<Self>, String> {
         EMBEDDED.iter().map(|(table, frame)| Self::read(table, frame)).collect()
     }

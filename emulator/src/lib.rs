@@ -1,7 +1,7 @@
 //! Static user-mode emulators: which ones exist ([`catalogue`]), unibin's own ([`built`]), where others come
 //! from ([`provider`]), where they are kept ([`store`]), how they are called ([`calling`]) and their licence
-//! notices ([`notices`]).
-//! Refuses programs that match neither a pin nor a signed index, and programs that need files of the host.
+//! notices ([`notices`]). Refuses programs that match neither a pin nor a signed index, and programs that
+//! need files of the host.
 
 mod arch_name;
 pub mod built;

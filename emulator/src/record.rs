@@ -38,8 +38,8 @@ pub struct Record {
     pub licence: String,
     /// Its origin.
     pub provenance: Provenance,
-    /// The catalogue's pin when it was fetched. Differs from `sha256` when the archive no longer had that
-    /// version.
+    /// The catalogue's pin when it was fetched. Differs from [`Self::digest`] if the archive no longer had
+    /// that version.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_hex")]
     pub pin: Option<Digest>,
 }

@@ -69,7 +69,7 @@ pub struct Elf {
 pub enum NotElf {
     /// It is empty.
     Empty,
-    /// It starts with `#!`; what follows on that line.
+    /// A script: what follows `#!` on its first line.
     Script(String),
     /// Text without `#!`.
     Text,
@@ -79,7 +79,7 @@ pub enum NotElf {
     Windows,
     /// An `ar` archive.
     Archive,
-    /// Nothing known.
+    /// Something else.
     Unknown,
     /// x86-64 with 32-bit pointers.
     X32,
@@ -282,8 +282,8 @@ fn other_format(head: &[u8]) -> NotElf {
     }
 }
 
-/// The data of a library as its loader would leave it in memory, at the addresses that its file names: what
-/// its structures hold can be read without running it.
+/// A library's data as its loader would leave them in memory, at the addresses in the file. So its structures
+/// can be read without running it.
 pub struct Image<'d> {
     file: object::File<'d>,
     /// Pointers that the loader sets, by their addresses.
@@ -363,7 +363,7 @@ fn number(file: &object::File<'_>, address: u64, size: u64) -> Option<u64> {
     None
 }
 
-/// The words for `EI_CLASS` and `EI_DATA`, as in `file`.
+/// `EI_CLASS` and `EI_DATA` in words, as file(1) has them.
 pub fn shape(class: u8, data: u8) -> &'static str {
     match (class == Class::Elf32 as u8, data == Endian::Little as u8) {
         (true, true) => "ELF 32-bit LSB",

@@ -1,4 +1,4 @@
-//! What an archive's entry is for whoever reads it.
+//! Entries of an archive, as callers see them.
 
 use std::io::Read;
 
@@ -15,11 +15,11 @@ pub enum Kind {
     Symlink(Vec<u8>),
     /// Another name of the file with this path, which came before or, in rpm packages, comes later.
     HardLink(Vec<u8>),
-    /// What no tree of ours can hold. Never handed over by [`Reading::App`].
+    /// A kind that no tree of ours can hold. Never handed over by [`Reading::App`].
     Special(Special),
 }
 
-/// What is neither file, directory nor link.
+/// An entry that is neither file, directory nor link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
     /// A device node.
@@ -30,16 +30,16 @@ pub enum Special {
     Socket,
 }
 
-/// What an archive is read as.
+/// What an archive contains, which decides what is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// The files of an app: what is special is refused, and so are absolute paths and paths through links.
+    /// The files of an app: special entries are refused, and so are absolute paths and paths through links.
     App,
-    /// A root file system: what is special is handed over, a path's leading slash is dropped. Paths may lead
-    /// through links, which the caller resolves inside the root.
+    /// A root file system: special entries are handed over, and a path's leading slash is dropped. Paths may
+    /// lead through links, which the caller resolves inside the root.
     Root,
-    /// A layer of a container image: as a root, and `..` in paths is resolved by the text alone and stays at
-    /// the top, as image tools do.
+    /// A layer of a container image: like a root. `..` in paths is resolved in the text alone, and at the top
+    /// it stays there, as in image tools.
     Layer,
 }
 

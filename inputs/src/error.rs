@@ -16,7 +16,7 @@ pub enum InputError {
         /// The error of the system or of a decoder.
         source: io::Error,
     },
-    /// Of an unsupported or damaged form.
+    /// The archive is damaged, or of an unsupported form.
     #[error("`{}` cannot be read: {reason}", shown(path))]
     Form {
         /// The archive.

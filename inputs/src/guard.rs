@@ -1,5 +1,5 @@
-//! What all forms have in common: every entry passes here on its way to the caller. Its path must stay inside
-//! and must not lead through a link, it must not be one too many, and its bytes must not be too many.
+//! Checks that all forms have in common: every entry passes here on its way to the caller. Its path must stay
+//! inside the tree and must not lead through a link, and neither entries nor bytes may become too many.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -32,13 +32,13 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// One of which no owner is known.
+    /// An entry without a known owner.
     pub(crate) fn new(path: Vec<u8>, kind: StoredKind, mode: Option<u32>) -> Self {
         Self { path, kind, mode, owner: None, capabilities: false, position: None }
     }
 }
 
-/// As [`Kind`], with what the caller never sees.
+/// Like [`Kind`], with kinds that the caller never sees.
 pub(crate) enum StoredKind {
     File,
     Directory,
@@ -54,32 +54,32 @@ pub(crate) const FIFO: StoredKind = StoredKind::Special(Special::Fifo);
 pub(crate) const SOCKET: StoredKind = StoredKind::Special(Special::Socket);
 pub(crate) const UNKNOWN: StoredKind = StoredKind::Refused("it is of an unknown type");
 
-/// What may still come out of archives that belong together: the layers of an image have one for all.
+/// How much archives that belong together may still unpack to: the layers of an image share one allowance.
 #[derive(Debug)]
 pub struct Allowance {
-    /// What they are stored in.
+    /// Their stored length, in bytes.
     stored: u64,
     /// Bytes that may still be unpacked.
     left: u64,
-    /// How many entries they had.
+    /// How many entries were read.
     entries: usize,
 }
 
 impl Allowance {
-    /// Of archives that together are stored in `stored` bytes.
+    /// The allowance for archives whose stored lengths are `stored` bytes together.
     #[must_use]
     pub fn of(stored: u64) -> Self {
         Self { stored, left: most(stored), entries: 0 }
     }
 
-    /// Makes it that of `stored` more bytes.
+    /// Extends it for `stored` more bytes.
     pub fn add(&mut self, stored: u64) {
         let before = most(self.stored);
         self.stored = self.stored.saturating_add(stored);
         self.left = self.left.saturating_add(most(self.stored) - before);
     }
 
-    /// Takes `length` bytes of it; the archive at `path` is to blame where they are not there.
+    /// Takes `length` bytes of it; if there are not so many left, the error names the archive at `path`.
     pub(crate) fn take(&mut self, length: u64, path: &Path) -> Result<(), InputError> {
         self.left = self.left.checked_sub(length).ok_or_else(|| self.exceeded(path))?;
         Ok(())

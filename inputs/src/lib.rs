@@ -44,7 +44,7 @@ pub enum Form {
 const HEAD: u64 = 512;
 
 impl Form {
-    /// What `file` is by its first bytes; `None` if it is no archive that is known here.
+    /// The form of `file` by its first bytes; `None` if it is not a known archive.
     pub fn of(file: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
         let mut head = Vec::new();
         file.seek(SeekFrom::Start(0))?;
@@ -113,7 +113,7 @@ pub fn read_tar<E: From<InputError>>(
     tarball::read(from, compression, &mut Guard::new(path, reading, &mut Allowance::of(stored), visit))
 }
 
-/// The same of `from`, which may be compressed, within the `allowance`.
+/// Like [`read_tar`], for a stream, which may be compressed, within the `allowance`.
 ///
 /// # Errors
 ///
@@ -130,8 +130,8 @@ pub fn read_tar_from<E: From<InputError>>(
     tarball::read(from, compression, &mut Guard::new(path, reading, allowance, visit))
 }
 
-/// Decodes all of `from`, which is compressed in a way that is found out, within the `allowance`, and hands
-/// it to `take` piece by piece.
+/// Decodes all of `from`, whose compression is detected, within the `allowance`, and hands it to `take` piece
+/// by piece.
 ///
 /// # Errors
 ///

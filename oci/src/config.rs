@@ -7,16 +7,19 @@ use serde::Deserialize;
 use crate::descriptor::{BlobDigest, Claim};
 use crate::json;
 
+/// The value of `PATH` if an image does not set it, as with Docker.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// How an image's program is started, as its author wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `NAME|UID[:GROUP|GID]`; empty for root.
     pub user: String,
-    /// `NAME=VALUE` each.
+    /// Environment variables, each as `NAME=VALUE`.
     pub environment: Vec<String>,
-    /// Program and first arguments; empty if there is none.
+    /// The program and its first arguments; empty if the image names none.
     pub entrypoint: Vec<String>,
-    /// What follows them if the caller gives nothing; without an entry point program and arguments.
+    /// Default arguments, which the caller's replace; if there is no entry point, program and arguments.
     pub command: Vec<String>,
     /// The working directory; empty for the root.
     pub directory: String,
@@ -24,11 +27,11 @@ pub struct Config {
     pub stop_signal: String,
     /// Directories that are meant to outlive a container.
     pub volumes: Vec<String>,
-    /// Ports that it listens at.
+    /// Ports that it listens on.
     pub ports: Vec<String>,
 }
 
-/// What a configuration says besides.
+/// A whole configuration.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) claim: Claim,

@@ -15,20 +15,20 @@ use crate::error::OciError;
 use crate::json;
 use crate::reference::Name;
 
-/// What Docker calls its own registry.
+/// The name of Docker's own registry in credential files.
 const DOCKERS: &str = "https://index.docker.io/v1/";
 
 /// The user name that helpers give with an identity token.
 const TOKEN: &str = "<token>";
 
-/// What a registry, or its token server, is told.
+/// Credentials for a registry or its token server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
     Password {
         user: String,
         secret: String,
     },
-    /// To be exchanged for a token.
+    /// An identity token, to be exchanged for an access token.
     Identity(String),
 }
 

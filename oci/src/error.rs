@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use bundle::Shown;
 use inputs::InputError;
 
-/// An image that cannot be had.
+/// Why an image cannot be read, fetched or sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
-    /// A reference that names nothing.
+    /// A reference that names no image.
     #[error("`{}` is not the name of an image: {why}", Shown(.text.as_bytes()))]
     Reference {
         /// As it was given.
@@ -31,7 +31,7 @@ pub enum OciError {
     /// An archive that cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// It has a form that is not known here.
+    /// The image, or a part of it, is in an unsupported form.
     #[error("`{}` cannot be packed: {why}", Shown(.name.as_bytes()))]
     Form {
         /// The image or a part of it.
@@ -39,7 +39,7 @@ pub enum OciError {
         /// What is wrong.
         why: String,
     },
-    /// A blob is not what its digest or its size says.
+    /// A blob does not match its digest or its size.
     #[error("`{}` is damaged: {part} {what}", Shown(.name.as_bytes()))]
     Damaged {
         /// The image.
@@ -49,7 +49,7 @@ pub enum OciError {
         /// What is wrong.
         what: String,
     },
-    /// No image for a wanted platform.
+    /// There is no image for a wanted platform.
     #[error(
         "`{}` has no image for {wanted}; it has {}",
         Shown(.name.as_bytes()),
@@ -63,7 +63,7 @@ pub enum OciError {
         /// What there is.
         has: Vec<String>,
     },
-    /// Several images, and nothing says which.
+    /// There are several images, and none is selected.
     #[error("`{}` holds several images: {}", Shown(.name.as_bytes()), Shown(.tags.join(", ").as_bytes()))]
     Several {
         /// The layout or archive.
@@ -71,7 +71,7 @@ pub enum OciError {
         /// Their names.
         tags: Vec<String>,
     },
-    /// No image of that name.
+    /// There is no image of that name.
     #[error(
         "`{}` has no image `{}`; it has {}",
         Shown(.name.as_bytes()), Shown(.tag.as_bytes()), Shown(.tags.join(", ").as_bytes())
@@ -84,15 +84,15 @@ pub enum OciError {
         /// What there is.
         tags: Vec<String>,
     },
-    /// A registry that does not answer, or not as it should.
+    /// The registry does not answer, or not as it should.
     #[error("cannot fetch `{}`: {why}", Shown(.name.as_bytes()))]
     Fetch {
-        /// The image, or what of it was fetched.
+        /// The image, or the part of it that was fetched.
         name: String,
         /// What happened.
         why: String,
     },
-    /// The registry refuses.
+    /// The registry refuses to give the image.
     #[error("`{}` refuses to give `{}`{}", Shown(.registry.as_bytes()), Shown(.name.as_bytes()), if *.as_user { " to the user that you are logged in as" } else { "" })]
     Refused {
         /// The registry's host.
@@ -108,7 +108,7 @@ pub enum OciError {
         /// The image.
         name: String,
     },
-    /// A registry that does not take an image.
+    /// Sending an image to the registry failed.
     #[error("cannot push `{}`: {why}", Shown(.name.as_bytes()))]
     Push {
         /// The image.
@@ -116,7 +116,7 @@ pub enum OciError {
         /// What happened.
         why: String,
     },
-    /// The registry refuses to take it.
+    /// The registry refuses to take the image.
     #[error("`{}` refuses to take `{}`{}", Shown(.registry.as_bytes()), Shown(.name.as_bytes()), if *.as_user { " from the user that you are logged in as" } else { "" })]
     PushRefused {
         /// The registry's host.
@@ -126,7 +126,7 @@ pub enum OciError {
         /// Whether credentials were sent.
         as_user: bool,
     },
-    /// The registry, or what is before it, takes no request of this length.
+    /// The registry, or a proxy before it, accepts no request of this length.
     #[error("cannot push `{}`: a request is too large for the registry", Shown(.name.as_bytes()))]
     TooLarge {
         /// The image.
@@ -140,7 +140,7 @@ pub enum OciError {
         /// What is wrong.
         why: String,
     },
-    /// The network is not to be used.
+    /// Network access is needed, but disabled.
     #[error("`{}` would have to be fetched, and the network is disabled", Shown(.name.as_bytes()))]
     Offline {
         /// The image.
@@ -161,12 +161,12 @@ impl OciError {
         Self::Damaged { name: name.to_owned(), part: part.to_string(), what: what.into() }
     }
 
-    /// Whether it is damage that digests have shown.
+    /// Whether a digest or a size did not match.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
     }
 
-    /// Whether it is no fault of the image's.
+    /// Whether the cause is outside the image: network, disk, permissions.
     pub fn is_failure(&self) -> bool {
         matches!(
             self,

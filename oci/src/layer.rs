@@ -13,17 +13,17 @@ use crate::descriptor::BlobDigest;
 use crate::new_blob::NewBlob;
 use crate::stored::Stored;
 
-/// As high as it is of use: a layer is made once and fetched often.
+/// As high as is useful: a layer is made once and fetched often.
 const GZIP_LEVEL: u32 = 9;
 const ZSTD_LEVEL: i32 = 19;
 
 /// How layers are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// What every registry and every runtime knows.
+    /// Supported by every registry and every runtime.
     #[default]
     Gzip,
-    /// Smaller, and unpacked faster; containerd 1.5, Docker 23 and podman 3 know it.
+    /// Smaller, and unpacked faster; supported since containerd 1.5, Docker 23 and podman 3.
     Zstd,
 }
 
@@ -36,13 +36,13 @@ impl Compression {
     }
 }
 
-/// A layer that is complete.
+/// A complete layer.
 #[derive(Clone, Debug)]
 pub struct NewLayer {
     pub(crate) blob: NewBlob,
     /// Digest of the tar archive.
     pub(crate) unpacked: Digest,
-    /// What it is, for people.
+    /// A description for people.
     pub(crate) what: String,
 }
 
@@ -86,7 +86,7 @@ impl std::fmt::Debug for Encoder {
 }
 
 impl LayerWriter {
-    /// Compresses into `file`, which is empty.
+    /// A writer that compresses into `file`, which must be empty.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl LayerWriter {
         Ok(Self { encoder, tar: Sha256::new(), compression })
     }
 
-    /// The layer, once all of the archive has been written. `what` says to people what it is.
+    /// Ends the layer after the whole archive has been written. `what` describes it for people.
     ///
     /// # Errors
     ///

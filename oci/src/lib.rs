@@ -29,7 +29,7 @@ mod token;
 
 use std::ffi::OsStr;
 
-pub use crate::config::{Config, signal};
+pub use crate::config::{Config, DEFAULT_PATH, signal};
 pub use crate::error::OciError;
 pub use crate::image::{Found, Image};
 pub use crate::layer::{Compression, LayerWriter, NewLayer};
@@ -40,7 +40,7 @@ pub use crate::pushing::{Destination, PushOptions, Pushed};
 use crate::reference::Reference;
 pub use crate::stored::{Layer, Reader};
 
-/// How images are looked for.
+/// How images are found and fetched.
 pub struct Options<'a> {
     /// Never connect to the network.
     pub offline: bool,
@@ -60,7 +60,7 @@ pub fn open(reference: &OsStr, wanted: &[Platform], options: &Options<'_>) -> Re
     })
 }
 
-/// Finds the same images as [`open`], without their layers.
+/// Finds the same images as [`open`], but does not fetch their layers.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ fn looked_up<T>(
     }
 }
 
-/// Sends an index and all that it names.
+/// Pushes an index, and everything that it names, to a registry.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Which hosts are this machine: with these alone anything is spoken without TLS.
+//! Which host names mean this machine: only with these, connections without TLS are made.
 
 /// Whether `authority` (`host`, `host:port`, `[v6]:port`) is this machine.
 pub(crate) fn is(authority: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Blobs that are made here: in memory, or in a file without a name.
+//! New blobs: in memory, or in a file without a name.
 
 use std::io::{Cursor, Read};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl NewBlob {
         Self { held: Held::Memory(bytes.into()), digest, media_type }
     }
 
-    /// What has been written to a file, and hashed on its way.
+    /// The contents of a file that were hashed while they were written.
     pub(crate) fn of_file(stored: Stored, digest: BlobDigest, media_type: &'static str) -> Self {
         Self { held: Held::File(stored), digest, media_type }
     }

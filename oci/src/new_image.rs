@@ -1,5 +1,5 @@
-//! Images that are made here: configurations, manifests and one index of them, as the OCI image specification
-//! has them. The same parts give the same bytes.
+//! New images: configurations, manifests and one index of them, as the OCI image specification defines them.
+//! The same parts give the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,24 +25,24 @@ pub struct NewConfig {
     pub environment: Vec<String>,
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
-    /// What follows unless the user says something else.
+    /// Default arguments, which the user's replace.
     pub command: Vec<String>,
     /// The working directory.
     pub directory: String,
-    /// The name or number of the signal that ends it.
+    /// The signal that stops it, by name or number.
     pub stop_signal: Option<String>,
-    /// For people and tools.
+    /// Labels, for people and tools.
     pub labels: BTreeMap<String, String>,
 }
 
 /// An image for one platform.
 #[derive(Clone, Debug)]
 pub struct NewImage {
-    /// Which it is for.
+    /// The platform that it is for.
     pub platform: Platform,
     /// How its program is started.
     pub config: NewConfig,
-    /// The lowest first.
+    /// Its layers, the lowest first.
     pub layers: Vec<NewLayer>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct NewManifest {
 }
 
 impl NewIndex {
-    /// The index of `images`; `created` is a time of RFC 3339, which all of them get.
+    /// The index of `images`. `created` is the time that all of them get, in the form of RFC 3339.
     pub fn new(images: &[NewImage], annotations: &BTreeMap<String, String>, created: &str) -> Self {
         let mut kept = BTreeSet::new();
         let mut in_order = Vec::new();

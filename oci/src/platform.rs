@@ -14,7 +14,8 @@ pub struct Platform {
     pub variant: String,
 }
 
-/// Names in Go that are none of ours. `GOARCH` in <https://go.dev/doc/install/source#environment>.
+/// Architectures whose names in Go differ from ours (`GOARCH` in
+/// <https://go.dev/doc/install/source#environment>).
 const GO: [(&str, Arch); 6] = [
     ("386", Arch::I686),
     ("arm", Arch::Armv7),
@@ -34,7 +35,8 @@ impl Platform {
         is_known.then_some(platform)
     }
 
-    /// As an image has it, without what means nothing: `arm64/v8` is `arm64`. `arm` is version 7.
+    /// A platform as an image names it, in its shortest form: `arm64/v8` becomes `arm64`. `arm` means version
+    /// 7.
     pub fn new(architecture: &str, variant: &str) -> Self {
         let architecture = match architecture {
             "aarch64" => "arm64",
@@ -52,12 +54,12 @@ impl Platform {
         Self { architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 
-    /// The one of this machine; `None` if its architecture is not among the hosts.
+    /// This machine's platform; `None` if its architecture is not among the hosts.
     pub fn of_this_machine() -> Option<Self> {
         Arch::HOST.map(|host| Self::of(host, 0))
     }
 
-    /// The one of machines of an architecture and at least this level of it.
+    /// The platform of machines of architecture `host`, of at least this level.
     pub fn of(host: Arch, level: u16) -> Self {
         let go = GO.iter().find(|(_, arch)| *arch == host).map(|(name, _)| *name);
         let variant = if level == 0 { String::new() } else { format!("v{level}") };
@@ -70,8 +72,8 @@ impl Platform {
         go.or_else(|| Arch::from_name(&self.architecture))
     }
 
-    /// The level of `x86_64`, 0 for the baseline and for every other architecture; `None` for one that is not
-    /// known.
+    /// The level of `x86_64`, 0 for the baseline and for every other architecture; `None` for an unknown
+    /// level.
     pub fn level(&self) -> Option<u16> {
         match (self.architecture.as_str(), self.variant.as_str()) {
             ("amd64", "v2") => Some(2),

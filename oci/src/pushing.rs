@@ -1,4 +1,4 @@
-//! Where images are sent, how, and what came of it.
+//! Sending images to a registry: the destination, the options, the result.
 
 use crate::error::OciError;
 use crate::progress::Progress;
@@ -6,24 +6,24 @@ use crate::reference::Name;
 
 /// How images are sent.
 pub struct PushOptions<'a> {
-    /// The longest request in bytes; `None` sends each blob as one.
+    /// The longest request, in bytes; `None` sends each blob in one request.
     pub piece: Option<u64>,
     /// Shown while layers are sent.
     pub progress: &'a dyn Progress,
 }
 
-/// What a registry has got.
+/// What was sent to a registry.
 #[derive(Clone, Debug)]
 pub struct Pushed {
     /// The name, with its tag.
     pub name: String,
     /// Bytes that were sent.
     pub sent: u64,
-    /// Bytes that were there before.
+    /// Bytes that the registry had already.
     pub there: u64,
 }
 
-/// A name in a registry that images are sent to.
+/// The name in a registry under which images are sent.
 #[derive(Clone, Debug)]
 pub struct Destination {
     pub(crate) name: Name,
@@ -34,7 +34,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// [`OciError::Reference`] where it is none.
+    /// [`OciError::Reference`] if `text` has another form.
     pub fn parse(text: &str) -> Result<Self, OciError> {
         let refuse = |why| OciError::Reference { text: text.to_owned(), why };
         let name = text.strip_prefix("docker://");

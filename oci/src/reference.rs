@@ -1,4 +1,4 @@
-//! What an image is named by: a path, or `docker://REGISTRY/NAME[:TAG|@DIGEST]`
+//! Names of images: a path, or `docker://REGISTRY/NAME[:TAG|@DIGEST]`
 //! (<https://github.com/distribution/reference>).
 
 use std::ffi::OsStr;
@@ -18,12 +18,12 @@ const DOCKER_ANSWERS: &str = "registry-1.docker.io";
 /// A name in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
-    /// As in the name: host and perhaps port.
+    /// Host and perhaps port, as in the name.
     pub(crate) registry: String,
     /// Such as `library/alpine`.
     pub(crate) repository: String,
     pub(crate) tag: String,
-    /// If there is one, the tag does not count.
+    /// If there is one, the tag is ignored.
     pub(crate) digest: Option<BlobDigest>,
 }
 

@@ -1,5 +1,5 @@
-//! From what a reference names to images: nested indexes, which platform each image is for, and which of them
-//! is wanted.
+//! Selects images below what a reference names: follows nested indexes, finds the platform of each image, and
+//! picks the wanted ones.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Blobs that are here, as ranges of open files, and the comparison with what they should be.
+//! Fetched blobs, as ranges of open files, and their comparison with their descriptors.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -70,7 +70,7 @@ pub(crate) fn digest_of(reader: &mut dyn Read) -> io::Result<Digest> {
     }
 }
 
-/// A layer, verified.
+/// A verified layer.
 #[derive(Clone, Debug)]
 pub struct Layer {
     pub(crate) stored: Stored,

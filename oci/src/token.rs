@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// What is to be sent along.
+/// What a registry asks to be sent with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Challenge {
     /// User and password.

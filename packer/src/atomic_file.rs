@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// What a signal must remove.
+/// Paths that a signal must remove.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// How often a signal tries to remove what is still being written.
@@ -68,7 +68,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Lets the owner into all directories below `path`: an overlay's working directory is closed to everybody.
+/// Gives the owner access to all directories below `path`: an overlay's working directory has no permissions.
 fn open_up(path: &Path) {
     let mut left = vec![path.to_owned()];
     while let Some(directory) = left.pop() {
@@ -79,12 +79,12 @@ fn open_up(path: &Path) {
     }
 }
 
-/// A directory that is closed to others, and gone when this is dropped.
+/// A directory that is closed to others, and removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct TemporaryDirectory(Hidden);
 
 impl TemporaryDirectory {
-    /// One in `directory`.
+    /// Makes one in `directory`.
     pub(crate) fn inside(directory: &Path) -> io::Result<Self> {
         let (hidden, ()) = Hidden::make(directory, |name| fs::create_dir(name))?;
         fs::set_permissions(&hidden.0, Permissions::from_mode(0o700))?;
@@ -164,7 +164,7 @@ impl NewFile {
         Self::with_mode(path, 0o777)
     }
 
-    /// Starts a file that is no program.
+    /// Starts a file that is not executable.
     pub(crate) fn plain(path: &Path) -> io::Result<Self> {
         Self::with_mode(path, 0o666)
     }
@@ -230,7 +230,7 @@ impl NewDirectory {
         Self::beside_any(&path)
     }
 
-    /// The same where something may be: see [`Self::settle_over`].
+    /// Like [`Self::beside`], but something may be at `path` already: see [`Self::settle_over`].
     pub(crate) fn beside_any(path: &Path) -> io::Result<Self> {
         let path: PathBuf = path.components().collect();
         let (hidden, ()) = Hidden::make(directory_of(&path), |name| fs::create_dir(name))?;
@@ -245,7 +245,7 @@ impl NewDirectory {
         &self.hidden.0
     }
 
-    /// Gives it the mode that it would have had, unless it has got another since.
+    /// Gives it the mode that an ordinary new directory has, unless it was changed since.
     fn open_up(&self) -> io::Result<()> {
         let mode = fs::metadata(&self.hidden.0)?.permissions().mode() & 0o7777;
         if mode == 0o700 {

@@ -106,7 +106,7 @@ pub(crate) enum Command {
     Replace(ReplaceArgs),
     /// Check that a bundle runs on all hosts that it should run on
     ///
-    /// Prints by what it runs on each. If a host is missing, the exit code is 4.
+    /// Prints how it runs on each: natively, or by which emulator. If a host is missing, the exit code is 4.
     #[command(help_template = help::TEMPLATE, before_help = help::CHECK)]
     Check(CheckArgs),
     /// Write a `unibin.toml` for the project in this directory
@@ -164,8 +164,8 @@ pub(crate) enum Command {
 pub(crate) struct PackArgs {
     /// Program, directory, archive, AppImage or package to pack
     ///
-    /// Of a directory everything is taken, to /opt/NAME, and `--entry` names what to start; so of an archive:
-    /// .tar (.gz, .xz, .zst, .bz2), .zip, a wheel, an npm package. Packages are .deb and .rpm files.
+    /// A directory or archive is packed whole, at /opt/NAME, and `--entry` names what to start. Archives are
+    /// .tar (.gz, .xz, .zst, .bz2), .zip, wheels and npm packages; packages are .deb and .rpm files.
     pub(crate) input: Option<PathBuf>,
     /// Bundle to write [default: the program's name with `.bundle`]
     #[arg(short, long, value_name = "FILE")]
@@ -204,7 +204,7 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "ARCH[=FILE]", conflicts_with = "emulator_only", help_heading = WHAT)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
     pub(crate) native: Vec<Native>,
-    /// Add emulators for another architecture whose programs the app starts (repeatable)
+    /// Add emulators for another architecture, so that the app can start its programs (repeatable)
     #[arg(long, value_name = "ARCH", conflicts_with_all = ["emulator_only"], help_heading = WHAT)]
     #[arg(value_parser = arch, hide_short_help = true)]
     pub(crate) also_target: Vec<Arch>,
@@ -222,8 +222,8 @@ pub(crate) struct PackArgs {
     pub(crate) start: StartArgs,
     /// Child-process support: include it (`auto`) or not (`none`)
     ///
-    /// With `auto`, programs of the app's architecture can be started by the app: each host that emulates
-    /// gets a broker, about 40 KiB compressed. With `none`, such programs fail with "Exec format error".
+    /// With `auto`, the app can start programs of its own architecture: each host that emulates gets a
+    /// broker, about 100 KiB compressed. With `none`, such programs fail with "Exec format error".
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
     #[arg(help_heading = FORMAT, hide_short_help = true)]
     pub(crate) children: Children,
@@ -259,7 +259,7 @@ pub(crate) struct TreeArgs {
     pub(crate) libs: Option<Libs>,
     /// Take libraries from a root file system of the target's architecture (repeatable)
     ///
-    /// The loader is taken from there too; without INPUT also the app itself, as `--entry` says.
+    /// The loader is taken from there too. Without INPUT, so are the programs that `--entry` names.
     #[arg(long, value_name = "DIR")]
     pub(crate) sysroot: Vec<PathBuf>,
     /// Search DIR for libraries first, as with LD_LIBRARY_PATH (repeatable)
@@ -296,9 +296,9 @@ pub(crate) struct StartArgs {
     /// Pass ARG to the app, before the caller's arguments; `{tree}` as in `--env` (repeatable)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) arg: Vec<OsString>,
-    /// What the app's `argv[0]` is: the name that the bundle was called by, or the app's path
+    /// Value of the app's `argv[0]`: the name that the bundle was called by, or the app's path
     ///
-    /// By default it is the path of an app with files of its own, which may look for them beside itself.
+    /// By default an app with files of its own gets its path, since it may look for them beside itself.
     #[arg(long, value_name = "called|path", value_parser = argv0, hide_short_help = true)]
     pub(crate) argv0: Option<Argv0>,
     /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)
@@ -313,7 +313,7 @@ pub(crate) struct InspectArgs {
     /// Print the licences and source packages of everything in the bundle
     #[arg(long, conflicts_with = "json")]
     pub(crate) notices: bool,
-    /// Print the hosts that it runs on, as one line of names
+    /// Print the names of the hosts that it runs on, on one line
     #[arg(long, conflicts_with_all = ["json", "notices"])]
     pub(crate) hosts: bool,
     #[command(flatten)]
@@ -343,13 +343,13 @@ pub(crate) struct RunArgs {
     pub(crate) archive: ArchiveArgs,
     /// Container image to run: an OCI layout, an image in a .tar, or docker://NAME
     ///
-    /// PROGRAM takes the place of the image's own command. The image is packed for this machine and kept in
-    /// the store; what it changes is thrown away unless UNIBIN_KEEP gives it a name: see docs/images.md.
+    /// PROGRAM replaces the image's own command. The image is packed for this machine and kept in the store.
+    /// Its changes are discarded, unless UNIBIN_KEEP=NAME keeps them: see docs/images.md.
     #[arg(long, value_name = "IMAGE")]
     pub(crate) oci: Option<OsString>,
     /// Platform of the image [default: this machine's]
     ///
-    /// As in the image: linux/arm64, linux/arm/v7.
+    /// Names are those of images: linux/arm64, linux/arm/v7.
     #[arg(long, value_name = "PLATFORM", requires = "oci", value_parser = values::platform)]
     pub(crate) platform: Option<::oci::Platform>,
     /// Program to run, followed by its arguments
@@ -365,7 +365,7 @@ pub(crate) enum EmulatorCommand {
     /// Download emulators for a target into the store
     Fetch {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         #[command(flatten)]
         list: ListArgs,
         #[command(flatten)]
@@ -376,7 +376,7 @@ pub(crate) enum EmulatorCommand {
     /// Pinned emulators are moved to what is available now, but never to an older version.
     Lock {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         #[command(flatten)]
         archive: ArchiveArgs,
     },
@@ -385,7 +385,7 @@ pub(crate) enum EmulatorCommand {
     /// Publish them together with bundles that contain these emulators: see docs/distributing.md.
     Source {
         #[command(flatten)]
-        cells: CellsArgs,
+        pairs: PairsArgs,
         /// Skip the sources of libraries linked into the emulators (glibc, glib2.0, ...)
         #[arg(long)]
         only_own: bool,
@@ -412,18 +412,18 @@ pub(crate) enum EmulatorCommand {
     /// Add an emulator of your own to the store
     Add {
         #[command(flatten)]
-        cell: CellArgs,
+        pair: PairArgs,
         /// Static emulator
         file: PathBuf,
     },
     /// Remove an emulator from the store
-    Remove(CellArgs),
+    Remove(PairArgs),
     /// Print the path of an emulator
-    Path(CellArgs),
+    Path(PairArgs),
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct CellArgs {
+pub(crate) struct PairArgs {
     /// Architecture that it emulates
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,
@@ -433,7 +433,7 @@ pub(crate) struct CellArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CellsArgs {
+pub(crate) struct PairsArgs {
     /// Architecture to emulate
     #[arg(long, value_name = "ARCH", value_parser = arch)]
     pub(crate) target: Arch,

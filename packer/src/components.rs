@@ -1,5 +1,5 @@
-//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". Nothing here
-//! decides how anything is run.
+//! What the parts of a bundle are made of: the facts of FORMAT.md, section "Components". They do not
+//! influence how anything is run.
 
 pub(crate) mod copyright;
 pub(crate) mod installed;
@@ -18,7 +18,7 @@ use crate::json;
 /// The schema that this version writes and reads.
 const SCHEMA: u32 = 1;
 
-/// Longer facts are refused, in bytes.
+/// The longest facts that are accepted, in bytes.
 pub(crate) const FACTS_MAX: u64 = 64 << 20;
 
 /// What is known about a part.
@@ -108,7 +108,7 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// One of which nothing else is known.
+    /// A component of which nothing else is known.
     pub(crate) fn new(kind: Kind, name: &str, version: &str) -> Self {
         Self {
             kind,
@@ -153,7 +153,7 @@ impl Facts {
         self.components.len() - 1
     }
 
-    /// As they are stored.
+    /// The facts as they are stored.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         json::compact(self)
     }

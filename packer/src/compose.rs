@@ -1,5 +1,5 @@
-//! Bundles out of bundles, each command a file: what is inside is copied as it is stored. Nothing is fetched,
-//! compressed again or executed, and the same inputs give the same bytes in any order.
+//! Makes bundles out of bundles; each command is a file. Their contents are copied as they are stored.
+//! Nothing is fetched, compressed again or executed, and the same inputs give the same bytes in any order.
 
 pub(crate) mod check;
 pub(crate) mod merge;

@@ -11,8 +11,8 @@
 //! clean       what a finished system does not keep
 //! ```
 //!
-//! `configure` is the packer's one exception to executing nothing of what it packs: it runs packages'
-//! scripts, in the namespaces in which the finished system will run, as the user who packs.
+//! `configure` is, besides `--trace`, the packer's only exception to executing nothing of what it packs: it
+//! runs packages' scripts, in the namespaces in which the finished system will run, as the user who packs.
 
 mod clean;
 mod configure;

@@ -36,14 +36,14 @@ pub(crate) struct Emulator {
     pub(crate) version: String,
     /// How it is called.
     pub(crate) rules: Vec<OwnedRule>,
-    /// Whether these are QEMU's default rules, to be made anew for an app that wants to be called in another
+    /// Whether these are QEMU's default rules, which are made anew for an app that must be called in another
     /// way.
     by_default_rules: bool,
     /// Whether it is one of unibin's own builds.
     is_own: bool,
     pub(crate) owed: Vec<Owed>,
     pub(crate) source: SourcePackage,
-    /// It, then what is linked into it.
+    /// The emulator, then what is linked into it.
     pub(crate) components: Vec<Component>,
 }
 
@@ -84,13 +84,14 @@ impl Emulators {
         Ok(Self { lock: None, ..Self::open(archive)? })
     }
 
-    /// Where what was compressed is kept for the next bundle.
+    /// The store, in which compressed frames are kept for the next bundle.
     pub(crate) fn kept(&self) -> &Store {
         &self.store
     }
 
-    /// Whether emulators for `target` may lay an app's tree over the root, on whatever host: so a tree is the
-    /// same for all hosts, and a bundle for one of them what is left of a bundle for all.
+    /// Whether there are emulators for `target` that show a view, on any host. This decides whether a tree
+    /// gets a map: so it is the same for all hosts, and a bundle for one of them is a part of the bundle for
+    /// all.
     pub(crate) fn give_view(&self, target: Arch) -> bool {
         self.catalogue.is_own(target)
     }

@@ -8,9 +8,9 @@ mod hints;
 mod image;
 mod machine;
 mod project;
-mod sbom;
 mod shown;
 mod signature;
+mod source_date;
 mod system;
 
 use std::error::Error as StdError;
@@ -31,9 +31,9 @@ use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
 pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::machine::MachineError;
 pub(crate) use crate::error::project::ProjectError;
-pub(crate) use crate::error::sbom::SbomError;
 pub(crate) use crate::error::shown::{kind_of, readable, shown};
 pub(crate) use crate::error::signature::SignatureError;
+pub(crate) use crate::error::source_date::SourceDateError;
 pub(crate) use crate::error::system::SystemError;
 use crate::units::size;
 use inputs::elf::{Kind, NotElf};
@@ -185,7 +185,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Machine(#[from] MachineError),
     #[error(transparent)]
-    Sbom(#[from] SbomError),
+    SourceDate(#[from] SourceDateError),
     #[error(transparent)]
     OutOfBundle(#[from] ImageError),
     #[error(transparent)]
@@ -262,7 +262,7 @@ impl Error {
             Self::Compose(error) => error.code(),
             Self::System(error) => error.code(),
             Self::Machine(error) => error.code(),
-            Self::Sbom(error) => error.code(),
+            Self::SourceDate(_) => SourceDateError::CODE,
             Self::OutOfBundle(error) => error.code(),
             Self::Signature(error) => error.code(),
             Self::Project(error) => error.code(),
@@ -368,7 +368,7 @@ impl Error {
             | Self::System(_)
             | Self::Machine(_)
             | Self::Compose(_)
-            | Self::Sbom(_)
+            | Self::SourceDate(_)
             | Self::OutOfBundle(_)
             | Self::Signature(_)
             | Self::Project(_)
@@ -451,7 +451,7 @@ impl Error {
             Self::Machine(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),
-            Self::Sbom(error) => return Some(error.hint()),
+            Self::SourceDate(_) => return Some(SourceDateError::HINT.to_owned()),
             Self::OutOfBundle(error) => return Some(error.hint()),
             Self::Signature(error) => return Some(error.hint()),
             Self::Project(error) => return error.hint(),

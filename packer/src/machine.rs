@@ -1,5 +1,5 @@
-//! Machines: a computer of another CPU that qemu-system is on every host, what it boots, and the script that
-//! runs it. Nothing of it is executed here.
+//! Machines: qemu-system for every host, which emulates a computer; what that computer boots; and the script
+//! that runs it. Nothing of this is executed here.
 
 pub(crate) mod boards;
 mod firmware;
@@ -28,22 +28,22 @@ use crate::tree::content::Content;
 const RUN: &[u8] = include_bytes!("machine/run.sh");
 /// How much memory a machine has.
 const MEMORY: &str = "1024M";
-/// Whose name `ssh` uses.
+/// The user as whom `ssh` logs in.
 const USER: &str = "root";
 
 /// The machine on the first of its hosts, and on the others.
 pub(crate) type Machines = (ResolvedApp, Vec<ResolvedVariant>);
 
-/// What a machine is on all hosts.
+/// The parts of a machine that are the same on all hosts.
 struct Parts {
-    /// By their names.
+    /// Names and contents.
     files: Vec<(&'static str, Content)>,
     settings: String,
     firmware: Option<Loaded>,
     row: MachineRow,
 }
 
-/// The machine that was asked for, on each host that has a qemu-system for it.
+/// The requested machine, for each host that has a qemu-system for it.
 pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Machines, Error> {
     let board = boards::of(machine.cpu).ok_or(MachineError::NoBoard { cpu: machine.cpu })?;
     let parts = Parts::of(board, machine)?;
@@ -126,7 +126,7 @@ impl Parts {
         Ok(Self { files, settings, firmware, row })
     }
 
-    /// The machine on the host of `emulator`.
+    /// The machine for the host of `emulator`.
     fn on(&self, mut emulator: ResolvedApp) -> Result<ResolvedApp, Error> {
         let mut add = |name: &str, content: Content| {
             let node = Node::File { executable: false, content };

@@ -1,10 +1,10 @@
 //! `unibin`: packs a Linux program into one executable file that runs on every Linux architecture. Each
 //! command is a file; this one selects it, and turns its result into output and an exit code.
 //!
-//! The directories lie in layers, and each uses only those after it: `release`; `commands`, `compose`;
-//! `pack`; `resolve`; `image`; `signatures`; `write` and `relocate`; `emulators`; `packages` and `input`;
-//! `request`; `tree`; `project`; then `cli` and the files beside this one. `cargo xtask tidy` refuses modules
-//! that use each other.
+//! The directories lie in layers, and each uses only those after it: `release`; `commands`; `compose`;
+//! `pack`; `machine`; `resolve`; `debootstrap`; `image`; `write`; `emulators`; `packages`; `components`;
+//! `system`; `relocate`; `input`; `request`; `tree`; `signatures`; `project`; then `error`, `cli` and the
+//! files beside this one. `cargo xtask tidy` refuses modules that use each other.
 
 mod atomic_file;
 mod bounds;
@@ -32,6 +32,7 @@ mod request;
 mod resolve;
 mod say;
 mod signatures;
+mod source_date;
 mod system;
 mod tree;
 mod units;

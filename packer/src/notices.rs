@@ -13,7 +13,7 @@ pub(crate) struct Owed {
     pub(crate) text: String,
 }
 
-/// The notices for both, as one.
+/// Joins two notices to one.
 pub(crate) fn together(first: Option<Owed>, second: Option<Owed>) -> Option<Owed> {
     let (Some(first), Some(second)) = (&first, &second) else { return first.or(second) };
     let both =

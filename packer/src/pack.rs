@@ -46,7 +46,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
     packed(Request::from_args(args)?, json)
 }
 
-/// The same of a request.
+/// Packs what `request` asks for.
 pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> {
     let (first, natives) = match &request.contents {
         Contents::App(app) => {
@@ -87,8 +87,8 @@ pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> 
     Ok(report.text(json))
 }
 
-/// A system as a bundle for this machine alone, fast: for what must run in it before it is finished. Says
-/// whether it has an emulator.
+/// Writes a system as a bundle for this machine alone, compressed fast, for what must run in it before it is
+/// finished. Returns whether it has an emulator.
 fn stage(request: &Request, system: &SystemRequest, root: Gathered, path: &Path) -> Result<bool, Error> {
     let target = system.target.or(root.target).ok_or(Error::NoTarget)?;
     let host = Arch::HOST.ok_or(Error::NoHostLeft { target })?;
@@ -182,8 +182,7 @@ fn compressed(
     })
 }
 
-/// The app of `args` alone, without what starts or emulates it. `view`: whether emulators lay its tree over
-/// the root, in any case.
+/// The app of `args` alone, without launchers and emulators. `view`: whether it gets a view in any case.
 pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error> {
     let request = Request::from_args(args)?;
     let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
@@ -235,8 +234,8 @@ fn frame(
     made.map_err(Error::Temporary)
 }
 
-/// The brokers of these hosts: of those that emulate, since a host that does not needs none; of a system all,
-/// since the broker starts it.
+/// The brokers for these hosts. For an app they are the hosts that emulate, since others need none; for a
+/// system all hosts, since a broker starts it.
 fn brokers(hosts: impl Iterator<Item = Arch>, level: i32) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
     for host in hosts {

@@ -1,5 +1,5 @@
-//! `unibin.toml`: what a project packs and releases. It says in keys what `unibin pack` is told in options:
-//! it is turned into the words of a command line, which are read as any other. It executes nothing.
+//! `unibin.toml`: what a project packs and releases. Its keys stand for options of `unibin pack`: they are
+//! turned into a command line, which is parsed like any other. Nothing is executed here.
 
 mod command_line;
 pub(crate) mod file;
@@ -20,8 +20,8 @@ use crate::project::file::Project;
 /// The file's name, which is looked for in the working directory only.
 pub(crate) const NAME: &str = "unibin.toml";
 
-/// What `unibin pack` is asked for: `args` where they say what to pack, else what the project's file says,
-/// with `args` after it.
+/// What `unibin pack` is asked for: `args` if they say what to pack, else what the project's file says,
+/// followed by `args`.
 pub(crate) fn completed(args: PackArgs) -> Result<PackArgs, Error> {
     if args.names_an_app() {
         return Ok(args);

@@ -22,7 +22,7 @@ use crate::cli::project::ReleaseArgs;
 use crate::cli::sbom::SbomArgs;
 use crate::cli::values::{self, Hosts};
 use crate::cli::{ListArgs, PackArgs};
-use crate::commands::sbom::{self, time};
+use crate::commands::sbom;
 use crate::compose::thin;
 use crate::error::{Error, ProjectError, shown};
 use crate::pack;
@@ -32,13 +32,14 @@ use crate::release::contents::{BILLS, SOURCES, hosts_of};
 use crate::release::provenance::Materials;
 use crate::release::signing::Signing;
 use crate::say;
+use crate::source_date;
 use crate::units::size;
 use crate::write::bundle_file::BundleFile;
 
-/// Where a release is written if nothing else is said.
+/// The default directory of a release.
 const DIST: &str = "dist";
 
-/// What a try-out has behind its version.
+/// The suffix of a trial release's version.
 const SNAPSHOT: &str = "-snapshot";
 
 /// Makes the release, and lists its files.
@@ -46,7 +47,7 @@ pub(crate) fn release(args: &ReleaseArgs) -> Result<String, Error> {
     let path = project::place(args.project.file.as_ref());
     let project = Project::read(&path, args.snapshot.then_some(SNAPSHOT))?;
     let target = directory(&project, args.dist.as_deref());
-    let time = time::given()?;
+    let time = source_date::given()?;
     let name = output_name(&project)?;
     dist::check_replaceable(&target)?;
     let key = args.key.as_ref().or(project.release.sign.as_ref()).filter(|_| !args.snapshot);
@@ -120,7 +121,7 @@ fn directory(project: &Project, named: Option<&Path>) -> PathBuf {
     named.map_or_else(of_project, Path::to_owned)
 }
 
-/// The bundle's name in it.
+/// The bundle's name in the release.
 fn output_name(project: &Project) -> Result<String, Error> {
     let Some(output) = &project.output else { return Ok(project.name.clone()) };
     let inside = output.strip_prefix(&project.directory).unwrap_or(output);
@@ -132,7 +133,7 @@ fn output_name(project: &Project) -> Result<String, Error> {
     }
 }
 
-/// What `pack` is asked for.
+/// The options of `pack` for the release.
 fn pack_args(project: &Project, output: Option<&Path>, offline: bool) -> Result<PackArgs, Error> {
     let mut words = project.words.clone();
     if let Some(output) = output {

@@ -12,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use bundle::{Arch, file_name_of};
+use bundle::Arch;
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
@@ -82,7 +82,7 @@ pub(crate) struct AppRequest {
     pub(crate) output: PathBuf,
     pub(crate) archive: ArchiveArgs,
     pub(crate) tree: TreeRequest,
-    /// What it gets as its `argv[0]`, if that was said.
+    /// Its `argv[0]`, if `--argv0` was given.
     pub(crate) argv0: Option<Argv0>,
     /// What `--env`, `--unset` and `--arg` ask for.
     pub(crate) rules: Vec<Rule>,
@@ -111,7 +111,7 @@ pub(crate) struct TreeRequest {
     /// Files and directories, and where in the tree they go, if that was given.
     pub(crate) adds: Vec<(PathBuf, Option<Vec<u8>>)>,
     pub(crate) excludes: Vec<Vec<u8>>,
-    /// Patterns: of packages only what they name, what is started, and the libraries of both.
+    /// Patterns: of packages, only files that match, the entries, and the libraries of both are kept.
     pub(crate) only: Option<Vec<Vec<u8>>>,
     pub(crate) preloads: Vec<Vec<u8>>,
     /// Arguments for the traced run.
@@ -213,27 +213,9 @@ impl Request {
             MachineRequest::new(of_it, target()?, args.output.clone(), archive)
         });
         let machine = machine.transpose()?;
-        let source = match (args.input, args.deb) {
-            _ if system.is_some() || machine.is_some() => None,
-            (Some(path), _) => Some(given::open(path, args.target)?),
-            (None, _) if args.emulator_only => None,
-            (None, names) if names.is_empty() => Some(AppSource::Sysroot),
-            (None, names) => {
-                let (local, names) = names.into_iter().partition(|name| is_file_name(name));
-                let local: Vec<String> = local;
-                let local =
-                    local.into_iter().map(|path| LocalDeb::open(path.into())).collect::<Result<_, _>>()?;
-                Some(AppSource::packages(names, local, target()?)?)
-            }
-        };
-        let mut entries = Vec::new();
-        for text in &args.entry {
-            let entry = parse_entry(text)?;
-            if entries.iter().any(|other: &Entry| other.name == entry.name) {
-                return Err(Error::SameEntry { name: readable(&entry.name) });
-            }
-            entries.push(entry);
-        }
+        let has_app = system.is_none() && machine.is_none() && !(args.emulator_only && args.input.is_none());
+        let source = has_app.then(|| AppSource::of(args.input, args.deb, args.target)).transpose()?;
+        let entries = Entry::all(&args.entry)?;
         let skip_hosts = args.head == Head::Sh && !matches!(args.hosts, Some(Hosts::Listed(_)));
         let hosts = hosts(args.head, args.hosts);
         if let Some(native) = args.native.iter().find(|native| !hosts.contains(&native.target)) {
@@ -324,11 +306,6 @@ impl Request {
     }
 }
 
-/// Whether `--deb` means a file. A package's name has no slash (Policy 5.6.1), and none ends like this.
-fn is_file_name(name: &str) -> bool {
-    name.contains('/') || name.strip_suffix(".deb").is_some()
-}
-
 /// The hosts that a bundle will run on.
 fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
     match (head, hosts) {
@@ -343,22 +320,6 @@ fn hosts(head: Head, hosts: Option<Hosts>) -> Vec<Arch> {
         (Head::Sh, Some(Hosts::All)) => Arch::HOSTS.to_vec(),
         (Head::Sh, Some(Hosts::Listed(hosts))) => hosts,
     }
-}
-
-/// `[NAME=]PATH`; the name is the last part of the path unless given.
-fn parse_entry(text: &OsStr) -> Result<Entry, Error> {
-    let text = text.as_bytes();
-    let (name, path) = match text.iter().position(|byte| *byte == b'=') {
-        Some(at) => (Some(&text[..at]), &text[at + 1..]),
-        None => (None, text),
-    };
-    let path = path.strip_prefix(b"./").or_else(|| path.strip_prefix(b"/")).unwrap_or(path);
-    app_tree::tree_path(path)?;
-    let name = name.unwrap_or_else(|| file_name_of(path));
-    if name.is_empty() || name.contains(&b'/') {
-        return Err(Error::EntryName { name: readable(name) });
-    }
-    Ok(Entry::new(name, path))
 }
 
 fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error> {
@@ -462,16 +423,6 @@ fn default_output(source: &AppSource, entries: &[Entry]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_is_named_after_its_file_unless_it_says_otherwise() {
-        let entry = |text: &str| parse_entry(OsStr::new(text)).map(|entry| (entry.name, entry.path)).ok();
-        assert_eq!(entry("/usr/bin/sh"), Some((b"sh".to_vec(), b"usr/bin/sh".to_vec())));
-        assert_eq!(entry("shell=usr/bin/sh"), Some((b"shell".to_vec(), b"usr/bin/sh".to_vec())));
-        for refused in ["", "/", "a=", "=a", "a/b=c", "../a", "a/../b"] {
-            assert_eq!(entry(refused), None, "{refused}");
-        }
-    }
 
     #[test]
     fn the_trees_path_stands_in_an_argument_and_begins_a_variables_value() {

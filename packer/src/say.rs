@@ -31,7 +31,7 @@ pub(crate) fn message(error: &Error) {
     }
 }
 
-/// Prints a warning: something that the user should know, but that stops nothing.
+/// Prints a warning: something that the user should know, but that is no failure.
 pub(crate) fn warning(text: &str) {
     line("warning", text);
 }

@@ -19,9 +19,9 @@ const LONGEST: u32 = 256 * 1024;
 /// A key that an agent has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentKey {
-    /// Its public half.
+    /// The public key.
     pub key: PublicKey,
-    /// What its owner calls it.
+    /// Its comment, which its owner has chosen.
     pub comment: String,
 }
 
@@ -46,7 +46,7 @@ pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningErr
     found.ok_or_else(|| SigningError::Agent("it does not list its keys".to_owned()))
 }
 
-/// Has the agent sign `message`; what it returns is checked.
+/// Has the agent sign `message`, and checks the signature that it returns.
 pub fn sign(
     agent: &mut (impl Read + Write),
     key: &PublicKey,

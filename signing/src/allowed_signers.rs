@@ -9,7 +9,7 @@ use crate::pattern::matches_list;
 use crate::ssh_key;
 use crate::ssh_public::SshKey;
 
-/// A file of them.
+/// The contents of an `allowed_signers` file.
 #[derive(Clone, Debug)]
 pub struct AllowedSigners(Vec<Line>);
 
@@ -21,15 +21,15 @@ struct Line {
     namespaces: Option<String>,
     after: Option<Moment>,
     before: Option<Moment>,
-    /// Or why it does not count.
+    /// The key, or why it does not count.
     key: Result<SshKey, &'static str>,
 }
 
-/// What is wrong in a line.
+/// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}: {why}")]
 pub struct LineError {
-    /// Counted from 1.
+    /// The line's number, from 1.
     pub line: usize,
     /// Why it is refused.
     pub why: String,
@@ -38,9 +38,9 @@ pub struct LineError {
 /// The keys of one signer, for one purpose, now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// They may sign.
+    /// Keys that may sign.
     pub keys: Vec<SshKey>,
-    /// Why others of that signer may not.
+    /// Why other keys of that signer may not.
     pub passed_over: Vec<String>,
 }
 

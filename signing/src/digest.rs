@@ -27,7 +27,7 @@ pub(crate) fn blake2b_256(bytes: &[u8]) -> [u8; 32] {
     <Blake2b<U32> as blake2::Digest>::digest(bytes).into()
 }
 
-/// By what a file is hashed before it is signed.
+/// The hash function that is applied to a file before it is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prehash {
     /// SSHSIG: `sha256`.
@@ -36,11 +36,11 @@ pub enum Prehash {
     Sha512,
     /// minisig.
     Blake2b512,
-    /// minisig of the old kind: the file itself.
+    /// minisig of the old kind, which signs the file itself.
     None,
 }
 
-/// The bytes that stand for a file.
+/// The bytes to sign in place of a file: its digest, or its contents for [`Prehash::None`].
 pub fn prehash(mut file: impl Read, by: Prehash) -> io::Result<Vec<u8>> {
     Ok(match by {
         Prehash::Sha256 => {

@@ -12,7 +12,7 @@ use crate::wire::Writer;
 pub struct PublicKey(pub [u8; 32]);
 
 impl PublicKey {
-    /// Whether `signature` is one of `message` by this key.
+    /// Whether `signature` is a valid signature of `message` by this key.
     pub fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let Ok(key) = VerifyingKey::from_bytes(&self.0) else { return false };
         // Strict about the order of both points, the scalar and the signature's point; the key's own
@@ -20,17 +20,17 @@ impl PublicKey {
         is_canonical(&self.0) && key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 
-    /// As `ssh-keygen -l` and `ssh-add -l` show it.
+    /// The fingerprint, as `ssh-keygen -l` and `ssh-add -l` show it.
     pub fn fingerprint(&self) -> String {
         format!("SHA256:{}", encoding::without_padding(&digest::sha256(&self.wire())))
     }
 
-    /// As SSH sends it (RFC 8709, section 4).
+    /// The key in SSH's wire format (RFC 8709, section 4).
     pub fn wire(&self) -> Vec<u8> {
         Writer::default().string(b"ssh-ed25519").string(&self.0).done()
     }
 
-    /// The two words of a `.pub` file.
+    /// The first two words of its `.pub` file: type and key.
     pub fn line(&self) -> String {
         format!("ssh-ed25519 {}", encoding::encode(&self.wire()))
     }
@@ -42,21 +42,21 @@ fn is_canonical(key: &[u8; 32]) -> bool {
     !(*first >= 0xed && middle.iter().all(|byte| *byte == 0xff) && last & 0x7f == 0x7f)
 }
 
-/// A secret key; forgotten when it is dropped.
+/// A secret key; its memory is overwritten when it is dropped.
 pub struct SecretKey(SigningKey);
 
 impl SecretKey {
-    /// The key that grows out of these bytes.
+    /// The secret key with this seed (RFC 8032).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(seed))
     }
 
-    /// Its public half.
+    /// The public key that belongs to it.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// The one signature of `message` by this key.
+    /// Signs `message`. The same message always gets the same signature.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }

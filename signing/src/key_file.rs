@@ -9,7 +9,7 @@ use crate::ssh_public::SshKey;
 /// A key file's contents.
 #[derive(Debug)]
 pub enum KeyFile {
-    /// A `.pub` of OpenSSH.
+    /// A `.pub` file of OpenSSH.
     Public(SshKey),
     /// A public key of minisign.
     Minisign(MinisignKey),
@@ -53,7 +53,7 @@ impl LockedKey {
         }
     }
 
-    /// The key, and the number that minisign knows it by.
+    /// The key, and the number by which minisign knows it.
     pub fn unlock(&self, passphrase: &[u8]) -> Result<(SecretKey, KeyId), SigningError> {
         match &self.0 {
             Form::Ssh(key) => key.unlock(passphrase).map(|key| {

@@ -16,15 +16,15 @@ const FORM: SigningError = SigningError::Malformed("minisign signature");
 const UNTRUSTED: &str = "untrusted comment: ";
 const TRUSTED: &str = "trusted comment: ";
 
-/// minisign's own keys take one GiB.
+/// The most memory that unlocking a key may take, in bytes; minisign's own keys take 1 GiB.
 const MOST_MEMORY: u64 = 1 << 31;
 
-/// What minisign finds the key of a signature by.
+/// The number by which minisign finds the key of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(pub [u8; 8]);
 
 impl KeyId {
-    /// That of a key which was not made by minisign: so it has one of its own, always the same.
+    /// A number derived from `key`, for keys that minisign did not make.
     pub fn of(key: &PublicKey) -> Self {
         let mut id = [0; 8];
         id.copy_from_slice(&digest::sha256(&key.0)[..8]);
@@ -49,7 +49,7 @@ pub struct MinisignKey {
 }
 
 impl MinisignKey {
-    /// Reads the 56 characters that minisign prints, or the file with them.
+    /// Reads a public key: the 56 characters that minisign prints, or a file with them.
     pub fn parse(text: &str) -> Result<Self, SigningError> {
         let text = text.trim();
         let text = if text.starts_with(UNTRUSTED) { text.lines().nth(1).unwrap_or_default() } else { text };
@@ -64,7 +64,7 @@ impl MinisignKey {
         Ok(Self { key: PublicKey(key), id: KeyId(id) })
     }
 
-    /// The 56 characters.
+    /// The public key as minisign prints it: 56 characters.
     pub fn text(&self) -> String {
         encoding::encode(&[&b"Ed"[..], &self.id.0, &self.key.0].concat())
     }
@@ -79,7 +79,7 @@ pub(crate) struct SecretFile {
 }
 
 impl SecretFile {
-    /// Whether a text is one.
+    /// Whether a text looks like a secret key file.
     pub(crate) fn is_one(text: &str) -> bool {
         let second = text.strip_prefix(UNTRUSTED).and_then(|_| text.lines().nth(1));
         second.is_some_and(|line| line.starts_with("RWRTY0") || line.starts_with("RWQAA"))
@@ -155,18 +155,18 @@ fn costs(operations: u64, memory: u64) -> Result<scrypt::Params, SigningError> {
 /// A signature of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minisig {
-    /// By the key of this number.
+    /// The number of the key that made it.
     pub id: KeyId,
     /// How the file is hashed.
     pub prehash: Prehash,
     bytes: [u8; 64],
-    /// What the signer says of it, signed too.
+    /// The trusted comment, which is signed too.
     pub comment: String,
     of_comment: [u8; 64],
 }
 
 impl Minisig {
-    /// Reads one.
+    /// Reads the text of a `.minisig` file.
     pub fn parse(text: &[u8]) -> Result<Self, SigningError> {
         let text = str::from_utf8(text).map_err(|_| FORM)?;
         let lines: Vec<&str> = text.lines().collect();
@@ -189,7 +189,7 @@ impl Minisig {
         Ok(Self { id, prehash, bytes, comment, of_comment })
     }
 
-    /// Whether it is one by `key`, of the file with this [`Self::prehash`], comment and all.
+    /// Whether `key` has made it, for the file whose [`Self::prehash`] is `hash`, and for its comment.
     pub fn holds(&self, key: &PublicKey, hash: &[u8]) -> bool {
         key.signed(hash, &self.bytes) && key.signed(&of_comment(&self.bytes, &self.comment), &self.of_comment)
     }

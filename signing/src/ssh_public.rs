@@ -14,11 +14,11 @@ const FORM: SigningError = SigningError::SSH_KEY;
 /// A public key.
 #[derive(Clone, Debug)]
 pub struct SshKey {
-    /// As SSH sends it, in the one way that there is.
+    /// The key in SSH's wire format, of which each key has exactly one.
     wire: Vec<u8>,
     kind: String,
     numbers: Numbers,
-    /// What it was made for, if a token keeps it: `ssh:`.
+    /// The application that the key was made for, if it is in a FIDO token: `ssh:`.
     application: Option<Vec<u8>>,
 }
 
@@ -45,7 +45,7 @@ impl From<PublicKey> for SshKey {
 }
 
 impl SshKey {
-    /// Reads one as SSH sends it.
+    /// Reads a key in SSH's wire format.
     pub(crate) fn of_wire(wire: &[u8]) -> Result<Self, SigningError> {
         let mut reader = Reader(wire);
         let kind = String::from_utf8_lossy(reader.string().ok_or(FORM)?).into_owned();
@@ -82,12 +82,12 @@ impl SshKey {
         }
     }
 
-    /// The name of its type: `ssh-rsa`.
+    /// The name of its type, such as `ssh-rsa`.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// The key that can sign here too, if it is one.
+    /// The Ed25519 key that it is, or `None` for other types, which only check signatures here.
     pub fn ed25519(&self) -> Option<PublicKey> {
         match &self.numbers {
             Numbers::Ed25519(key) if self.application.is_none() => Some(*key),
@@ -95,12 +95,12 @@ impl SshKey {
         }
     }
 
-    /// As `ssh-keygen -l` and `ssh-add -l` show it.
+    /// The fingerprint, as `ssh-keygen -l` and `ssh-add -l` show it.
     pub fn fingerprint(&self) -> String {
         format!("SHA256:{}", encoding::without_padding(&digest::sha256(&self.wire)))
     }
 
-    /// The two words of a `.pub` file.
+    /// The first two words of its `.pub` file: type and key.
     pub fn line(&self) -> String {
         format!("{} {}", self.kind, encoding::encode(&self.wire))
     }
@@ -116,7 +116,7 @@ impl SshKey {
         }
     }
 
-    /// Reads a signature as SSH sends it; `None` if it is not one by a key of this type.
+    /// Reads a signature in SSH's wire format; `None` if keys of this type make no such signatures.
     pub(crate) fn signature(&self, blob: &[u8]) -> Option<SshBytes> {
         let mut reader = Reader(blob);
         let kind = reader.string()?;
@@ -142,8 +142,8 @@ impl SshKey {
         Some(SshBytes { bytes, token })
     }
 
-    /// Whether `signature` is one of `message` by this key. Whether somebody has touched the token is not
-    /// asked for, as `ssh-keygen -Y verify` does not.
+    /// Whether `signature` is a valid signature of `message` by this key. Like `ssh-keygen -Y verify`, it
+    /// does not ask whether somebody has touched the token.
     pub(crate) fn signed(&self, message: &[u8], signature: &SshBytes) -> bool {
         let of_token;
         let message = match (&self.application, &signature.token) {
@@ -164,11 +164,11 @@ impl SshKey {
     }
 }
 
-/// A signature as SSH sends it.
+/// A signature in SSH's wire format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SshBytes {
     bytes: Bytes,
-    /// Flags and counter of a token, which it signs too.
+    /// Flags and counter of a FIDO token, which are signed too.
     token: Option<[u8; 5]>,
 }
 

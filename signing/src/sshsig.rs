@@ -12,7 +12,7 @@ const LABEL: &str = "SSH SIGNATURE";
 const MAGIC: &[u8] = b"SSHSIG";
 const FORM: SigningError = SigningError::Malformed("SSH signature");
 
-/// By whom.
+/// Who made a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
     /// A key that can be checked here.
@@ -24,11 +24,11 @@ pub enum Signer {
 /// A signature of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshSignature {
-    /// Whose it claims to be.
+    /// The claimed signer.
     pub signer: Signer,
     /// How the file is hashed.
     pub prehash: Prehash,
-    /// Nothing where the signer's key is not known here.
+    /// `None` if keys of the signer's type cannot be checked here.
     bytes: Option<SshBytes>,
 }
 
@@ -36,12 +36,12 @@ impl SshSignature {
     /// The namespace of signatures of files.
     pub const NAMESPACE: &str = "file";
 
-    /// Whether a file begins as such a signature does.
+    /// Whether a file begins like an SSH signature.
     pub fn is_one(bytes: &[u8]) -> bool {
         bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----")
     }
 
-    /// Reads one, of this namespace.
+    /// Reads a signature; it must be in [`Self::NAMESPACE`].
     pub fn parse(text: &[u8]) -> Result<Self, SigningError> {
         let text = str::from_utf8(text).map_err(|_| FORM)?;
         let bytes = encoding::between(text, LABEL).ok_or(FORM)?;
@@ -84,7 +84,7 @@ impl SshSignature {
         }
     }
 
-    /// Whether it is one by the signer that it names, of the file with this [`Self::prehash`].
+    /// Whether the signer that it names has made it, for the file whose [`Self::prehash`] is `hash`.
     pub fn holds(&self, hash: &[u8]) -> bool {
         match (&self.signer, &self.bytes) {
             (Signer::Known(key), Some(bytes)) => key.signed(&message(self.prehash, hash), bytes),
@@ -92,7 +92,7 @@ impl SshSignature {
         }
     }
 
-    /// What is to be signed for a file with this SHA-512.
+    /// The message to sign for a file with the SHA-512 `hash`.
     pub fn message(hash: &[u8]) -> Vec<u8> {
         message(Prehash::Sha512, hash)
     }

@@ -1,6 +1,5 @@
 //! The harness of the end-to-end tests: it packs real programs with the real `unibin`, runs the bundles as an
-//! ordinary user with an empty environment, and says loudly when this machine cannot show something. It mocks
-//! nothing.
+//! ordinary user with an empty environment, and reports what this machine cannot test. It mocks nothing.
 #![allow(clippy::missing_panics_doc, reason = "a harness panics: that is how a test fails")]
 
 mod binfmt_d;

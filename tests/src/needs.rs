@@ -1,6 +1,6 @@
-//! What a test needs that a machine may lack: one table, found beforehand. A test names its needs first, and
-//! where one of them is lacking it says NOT RUN and passes; where `UNIBIN_TEST_REQUIRE` names it, as in
-//! continuous integration, that is a failure.
+//! What tests need and a machine may lack: one table, checked beforehand. A test names its needs first. If
+//! one of them is lacking, the test says NOT RUN and passes; if `UNIBIN_TEST_REQUIRE` names that need, as in
+//! continuous integration, it fails.
 //!
 //! | variable | meaning |
 //! |---|---|

@@ -1,7 +1,8 @@
-//! Tests run beside each other. Where the tester is root, each sandbox has a user of its own; otherwise all
-//! have the tester's, and an entry of one sandbox's cache counts as used when a process of another one has
-//! an entry of that name: `unibin cache` and `UNIBIN_DO=gc` rather keep one too many. So a test that counts
-//! what is used is alone. Locks are held between processes too: nextest has one for each test.
+//! Tests run beside each other. If the tester is root, each sandbox has a user of its own; otherwise all have
+//! the tester's. Then an entry of one sandbox's cache counts as used if a process of another sandbox uses an
+//! entry of that name, since `unibin cache` and `UNIBIN_DO=gc` keep an entry in case of doubt. So a test that
+//! counts used entries runs alone. The locks work between processes too, since nextest runs each test in its
+//! own.
 
 use std::cell::RefCell;
 use std::fs::File;

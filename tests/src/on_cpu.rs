@@ -1,5 +1,5 @@
-//! A machine of another CPU without booting one: a private `binfmt_misc` runs its programs, and the name of
-//! the CPU is its own.
+//! A machine of another CPU, without booting one: a private `binfmt_misc` runs its programs, and the kernel
+//! reports that CPU's name.
 
 use std::fs;
 use std::path::Path;

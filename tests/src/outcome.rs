@@ -1,4 +1,4 @@
-//! What came of a run: status, output, and the two things that a test wants to say about them.
+//! The outcome of a run: status and output, and the two assertions that tests make about them.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;

@@ -1,5 +1,4 @@
-//! How it is found out what a machine has: each probe does the least that a test would do, and says why that
-//! fails.
+//! Finds out what a machine has: each probe does the least that a test would do, and says why that fails.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! The processes of this machine, and whose they are. A user's number does not tell: where the tester is not
-//! root, all sandboxes have his. What a process executes does.
+//! The processes of this machine, and the sandboxes that they belong to. A user ID does not tell them apart,
+//! since without root all sandboxes have the tester's. What a process executes does.
 
 use std::ffi::OsStr;
 use std::fmt::Display;

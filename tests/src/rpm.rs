@@ -1,4 +1,4 @@
-//! rpm packages by hand: what of one is read, and hard links as cpio has them.
+//! rpm packages made by hand: the parts of one that are read, and hard links as cpio has them.
 
 /// A file of the package: its path, its mode with the type's bits, its bytes or a link's target, and its
 /// number: files with the same one are hard links.

@@ -1,4 +1,4 @@
-//! A system that is small.
+//! A small system for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Tar members by hand: also those that no honest tool writes.
+//! Tar members made by hand, including those that no honest tool writes.
 
 /// What a header says.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
-//! The two instruments of `tests/programs`: `tell`, an app that says all that it inherits, and `caller`,
-//! which makes a state and starts a program in it.
+//! The two instruments of `tests/programs`: `tell`, an app that prints everything that it inherits, and
+//! `caller`, which sets up a state and starts a program in it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Waiting for what another process does, and not for ever.
+//! Waits for another process to do something, but not for ever.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! A user whom another one attacks.
+//! A user who is attacked by another one.
 
 use std::path::PathBuf;
 

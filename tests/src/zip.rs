@@ -1,4 +1,4 @@
-//! Zip files by hand: also those that no honest tool writes.
+//! Zip files made by hand, including those that no honest tool writes.
 
 /// A member: its name, its mode with the type's bits, or 0 for one made where files have no modes; its bytes.
 pub type Member<'a> = (&'a str, u32, &'a [u8]);

@@ -1,6 +1,6 @@
-//! `cargo xtask packages`: a .deb and an .rpm of a `unibin` program, by `dpkg-deb` and `rpmbuild`, with what
-//! `packer/Cargo.toml` lists for cargo-deb and cargo-generate-rpm; then each is installed in an empty root
-//! and looked at. Nothing is signed or sent.
+//! `cargo xtask packages`: makes a .deb and an .rpm of a `unibin` program with `dpkg-deb` and `rpmbuild`,
+//! from the files that `packer/Cargo.toml` lists for cargo-deb and cargo-generate-rpm. Then each is installed
+//! in an empty root and checked. Nothing is signed or sent.
 
 mod content;
 mod deb;

@@ -1,8 +1,8 @@
-//! `cargo xtask lab`: what is claimed of bundles, seen on booted kernels of eight CPUs: Debian's own, on
-//! machines of qemu-system, by a user with nothing installed. `--fast` runs the same cases without booting,
+//! `cargo xtask lab`: tests what is claimed of bundles on booted kernels of eight CPUs: Debian's kernels, on
+//! machines of qemu-system, as a user with nothing installed. `--fast` runs the same cases without booting,
 //! under user-mode emulation.
 //!
-//! What cannot be shown is named NOT RUN and is a failure. docs/lab.md has the last full table.
+//! A machine that cannot be tested is NOT RUN, which is a failure. docs/lab.md has the last full table.
 
 mod abis;
 mod archive;

@@ -42,12 +42,12 @@ const USAGE: &str = "\
 usage: cargo xtask TASK [OPTION...]
 
   test [--quick] [ARGUMENT...]
-            all tests, with what this machine has; names what it lacks and what did not run;
+            run all tests for which this machine has what they need; list what it lacks and what did not run;
             --quick leaves out what needs a network, root or minutes;
             ARGUMENTs go to `cargo nextest run`, or to `cargo test` where that is not installed
   ci [--before 'SECONDS NAME']...
-            what continuous integration runs;
-            --before is a step taken before, for the table of seconds
+            run what continuous integration runs;
+            --before names a step that was run before, for the table of seconds
   launchers [--check] [--only ARCH] [--out DIR]
             build the launchers and brokers into templates/launchers (or DIR);
             --check builds them elsewhere and compares byte for byte
@@ -57,7 +57,7 @@ usage: cargo xtask TASK [OPTION...]
   foundry [--host H]... [--target T]... [--check [--rotating]] [--jobs N] [--mirror URL]
           [--keep DIR] [--patch-dir DIR]
             build unibin's own emulators into foundry/HOST (foundry/README.md);
-            --check compares them with those that are committed, with --rotating one of them, another one
+            --check compares them with the committed ones, with --rotating only one of them, a different one
             with each commit; --keep puts the programs into DIR; --patch-dir takes the patches of DIR
             instead of ours, and then nothing is written to foundry/
   foundry --update [--mirror URL]
@@ -72,6 +72,8 @@ usage: cargo xtask TASK [OPTION...]
             unibin's own emulators against Debian's, 10.0 and 7.2, by processor time
   bench cold|pack|size|all [--runs N] [--tree DIR] [--write-docs]
             a large tree against tar, wrappe, makeself and squashfs: docs/benchmarks.md
+  bench view [--runs N]
+            calls that take a path: with the tree laid over the root, with QEMU's -L, with neither
   bench fetch
             bytes that an emulator takes over the network, host by host
   lab [all|each|rotating|HOST...|MACHINE...] [--case NAME] [--fast] [--from-logs] [--self-test] [--write-docs]
@@ -79,7 +81,7 @@ usage: cargo xtask TASK [OPTION...]
             `each` is one machine of each host, `rotating` three machines, one with large pages;
             --fast runs the same cases without booting, under user-mode emulation
   shelf [NAME...] [--target T] [--jobs N] [--resume] [--write-docs] [--rotating]
-            pack real programs of Debian's, make them work, compare what comes of it: docs/shelf.md;
+            pack real programs from Debian, run them, compare their output and files: docs/shelf.md;
             NAME is a row or a file of shelf/; --resume takes results that the same unibin has already;
             --rotating runs a few light rows, other ones with each commit
   examples  run every example of examples/ and check what it prints
@@ -91,12 +93,12 @@ usage: cargo xtask TASK [OPTION...]
   man       write man pages and shell completions into target/dist
   package   pack every published crate, build and install from what was packed
   cross HOST...
-            build unibin as a static program for each of these into target/cross/HOST/unibin; wants
-            `rustup target add` for what the toolchain lacks. The builds of unibin.toml: `cargo run -- release`
-            makes unibin a bundle of itself
+            build unibin as a static program for each HOST into target/cross/HOST/unibin; needs
+            `rustup target add` for what the toolchain lacks. These are the builds in unibin.toml:
+            `cargo run -- release` makes a bundle of unibin itself
   packages [--program FILE] [--out DIR]
-            a .deb and an .rpm of unibin (or of FILE) into target/packages (or DIR), each installed in an
-            empty root and looked at
+            write a .deb and an .rpm of unibin (or of FILE) into target/packages (or DIR), and check them by
+            installing each in an empty root
   workflows check .github/workflows
   tidy      check the project's rules that no compiler checks
   tools     install the C compiler of the end-to-end tests into target/tools

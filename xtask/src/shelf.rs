@@ -2,8 +2,8 @@
 //! made to do real work; what it prints, how it ends and the files that it makes are compared with the same
 //! program run natively, or with what its row says. The rows are `shelf/*.toml`.
 //!
-//! What the mirror or this machine lacks is NOT RUN, with the reason. A failure that a row foretells must be
-//! seen; one that is gone is an error too, so that the row gets changed.
+//! A row that the mirror or this machine cannot serve is NOT RUN, with the reason. A failure that a row
+//! expects must occur; if it does not, that is an error too, so that the row gets changed.
 
 mod compare;
 mod outcome;

@@ -50,7 +50,7 @@ impl WantedPackage<'_> {
 }
 
 impl<'a> Wanted<'a> {
-    /// What the catalogue has.
+    /// The program that the catalogue has for a pair.
     pub(crate) fn known(known: Known<'a>) -> Self {
         match known {
             Known::Built(built, member) => Self::built(built, member),
@@ -102,7 +102,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// What the lock file says, unless that contradicts the catalogue.
+    /// The program that the lock file names, unless that contradicts the catalogue.
     pub(crate) fn locked(locked: &'a Locked, catalogue: &'a Catalogue) -> Result<Self, LockError> {
         let standing = locked.standing(catalogue)?;
         Ok(Self {

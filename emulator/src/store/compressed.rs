@@ -1,10 +1,9 @@
-//! Zstandard frames by what they were made of: its digest, the compressor and its level, because a high level
-//! takes seconds for each megabyte. A file is the frame and one skippable frame (RFC 8878, 3.1.2) with the
-//! SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in another's place, is
-//! detected, and `zstd -d` can still read it. Beside them lie what is known of blobs that were read back, and
-//! bundles of images (`images`).
-//! What was not used for [`KEPT_DAYS`] goes, and all files together take at most [`KEPT_MAX`] bytes: the one
-//! that was not used for longest goes first.
+//! Keeps Zstandard frames, because a high level takes seconds for each megabyte. A frame is found by the
+//! digest of its contents, the compressor and the level. A file is the frame and one skippable frame (RFC
+//! 8878, 3.1.2) with the SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in
+//! another's place, is detected, and `zstd -d` can still read it. Beside them are notes about blobs that were
+//! read back, and bundles of images (`images`). Files that were not used for [`KEPT_DAYS`] are removed, and
+//! so are the least recently used when all files together take more than [`KEPT_MAX`] bytes.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
@@ -29,10 +28,10 @@ const KEPT_MAX: u64 = 2 << 30;
 const KEPT_DAYS: u64 = 30;
 const KEPT_FOR: Duration = Duration::from_hours(KEPT_DAYS * 24);
 
-/// What another process left behind that was ended while it wrote is older than this.
+/// A temporary file older than this was left behind by a process that was ended while it wrote.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
-/// Of two digests.
+/// The length of a note, which is two digests.
 const NOTE: usize = 2 * Digest::LEN;
 
 pub(super) const DIRECTORY: &str = "compressed";
@@ -40,7 +39,7 @@ pub(super) const DIRECTORY: &str = "compressed";
 /// A frame in the store.
 #[derive(Debug)]
 pub struct Compressed {
-    /// It begins with the frame.
+    /// The file; it begins with the frame.
     pub file: File,
     /// The frame's length in bytes.
     pub length: u64,
@@ -48,7 +47,7 @@ pub struct Compressed {
     pub digest: Digest,
 }
 
-/// A file of those that are kept.
+/// A file that the store keeps for faster packing.
 #[derive(Debug)]
 pub struct Kept {
     /// Where it is.
@@ -103,7 +102,7 @@ impl Store {
         self.keep(&name, &mut frame.chain(&trailer[..]))
     }
 
-    /// Removes such a frame.
+    /// Removes the frame that [`Self::put_compressed`] keeps for these arguments.
     pub fn forget_compressed(
         &self,
         digest: Digest,
@@ -113,25 +112,25 @@ impl Store {
         remove_if_there(&self.root.join(DIRECTORY).join(name(digest, compressor, level)))
     }
 
-    /// What was noted of the blob with this key after it was read back, two digests. What is damaged counts
-    /// as missing.
+    /// The two digests that were noted for the blob with this key after it was read back. A damaged note
+    /// counts as missing.
     pub fn read_back(&self, key: Digest) -> Option<[Digest; 2]> {
         let note: [u8; NOTE] = self.note(&note_name(key))?;
         let (first, second) = note.split_first_chunk()?;
         Some([Digest(*first), Digest(*second.first_chunk()?)])
     }
 
-    /// Notes something of a blob that was read back.
+    /// Notes two digests of a blob that was read back.
     pub fn put_read_back(&self, key: Digest, noted: [Digest; 2]) -> Result<(), StoreError> {
         self.put_note(&note_name(key), &noted.map(|digest| digest.0).concat())
     }
 
-    /// Removes such a note.
+    /// Removes the note for the blob with this key.
     pub fn forget_read_back(&self, key: Digest) -> Result<bool, StoreError> {
         remove_if_there(&self.root.join(DIRECTORY).join(note_name(key)))
     }
 
-    /// All that is kept, what was used last first.
+    /// All files that are kept, the most recently used first.
     pub fn kept(&self) -> Result<Vec<Kept>, StoreError> {
         let directory = self.root.join(DIRECTORY);
         let failed = |error| StoreError::read(&directory, error);
@@ -151,18 +150,18 @@ impl Store {
         Ok(kept)
     }
 
-    /// Removes one of those that are kept. It may be gone already; whoever has it open goes on reading it.
+    /// Removes a kept file. It may be gone already; whoever has it open goes on reading it.
     pub fn forget(&self, kept: &Kept) -> Result<(), StoreError> {
         remove_if_there(&kept.path).map(drop)
     }
 
-    /// Removes what was not used for long, and what is too much. Another process may do the same at once, or
-    /// have one of them open: both are harmless.
+    /// Removes files that were not used for long, or that exceed the limit. It is harmless if another process
+    /// does the same at once, or has one of them open.
     pub fn prune(&self) -> Result<(), StoreError> {
         too_much(self.kept()?, KEPT_MAX).iter().try_for_each(|kept| self.forget(kept))
     }
 
-    /// What [`Self::put_note`] has written. What is damaged counts as missing.
+    /// What [`Self::put_note`] has written. A damaged note counts as missing.
     pub(super) fn note<const LENGTH: usize>(&self, name: &str) -> Option<[u8; LENGTH]> {
         let mut file = opened(&self.root.join(DIRECTORY).join(name)).ok()??;
         let (mut note, mut trailer) = ([0; LENGTH], Vec::new());
@@ -198,7 +197,7 @@ pub(super) fn opened(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// It was used now. Where that can't be noted it goes earlier than it should, and is made again.
+/// Marks a file as used now. If that fails, the file is removed earlier than it should be, and made again.
 pub(super) fn used(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }
@@ -219,8 +218,8 @@ fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
     trailer
 }
 
-/// Of what is kept, in the order of [`Store::kept`]: what was not used for long or was left behind, and of
-/// the rest what was not used for longest, until all together have at most `most` bytes.
+/// Which of the kept files to remove, in the order of [`Store::kept`]: those that were not used for long or
+/// were left behind, and then the least recently used, until the rest has at most `most` bytes.
 fn too_much(mut kept: Vec<Kept>, most: u64) -> Vec<Kept> {
     let mut all = 0;
     // What was used last is about to be used, however large it is.

@@ -1,6 +1,6 @@
-//! Bundles of container images, for this machine, by what they were made of. They lie among the frames, so
-//! that they go when they were not used for long, or when all together take too much. A bundle's digests are
-//! in itself: who starts it is told of damage.
+//! Bundles of container images, for this machine, by what they were made of. They are kept with the frames,
+//! and removed like these when they were not used for long or all together take too much. A bundle has its
+//! own digests, so its start reports damage.
 
 use std::path::PathBuf;
 
@@ -19,17 +19,17 @@ impl Store {
         Ok(Some(path))
     }
 
-    /// Where the bundle that is made of `key` is to appear, by a rename.
+    /// The path at which the bundle made of `key` should appear, by a rename.
     pub fn place_of_image(&self, key: Digest) -> Result<PathBuf, StoreError> {
         Ok(self.directory(DIRECTORY)?.join(image_name(key)))
     }
 
-    /// Of what the bundle was made that was last started under `name`.
+    /// The key of the bundle that was last started under `name`.
     pub fn last_image(&self, name: &[u8]) -> Option<Digest> {
         self.note(&note_name(name)).map(Digest)
     }
 
-    /// Notes that.
+    /// Notes `key` as that of the bundle last started under `name`.
     pub fn put_last_image(&self, name: &[u8], key: Digest) -> Result<(), StoreError> {
         self.put_note(&note_name(name), &key.0)
     }

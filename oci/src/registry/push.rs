@@ -1,5 +1,6 @@
-//! Images into a registry: what it lacks, each part before what names it, and the name last of all. So a name
-//! leads to a whole image or to the one before. What the registry says that it has got must be what was sent.
+//! Pushes images to a registry: only what it lacks, each part before whatever names it, and the name last of
+//! all. So a name always leads to a whole image, the new one or the one before. The digest that the registry
+//! reports must be that of what was sent.
 
 use std::io::{self, Read};
 

@@ -36,10 +36,10 @@ pub(crate) struct SupplyArgs {
     /// Take emulators from a copy of a store (`unibin emulator export`): a directory or HTTP server
     #[arg(long, value_name = "URL", hide_short_help = true)]
     pub(crate) emulators: Option<String>,
-    /// Use Debian's emulators for all pairs, not unibin's own for some
+    /// Use Debian's emulators only, none of unibin's own
     #[arg(long, hide_short_help = true)]
     pub(crate) debian_emulators: bool,
-    /// Table of your own emulators [default: `~/.config/unibin/emulators.toml`]
+    /// File that lists emulators of your own [default: `~/.config/unibin/emulators.toml`]
     ///
     /// The default follows $XDG_CONFIG_HOME if it is set. See docs/translators.md.
     #[arg(long, value_name = "FILE", hide_short_help = true)]

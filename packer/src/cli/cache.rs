@@ -8,13 +8,13 @@ use crate::cli::parser::{Args, Subcommand};
 /// Which caches are meant.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CacheDirectories {
-    /// Cache directory (repeatable) [default: every directory that a bundle would use]
+    /// Cache directory (repeatable) [default: all that bundles use, but for those beside a bundle]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Vec<PathBuf>,
-    /// What `unibin pack` has compressed, in place of what bundles have unpacked
+    /// List or remove what `unibin pack` has compressed, not what bundles have unpacked
     ///
-    /// It is kept in the store, so that packing the same again takes less time: for 30 days after it was last
-    /// used, and 2 GiB at most.
+    /// It is kept in the store, so that packing the same again takes less time: for 30 days after its last
+    /// use, and 2 GiB at most.
     #[arg(long, conflicts_with = "directory")]
     pub(crate) packed: bool,
 }

@@ -44,9 +44,9 @@ pub(crate) struct ThinArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplaceArgs {
-    /// Bundle to take all else from; it is not changed
+    /// Bundle to take everything else from; it is not changed
     pub(crate) file: PathBuf,
-    /// The program, or bundle, whose build for ARCH takes the place of the one inside (repeatable)
+    /// Program or bundle whose build for ARCH replaces the one inside (repeatable)
     #[arg(long, value_name = "ARCH=FILE", required = true)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| native(&text)))]
     pub(crate) native: Vec<Native>,
@@ -59,7 +59,7 @@ pub(crate) struct ReplaceArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Bundle to look at
+    /// Bundle to check
     pub(crate) file: PathBuf,
     /// Architectures that it must run on, natively or emulated: comma-separated, or `all`
     #[arg(long, value_name = "LIST", value_parser = hosts)]

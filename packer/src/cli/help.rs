@@ -30,7 +30,8 @@ Environment:
   UNIBIN_STORE   Emulator store (default: $XDG_DATA_HOME/unibin, else
                  ~/.local/share/unibin)
   UNIBIN_MIRROR  Debian mirror (default: this machine's apt sources)
-  UNIBIN_PASSPHRASE  Of the key that `unibin sign` uses (default: asked for)
+  UNIBIN_PASSPHRASE  Passphrase of the key for `unibin sign` (default: asked
+                 for on the terminal)
   SSH_AUTH_SOCK  Agent that signs, with `--key ssh-agent`";
 
 pub(crate) const PACK: &str = "\
@@ -42,7 +43,7 @@ Examples:
   unibin pack --deb jq --target riscv64 A Debian package
   unibin pack --system rootfs.tar.xz    A root file system: starts a shell in it
   unibin pack --oci docker://alpine     A container image
-  unibin pack --machine --disk debian.qcow2 --target aarch64
+  unibin pack --machine --disk debian.qcow2 --target aarch64   A computer
   unibin pack                           What unibin.toml says
   unibin pack ./app --dry-run           Show what would be packed";
 
@@ -56,7 +57,7 @@ Examples:
     unibin pack ./app --sysroot /srv/riscv64-rootfs
     unibin pack ./app --library-path ./lib --libs debian
 
-  Pack everything of a directory or an archive, and start one of its programs:
+  Pack a whole directory or archive, and start one of its programs:
     unibin pack ./vendor --entry bin/app --libs debian
     unibin pack vendor-1.2.tar.gz --entry bin/app --entry admin=bin/run.sh
 
@@ -76,11 +77,12 @@ Examples:
     unibin pack --oci docker://alpine --platform linux/arm64,linux/amd64 \\
         -o alpine
 
-  Make a Debian of another CPU, with a package of your choice:
+  Build a Debian system for another architecture, with a package of your choice:
     unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
 
-  Make a computer of another CPU out of a cloud image; or of a kernel:
-    unibin pack --machine --disk debian.qcow2 --seed seed/ --target aarch64 -o vm
+  Pack a computer of another architecture: from a cloud image, or a kernel:
+    unibin pack --machine --disk debian.qcow2 --seed seed/ --target aarch64 \\
+        -o vm
     unibin pack --machine --kernel vmlinuz --initrd initrd --target s390x -o vm
 
   Run natively on x86_64, emulated everywhere else:
@@ -122,7 +124,7 @@ Examples:
   unibin sign app.bundle --key ssh-agent           By the key of an agent
   unibin sign app.bundle --key minisign.key --detach minisign
   unibin sign app.bundle --key ~/.ssh/id_ed25519 --detach ssh
-Sign inside first: signatures beside the file are of all its bytes.";
+Sign inside first: a signature beside the file covers all of its bytes.";
 
 pub(crate) const EXTRACT: &str = "\
 Examples:
@@ -131,7 +133,7 @@ Examples:
 
 pub(crate) const MERGE: &str = "\
 Examples:
-  unibin merge app-x86_64 app-aarch64 -o app   Programs, each for its own CPU
+  unibin merge app-x86_64 app-aarch64 -o app   Programs, one per architecture
   unibin merge app.bundle app-riscv64 -o app   A bundle, and one more program";
 
 pub(crate) const THIN: &str = "\
@@ -146,13 +148,14 @@ Examples:
 pub(crate) const CHECK: &str = "\
 Examples:
   unibin check app --hosts x86_64,aarch64,riscv64
-  unibin check app --native x86_64 && echo fast there";
+  unibin check app --native x86_64 && echo native";
 
 pub(crate) const OCI: &str = "\
 Examples:
   unibin oci app -o app-image                    Write an OCI layout
   unibin oci app -o app.tar --hosts aarch64      For `docker load`, one host
   unibin oci app --push docker://localhost:5000/app:1.2";
+
 pub(crate) const INIT: &str = "\
 Examples:
   unibin init                                  From Cargo.toml, go.mod, ...
@@ -166,7 +169,7 @@ Examples:
 pub(crate) const RELEASE: &str = "\
 Examples:
   unibin release             Write dist/: bundle, SHA256SUMS, ...
-  unibin release --snapshot  Try it out, whatever git says
+  unibin release --snapshot  A trial release, from any state of the work tree
   cd dist && sha256sum -c SHA256SUMS";
 
 pub(crate) const RUN: &str = "\
@@ -174,7 +177,7 @@ Examples:
   unibin run ./app-riscv64 --version       Run a program for riscv64
   unibin run --offline ./app-riscv64       Use an emulator already in the store
   unibin run --oci docker://alpine --platform linux/arm64 uname -m
-                                           A container image, without a container engine";
+                                           Run a container image";
 
 pub(crate) const HOSTS: &str = "\
 Examples:

@@ -41,31 +41,33 @@ const OF_APPS: [&str; 22] = [
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = MACHINE)]
 pub(crate) struct MachineArgs {
-    /// Pack a whole computer of TARGET, with qemu-system for every host: see docs/machines.md
+    /// Pack a whole computer of architecture TARGET, with qemu-system for every host: see docs/machines.md
     ///
     /// The bundle boots it on the terminal; Ctrl-a x ends it. `./vm ssh [CMD]` runs a command in it.
     #[arg(long, requires = "target", conflicts_with_all = OF_APPS)]
     pub(crate) machine: bool,
-    /// Kernel that the machine starts, without any firmware's choice
+    /// Kernel to boot directly, without firmware
     #[arg(long, value_name = "FILE", requires = "machine")]
     pub(crate) kernel: Option<PathBuf>,
-    /// Archive of the kernel's first root
+    /// Initial RAM file system (initrd) for the kernel
     #[arg(long, value_name = "FILE", requires = "kernel")]
     pub(crate) initrd: Option<PathBuf>,
-    /// Words for the kernel, behind `console=` of the machine's serial line
+    /// Further arguments for the kernel, after `console=` with the machine's serial line
     #[arg(long, value_name = "WORDS", requires = "kernel", allow_hyphen_values = true)]
     pub(crate) append: Option<OsString>,
-    /// Image of its disk: qcow2 or raw
+    /// Disk image: qcow2 or raw
     ///
-    /// It is never written to. Changes are thrown away when the machine ends, or stay with UNIBIN_KEEP=NAME.
+    /// It is never written to. Changes are discarded when the machine ends, unless UNIBIN_KEEP=NAME keeps
+    /// them.
     #[arg(long, value_name = "IMAGE", requires = "machine")]
     pub(crate) disk: Option<PathBuf>,
     /// Size of the disk that the machine sees, such as 20G [default: the image's]
     #[arg(long, value_name = "SIZE", requires = "disk", value_parser = bytes)]
     pub(crate) disk_size: Option<u64>,
-    /// What cloud-init is told: a directory with `user-data`, or an ISO image
+    /// Configuration for cloud-init: a directory with `user-data`, or an ISO image
     ///
-    /// `meta-data`, `vendor-data` and `network-config` may be there too. Made into a NoCloud seed.
+    /// The directory may also have `meta-data`, `vendor-data` and `network-config`. It becomes a NoCloud
+    /// seed.
     #[arg(long, value_name = "DIR|ISO", requires = "machine")]
     pub(crate) seed: Option<PathBuf>,
     /// Firmware: `uefi`, from Debian, or a file [default: uefi for a disk without a kernel, if there is one]

@@ -19,9 +19,9 @@ pub(crate) struct OciArgs {
     /// OCI layout to write: a directory that does not exist yet, or FILE.tar
     #[arg(short, long, value_name = "DIR|FILE.tar")]
     pub(crate) output: Option<PathBuf>,
-    /// Send the images to a registry
+    /// Push the images to a registry
     ///
-    /// With the credentials of `docker login`, `podman login` or `skopeo login`.
+    /// Uses the credentials of `docker login`, `podman login` or `skopeo login`.
     #[arg(long, value_name = "docker://REGISTRY/NAME[:TAG]")]
     pub(crate) push: Option<String>,
     /// Name in the OCI layout
@@ -33,18 +33,18 @@ pub(crate) struct OciArgs {
     /// Entry that the images start [default: the bundle's default]
     #[arg(long, value_name = "NAME")]
     pub(crate) entry: Option<String>,
-    /// User that it runs as [default: 65532:65532; of a system root, or what its image says]
+    /// User that it runs as [default: 65532:65532; for a system its image's user, else root]
     #[arg(long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
-    /// Compression of the layers: `zstd` is smaller, `gzip` known to every registry and runtime
+    /// Compression of the layers: `zstd` is smaller, `gzip` works with every registry and runtime
     #[arg(long, value_name = "gzip|zstd", default_value = "gzip", value_parser = compression)]
     pub(crate) compression: Compression,
-    /// Annotation of the index and the images, also a label of these (repeatable)
+    /// Annotation of the index and the images, and label of the images (repeatable)
     ///
-    /// Such as org.opencontainers.image.version=1.2.
+    /// For example, org.opencontainers.image.version=1.2.
     #[arg(long, value_name = "NAME=VALUE", value_parser = annotation)]
     pub(crate) annotation: Vec<(String, String)>,
-    /// Send layers in pieces of N MiB, where something before the registry wants it so
+    /// Push layers in pieces of N MiB, for proxies that refuse large requests
     #[arg(long, value_name = "N", requires = "push", hide_short_help = true)]
     #[arg(value_parser = value_parser!(u64).range(1..=1024))]
     pub(crate) piece: Option<u64>,

@@ -14,15 +14,15 @@ use crate::cli::parser::Args;
 pub(crate) struct ProjectArgs {
     /// Project file [default: `unibin.toml` in this directory]
     ///
-    /// `pack` uses it if nothing else says what to pack. Options that are given besides are added to the
-    /// file's; of an option that can be given once, the command line's counts.
+    /// `pack` uses it if the command line does not say what to pack. Other options are added to the file's;
+    /// an option that can be given only once overrides the file.
     #[arg(long = "project", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Programs that are built already, one for each architecture
+    /// Programs already built, one for each architecture
     pub(crate) programs: Vec<PathBuf>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct InitArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
-    /// As with `release`
+    /// Plan a snapshot, as `unibin release --snapshot` makes it
     #[arg(long)]
     pub(crate) snapshot: bool,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct PlanArgs {
 pub(crate) struct ReleaseArgs {
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
-    /// Try it out: whatever git says, with `-snapshot` behind the version, and without provenance
+    /// Make a trial release from any state of the work tree: version ends in `-snapshot`, no provenance
     #[arg(long)]
     pub(crate) snapshot: bool,
     /// Directory to write; an earlier release there is replaced [default: `dist`]

@@ -36,38 +36,38 @@ const OF_APPS: [&str; 12] = [
 pub(crate) struct SystemArgs {
     /// Root file system to pack: a directory, or a .tar (.gz, .xz, .zst, .bz2) of one
     ///
-    /// The bundle starts a shell in it, or the command that it is given, as root inside: see
-    /// docs/systems.md. `--entry PATH` names another program than root's shell.
+    /// The bundle starts a shell in it, or the command that it is given, as root of that system: see
+    /// docs/systems.md. `--entry PATH` names a program to start in place of the shell.
     #[arg(long, value_name = "DIR|TAR", conflicts_with_all = OF_APPS)]
     pub(crate) system: Option<PathBuf>,
     /// Container image to pack: an OCI layout, an image in a .tar, or docker://NAME
     ///
-    /// A layout is a directory or a .tar, and LAYOUT:TAG one image of it; `docker save` writes other .tar
-    /// files, which are read too. docker://REGISTRY/NAME[:TAG|@DIGEST] is fetched: see docs/images.md.
+    /// A layout is a directory or a .tar file; LAYOUT:TAG selects one of its images. The .tar files of
+    /// `docker save` are read too. docker://REGISTRY/NAME[:TAG|@DIGEST] is fetched: see docs/images.md.
     #[arg(long, value_name = "IMAGE", conflicts_with_all = OF_APPS, conflicts_with = "system")]
     pub(crate) oci: Option<OsString>,
     /// Platforms of the image: comma-separated [default: this machine's]
     ///
-    /// As in the image: linux/arm64, linux/arm/v7. The first is emulated where none is native.
+    /// Names are those of images: linux/arm64, linux/arm/v7. Hosts without a native one emulate the first.
     #[arg(long, value_name = "LIST", requires = "oci", value_delimiter = ',', value_parser = platform)]
     pub(crate) platform: Vec<Platform>,
-    /// Make a Debian for TARGET out of an archive's packages: `trixie`, `sid`
+    /// Build a Debian system for TARGET from the packages of SUITE: `trixie`, `sid`
     ///
-    /// Packages are unpacked and then configured in the system itself, which needs an emulator for TARGET on
-    /// this machine and user namespaces, not root: see docs/debootstrap.md.
+    /// Packages are unpacked, then configured inside the new system. This needs user namespaces and an
+    /// emulator for TARGET on this machine, but not root: see docs/debootstrap.md.
     #[arg(long, value_name = "SUITE", requires = "target", conflicts_with_all = OF_APPS)]
     #[arg(conflicts_with_all = ["system", "oci", "suite"])]
     pub(crate) debootstrap: Option<String>,
-    /// Packages that it has besides those of its variant: comma-separated (repeatable)
+    /// Further packages to install, besides those of the variant: comma-separated (repeatable)
     #[arg(long, value_name = "PKG", requires = "debootstrap", value_delimiter = ',')]
     pub(crate) include: Vec<String>,
-    /// Which packages it has in any case: minbase, important or standard
+    /// Set of packages to start from: minbase, important or standard
     ///
-    /// As mmdebstrap has them: minbase is essential packages, those of priority `required`, and apt.
+    /// The names are mmdebstrap's: minbase has the essential packages, those of priority `required`, and apt.
     #[arg(long, value_name = "VARIANT", requires = "debootstrap", default_value = "minbase")]
     #[arg(value_parser = variant)]
     pub(crate) variant: SystemVariant,
-    /// Unpack packages only; `./sys dpkg --configure -a` does the rest
+    /// Unpack packages, but run none of their scripts; the report names the command that does the rest
     #[arg(long, requires = "debootstrap")]
     pub(crate) no_scripts: bool,
 }

@@ -1,6 +1,5 @@
-//! `unibin binfmt`: handlers of the kernel's `binfmt_misc` for everybody on a machine, where the user is
-//! root. Bundles need none of it. All that is asked for is looked at before the first handler is written; a
-//! handler that is there is never replaced.
+//! `unibin binfmt`: system-wide handlers of the kernel's `binfmt_misc`, for root. Bundles do not need them.
+//! Everything is checked before the first handler is written; an existing handler is never replaced.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -17,13 +16,13 @@ use crate::emulators::builtin_catalogue;
 use crate::error::{BinfmtError, Error};
 use crate::say;
 
-/// Where everybody mounts it.
+/// Where `binfmt_misc` is mounted on all distributions.
 const MOUNTED: &str = "/proc/sys/fs/binfmt_misc";
 
 /// Hosts whose kernels run programs of another CPU themselves, as a rule.
 const COMPATIBLE: [(Arch, Arch); 2] = [(Arch::X86_64, Arch::I686), (Arch::Aarch64, Arch::Armv7)];
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn binfmt(command: &BinfmtCommand) -> Result<String, Error> {
     match command {
         BinfmtCommand::Show(args) => show(args),
@@ -32,7 +31,7 @@ pub(crate) fn binfmt(command: &BinfmtCommand) -> Result<String, Error> {
     }
 }
 
-/// As others call QEMU's handlers too: so none is there twice.
+/// The name of a handler: the one that other packages use too, so that none is registered twice.
 fn name(target: Arch) -> String {
     format!("qemu-{}", target.qemu_name())
 }
@@ -46,8 +45,7 @@ fn is_compatible(target: Arch) -> bool {
     COMPATIBLE.iter().any(|(host, other)| Arch::HOST == Some(*host) && *other == target)
 }
 
-/// The CPUs that are meant: those that were named, else all whose programs need an emulator here and have
-/// one.
+/// The selected CPUs: those that were named, else all whose programs need an emulator here and have one.
 fn targets(args: &BinfmtArgs) -> Result<Vec<Arch>, Error> {
     let wanted = |target: &Arch| {
         let key = Arch::HOST.map(|host| EmulatorKey { host, target: *target });

@@ -39,7 +39,7 @@ struct HostCache {
     path: PathBuf,
 }
 
-/// One name in it.
+/// An entry of a cache.
 #[derive(Serialize)]
 struct Row {
     host: &'static str,
@@ -118,8 +118,8 @@ fn remove(directories: &CacheDirectories, goes: impl Fn(&Row) -> bool) -> Result
     Ok(text)
 }
 
-/// The marker of an entry, locked for us alone, and gone: whoever opens it later finds no entry. `Err` while
-/// an app holds it. Where there are no locks, what `/proc` says has to do.
+/// Locks the marker of an entry exclusively, and removes it: whoever looks for the entry later finds none.
+/// `Err` while an app holds it. Where there are no locks, `/proc` has to do.
 fn alone(row: &Row) -> Result<Option<File>, ()> {
     // For writing: NFS wants that of whoever locks alone.
     let open = |marker: &Path| OpenOptions::new().read(true).write(true).open(marker);
@@ -146,7 +146,7 @@ fn marker(entry: &Path) -> PathBuf {
     if last.exists() { last } else { written.next().map_or(last, |name| entry.join(name)) }
 }
 
-/// Renames it first, so that nobody ever starts from half of it.
+/// Removes an entry. It is renamed first, so that nobody ever starts from half of it.
 fn remove_row(host_cache: &HostCache, row: &Row) -> Result<(), Error> {
     let failed = |error| Error::io("remove", &row.path, error);
     if row.what == "launcher" {
@@ -157,8 +157,8 @@ fn remove_row(host_cache: &HostCache, row: &Row) -> Result<(), Error> {
     fs::remove_dir_all(&aside).map_err(failed)
 }
 
-/// Whether nobody is still working on an unfinished directory. We hold the lock, so only a stub can be: stubs
-/// take none.
+/// Whether nobody is working on an unfinished directory any more. We hold the lock, so only a stub could be:
+/// stubs take none.
 fn is_left_over(row: &Row) -> bool {
     let name = row.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let Some(of_stub) = name.strip_prefix(".new-launcher-") else { return true };

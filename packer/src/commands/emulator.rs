@@ -6,7 +6,7 @@ use bundle::{Arch, EmulatorKey};
 use serde::Serialize;
 
 use crate::cli::values::Hosts;
-use crate::cli::{ArchiveArgs, CellArgs, CellsArgs, EmulatorCommand, SupplyArgs};
+use crate::cli::{ArchiveArgs, EmulatorCommand, PairArgs, PairsArgs, SupplyArgs};
 use crate::commands::emulator_source;
 use crate::commands::emulator_transfer;
 use crate::emulators::{Emulator, Emulators};
@@ -38,9 +38,9 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
     let store = || Emulators::open(&offline);
     match command {
         EmulatorCommand::List(args) => list(&store()?, args.json),
-        EmulatorCommand::Fetch { cells, archive, list } => {
+        EmulatorCommand::Fetch { pairs, archive, list } => {
             let emulators = Emulators::open(archive)?;
-            let keys = wanted(&emulators, cells)?;
+            let keys = wanted(&emulators, pairs)?;
             let found = emulators.fetch(&keys)?;
             if list.json {
                 let row = |found: &Emulator| FetchedRow {
@@ -58,17 +58,17 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
                 text + &format!("{} {} {}{bytes}\n", found.key, found.translator, found.version)
             }))
         }
-        EmulatorCommand::Lock { cells, archive } => {
+        EmulatorCommand::Lock { pairs, archive } => {
             // What is locked now must not decide what will be.
             let supply = SupplyArgs { lock: None, locked: false, ..archive.supply.clone() };
             let emulators = Emulators::without_lock(&ArchiveArgs { supply, ..archive.clone() })?;
-            let keys = wanted(&emulators, cells)?;
+            let keys = wanted(&emulators, pairs)?;
             emulators.lock(&keys, archive.supply.lock.as_deref())?;
             Ok(String::new())
         }
-        EmulatorCommand::Source { cells, only_own, to, archive } => {
+        EmulatorCommand::Source { pairs, only_own, to, archive } => {
             let emulators = Emulators::open(archive)?;
-            let wanted = emulators.sources(&wanted(&emulators, cells)?, *only_own)?;
+            let wanted = emulators.sources(&wanted(&emulators, pairs)?, *only_own)?;
             emulator_source::fetch(wanted, to, archive)
         }
         EmulatorCommand::Export { to } => emulator_transfer::export(&store()?, to),
@@ -76,15 +76,15 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
             let supply = SupplyArgs { lock: lock.clone(), ..SupplyArgs::default() };
             emulator_transfer::import(&Emulators::open(&ArchiveArgs { supply, ..offline.clone() })?, from)
         }
-        EmulatorCommand::Add { cell, file } => {
-            Ok(format!("{}\n", store()?.add(key(*cell)?, file)?.display()))
+        EmulatorCommand::Add { pair, file } => {
+            Ok(format!("{}\n", store()?.add(key(*pair)?, file)?.display()))
         }
-        EmulatorCommand::Remove(cell) => {
-            let key = key(*cell)?;
+        EmulatorCommand::Remove(pair) => {
+            let key = key(*pair)?;
             if store()?.remove(key)? { Ok(String::new()) } else { Err(Error::NotInStore { key }) }
         }
-        EmulatorCommand::Path(cell) => {
-            let key = key(*cell)?;
+        EmulatorCommand::Path(pair) => {
+            let key = key(*pair)?;
             let path = store()?.path(key)?.ok_or(Error::NotInStore { key })?;
             Ok(format!("{}\n", path.display()))
         }
@@ -92,10 +92,10 @@ pub(crate) fn emulator(command: &EmulatorCommand) -> Result<String, Error> {
 }
 
 /// The pairs that are meant. A host that was not listed by name is skipped if it has no emulator.
-fn wanted(emulators: &Emulators, cells: &CellsArgs) -> Result<Vec<EmulatorKey>, Error> {
-    let target = cells.target;
-    let listed = matches!(cells.hosts, Some(Hosts::Listed(_)));
-    let hosts = match &cells.hosts {
+fn wanted(emulators: &Emulators, pairs: &PairsArgs) -> Result<Vec<EmulatorKey>, Error> {
+    let target = pairs.target;
+    let listed = matches!(pairs.hosts, Some(Hosts::Listed(_)));
+    let hosts = match &pairs.hosts {
         None => Arch::DEFAULT_HOSTS.to_vec(),
         Some(Hosts::All) => Arch::HOSTS.to_vec(),
         Some(Hosts::Listed(hosts)) => hosts.clone(),
@@ -137,7 +137,7 @@ fn list(store: &Emulators, json: bool) -> Result<String, Error> {
 }
 
 /// The pair; its host is this machine's unless one was named.
-fn key(cell: CellArgs) -> Result<EmulatorKey, Error> {
-    let host = cell.host.or(Arch::HOST).ok_or(Error::NoHostLeft { target: cell.target })?;
-    Ok(EmulatorKey { host, target: cell.target })
+fn key(pair: PairArgs) -> Result<EmulatorKey, Error> {
+    let host = pair.host.or(Arch::HOST).ok_or(Error::NoHostLeft { target: pair.target })?;
+    Ok(EmulatorKey { host, target: pair.target })
 }

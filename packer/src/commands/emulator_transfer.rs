@@ -19,7 +19,7 @@ use crate::write::zstd_frame;
 /// The start of a Zstandard frame (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Compressed for transport only: a middle level is ten times as fast as that of bundles.
+/// Compressed for transport only: a middle level is ten times as fast as that of emulators in bundles.
 const LEVEL: i32 = 9;
 
 /// Copies all emulators of the store to `to`: an archive if its name says so, else a directory.

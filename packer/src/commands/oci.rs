@@ -2,7 +2,6 @@
 //! registry. Executes nothing; the same bundle and options give the same digests.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
@@ -19,6 +18,7 @@ use crate::image::route::{self, Route};
 use crate::image::{layers, start};
 use crate::json;
 use crate::progress::Bars;
+use crate::source_date;
 use crate::units::size;
 use crate::write::bundle_file::BundleFile;
 use crate::write::check_bundle;
@@ -74,7 +74,8 @@ struct PushedTo {
 
 /// Makes what was asked for, and tells about it.
 pub(crate) fn oci(args: &OciArgs) -> Result<String, Error> {
-    let created = created()?;
+    // A fixed time, unless the build gives one.
+    let created = source_date::given()?.unwrap_or_else(|| source_date::NONE.to_owned());
     let to = args.push.as_deref().map(Destination::parse).transpose().map_err(ImageError::from)?;
     let bundle = BundleFile::open(&args.file)?;
     // Before the first byte is written: what is damaged is not handed on.
@@ -179,38 +180,6 @@ fn docker_name(args: &OciArgs) -> Option<String> {
     (fits(&name, b"") && fits(&args.tag, b"-._")).then(|| format!("{name}:{}", args.tag))
 }
 
-/// The time that all images have: a fixed one, unless the build says which.
-fn created() -> Result<String, Error> {
-    let Some(text) = env::var_os("SOURCE_DATE_EPOCH") else { return Ok(rfc3339(0)) };
-    let seconds = text.to_str().and_then(|text| text.parse().ok());
-    // The year 9999.
-    let seconds = seconds.filter(|seconds: &u64| *seconds < 253_402_300_800);
-    let text = text.to_string_lossy().into_owned();
-    seconds.map(rfc3339).ok_or_else(|| ImageError::Epoch { text }.into())
-}
-
-/// A time as RFC 3339 has it, in the calendar of today.
-fn rfc3339(seconds: u64) -> String {
-    let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let mut days = seconds / 86400;
-    let mut year = 1970;
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
-}
-
 fn report(manifest: &Manifest<'_>, routes: &[Route<'_>], images: &[NewImage], index: &NewIndex) -> Made {
     let rows = routes.iter().zip(images).zip(index.images());
     let row =
@@ -286,24 +255,5 @@ impl Made {
             let _ = writeln!(text, "{name}: {} sent, {} were there", size(*sent), size(*there));
         }
         text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rfc3339;
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (951_868_799, "2000-02-29T23:59:59Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (253_402_300_799, "9999-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(rfc3339(seconds), text);
-        }
     }
 }

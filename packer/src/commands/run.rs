@@ -1,6 +1,6 @@
 //! `unibin run PROGRAM ARGS…`: a program of any CPU, with an emulator from the store, as if it were native:
-//! same process, same arguments, same exit status. Programs of this machine's CPU are executed directly, and
-//! a container image's by its bundle.
+//! same process, same arguments, same exit status. Programs of this machine's CPU are executed directly; a
+//! container image's program is executed by a bundle of the image.
 
 mod image;
 
@@ -22,7 +22,7 @@ use crate::error::{Error, SystemError, readable};
 use crate::say;
 use inputs::elf::{self, Elf, Kind};
 
-/// As `env` and `timeout` of coreutils have them.
+/// The exit code for failures of unibin itself, as in `env` and `timeout` of coreutils.
 const OWN_FAILURE: u8 = 125;
 const CANNOT_EXECUTE: u8 = 126;
 const NOT_FOUND: u8 = 127;
@@ -91,8 +91,7 @@ fn not_found(name: &OsStr) -> Error {
     Error::NotFound { program: name.to_string_lossy().into_owned() }
 }
 
-/// What the ELF header says; `None` when it is no ELF program, so that the kernel shall decide (a script,
-/// say).
+/// The ELF header; `None` if it is not an ELF program (a script, say), which is left to the kernel.
 fn look(program: &Path) -> Result<Option<Elf>, Error> {
     let failed = |source: io::Error| Error::io("read", program, source);
     let kind = program.metadata().map_err(failed)?.file_type();
@@ -137,8 +136,7 @@ fn emulated(
     Ok(command(emulator, name, program, rest))
 }
 
-/// Whether the emulator serves this kernel's pages and passes its own probe, as far as it says anything of
-/// either.
+/// Whether the emulator supports this kernel's pages and passes its probe, as far as its rules have either.
 fn works(emulator: &Emulator) -> bool {
     let pages = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
     if emulator.rules.iter().filter_map(Rule::pages).any(|most| most < pages) {

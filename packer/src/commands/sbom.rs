@@ -1,10 +1,9 @@
-//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no
-//! clock, no chance, no path of this machine.
+//! `unibin sbom`: a bill of materials, from the bundle alone. The same bundle gives the same bytes: no clock,
+//! no random number, no path of this machine goes in.
 
 mod bill;
 mod cyclonedx;
 mod spdx;
-pub(crate) mod time;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,11 +15,12 @@ use crate::commands::sbom::bill::Bill;
 use crate::error::{Error, shown};
 use crate::json;
 use crate::say;
+use crate::source_date;
 use crate::write::bundle_file::BundleFile;
 
 /// Writes the bill, or returns it.
 pub(crate) fn sbom(args: &SbomArgs) -> Result<String, Error> {
-    let created = time::given()?;
+    let created = source_date::given()?;
     let mut bill = Bill::of(&BundleFile::open(&args.file)?)?;
     bill.created = created;
     if let Some(name) = &args.name {

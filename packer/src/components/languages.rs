@@ -1,5 +1,5 @@
-//! Packages of npm and for Python that a tree holds as its language installs them. What a system's packages
-//! own already stays theirs.
+//! npm and Python packages in a tree, installed as their language does it. Files that belong to a system's
+//! packages already stay theirs.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Whose each file of a tree is: a package's that it was unpacked from, a package's that the root it was
-//! taken from has installed, a package's of a language, or nobody's, and so the app's own.
+//! The component that each file of a tree belongs to: the package that it was unpacked from, the package in
+//! the database of the root that it was taken from, a package of a language, or else the app itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::system::system_tree::{self, SystemTree};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
-/// Where a file came from. It is shown as reports have it.
+/// Where a file came from; displayed as reports show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A package that was fetched or given, by its name.
@@ -37,14 +37,14 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// Something that is no package.
+    /// A source that is not a package.
     pub(crate) fn other(label: &str) -> Self {
         Self::Other(label.into())
     }
 }
 
-/// The facts about an app. `packages` are those that it was made of: of those in `wanted` all count, of the
-/// others those with a file in it.
+/// The facts about an app. `packages` are those that it was made from: all of those in `wanted` count, and
+/// those of the others that have a file in it.
 pub(crate) fn of_app(
     app: &App,
     origins: &BTreeMap<Vec<u8>, Origin>,
@@ -107,7 +107,7 @@ pub(crate) fn of_system(tree: &SystemTree) -> Result<Facts, Error> {
     Ok(owned.facts(installed.distribution))
 }
 
-/// Packages as they are found, and their files.
+/// Packages found so far, and their files.
 #[derive(Default)]
 struct Owned {
     packages: Vec<Known>,

@@ -1,4 +1,5 @@
-//! By what a bundle runs on each of its hosts, as its launchers decide it (`launcher/src/route.rs`).
+//! How a bundle runs on each of its hosts, natively or by which emulator, as its launchers decide it
+//! (`launcher/src/route.rs`).
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
-//! Runs what is left to do in an unpacked system: packs it as a bundle for this machine, starts the script in
-//! it, and takes what has changed. The bundle makes its own namespaces, so nothing of the script reaches this
-//! machine: it sees no home, no working directory and no `/tmp` of the host, and keeps no open file of ours.
-//! What unibin itself was started with stays open, as for every program that a program starts.
+//! Finishes an unpacked system: packs it as a bundle for this machine, runs the script in it, and takes what
+//! has changed. The bundle makes its own namespaces, so the script does not reach this machine: it sees no
+//! home, no working directory and no `/tmp` of the host, and inherits no file that unibin has opened.
+//! Descriptors that unibin itself was started with stay open, as in any child process.
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
@@ -32,19 +32,19 @@ use crate::tree::spool::Spool;
 /// Writes the bundle of a system, for this machine alone, at a path; says whether an emulator runs it.
 pub(crate) type PackStage<'p> = dyn Fn(Gathered, &Path) -> Result<bool, Error> + 'p;
 
-/// Under which name the bundle keeps what the script changes.
+/// The name under which the bundle keeps what the script changes.
 const KEEP: &str = "configure";
 
-/// How long the script's last lines, and the last of its processes, may take after its end.
+/// How long the script's last output, and its last processes, may take after its end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// So many of its last lines are shown if it fails.
+/// How many of its last lines are shown if it fails.
 const LINES: usize = 25;
 
-/// Where the bundle's own start looks for what it needs of this machine.
+/// `PATH` of the bundle's stub, for the tools of this machine that it needs.
 const STUBS_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// `f_type` of an overlay (statfs(2)), on which no other's upper can be.
+/// `f_type` of an overlay (statfs(2)), which cannot hold the upper of another overlay.
 const OVERLAY: u64 = 0x794c_7630;
 
 /// Clock ticks per second in `/proc/self/stat` (`USER_HZ`, the same for every architecture that runs this).
@@ -54,7 +54,7 @@ const TICKS: f64 = 100.0;
 pub(super) struct Configured {
     pub(super) tree: SystemTree,
     pub(super) dropped: Dropped,
-    /// Of this machine's CPUs, for all processes of the script.
+    /// CPU time on this machine, of all processes of the script.
     pub(super) cpu_seconds: f64,
 }
 
@@ -82,16 +82,17 @@ pub(super) fn configured(
     Ok(Configured { tree, dropped, cpu_seconds })
 }
 
-/// What is heard of the script.
+/// An event while the script runs.
 enum Heard {
     Line(String),
-    /// Nobody writes any more.
+    /// All writers have closed the pipe.
     Silence,
     Ended(io::Result<ExitStatus>),
 }
 
-/// Whether the system is started with users of its own. Root may start one without, which is not for scripts
-/// of packages: a program that is not there is started once, and the bundle says what it does.
+/// Whether the system is started in a user namespace. Root may start one without, which is too dangerous for
+/// scripts of packages. To find out, a program that does not exist is started once, and the bundle reports
+/// what it does.
 fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
     let mut command = Command::new(bundle);
     command.arg("/nothing").env_clear().env("PATH", STUBS_PATH).env("UNIBIN_LOG", "1");
@@ -100,7 +101,7 @@ fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
     Ok(!String::from_utf8_lossy(&said.stderr).contains("without a namespace of users"))
 }
 
-/// Starts the script, and shows what it does.
+/// Runs the script, and shows what it does.
 fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), Error> {
     let failed = |source| Error::io("execute", bundle, source);
     let (reader, writer) = io::pipe().map_err(failed)?;
@@ -159,8 +160,8 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
     }
 }
 
-/// Hands every line to `each` until the script has ended and nobody writes any more, but no longer than
-/// `patience` after its end: a process that it has left may write for ever.
+/// Hands every line to `each` until the script has ended and all writers have closed the pipe, but no longer
+/// than `patience` after its end: a process that it has left may write for ever.
 fn listen(
     heard: &Receiver<Heard>,
     patience: Duration,
@@ -193,7 +194,7 @@ fn listen(
     status
 }
 
-/// Whether all packages are what `dpkg --audit` does not speak of.
+/// An error if a package is in a state that `dpkg --audit` would report.
 pub(super) fn check(tree: &SystemTree) -> Result<(), Error> {
     let Some(Kind::File(content)) = tree.resolve(b"var/lib/dpkg/status").map(|(_, inode)| &inode.kind) else {
         return Err(not_installed("dpkg", "missing"));
@@ -218,12 +219,12 @@ fn not_installed(package: &str, status: &str) -> Error {
     SystemError::from(DebianError::NotInstalled { package, status }).into()
 }
 
-/// A directory for the bundle and what it keeps, where programs can be executed, files take user attributes
-/// and an overlay's upper can be. Gone at the end.
+/// A temporary directory for the bundle and what it keeps. Programs can be executed there, files can have
+/// user attributes, and it can hold the upper of an overlay.
 struct Place(TemporaryDirectory);
 
 impl Place {
-    /// In the first of these that will do; the last reason is told if none does.
+    /// Makes one in the first suitable directory; if none is, the error is that of the last one.
     fn new() -> Result<Self, Error> {
         let named = std::env::var_os("TMPDIR").map(PathBuf::from);
         let store = suites::store_root()?;
@@ -256,8 +257,8 @@ impl Place {
         Ok(Self(made))
     }
 
-    /// Its name, which nothing else has: processes of the script have it in their environment
-    /// (`UNIBIN_CACHE`) and among their mounts (`/tmp`).
+    /// Its unique name: processes of the script have it in their environment (`UNIBIN_CACHE`) and among their
+    /// mounts (`/tmp`).
     fn mark(&self) -> &[u8] {
         self.0.path().file_name().unwrap_or_default().as_encoded_bytes()
     }
@@ -266,7 +267,7 @@ impl Place {
         self.0.path().join("cache")
     }
 
-    /// Its `/tmp` in place of the host's.
+    /// The bind of its `tmp` over `/tmp`, in place of the host's.
     fn binds(&self) -> std::ffi::OsString {
         let mut binds = self.0.path().join("tmp").into_os_string();
         binds.push(":/tmp");

@@ -1,6 +1,6 @@
-//! Processes that a script leaves behind. While the script runs, this process takes in those whose parents
-//! have ended; afterwards it ends them, since whatever they still do would be lost or half done. It may take
-//! in others, too, as the first process of a container does, and leaves those alone.
+//! Processes that a script leaves behind. While the script runs, this process adopts those whose parents have
+//! ended (`PR_SET_CHILD_SUBREAPER`); afterwards it ends them, since whatever they still do would be lost or
+//! half done. It may adopt others too, as the first process of a container does, and leaves those alone.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,31 +10,31 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{self, Pid, Signal, WaitOptions};
 
-/// Between two looks at what is left.
+/// The pause between two looks at what is left.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long what was killed may take to end: the kernel may keep a process that waits for a disk or a server.
+/// How long a killed process may take to end: the kernel may keep one that waits for a disk or a server.
 const KILLING: Duration = Duration::from_secs(10);
 
-/// What has become of what was left.
+/// What happened to the processes that were left.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// So many processes were killed.
+    /// How many processes were killed.
     pub(super) ended: usize,
-    /// These have not ended nevertheless.
+    /// Processes that have not ended nevertheless.
     pub(super) left: Vec<Pid>,
 }
 
-/// Takes in what is left behind, as long as it lives.
+/// Adopts processes that are left behind, as long as it lives.
 pub(super) struct Foster {
-    /// Children that were there before.
+    /// Children that this process had before.
     before: HashSet<Pid>,
-    /// What only processes of the script have in their environment or among their mounts.
+    /// A name that only processes of the script have in their environment or among their mounts.
     mark: Vec<u8>,
 }
 
 impl Foster {
-    /// From now on. An old kernel that cannot leaves such processes to init.
+    /// Adopts from now on. An old kernel that cannot do this leaves such processes to init.
     pub(super) fn new(mark: &[u8]) -> Self {
         let _ = process::set_child_subreaper(Some(process::getpid()));
         Self { before: children(), mark: mark.to_owned() }
@@ -66,7 +66,7 @@ impl Foster {
         }
     }
 
-    /// What still runs; what has ended is buried.
+    /// The processes that still run. Those that have ended are reaped.
     fn left(&self) -> Vec<Pid> {
         let mut left: Vec<Pid> = children().difference(&self.before).copied().collect();
         left.retain(|pid| match process::waitpid(Some(*pid), WaitOptions::NOHANG) {

@@ -12,16 +12,16 @@ use crate::error::Error;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
 use crate::tree::content::Content;
 
-/// The directory in the tree that is there for the script only.
+/// The directory in the tree for the script and its files.
 pub(crate) const DIRECTORY: &str = ".unibin-configure";
 
 /// The script's path in the tree.
 pub(crate) const SCRIPT: &str = ".unibin-configure/run";
 
-/// While it exists and says 101, no service is started (invoke-rc.d(8)).
+/// While it exists and exits with 101, no service is started (invoke-rc.d(8)).
 pub(crate) const POLICY: &str = "usr/sbin/policy-rc.d";
 
-/// What configures the system.
+/// What is left to do in an unpacked system.
 pub(crate) struct Left {
     /// The script's text.
     pub(crate) script: String,
@@ -33,13 +33,13 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// What does it in a finished system where nothing has been configured.
+    /// The command that does it in a system where nothing has been configured.
     pub(crate) fn command(&self) -> String {
         if self.is_dpkg_alone() { "dpkg --configure -a".to_owned() } else { format!("/{SCRIPT}") }
     }
 
-    /// Whether dpkg alone can do it: no preinst is left to run, as those are that make the first users and
-    /// groups.
+    /// Whether dpkg alone can do it, since no preinst is left to run, such as those that make the first users
+    /// and groups.
     fn is_dpkg_alone(&self) -> bool {
         self.control.is_empty() && self.files.is_empty()
     }
@@ -147,7 +147,7 @@ pub(crate) fn add(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
     Ok(())
 }
 
-/// Leaves it to whoever starts the system.
+/// Prepares the tree so that whoever starts the system can finish it.
 pub(crate) fn postpone(tree: &mut SystemTree, left: &Left) -> Result<(), Error> {
     if !left.is_dpkg_alone() {
         add(tree, left)?;

@@ -44,7 +44,7 @@ impl<'w> Source<'w> {
         Ok(Self { wanted, archive, index, debian_name })
     }
 
-    /// The target by Debian's name.
+    /// Debian's name of the target.
     pub(crate) fn debian_name(&self) -> &'static str {
         self.debian_name
     }
@@ -59,7 +59,8 @@ impl<'w> Source<'w> {
         self.archive.release().suite.ends_with("stable") && self.archive.release().suite != "unstable"
     }
 
-    /// The time of the signed index, in seconds: what programs take for now where they write a time.
+    /// The time of the signed index, in seconds since 1970: programs that write a time use it as the current
+    /// one.
     pub(crate) fn epoch(&self) -> u64 {
         let time = self.archive.release().time().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         time.unwrap_or_default().as_secs()

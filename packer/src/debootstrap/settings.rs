@@ -17,7 +17,7 @@ const SECURITY: &str = "http://deb.debian.org/debian-security";
 const KEYRINGS: [&str; 2] =
     ["usr/share/keyrings/debian-archive-keyring.pgp", "usr/share/keyrings/debian-archive-keyring.gpg"];
 
-/// Adds them to the tree.
+/// Adds the settings to the tree.
 pub(crate) fn add(
     tree: &mut SystemTree,
     source: &Source<'_>,
@@ -51,7 +51,7 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// A mirror as apt wants it: a directory of this machine gets a scheme.
+/// A mirror as a URI for apt: a directory of this machine gets a scheme.
 fn as_uri(mirror: &str) -> String {
     if mirror.contains("://") {
         return mirror.to_owned();
@@ -60,8 +60,8 @@ fn as_uri(mirror: &str) -> String {
     format!("file://{}", path.display())
 }
 
-/// The file for apt (sources.list(5)). A mirror that the user named has what the user says, and so the suite
-/// alone.
+/// The file for apt (sources.list(5)). A mirror that the user named is expected to have only the suite that
+/// was asked for.
 fn sources(suite: &str, mirror: Option<&str>, released: bool, keyring: Option<&str>) -> String {
     let paragraph = |uri: &str, suites: &str| {
         let signed = keyring.map_or_else(String::new, |path| format!("Signed-By: /{path}\n"));

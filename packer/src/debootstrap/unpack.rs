@@ -1,7 +1,6 @@
 //! Packages, opened: control files and entries, their bytes in a few nameless files. Several at once, since
 //! most of the time goes into decompression.
 
-use std::io::Read as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -15,9 +14,6 @@ use crate::packages::deb;
 use crate::tree::content::Content;
 use crate::tree::spool::Spool;
 use crate::write::turns;
-
-/// The largest copyright file that is added to the notices, in bytes; longer ones are in the tree anyway.
-const COPYRIGHT_MAX: u64 = 4 << 20;
 
 /// An entry of a package, in the package's order.
 pub(crate) struct Entry {
@@ -36,27 +32,28 @@ pub(crate) enum EntryKind {
     HardLink(Vec<u8>),
 }
 
-/// A package with all that is in it.
+/// A package with all of its contents.
 pub(crate) struct OpenDeb<'i> {
     pub(crate) package: &'i Package,
     /// Whether it works before it is configured, as every essential package does.
     pub(crate) is_base: bool,
-    /// Whether nobody asked for it by name.
+    /// Whether it was only selected as a dependency.
     pub(crate) is_automatic: bool,
-    /// The whole file.
+    /// The package's file.
     pub(crate) file: PathBuf,
     pub(crate) control: Vec<ControlFile>,
     pub(crate) entries: Vec<Entry>,
 }
 
 impl OpenDeb<'_> {
-    /// The text of a control file; what is no UTF-8 in it is replaced.
+    /// The text of a control file; bytes that are not UTF-8 are replaced.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let file = self.control.iter().find(|file| file.name == name)?;
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     }
 
-    /// The paths of its configuration files, and whether the package says that they go when it is upgraded.
+    /// The paths of its configuration files, and whether the package says that they are removed when it is
+    /// upgraded.
     pub(crate) fn conffiles(&self) -> Vec<(String, bool)> {
         let text = self.text("conffiles").unwrap_or_default();
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -141,11 +138,11 @@ pub(crate) fn owed(debs: &[OpenDeb<'_>], suite: &str) -> Owed {
 fn copyright(deb: &OpenDeb<'_>) -> String {
     let path = format!("usr/share/doc/{}/copyright", deb.package.name);
     let entry = deb.entries.iter().find(|entry| entry.path == path.as_bytes());
-    let Some(Entry { kind: EntryKind::File(content), .. }) = entry else { return String::new() };
-    let mut text = Vec::new();
-    match content.reader().take(COPYRIGHT_MAX).read_to_end(&mut text) {
-        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => String::new(),
+    match entry.map(|entry| &entry.kind) {
+        Some(EntryKind::File(content)) if content.len() <= deb::COPYRIGHT_MAX => {
+            content.bytes().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default()
+        }
+        _ => String::new(),
     }
 }
 

@@ -34,7 +34,7 @@ impl Emulators {
         calling: Calling,
         cpu: Option<&[u8]>,
     ) -> Result<Vec<Emulator>, Error> {
-        let keys: Vec<_> = plan.cells.iter().map(|cell| cell.key).collect();
+        let keys: Vec<_> = plan.pairs.iter().map(|pair| pair.key).collect();
         let mut found = self.all(&keys, &plan.given)?;
         // Rules of the user's own already say where the tree goes.
         for emulator in found.iter_mut().filter(|emulator| emulator.by_default_rules) {

@@ -14,9 +14,9 @@ use crate::say;
 
 /// A pair that needs an emulator.
 #[derive(Debug)]
-pub(crate) struct Cell {
+pub(crate) struct Pair {
     pub(crate) key: EmulatorKey,
-    /// What will be used, as far as it is known before it is here.
+    /// Name and version of the emulator, as far as they are known before it is fetched.
     pub(crate) emulator: String,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) hosts: Vec<Arch>,
     /// The pairs that need an emulator: each host that is not the target itself, and on each the further
     /// targets. Those of one host are adjacent.
-    pub(crate) cells: Vec<Cell>,
+    pub(crate) pairs: Vec<Pair>,
     /// Hosts that were left out, and why.
     pub(crate) skipped: Vec<(Arch, String)>,
     /// Files that the user gave as emulators.
@@ -38,7 +38,7 @@ impl Emulators {
     /// emulator for `target`: what they run is built for themselves.
     pub(crate) fn plan(&self, request: &Request, target: Arch, natives: &[Arch]) -> Result<Plan, Error> {
         let mut plan =
-            Plan { hosts: Vec::new(), cells: Vec::new(), skipped: Vec::new(), given: BTreeMap::new() };
+            Plan { hosts: Vec::new(), pairs: Vec::new(), skipped: Vec::new(), given: BTreeMap::new() };
         for host in request.hosts.iter().copied() {
             let key = EmulatorKey { host, target };
             let given = request.emulators.iter().find(|(other, _)| *other == host);
@@ -68,11 +68,11 @@ impl Emulators {
                 Err(nothing) => return Err(EmulatorError::from(nothing).into()),
             };
             plan.hosts.push(host);
-            plan.cells.extend(emulator.map(|emulator| Cell { key, emulator }));
+            plan.pairs.extend(emulator.map(|emulator| Pair { key, emulator }));
             for also in request.also_targets.iter().filter(|also| ![host, target].contains(also)) {
                 let key = EmulatorKey { host, target: *also };
                 match self.known(key)? {
-                    Ok(emulator) => plan.cells.push(Cell { key, emulator }),
+                    Ok(emulator) => plan.pairs.push(Pair { key, emulator }),
                     Err(nothing) => say::warning(&format!("{nothing}: skipped")),
                 }
             }
@@ -80,8 +80,8 @@ impl Emulators {
         if plan.hosts.is_empty() { Err(Error::NoHostLeft { target }) } else { Ok(plan) }
     }
 
-    /// Name and version of the emulator for a pair, as far as they are known before it is here; or why there
-    /// is none.
+    /// Name and version of the emulator for a pair, as far as they are known before it is fetched; or why
+    /// there is none.
     fn known(&self, key: EmulatorKey) -> Result<Result<String, NoEmulator>, Error> {
         if let Some(own) = self.translators.of(key).first() {
             return Ok(Ok(format!("{} {}", own.name, own.version)));

@@ -12,7 +12,7 @@ use bundle::{AppArguments, Environment, OwnedRule, TranslatorArguments};
 pub(crate) struct Started<'c> {
     /// The emulator's.
     pub(crate) command: &'c mut Command,
-    /// By what name the program is called.
+    /// The name by which the program is called.
     pub(crate) argv0: &'c OsStr,
     pub(crate) program: &'c Path,
     /// The program's own arguments.
@@ -58,7 +58,7 @@ impl TranslatorArguments for Started<'_> {
         self.command.args(self.rest);
     }
 
-    /// Nobody else does it.
+    /// The emulator starts children itself, since there is no broker here.
     fn children(&mut self, argument: &[u8]) {
         self.command.arg(OsStr::from_bytes(argument));
     }
@@ -69,7 +69,7 @@ impl AppArguments for Started<'_> {
         self.joined(parts);
     }
 
-    /// An emulator is told the program's name in a way of its own.
+    /// Not needed: an emulator gets the program's name in its own way.
     fn argv0_is_program(&mut self) {}
 }
 

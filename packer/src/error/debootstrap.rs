@@ -56,7 +56,7 @@ impl DebianError {
             Self::Overlay { .. } => "mount it without `redirect_dir` and `metacopy`",
             Self::NoUsers => "allow some (`sysctl user.max_user_namespaces`), or use `--no-scripts`",
             Self::Configure { .. } | Self::NotInstalled { .. } => {
-                "`--no-scripts` leaves this to the system itself: `./sys dpkg --configure -a`"
+                "with `--no-scripts` the system is configured when it is started; the report names the command"
             }
         }
     }

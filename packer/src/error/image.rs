@@ -1,12 +1,12 @@
 //! Why a bundle does not become container images.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bundle::{Arch, Shown};
+use bundle::Arch;
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
+use crate::error::shown::shown;
 
 /// What `unibin oci` refuses.
 #[derive(Debug, ThisError)]
@@ -19,8 +19,6 @@ pub(crate) enum ImageError {
     Reserved { path: PathBuf, name: &'static str },
     #[error("`{what}` is no text, and an image is described in text")]
     NotText { what: String },
-    #[error("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds")]
-    Epoch { text: String },
     #[error("the emulator for {host} cannot run what a system's programs start")]
     NoChildren { host: Arch },
     #[error("the system has no `/bin/sh`, by which {host} hosts start what is emulated")]
@@ -47,7 +45,6 @@ impl ImageError {
             Self::NoHost { .. } => "`unibin inspect` shows what is inside".to_owned(),
             Self::Reserved { .. } => "pack it without them: `--exclude '.unibin/**'`".to_owned(),
             Self::NotText { .. } => "pack it with names and arguments in UTF-8".to_owned(),
-            Self::Epoch { .. } => "unset it, or set it to the output of `date +%s`".to_owned(),
             Self::NoChildren { .. } => {
                 "leave the host out with `--hosts`; `unibin hosts` shows which emulators can".to_owned()
             }
@@ -55,9 +52,4 @@ impl ImageError {
             Self::Oci(error) => error.hint().to_owned(),
         }
     }
-}
-
-/// A path on one line, as everywhere.
-fn shown(path: &Path) -> String {
-    Shown(path.as_os_str().as_bytes()).to_string()
 }

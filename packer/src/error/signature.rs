@@ -1,13 +1,12 @@
 //! Why a bundle cannot be signed, or its signatures do not count.
 
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bundle::Shown;
 use signing::{LineError, SigningError};
 use thiserror::Error as ThisError;
 
 use crate::error::code::Code;
+use crate::error::shown::{readable, shown};
 
 /// What `unibin sign` and `verify` refuse.
 #[derive(Clone, Debug, ThisError)]
@@ -102,15 +101,6 @@ impl SignatureError {
         };
         text.to_owned()
     }
-}
-
-// As `crate::error` has them, which names this file.
-fn readable(bytes: &[u8]) -> String {
-    Shown(bytes).to_string()
-}
-
-fn shown(path: &Path) -> String {
-    readable(path.as_os_str().as_bytes())
 }
 
 fn listed(lines: &[String]) -> String {

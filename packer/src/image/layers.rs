@@ -17,7 +17,7 @@ use crate::write::bundle_file::BundleFile;
 use crate::write::tarball::{Member, Members};
 use crate::write::turns;
 
-/// A user without rights, for whom there is a home, as in the images that others build on.
+/// An unprivileged user with a home, as in common base images.
 const USER: u64 = 65532;
 const PASSWD: &[u8] = b"root:x:0:0:root:/root:/sbin/nologin\n\
     nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n\

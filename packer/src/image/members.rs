@@ -8,12 +8,10 @@ use bundle::{Blob, PATH_MAX};
 
 use crate::error::{Error, ImageError};
 use crate::image::OWN;
+use crate::tree::view_map;
 use crate::write::bundle_file::BundleFile;
 use crate::write::read_back;
 use crate::write::tarball::{Member, Members, TarEntry};
-
-/// The map of a tree, which nobody reads where the tree is the root.
-const MAP: &[u8] = b".unibin-view";
 
 fn failed(source: io::Error) -> Error {
     Error::Temporary(source)
@@ -23,7 +21,8 @@ fn failed(source: io::Error) -> Error {
 pub(super) fn tree(bundle: &BundleFile, blob: &Blob<'_>, to: &mut Members<'_>) -> Result<(), Error> {
     let part = format!("{} tree", blob.kind.name());
     read_back::members(bundle.file(), bundle.path(), &part, blob, |path, _, entry| {
-        if path == MAP {
+        // Nobody reads the map of a tree that is the root.
+        if path == view_map::PATH {
             return Ok(());
         }
         if path.split(|byte| *byte == b'/').next() == Some(OWN.as_bytes()) {

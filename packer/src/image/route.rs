@@ -1,5 +1,5 @@
-//! Which images a bundle makes: by what each host runs the app, as its launchers would decide it. An image
-//! cannot look at the machine, so an emulator that has to be probed is taken only where there is no other.
+//! Which images are made of a bundle: how each host runs the app, as its launcher would decide it. An image
+//! cannot probe the machine, so an emulator with a probe is used only where there is no other.
 
 use bundle::{Arch, Manifest, Rule, Translator, Variant};
 use oci::Platform;

@@ -1,23 +1,21 @@
-//! How an image's program is started: the bundle's rules, followed once and for all. The tree is the root, so
-//! that rules that lay it over one are left out. What an image cannot do is undo what its user sets.
+//! How an image's program is started: the bundle's rules, applied when the image is made. The tree is the
+//! root, so rules that lay it over the host's root are left out. An image cannot unset variables that its
+//! user sets.
 
 use bundle::{AppArguments, Entry, Environment, Manifest, Rule, TranslatorArguments, directory_of};
-use oci::NewConfig;
+use oci::{DEFAULT_PATH, NewConfig};
 
 use crate::error::{Error, ImageError, readable};
 use crate::image::OWN;
 use crate::image::route::Route;
 
-/// Who runs an app unless something else is said: `nonroot`, as in the images that others build on.
+/// The user of an app unless another one is named: `nonroot`, as in common base images.
 pub(crate) const NONROOT: &str = "65532:65532";
-
-/// Where programs are looked for unless the bundle says it: as Docker has it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The shell that runs a system's commands where they are emulated.
 const SHELL: &str = "bin/sh";
 
-/// What becomes the program: a system's may be replaced by the user's arguments.
+/// The configuration of an image. The user's arguments may replace a system's program.
 pub(crate) fn config(
     manifest: &Manifest<'_>,
     route: &Route<'_>,
@@ -70,11 +68,11 @@ pub(crate) fn config(
     };
     if !variables.is_set(b"PATH") {
         let own = [b"/", directory_of(entry.path)].concat();
-        let is_known = PATH.split(':').any(|known| known.as_bytes() == own);
+        let is_known = DEFAULT_PATH.split(':').any(|known| known.as_bytes() == own);
         let parts: [&[u8]; 2] = if is_known || own.contains(&b':') {
-            [b"", PATH.as_bytes()]
+            [b"", DEFAULT_PATH.as_bytes()]
         } else {
-            [&[&own[..], b":"].concat(), PATH.as_bytes()]
+            [&[&own[..], b":"].concat(), DEFAULT_PATH.as_bytes()]
         };
         variables.set(b"PATH", parts);
     }

@@ -17,12 +17,12 @@ use crate::say;
 use crate::tree::app_tree::Node;
 use crate::tree::spool::Spool;
 
-/// What one walk through a directory knows.
+/// The state of a walk through a directory.
 struct Walk<'a> {
     request: &'a AppRequest,
     tree: &'a mut GivenTree,
     spool: &'a mut Spool,
-    /// The directory as given, and without links: absolute links into it may be written either way.
+    /// The directory as given, and with links resolved: absolute links into it may be written either way.
     roots: [PathBuf; 2],
     /// The first name of each file that has several.
     names: BTreeMap<(u64, u64), Vec<u8>>,
@@ -97,7 +97,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What an absolute link into the directory is as a relative one.
+    /// The relative form of an absolute link into the directory.
     fn inside(&self, path: &[u8], target: &Path) -> Option<Vec<u8>> {
         let rest = self.roots.iter().find_map(|root| target.strip_prefix(root).ok())?;
         Some(TreePath::new(path)?.link_to(rest.as_os_str().as_bytes()))

@@ -1,5 +1,5 @@
-//! What a given tree says itself that it is started by: an AppImage's `AppRun`, the scripts of a Python
-//! wheel, the programs of an npm package, or the only program that is there.
+//! The entries that a given tree names itself: an AppImage's `AppRun`, the scripts of a Python wheel, the
+//! programs of an npm package, or the only program in it.
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::Form;
@@ -83,7 +83,8 @@ fn wheel(tree: &mut GivenTree) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells which other packages a wheel needs, since they are not fetched. Those of extras nobody asked for.
+/// Warns about other packages that a wheel needs, since they are not fetched. Packages for extras are
+/// ignored.
 fn requirements(metadata: &str, label: &str) {
     let headers = metadata.lines().take_while(|line| !line.is_empty());
     let needed = headers.filter_map(|line| line.strip_prefix("Requires-Dist:"));

@@ -1,5 +1,5 @@
 //! A given tree in the app: where it lies, what was taken and what was left out. A link that leads out of it
-//! is left out and told; a link into it stays one, however it was written.
+//! is left out and reported; a link into it stays one, however it was written.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::request::{AppRequest, Entry, Rule};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 
-/// How many of what is left out are named.
+/// How many of the paths that are left out are named.
 const NAMED: usize = 4;
 
 /// What was taken of a given tree, for reports.
@@ -38,9 +38,9 @@ pub(crate) struct GivenTree {
     pub(crate) place: Vec<u8>,
     /// Its name in reports.
     pub(crate) label: String,
-    /// What it says itself that it is started by.
+    /// The entries that it names itself.
     pub(crate) entries: Vec<Entry>,
-    /// What it is started with besides.
+    /// Further rules for starting it.
     pub(crate) rules: Vec<Rule>,
     /// What was taken.
     pub(crate) row: GivenRow,

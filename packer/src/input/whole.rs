@@ -10,8 +10,9 @@ use crate::request::{AppRequest, AppSource, TreeForm};
 use crate::tree::app_tree::Node;
 use crate::tree::spool::Spool;
 
-/// Where add-on software lies (FHS 3.0, 3.13), each in a directory of its name.
-const OPT: &[u8] = b"opt";
+/// Where add-on software is installed (FHS 3.0, 3.13), each in a directory of its name: given trees, and
+/// programs that do not come from a root file system.
+pub(crate) const OPT: &[u8] = b"opt";
 
 /// The tree that `request` names, if it names one.
 pub(crate) fn given(request: &AppRequest, spool: &mut Spool) -> Result<Option<GivenTree>, Error> {

@@ -1,5 +1,6 @@
-//! The computers: for each CPU the program of qemu-system's, the package of Debian that has it, how it is
-//! told to be a usual one of its kind, and which files of firmware it reads. A row is all that a CPU needs.
+//! The computers that machines can be. A row for each CPU: the program of qemu-system, the Debian package
+//! that has it, the options for a common computer of that kind, and the firmware files that it reads. A CPU
+//! needs nothing but its row.
 
 use bundle::Arch;
 
@@ -14,23 +15,23 @@ pub(crate) struct Board {
     pub(crate) program: &'static str,
     /// Debian's package that has it.
     pub(crate) package: &'static str,
-    /// The words that name the computer.
+    /// The options that select the computer.
     pub(crate) machine: &'static str,
-    /// Those that name its CPU where it is emulated; with KVM it is the host's.
+    /// The options that select its CPU when it is emulated; with KVM it is the host's.
     pub(crate) model: &'static str,
-    /// How devices are attached: the end of their names.
+    /// How devices are attached: the suffix of their names.
     pub(crate) bus: &'static str,
-    /// The kernel's name of the serial line.
+    /// The kernel's name for the serial line.
     pub(crate) console: &'static str,
     /// The devices of a screen.
     pub(crate) graphics: &'static str,
-    /// Patterns of files that it reads besides libraries.
+    /// Patterns for the files that it reads, besides libraries.
     pub(crate) files: &'static [&'static str],
     /// Its UEFI, if Debian has one.
     pub(crate) uefi: Option<Firmware>,
-    /// Whether it boots nothing without that.
+    /// Whether it boots nothing without UEFI.
     pub(crate) needs_uefi: bool,
-    /// Whether it boots no disk without that.
+    /// Whether it boots no disk without UEFI.
     pub(crate) disks_by_uefi: bool,
 }
 

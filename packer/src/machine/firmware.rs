@@ -1,5 +1,5 @@
-//! What a machine starts with in place of the firmware that its computer has by itself: a file of the
-//! user's, or UEFI out of a package of Debian's, the same for every host.
+//! Firmware that replaces the computer's built-in one: a file of the user's, or UEFI from a Debian package,
+//! the same for every host.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::progress::Bars;
 use crate::request::machine::{FirmwareSource, MachineRequest};
 use crate::tree::content::Content;
 
-/// A file of firmware is not longer, in bytes.
+/// The largest firmware file that is accepted, in bytes.
 const LENGTH_MAX: u64 = 128 << 20;
 
 /// Firmware, and where it comes from.

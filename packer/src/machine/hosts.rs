@@ -1,5 +1,5 @@
-//! What runs a machine on a host: qemu-system for that host out of Debian's packages, with the libraries
-//! that it needs and nothing else, a busybox for the script, and a client for `ssh`.
+//! What runs a machine on a host: qemu-system from Debian's packages, with only the libraries that it needs,
+//! a busybox for the script, and a client for `ssh`.
 
 use bundle::{Arch, OwnedRule as Rule};
 

@@ -1,6 +1,6 @@
-//! The disk that tells cloud-init what a machine is (NoCloud): `user-data` and its like, out of a directory,
-//! as an ISO 9660 image. What cloud-init would drop with a warning in the machine's log is refused here. The
-//! image has room for the key that a machine gets at its first start.
+//! The disk with the configuration for cloud-init (NoCloud): `user-data` and the like, from a directory, as
+//! an ISO 9660 image. What cloud-init would drop with a warning in the machine's log is refused here. The
+//! image has space for the key that a machine gets at its first start.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -18,12 +18,12 @@ use crate::tree::content::Content;
 const VOLUME: &str = "cidata";
 /// The files, the first two always there.
 const NAMES: [&str; 4] = ["user-data", "meta-data", "vendor-data", "network-config"];
-/// Longer files are not told to cloud-init by a disk.
+/// The longest file that is accepted, in bytes.
 const LENGTH_MAX: u64 = 16 << 20;
-/// The room for the key, in bytes: a comment, until a start writes the key over it.
+/// The space for the key, in bytes: a comment, until a start writes the key over it.
 const ROOM: usize = 512;
 
-/// What cloud-init knows by its first line besides its own form (its docs: explanation/format.rst).
+/// First lines by which cloud-init knows forms other than its own (its docs: explanation/format.rst).
 const FORMS: [&str; 7] = [
     "#!",
     "#include",
@@ -34,7 +34,7 @@ const FORMS: [&str; 7] = [
     "Content-Type:",
 ];
 
-/// `./vm ssh` is root's, unless the user says otherwise.
+/// `./vm ssh` logs in as root unless the user says otherwise, so root must be allowed to.
 const VENDOR: &str = "#cloud-config\ndisable_root: false\n";
 
 /// A disk, and the user that `ssh` is for.
@@ -73,7 +73,7 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
         .map_err(|what| refused(&path.join(NAMES[1]), what))
 }
 
-/// What a machine is told where the user says nothing: the key alone.
+/// The seed of a machine for which the user gives none: only the key.
 pub(crate) fn of_nobody(instance: &str) -> Result<Seed, Error> {
     made(b"#cloud-config\n{}\n", None, None, None, instance)
         .map_err(|what| refused(Path::new(NAMES[1]), what))
@@ -134,7 +134,7 @@ fn described(meta: &mut Vec<u8>, instance: &str) -> Result<bool, String> {
     }
 }
 
-/// An image of the user's own.
+/// A seed image of the user's own.
 fn given(path: &Path) -> Result<Seed, Error> {
     let failed = |source| Error::io("read", path, source);
     let content = GivenFile::open(path.to_owned())?.content()?;

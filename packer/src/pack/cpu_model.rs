@@ -1,9 +1,9 @@
 //! Which CPU model an emulator shows to the app: what was asked for, else QEMU's own choice, with one
 //! exception. Programs of Debian for aarch64 sign and check every return address (PAC). QEMU calls a helper
 //! for each of these instructions, which makes such programs about half as fast, and protects nobody: an
-//! emulator is no security boundary. Without that feature of the CPU the same instructions do nothing, since
-//! compilers take them from the space of hints. It is left out only where every ELF file of the app says so;
-//! code inside of archives (jar, wheel) and code made at run time is not looked at.
+//! emulator is no security boundary. On a CPU without that feature the same instructions do nothing, since
+//! compilers use those of the hint space. It is turned off only if every ELF file of the app allows it; code
+//! in archives (jar, wheel) and code made at run time is not looked at.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
@@ -49,7 +49,7 @@ const NOTE_MAX: u64 = 4096;
 /// The model to ask the emulators of the first variant for; `None` for their own choice, or where there are
 /// none.
 pub(crate) fn of(request: &Request, app: &ResolvedApp, plan: &Plan) -> Result<Option<Vec<u8>>, Error> {
-    if plan.cells.is_empty() {
+    if plan.pairs.is_empty() {
         return Ok(None);
     }
     let by_itself = app.target == Arch::Aarch64 && !request.is_emulator_only();

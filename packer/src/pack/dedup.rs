@@ -1,6 +1,6 @@
 //! Files that several variants of an app have in common at the same path: documentation, scripts, tables,
-//! certificates. They are taken out of the variants' trees and stored once, in a tree that is unpacked into
-//! the same directory.
+//! certificates. They are moved from the variants' trees to a tree that is stored once, and unpacked into the
+//! same directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 

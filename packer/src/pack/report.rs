@@ -109,8 +109,8 @@ impl Report {
             if natives.iter().any(|native| native.resolved.target == *host) {
                 return "native".to_owned();
             }
-            let cell = plan.cells.iter().find(|cell| (cell.key.host, cell.key.target) == (*host, *target));
-            cell.map_or_else(|| "native".to_owned(), |cell| cell.emulator.clone())
+            let pair = plan.pairs.iter().find(|pair| (pair.key.host, pair.key.target) == (*host, *target));
+            pair.map_or_else(|| "native".to_owned(), |pair| pair.emulator.clone())
         };
         Self {
             output: request.output.display().to_string(),
@@ -262,6 +262,6 @@ fn view(rules: &[Rule]) -> Option<&'static str> {
 
 /// The emulators for programs of other architectures on a host.
 fn also(plan: &Plan, host: Arch, target: Arch) -> Vec<AlsoRow> {
-    let cells = plan.cells.iter().filter(|cell| cell.key.host == host && cell.key.target != target);
-    cells.map(|cell| AlsoRow { target: cell.key.target.name(), emulator: cell.emulator.clone() }).collect()
+    let pairs = plan.pairs.iter().filter(|pair| pair.key.host == host && pair.key.target != target);
+    pairs.map(|pair| AlsoRow { target: pair.key.target.name(), emulator: pair.emulator.clone() }).collect()
 }

@@ -1,5 +1,5 @@
-//! Systems: a root from its source, and how it is started: which program, for which architecture, by which
-//! rules.
+//! Systems: takes a root from its source, and decides how it is started: which program, for which
+//! architecture, by which rules.
 
 use std::io::Read as _;
 

@@ -1,5 +1,5 @@
-//! `update-alternatives`: which links packages offer in their scripts, by reading, and those that come of all
-//! offers together. A link whose words cannot be known without a run is told, not guessed.
+//! `update-alternatives`: reads which links packages offer in their scripts, and decides which links result.
+//! A link that cannot be known without running the script is reported, not guessed.
 
 use std::collections::BTreeMap;
 

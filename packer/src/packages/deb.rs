@@ -31,7 +31,7 @@ const LEFT_OUT: [&[u8]; 5] =
 const DOC: &[u8] = b"usr/share/doc";
 
 /// The largest copyright file that is added to the notices, in bytes; longer ones are in the tree anyway.
-const COPYRIGHT_MAX: u64 = 4 << 20;
+pub(crate) const COPYRIGHT_MAX: u64 = 4 << 20;
 
 /// An opened suite of a Debian archive, for one architecture.
 pub(crate) struct Suite<'a> {

@@ -1,6 +1,6 @@
 //! Graphviz's list of plug-ins, which `dot -c` writes by loading each: without it there are no layouts and no
-//! formats. Here their tables are read from their files (`gvcint.h` and `gvplugin.h` of Graphviz), for every
-//! architecture. What one of them needs and the tree lacks is not found out.
+//! formats. Here the plug-ins' tables are read from their files (`gvcint.h` and `gvplugin.h` of Graphviz),
+//! for every architecture. Libraries that a plug-in needs and the tree lacks are not noticed.
 
 use std::fmt::Write;
 

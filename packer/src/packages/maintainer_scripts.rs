@@ -1,7 +1,7 @@
 //! What Debian's maintainer scripts and triggers would have made, as far as programs need it, without running
-//! any: the bundle of CA certificates, `nsswitch.conf`; others have files of their own (`alternatives`,
-//! `php`, `graphviz`). Not made: registrations, accounts, caches that programs only are faster with (icons,
-//! MIME types, fonts, Python byte code). What programs fail without and nothing here makes is told.
+//! any: the file of all CA certificates, `nsswitch.conf`; others have files of their own (`alternatives`,
+//! `php`, `graphviz`). Not made: registrations, accounts, and caches that only make programs faster (icons,
+//! MIME types, fonts, Python byte code). What programs need and nothing here makes is reported.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! Which of the known words was probably meant.
+//! Finds the known word that a misspelt one was probably meant to be.
 
 /// The word nearest to `word`, if one is near enough to be meant.
 pub(super) fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {

@@ -15,9 +15,9 @@ struct Artifacts<'r> {
     schema: u32,
     name: &'r str,
     version: Option<&'r str>,
-    /// Whether it is a try-out.
+    /// Whether it is a trial release.
     snapshot: bool,
-    /// The commit that it is made of, if git knows one.
+    /// The commit that it was made from, if git knows one.
     commit: Option<&'r str>,
     #[serde(rename = "artifacts")]
     files: Vec<Artifact>,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use bundle::{Arch, TreePath, file_name_of};
-use closure::{FAMILIES, Libc, Loader, Object, Tree};
+use closure::{Libc, Loader, Object, PLUGIN_SETS, Tree};
 
 use crate::byte_search;
 use crate::error::{Error, readable};
@@ -56,7 +56,7 @@ impl TreeLoader {
 
     /// Arguments that make `program` look for its data in the tree, where absolute paths lead to the host's.
     pub(crate) fn arguments(&self, app: &App, program: &[u8]) -> Vec<Rule> {
-        let wanted = FAMILIES.iter().flat_map(|family| family.arguments_of(&self.facts, program));
+        let wanted = PLUGIN_SETS.iter().flat_map(|set| set.arguments_of(&self.facts, program));
         let rules = wanted.flat_map(|(before, pattern)| {
             let found = app.nodes().filter(move |(path, node)| {
                 matches!(node, Node::Directory | Node::File { .. }) && closure::matches(&pattern, path)

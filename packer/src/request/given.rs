@@ -1,5 +1,5 @@
-//! What `pack INPUT` is given: a program, a directory, an archive of one, an AppImage, a package. It is
-//! recognised by its contents, never by its name; its name only gives the app's.
+//! The INPUT of `pack`: a program, a directory, an archive of one, an AppImage, a package. It is recognised
+//! by its contents, never by its name; the app's name comes from its name.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -77,6 +77,20 @@ pub(crate) enum AppSource {
 }
 
 impl AppSource {
+    /// What `INPUT` or `--deb` names; a root file system if there is neither. `target` is the architecture that
+    /// was asked for.
+    pub(crate) fn of(input: Option<PathBuf>, debs: Vec<String>, target: Option<Arch>) -> Result<Self, Error> {
+        if let Some(path) = input {
+            return open(path, target);
+        }
+        if debs.is_empty() {
+            return Ok(Self::Sysroot);
+        }
+        let (local, names): (Vec<_>, _) = debs.into_iter().partition(|name| is_file_name(name));
+        let local = local.into_iter().map(|path| LocalDeb::open(path.into())).collect::<Result<_, _>>()?;
+        Self::packages(names, local, target.ok_or(Error::NoTarget)?)
+    }
+
     /// Packages for `target`.
     pub(crate) fn packages(names: Vec<String>, local: Vec<LocalDeb>, target: Arch) -> Result<Self, Error> {
         for LocalDeb { path, package } in &local {
@@ -87,6 +101,11 @@ impl AppSource {
         }
         Ok(Self::Packages { names, local, target })
     }
+}
+
+/// Whether `--deb` means a file. A package's name has no slash (Policy 5.6.1), and none ends like this.
+fn is_file_name(name: &str) -> bool {
+    name.contains('/') || name.strip_suffix(".deb").is_some()
 }
 
 /// What a Debian package begins with (deb(5)).
@@ -118,7 +137,7 @@ impl LocalDeb {
 }
 
 /// Opens what is at `path`; `target` is the architecture that was asked for.
-pub(crate) fn open(path: PathBuf, target: Option<Arch>) -> Result<AppSource, Error> {
+pub(super) fn open(path: PathBuf, target: Option<Arch>) -> Result<AppSource, Error> {
     let failed = |source| Error::io("open", &path, source);
     // Checked before it is opened: opening a FIFO would wait for its other end.
     let found = fs::metadata(&path).map_err(failed)?.file_type();

@@ -33,7 +33,7 @@ pub(crate) struct SystemRequest {
 }
 
 impl SystemRequest {
-    /// All of what `source` has, started as it says itself.
+    /// The whole system in `source`, with the entry that it names itself.
     pub(crate) fn whole(
         source: SystemSource,
         target: Option<Arch>,
@@ -64,9 +64,9 @@ pub(crate) enum SystemSource {
     Image {
         /// As the user gave it.
         reference: OsString,
-        /// The wanted ones; none means this machine's.
+        /// The wanted platforms; none means this machine's.
         platforms: Vec<Platform>,
-        /// What was found before under that name, and nothing else will do; none if nobody has looked.
+        /// What was found before under that name: nothing else is accepted. Empty if nobody has looked.
         expected: Vec<Found>,
     },
 }
@@ -81,7 +81,7 @@ pub(crate) struct DebianRequest {
     pub(crate) included: Vec<String>,
     /// Whether its packages are configured, which executes their scripts inside.
     pub(crate) is_configured: bool,
-    /// Whether nothing is to come of it but a report.
+    /// Whether only a report is wanted.
     pub(crate) is_dry: bool,
 }
 

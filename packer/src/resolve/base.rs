@@ -21,9 +21,6 @@ use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 use inputs::elf::{Kind, NotElf};
 
-/// Directory of the tree for a dynamic program that does not come from a root file system.
-const OPT: &[u8] = b"opt";
-
 /// What an app starts from.
 pub(crate) struct Base<'a> {
     pub(crate) layers: Layers,
@@ -122,7 +119,7 @@ fn one_program(
             for _ in 0..=up {
                 root.pop();
             }
-            let mount = join(OPT, name);
+            let mount = join(whole::OPT, name);
             let below = real.strip_prefix(&root).unwrap_or(Path::new(""));
             layers.after.push(LabelledDirectory::new(&root, &mount));
             join(&mount, below.as_os_str().as_bytes())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bundle::{Arch, directory_of};
-use closure::Family;
+use closure::PluginSet;
 
 use crate::components::owners::Origin;
 use crate::components::packages::Known;
@@ -50,7 +50,7 @@ pub(crate) struct Completed {
     /// Where the loader has found libraries, and where it looks for others.
     pub(crate) directories: BTreeSet<Vec<u8>>,
     /// Its plug-in sets.
-    pub(crate) plugin_sets: Vec<&'static Family>,
+    pub(crate) plugin_sets: Vec<&'static PluginSet>,
     /// The notices for packages.
     pub(crate) owed: Option<Owed>,
     /// Where its files came from.
@@ -66,7 +66,7 @@ struct Linked {
     loader: Vec<u8>,
     rules: Vec<Rule>,
     directories: BTreeSet<Vec<u8>>,
-    plugin_sets: Vec<&'static Family>,
+    plugin_sets: Vec<&'static PluginSet>,
     inventory: Inventory,
 }
 
@@ -86,19 +86,19 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
         link(search, &objects, &mut layers)?
     };
     let Linked { loader, mut rules, mut directories, plugin_sets, mut inventory } = linked;
-    inventory.families = plugin_sets.iter().map(|set| set.name.to_owned()).collect();
+    inventory.plugin_sets = plugin_sets.iter().map(|set| set.name.to_owned()).collect();
     extra_files::add_others(request, &mut layers, entries)?;
     rules.extend(request.rules.iter().cloned());
     if let Some(args) = &request.tree.trace {
         let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;
-        inventory.families.push(format!("{added} files that `--trace` saw"));
+        inventory.plugin_sets.push(format!("{added} files that `--trace` saw"));
     }
     let Layers { mut app, owed, origins, known, .. } = layers;
     extra_files::exclude(request, &mut app, given);
     if let Some(only) = &request.tree.only {
         only::retain(&mut app, entries, only);
         inventory.libraries.retain(|row| app.get(row.path.trim_start_matches('/').as_bytes()).is_some());
-        inventory.families.clear();
+        inventory.plugin_sets.clear();
     }
     let warnings = maintainer_scripts::not_made(&app).into_iter().chain(app.settle()?);
     warnings.for_each(|warning| say::warning(&warning));

@@ -19,7 +19,7 @@ pub(crate) const PROGRAM_DIRECTORIES: [&[u8]; 5] = [b"bin", b"sbin", b"usr/bin",
 
 /// How many interpreters in a row are followed, each the interpreter of the one before: as many as the kernel
 /// allows (`exec_binprm` of `fs/exec.c`).
-const INTERPRETERS_MAX: usize = 4;
+pub(crate) const INTERPRETERS_MAX: usize = 4;
 
 /// The entries of an app: at least one.
 pub(crate) struct Entries {

@@ -8,13 +8,10 @@ use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::packages::script;
 use crate::request::Entry;
-use crate::resolve::entries::{PROGRAM_DIRECTORIES, interpreter_of};
+use crate::resolve::entries::{INTERPRETERS_MAX, PROGRAM_DIRECTORIES, interpreter_of};
 use crate::resolve::layers::Layers;
 use crate::tree::app_tree::Node;
 use inputs::elf::{self, NotElf};
-
-/// How many interpreters in a row are followed.
-const INTERPRETERS_MAX: usize = 4;
 
 /// The longest script that is read for the names of programs, in bytes. Some have an archive behind them.
 const SCRIPT_MAX: u64 = 1 << 20;

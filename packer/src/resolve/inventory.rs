@@ -34,7 +34,8 @@ pub(crate) struct Inventory {
     /// Packages: of Debian, of what a system is made from, of npm and for Python.
     pub(crate) packages: Vec<PackageRow>,
     /// Plug-in sets that were included.
-    pub(crate) families: Vec<String>,
+    #[serde(rename = "families")]
+    pub(crate) plugin_sets: Vec<String>,
     /// Number of files in the app, without links.
     pub(crate) files: usize,
     /// Their total length in bytes.
@@ -52,7 +53,7 @@ pub(crate) struct RootRow {
     pub(crate) links: usize,
     /// What was left out.
     pub(crate) dropped: Dropped,
-    /// What else there is to say.
+    /// Further lines of the report.
     pub(crate) notes: Vec<String>,
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct LibraryRow {
     pub(crate) path: String,
     /// The rule that found it.
     pub(crate) rule: String,
-    /// Who asked first.
+    /// The object that needs it first.
     pub(crate) by: String,
     /// The package or directory that it comes from; empty if that is not recorded.
     pub(crate) from: String,
@@ -208,8 +209,8 @@ impl Inventory {
             };
             let _ = writeln!(text, "  libs  {}{packages}", self.libraries.len());
         }
-        if !self.families.is_empty() {
-            let _ = writeln!(text, "  with  {}", self.families.join(", "));
+        if !self.plugin_sets.is_empty() {
+            let _ = writeln!(text, "  with  {}", self.plugin_sets.join(", "));
         }
         if self.files > 1 {
             let _ = writeln!(text, "  tree  {} files, {}", self.files, size(self.bytes));

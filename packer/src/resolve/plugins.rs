@@ -1,7 +1,7 @@
 //! Adds the plug-in sets of crate `closure`'s table: from the layers, and, if there is an archive, from the
 //! packages that the table names.
 
-use closure::{Closure, Family, Object};
+use closure::{Closure, Object, PluginSet};
 
 use crate::error::Error;
 use crate::resolve::layers::Layers;
@@ -12,7 +12,7 @@ use crate::tree::app_tree::Node;
 #[derive(Default)]
 pub(crate) struct Added {
     /// Sets of which at least one file was found.
-    pub(crate) sets: Vec<&'static Family>,
+    pub(crate) sets: Vec<&'static PluginSet>,
     /// Their files that are libraries, which may need others.
     pub(crate) libraries: Vec<Vec<u8>>,
 }
@@ -21,12 +21,12 @@ pub(crate) struct Added {
 pub(crate) fn add(
     search: &Search<'_>,
     found: &[Closure],
-    there: &[&'static Family],
+    there: &[&'static PluginSet],
     layers: &mut Layers,
 ) -> Result<Added, Error> {
     let mut added = Added::default();
     for (one, program) in found.iter().zip(search.programs) {
-        for set in closure::families(one, program) {
+        for set in closure::plugin_sets(one, program) {
             if there.contains(&set) || added.sets.contains(&set) {
                 continue;
             }
@@ -51,7 +51,7 @@ pub(crate) fn add(
 }
 
 /// Adds a set's files from its own packages to the pool, if no layer has any.
-fn fetch(search: &Search<'_>, set: &Family, one: &Closure, layers: &mut Layers) -> Result<(), Error> {
+fn fetch(search: &Search<'_>, set: &PluginSet, one: &Closure, layers: &mut Layers) -> Result<(), Error> {
     let Some(suite) = search.suite.filter(|_| !set.packages.is_empty()) else { return Ok(()) };
     if !set.files_in(&layers.tree(), one)?.is_empty() {
         return Ok(());

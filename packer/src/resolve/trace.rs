@@ -1,7 +1,8 @@
-//! `--trace`: runs the program as it would run out of its bundle, with the system calls written down by the
-//! emulator (`qemu -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a
-//! source has. Repeated until a run looks for nothing new, since a program goes another way once it has found
-//! what it wanted. This is the one place where `pack` executes what it packs, and only when asked to.
+//! `--trace`: runs the program as it would run in its bundle, while the emulator logs its system calls (`qemu
+//! -strace`: no ptrace, no root, any libc), and adds every file that it looked for and that a source has.
+//! This is repeated until a run looks for nothing new, since a program takes another path once it has found
+//! what it wanted. Besides `--debootstrap`, this is the only place where `pack` executes what it packs, and
+//! only when asked to.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,12 +11,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use bundle::{Arch, EmulatorKey, Environment as _};
 
-use crate::emulators::Emulators;
 use crate::emulators::started::Started;
+use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, readable};
 use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::layers::Layers;
@@ -25,7 +26,7 @@ use crate::tree::app_tree::{App, Node};
 /// How often the program is run at most.
 const RUNS_MAX: usize = 8;
 
-/// What is of this machine and this user, even where a sysroot has something there too.
+/// Directories that belong to this machine and this user, even if a sysroot has them too.
 const NEVER: [&str; 8] = ["dev", "home", "proc", "root", "run", "sys", "tmp", "var/tmp"];
 
 /// Runs the first entry with `args` and adds what it looked for; gives how many files that were.
@@ -44,35 +45,10 @@ pub(crate) fn trace(
     let emulator = emulator.ok_or(Error::NoneWorks { target })?;
     let mut added = 0;
     for _ in 0..RUNS_MAX {
-        let directory = tempfile::tempdir().map_err(Error::Temporary)?;
-        let (tree, log) = (directory.path().join("tree"), directory.path().join("log"));
-        let mut app = layers.app.clone();
-        drop(app.settle()?);
-        write(&app, &tree).map_err(Error::Temporary)?;
-
-        let mut command = Command::new(&emulator.path);
-        command
-            .arg("-L")
-            .arg(&tree)
-            .arg("-strace")
-            .arg("-D")
-            .arg(&log)
-            .arg("-0")
-            .arg(OsStr::from_bytes(&entry.name));
-        let program = tree.join(OsStr::from_bytes(&entry.path));
-        command.arg(&program);
-        let argv0 = OsStr::from_bytes(&entry.name);
-        let mut started = Started { command: &mut command, argv0, program: &program, rest: &[] };
-        started.by_app(&entry.rules, &tree);
-        started.by_app(rules, &tree);
-        // As the launcher, whoever emulates.
-        started.unset_prefix(b"QEMU_");
-        command.args(args).stdout(Stdio::from(io::stderr()));
-        let status = command.status().map_err(|source| Error::io("execute", &emulator.path, source))?;
-        let log = fs::read(&log).map_err(|source| Error::io("read", &log, source))?;
+        let (status, opened) = traced(layers.app.clone(), &emulator, entry, rules, args)?;
 
         let before = added;
-        for path in paths(&log, tree.as_os_str().as_bytes()) {
+        for path in opened {
             let never = |name: &str| {
                 path.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
             };
@@ -99,6 +75,34 @@ pub(crate) fn trace(
         readable(&entry.name)
     ));
     Ok(added)
+}
+
+/// Runs `entry` of `app` once; gives how it ended, and the paths of the tree that it asked for.
+fn traced(
+    mut app: App,
+    emulator: &Emulator,
+    entry: &Entry,
+    rules: &[Rule],
+    args: &[OsString],
+) -> Result<(ExitStatus, BTreeSet<Vec<u8>>), Error> {
+    let directory = tempfile::tempdir().map_err(Error::Temporary)?;
+    let (tree, log) = (directory.path().join("tree"), directory.path().join("log"));
+    drop(app.settle()?);
+    write(&app, &tree).map_err(Error::Temporary)?;
+
+    let argv0 = OsStr::from_bytes(&entry.name);
+    let program = tree.join(OsStr::from_bytes(&entry.path));
+    let mut command = Command::new(&emulator.path);
+    command.arg("-L").arg(&tree).arg("-strace").arg("-D").arg(&log).arg("-0").arg(argv0).arg(&program);
+    let mut started = Started { command: &mut command, argv0, program: &program, rest: &[] };
+    started.by_app(&entry.rules, &tree);
+    started.by_app(rules, &tree);
+    // As the launcher, whoever emulates.
+    started.unset_prefix(b"QEMU_");
+    command.args(args).stdout(Stdio::from(io::stderr()));
+    let status = command.status().map_err(|source| Error::io("execute", &emulator.path, source))?;
+    let log = fs::read(&log).map_err(|source| Error::io("read", &log, source))?;
+    Ok((status, paths(&log, tree.as_os_str().as_bytes())))
 }
 
 /// The absolute paths in QEMU's log, as paths of the tree: `1234 openat(AT_FDCWD,"/etc/x",O_RDONLY) = 3`.

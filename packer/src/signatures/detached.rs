@@ -16,12 +16,12 @@ use crate::cli::sign::Detach;
 use crate::error::{Error, SignatureError, readable};
 use crate::signatures::signer::Signer;
 
-/// No signature is longer, whoever made it.
+/// The longest signature file that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// What a signature beside a bundle comes to.
+/// The result of checking a signature beside a bundle.
 pub(crate) enum Beside {
-    /// It is one of this file by that key.
+    /// It is a valid signature of this file by that key.
     Holds(SshKey),
     /// It cannot be checked, for this reason.
     Unchecked(String),

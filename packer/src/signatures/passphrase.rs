@@ -11,7 +11,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, is
 
 use crate::error::{Error, SignatureError, shown};
 
-/// What Ctrl-C is where it does not interrupt.
+/// The byte that Ctrl-C gives if it does not interrupt.
 const CTRL_C: u8 = 3;
 
 /// The longest passphrase that is read.

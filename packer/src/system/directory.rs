@@ -26,9 +26,9 @@ struct Walk<'a> {
     names: BTreeMap<(u64, u64), Vec<u8>>,
     /// The bundle that will be replaced.
     output: Option<(u64, u64)>,
-    /// An ordinary user, whose files are the root's own; `None` for root.
+    /// The ordinary user who packs, whose files become root's; `None` for root.
     user: Option<u32>,
-    /// How many files became root's so.
+    /// How many files became root's that way.
     own: u64,
 }
 

@@ -1,4 +1,4 @@
-//! A root as its source gave it, before anything is decided about how it is started.
+//! A root as its source gave it, before anything is decided about how it starts.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ pub(crate) struct Gathered {
     pub(crate) notes: Vec<String>,
     /// Whether it is an image's: otherwise a machine's.
     pub(crate) is_image: bool,
-    /// What the source says that it was built for.
+    /// The architecture that the source declares.
     pub(crate) target: Option<Arch>,
     /// Level of that architecture; 0 for the baseline.
     pub(crate) level: u16,
@@ -38,23 +38,22 @@ pub(crate) struct Gathered {
     pub(crate) entry: Option<Entry>,
     /// What the source says about how programs are started.
     pub(crate) rules: Vec<Rule>,
-    /// What must accompany it.
+    /// The notices that must accompany it.
     pub(crate) owed: Option<Owed>,
 }
 
-/// Collects a root: leaves out what it cannot have, and counts that.
+/// Collects a root: leaves out and counts what a tree cannot hold.
 pub(crate) struct Collector<'a> {
     pub(crate) gathered: Gathered,
     pub(crate) spool: Spool,
     excludes: &'a [Vec<u8>],
     passing: &'static [&'static [u8]],
-    /// Paths of what has no node: further names of it are nothing either.
+    /// Paths of entries that a tree cannot hold: hard links to them are left out too.
     specials: BTreeSet<Vec<u8>>,
 }
 
 impl<'a> Collector<'a> {
-    /// An empty one for a root that is taken `from` somewhere, `passing` being the directories that stay
-    /// empty.
+    /// An empty root that is taken from `from`. The directories `passing` stay empty.
     pub(crate) fn new(
         from: String,
         excludes: &'a [Vec<u8>],

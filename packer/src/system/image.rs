@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bundle::{components_of, directory_of, file_name_of, join};
 use inputs::{Allowance, Reading};
-use oci::{Config, Found, Options, Platform};
+use oci::{Config, DEFAULT_PATH, Found, Options, Platform};
 
 use crate::error::{Error, SystemError, readable};
 use crate::progress::Bars;
@@ -16,18 +16,15 @@ use crate::system::archive;
 use crate::system::gathered::{Collector, Gathered, OF_IMAGES};
 use crate::system::system_tree::SystemTree;
 
-/// What a whiteout's name begins with: what has the rest of the name goes (the OCI image specification,
-/// "Image Layer Filesystem Changeset").
+/// The start of a whiteout's name: it removes the file with the rest of the name (the OCI image
+/// specification, "Image Layer Filesystem Changeset").
 const WHITEOUT: &[u8] = b".wh.";
 
-/// All that lower layers have in the whiteout's directory goes.
+/// A whiteout that removes all that lower layers have in its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// Notes of AUFS for itself, in images of old.
+/// Files that AUFS made for itself, in old images.
 const OF_AUFS: &[u8] = b".wh..wh.";
-
-/// Where programs are looked for if an image does not say, as with Docker.
-const PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The caller's variables that a program in an image sees.
 const KEPT: [&[u8]; 1] = [b"TERM"];
@@ -66,7 +63,7 @@ pub(crate) fn take(
     images.into_iter().map(one).collect()
 }
 
-/// Applies a layer, of what is left to all layers of the image.
+/// Applies a layer, within the allowance that all layers of the image share.
 fn apply(
     from: impl std::io::Read,
     name: &str,
@@ -120,6 +117,9 @@ fn hide(tree: &mut SystemTree, path: &[u8], own: &BTreeSet<Vec<u8>>) {
     }
 }
 
+/// An error that names what is wrong in a configuration, and the value.
+type Refuse<'r> = &'r dyn Fn(&str, &str) -> Error;
+
 /// Turns the configuration into an entry and rules.
 fn configure(gathered: &mut Gathered, config: &Config, by_itself: bool) -> Result<(), Error> {
     let from = gathered.from.clone();
@@ -127,23 +127,7 @@ fn configure(gathered: &mut Gathered, config: &Config, by_itself: bool) -> Resul
         let what = format!("{what} `{}`", readable(value.as_bytes()));
         Error::from(SystemError::ImageConfig { from: from.clone(), what })
     };
-    let mut rules: Vec<Rule> = KEPT.iter().map(|name| Rule::Keep(name.to_vec())).collect();
-    let mut path = PATH.to_vec();
-    let mut has_path = false;
-    for variable in &config.environment {
-        let (name, value) = variable
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| refuse("its environment has", variable))?;
-        if name == "PATH" {
-            path = value.as_bytes().to_vec();
-            has_path = true;
-        }
-        rules.push(Rule::SetVariable { name: name.into(), value: value.into() });
-    }
-    if !has_path {
-        rules.push(Rule::SetVariable { name: b"PATH".to_vec(), value: PATH.to_vec() });
-    }
+    let (mut rules, path) = environment(config, &refuse)?;
     let directory = match &config.directory[..] {
         "" => "/".to_owned(),
         absolute if absolute.starts_with('/') => absolute.to_owned(),
@@ -159,30 +143,14 @@ fn configure(gathered: &mut Gathered, config: &Config, by_itself: bool) -> Resul
             None => gathered.notes.push(format!("its stop signal `{}` is not known", config.stop_signal)),
         }
     }
-    let of_arguments = |words: &[String], rule: fn(Vec<u8>) -> Rule| -> Vec<Rule> {
-        words.iter().map(|word| rule(word.clone().into())).collect()
-    };
-    let program = |name: &str| {
-        let found = find(&gathered.tree, name.as_bytes(), &path, directory.as_bytes());
-        found.ok_or_else(|| refuse("there is no program", name))
-    };
-    let entry = match (&config.entrypoint[..], &config.command[..]) {
-        _ if !by_itself => None,
-        ([name, arguments @ ..], command) => {
-            let path = program(name)?;
-            let mut entry = Entry::new(file_name_of(name.as_bytes()), &path);
-            entry.rules = of_arguments(arguments, Rule::Argument);
-            entry.rules.extend(of_arguments(command, Rule::DefaultArgument));
-            Some(entry)
-        }
-        ([], [name, arguments @ ..]) => {
-            let path = program(name)?;
-            let mut entry = Entry::new(file_name_of(name.as_bytes()), &path);
-            entry.rules = of_arguments(arguments, Rule::DefaultArgument);
-            entry.rules.push(Rule::Command);
-            Some(entry)
-        }
-        ([], []) => None,
+    let entry = if by_itself {
+        let program = |name: &str| {
+            let found = find(&gathered.tree, name.as_bytes(), &path, directory.as_bytes());
+            found.ok_or_else(|| refuse("there is no program", name))
+        };
+        entry(config, &program)?
+    } else {
+        None
     };
     let told =
         |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
@@ -203,6 +171,48 @@ fn configure(gathered: &mut Gathered, config: &Config, by_itself: bool) -> Resul
     gathered.rules = rules;
     gathered.entry = entry;
     Ok(())
+}
+
+/// The rules for the environment, and the value that `PATH` has in it.
+fn environment(config: &Config, refuse: Refuse<'_>) -> Result<(Vec<Rule>, Vec<u8>), Error> {
+    let mut rules: Vec<Rule> = KEPT.iter().map(|name| Rule::Keep(name.to_vec())).collect();
+    let mut path = None;
+    for variable in &config.environment {
+        let (name, value) = variable
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| refuse("its environment has", variable))?;
+        if name == "PATH" {
+            path = Some(value);
+        }
+        rules.push(Rule::SetVariable { name: name.into(), value: value.into() });
+    }
+    if path.is_none() {
+        rules.push(Rule::SetVariable { name: b"PATH".to_vec(), value: DEFAULT_PATH.into() });
+    }
+    Ok((rules, path.unwrap_or(DEFAULT_PATH).into()))
+}
+
+/// What the image starts; `program` finds a program of its root by name.
+fn entry(config: &Config, program: &dyn Fn(&str) -> Result<Vec<u8>, Error>) -> Result<Option<Entry>, Error> {
+    let of_arguments = |words: &[String], rule: fn(Vec<u8>) -> Rule| -> Vec<Rule> {
+        words.iter().map(|word| rule(word.clone().into())).collect()
+    };
+    Ok(match (&config.entrypoint[..], &config.command[..]) {
+        ([name, arguments @ ..], command) => {
+            let mut entry = Entry::new(file_name_of(name.as_bytes()), &program(name)?);
+            entry.rules = of_arguments(arguments, Rule::Argument);
+            entry.rules.extend(of_arguments(command, Rule::DefaultArgument));
+            Some(entry)
+        }
+        ([], [name, arguments @ ..]) => {
+            let mut entry = Entry::new(file_name_of(name.as_bytes()), &program(name)?);
+            entry.rules = of_arguments(arguments, Rule::DefaultArgument);
+            entry.rules.push(Rule::Command);
+            Some(entry)
+        }
+        ([], []) => None,
+    })
 }
 
 /// The program called `name`: by its path, or else where `path`, as the variable PATH, says.

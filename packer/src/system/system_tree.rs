@@ -14,7 +14,7 @@ use crate::tree::content::Content;
 /// As long as one component may be (`NAME_MAX` of `<linux/limits.h>`).
 const NAME_MAX: usize = 255;
 
-/// The user or group number that means none to chown(2).
+/// The user or group ID that means "no change" to chown(2).
 const NO_ID: u32 = u32::MAX;
 
 /// What an inode is.
@@ -68,7 +68,7 @@ pub(crate) struct Named<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SystemTree {
     names: BTreeMap<Vec<u8>, usize>,
-    /// What no name stands for any more stays until the end.
+    /// All inodes, also those that have lost their last name.
     inodes: Vec<Inode>,
 }
 

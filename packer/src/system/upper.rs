@@ -24,10 +24,10 @@ const OPAQUE: &str = "user.overlay.opaque";
 const REDIRECT: &str = "user.overlay.redirect";
 const METACOPY: &str = "user.overlay.metacopy";
 
-/// Longer values of attributes are none that are looked for.
+/// The longest value of an attribute that is read.
 const VALUE_MAX: usize = 256;
 
-/// Puts what is in `upper` over `tree`; says what could not be taken.
+/// Applies `upper` to `tree`; returns what could not be taken.
 pub(crate) fn collect(upper: &Path, tree: &mut SystemTree, spool: &mut Spool) -> Result<Dropped, Error> {
     let mut over = Over { tree, spool, dropped: Dropped::default(), files: BTreeMap::new() };
     over.directory(upper, b"")?;
@@ -43,7 +43,8 @@ struct Over<'a> {
 }
 
 impl Over<'_> {
-    /// What is in a directory, by a list of those that are left: their depth is anybody's choice.
+    /// Takes what is below `path`. It keeps a list of directories that are left and does not recurse, since
+    /// programs inside choose the depth.
     fn directory(&mut self, top: &Path, path: &[u8]) -> Result<(), Error> {
         let mut left = vec![(top.to_owned(), path.to_vec())];
         while let Some((directory, path)) = left.pop() {
@@ -127,8 +128,8 @@ impl Over<'_> {
     }
 }
 
-/// Whether it says that what is below has gone: a device 0/0, or since Linux 6.7 also an empty file with an
-/// attribute.
+/// Whether it is a whiteout, which hides the name in the tree: a device 0/0, or since Linux 6.7 also an empty
+/// file with an attribute.
 fn is_whiteout(file: &Path, metadata: &Metadata) -> Result<bool, Error> {
     if metadata.file_type().is_char_device() {
         return Ok(metadata.rdev() == 0);
@@ -136,7 +137,7 @@ fn is_whiteout(file: &Path, metadata: &Metadata) -> Result<bool, Error> {
     Ok(metadata.is_file() && metadata.len() == 0 && attribute(file, WHITEOUT)?.is_some())
 }
 
-/// Whose a file or directory is, for the system.
+/// The owner of a file or directory in the system.
 fn owner(file: &Path, metadata: &Metadata) -> Result<Owner, Error> {
     let mode = u16::try_from(metadata.mode() & 0o7777).unwrap_or(0o755);
     let real = Owner { uid: 0, gid: 0, mode };

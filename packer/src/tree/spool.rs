@@ -26,7 +26,7 @@ impl Spool {
         Ok(Self { file: Arc::new(atomic_file::nameless().map_err(Error::Temporary)?), at: 0 })
     }
 
-    /// A file of this machine.
+    /// Adds a file of this machine.
     pub(crate) fn file(&mut self, path: &Path) -> Result<Node, Error> {
         let failed = |source| Error::io("read", path, source);
         // An ordinary user's file cannot have them, so they cannot be kept.

@@ -42,9 +42,9 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct PackedVariant {
     pub(crate) target: Arch,
-    /// Of that CPU; 0 for the baseline.
+    /// The level of that CPU; 0 for the baseline.
     pub(crate) level: u16,
-    /// Of its tree: an app's, or the root of a system.
+    /// The encoding of its tree: an app's, or the root of a system.
     pub(crate) encoding: Encoding,
     pub(crate) app: Frame,
     /// What its tree has in common with others'.
@@ -97,7 +97,7 @@ impl Notices {
     }
 }
 
-/// What became of it, for the report.
+/// The written bundle, for the report.
 #[derive(Debug)]
 pub(crate) struct Written {
     /// Length of the file in bytes.
@@ -153,7 +153,7 @@ fn borrowed(rules: &[Rule]) -> Vec<bundle::Rule<&[u8]>> {
     rules.iter().map(Rule::borrowed).collect()
 }
 
-/// Knows how far the file has grown and which blobs are in it.
+/// Writes the file, and keeps track of its length and of the blobs in it.
 struct Writer<W> {
     out: W,
     at: u64,
@@ -271,7 +271,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// The text that tells of all the rest.
+    /// The summary, which describes everything else in the bundle.
     fn summary(&mut self, manifest: &mut ManifestBuilder, path: &Path) -> Result<(), Error> {
         let so_far = manifest.clone().finish(self.at).map_err(Error::Manifest)?;
         let so_far = Manifest::decode(&so_far, self.at).map_err(|error| Error::Manifest(error.into()))?;

@@ -19,14 +19,15 @@ use crate::write::room::Rooms;
 use crate::write::turns::{self, InOrder, Place, Turns};
 use crate::write::zstd_frame;
 
-/// A frame of one file unpacks to at most so many bytes: 64 MiB, which a launcher needs as memory.
+/// The largest frame of a blob that is one file, unpacked: 64 MiB, which a launcher needs as memory.
 pub(crate) const FRAME: u64 = 1 << 26;
 
-/// What is shorter, or compressed at a lower level, is compressed sooner than found.
+/// Frames that are shorter, or compressed at a lower level, are not kept in the store: compressing them again
+/// is faster than finding them.
 const KEPT_MIN: u64 = 256 << 10;
 const KEPT_LEVEL: i32 = 3;
 
-/// So many files of the store stay open, of all blobs together; a process may have few (`ulimit -n`).
+/// How many files of the store stay open, for all blobs together; a process may have few (`ulimit -n`).
 const OPEN_MAX: usize = 64;
 
 /// A compressed blob, in a file without a name: the table of its frames, and the frames.
@@ -40,15 +41,15 @@ pub(crate) struct Frame {
     pub(crate) length: u64,
     /// SHA-256 of the unpacked bytes.
     pub(crate) digest: Digest,
-    /// Of one that the store is told about.
+    /// What the store notes about it once it was read back.
     pub(crate) remembered: Option<Remembered>,
 }
 
-/// What the store has of a blob, and is told once the blob was read back.
+/// What the store has of a blob, and notes about it once it was read back.
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
     store: Store,
-    /// Of all that decides about the blob's bytes and about how they are read.
+    /// The digest of everything that determines the blob's bytes and how they are read.
     key: Digest,
     level: i32,
     /// What each frame holds.
@@ -95,10 +96,10 @@ fn not_kept(error: &StoreError) {
     say::warning(&format!("cannot keep what was compressed for the next time: {error}"));
 }
 
-/// What a blob will hold, cut into what its frames will hold.
+/// The contents of a blob, cut into the contents of its frames.
 #[derive(Debug)]
 pub(crate) struct Uncompressed {
-    /// Of the blob.
+    /// The blob's encoding.
     pub(crate) encoding: Encoding,
     pub(crate) frames: Vec<Content>,
     /// Of a tree: how many frames, from the first, hold directories.
@@ -120,17 +121,17 @@ impl Uncompressed {
     }
 }
 
-/// How to compress what may be long.
+/// Options for compressing a blob.
 #[derive(Clone, Copy)]
 pub(crate) struct How<'h> {
     pub(crate) level: i32,
     /// Where the result is kept for the next time.
     pub(crate) store: Option<&'h Store>,
-    /// Shows how far it is.
+    /// Shows the progress.
     pub(crate) bar: Option<&'h Bar>,
 }
 
-/// Compresses `input`, which is short: what comes of it keeps no file open.
+/// Compresses `input`, which is short. The result keeps no file open.
 pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
     let mut frame = blob(&Uncompressed::file(input), How { level, store: None, bar: None })?;
     frame.stored = frame.stored.bytes()?.into();

@@ -24,8 +24,8 @@ pub(crate) const STUB_LEN: u64 = templates::STUB_LEN as u64;
 /// How the stub begins, in every bundle with that head.
 const STUB_START: &[u8] = b"#!/bin/sh\n# A unibin bundle: ";
 
-/// No head is longer, in bytes: a launcher has this room on every CPU.
-pub(crate) const LONGEST: usize = 64 * 1024;
+/// No head is longer, in bytes: a launcher has at most 120 KiB (`cargo xtask verify`).
+pub(crate) const LONGEST: usize = 128 * 1024;
 
 /// Whether a file with this start begins as a bundle: with the stub, or with a launcher that knows that it is
 /// a head. Other programs that hold the mark, such as this one, have section headers (`e_shoff` of the ELF
@@ -115,4 +115,17 @@ pub(crate) fn stub(launchers: &[LauncherRange]) -> Result<Vec<u8>, Error> {
         })
         .collect();
     Ok(templates::stub(&rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_launcher_is_as_short_as_a_head_must_be() {
+        for host in Arch::HOSTS {
+            let launcher = templates::launcher(host).expect("a launcher for each host");
+            assert!(launcher.len() <= LONGEST, "{host}: {} bytes", launcher.len());
+        }
+    }
 }

@@ -149,7 +149,7 @@ fn in_turn(blobs: &[Checked<'_>], jobs: Vec<(usize, Range<usize>)>, turns: &Turn
     first.map_or(Ok(()), |(_, error)| Err(error))
 }
 
-/// What becomes of a blob, frame by frame: the digest of what comes out, and of a tree the names.
+/// What is collected of a blob, frame by frame: the digest of what comes out, and the names of a tree.
 struct Sum {
     hashing: Hashing<Sink>,
     names: Listing,
@@ -211,7 +211,7 @@ impl<'b> Checked<'b> {
         directories.into_iter().chain(files).chain(links).collect()
     }
 
-    /// What a job takes: a frame, packed and unpacked.
+    /// The memory that a job takes: a frame, packed and unpacked.
     fn memory(&self, frames: &Range<usize>) -> u64 {
         let Some(unpacked) = &self.unpacked else { return 0 };
         // Whoever reads files reads the directories before.
@@ -224,12 +224,12 @@ impl<'b> Checked<'b> {
         refused(self.bundle, &self.name, why)
     }
 
-    /// What a launcher says of bytes that are not what they should be.
+    /// A launcher's error for bytes that do not match their digest.
     fn damaged(&self) -> Error {
         self.refused(&told(damaged(self.launched.name(), self.blob)))
     }
 
-    /// After all jobs were done: whether what came out is what should.
+    /// After all jobs: compares what came out with the manifest.
     fn finish(&self) -> Result<(), Error> {
         if self.unpacked.is_none() {
             return Ok(());
@@ -258,7 +258,7 @@ fn compare(
     if expected == found { Ok(()) } else { Err(Error::digest(bundle.path(), part, expected, found)) }
 }
 
-/// What a thread has for one job after the other.
+/// A thread's buffers and state, for one job after the other.
 #[derive(Default)]
 struct Worker<'b> {
     /// A frame as it is stored, and what comes out of it.

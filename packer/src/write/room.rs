@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::atomic_file;
 use crate::tree::content::Content;
 
-/// What a file system stores at least: rooms do not share it.
+/// The block size of file systems: no two rooms share a block.
 const BLOCK: u64 = 4096;
 
 /// The file, and where nobody has room yet.

@@ -9,8 +9,8 @@ use std::io;
 use crate::tree::content::Content;
 use crate::write::turns;
 
-/// What fits into this many bytes stays together, in the order of its names: its frame has a window over all
-/// of it.
+/// Files that fit into this many bytes together are one frame, in the order of their names: its window covers
+/// all of them.
 pub(crate) const TOGETHER: u64 = 64 << 20;
 
 /// Frames are filled up to this many bytes, so that several can be packed and unpacked at once.
@@ -23,36 +23,36 @@ const LARGEST: u64 = 112 << 20;
 /// A file that is longer is cut into pieces, each of which has a frame of its own.
 pub(crate) const WHOLE: u64 = 63 << 20;
 
-/// Shorter files are not looked into: together they are a few megabytes of a tree, and neighbours resemble
-/// each other.
+/// Shorter files get no sketch: together they are a few megabytes of a tree, and neighbours resemble each
+/// other.
 const LOOKED_INTO: u64 = 64 << 10;
 
 /// Hashes in a sketch.
 const SKETCH: usize = 256;
 
-/// One place in so many bytes is chosen.
+/// One place in this many bytes is chosen, on average.
 const PLACES: u64 = 1 << 10;
 
 /// Hashes below this are of places that are chosen: one in [`PLACES`].
 const CHOSEN: u32 = u32::MAX >> PLACES.ilog2();
 
-/// What is in more files than this says nothing about any two of them.
+/// A hash that occurs in more files than this says nothing about any two of them.
 const COMMON: usize = 64;
 
-/// Files that have less in common are not worth a thought, in bytes.
+/// Files with less in common, in bytes, are not considered alike.
 const LEAST: u64 = 16 << 10;
 
 /// What decides which files share a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// Their names alone: for whom looking into files would take as long as compressing them.
+    /// Their names alone, for levels at which reading files would take as long as compressing them.
     Name,
     /// What they have in common.
     Contents,
 }
 
 impl By {
-    /// What is worth its time at a level of compression.
+    /// The criterion that is worth its time at this level of compression.
     pub(crate) fn of_level(level: i32) -> Self {
         if level > 2 { Self::Contents } else { Self::Name }
     }
@@ -110,7 +110,7 @@ pub(crate) fn frames(files: &[(u64, &Content)], by: By) -> io::Result<Vec<Vec<us
     Ok(frames)
 }
 
-/// The files of `sketches` in groups, those with most in common first brought together.
+/// The files of `sketches` in groups; those with most in common are put together first.
 fn alike(sketches: &[Sketch], lengths: &[u64]) -> Vec<Vec<usize>> {
     let length = |file: usize| lengths.get(file).copied().unwrap_or(0);
     let mut pairs = Vec::new();
@@ -198,7 +198,7 @@ impl Sketch {
         Ok(Self { least: places, places: count })
     }
 
-    /// About how many bytes both files have.
+    /// An estimate of how many bytes both files have in common.
     fn in_common(&self, other: &Self) -> u64 {
         let (mut one, mut two) = (self.least.iter().peekable(), other.least.iter().peekable());
         let (mut seen, mut same) = (0u64, 0u64);

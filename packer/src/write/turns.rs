@@ -74,7 +74,7 @@ pub(crate) fn cpus() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// What all threads of this process that compress may use together.
+/// The CPUs and the memory that all compressing threads of this process share.
 pub(crate) struct Turns {
     threads: usize,
     /// In bytes.
@@ -83,14 +83,14 @@ pub(crate) struct Turns {
     freed: Condvar,
 }
 
-/// Given back when it is dropped.
+/// A thread's share, which is given back when this is dropped.
 pub(crate) struct Turn<'t> {
     of: &'t Turns,
     memory: u64,
 }
 
 impl Turns {
-    /// Of this machine: all CPUs, and half of the memory that is free now.
+    /// All CPUs of this machine, and half of the memory that is free now.
     pub(crate) fn of_machine() -> &'static Self {
         static ALL: OnceLock<Turns> = OnceLock::new();
         ALL.get_or_init(|| Self::new(cpus(), available() / 2))
@@ -101,14 +101,15 @@ impl Turns {
         Self { threads, memory, taken: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// As many threads as may each keep `memory` bytes from one turn to the next; one at least.
+    /// How many threads may each keep `memory` bytes from one turn to the next; at least one.
     pub(crate) fn threads_with(&self, memory: u64) -> usize {
         let most =
             self.memory.checked_div(memory).map_or(usize::MAX, |most| most.try_into().unwrap_or(usize::MAX));
         self.threads.min(most).max(1)
     }
 
-    /// Waits until there is a CPU and `memory` bytes; with more than there is, until nobody else has a turn.
+    /// Waits until a CPU and `memory` bytes are free; for more memory than there is, until nobody else has a
+    /// turn.
     pub(crate) fn take(&self, memory: u64) -> Turn<'_> {
         let fits = |taken: &mut (usize, u64)| {
             taken.0 == 0 || taken.0 < self.threads && taken.1.saturating_add(memory) <= self.memory
@@ -135,14 +136,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What several threads add to in the order of their numbers, whoever of them is ready first.
+/// A value that several threads add to in the order of their numbers, whichever is ready first.
 pub(crate) struct InOrder<T> {
     /// Whose turn it is; `None` when one of them gave up.
     next: Mutex<(Option<usize>, T)>,
     changed: Condvar,
 }
 
-/// One thread's place in the order. Who drops it gives up, and nobody behind it waits.
+/// One thread's place in the order. Dropping it means giving up; then nobody behind it waits.
 pub(crate) struct Place<'o, T> {
     of: &'o InOrder<T>,
     number: usize,
@@ -159,12 +160,12 @@ impl<T> InOrder<T> {
         Place { of: self, number, passed: false }
     }
 
-    /// What has become of it.
+    /// The value after all have added to it.
     pub(crate) fn finish(self) -> T {
         self.next.into_inner().unwrap_or_else(PoisonError::into_inner).1
     }
 
-    /// The same, with something in its place.
+    /// Takes the value, and puts `other` in its place.
     pub(crate) fn take(&self, other: T) -> T {
         std::mem::replace(&mut self.locked().1, other)
     }
@@ -198,8 +199,8 @@ impl<T> Drop for Place<'_, T> {
     }
 }
 
-/// What this process can use without being killed or swapped, in bytes: of the machine, and of what it and
-/// others may use together.
+/// The memory that this process can use without being killed or swapped, in bytes: the machine's, as far as
+/// control groups allow it.
 fn available() -> u64 {
     of_machine().min(of_control_groups(Path::new("/sys/fs/cgroup")))
 }
@@ -225,7 +226,8 @@ fn read_number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// proc(5): what can be used without swapping; where that is not told, enough for one or two.
+/// The machine's memory that can be used without swapping (proc(5)); if the kernel does not report it, enough
+/// for one or two threads.
 fn of_machine() -> u64 {
     const UNKNOWN: u64 = 2 << 30;
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();

@@ -15,10 +15,10 @@ use crate::tree::content::Content;
 /// 1 << 27.
 const WINDOW_LOG_MAX: u32 = 26;
 
-/// What is shown as done at once, in bytes.
+/// How many bytes are reported as done at a time.
 const PIECE: usize = 256 << 10;
 
-/// What is shorter resembles itself within the level's own window.
+/// Shorter inputs, in bytes, get the level's own window.
 const WIDE_MIN: u64 = 1 << 20;
 
 /// The level that trees are packed at unless the user says otherwise. It has to feel immediate, so it looks
@@ -30,7 +30,7 @@ const QUICK_HASH_LOG: u32 = 20;
 /// To be raised with every change of the parameters in [`made`], so that frames made before are not reused.
 const PARAMETERS: u32 = 4;
 
-/// What decides about a frame's bytes beside the input and the level.
+/// Identifies everything but input and level that determines a frame's bytes.
 pub(crate) fn compressor() -> String {
     format!("zstd{}-{PARAMETERS}", zstd::zstd_safe::version_number())
 }
@@ -42,7 +42,7 @@ pub(crate) fn made<W: Write>(input: &[u8], level: i32, shown: &Shown<'_>, to: W)
     of_pieces(input.len() as u64, all, level, shown, to)
 }
 
-/// The same of something that may be longer than the memory.
+/// Like [`made`], for input that may be larger than the memory.
 pub(crate) fn long<W: Write>(input: &Content, level: i32, to: W) -> io::Result<W> {
     let all = |each: &mut dyn FnMut(&[u8]) -> io::Result<()>| input.each_piece(each);
     of_pieces(input.len(), all, level, &Shown::nowhere(), to).map(|(to, _)| to)

@@ -1,6 +1,6 @@
-//! What it costs that an app's programs are attended to: once at the start, for each program that is
-//! executed, and for what a program does otherwise; against naming the emulator by hand, and against proot,
-//! which watches every call.
+//! The cost of running an app's child programs: once at the start, for each program that is executed, and for
+//! everything else that a program does; compared with naming the emulator by hand, and with proot, which
+//! intercepts every call.
 
 use std::ffi::OsString;
 use std::fs;

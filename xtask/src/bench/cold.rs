@@ -1,6 +1,6 @@
 //! First start of a large tree: from the command until the program in it has run. Every run unpacks into a
-//! new directory; each run of one is followed by a run of the others. Some are tried on one CPU, and on a
-//! file system of a disk, too.
+//! new directory; a run of each tool is followed by a run of the others. Some are also tried on one CPU, and
+//! on a disk's file system.
 
 use std::fs;
 use std::path::PathBuf;

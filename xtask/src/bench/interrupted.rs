@@ -1,5 +1,5 @@
-//! What a benchmark leaves behind that is interrupted, or killed: no mount, since its mounts end with its
-//! last process, and a directory that the next one removes.
+//! What an interrupted or killed benchmark leaves behind: no mount, since its mounts end with its last
+//! process, and a directory that the next one removes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;

@@ -1,5 +1,5 @@
-//! What people use in place of a bundle of a large tree, and a tree to try all of them on. A peer that is not
-//! here is `NOT RUN`.
+//! Other tools for what a bundle of a large tree does, and a tree to try all of them on. A tool that is not
+//! available is `NOT RUN`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

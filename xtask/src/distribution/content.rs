@@ -1,4 +1,4 @@
-//! The files of a package: laid out as they are installed, and looked at where they were.
+//! The files of a package: laid out for packaging, and checked after installation.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
-//! A machine whose power is cut: it boots twice with one disk. In its first life it starts a bundle, and the
-//! lab kills it as soon as the app has printed; what the kernel had not written by then is lost. In the next
-//! one the same start must give what was packed. That the disk has what could be taken for it, and is not, is
-//! shown first.
+//! A machine whose power is cut: it boots twice with one disk. In the first boot it starts a bundle, and the
+//! lab kills the machine as soon as the app has printed; what the kernel had not written by then is lost. In
+//! the second boot the same start must give the files that were packed. Before that, the case shows that the
+//! disk has entries that look whole and are not.
 
 /// The case's name.
 pub(crate) const CASE: &str = "power-cut";

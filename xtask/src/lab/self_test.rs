@@ -1,5 +1,5 @@
-//! Whether the lab would see it: a launcher that is broken on purpose, by one wrong system call number on one
-//! CPU, must turn its machine red, and the whole one must be green again.
+//! Tests the lab itself: a launcher that is broken on purpose, by one wrong system call number on one CPU,
+//! must turn its machine red, and the intact one must turn it green again.
 
 use std::fs;
 use std::path::{Path, PathBuf};

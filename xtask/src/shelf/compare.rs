@@ -1,6 +1,5 @@
-//! What came of a run against what had to come of it: exit code, standard output, the files that were made,
-//! and what a row foretells. Standard error is shown, but not compared: programs warn there about the
-//! machine.
+//! Compares a run with what its row expects: exit code, standard output, the files that were made, and known
+//! failures. Standard error is shown, but not compared: programs warn there about the machine.
 
 use serde::{Deserialize, Serialize};
 

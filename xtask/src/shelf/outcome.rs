@@ -1,4 +1,4 @@
-//! What came of a script: how it ended, what it printed, what it made, and what it left running.
+//! The outcome of a script: how it ended, what it printed, which files it made, and what it left running.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What both forms of a bill tell: the bundle's parts, the components of each, and its files with their
+//! What both forms of a bill contain: the bundle's parts, the components of each, and its files with their
 //! digests, read from the bundle.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,12 +8,11 @@ use serde::Serialize;
 use crate::commands::sbom::bill::{Bill, Part, PartKind, reference};
 use crate::components::{Component, Kind, purl};
 use crate::hash;
+use crate::source_date;
 
 const UNKNOWN: &str = "NOASSERTION";
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const BUNDLE: &str = "SPDXRef-Bundle";
-/// The time of a document must be there: this one says that none was given.
-const NO_TIME: &str = "1970-01-01T00:00:00Z";
 
 /// A document.
 #[derive(Serialize)]
@@ -138,7 +137,7 @@ pub(super) fn document(bill: &Bill) -> Document {
         name: bill.name.clone(),
         document_namespace: format!("https://spdx.org/spdxdocs/{plain}-{}", bill.uuid()),
         creation_info: CreationInfo {
-            created: bill.created.clone().unwrap_or_else(|| NO_TIME.to_owned()),
+            created: bill.created.clone().unwrap_or_else(|| source_date::NONE.to_owned()),
             creators: [format!("Tool: unibin-{}", env!("CARGO_PKG_VERSION"))],
         },
         packages: vec![bundle],

@@ -192,7 +192,7 @@ fn a_configuration_becomes_an_entry_and_rules_as_docker_would_run_it() {
         Rule::Keep(text("TERM")),
         Rule::SetVariable { name: text("A"), value: text("b=c") },
         Rule::SetVariable { name: text("EMPTY"), value: Vec::new() },
-        Rule::SetVariable { name: text("PATH"), value: PATH.to_vec() },
+        Rule::SetVariable { name: text("PATH"), value: DEFAULT_PATH.into() },
         Rule::Directory(text("/srv")),
         Rule::User(text("www-data")),
         Rule::StopSignal(text("3")),

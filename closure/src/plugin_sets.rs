@@ -11,7 +11,7 @@ use crate::walk::Closure;
 
 /// A set of plug-ins and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Family {
+pub struct PluginSet {
     /// Its name.
     pub name: &'static str,
     /// Libraries that need it: patterns over sonames.
@@ -35,7 +35,7 @@ pub struct Family {
 }
 
 /// An empty row.
-const NONE: Family = Family {
+const NONE: PluginSet = PluginSet {
     name: "",
     libraries: &[],
     functions: &[],
@@ -47,8 +47,8 @@ const NONE: Family = Family {
 };
 
 /// The table. Every path is where the upstream project or Debian puts it.
-pub const FAMILIES: &[Family] = &[
-    Family {
+pub const PLUGIN_SETS: &[PluginSet] = &[
+    PluginSet {
         name: "NSS",
         functions: &[
             "getpwnam*",
@@ -67,15 +67,15 @@ pub const FAMILIES: &[Family] = &[
         files: &["LIB/libnss_files.so.2", "LIB/libnss_dns.so.2", "LIB/libnss_compat.so.2"],
         ..NONE
     },
-    Family { name: "gconv", functions: &["iconv_open"], files: &["LIB/gconv/**"], ..NONE },
-    Family {
+    PluginSet { name: "gconv", functions: &["iconv_open"], files: &["LIB/gconv/**"], ..NONE },
+    PluginSet {
         name: "locales",
         functions: &["setlocale", "newlocale"],
         files: &["usr/lib/locale/C.utf8/**"],
         packages: &["libc-bin"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "OpenSSL modules",
         libraries: &["libcrypto.so.*"],
         files: &[
@@ -87,7 +87,7 @@ pub const FAMILIES: &[Family] = &[
         ],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "CA certificates",
         libraries: &["libssl.so.*", "libgnutls.so.*"],
         files: &[
@@ -99,14 +99,14 @@ pub const FAMILIES: &[Family] = &[
         packages: &["ca-certificates"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "terminfo",
         libraries: &["libtinfo.so.*", "libtinfow.so.*", "libncurses.so.*", "libncursesw.so.*"],
         files: &["usr/lib/terminfo/**", "lib/terminfo/**", "etc/terminfo/**", "usr/share/terminfo/**"],
         packages: &["ncurses-base"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "Python",
         libraries: &["libpython3*.so.*"],
         programs: &["usr/bin/python3*", "usr/local/bin/python3*"],
@@ -115,7 +115,7 @@ pub const FAMILIES: &[Family] = &[
         found_by_path: true,
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "Perl",
         libraries: &["libperl.so.*"],
         programs: &["usr/bin/perl*"],
@@ -138,7 +138,7 @@ pub const FAMILIES: &[Family] = &[
         ],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "magic numbers",
         libraries: &["libmagic.so.*"],
         programs: &["usr/bin/file"],
@@ -147,13 +147,13 @@ pub const FAMILIES: &[Family] = &[
         arguments: &[("-m", "usr/lib/file/magic.mgc")],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "gawk extensions",
         programs: &["usr/bin/gawk"],
         files: &["LIB/gawk/*.so", "usr/share/awk/*"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "Tcl",
         libraries: &["libtcl*.so*"],
         files: &[
@@ -165,13 +165,13 @@ pub const FAMILIES: &[Family] = &[
         ],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "Qt",
         libraries: &["libQt5Core.so.*", "libQt6Core.so.*"],
         files: &["LIB/qt5/plugins/**", "LIB/qt6/plugins/**", "LIB/qt6/qml/**"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "GTK",
         libraries: &["libgtk-3.so.*", "libgtk-4.so.*", "libgdk_pixbuf-2.0.so.*"],
         files: &[
@@ -184,14 +184,14 @@ pub const FAMILIES: &[Family] = &[
         ],
         ..NONE
     },
-    Family { name: "GIO", libraries: &["libgio-2.0.so.*"], files: &["LIB/gio/modules/*"], ..NONE },
-    Family {
+    PluginSet { name: "GIO", libraries: &["libgio-2.0.so.*"], files: &["LIB/gio/modules/*"], ..NONE },
+    PluginSet {
         name: "GStreamer",
         libraries: &["libgstreamer-1.0.so.*"],
         files: &["LIB/gstreamer-1.0/*.so", "LIB/gstreamer1.0/**"],
         ..NONE
     },
-    Family {
+    PluginSet {
         name: "OpenGL, EGL and Vulkan in software (Mesa)",
         libraries: &["libGL.so.*", "libEGL.so.*", "libGLX.so.*", "libvulkan.so.*", "libgbm.so.*"],
         files: &[
@@ -211,10 +211,10 @@ pub const FAMILIES: &[Family] = &[
     },
 ];
 
-/// Libraries that import the functions of [`Family::functions`] for themselves: they do not count.
+/// Libraries that import the functions of [`PluginSet::functions`] for themselves: they do not count.
 const C_LIBRARIES: [&str; 4] = ["libc.so.*", "ld-linux*", "ld64.so.*", "ld-musl-*"];
 
-impl Family {
+impl PluginSet {
     /// Whether a program with this closure, at this path of the tree, needs the set.
     pub fn belongs_to(&self, closure: &Closure, program: &[u8]) -> bool {
         let fits =
@@ -265,6 +265,6 @@ impl Family {
 }
 
 /// The rows that a program needs.
-pub fn families(closure: &Closure, program: &[u8]) -> impl Iterator<Item = &'static Family> {
-    FAMILIES.iter().filter(move |family| family.belongs_to(closure, program))
+pub fn plugin_sets(closure: &Closure, program: &[u8]) -> impl Iterator<Item = &'static PluginSet> {
+    PLUGIN_SETS.iter().filter(move |set| set.belongs_to(closure, program))
 }

@@ -1,17 +1,21 @@
-//! The time in a bill: what `SOURCE_DATE_EPOCH` says, never the clock's.
+//! The time that goes into what is written: that of `SOURCE_DATE_EPOCH`
+//! (<https://reproducible-builds.org/specs/source-date-epoch/>), never the clock's.
 
-use crate::error::{Error, SbomError};
+use crate::error::{Error, SourceDateError};
+
+/// The time of what must have one, if none was given.
+pub(crate) const NONE: &str = "1970-01-01T00:00:00Z";
 
 /// The last second of the year 9999, which is the last that RFC 3339 can name.
 const LAST: u64 = 253_402_300_799;
 
-/// The time that the environment gives, as RFC 3339 has it.
+/// The time that the environment gives, as RFC 3339 has it; `None` if it gives none.
 pub(crate) fn given() -> Result<Option<String>, Error> {
     let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     let seconds = value.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds <= LAST);
-    seconds.map(|seconds| Some(text(seconds))).ok_or_else(|| SbomError::Epoch { value }.into())
+    seconds.map(|seconds| Some(text(seconds))).ok_or_else(|| SourceDateError { value }.into())
 }
 
 /// Seconds since 1970 as `2026-11-30T12:00:00Z`. The calendar's days are counted from 1 March of the year
@@ -30,15 +34,17 @@ fn text(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST, text};
+    use super::{LAST, NONE, text};
 
     #[test]
     fn seconds_are_dates() {
         for (seconds, date) in [
-            (0, "1970-01-01T00:00:00Z"),
+            (0, NONE),
             (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_799, "2000-02-29T23:59:59Z"),
             (951_868_800, "2000-03-01T00:00:00Z"),
             (1_796_083_199, "2026-11-30T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
             (LAST, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(text(seconds), date);
