@@ -18,7 +18,10 @@ const TRANSLATOR: &str = "qemu-user";
 
 /// Table and frame of each host.
 #[cfg(feature = "embedded")]
-const EMBEDDED: [(&str, &[u8]); 1] = [(emulators_x86_64::TABLE, emulators_x86_64::FRAME)];
+const EMBEDDED: [(&str, &[u8]); 2] = [
+    (emulators_x86_64::TABLE, emulators_x86_64::FRAME),
+    (emulators_aarch64::TABLE, emulators_aarch64::FRAME),
+];
 #[cfg(not(feature = "embedded"))]
 const EMBEDDED: [(&str, &[u8]); 0] = [];
 

@@ -77,8 +77,8 @@ pub(crate) enum AppSource {
 }
 
 impl AppSource {
-    /// What `INPUT` or `--deb` names; a root file system if there is neither. `target` is the architecture that
-    /// was asked for.
+    /// What `INPUT` or `--deb` names; a root file system if there is neither. `target` is the architecture
+    /// that was asked for.
     pub(crate) fn of(input: Option<PathBuf>, debs: Vec<String>, target: Option<Arch>) -> Result<Self, Error> {
         if let Some(path) = input {
             return open(path, target);

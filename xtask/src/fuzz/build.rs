@@ -10,8 +10,8 @@ use super::rustc;
 /// Which crates are compiled with what guides libFuzzer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guided {
-    /// The workspace's, and those of others that read what a stranger wrote; everything is optimised. The first
-    /// build takes minutes.
+    /// The workspace's, and those of others that read what a stranger wrote; everything is optimised. The
+    /// first build takes minutes.
     Readers,
     /// The workspace's alone, which are optimised. All others are those of the tests.
     Ours,
