@@ -275,19 +275,7 @@ fn a_view_by_mounts_is_a_variants_and_each_path_is_seen_in_one_way() {
     const fn seen(path: &'static [u8], what: &'static [u8]) -> Rule<&'static [u8]> {
         Rule::Seen { path, what }
     }
-    let of_variant = |rules| Parts { variant_rules: rules, ..Parts::good() }.refusal();
-    let good = [
-        seen(b".t", b"whole"),
-        UNION,
-        seen(b"etc/passwd", b"host"),
-        seen(b"usr", b"over"),
-        Rule::Program,
-        seen(b"usr/lib", b"under"),
-        seen(b"usr/lib/a", b"tree"),
-    ];
-    assert_eq!(of_variant(&good), None);
-    assert_eq!(of_variant(&[Rule::View(b"root"), seen(b"usr", b"host")]), None);
-    let refused = Some(FormatError::Name);
+    const ROOT: [Rule<&[u8]>; 2] = [Rule::View(b"root"), seen(b"usr", b"host")];
     const BAD: [&[Rule<&[u8]>]; 10] = [
         &[UNION, UNION],
         &[Rule::View(b"host")],
@@ -300,6 +288,19 @@ fn a_view_by_mounts_is_a_variants_and_each_path_is_seen_in_one_way() {
         &[seen(b"usr", b"over"), seen(b"etc", b"over")],
         &[seen(b"usr/t", b"whole")],
     ];
+    let of_variant = |rules| Parts { variant_rules: rules, ..Parts::good() }.refusal();
+    let good = [
+        seen(b".t", b"whole"),
+        UNION,
+        seen(b"etc/passwd", b"host"),
+        seen(b"usr", b"over"),
+        Rule::Program,
+        seen(b"usr/lib", b"under"),
+        seen(b"usr/lib/a", b"tree"),
+    ];
+    assert_eq!(of_variant(&good), None);
+    assert_eq!(of_variant(&ROOT), None);
+    let refused = Some(FormatError::Name);
     for bad in BAD {
         assert_eq!(of_variant(bad), refused, "{bad:?}");
     }

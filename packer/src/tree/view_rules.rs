@@ -110,7 +110,10 @@ fn over(app: &App) -> BTreeMap<Vec<u8>, &'static [u8]> {
     // Where the host has a directory of that name, the two are merged.
     for (name, node) in app.nodes() {
         let (Node::Symlink(target), Some(link)) = (node, TreePath::new(name)) else { continue };
-        let Some(inside) = link.follow(target).filter(|_| link.parent().is_none()) else { continue };
+        let Some(inside) = link.follow(target).filter(|inside| !inside.is_empty() && link.parent().is_none())
+        else {
+            continue;
+        };
         let below = |path: &[u8]| TreePath::new(path).is_some_and(|path| path.is_within(&inside));
         let of_target = |path: &&Vec<u8>| TreePath::new(&inside).is_some_and(|inside| inside.is_within(path));
         let nearest = seen.keys().filter(of_target).max_by_key(|path| path.len());
