@@ -80,6 +80,7 @@ macro_rules! read_elsewhere {
             | Self::Command
             | Self::StopSignal(_)
             | Self::Keep(_)
+            | Self::Seen { .. }
     };
 }
 
@@ -165,7 +166,7 @@ mod tests {
     use super::*;
 
     /// Every kind of rule once, and one default more.
-    const RULES: [Rule<&[u8]>; 23] = [
+    const RULES: [Rule<&[u8]>; 24] = [
         Rule::Argument(b"-a"),
         Rule::Argv0,
         Rule::Program,
@@ -189,6 +190,7 @@ mod tests {
         Rule::TreeVariable { name: b"TREE", after: b"/lib" },
         Rule::Keep(b"TERM"),
         Rule::Ids(b"-ids"),
+        Rule::Seen { path: b"usr", what: b"over" },
     ];
 
     /// Writes down what it is told.

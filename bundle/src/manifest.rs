@@ -163,14 +163,15 @@ impl<'a> Manifest<'a> {
     }
 
     /// Checks what a launcher has no use for: the rows of notices and components, that no host has two
-    /// brokers, and that no row but a variant's makes a system. Apart from all others, so that launchers do
-    /// without it.
+    /// brokers, that no row but a variant's makes a system, and what rules say of views. Apart from all
+    /// others, so that launchers do without it.
     pub fn check_rest(&self) -> Result<(), FormatError> {
         let entries = self.each(0, Self::entry).map(|entry| entry.rules);
         let mut rules = entries.chain(self.translators().map(|translator| translator.rules));
         if rules.any(|rules| self.rules(rules).any(|rule| rule.root().is_some())) {
             return Err(FormatError::Root);
         }
+        self.check_views()?;
         if Arch::HOSTS.into_iter().any(|host| self.brokers(host).nth(1).is_some()) {
             return Err(FormatError::Twice);
         }
@@ -182,6 +183,44 @@ impl<'a> Manifest<'a> {
             }
         }
         (0..self.rows(Table::Notices)).try_for_each(|number| self.notice(number).map(drop))
+    }
+
+    /// A view by mounts is a variant's, and each path is seen in one way.
+    fn check_views(&self) -> Result<(), FormatError> {
+        let path = |rule| if let Rule::Seen { path, .. } = rule { Some(path) } else { None };
+        let mut of_entries = self.each(0, Self::entry).flat_map(|entry| self.rules(entry.rules));
+        let mut of_translators = self.translators().flat_map(|translator| self.rules(translator.rules));
+        if of_entries.any(|rule| rule.is_view() || path(rule).is_some())
+            || of_translators.any(|rule| path(rule).is_some())
+        {
+            return Err(FormatError::Name);
+        }
+        for variant in self.variants() {
+            let (mut views, mut before) = (0, &b""[..]);
+            for rule in self.rules(variant.rules) {
+                let fits = match rule {
+                    Rule::View(which) => {
+                        views += 1;
+                        views == 1 && matches!(which, b"union" | b"root")
+                    }
+                    Rule::Seen { path, what } => {
+                        let follows = core::mem::replace(&mut before, path) < path;
+                        let at_top = TreePath::new(path).map(|path| path.parent().is_none());
+                        follows
+                            && match what {
+                                b"over" | b"under" | b"tree" | b"host" => at_top.is_some(),
+                                b"whole" => at_top == Some(true),
+                                _ => false,
+                            }
+                    }
+                    _ => true,
+                };
+                if !fits {
+                    return Err(FormatError::Name);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn rows(&self, table: Table) -> u32 {

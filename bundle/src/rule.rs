@@ -32,8 +32,9 @@ pub enum Rule<S> {
     /// Appends this to a translator's arguments where it is to run the programs that its program starts
     /// itself: a translator with such rules can.
     Children(S),
-    /// Two arguments, this option and the unpacked tree's path, by which a translator lays the tree over the
-    /// host's root: its program finds the tree's files where they would be on a system of its own.
+    /// Of a translator: two arguments, this option and the unpacked tree's path, by which it lays the tree
+    /// over the host's root: its program finds the tree's files where they would be on a system of its own.
+    /// Of a variant: `union`, where that is to be so natively too, or `root`.
     View(S),
     /// The variant's tree is a root file system: `system` or `image`, which differ in what is kept and what
     /// of the host is seen inside.
@@ -78,6 +79,13 @@ pub enum Rule<S> {
     /// The option by which a translator is told as whom a system's program runs, and that it is to keep the
     /// ids of users and groups itself.
     Ids(S),
+    /// What is seen at a path of a variant's tree where mounts lay it over the host's root.
+    Seen {
+        /// The path in the tree.
+        path: S,
+        /// `over`, `under`, `tree`, `host` or `whole`.
+        what: S,
+    },
 }
 
 /// A rule with strings of its own, for writers.
@@ -122,6 +130,7 @@ impl<'a> Rule<&'a [u8]> {
             20 => Self::TreeVariable { name, after: value },
             21 => Self::Keep(name),
             22 => Self::Ids(value),
+            23 => Self::Seen { path: name, what: value },
             _ => return Err(FormatError::UnknownKind(Part::Manifest)),
         };
         let used = rule.fields();
@@ -159,6 +168,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::TreeVariable { name, after } => (20, "set-tree", name.as_ref(), after.as_ref()),
             Self::Keep(name) => (21, "keep", name.as_ref(), none),
             Self::Ids(value) => (22, "ids", none, value.as_ref()),
+            Self::Seen { path, what } => (23, "seen", path.as_ref(), what.as_ref()),
         };
         Fields { kind, label, name, value }
     }
@@ -184,7 +194,8 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Children(_)
             | Self::View(_)
             | Self::DefaultArgument(_)
-            | Self::Command => true,
+            | Self::Command
+            | Self::Seen { .. } => true,
             Self::Root(_) => matches!(value, b"system" | b"image"),
             Self::Directory(_) => value.first() == Some(&b'/') && value.len() < PATH_MAX,
             Self::User(_) | Self::Ids(_) => !value.is_empty(),
@@ -204,7 +215,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
         if let Self::Probe(argument) = self { Some(argument.as_ref()) } else { None }
     }
 
-    /// Whether a translator with this rule lays the tree over the host's root.
+    /// Whether a translator with this rule lays the tree over the host's root, or a variant wants that.
     pub fn is_view(&self) -> bool {
         matches!(self, Self::View(_))
     }
@@ -257,6 +268,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::TreeVariable { name, after } => Rule::TreeVariable { name: hold(name), after: hold(after) },
             Self::Keep(name) => Rule::Keep(hold(name)),
             Self::Ids(value) => Rule::Ids(hold(value)),
+            Self::Seen { path, what } => Rule::Seen { path: hold(path), what: hold(what) },
         }
     }
 

@@ -269,6 +269,48 @@ fn a_rule_of_a_system_says_what_can_be_meant() {
     }
 }
 
+#[test]
+fn a_view_by_mounts_is_a_variants_and_each_path_is_seen_in_one_way() {
+    const UNION: Rule<&[u8]> = Rule::View(b"union");
+    const fn seen(path: &'static [u8], what: &'static [u8]) -> Rule<&'static [u8]> {
+        Rule::Seen { path, what }
+    }
+    const ROOT: [Rule<&[u8]>; 2] = [Rule::View(b"root"), seen(b"usr", b"host")];
+    const BAD: [&[Rule<&[u8]>]; 10] = [
+        &[UNION, UNION],
+        &[Rule::View(b"host")],
+        &[Rule::View(b"")],
+        &[seen(b"/usr", b"over")],
+        &[seen(b"usr/../etc", b"over")],
+        &[seen(b"", b"over")],
+        &[seen(b"usr", b"beside")],
+        &[seen(b"usr", b"over"), seen(b"usr", b"host")],
+        &[seen(b"usr", b"over"), seen(b"etc", b"over")],
+        &[seen(b"usr/t", b"whole")],
+    ];
+    let of_variant = |rules| Parts { variant_rules: rules, ..Parts::good() }.refusal();
+    let good = [
+        seen(b".t", b"whole"),
+        UNION,
+        seen(b"etc/passwd", b"host"),
+        seen(b"usr", b"over"),
+        Rule::Program,
+        seen(b"usr/lib", b"under"),
+        seen(b"usr/lib/a", b"tree"),
+    ];
+    assert_eq!(of_variant(&good), None);
+    assert_eq!(of_variant(&ROOT), None);
+    let refused = Some(FormatError::Name);
+    for bad in BAD {
+        assert_eq!(of_variant(bad), refused, "{bad:?}");
+    }
+    for rule in [UNION, seen(b"usr", b"over")] {
+        assert_eq!(Parts { rule, ..Parts::good() }.refusal(), refused, "an entry's {rule:?}");
+    }
+    assert_eq!(Parts { translator_rule: seen(b"usr", b"over"), ..Parts::good() }.refusal(), refused);
+    assert_eq!(Parts { translator_rule: Rule::View(b"-view"), ..Parts::good() }.refusal(), None);
+}
+
 /// A variant is a system in three places, or in none.
 #[test]
 fn a_root_is_a_systems_and_a_system_has_a_root_of_its_own() {
@@ -315,14 +357,14 @@ fn a_rule_with_a_field_that_its_kind_does_not_use_is_refused() {
         bytes[row..row + 2].copy_from_slice(&kind.to_le_bytes());
         Manifest::decode(&bytes, BLOBS_END).err()
     };
-    let of_both = [4, 16, 17, 20];
+    let of_both = [4, 16, 17, 20, 23];
     for kind in of_both {
         assert_eq!(with_kind(kind), None, "kind {kind} uses both");
     }
-    for kind in (1..=22).filter(|kind| !of_both.contains(kind)) {
+    for kind in (1..=23).filter(|kind| !of_both.contains(kind)) {
         assert_eq!(with_kind(kind), Some(FormatError::Name), "kind {kind} uses one at most");
     }
-    for kind in [0, 23, u16::MAX] {
+    for kind in [0, 24, u16::MAX] {
         assert_eq!(with_kind(kind), Some(FormatError::UnknownKind(Part::Manifest)), "kind {kind}");
     }
 }

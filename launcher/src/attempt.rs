@@ -37,6 +37,12 @@ impl Run<'_> {
         self.route.variant().app.encoding == Encoding::Root
     }
 
+    /// Whether mounts give the app its view.
+    pub fn has_mounts(&self) -> bool {
+        let native = matches!(self.route, Route::Native(_));
+        native && self.manifest.rules(self.route.variant().rules).any(|rule| rule.is_view())
+    }
+
     /// The slot of a blob that needs no other one, filled where it is not there yet, or in any case
     /// (`afresh`).
     pub fn ensure(&self, cache: &Cache, blob: Blob<'_>, afresh: bool) -> Result<Slot, Error> {

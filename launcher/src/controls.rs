@@ -50,6 +50,18 @@ pub enum Children {
     None,
 }
 
+/// Whether mounts give an app the view that it was packed with (`UNIBIN_VIEW`).
+#[cfg(feature = "children")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Where they are allowed.
+    Packed,
+    /// Else it does not start.
+    Union,
+    /// Not at all: it sees the host's files.
+    Host,
+}
+
 /// The controls of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Controls<'a> {
@@ -96,6 +108,9 @@ pub struct Controls<'a> {
     /// `UNIBIN_WORKDIR`: where it runs.
     #[cfg(feature = "children")]
     pub workdir: Option<&'a CStr>,
+    /// `UNIBIN_VIEW`
+    #[cfg(feature = "children")]
+    pub view: View,
 }
 
 /// What `UNIBIN_DO=gc` keeps where `UNIBIN_DAYS` is not set.
@@ -127,6 +142,8 @@ struct Given<'a> {
     user: Option<&'a CStr>,
     #[cfg(feature = "children")]
     workdir: Option<&'a CStr>,
+    #[cfg(feature = "children")]
+    view: Option<&'a CStr>,
 }
 
 impl<'a> Given<'a> {
@@ -157,6 +174,8 @@ impl<'a> Given<'a> {
                 b"USER" => &mut given.user,
                 #[cfg(feature = "children")]
                 b"WORKDIR" => &mut given.workdir,
+                #[cfg(feature = "children")]
+                b"VIEW" => &mut given.view,
                 _ => continue,
             };
             *field = Some(value);
@@ -216,6 +235,8 @@ impl<'a> Controls<'a> {
             user: given.user,
             #[cfg(feature = "children")]
             workdir: given.workdir,
+            #[cfg(feature = "children")]
+            view: choice(b"VIEW", given.view, &VIEWS, "it takes packed, union or host")?,
         }))
     }
 }
@@ -282,6 +303,9 @@ const CHILDREN: [(&[u8], Children); 5] = [
     (b"emulator", Children::Emulator),
     (b"none", Children::None),
 ];
+
+#[cfg(feature = "children")]
+const VIEWS: [(&[u8], View); 3] = [(b"packed", View::Packed), (b"union", View::Union), (b"host", View::Host)];
 
 /// What a value stands for; the first choice where the variable is not set.
 fn choice<T: Copy>(

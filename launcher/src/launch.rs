@@ -51,7 +51,7 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     /// The same as a program sees them whose tree lies over the root.
-    fn over_the_root(run: &Run<'_>) -> Self {
+    pub fn over_the_root(run: &Run<'_>) -> Self {
         Self { program: c_string(&[b"/", run.entry.path]), tree: c"" }
     }
 

@@ -51,6 +51,8 @@ pub mod tar;
 pub mod tasks;
 pub mod tracer;
 pub mod unpack;
+#[cfg(feature = "children")]
+pub mod view;
 pub mod way;
 pub mod workers;
 pub mod zstd;

@@ -23,8 +23,8 @@ pub fn execute(run: &Run<'_>) -> Result<Infallible, Error> {
     if cfg!(feature = "children") && run.is_system() {
         return Err(Error::of_candidate("a system needs its files in a directory", &[]));
     }
-    if !run.route.variant().loader.is_empty() {
-        return Err(Error::of_candidate("its program needs its libraries in a directory", &[]));
+    if !run.route.variant().loader.is_empty() || run.has_mounts() {
+        return Err(Error::of_candidate("its program needs its files in a directory", &[]));
     }
     run.log.step("no directory serves: unpacking into memory", &[]);
     let native = matches!(run.route, Route::Native(_));

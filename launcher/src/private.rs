@@ -17,15 +17,20 @@ pub fn directory() -> Result<&'static [u8], Errno> {
         opened.is_ok_and(|directory| directory.entries().next().is_none())
     };
     let place = PLACES.into_iter().find(is_empty).ok_or(Errno::ENOENT)?;
+    own_mounts()?;
+    sys::mount(c"tmpfs", c"unibin", place, c"mode=700")?;
+    Ok(join(&[place.to_bytes(), b"/unibin"]))
+}
+
+/// Mounts of this process's own, in which its user is who he is.
+pub fn own_mounts() -> Result<(), Errno> {
     let (user, group) = sys::effective_ids();
     // Root has no need of a namespace of users, in which he would lose his rights over what others own.
     if user != 0 || sys::unshare_root(false).is_err() {
         sys::unshare_root(true)?;
         map(user, user, group, group)?;
     }
-    sys::receive_mounts_only()?;
-    sys::mount(c"tmpfs", c"unibin", place, c"mode=700")?;
-    Ok(join(&[place.to_bytes(), b"/unibin"]))
+    sys::receive_mounts_only()
 }
 
 /// Lets this process's user and group be called by other numbers in its user namespace.

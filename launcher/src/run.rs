@@ -19,9 +19,9 @@ use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
 use crate::sys::{self, Errno, Process};
-#[cfg(feature = "children")]
-use crate::system;
 use crate::{children, compare, durable, memory, named, pages, private, probe, tasks, unpack, way};
+#[cfg(feature = "children")]
+use crate::{system, view};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -143,11 +143,20 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
             let runner = system::Runner { translation, emulator: path, slot };
             return system::start(run, &cache, &app, &runner);
         }
-        let attended = attend(run, &cache, translation, &places);
+        // Programs that the app starts see what it sees, and so does whoever attends to them.
+        #[cfg(feature = "children")]
+        let union = view::enter(run, tree)?;
+        #[cfg(not(feature = "children"))]
+        let union = false;
+        let attended = attend(run, &cache, translation, &places, union)?;
         app.hold();
         cache.hold();
         if let Some(slot) = slot {
             slot.hold();
+        }
+        if union {
+            let places = Places::over_the_root(run);
+            return execute(run, places.program, translation, &places, &attended);
         }
         execute(run, path, translation, &places, &attended)
     };
@@ -200,16 +209,28 @@ fn is_made_anew(run: &Run<'_>, cache: &Cache) -> bool {
 
 /// Has the programs attended to that the app will start.
 #[cfg(feature = "children")]
-fn attend(run: &Run<'_>, cache: &Cache, translation: Translation<'_>, places: &Places<'_>) -> Attended {
-    children::attend(run, cache, translation, places)
+fn attend(
+    run: &Run<'_>,
+    cache: &Cache,
+    translation: Translation<'_>,
+    places: &Places<'_>,
+    union: bool,
+) -> Result<Attended, Error> {
+    Ok(children::attend(run, cache, translation, places, union))
 }
 
 /// Has the programs attended to that the app will start: by a broker, which this launcher becomes. It comes
 /// back where there is none.
 #[cfg(not(feature = "children"))]
-fn attend(run: &Run<'_>, cache: &Cache, _: Translation<'_>, _: &Places<'_>) -> Attended {
-    children::become_broker(run, cache);
-    Attended::default()
+fn attend(
+    run: &Run<'_>,
+    cache: &Cache,
+    _: Translation<'_>,
+    _: &Places<'_>,
+    _: bool,
+) -> Result<Attended, Error> {
+    children::become_broker(run, cache)?;
+    Ok(Attended::default())
 }
 
 /// The emulator's path by which its process has the app's name.

@@ -44,8 +44,8 @@ use crate::cli::sbom::SbomArgs;
 use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
-    Argv0, Children, Head, Hosts, Libs, Native, arch, argv0, children, head, host, host_file, hosts, libs,
-    native,
+    Argv0, Children, Head, Hosts, Libs, Native, View, arch, argv0, children, head, host, host_file, hosts,
+    libs, native, view,
 };
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
@@ -301,6 +301,12 @@ pub(crate) struct StartArgs {
     /// By default an app with files of its own gets its path, since it may look for them beside itself.
     #[arg(long, value_name = "called|path", value_parser = argv0, hide_short_help = true)]
     pub(crate) argv0: Option<Argv0>,
+    /// What a native build sees: the host's files, its own laid over them (`union`), its own alone (`root`)
+    ///
+    /// `union` and `root` take user namespaces and Linux 5.12 where the app runs; where these are refused, it
+    /// says so and sees the host's files. What is emulated sees the union in any case: see docs/view.md.
+    #[arg(long, value_name = "union|host|root", value_parser = view, hide_short_help = true)]
+    pub(crate) view: Option<View>,
     /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)
     #[arg(long, value_name = "LIB")]
     pub(crate) preload: Vec<OsString>,

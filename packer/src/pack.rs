@@ -160,20 +160,18 @@ fn compressed(
             variant.shared = Some(frame.clone());
         }
     }
+    let has_mounts = |host: Arch| variants.iter().any(|variant| variant.has_mounts_on(host));
+    let emulates = |host: Arch| obtained.iter().any(|emulator| emulator.key.host == host);
+    // What does not start without one.
+    let must = |host: Arch| request.is_system() || has_mounts(host);
+    let wanted = |host: Arch| must(host) || request.children == Children::Auto && emulates(host);
+    let brokers = brokers(hosts.iter().copied().filter(|host| wanted(*host)), level)?;
+    let lacks = |host: Arch| must(host) && !brokers.iter().any(|(of_host, _)| *of_host == host);
+    if let Some(host) = hosts.iter().copied().find(|host| lacks(*host)) {
+        return Err(SystemError::NoBroker { host }.into());
+    }
     Ok(Parts {
-        brokers: if request.is_system() {
-            let brokers = brokers(hosts.iter().copied(), level)?;
-            let lacks = |host: &&Arch| !brokers.iter().any(|(of_host, _)| of_host == *host);
-            if let Some(host) = hosts.iter().find(lacks) {
-                return Err(SystemError::NoBroker { host: *host }.into());
-            }
-            brokers
-        } else if request.children == Children::Auto {
-            let of_hosts = obtained.chunk_by(|one, next| one.key.host == next.key.host);
-            brokers(of_hosts.filter_map(|of_host| Some(of_host.first()?.key.host)), level)?
-        } else {
-            Vec::new()
-        },
+        brokers,
         head: request.head,
         launchers: header::launchers(hosts)?,
         components: facts::of_hosts(hosts, level)?,
@@ -234,8 +232,8 @@ fn frame(
     made.map_err(Error::Temporary)
 }
 
-/// The brokers for these hosts. For an app they are the hosts that emulate, since others need none; for a
-/// system all hosts, since a broker starts it.
+/// The brokers for these hosts. For an app they are the hosts that emulate it or give it a view by mounts, since
+/// others need none; for a system all hosts, since a broker starts it.
 fn brokers(hosts: impl Iterator<Item = Arch>, level: i32) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
     for host in hosts {

@@ -16,7 +16,7 @@ use bundle::Arch;
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
-use crate::cli::values::{Argv0, Children, Head, Hosts, Level, Libs, Native};
+use crate::cli::values::{Argv0, Children, Head, Hosts, Level, Libs, Native, View};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 pub(crate) use crate::request::entry::Entry;
@@ -84,6 +84,8 @@ pub(crate) struct AppRequest {
     pub(crate) tree: TreeRequest,
     /// Its `argv[0]`, if `--argv0` was given.
     pub(crate) argv0: Option<Argv0>,
+    /// What it sees of files where it runs natively.
+    pub(crate) view: View,
     /// What `--env`, `--unset` and `--arg` ask for.
     pub(crate) rules: Vec<Rule>,
 }
@@ -162,6 +164,7 @@ impl AppRequest {
             archive: self.archive.clone(),
             tree: TreeRequest { trace: None, ..self.tree.clone() },
             argv0: self.argv0,
+            view: self.view,
             rules: self.rules.clone(),
         };
         Ok(NativeRequest { target, level, stands_in, app })
@@ -254,6 +257,7 @@ impl Request {
                     archive: args.archive.clone(),
                     tree: tree_request(args.tree, &args.start)?,
                     argv0: args.start.argv0,
+                    view: args.start.view.unwrap_or(View::Host),
                     rules,
                 };
                 (Contents::App(Box::new(app)), output)

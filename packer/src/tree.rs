@@ -6,3 +6,4 @@ pub(crate) mod sparse;
 pub(crate) mod spool;
 pub(crate) mod view;
 pub(crate) mod view_map;
+pub(crate) mod view_rules;

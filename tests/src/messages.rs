@@ -3,7 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bundle::Arch;
+
 use crate::outcome::Outcome;
+use crate::pack::pack_by_hand;
+use crate::sandbox::Sandbox;
+use crate::smallest::smallest;
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -47,6 +52,19 @@ pub fn of_the_stub() -> Vec<String> {
         plain
     })
     .collect()
+}
+
+/// What a bundle says whose native app is to have a view, where there are no user namespaces.
+pub fn without_its_view(sandbox: &Sandbox) -> (&'static str, Outcome) {
+    let program = sandbox.write("viewing", &smallest(Arch::X86_64).elf());
+    let output = sandbox.at("with-a-view");
+    let options = ["--hosts", "x86_64", "--view", "union"];
+    pack_by_hand(&[&[program.to_str().expect("text")], &options[..]].concat(), &output).must_succeed();
+    let bundle = sandbox.copy(&output, "viewing");
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces; exec ";
+    let script = [none, "setpriv --bounding-set -all --inh-caps -all \"$0\""].concat();
+    let ran = Sandbox::finish(sandbox.command("unshare").args(["-Ur", "sh", "-c", &script]).arg(&bundle));
+    ("the app was packed with a view that takes {}, refused here: {}: {}", ran)
 }
 
 /// Whether one of the lines of `ran` says this: the text with anything in place of each `{}`.

@@ -11,7 +11,7 @@ use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
     documented, file, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand, raw_tar, says,
-    shell, small_system, smallest, translator_row,
+    shell, small_system, smallest, translator_row, without_its_view,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -182,14 +182,13 @@ fn waiting(sandbox: &Sandbox, bundle: &Path) -> Outcome {
     ended.into()
 }
 
-/// A bundle with a second program, traced already and where there are no user namespaces.
+/// A bundle of two programs with Debian's emulator (ours needs no help), traced, without user namespaces.
 fn unattended(sandbox: &Sandbox) -> Outcome {
     let smallest = smallest(Arch::Riscv64);
     let program = sandbox.write("first", &smallest.elf());
     let program = program.to_str().expect("text");
     let add = format!("{program}:usr/bin/second");
     let bundle = sandbox.at("with-another");
-    // unibin's own emulator would attend to it itself.
     let options = ["--hosts", "x86_64", "--debian-emulators"];
     pack_by_hand(&[&[program, "--add", &add][..], &options].concat(), &bundle).must_succeed();
     let bundle = sandbox.copy(&bundle, "unattended");
@@ -248,6 +247,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 with("UNIBIN_DO", "gc"),
             ),
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
+            without_its_view(&foreign),
             (
                 "a program that has made itself opaque (PR_SET_DUMPABLE) cannot start programs of the app",
                 opaque(&foreign, &emulated),
@@ -434,7 +434,7 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let without_proc = namespace.run(sandbox, &without_proc, &arguments);
     [
         ("its emulator needs /proc to open a program in memory", without_proc),
-        ("its program needs its libraries in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
+        ("its program needs its files in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
         ("its emulator needs a directory", read_only),
     ]
 }

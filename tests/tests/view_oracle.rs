@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Namespace, Outcome, Sandbox, needs, own_emulator, own_program};
+use end_to_end::{Namespace, Outcome, Sandbox, needs, own_emulator, own_program, pack_by_hand, unibin};
 
 /// With 64 and 32 bits, and of the other byte order.
 const TARGETS: [Arch; 3] = [Arch::Riscv64, Arch::Armv7, Arch::S390x];
@@ -62,6 +62,8 @@ const CALLS_THAT_MAKE: [&str; 4] = ["open CREAT EXCL", "mkdir", "symlink", "mkno
 struct World {
     sandbox: Sandbox,
     names: BTreeMap<String, String>,
+    /// Where the host's directory is seen, if not where it is.
+    seen_at: Option<PathBuf>,
 }
 
 impl World {
@@ -74,7 +76,7 @@ impl World {
                 names.insert(format!("@{name}"), format!("{name}{}", random.hash_one(name) % 1_000_000));
             }
         }
-        let world = Self { sandbox, names };
+        let world = Self { sandbox, names, seen_at: None };
         world.make(HOST, &world.host());
         world.make(TREE, &world.tree_of_host());
         // What the real overlay is made of: where the host wins the tree has no file, and what an opaque
@@ -109,7 +111,8 @@ impl World {
     fn named(&self, text: &str) -> String {
         let mut names: Vec<_> = self.names.iter().collect();
         names.sort_by_key(|(label, _)| std::cmp::Reverse(label.len()));
-        let text = text.replace('$', self.host().to_str().expect("text"));
+        let host = self.seen_at.clone().unwrap_or_else(|| self.host());
+        let text = text.replace('$', host.to_str().expect("text"));
         names.into_iter().fold(text, |text, (label, name)| text.replace(label.as_str(), name))
     }
 
@@ -337,6 +340,46 @@ fn nothing_that_is_tried_changes_the_tree() {
             assert!(done.iter().all(allowed), "{target}: {done:?}");
         }
         assert_eq!(state(&world.tree()), before, "{target}");
+    }
+}
+
+#[test]
+fn mounts_show_a_native_app_what_a_real_overlay_shows() {
+    needs!("x86_64", "zig", "namespaces");
+    // Where the top of the tree and of the host are seen.
+    let top = Path::new("/srv/unibin-view/top");
+    let world = World { seen_at: Some(top.to_owned()), ..World::new() };
+    let program = own_program(&world.sandbox, "view-calls", Arch::X86_64);
+    world.make(TREE, &world.sandbox.at("packed-tree"));
+    let add = format!("{}:{}", world.sandbox.at("packed-tree").display(), top.display());
+    let bundle = world.sandbox.at("bundle");
+    let program_too =
+        [program.to_str().expect("text"), "--add", &add, "--hosts", "x86_64", "--view", "union"];
+    pack_by_hand(&program_too, &bundle).must_succeed();
+    // Links that lead out are left out, and absolute ones into the tree made relative.
+    let extracted = world.sandbox.at("extracted");
+    let extract = unibin().arg("extract").arg(&bundle).arg(&extracted).output();
+    Outcome::from(extract.expect("unibin starts")).must_succeed();
+    let looked_at = world.list("looked-at", &[LOOKED_AT, ELSEWHERE].join(" "), top);
+    let changed = world.list("changed", &[CHANGED, TREES].join(" "), top);
+    // A directory of the tester's, who is another user than the sandbox's if he is root.
+    let own = tempfile::tempdir().expect("a directory");
+    let run = |how: &str, list: &Path, what: &str| {
+        let mounts = r#"
+            mount -t tmpfs tmpfs /srv
+            mkdir -p "$1"
+            mount --bind host "$1"
+        "#;
+        let arguments = [top, list, Path::new(what), &program, own.path()];
+        lines(&Namespace::OwnUsers.run(&world.sandbox, &[mounts, how].concat(), &arguments))
+    };
+    let really =
+        r#"mount -t overlay overlay -o "lowerdir=$PWD/extracted$1:$PWD/host" "$1"; exec "$4" "$2" "$3""#;
+    let by_mounts = r#"UNIBIN_CACHE=$5/cache UNIBIN_VIEW=union exec ./bundle "$2" "$3""#;
+    for (list, what, least) in [(&looked_at, "look", 3000), (&changed, "change", 250)] {
+        let (expected, seen) = (run(really, list, what), run(by_mounts, list, what));
+        assert!(expected.len() > least, "{expected:?}");
+        assert_eq!(differences(&expected, &seen), BTreeSet::new(), "{what}");
     }
 }
 

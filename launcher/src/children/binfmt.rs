@@ -48,7 +48,7 @@ pub fn enter(emulators: &[(Arch, &CStr)], log: Log) -> Result<(), Error> {
         Error::of_candidate(step, &[errno.text()])
     };
     let directory = sys::getcwd().map_err(|errno| failed((7, errno)))?;
-    sys::enter_those_of(|| prepare(emulators, directory), directory).map_err(failed)?;
+    sys::enter_those_of(&|| prepare(emulators, directory), directory).map_err(failed)?;
     for (target, emulator) in emulators {
         log.step("the kernel starts {} for programs of {}", &[emulator.to_bytes(), target.name().as_bytes()]);
     }

@@ -18,7 +18,7 @@ use crate::controls::Children;
 use crate::error::Error;
 use crate::launch::{Attended, Launch, Places, Translation, option_words};
 use crate::left_over;
-use crate::route::base_name;
+use crate::route::{HOST, base_name};
 use crate::sys::{self, At, OFlags};
 use crate::tracer::{is_proot, tracer};
 
@@ -46,14 +46,23 @@ impl Way {
 }
 
 /// Attends to the programs that the app will start, unless `UNIBIN_CHILDREN` or this machine forbids it. The
-/// app runs in any case.
+/// app runs in any case. `union`: mounts lay its tree over the root.
 pub fn attend<'a>(
     run: &Run<'a>,
     cache: &Cache,
     translation: Translation<'a>,
     places: &Places<'a>,
+    union: bool,
 ) -> Attended {
     let mut attended = Attended::default();
+    let native = matches!(translation, Translation::Native);
+    if native && union {
+        attended.programs = programs(run, places.tree.to_bytes(), true);
+    }
+    // It may have the broker for its view alone.
+    if native && !run.manifest.broker(HOST).is_some_and(|broker| broker.natively) {
+        return attended;
+    }
     let ways: &[Way] = match run.controls.children {
         Children::None => {
             run.log.step("children: none, as UNIBIN_CHILDREN says", &[]);
@@ -67,7 +76,7 @@ pub fn attend<'a>(
         Children::Auto => &[Way::Broker, Way::Binfmt, Way::Emulator],
     };
     let view = translation.has_view(run.manifest);
-    if !matches!(translation, Translation::Native) {
+    if !native {
         attended.programs = programs(run, places.tree.to_bytes(), view);
     }
     let mut why: &[u8] = b"";

@@ -21,15 +21,22 @@ use crate::start::Start;
 use crate::sys::{self, Errno};
 use crate::unpack;
 
-/// Becomes the broker that attends to the programs that the app starts. Returns where there is none, or it
-/// cannot be executed.
-pub fn become_broker(run: &Run<'_>, cache: &Cache) {
-    let Some(broker) = run.manifest.broker(HOST) else { return };
+/// Becomes the broker that attends to the programs that the app starts, and gives a native app its view.
+/// Returns where there is none, or it cannot be executed: an error where the app must not do without.
+pub fn become_broker(run: &Run<'_>, cache: &Cache) -> Result<(), Error> {
+    let view = run.has_mounts();
+    let Some(broker) = run.manifest.broker(HOST) else {
+        return if view { Err(Errno::ENOENT.into()) } else { Ok(()) };
+    };
     // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.
-    if broker.natively || !matches!(run.route, Route::Native(_)) {
+    if broker.natively || view || !matches!(run.route, Route::Native(_)) {
         let error = execute(run.start, run.controls, run.log, run.file, broker, cache);
         run.log.step("children: the broker does not start: {}", &[error.text()]);
+        if view {
+            return Err(error);
+        }
     }
+    Ok(())
 }
 
 /// What a launcher has no room for: cleaning the cache, and all that concerns the files of systems.

@@ -12,6 +12,27 @@ use crate::bytes::name;
 #[cfg(feature = "children")]
 use crate::sys::Errno;
 
+/// What may help where namespaces are refused.
+#[cfg(feature = "children")]
+pub(super) fn of_namespaces(errno: Errno) -> &'static [u8] {
+    match errno {
+        Errno::ENOSPC => {
+            b"the limit is in `user.max_user_namespaces`; a sandbox (`bwrap --disable-userns`) sets it to 0"
+        }
+        Errno::ENOSYS | Errno::EINVAL => b"this kernel has none: it takes CONFIG_USER_NS and Linux 5.11",
+        _ => {
+            b"a container's filter, a chroot or `kernel.unprivileged_userns_clone=0` forbids it; \
+              in Docker, `--security-opt seccomp=unconfined`"
+        }
+    }
+}
+
+/// What may help where they are allowed, and mounts in them are not.
+#[cfg(feature = "children")]
+pub(super) const OF_MOUNTS: &[u8] =
+    b"on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor \
+                           profile that allows `userns` to this program";
+
 impl Error {
     /// A system is started by the broker alone.
     #[cfg(not(feature = "children"))]
@@ -54,12 +75,7 @@ impl Error {
     /// A system cannot have namespaces of its own.
     #[cfg(feature = "children")]
     pub fn no_namespaces(errno: Errno) -> Self {
-        let hint: &[u8] = match errno {
-            Errno::ENOSPC => b"the limit is in `user.max_user_namespaces`; a sandbox (`bwrap --disable-userns`) sets it to 0",
-            Errno::ENOSYS | Errno::EINVAL => b"this kernel has none: it takes CONFIG_USER_NS and Linux 5.11",
-            _ => b"a container's filter, a chroot or `kernel.unprivileged_userns_clone=0` forbids it; \
-                  in Docker, `--security-opt seccomp=unconfined`",
-        };
+        let hint = of_namespaces(errno);
         Self::new(
             EXIT_OURS,
             "a system needs a user namespace, which is refused here: {}\nhint: {}\n\
@@ -74,10 +90,9 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "a system needs mounts in its own namespace, which are refused here: {}\n\
-             hint: on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile \
-             that allows `userns` to this program\n\
+             hint: {}\n\
              hint: UNIBIN_DO=extract unpacks its files without one",
-            &[errno.text()],
+            &[errno.text(), OF_MOUNTS],
         )
     }
 

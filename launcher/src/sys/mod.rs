@@ -104,7 +104,7 @@ pub use head::{HEAD_ELF, HEAD_SH, starts_as_elf};
 pub(crate) use map::leak_pages;
 pub use map::{Mapping, Pages};
 #[cfg(feature = "children")]
-pub use mounts::{clone_mount, clone_mounts};
+pub use mounts::{Copied, clone_mount, clone_mounts};
 #[cfg(feature = "children")]
 pub use namespace::{chdir, enter_those_of, mount_binfmt_misc, unshare_mounts, unshare_users};
 pub use path::{

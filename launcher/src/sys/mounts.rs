@@ -34,6 +34,15 @@ fn open_tree(path: &CStr, flags: u32) -> Result<Fd, Errno> {
     unsafe { call(raw::__NR_open_tree, arguments) }.map(Fd::own)
 }
 
+/// Whether a mount is among the copies of what is above it.
+#[derive(Clone, Copy)]
+pub enum Copied {
+    /// It is left out (`MS_UNBINDABLE` of mount(2)).
+    Never,
+    /// It is copied like any other.
+    Always,
+}
+
 impl Fd {
     /// Attaches a copy of mounts here, over the file or directory that `place` is. Linux 5.2.
     pub fn attach_to(&self, place: &Self) -> Result<(), Errno> {
@@ -46,13 +55,26 @@ impl Fd {
 
     /// Nothing can be written through this copy of mounts. Linux 5.12.
     pub fn make_read_only(&self) -> Result<(), Errno> {
+        self.change_mounts(raw::MOUNT_ATTR_RDONLY, 0, raw::AT_RECURSIVE)
+    }
+
+    /// Says of the one mount whose root this is whether it can be written to, and copied. Linux 5.12.
+    pub fn change_mount(&self, read_only: bool, copied: Copied) -> Result<(), Errno> {
+        let propagation = match copied {
+            Copied::Never => raw::MS_UNBINDABLE,
+            Copied::Always => raw::MS_PRIVATE,
+        };
+        self.change_mounts(if read_only { raw::MOUNT_ATTR_RDONLY } else { 0 }, propagation, 0)
+    }
+
+    fn change_mounts(&self, set: u32, propagation: u32, which: u32) -> Result<(), Errno> {
         let change = raw::mount_attr {
-            attr_set: u64::from(raw::MOUNT_ATTR_RDONLY),
+            attr_set: u64::from(set),
             attr_clr: 0,
-            propagation: 0,
+            propagation: u64::from(propagation),
             userns_fd: 0,
         };
-        let flags = raw::AT_EMPTY_PATH | raw::AT_RECURSIVE;
+        let flags = raw::AT_EMPTY_PATH | which;
         let arguments = [
             self.argument(),
             c"".as_ptr() as usize,

@@ -45,7 +45,7 @@ pub fn chdir(directory: &CStr) -> Result<(), Errno> {
 /// was; `prepare` says what failed by a number of its own, which comes back with the error, or 0 for what is
 /// done here.
 pub fn enter_those_of(
-    prepare: impl FnOnce() -> Result<(), (u8, Errno)>,
+    prepare: &dyn Fn() -> Result<(), (u8, Errno)>,
     directory: &CStr,
 ) -> Result<(), (u8, Errno)> {
     let here = |errno| (0, errno);
@@ -81,12 +81,18 @@ pub fn enter_those_of(
     chdir(directory).map_err(here)
 }
 
-/// Enters user and mount namespace of a process, both or none (Linux 5.8).
+/// Enters user and mount namespace of a process, both or none (Linux 5.8); the mounts alone where its users
+/// are this process's.
 fn join(process: u32) -> Result<(), Errno> {
     // SAFETY: no pointers.
     let opened = unsafe { call(raw::__NR_pidfd_open, [process as usize, 0]) }?;
     let process = super::Fd::own(opened);
-    let which = raw::CLONE_NEWUSER | raw::CLONE_NEWNS;
-    // SAFETY: no pointers.
-    unsafe { call(raw::__NR_setns, [process.argument(), which as usize]) }.map(drop)
+    let enter = |which: u32| {
+        // SAFETY: no pointers.
+        unsafe { call(raw::__NR_setns, [process.argument(), which as usize]) }.map(drop)
+    };
+    match enter(raw::CLONE_NEWUSER | raw::CLONE_NEWNS) {
+        Err(Errno::EINVAL) => enter(raw::CLONE_NEWNS),
+        other => other,
+    }
 }

@@ -80,16 +80,21 @@ pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
 
 fn bind_one(root: &Fd, bind: &Bind) -> Result<(), Errno> {
     let is_directory = place::is_directory(bind.source)?;
-    let mounts = sys::clone_mounts(bind.source)?;
-    if bind.read_only {
-        mounts.make_read_only()?;
-    }
     let place = place::make(root, bind.target.to_bytes(), is_directory)?;
     // A link of the system's may lead there: all of it would be hidden.
     if place.stat()?.same_file(&root.stat()?) {
         return Err(Errno::EBUSY);
     }
-    mounts.attach_to(&place)
+    attach(bind.source, bind.read_only, &place)
+}
+
+/// Binds what is at a path, with all that is mounted below it, over a place.
+pub fn attach(source: &CStr, read_only: bool, place: &Fd) -> Result<(), Errno> {
+    let mounts = sys::clone_mounts(source)?;
+    if read_only {
+        mounts.make_read_only()?;
+    }
+    mounts.attach_to(place)
 }
 
 /// A `binfmt_misc` of the system's own, where the kernel finds this emulator for programs of its target: for

@@ -10,7 +10,7 @@ use crate::private::map;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 
 /// As much of a process's list of mounts is read.
-const PIECE: usize = 256 * 1024;
+pub const PIECE: usize = 256 * 1024;
 
 /// Whose rights this process has outside.
 #[derive(Clone, Copy)]
@@ -122,7 +122,7 @@ fn look(fits: &dyn Fn(&[u8]) -> bool) -> Option<Inside> {
         if is_own || !is_ours(&mounts).unwrap_or(false) {
             continue;
         }
-        let text = read(&process, piece).unwrap_or_default();
+        let text = mounts_of(&process, piece).unwrap_or_default();
         if fits(text) {
             return Some(Inside { mounts });
         }
@@ -131,7 +131,7 @@ fn look(fits: &dyn Fn(&[u8]) -> bool) -> Option<Inside> {
 }
 
 /// As much of a process's list of mounts as there is room for.
-fn read<'p>(process: &Fd, piece: &'p mut [u8]) -> Option<&'p [u8]> {
+pub fn mounts_of<'p>(process: &Fd, piece: &'p mut [u8]) -> Option<&'p [u8]> {
     let file = sys::openat(process.at(), c"mountinfo", OFlags::READ, 0).ok()?;
     let mut length = 0;
     while let Some(rest) = piece.get_mut(length..).filter(|rest| !rest.is_empty()) {

@@ -12,7 +12,7 @@ use crate::cli::parser::Args;
 use crate::cli::values::bytes;
 
 /// What has no meaning for a machine.
-const OF_APPS: [&str; 22] = [
+const OF_APPS: [&str; 23] = [
     "input",
     "deb",
     "entry",
@@ -32,6 +32,7 @@ const OF_APPS: [&str; 22] = [
     "unset",
     "arg",
     "argv0",
+    "view",
     "preload",
     "cpu",
     "emulator",

@@ -15,7 +15,7 @@ use crate::cli::parser::Args;
 use crate::cli::values::{platform, variant};
 
 /// What has no meaning for a whole system.
-const OF_APPS: [&str; 12] = [
+const OF_APPS: [&str; 13] = [
     "input",
     "deb",
     "sysroot",
@@ -27,6 +27,7 @@ const OF_APPS: [&str; 12] = [
     "trace",
     "preload",
     "argv0",
+    "view",
     "children",
 ];
 

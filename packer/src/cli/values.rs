@@ -78,6 +78,17 @@ pub(crate) enum Argv0 {
     Path,
 }
 
+/// `--view`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The host's files alone.
+    Host,
+    /// The tree laid over the host's root.
+    Union,
+    /// The tree, and of the host what is the machine's and its users'.
+    Root,
+}
+
 /// `--head`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -173,6 +184,15 @@ pub(crate) fn argv0(text: &str) -> Result<Argv0, String> {
         "called" => Ok(Argv0::Called),
         "path" => Ok(Argv0::Path),
         _ => Err("expected `called` or `path`".to_owned()),
+    }
+}
+
+pub(crate) fn view(text: &str) -> Result<View, String> {
+    match text {
+        "host" => Ok(View::Host),
+        "union" => Ok(View::Union),
+        "root" => Ok(View::Root),
+        _ => Err("expected `union`, `host` or `root`".to_owned()),
     }
 }
 

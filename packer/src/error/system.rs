@@ -28,7 +28,7 @@ pub(crate) enum SystemError {
     NoSuchProgram { from: String, path: String },
     #[error("`{from}` cannot be started: {what}")]
     ImageConfig { from: String, what: String },
-    #[error("this `unibin` was built without a broker for {} hosts, which starts systems", host.name())]
+    #[error("this `unibin` was built without a broker for {} hosts, which starts systems and gives native apps their view", host.name())]
     NoBroker { host: Arch },
     #[error("every platform that is asked for needs more than the baseline of its architecture")]
     NoBaseline,

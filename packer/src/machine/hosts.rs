@@ -3,6 +3,7 @@
 
 use bundle::{Arch, OwnedRule as Rule};
 
+use crate::cli::values::View;
 use crate::error::Error;
 use crate::machine::boards::{Board, PLACE};
 use crate::request::machine::MachineRequest;
@@ -53,6 +54,7 @@ fn packed(host: Arch, board: &Board, machine: &MachineRequest) -> Result<Resolve
         archive: machine.archive.clone(),
         tree: TreeRequest { only: Some(only.collect()), ..TreeRequest::default() },
         argv0: None,
+        view: View::Host,
         rules: Vec::new(),
     };
     gather(&request)

@@ -19,6 +19,10 @@ use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 const UNION: &str = "union";
 /// Absolute paths that exist in the tree lead there.
 const PATHS: &str = "paths";
+/// The tree laid over the host's root, natively; by mounts, where those are allowed.
+const BY_MOUNTS: &str = "mounts";
+/// The tree instead of the host's root, in the same way.
+const ROOT: &str = "root";
 
 /// What was packed, or would be.
 #[derive(Debug, Serialize)]
@@ -74,8 +78,9 @@ struct HostRow {
     /// Emulators for programs of other architectures that the app starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoRow>,
-    /// What the app sees of files where it is emulated (docs/view.md): `union`, or `paths`, where absolute
-    /// paths alone lead into its tree; absent for a dry run, and for an app without a tree.
+    /// What the app sees of files (docs/view.md). Where it is emulated: `union`, or `paths`, where absolute
+    /// paths alone lead into its tree; absent for a dry run, and for an app without a tree. Natively:
+    /// `mounts` or `root`, where mounts are allowed; absent where it is the host's files.
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<&'static str>,
     /// Stored length of the broker in bytes; absent if there is none.
@@ -141,7 +146,7 @@ impl Report {
                     route: route(host),
                     stored: None,
                     also: also(plan, *host, *target),
-                    view: None,
+                    view: by_mounts(*host, resolved, natives),
                     broker: None,
                 })
                 .collect(),
@@ -180,7 +185,7 @@ impl Report {
                 };
                 let (own, others): (Vec<_>, Vec<_>) =
                     emulators.iter().partition(|row| row.key.target.name() == self.target);
-                host.view = own.first().and_then(|row| view(&row.rules));
+                host.view = host.view.or_else(|| own.first().and_then(|row| view(&row.rules)));
                 if !own.is_empty() {
                     let otherwise = if host.route == "native" { "native, else " } else { "" };
                     let own: Vec<_> = own.into_iter().map(name).collect();
@@ -204,7 +209,8 @@ impl Report {
             let hosts = of(view);
             if hosts.is_empty() { hosts } else { format!("  view  {view:<12} {:>9}  on {hosts}{more}\n", "") }
         };
-        row(UNION, "") + &row(PATHS, ": see docs/view.md")
+        let mounts = " natively, where user namespaces are allowed, else the host's files: see docs/view.md";
+        row(UNION, "") + &row(PATHS, ": see docs/view.md") + &row(BY_MOUNTS, mounts) + &row(ROOT, mounts)
     }
 
     /// The report as text or JSON.
@@ -258,6 +264,14 @@ fn view(rules: &[Rule]) -> Option<&'static str> {
         return Some(UNION);
     }
     rules.iter().any(|rule| matches!(rule, Rule::Tree { .. })).then_some(PATHS)
+}
+
+/// What a variant that runs natively on a host has mounts for.
+fn by_mounts(host: Arch, first: &ResolvedApp, natives: &[ResolvedVariant]) -> Option<&'static str> {
+    let mut all = natives.iter().map(|native| &native.resolved).chain([first]);
+    let rules = &all.find(|resolved| resolved.target == host)?.rules;
+    let view = rules.iter().find(|rule| rule.is_view())?;
+    Some(if *view == Rule::View(b"root".to_vec()) { ROOT } else { BY_MOUNTS })
 }
 
 /// The emulators for programs of other architectures on a host.

@@ -94,6 +94,7 @@ pub(super) const SECTIONS: [Section; 5] = [
             ("unset", Form::Each),
             ("arg", Form::Each),
             ("argv0", Form::Word),
+            ("view", Form::Word),
             ("preload", Form::EachPathIfSlash),
         ],
         others: &[],

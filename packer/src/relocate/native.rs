@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use bundle::{Arch, TreePath, file_name_of};
+use bundle::{Arch, TreePath, file_name_of, join};
 use closure::{Libc, Loader, Object, PLUGIN_SETS, Tree};
 
 use crate::byte_search;
@@ -72,13 +72,14 @@ impl TreeLoader {
 
 /// Changes every program of `app` whose loader is `loader`, every library with a search path of its own, the
 /// loader and its C library. Returns the rules by which they find what is in the tree. `directories`: where
-/// the libraries of the tree are.
+/// the libraries of the tree are. `itself`: a name of the tree's top in itself, by which all of it is found.
 pub(crate) fn prepare(
     app: &mut App,
     target: Arch,
     loader: &TreeLoader,
     directories: &BTreeSet<Vec<u8>>,
     programs: &[Vec<u8>],
+    itself: Option<&[u8]>,
 ) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::new();
     let mut changed = vec![(loader.file.clone(), deaf(loader.bytes.clone(), &loader.facts), false)];
@@ -98,6 +99,7 @@ pub(crate) fn prepare(
         let program = asks && object.soname.is_none();
         let own = if object.soname.as_deref() == Some(GLIBC) {
             let (bytes, rule) = on_own_converters(app, path, content)?;
+            let rule = rule.map(|rule| through(rule, itself));
             rules.extend(rule.filter(|rule| !rules.contains(rule)));
             Some(bytes)
         } else {
@@ -109,7 +111,7 @@ pub(crate) fn prepare(
         }
         let own = own.map_or_else(|| content.bytes().map_err(Error::Temporary), Ok)?;
         let given = object.runpath.as_ref().or(object.rpath.as_ref());
-        let search = search(app, path, given.map_or(&b""[..], Vec::as_slice), directories);
+        let search = search(app, path, given.map_or(&b""[..], Vec::as_slice), directories, itself);
         match rpath::rewritten(own, target, &search, program) {
             Ok(bytes) => changed.push((path.to_vec(), bytes, program)),
             Err(why)
@@ -132,6 +134,16 @@ pub(crate) fn prepare(
         }
     }
     Ok(rules)
+}
+
+/// A rule whose place in the tree is found by the name of the tree itself.
+fn through(rule: Rule, itself: Option<&[u8]>) -> Rule {
+    match (rule, itself) {
+        (Rule::TreeVariable { name, after }, Some(itself)) => {
+            Rule::TreeVariable { name, after: [b"/", itself, &after].concat() }
+        }
+        (rule, _) => rule,
+    }
 }
 
 /// The bytes of a C library that finds its converters in the tree, and the rule that it needs for that.
@@ -201,9 +213,25 @@ fn deaf(mut bytes: Vec<u8>, loader: &Loader) -> Vec<u8> {
 }
 
 /// `DT_RPATH` for the file at `path`: its previous one, as far as it lies in the tree, then `directories`.
-fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>) -> Vec<u8> {
+/// With `itself`, all of it through that name.
+fn search(
+    app: &App,
+    path: &[u8],
+    given: &[u8],
+    directories: &BTreeSet<Vec<u8>>,
+    itself: Option<&[u8]>,
+) -> Vec<u8> {
     let Some(file) = TreePath::new(path) else { return Vec::new() };
-    let from_origin = |directory: &[u8]| [b"$ORIGIN/", file.link_to(directory).as_slice()].concat();
+    let from_origin = |directory: &[u8]| {
+        let link = file.link_to(&join(itself.unwrap_or_default(), directory));
+        [b"$ORIGIN/", link.as_slice()].concat()
+    };
+    // Where such a part leads by its text, if that is in the tree.
+    let own = |part: &[u8]| {
+        let rest = part.strip_prefix(b"$ORIGIN").or_else(|| part.strip_prefix(b"${ORIGIN}"))?;
+        let inside = file.follow(&[b".", rest].concat())?;
+        (itself.is_some() && app.is_directory(&inside)).then_some(inside)
+    };
     let mut parts: Vec<Vec<u8>> = Vec::new();
     let mut add = |part: Vec<u8>| {
         if !parts.contains(&part) {
@@ -213,7 +241,9 @@ fn search(app: &App, path: &[u8], given: &[u8], directories: &BTreeSet<Vec<u8>>)
     for part in given.split(|byte| *byte == b':').filter(|part| !part.is_empty()) {
         match part.strip_prefix(b"/") {
             Some(inside) if app.is_directory(inside) => add(from_origin(inside)),
-            None if part.starts_with(b"$") => add(part.to_vec()),
+            None if part.starts_with(b"$") => {
+                add(own(part).map_or_else(|| part.to_vec(), |inside| from_origin(&inside)));
+            }
             // On the host, or relative to the caller's working directory.
             Some(_) | None => {}
         }
@@ -234,12 +264,23 @@ mod tests {
         app.add(b"usr/lib/pulse", Node::Directory).expect("added");
         app.add(b"usr/bin/a", Node::Directory).expect("added");
         let directories = BTreeSet::from([b"usr/lib".to_vec()]);
-        let search = |given: &[u8]| super::search(&app, b"usr/bin/a/b", given, &directories);
+        let search = |given: &[u8]| super::search(&app, b"usr/bin/a/b", given, &directories, None);
         assert_eq!(search(b""), b"$ORIGIN/../../lib");
         assert_eq!(
             search(b"/usr/lib/pulse:/opt/host:$ORIGIN/x:here::"),
             b"$ORIGIN/../../lib/pulse:$ORIGIN/x:$ORIGIN/../../lib"
         );
+        // Where other libraries are seen at the places of the tree's.
+        let search = super::search(
+            &app,
+            b"usr/bin/a/b",
+            b"/usr/lib/pulse:${ORIGIN}/../../lib:$ORIGIN/../../../..:$ORIGIN/x",
+            &directories,
+            Some(b".t"),
+        );
+        let wanted =
+            "$ORIGIN/../../../.t/usr/lib/pulse:$ORIGIN/../../../.t/usr/lib:$ORIGIN/../../../..:$ORIGIN/x";
+        assert_eq!(String::from_utf8_lossy(&search), wanted);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Builds the app of a request: collects its files, reads its entries, finds its libraries.
 
-use crate::cli::values::Argv0;
+use crate::cli::values::{Argv0, View};
 use crate::components::{owners, packages};
 use crate::error::Error;
 use crate::input::given_tree::GivenTree;
@@ -16,7 +16,7 @@ use crate::resolve::interpreters;
 use crate::resolve::layers::Layers;
 use crate::resolve::resolved_app::{ResolvedApp, looks_by_statx};
 use crate::tree::app_tree::{App, Node};
-use crate::tree::view;
+use crate::tree::{view, view_rules};
 use inputs::elf::{self, Elf, Kind};
 
 use bundle::{Arch, directory_of, file_name_of, join};
@@ -86,8 +86,11 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
             entry.rules.splice(..0, loader.arguments(&app, &entry.path));
         }
     }
+    let itself = native.then_some(request.view).filter(|view| *view != View::Host);
+    let itself = itself.map(|view| view_rules::name(&app).map(|name| (view, name))).transpose()?;
     if let Some(loader) = unchanged.as_ref().filter(|_| native) {
-        rules.extend(native::prepare(&mut app, target, loader, &directories, &dynamic)?);
+        let name = itself.as_ref().map(|(_, name)| name.as_slice());
+        rules.extend(native::prepare(&mut app, target, loader, &directories, &dynamic, name)?);
     }
     // A program that brings no files of its own need not find any.
     let brings_files = !matches!(request.source, AppSource::Program { .. }) || !request.tree.adds.is_empty();
@@ -102,6 +105,9 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
     }
     view::prepare(&mut app)?;
     app.unite()?;
+    if let Some((view, name)) = &itself {
+        rules.extend(view_rules::add(&mut app, *view, name)?);
+    }
     // Of packages that were not taken whole, those count that have a file here.
     let wanted_packages = if request.tree.only.is_some() { Vec::new() } else { wanted_packages };
     let facts = owners::of_app(&app, &origins, &known, &wanted_packages)?;

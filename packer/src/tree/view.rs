@@ -13,7 +13,7 @@ use crate::tree::app_tree::{App, Node};
 const KERNELS: [&[u8]; 3] = [b"dev", b"proc", b"sys"];
 
 /// What tells about the machine and its users: the host's file, where it has one.
-const HOSTS_OWN: [&[u8]; 15] = [
+pub(crate) const HOSTS_OWN: [&[u8]; 15] = [
     b"etc/fstab",
     b"etc/group",
     b"etc/gshadow",
@@ -139,12 +139,15 @@ pub(crate) fn is_hosts_own(path: &[u8]) -> bool {
 /// Whether nothing is seen of the host's directory at this place.
 pub(crate) fn is_private(directory: &[u8]) -> bool {
     let (above, name) = (directory_of(directory), file_name_of(directory));
-    // Libraries of several CPUs have a directory each there, such as `riscv64-linux-gnu`.
-    let triplet = |name: &[u8]| name.windows(7).any(|part| part == b"-linux-");
-    let in_triplet = triplet(file_name_of(above)) && PRIVATE_IN.contains(&directory_of(above));
+    let in_triplet = is_triplet(above) && PRIVATE_IN.contains(&directory_of(above));
     let in_private = PRIVATE_IN.contains(&above) && !PRIVATE_IN.contains(&directory);
-    (in_private || in_triplet) && !MERGED.contains(&name) && !triplet(name)
+    (in_private || in_triplet) && !MERGED.contains(&name) && !is_triplet(directory)
         || PRIVATE.iter().any(|pattern| closure::matches(pattern.as_bytes(), directory))
+}
+
+/// Whether a directory has the name of those for one of several CPUs, such as `riscv64-linux-gnu`.
+pub(crate) fn is_triplet(directory: &[u8]) -> bool {
+    file_name_of(directory).windows(7).any(|part| part == b"-linux-")
 }
 
 #[cfg(test)]
