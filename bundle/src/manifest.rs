@@ -196,12 +196,12 @@ impl<'a> Manifest<'a> {
             return Err(FormatError::Name);
         }
         for variant in self.variants() {
-            let (mut views, mut before) = (0, &b""[..]);
+            let (mut has_view, mut before) = (false, &b""[..]);
             for rule in self.rules(variant.rules) {
                 let fits = match rule {
                     Rule::View(which) => {
-                        views += 1;
-                        views == 1 && matches!(which, b"union" | b"root")
+                        let is_first = !core::mem::replace(&mut has_view, true);
+                        is_first && matches!(which, b"union" | b"root")
                     }
                     Rule::Seen { path, what } => {
                         let follows = core::mem::replace(&mut before, path) < path;

@@ -18,9 +18,10 @@ const TRANSLATOR: &str = "qemu-user";
 
 /// Table and frame of each host.
 #[cfg(feature = "embedded")]
-const EMBEDDED: [(&str, &[u8]); 2] = [
+const EMBEDDED: [(&str, &[u8]); 3] = [
     (emulators_x86_64::TABLE, emulators_x86_64::FRAME),
     (emulators_aarch64::TABLE, emulators_aarch64::FRAME),
+    (emulators_riscv64::TABLE, emulators_riscv64::FRAME),
 ];
 #[cfg(not(feature = "embedded"))]
 const EMBEDDED: [(&str, &[u8]); 0] = [];

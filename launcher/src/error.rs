@@ -131,24 +131,6 @@ impl Error {
         )
     }
 
-    /// An app cannot have the view that it was packed with. A warning, unless it is not to run without.
-    #[cfg(feature = "children")]
-    pub fn no_view(namespaces: bool, errno: Errno, refused: bool) -> Self {
-        let (takes, hint): (&[u8], _) = match errno {
-            _ if namespaces => (b"a user namespace", systems::of_namespaces(errno)),
-            Errno::EACCES | Errno::EPERM => (b"mounts", systems::OF_MOUNTS),
-            _ => (b"mounts", b"it takes Linux 5.12, /proc, and a cache outside of what is laid over"),
-        };
-        let so: &[u8] = if refused { b"it is not started" } else { b"it sees the host's files" };
-        Self::new(
-            EXIT_OURS,
-            "the app was packed with a view that takes {}, refused here: {}: {}\n\
-             hint: {}\n\
-             hint: UNIBIN_VIEW=host runs it without, and says nothing",
-            &[takes, errno.text(), so, hint],
-        )
-    }
-
     /// A program below the app could not be executed, because the one that executes it cannot be looked into.
     #[cfg(feature = "children")]
     pub fn opaque() -> Self {

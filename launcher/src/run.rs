@@ -143,12 +143,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
             let runner = system::Runner { translation, emulator: path, slot };
             return system::start(run, &cache, &app, &runner);
         }
-        // Programs that the app starts see what it sees, and so does whoever attends to them.
-        #[cfg(feature = "children")]
-        let union = view::enter(run, tree)?;
-        #[cfg(not(feature = "children"))]
-        let union = false;
-        let attended = attend(run, &cache, translation, &places, union)?;
+        let (union, attended) = attend(run, &cache, tree, translation, &places)?;
         app.hold();
         cache.hold();
         if let Some(slot) = slot {
@@ -207,30 +202,31 @@ fn is_made_anew(run: &Run<'_>, cache: &Cache) -> bool {
     run.controls.verify
 }
 
-/// Has the programs attended to that the app will start.
+/// Gives the app its view by mounts, where it has one, and has the programs attended to that it will start:
+/// they see what it sees, and so does whoever attends to them. Tells whether it has its view.
 #[cfg(feature = "children")]
 fn attend(
     run: &Run<'_>,
     cache: &Cache,
+    tree: &CStr,
     translation: Translation<'_>,
     places: &Places<'_>,
-    union: bool,
-) -> Result<Attended, Error> {
-    Ok(children::attend(run, cache, translation, places, union))
+) -> Result<(bool, Attended), Error> {
+    let union = view::enter(run, tree)?;
+    Ok((union, children::attend(run, cache, translation, places, union)))
 }
 
-/// Has the programs attended to that the app will start: by a broker, which this launcher becomes. It comes
-/// back where there is none.
+/// The same by a broker, which this launcher becomes. It comes back where there is none.
 #[cfg(not(feature = "children"))]
 fn attend(
     run: &Run<'_>,
     cache: &Cache,
+    _: &CStr,
     _: Translation<'_>,
     _: &Places<'_>,
-    _: bool,
-) -> Result<Attended, Error> {
+) -> Result<(bool, Attended), Error> {
     children::become_broker(run, cache)?;
-    Ok(Attended::default())
+    Ok((false, Attended::default()))
 }
 
 /// The emulator's path by which its process has the app's name.

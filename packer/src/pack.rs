@@ -232,8 +232,8 @@ fn frame(
     made.map_err(Error::Temporary)
 }
 
-/// The brokers for these hosts. For an app they are the hosts that emulate it or give it a view by mounts, since
-/// others need none; for a system all hosts, since a broker starts it.
+/// The brokers for these hosts. For an app they are the hosts that emulate it or give it a view by mounts,
+/// since others need none; for a system all hosts, since a broker starts it.
 fn brokers(hosts: impl Iterator<Item = Arch>, level: i32) -> Result<Vec<(Arch, Frame)>, Error> {
     let mut brokers = Vec::new();
     for host in hosts {

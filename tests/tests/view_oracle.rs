@@ -376,7 +376,7 @@ fn mounts_show_a_native_app_what_a_real_overlay_shows() {
     let really =
         r#"mount -t overlay overlay -o "lowerdir=$PWD/extracted$1:$PWD/host" "$1"; exec "$4" "$2" "$3""#;
     let by_mounts = r#"UNIBIN_CACHE=$5/cache UNIBIN_VIEW=union exec ./bundle "$2" "$3""#;
-    for (list, what, least) in [(&looked_at, "look", 3000), (&changed, "change", 250)] {
+    for (list, what, least) in [(&looked_at, "look", 3000), (&changed, "change", 150)] {
         let (expected, seen) = (run(really, list, what), run(by_mounts, list, what));
         assert!(expected.len() > least, "{expected:?}");
         assert_eq!(differences(&expected, &seen), BTreeSet::new(), "{what}");

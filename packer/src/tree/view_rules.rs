@@ -138,7 +138,7 @@ fn what(path: &[u8], is_directory: bool, has_libraries: bool) -> Option<&'static
     if view::is_private(path) {
         return (!beside()).then_some(b"tree");
     }
-    let (above, depth) = (directory_of(path), path.iter().filter(|byte| **byte == b'/').count());
+    let (above, depth) = (directory_of(path), path.split(|byte| *byte == b'/').count() - 1);
     let is_searched = LIBRARIES.contains(&path) || LIBRARIES.contains(&above) && view::is_triplet(path);
     let top = path.split(|byte| *byte == b'/').next().unwrap_or_default();
     match depth {
