@@ -211,6 +211,36 @@ fn a_call_that_only_asks_executes_nothing() {
     assert_eq!(ran.text(), answers, "{ran}");
 }
 
+/// What an emulator would refuse is refused by execve itself, as on a machine of the app's own CPU.
+#[test]
+fn what_the_kernel_would_not_load_is_refused_before_the_program_is_lost() {
+    needs!("network", "ptrace", "python3");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&shell_of_debian(), "bash");
+    let to = sandbox.at("tree");
+    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
+    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    // The same damage to a program of 64 bits, whichever CPU it is of; and a script's line that is cut.
+    let python = "
+import errno, os, subprocess, sys
+whole = open(sys.argv[1], 'rb').read()
+def patched(at, value): return whole[:at] + bytes(value) + whole[at + len(value):]
+files = [whole[:60], whole[:64], whole[:100], patched(16, [1, 0]), patched(16, [4, 0]), patched(54, [55, 0]),
+    patched(56, [0, 0]), patched(56, [255, 255]), patched(35, [127]), b'#!/usr/bin/echo ' + b'x' * 300 + b'\\n']
+for content in files:
+    with open('damaged', 'wb') as file: file.write(content)
+    os.chmod('damaged', 0o755)
+    try: print(len(subprocess.run(['./damaged'], stdout=subprocess.PIPE).stdout))
+    except OSError as error: print(errno.errorcode[error.errno])
+";
+    sandbox.write("damaged.py", python.as_bytes());
+    let native = sandbox.shell("exec /usr/bin/python3 damaged.py /usr/bin/true", &[""; 0]);
+    assert_eq!(native.text().matches("ENOEXEC\n").count(), 9, "{native}");
+    let script = format!("exec /usr/bin/python3 damaged.py {}/usr/bin/true", to.display());
+    let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &["-c", &script]);
+    assert_eq!((ran.text(), ran.errors().as_str()), (native.text(), ""), "{ran}");
+}
+
 #[test]
 fn three_hundred_thousand_arguments_reach_a_program_of_the_app() {
     needs!("network", "ptrace", "python3");

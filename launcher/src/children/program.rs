@@ -10,6 +10,11 @@ use crate::sys::{self, Access, At, Errno, OFlags};
 
 /// How much of a script's first line counts (include/uapi/linux/binfmts.h, `BINPRM_BUF_SIZE`).
 const LINE: usize = 256;
+/// Kinds of ELF files that can be executed (`e_type`, System V ABI).
+const ET_EXEC: u64 = 2;
+const ET_DYN: u64 = 3;
+/// How long a table of program headers may be (`load_elf_phdrs` of `fs/binfmt_elf.c`).
+const HEADERS_MAX: u64 = 65536;
 
 /// The beginning of a file.
 pub struct Head {
@@ -47,12 +52,17 @@ impl Head {
         }
         let flags = OFlags::READ | OFlags::NON_BLOCK;
         let Ok(file) = sys::openat(At::CWD, path.c_str(), flags, 0) else { return Program::Kernels };
-        let regular = file.stat().is_ok_and(|stat| stat.is_file());
-        if !regular || file.is_being_written() {
+        let Some(stat) = file.stat().ok().filter(|stat| stat.is_file()) else { return Program::Kernels };
+        if file.is_being_written() {
             return Program::Kernels;
         }
+        self.bytes.fill(0);
         self.length = file.pread(&mut self.bytes, 0).unwrap_or(0);
-        self.program()
+        match self.program() {
+            // An emulator would find out when the old program is lost.
+            Program::Elf(_) if !self.is_loadable(stat.size) => Program::Kernels,
+            program => program,
+        }
     }
 
     /// A piece of it.
@@ -75,20 +85,40 @@ impl Head {
         }
     }
 
+    /// Whether an ELF file of this many bytes has what the kernel wants of its headers before it gives up the
+    /// old program (`load_elf_binary` of `fs/binfmt_elf.c`).
+    fn is_loadable(&self, size: u64) -> bool {
+        let [class, data] = [4, 5].map(|at| self.bytes.get(at).copied().unwrap_or(0));
+        let half = |at: usize| u64::from(number(self.get(at..at.saturating_add(2)), data));
+        let word = |at: usize| u64::from(number(self.get(at..at.saturating_add(4)), data));
+        let (table, sizes, header) = if class == 2 {
+            let (low, high) = if data == 1 { (32, 36) } else { (36, 32) };
+            (word(high) << 32 | word(low), 54, 56)
+        } else {
+            (word(28), 42, 32)
+        };
+        let (each, count) = (half(sizes), half(sizes.saturating_add(2)));
+        let length = each.saturating_mul(count);
+        matches!(half(16), ET_EXEC | ET_DYN)
+            && each == header
+            && (header..=HEADERS_MAX).contains(&length)
+            && table.checked_add(length).is_some_and(|end| end <= size)
+    }
+
     /// The kernel's rules (`load_script` of `fs/binfmt_script.c`): blanks around the interpreter are skipped,
     /// what follows is one argument, and a line that does not end must not be cut within the interpreter's
-    /// name.
+    /// name. The last byte of such a line becomes its NUL.
     fn script(&self) -> Program {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let bytes = self.get(0..self.length);
         let line_end = bytes.iter().position(|byte| *byte == b'\n');
-        let end = line_end.unwrap_or(bytes.len());
+        let end = line_end.unwrap_or(bytes.len().min(LINE - 1));
         let line = self.get(2..end);
         let Some(begin) = line.iter().position(|byte| !blank(byte)) else { return Program::Kernels };
         let begin = begin.saturating_add(2);
         let stop = |byte: &u8| blank(byte) || *byte == 0;
         let name_end = self.get(begin..end).iter().position(stop).map(|at| begin.saturating_add(at));
-        if name_end.is_none() && line_end.is_none() && self.length == LINE {
+        if name_end.is_none() && line_end.is_none() && bytes.get(end).is_some_and(|last| !stop(last)) {
             return Program::Kernels;
         }
         let name_end = name_end.unwrap_or(end);
@@ -154,7 +184,50 @@ mod tests {
         let long = [b"#!/", [b'a'; 253].as_slice()].concat();
         assert_eq!(parsed(&long), None, "a name that may go on is not a name");
         let long = [b"#!/a ", [b'b'; 251].as_slice()].concat();
-        assert_eq!(parsed(&long), pair(b"/a", Some(&[b'b'; 251])), "an argument is cut");
+        assert_eq!(parsed(&long), pair(b"/a", Some(&[b'b'; 250])), "an argument is cut");
+        let long = [b"#!/a ", [b'b'; 250].as_slice()].concat();
+        assert_eq!(parsed(&long), pair(b"/a", Some(&[b'b'; 250])), "a file may end there");
+        let long = [b"#!/", [b'a'; 252].as_slice(), b" "].concat();
+        assert_eq!(parsed(&long), pair(&long[2..255], None), "a name that ends is a name");
+    }
+
+    #[test]
+    fn headers_that_the_kernel_would_not_load_are_no_program() {
+        // Of 64 bits and of 32, in both orders: where table, size and number of the headers stand.
+        for (class, data, table, sizes, header) in
+            [(2, 1, 32, 54, 56), (2, 2, 32, 54, 56), (1, 1, 28, 42, 32), (1, 2, 28, 42, 32)]
+        {
+            let put = |bytes: &mut [u8], at: usize, length: usize, value: u64| {
+                let value = if data == 1 { value.to_le_bytes() } else { value.to_be_bytes() };
+                let value = if data == 1 { &value[..length] } else { &value[8 - length..] };
+                bytes[at..at + length].copy_from_slice(value);
+            };
+            let mut good = [0; LINE];
+            good[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', class, data]);
+            let width = if class == 2 { 8 } else { 4 };
+            for (at, length, value) in [(16, 2, 3), (table, width, 64), (sizes, 2, header), (sizes + 2, 2, 3)]
+            {
+                put(&mut good, at, length, value);
+            }
+            let loadable = |at: usize, length: usize, value: u64, size: u64| {
+                let mut bytes = good;
+                put(&mut bytes, at, length, value);
+                head(&bytes).is_loadable(size)
+            };
+            let whole = 64 + 3 * header;
+            assert!(loadable(16, 2, 2, whole) && loadable(16, 2, 3, whole), "{class} {data}");
+            for (at, length, value, size, what) in [
+                (16, 2, 1, whole, "an object"),
+                (16, 2, 4, whole, "a core"),
+                (sizes, 2, header + 1, whole + 99, "headers of another size"),
+                (sizes + 2, 2, 0, whole, "no headers"),
+                (sizes + 2, 2, 65536 / header + 1, 1 << 20, "too many"),
+                (table, width, u64::from(u32::MAX), whole, "behind the end"),
+                (16, 2, 3, whole - 1, "cut off"),
+            ] {
+                assert!(!loadable(at, length, value, size), "{class} {data}: {what}");
+            }
+        }
     }
 
     #[test]
