@@ -34,6 +34,27 @@ struct Failure {
     text: &'static [u8],
 }
 
+/// What may help where namespaces are refused.
+#[cfg(feature = "children")]
+fn of_namespaces(errno: Errno) -> &'static [u8] {
+    match errno {
+        Errno::ENOSPC => {
+            b"the limit is in `user.max_user_namespaces`; a sandbox (`bwrap --disable-userns`) sets it to 0"
+        }
+        Errno::ENOSYS | Errno::EINVAL => b"this kernel has none: it takes CONFIG_USER_NS and Linux 5.11",
+        _ => {
+            b"a container's filter, a chroot or `kernel.unprivileged_userns_clone=0` forbids it; \
+              in Docker, `--security-opt seccomp=unconfined`"
+        }
+    }
+}
+
+/// What may help where they are allowed, and mounts in them are not.
+#[cfg(feature = "children")]
+const OF_MOUNTS: &[u8] =
+    b"on Ubuntu, `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor \
+                           profile that allows `userns` to this program";
+
 impl Error {
     /// `template` may have several lines; see [`fill`].
     #[inline(never)]
@@ -128,6 +149,24 @@ impl Error {
              hint: allow one of these ways, or register emulators with the kernel (`unibin binfmt register`); \
              `UNIBIN_CHILDREN=none` turns this warning off",
             &[target, why],
+        )
+    }
+
+    /// An app cannot have the view that it was packed with. A warning, unless it is not to run without.
+    #[cfg(feature = "children")]
+    pub fn no_view(namespaces: bool, errno: Errno, refused: bool) -> Self {
+        let (takes, hint): (&[u8], _) = match errno {
+            _ if namespaces => (b"a user namespace", of_namespaces(errno)),
+            Errno::EACCES | Errno::EPERM => (b"mounts", OF_MOUNTS),
+            _ => (b"mounts", b"it takes Linux 5.12, /proc, and a cache outside of what is laid over"),
+        };
+        let so: &[u8] = if refused { b"it is not started" } else { b"it sees the host's files" };
+        Self::new(
+            EXIT_OURS,
+            "the app was packed with a view that takes {}, refused here: {}: {}\n\
+             hint: {}\n\
+             hint: UNIBIN_VIEW=host runs it without, and says nothing",
+            &[takes, errno.text(), so, hint],
         )
     }
 

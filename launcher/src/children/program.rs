@@ -6,7 +6,7 @@ use core::ops::Range;
 use bundle::Arch;
 
 use super::scratch::Scratch;
-use crate::sys::{self, Access, At, Errno, OFlags};
+use crate::sys::{self, Access, At, Errno, OFlags, Stat};
 
 /// How much of a script's first line counts (include/uapi/linux/binfmts.h, `BINPRM_BUF_SIZE`).
 const LINE: usize = 256;
@@ -52,7 +52,7 @@ impl Head {
         }
         let flags = OFlags::READ | OFlags::NON_BLOCK;
         let Ok(file) = sys::openat(At::CWD, path.c_str(), flags, 0) else { return Program::Kernels };
-        let Some(stat) = file.stat().ok().filter(|stat| stat.is_file()) else { return Program::Kernels };
+        let Some(stat) = file.stat().ok().filter(Stat::is_file) else { return Program::Kernels };
         if file.is_being_written() {
             return Program::Kernels;
         }
