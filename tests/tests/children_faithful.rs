@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
 use bundle::Arch;
 use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, shell, shell_of_debian};
@@ -14,6 +15,15 @@ fn tools(sandbox: &Sandbox) {
 
 fn bash(sandbox: &Sandbox, script: &str) -> Outcome {
     sandbox.run(&sandbox.at("bash"), &["-c", script])
+}
+
+/// The bundle `bash`, and where its tree was extracted.
+fn bash_and_its_tree(sandbox: &Sandbox) -> (PathBuf, PathBuf) {
+    let bundle = sandbox.copy(&shell_of_debian(), "bash");
+    let to = sandbox.at("tree");
+    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
+    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    (bundle, to)
 }
 
 fn lend(sandbox: &Sandbox) {
@@ -216,10 +226,7 @@ fn a_call_that_only_asks_executes_nothing() {
 fn what_the_kernel_would_not_load_is_refused_before_the_program_is_lost() {
     needs!("network", "ptrace", "python3");
     let sandbox = Sandbox::new();
-    let bundle = sandbox.copy(&shell_of_debian(), "bash");
-    let to = sandbox.at("tree");
-    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
-    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    let (bundle, to) = bash_and_its_tree(&sandbox);
     // The same damage to a program of 64 bits, whichever CPU it is of; and a script's line that is cut.
     let python = "
 import errno, os, subprocess, sys
@@ -259,10 +266,7 @@ fn three_hundred_thousand_arguments_reach_a_program_of_the_app() {
 fn a_nameless_file_that_its_descriptor_closes_is_refused_before_anything_is_lost() {
     needs!("network", "ptrace", "python3");
     let sandbox = Sandbox::new();
-    let bundle = sandbox.copy(&shell_of_debian(), "bash");
-    let to = sandbox.at("tree");
-    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
-    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    let (bundle, to) = bash_and_its_tree(&sandbox);
     let python = "
 import errno, os, sys
 for program in (sys.argv[1], '/usr/bin/uname'):
@@ -284,10 +288,7 @@ for program in (sys.argv[1], '/usr/bin/uname'):
 fn a_64_bit_program_that_calls_the_32_bit_way_has_the_kernels_answer() {
     needs!("network", "ptrace", "zig", "i386");
     let sandbox = Sandbox::new();
-    let bundle = sandbox.copy(&shell_of_debian(), "bash");
-    let to = sandbox.at("tree");
-    let extract = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", to.to_str().expect("text"))];
-    sandbox.run_with(&extract, &bundle, &[""; 0]).must_succeed();
+    let (bundle, to) = bash_and_its_tree(&sandbox);
     let program = compile("int80", &[own("int80.c")], Arch::X86_64).expect("zig");
     sandbox.copy(&program, "int80");
     let run =
