@@ -67,6 +67,16 @@ const FLAGS: [&str; 23] = [
     "--cfg=sha2_backend_soft=\"compact\"",
 ];
 
+/// The same for the launchers of one host.
+fn own_flags(host: Arch) -> &'static [&'static str] {
+    match host {
+        // Thumb, which every ARMv7 has: a third smaller. The ABI stays, and code of either kind can call the
+        // other.
+        Arch::Armv7 => &["-Ctarget-feature=+thumb-mode"],
+        _ => &[],
+    }
+}
+
 struct Options {
     check: bool,
     only: Option<Arch>,
@@ -91,7 +101,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .map(|host| Ok((host, host.rust_target().with_context(|| format!("no Rust target for {host}"))?)))
         .collect::<Result<_>>()?;
     for program in Program::ALL {
-        build.program(program, hosts.iter().map(|(_, triple)| *triple))?;
+        build.program(program, &hosts)?;
         for (host, triple) in &hosts {
             let built = build.built(program, triple)?;
             println!("{:8} {host:12} {:6} bytes", program.name(), built.len());
@@ -163,9 +173,25 @@ impl Build {
         })
     }
 
-    /// Builds a program for all triples in one call: one target's last step, which takes one processor, runs
-    /// beside the next one's first.
-    fn program<'t>(&self, program: Program, triples: impl Iterator<Item = &'t str>) -> Result<()> {
+    /// Builds a program for these hosts: in one call for all that have the same flags, so that one target's
+    /// last step, which takes one processor, runs beside the next one's first.
+    fn program(&self, program: Program, hosts: &[(Arch, &str)]) -> Result<()> {
+        let mut left = hosts.to_vec();
+        while let Some(flags) = left.first().map(|(host, _)| own_flags(*host)) {
+            let (these, others): (Vec<_>, Vec<_>) =
+                left.into_iter().partition(|(host, _)| own_flags(*host) == flags);
+            self.call(program, flags, these.iter().map(|(_, triple)| *triple))?;
+            left = others;
+        }
+        Ok(())
+    }
+
+    fn call<'t>(
+        &self,
+        program: Program,
+        own_flags: &[&str],
+        triples: impl Iterator<Item = &'t str>,
+    ) -> Result<()> {
         let status = cargo()
             .args(["build", "--quiet", "--locked", "--package=unibin-launcher"])
             .args(["--bin", program.name(), "--features", program.features()])
@@ -177,7 +203,7 @@ impl Build {
             .env("RUSTC_BOOTSTRAP", "1")
             // The name is cargo's: it is how rust-src outside the toolchain's directory is named.
             .env("__CARGO_TESTS_ONLY_SRC_ROOT", &self.library)
-            .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"))
+            .env("CARGO_ENCODED_RUSTFLAGS", [&FLAGS, own_flags].concat().join("\x1f"))
             .env_remove("RUSTFLAGS")
             .env("RUSTC_WRAPPER", std::env::current_exe().context("cannot tell this program's own path")?)
             .env(rustc::REMAP, self.remap()?)

@@ -1,4 +1,4 @@
-//! `armv7` (EABI, ARM mode): number in r7, arguments in r0 to r5, result in r0 (syscall(2)).
+//! `armv7` (EABI, Thumb): number in r7, arguments in r0 to r5, result in r0 (syscall(2)).
 //!
 //! A 64-bit argument takes an even register and the next one, so one register before it may stay empty.
 //! Soft float: the program runs on a CPU without VFP too.
@@ -27,11 +27,16 @@ pub(super) const LAYOUTS: &[super::registers::Layout] = &[super::registers::ARM]
 #[inline]
 pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
     let result;
-    // SAFETY: the registers are those of the kernel's convention; what the call does is our caller's promise.
+    // SAFETY: the registers are those of the kernel's convention, and r7, which is the frame pointer in Thumb and
+    // so not ours to name, is what it was behind the call; what the call does is our caller's promise.
     unsafe {
         asm!(
+            "mov {saved}, r7",
+            "mov r7, {number}",
             "svc 0",
-            in("r7") number,
+            "mov r7, {saved}",
+            saved = out(reg) _,
+            number = in(reg) number,
             inlateout("r0") a => result,
             in("r1") b, in("r2") c, in("r3") d, in("r4") e, in("r5") f,
             options(nostack),
@@ -40,10 +45,12 @@ pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -
     result
 }
 
+// In ARM mode, where sp can be masked: the linker has the call change the mode.
 // The kernel enters with sp at argc, every other register zero or unspecified.
 #[cfg(feature = "bare")]
 core::arch::global_asm!(
     ".globl _start",
+    ".arm",
     ".type _start, %function",
     "_start:",
     "mov fp, #0",      // no caller: the outermost frame
