@@ -27,7 +27,7 @@ pub(super) const LAYOUTS: &[super::registers::Layout] = &[super::registers::ARM]
 #[inline]
 pub(super) unsafe fn syscall(number: usize, [a, b, c, d, e, f]: [Argument; 6]) -> usize {
     let result;
-    // SAFETY: the registers are those of the kernel's convention, and r7, which is the frame pointer in Thumb and
+    // SAFETY: the registers are those of the kernel's convention; r7, which is the frame pointer in Thumb and
     // so not ours to name, is what it was behind the call; what the call does is our caller's promise.
     unsafe {
         asm!(
