@@ -18,6 +18,7 @@ use crate::deb::Deb;
 use crate::digest::{self, FileDigest};
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::fetch_error::FetchError;
+use crate::indexes;
 use crate::keyring::Keyring;
 use crate::location::Location;
 use crate::mirror::{Mirror, MirrorSources, Origin, SNAPSHOT_TIMESTAMP};
@@ -157,10 +158,21 @@ impl<'a> Archive<'a> {
 
     /// The packages of component `main` for a CPU by Debian's name: `amd64`, `riscv64`…
     pub fn packages(&self, architecture: &str) -> Result<PackageIndex, ArchiveError> {
-        let name = format!("binary-{architecture}/Packages.xz");
-        let (file, sha256) = self.index(&name, architecture)?;
-        PackageIndex::read_xz(file, sha256)
-            .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })
+        let directory = self.indexes();
+        let name = format!("binary-{architecture}/Packages");
+        let listed = |name: &str| self.table.release.file(&format!("main/{name}"));
+        let compressed = format!("{name}.xz");
+        if let (Some(text), Some(index)) = (listed(&name), listed(&compressed))
+            && let Some(text) = indexes::copy(&directory, text)
+        {
+            return Ok(PackageIndex::checked(text, index.sha256));
+        }
+        let (file, sha256) = self.index(&compressed, architecture)?;
+        let index = PackageIndex::read_xz(file, sha256)
+            .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })?;
+        // Without a copy the next reader takes longer.
+        let _ = indexes::keep(&directory, index.text());
+        Ok(index)
     }
 
     /// Which packages of component `main` have the wanted files, for a CPU by Debian's name.
@@ -217,6 +229,11 @@ impl<'a> Archive<'a> {
         self.table_of_other_name.get_or_init(open).as_ref()
     }
 
+    /// Where indexes are kept.
+    fn indexes(&self) -> PathBuf {
+        self.options.cache.join("indexes")
+    }
+
     fn index_by(
         &self,
         table: &Table,
@@ -232,7 +249,7 @@ impl<'a> Archive<'a> {
         let expected = release.file(&format!("main/{name}")).ok_or_else(no_architecture)?;
         let sha256 = expected.sha256;
         let extension = name.rsplit('.').next().unwrap_or_default();
-        let dest = self.options.cache.join("indexes").join(format!("{sha256}.{extension}"));
+        let dest = self.indexes().join(format!("{sha256}.{extension}"));
         let directory = format!("dists/{suite}/main");
         let fetch =
             |path: String| self.fetcher.fetch_to_file(&self.mirror.join(&path), &dest, Some(expected));
@@ -248,6 +265,7 @@ impl<'a> Archive<'a> {
             by_name()?;
         }
         let file = File::open(&dest).map_err(|source| FetchError::Io { path: dest.clone(), source })?;
+        indexes::used(&file);
         Ok((file, sha256))
     }
 

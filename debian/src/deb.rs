@@ -1,5 +1,5 @@
 //! Reads a `.deb` (deb(5)): its control files and, one by one, the entries of its file tree. The only file
-//! that uses `tar` and `zstd`. Never unpacks: the caller decides what happens to an entry. Refuses entries
+//! that uses `tar`. Never unpacks: the caller decides what happens to an entry. Refuses entries
 //! that would leave the tree or pass through a symbolic link, device nodes, FIFOs and sparse files.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use tar::EntryType;
 
 use crate::ar::{HEADER, MAGIC, Member};
 use crate::packages::{Package, PackageIndex};
-use crate::xz;
+use crate::{xz, zst};
 
 /// The largest control file that is read, in bytes; Debian's longest scripts are a tenth of that.
 const CONTROL_MAX: u64 = 4 << 20;
@@ -305,9 +305,7 @@ impl Deb {
         let stored = BufReader::with_capacity(128 * 1024, file).take(member.bytes.end - member.bytes.start);
         match member.name.split_once(".tar") {
             Some((_, ".xz")) => Ok(Box::new(xz::decode(stored).map_err(|error| self.io(error))?)),
-            Some((_, ".zst")) => {
-                Ok(Box::new(zstd::Decoder::with_buffer(stored).map_err(|error| self.io(error))?))
-            }
+            Some((_, ".zst")) => Ok(Box::new(zst::decode(stored).map_err(|error| self.io(error))?)),
             Some((_, "")) => Ok(Box::new(stored)),
             _ => Err(self.form(&format!("`{}` uses an unknown compression", member.name))),
         }
@@ -391,7 +389,9 @@ mod tests {
         fill(&mut data);
         let data = data.into_inner().expect("tar");
         let (name, data) = if zstd {
-            ("data.tar.zst", zstd::encode_all(&data[..], 1).expect("zstd"))
+            let mut encoded = Vec::new();
+            zst::encode(&data, &mut encoded).expect("zstd");
+            ("data.tar.zst", encoded)
         } else {
             ("data.tar", data)
         };

@@ -14,6 +14,7 @@ pub mod digest;
 pub mod fetch;
 mod fetch_error;
 mod finding;
+mod indexes;
 pub mod installed;
 mod keyring;
 mod location;
@@ -31,6 +32,7 @@ mod stanza;
 mod version;
 mod xz;
 pub mod xz_index;
+mod zst;
 
 pub use archive::{Archive, ArchiveOptions, Provenance};
 pub use archive_error::{ArchiveError, MirrorFailure};

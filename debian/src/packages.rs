@@ -1,10 +1,12 @@
-//! The index of one architecture's packages (`Packages`), read as a stream; keeps what is needed to fetch a
-//! package and to name its sources. The caller passes only bytes whose digest a signed `Release` names.
+//! The index of one architecture's packages (`Packages`): what is needed to fetch a package and to name its
+//! sources. The caller passes only bytes whose digest a signed `Release` names.
 //! Refuses file names that leave the archive and stanzas without a digest.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Component, Path};
+use std::sync::OnceLock;
 
 use bundle::Digest;
 
@@ -66,48 +68,92 @@ pub enum PackagesError {
     },
 }
 
-/// All packages of one architecture; a name may stand for several versions.
+/// All packages of one architecture; a name may stand for several versions. Stanzas are read when they are
+/// asked for: of tens of thousands few ever are.
 #[derive(Debug, Clone)]
 pub struct PackageIndex {
     /// SHA-256 of the index file (`Packages.xz`), as the signed `Release` names it.
     pub sha256: Digest,
-    packages: BTreeMap<String, Vec<Package>>,
+    /// All of it. Every stanza is known to be readable.
+    text: String,
+    /// By name.
+    names: Vec<Named>,
     /// The names of the packages that provide each virtual package, in order.
-    providers: BTreeMap<String, Vec<String>>,
+    providers: OnceLock<BTreeMap<String, Vec<String>>>,
+}
+
+/// The packages of one name.
+#[derive(Debug, Clone)]
+struct Named {
+    name: String,
+    /// Where their stanzas are in the text, in its order.
+    stanzas: Vec<Range<usize>>,
+    /// The newest one first.
+    packages: OnceLock<Vec<Package>>,
+}
+
+impl Named {
+    fn packages(&self, text: &str) -> &[Package] {
+        self.packages.get_or_init(|| {
+            let stanza =
+                |range: &Range<usize>| Package::read(text.get(range.clone()).unwrap_or_default()).ok();
+            let mut packages: Vec<Package> = self.stanzas.iter().filter_map(stanza).flatten().collect();
+            if packages.len() > 1 {
+                packages.sort_by_cached_key(|package| std::cmp::Reverse(Version::of(&package.version)));
+            }
+            packages
+        })
+    }
 }
 
 impl PackageIndex {
     /// Reads a `Packages.xz` with the digest `sha256`, which the caller has checked.
     pub fn read_xz(reader: impl Read, sha256: Digest) -> Result<Self, PackagesError> {
-        Self::read(BufReader::with_capacity(256 * 1024, xz::decode(reader)?), sha256)
+        Self::read(xz::decode(reader)?, sha256)
     }
 
     /// Reads an index that is not compressed.
-    pub fn read(reader: impl BufRead, sha256: Digest) -> Result<Self, PackagesError> {
-        let mut packages: BTreeMap<String, Vec<Package>> = BTreeMap::new();
-        for stanza in stanzas(reader) {
-            let package = Package::from_stanza(&stanza?)?;
-            packages.entry(package.name.clone()).or_default().push(package);
+    pub fn read(mut reader: impl Read, sha256: Digest) -> Result<Self, PackagesError> {
+        let mut text = String::new();
+        reader.read_to_string(&mut text)?;
+        let index = Self::checked(text, sha256);
+        for stanza in index.names.iter().flat_map(|named| &named.stanzas) {
+            Package::read(index.text.get(stanza.clone()).unwrap_or_default())?;
         }
-        for versions in packages.values_mut().filter(|versions| versions.len() > 1) {
-            versions.sort_by_cached_key(|package| std::cmp::Reverse(Version::of(&package.version)));
-        }
-        let mut providers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for package in packages.values().flatten().filter(|package| !package.provides.is_empty()) {
-            for provided in relations(&package.provides).into_iter().flatten() {
-                let names = providers.entry(provided.name).or_default();
-                if names.last() != Some(&package.name) {
-                    names.push(package.name.clone());
-                }
+        Ok(index)
+    }
+
+    /// The same for a text that has been read without an error before.
+    pub(crate) fn checked(text: String, sha256: Digest) -> Self {
+        let mut stanzas: Vec<(&str, Range<usize>)> = Vec::new();
+        let mut start = 0;
+        for stanza in text.split("\n\n") {
+            let range = start..start + stanza.len();
+            start = range.end + 2;
+            if !stanza.trim().is_empty() {
+                stanzas.push((name_of(stanza), range));
             }
         }
-        Ok(Self { sha256, packages, providers })
+        // Stable: versions stay in the text's order.
+        stanzas.sort_by_key(|(name, _)| *name);
+        let names = stanzas.chunk_by(|(one, _), (other, _)| one == other).map(|of_name| Named {
+            name: of_name.first().map(|(name, _)| (*name).to_owned()).unwrap_or_default(),
+            stanzas: of_name.iter().map(|(_, range)| range.clone()).collect(),
+            packages: OnceLock::new(),
+        });
+        let names = names.collect();
+        Self { sha256, text, names, providers: OnceLock::new() }
+    }
+
+    /// All of it, as it was read.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The package of an index that has one.
     pub(crate) fn into_only(self) -> Option<Package> {
-        let mut packages = self.packages.into_values().flatten();
-        packages.next().filter(|_| packages.next().is_none())
+        let mut packages = self.names.iter().flat_map(|named| named.packages(&self.text));
+        packages.next().filter(|_| packages.next().is_none()).cloned()
     }
 
     /// The newest version of the package `name`.
@@ -117,35 +163,56 @@ impl PackageIndex {
 
     /// All versions of the package `name`, newest first.
     pub fn versions(&self, name: &str) -> &[Package] {
-        self.packages.get(name).map_or(&[], Vec::as_slice)
+        let found = self.names.binary_search_by(|named| named.name.as_str().cmp(name));
+        found.ok().and_then(|found| self.names.get(found)).map_or(&[], |named| named.packages(&self.text))
     }
 
     /// The newest version of each package whose name begins with `prefix`, by name.
     pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = &Package> {
-        let from = self.packages.range(prefix.to_owned()..);
-        from.take_while(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(_, versions)| versions.first())
+        let from = self.names.partition_point(|named| named.name.as_str() < prefix);
+        let these = self.names.iter().skip(from).take_while(move |named| named.name.starts_with(prefix));
+        these.filter_map(|named| named.packages(&self.text).first())
     }
 
     /// The newest version of each package, by name.
     pub fn newest(&self) -> impl Iterator<Item = &Package> {
-        self.packages.values().filter_map(|versions| versions.first())
+        self.names.iter().filter_map(|named| named.packages(&self.text).first())
     }
 
     /// The packages that provide the virtual package `name`, by name, newest first.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = &Package> {
-        let names = self.providers.get(name).map_or(&[][..], Vec::as_slice);
+        let names = self.all_providers().get(name).map_or(&[][..], Vec::as_slice);
         names.iter().flat_map(|name| self.versions(name))
+    }
+
+    fn all_providers(&self) -> &BTreeMap<String, Vec<String>> {
+        self.providers.get_or_init(|| {
+            let mut providers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            let provide = |stanza: &&Range<usize>| {
+                self.text.get((*stanza).clone()).is_some_and(|stanza| stanza.contains("\nProvides:"))
+            };
+            let these = self.names.iter().filter(|named| named.stanzas.iter().any(|stanza| provide(&stanza)));
+            for package in these.flat_map(|named| named.packages(&self.text)) {
+                for provided in relations(&package.provides).into_iter().flatten() {
+                    let names = providers.entry(provided.name).or_default();
+                    if names.last() != Some(&package.name) {
+                        names.push(package.name.clone());
+                    }
+                }
+            }
+            providers
+        })
     }
 
     /// Up to three names that are close to a misspelt `name`, nearest first.
     pub fn did_you_mean(&self, name: &str) -> Vec<&str> {
         let allowed = 1 + name.len() / 4;
         let mut near: Vec<(usize, &str)> = self
-            .packages
-            .keys()
+            .names
+            .iter()
+            .map(|named| named.name.as_str())
             .filter(|known| known.len().abs_diff(name.len()) <= allowed)
-            .map(|known| (distance(known, name), known.as_str()))
+            .map(|known| (distance(known, name), known))
             .filter(|(distance, _)| *distance <= allowed)
             .collect();
         near.sort_unstable();
@@ -154,16 +221,37 @@ impl PackageIndex {
 
     /// How many packages there are, each version counted.
     pub fn len(&self) -> usize {
-        self.packages.values().map(Vec::len).sum()
+        self.names.iter().map(|named| named.stanzas.len()).sum()
     }
 
     /// Whether there is no package.
     pub fn is_empty(&self) -> bool {
-        self.packages.is_empty()
+        self.names.is_empty()
     }
 }
 
+/// The name in a stanza. Nearly all begin with it.
+fn name_of(stanza: &str) -> &str {
+    let line = stanza.lines().find_map(|line| line.strip_prefix("Package:"));
+    line.unwrap_or_default().trim()
+}
+
 impl Package {
+    /// The package that a stanza is about; none of a comment.
+    fn read(text: &str) -> Result<Option<Self>, PackagesError> {
+        let mut stanzas = stanzas(text.as_bytes());
+        let Some(stanza) = stanzas.next() else { return Ok(None) };
+        let package = Self::from_stanza(&stanza?)?;
+        if package.name != name_of(text) || stanzas.next().is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a stanza does not end with an empty line",
+            )
+            .into());
+        }
+        Ok(Some(package))
+    }
+
     fn from_stanza(stanza: &Stanza) -> Result<Self, PackagesError> {
         let name = stanza.get("Package").unwrap_or_default().trim().to_owned();
         let fault = |field| PackagesError::Field { package: name.clone(), field };

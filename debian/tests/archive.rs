@@ -75,6 +75,31 @@ fn a_static_busybox_for_riscv64_comes_out_whole_and_runs_the_chain_of_trust() {
 }
 
 #[test]
+fn an_index_that_was_read_before_is_the_same_and_a_damaged_copy_of_it_is_not_taken() {
+    needs!("apt-mirror");
+    let cache = tempfile::tempdir().expect("a directory");
+    let all = || {
+        let archive = Archive::open(options(cache.path()), "trixie").expect(NEEDS_MIRROR);
+        let index = archive.packages("riscv64").expect("index");
+        let providers: Vec<_> = index.providers("awk").map(|package| package.name.clone()).collect();
+        assert!(providers.iter().any(|name| name == "mawk"), "{providers:?}");
+        (index.sha256, index.len(), providers, index.newest().cloned().collect::<Vec<_>>())
+    };
+    let copy = || {
+        let indexes = fs::read_dir(cache.path().join("indexes")).expect("indexes");
+        let mut copies = indexes.map(|index| index.expect("an index").path());
+        copies.find(|path| path.extension().is_some_and(|extension| extension == "zst")).expect("a copy")
+    };
+    let first = all();
+    assert!(first.1 > 50_000 && first.3.len() <= first.1);
+    let whole = fs::read(copy()).expect("the copy");
+    assert!(all() == first, "by the copy");
+    fs::write(copy(), &whole[..whole.len() / 2]).expect("written");
+    assert!(all() == first, "half of it was not taken");
+    assert_eq!(fs::read(copy()).expect("the copy"), whole, "and it was made anew");
+}
+
+#[test]
 fn a_member_read_in_parts_is_the_member_of_the_whole_package() {
     needs!("apt-mirror");
     let cache = shared_cache();
