@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
+use emulator::Store;
 
 use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head, Level};
@@ -165,7 +166,7 @@ fn compressed(
     // What does not start without one.
     let must = |host: Arch| request.is_system() || has_mounts(host);
     let wanted = |host: Arch| must(host) || request.children == Children::Auto && emulates(host);
-    let brokers = brokers(hosts.iter().copied().filter(|host| wanted(*host)), level)?;
+    let brokers = brokers(hosts.iter().copied().filter(|host| wanted(*host)), level, emulators.kept())?;
     let lacks = |host: Arch| must(host) && !brokers.iter().any(|(of_host, _)| *of_host == host);
     if let Some(host) = hosts.iter().copied().find(|host| lacks(*host)) {
         return Err(SystemError::NoBroker { host }.into());
@@ -234,13 +235,15 @@ fn frame(
 
 /// The brokers for these hosts. For an app they are the hosts that emulate it or give it a view by mounts,
 /// since others need none; for a system all hosts, since a broker starts it.
-fn brokers(hosts: impl Iterator<Item = Arch>, level: i32) -> Result<Vec<(Arch, Frame)>, Error> {
-    let mut brokers = Vec::new();
-    for host in hosts {
-        if let Some(broker) = header::broker(host)? {
-            let frame = compress::frame(&Content::from(broker), level);
-            brokers.push((host, frame.map_err(Error::Temporary)?));
-        }
-    }
-    Ok(brokers)
+fn brokers(
+    hosts: impl Iterator<Item = Arch>,
+    level: i32,
+    store: &Store,
+) -> Result<Vec<(Arch, Frame)>, Error> {
+    let broker = |host| Ok(header::broker(host)?.map(|broker| (host, Content::from(broker))));
+    let brokers: Vec<(Arch, Content)> =
+        hosts.filter_map(|host| broker(host).transpose()).collect::<Result<_, Error>>()?;
+    let frame = |(host, broker): (Arch, Content)| Ok((host, compress::frame(&broker, level, Some(store))?));
+    let frames = turns::each(brokers, frame);
+    frames.into_iter().collect::<io::Result<_>>().map_err(Error::Temporary)
 }

@@ -100,7 +100,7 @@ impl Notices {
     /// Compresses the text.
     pub(crate) fn compressed(owed: Owed, level: i32) -> Result<Self, Error> {
         let text = Content::from(owed.text.clone().into_bytes());
-        Ok(Self { frame: compress::frame(&text, level).map_err(Error::Temporary)?, owed })
+        Ok(Self { frame: compress::frame(&text, level, None).map_err(Error::Temporary)?, owed })
     }
 }
 

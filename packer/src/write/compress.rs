@@ -24,7 +24,7 @@ pub(crate) const FRAME: u64 = 1 << 26;
 
 /// Frames that are shorter, or compressed at a lower level, are not kept in the store: compressing them again
 /// is faster than finding them.
-const KEPT_MIN: u64 = 256 << 10;
+const KEPT_MIN: u64 = 64 << 10;
 const KEPT_LEVEL: i32 = 3;
 
 /// How many files of the store stay open, for all blobs together; a process may have few (`ulimit -n`).
@@ -132,8 +132,8 @@ pub(crate) struct How<'h> {
 }
 
 /// Compresses `input`, which is short. The result keeps no file open.
-pub(crate) fn frame(input: &Content, level: i32) -> io::Result<Frame> {
-    let mut frame = blob(&Uncompressed::file(input), How { level, store: None, bar: None })?;
+pub(crate) fn frame(input: &Content, level: i32, store: Option<&Store>) -> io::Result<Frame> {
+    let mut frame = blob(&Uncompressed::file(input), How { level, store, bar: None })?;
     frame.stored = frame.stored.bytes()?.into();
     Ok(frame)
 }

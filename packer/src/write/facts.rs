@@ -13,7 +13,7 @@ use crate::write::compress::{self, Frame};
 
 /// Facts, compressed.
 pub(crate) fn frame(facts: &Facts, level: i32) -> Result<Frame, Error> {
-    compress::frame(&Content::from(facts.bytes()), level).map_err(Error::Temporary)
+    compress::frame(&Content::from(facts.bytes()), level, None).map_err(Error::Temporary)
 }
 
 /// The facts about each host's launcher and broker: they are this version's.
