@@ -78,6 +78,11 @@ impl<'a> Signatures<'a> {
         Ok(Self(bytes))
     }
 
+    /// The public keys in rows that nobody has checked, in file order.
+    pub fn keys(rows: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        rows.chunks_exact(Self::ROW).filter_map(|row| row.get(8..40))
+    }
+
     /// The signatures in file order.
     pub fn iter(&self) -> impl Iterator<Item = Signature> + use<'a> {
         self.0.chunks_exact(Self::ROW).filter_map(|row| {

@@ -68,6 +68,13 @@ impl<'a> BundleFile<'a> {
         self.manifest.get(..length).unwrap_or_default()
     }
 
+    /// The rows of signatures, which nobody has checked.
+    pub fn signatures(&self) -> &[u8] {
+        let rows = self.manifest.get(self.manifest_bytes().len()..).unwrap_or_default();
+        let length = usize::try_from(self.footer.signatures_length).unwrap_or(0);
+        rows.get(..length).unwrap_or_default()
+    }
+
     /// The path as it was given, for messages.
     pub fn name(&self) -> &'a [u8] {
         self.path.to_bytes()

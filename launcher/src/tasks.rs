@@ -14,6 +14,7 @@ use crate::bytes::{c_string, decimal, join, name, printable, zeroed};
 use crate::cache::remove_tree;
 use crate::controls::Controls;
 use crate::error::Error;
+use crate::hash::Sha256;
 use crate::progress::Progress;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
@@ -31,6 +32,7 @@ const LONGEST_TEXT: u64 = 16 * 1024 * 1024;
 
 /// Prints what is inside: what only this run knows, then the packer's own summary.
 pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error> {
+    let signers = || Signatures::keys(file.signatures());
     print(join(&[
         b"bundle: ",
         name(file.name()),
@@ -40,13 +42,31 @@ pub fn info(file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Result<i32, Error
         &file.footer().manifest_digest.to_hex(),
         b"\nthis host: ",
         HOST.name().as_bytes(),
-        // The names of the signers take more code than a launcher has room for.
         b"\nsignatures inside: ",
-        decimal(file.footer().signatures_length.wrapping_div(Signatures::ROW as u64)),
-        b" (`unibin verify` checks them)\nits packer's summary:\n",
+        decimal(signers().count() as u64),
+        b" (`unibin verify` checks them)\n",
     ]))?;
+    for key in signers() {
+        print(join(&[b"  by the key SHA256:", &fingerprint(key), b"\n"]))?;
+    }
+    print(b"its packer's summary:\n")?;
     // Set off, so that no line of it looks like one of ours.
     texts(file, manifest, BlobKind::Summary, b"  ")
+}
+
+/// A key's fingerprint as `ssh-keygen -l` shows it: SHA-256 of the key as OpenSSH writes it (RFC 8709), in
+/// base64 (RFC 4648) without padding.
+fn fingerprint(key: &[u8]) -> [u8; 43] {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bytes = Sha256::of(join(&[b"\0\0\0\x0bssh-ed25519\0\0\0 ", key])).0;
+    core::array::from_fn(|digit| {
+        // Six bits, of one byte or of two.
+        let bit = digit.wrapping_mul(6);
+        let byte = |number: usize| u16::from(bytes.get(number).copied().unwrap_or(0));
+        let both = byte(bit / 8) << 8 | byte((bit / 8).wrapping_add(1));
+        let six = both >> 10usize.wrapping_sub(bit % 8) & 63;
+        DIGITS.get(usize::from(six)).copied().unwrap_or(0)
+    })
 }
 
 /// Prints every text of this kind, with `margin` before each line.

@@ -25,12 +25,18 @@ fn runs(sandbox: &Sandbox, bundle: &Path) {
 }
 
 #[test]
-fn a_signed_bundle_starts_and_tells_how_many_have_signed() {
+fn a_signed_bundle_starts_and_tells_whose_signatures_it_has() {
     needs!("x86_64", "ssh-keygen");
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&smallest_bundle(Arch::X86_64), "app");
     key(&sandbox, "ann", "");
     runs(&sandbox, &bundle);
+    let info = || sandbox.run_with(&[("UNIBIN_DO", "info")], &bundle, &[] as &[&str]).must_succeed();
+    assert!(
+        info().contains("\nsignatures inside: 0 (`unibin verify` checks them)\nits packer"),
+        "{}",
+        info()
+    );
     let before = fs::metadata(&bundle).expect("it is there");
     Sandbox::finish(unibin().arg("sign").arg(&bundle).arg("--key").arg(sandbox.at("ann"))).must_succeed();
     let after = fs::metadata(&bundle).expect("it is there");
@@ -40,8 +46,14 @@ fn a_signed_bundle_starts_and_tells_how_many_have_signed() {
     runs(&sandbox, &bundle);
     fs::remove_dir_all(sandbox.cache()).expect("a cache");
     runs(&sandbox, &bundle);
-    let told = sandbox.run_with(&[("UNIBIN_DO", "info")], &bundle, &[] as &[&str]).must_succeed();
-    assert!(told.contains("signatures inside: 1 ("), "{told}");
+    // As OpenSSH names the key: `256 SHA256:... ann (ED25519)`.
+    let shown = Command::new("ssh-keygen").arg("-lf").arg(sandbox.at("ann.pub")).output().expect("it starts");
+    let shown = String::from_utf8(shown.stdout).expect("text");
+    let fingerprint = shown.split(' ').nth(1).expect("a fingerprint");
+    let lines = format!(
+        "\nsignatures inside: 1 (`unibin verify` checks them)\n  by the key {fingerprint}\nits packer"
+    );
+    assert!(info().contains(&lines), "{lines}: {}", info());
     sandbox.run_with(&[("UNIBIN_DO", "verify")], &bundle, &[] as &[&str]).must_succeed();
 
     // A manifest that is further from the end than a launcher's first read.
