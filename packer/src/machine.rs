@@ -2,6 +2,7 @@
 //! that runs it. Nothing of this is executed here.
 
 pub(crate) mod boards;
+mod debian;
 mod firmware;
 mod hosts;
 mod iso;
@@ -10,13 +11,16 @@ mod seed;
 
 use std::path::Path;
 
+use crate::components::{Facts, packages};
+use crate::debootstrap::PackStage;
 use crate::error::{Error, MachineError};
 use crate::hash;
 use crate::machine::boards::{Board, PLACE};
+use crate::machine::debian::{Boots, Made};
 use crate::machine::firmware::Loaded;
 use crate::machine::qcow2::Disk;
 use crate::machine::seed::Seed;
-use crate::notices::together;
+use crate::notices::{Owed, together};
 use crate::request::Request;
 use crate::request::machine::{GivenFile, MachineRequest};
 use crate::resolve::inventory::MachineRow;
@@ -41,12 +45,20 @@ struct Parts {
     settings: String,
     firmware: Option<Loaded>,
     row: MachineRow,
+    /// What is in a disk that was made.
+    facts: Facts,
+    /// The notices for what is the same on all hosts.
+    owed: Option<Owed>,
 }
 
 /// The requested machine, for each host that has a qemu-system for it.
-pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Machines, Error> {
+pub(crate) fn gathered(
+    request: &Request,
+    machine: &MachineRequest,
+    pack: &PackStage<'_>,
+) -> Result<Machines, Error> {
     let board = boards::of(machine.cpu).ok_or(MachineError::NoBoard { cpu: machine.cpu })?;
-    let parts = Parts::of(board, machine)?;
+    let parts = Parts::of(board, machine, pack)?;
     let mut all = Vec::new();
     for host in &request.hosts {
         if let Some(emulator) = hosts::emulator(*host, board, machine, request.skip_hosts)? {
@@ -61,10 +73,34 @@ pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Ma
 }
 
 impl Parts {
-    fn of(board: &'static Board, machine: &MachineRequest) -> Result<Self, Error> {
+    fn of(board: &'static Board, machine: &MachineRequest, pack: &PackStage<'_>) -> Result<Self, Error> {
         let mut files = Vec::new();
-        let mut row = MachineRow { cpu: board.cpu.name(), parts: Vec::new() };
+        let mut row = MachineRow { cpu: board.cpu.name(), parts: Vec::new(), notes: Vec::new() };
         let mut append = format!("console={}", board.console).into_bytes();
+        let made = machine.debian.as_ref().map(|debian| debian::made(board, machine, debian, pack));
+        let mut made = made.transpose()?;
+        let (mut facts, mut owed, mut server) = (Facts::default(), None, "");
+        let mut is_light = false;
+        if let Some(made) = &mut made {
+            row.notes = std::mem::take(&mut made.notes);
+            facts = std::mem::take(&mut made.facts);
+            owed = made.owed.take();
+            server = if made.has_server { "" } else { "no" };
+            is_light = !made.has_cloud_init;
+        }
+        if let Some(Made { from, boots: Some(boots), .. }) = &made {
+            let Boots { kernel, version, initrd, words, disk } = boots;
+            append.extend([" ", words].concat().into_bytes());
+            for (name, from, content) in
+                [("kernel", version.as_str(), kernel), ("initrd", from, initrd), ("disk", from, &disk.image)]
+            {
+                row.add(name, from.as_ref(), content.len());
+            }
+            files.push(("kernel", kernel.clone()));
+            files.push(("initrd", initrd.clone()));
+            files.push(("disk.qcow2", disk.image.clone()));
+            files.push(("changes.qcow2", qcow2::empty(disk.size).into()));
+        }
         if !machine.append.is_empty() {
             append.extend([b" ", machine.append.as_slice()].concat());
         }
@@ -76,7 +112,7 @@ impl Parts {
                 files.push((name, content));
             }
         }
-        if machine.kernel.is_some() {
+        if machine.kernel.is_some() || made.is_some() {
             files.push(("append", append.into()));
         }
         if let Some(GivenFile { file, path }) = &machine.disk {
@@ -98,10 +134,13 @@ impl Parts {
         }
         let id = hash::of(identity.as_bytes()).to_string();
         let id = id.get(..16).unwrap_or(&id);
-        let seed = match (&machine.seed, &machine.disk) {
-            (Some(path), _) => Some((seed::open(path, &format!("unibin-{id}"))?, path.as_path())),
-            (None, Some(_)) => Some((seed::of_nobody(&format!("unibin-{id}"))?, "a key for `ssh`".as_ref())),
-            (None, None) => None,
+        let instance = format!("unibin-{id}");
+        let seed = match &machine.seed {
+            Some(path) => Some((seed::open(path, &instance, is_light)?, path.as_path())),
+            None if machine.disk.is_some() || made.is_some() => {
+                Some((seed::of_nobody(&instance)?, "a key for `ssh`".as_ref()))
+            }
+            None => None,
         };
         let mut key_place = String::new();
         if let Some((Seed { image, key_place: place }, from)) = seed {
@@ -121,9 +160,10 @@ impl Parts {
             ("memory", MEMORY),
             ("user", USER),
             ("key_place", &key_place),
+            ("server", server),
         ];
         let settings = settings.iter().flat_map(|(name, value)| [*name, "='", *value, "'\n"]).collect();
-        Ok(Self { files, settings, firmware, row })
+        Ok(Self { files, settings, firmware, row, facts, owed })
     }
 
     /// The machine for the host of `emulator`.
@@ -140,6 +180,9 @@ impl Parts {
         if let Some(loaded) = &self.firmware {
             emulator.owed = together(emulator.owed, loaded.owed.clone());
         }
+        emulator.owed = together(emulator.owed, self.owed.clone());
+        emulator.inventory.packages.extend(packages::rows(&self.facts));
+        emulator.facts.enclose(self.facts.clone());
         emulator.inventory.count(&emulator.app);
         emulator.inventory.machine = Some(self.row.clone());
         Ok(emulator)

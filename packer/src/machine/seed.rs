@@ -46,8 +46,8 @@ pub(crate) struct Seed {
 }
 
 /// The image at `path`, or that of the files in the directory `path`. `instance`: the name of this machine
-/// among others, if the files give none.
-pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
+/// among others, if the files give none. `is_light`: the machine has no cloud-init, and knows scripts only.
+pub(crate) fn open(path: &Path, instance: &str, is_light: bool) -> Result<Seed, Error> {
     let found = fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
     if !found.is_dir() {
         return given(path);
@@ -68,6 +68,9 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
         Ok(Some(bytes))
     };
     let user = read(NAMES[0])?.ok_or_else(|| MachineError::NoUserData { path: path.to_owned() })?;
+    if is_light && !user.starts_with(b"#!") && !is_nothing(&user) {
+        return Err(MachineError::NoCloudInit { path: path.to_owned() }.into());
+    }
     let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
     made(&user, meta, vendor, network.as_deref(), instance)
         .map_err(|what| refused(&path.join(NAMES[1]), what))
@@ -183,6 +186,14 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// Whether `user-data` asks for nothing.
+fn is_nothing(user: &[u8]) -> bool {
+    let parsed = std::str::from_utf8(user).ok().and_then(|text| parsed(text).ok());
+    parsed.is_some_and(|document| {
+        document.is_none_or(|document| document.into_hash().is_some_and(|all| all.is_empty()))
+    })
+}
+
 fn list(text: &str) -> Result<(), String> {
     match parsed(text)? {
         Some(Yaml::Array(_)) => Ok(()),
@@ -253,6 +264,22 @@ mod tests {
         assert!(value(&text, "public-keys").is_some_and(|keys| keys.is_array()));
         let own = made(b"#!", Some(b"public-keys: [a]".to_vec()), None, None, "i").expect("a seed");
         assert_eq!(own.key_place, None);
+    }
+
+    #[test]
+    fn a_machine_without_cloud_init_has_a_script_or_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = |user: &str, is_light| {
+            fs::write(directory.path().join(NAMES[0]), user).expect("written");
+            open(directory.path(), "i", is_light).map(|_| ()).map_err(|error| error.to_string())
+        };
+        for fine in ["#!/bin/sh\n", "#cloud-config\n", "#cloud-config\n{}\n"] {
+            assert_eq!(open(fine, true), Ok(()), "{fine}");
+        }
+        for other in ["#cloud-config\nhostname: a\n", "#include\nhttp://a\n"] {
+            assert!(open(other, true).expect_err(other).contains("cloud-init"));
+            assert_eq!(open(other, false), Ok(()), "{other}");
+        }
     }
 
     #[test]
