@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn every_computer_has_a_kernel_and_one_that_is_asked_for_replaces_it() {
         for cpu in Arch::HOSTS {
-            assert_eq!(kernel(*cpu).is_some(), boards::of(*cpu).is_some(), "{cpu}");
+            assert_eq!(kernel(cpu).is_some(), boards::of(cpu).is_some(), "{cpu}");
         }
         let has = |included: &[&str]| {
             let included: Vec<String> = included.iter().map(|name| (*name).to_owned()).collect();
