@@ -153,7 +153,7 @@ impl Facts {
         self.components.len() - 1
     }
 
-    /// Adds the components of `inner`, which lie in one file of the tree: their own files have no paths there.
+    /// Adds the components of `inner`, which lie in one file of the tree: their files have no paths there.
     pub(crate) fn enclose(&mut self, inner: Self) {
         let first = self.components.len();
         self.components.extend(inner.components.into_iter().map(|component| Component {

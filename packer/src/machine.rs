@@ -1,5 +1,5 @@
-//! Machines: qemu-system for every host, which emulates a computer; what that computer boots; and the script
-//! that runs it. Nothing of this is executed here.
+//! Machines: qemu-system for every host, which emulates a computer; what that computer boots, given or made
+//! from packages; and the script that runs it. Nothing of this is executed here.
 
 pub(crate) mod boards;
 mod debian;

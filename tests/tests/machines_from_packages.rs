@@ -1,5 +1,5 @@
-//! `--machine --debootstrap`: a computer of another CPU whose kernel, first root and disk are made from packages
-//! and which boots them.
+//! `--machine --debootstrap`: a computer of another CPU whose kernel, first root and disk are made from
+//! packages, and which boots them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -64,7 +64,7 @@ pub(crate) struct MachineArgs {
     /// them.
     #[arg(long, value_name = "IMAGE", requires = "machine")]
     pub(crate) disk: Option<PathBuf>,
-    /// Size of the disk that the machine sees, such as 20G [default: the image's, or 16G with `--debootstrap`]
+    /// Size of the disk that the machine sees, such as 20G [default: the image's; with `--debootstrap` 16G]
     #[arg(long, value_name = "SIZE", requires_all = ["machine", "has_disk"], value_parser = bytes)]
     pub(crate) disk_size: Option<u64>,
     /// Configuration for cloud-init: a directory with `user-data`, or an ISO image

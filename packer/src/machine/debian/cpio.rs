@@ -66,8 +66,11 @@ impl Cpio {
 mod tests {
     use super::*;
 
-    /// What a reader of the form finds: path, mode, device, content.
-    fn read(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    /// Path, mode, device, content.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
+    /// What a reader of the form finds.
+    fn read(mut bytes: &[u8]) -> Vec<Entry> {
         let mut all = Vec::new();
         let whole = bytes.len();
         while let Some(rest) = bytes.strip_prefix(b"070701") {

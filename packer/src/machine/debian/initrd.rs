@@ -1,6 +1,6 @@
-//! The first root of a machine: a static busybox, the modules that its disk needs, and a script that mounts the
-//! disk. Nothing is made anew inside: what a distribution's tools would build at a first start takes minutes
-//! where it is emulated. Modules are decompressed here, once, and not at each start.
+//! The first root of a machine: a static busybox, the modules that its disk needs, and a script that mounts
+//! the disk. Nothing is made anew inside: what a distribution's tools would build at a first start takes
+//! minutes where it is emulated. Modules are decompressed here, once, and not at each start.
 
 use std::io::{self, BufReader, Read as _};
 

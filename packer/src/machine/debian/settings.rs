@@ -71,7 +71,7 @@ pub(super) fn add(tree: &mut SystemTree, uuid: &str, epoch: u64) -> Result<(), E
     file(&format!("{UNITS}/serial-getty@.service.d/unibin.conf"), CONSOLE, 0o644);
     let hosts = "127.0.0.1\tlocalhost\n127.0.1.1\tdebian\n::1\tlocalhost ip6-localhost ip6-loopback\n";
     file("etc/hosts", hosts, 0o644);
-    // With the time of the files below `/usr` there is nothing to do at a first start (systemd-update-done(8)).
+    // With the time of what is below `/usr` there is nothing to do at a first start (systemd-update-done(8)).
     for place in ["etc", "var"] {
         file(&format!("{place}/.updated"), &format!("TIMESTAMP_NSEC={epoch}000000000\n"), 0o644);
     }
