@@ -39,6 +39,7 @@ const USER: &str = "root";
 pub(crate) type Machines = (ResolvedApp, Vec<ResolvedVariant>);
 
 /// The parts of a machine that are the same on all hosts.
+#[derive(Default)]
 struct Parts {
     /// Names and contents.
     files: Vec<(&'static str, Content)>,
@@ -74,36 +75,18 @@ pub(crate) fn gathered(
 
 impl Parts {
     fn of(board: &'static Board, machine: &MachineRequest, pack: &PackStage<'_>) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        let mut row = MachineRow { cpu: board.cpu.name(), parts: Vec::new(), notes: Vec::new() };
         let mut append = format!("console={}", board.console).into_bytes();
-        let made = machine.debian.as_ref().map(|debian| debian::made(board, machine, debian, pack));
-        let mut made = made.transpose()?;
-        let (mut facts, mut owed, mut server) = (Facts::default(), None, "");
-        let mut is_light = false;
-        if let Some(made) = &mut made {
-            row.notes = std::mem::take(&mut made.notes);
-            facts = std::mem::take(&mut made.facts);
-            owed = made.owed.take();
-            server = if made.has_server { "" } else { "no" };
-            is_light = !made.has_cloud_init;
-        }
-        if let Some(Made { from, boots: Some(boots), .. }) = &made {
-            let Boots { kernel, version, initrd, words, disk } = boots;
-            append.extend([" ", words].concat().into_bytes());
-            for (name, from, content) in
-                [("kernel", version.as_str(), kernel), ("initrd", from, initrd), ("disk", from, &disk.image)]
-            {
-                row.add(name, from.as_ref(), content.len());
-            }
-            files.push(("kernel", kernel.clone()));
-            files.push(("initrd", initrd.clone()));
-            files.push(("disk.qcow2", disk.image.clone()));
-            files.push(("changes.qcow2", qcow2::empty(disk.size).into()));
+        let (mut made, mut server) = (Self::default(), "");
+        made.row.cpu = board.cpu.name();
+        if let Some(debian) = &machine.debian {
+            let from_packages = debian::made(board, machine, debian, pack)?;
+            server = if from_packages.has_server { "" } else { "no" };
+            append.extend(made.take(from_packages));
         }
         if !machine.append.is_empty() {
             append.extend([b" ", machine.append.as_slice()].concat());
         }
+        let Self { mut files, mut row, facts, owed, .. } = made;
         let given = [("kernel", &machine.kernel), ("initrd", &machine.initrd)];
         for (name, given) in given {
             if let Some(given) = given {
@@ -112,7 +95,7 @@ impl Parts {
                 files.push((name, content));
             }
         }
-        if machine.kernel.is_some() || made.is_some() {
+        if machine.is_direct() {
             files.push(("append", append.into()));
         }
         if let Some(GivenFile { file, path }) = &machine.disk {
@@ -136,8 +119,8 @@ impl Parts {
         let id = id.get(..16).unwrap_or(&id);
         let instance = format!("unibin-{id}");
         let seed = match &machine.seed {
-            Some(path) => Some((seed::open(path, &instance, is_light)?, path.as_path())),
-            None if machine.disk.is_some() || made.is_some() => {
+            Some(path) => Some((seed::open(path, &instance)?, path.as_path())),
+            None if machine.disk.is_some() || machine.debian.is_some() => {
                 Some((seed::of_nobody(&instance)?, "a key for `ssh`".as_ref()))
             }
             None => None,
@@ -164,6 +147,21 @@ impl Parts {
         ];
         let settings = settings.iter().flat_map(|(name, value)| [*name, "='", *value, "'\n"]).collect();
         Ok(Self { files, settings, firmware, row, facts, owed })
+    }
+
+    /// Adds what was made from packages; gives its words for the kernel.
+    fn take(&mut self, made: Made) -> Vec<u8> {
+        let Made { boots, from, notes, facts, owed, .. } = made;
+        (self.row.notes, self.facts, self.owed) = (notes, facts, owed);
+        let Some(Boots { kernel, version, initrd, words, disk: Disk { image, size } }) = boots else {
+            return Vec::new();
+        };
+        self.row.add("kernel", version.as_ref(), kernel.len());
+        self.row.add("initrd", from.as_ref(), initrd.len());
+        self.row.add("disk", from.as_ref(), image.len());
+        self.files = vec![("kernel", kernel), ("initrd", initrd), ("disk.qcow2", image)];
+        self.files.push(("changes.qcow2", qcow2::empty(size).into()));
+        [" ", &words].concat().into_bytes()
     }
 
     /// The machine for the host of `emulator`.

@@ -24,6 +24,7 @@ use crate::debootstrap::{self, PackStage};
 use crate::error::{Error, MachineError};
 use crate::machine::boards::Board;
 use crate::machine::qcow2::{self, Disk};
+use crate::machine::seed;
 use crate::notices::{Owed, together};
 use crate::packages::deb::Suite;
 use crate::progress::Bars;
@@ -50,7 +51,6 @@ pub(super) struct Made {
     pub(super) notes: Vec<String>,
     /// Whether something answers to `ssh`.
     pub(super) has_server: bool,
-    pub(super) has_cloud_init: bool,
     pub(super) facts: Facts,
     pub(super) owed: Option<Owed>,
 }
@@ -72,14 +72,22 @@ pub(super) fn made(
     debian: &DebianRequest,
     pack: &PackStage<'_>,
 ) -> Result<Made, Error> {
+    // What is wrong with the user's own is found before anything is fetched.
+    if let Some(path) = &machine.seed {
+        let knows_all = debian.included.iter().any(|name| name == CLOUD_INIT);
+        seed::check_for(path, knows_all)?;
+    }
+    let size = machine.disk_size.unwrap_or(ext4::SIZE);
+    if size > qcow2::SIZE_MAX {
+        return Err(MachineError::DiskSizeMax { wanted: size, most: qcow2::SIZE_MAX }.into());
+    }
     let included = packages::of(board.cpu, &debian.included);
     let wanted = DebianRequest { included, ..debian.clone() };
     let Gathered { mut tree, from, notes, dropped, owed, epoch, .. } =
         debootstrap::take(&wanted, &machine.archive, pack)?;
-    let has = |package: &str| settings::has(&tree, package);
-    let (has_server, has_cloud_init) = (has(SERVER), has(CLOUD_INIT));
+    let has_server = settings::has(&tree, SERVER);
     let facts = owners::of_system(&tree)?;
-    let mut made = Made { boots: None, from, notes, has_server, has_cloud_init, facts, owed };
+    let mut made = Made { boots: None, from, notes, has_server, facts, owed };
     let dropped = dropped.to_string();
     if !dropped.is_empty() {
         made.notes.push(format!("left out: {dropped}"));
@@ -94,7 +102,6 @@ pub(super) fn made(
     made.owed = together(made.owed, Some(owed));
     let names = ext4::names(&tree)?;
     settings::add(&mut tree, &names.uuid, epoch)?;
-    let size = machine.disk_size.unwrap_or(ext4::SIZE);
     let disk = ext4::disk(&tree, &names, size, epoch, &machine.archive)?;
     made.boots = Some(Boots {
         kernel: kernel.content,

@@ -46,8 +46,18 @@ pub(crate) struct Seed {
 }
 
 /// The image at `path`, or that of the files in the directory `path`. `instance`: the name of this machine
-/// among others, if the files give none. `is_light`: the machine has no cloud-init, and knows scripts only.
-pub(crate) fn open(path: &Path, instance: &str, is_light: bool) -> Result<Seed, Error> {
+/// among others, if the files give none.
+pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
+    opened(path, instance, true)
+}
+
+/// Whether there is such a seed at `path`, and whether the machine knows what it says: without cloud-init only
+/// a script.
+pub(super) fn check_for(path: &Path, has_cloud_init: bool) -> Result<(), Error> {
+    opened(path, "nobody", has_cloud_init).map(|_| ())
+}
+
+fn opened(path: &Path, instance: &str, has_cloud_init: bool) -> Result<Seed, Error> {
     let found = fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
     if !found.is_dir() {
         return given(path);
@@ -68,7 +78,7 @@ pub(crate) fn open(path: &Path, instance: &str, is_light: bool) -> Result<Seed, 
         Ok(Some(bytes))
     };
     let user = read(NAMES[0])?.ok_or_else(|| MachineError::NoUserData { path: path.to_owned() })?;
-    if is_light && !user.starts_with(b"#!") && !is_nothing(&user) {
+    if !has_cloud_init && !user.starts_with(b"#!") && !is_nothing(&user) {
         return Err(MachineError::NoCloudInit { path: path.to_owned() }.into());
     }
     let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
@@ -269,16 +279,16 @@ mod tests {
     #[test]
     fn a_machine_without_cloud_init_has_a_script_or_nothing() {
         let directory = tempfile::tempdir().expect("a directory");
-        let open = |user: &str, is_light| {
+        let check = |user: &str, has_cloud_init| {
             fs::write(directory.path().join(NAMES[0]), user).expect("written");
-            open(directory.path(), "i", is_light).map(|_| ()).map_err(|error| error.to_string())
+            check_for(directory.path(), has_cloud_init).map_err(|error| error.to_string())
         };
         for fine in ["#!/bin/sh\n", "#cloud-config\n", "#cloud-config\n{}\n"] {
-            assert_eq!(open(fine, true), Ok(()), "{fine}");
+            assert_eq!(check(fine, false), Ok(()), "{fine}");
         }
         for other in ["#cloud-config\nhostname: a\n", "#include\nhttp://a\n"] {
-            assert!(open(other, true).expect_err(other).contains("cloud-init"));
-            assert_eq!(open(other, false), Ok(()), "{other}");
+            assert!(check(other, false).expect_err(other).contains("cloud-init"));
+            assert_eq!(check(other, true), Ok(()), "{other}");
         }
     }
 
