@@ -51,8 +51,8 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
     opened(path, instance, true)
 }
 
-/// Whether there is such a seed at `path`, and whether the machine knows what it says: without cloud-init only
-/// a script.
+/// Whether there is such a seed at `path`, and whether the machine knows what it says: without cloud-init
+/// only a script.
 pub(super) fn check_for(path: &Path, has_cloud_init: bool) -> Result<(), Error> {
     opened(path, "nobody", has_cloud_init).map(|_| ())
 }
