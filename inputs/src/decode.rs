@@ -26,6 +26,11 @@ pub enum Compression {
     Bzip2,
 }
 
+/// Decodes all of `reader`, compressed or not, as its first bytes say.
+pub fn decoded<'r>(mut reader: impl BufRead + 'r) -> io::Result<Box<dyn Read + 'r>> {
+    Compression::of(reader.fill_buf()?).decode(reader)
+}
+
 impl Compression {
     /// By the first bytes of a file.
     pub(crate) fn of(head: &[u8]) -> Self {

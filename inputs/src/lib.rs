@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-pub use crate::decode::Compression;
+pub use crate::decode::{Compression, decoded};
 pub use crate::entry::{Entry, Kind, Reading, Special, Visit};
 pub use crate::error::InputError;
 pub use crate::guard::Allowance;

@@ -153,6 +153,16 @@ impl Facts {
         self.components.len() - 1
     }
 
+    /// Adds the components of `inner`, which lie in one file of the tree: their files have no paths there.
+    pub(crate) fn enclose(&mut self, inner: Self) {
+        let first = self.components.len();
+        self.components.extend(inner.components.into_iter().map(|component| Component {
+            depends: component.depends.iter().map(|index| first + index).collect(),
+            files: Vec::new(),
+            ..component
+        }));
+    }
+
     /// The facts as they are stored.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         json::compact(self)
@@ -226,6 +236,15 @@ mod tests {
             Facts::read(br#"{"schema":1,"components":[],"later":1}"#).is_ok(),
             "other members are ignored"
         );
+    }
+
+    #[test]
+    fn what_lies_in_a_disk_keeps_its_relations_and_has_no_paths() {
+        let mut outer = facts(["usr/x", "usr/y"], 0);
+        outer.enclose(facts(["usr/x", "usr/z"], 1));
+        assert_eq!(outer.components[2].depends, [3]);
+        assert!(outer.components[2].files.is_empty());
+        assert!(Facts::read(&outer.bytes()).is_ok());
     }
 
     #[test]

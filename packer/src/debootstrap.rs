@@ -42,6 +42,8 @@ struct Unpacked {
     left: script::Left,
     /// How many packages it has.
     count: usize,
+    /// The time of the archive's index.
+    epoch: u64,
     owed: Owed,
 }
 
@@ -53,11 +55,12 @@ pub(crate) fn take(
 ) -> Result<Gathered, Error> {
     let bars = Bars::default();
     let mut clock = Clock { last: Instant::now(), steps: Vec::new() };
-    let Unpacked { mut tree, left, count, owed } = unpacked(debian, archive, &bars, &mut clock)?;
+    let Unpacked { mut tree, left, count, epoch, owed } = unpacked(debian, archive, &bars, &mut clock)?;
     let mut gathered = Gathered {
         from: format!("Debian {}", debian.suite),
         target: Some(debian.target),
         owed: Some(owed),
+        epoch,
         ..Gathered::default()
     };
     if debian.is_dry {
@@ -106,10 +109,11 @@ fn unpacked(
     let mut tree = lay::tree(&debs)?;
     database::add(&mut tree, &debs, source.debian_name())?;
     settings::add(&mut tree, &source, archive, &debs)?;
-    let left = script::left(&debs, source.debian_name(), source.epoch());
+    let epoch = source.epoch();
+    let left = script::left(&debs, source.debian_name(), epoch, debian.is_machine);
     let owed = unpack::owed(&debs, source.suite());
     clock.step("unpacking");
-    Ok(Unpacked { tree, left, count: debs.len(), owed })
+    Ok(Unpacked { tree, left, count: debs.len(), epoch, owed })
 }
 
 /// Times steps.

@@ -1,7 +1,8 @@
-//! Machines: qemu-system for every host, which emulates a computer; what that computer boots; and the script
-//! that runs it. Nothing of this is executed here.
+//! Machines: qemu-system for every host, which emulates a computer; what that computer boots, given or made
+//! from packages; and the script that runs it. Nothing of this is executed here.
 
 pub(crate) mod boards;
+mod debian;
 mod firmware;
 mod hosts;
 mod iso;
@@ -10,13 +11,16 @@ mod seed;
 
 use std::path::Path;
 
+use crate::components::{Facts, packages};
+use crate::debootstrap::PackStage;
 use crate::error::{Error, MachineError};
 use crate::hash;
 use crate::machine::boards::{Board, PLACE};
+use crate::machine::debian::{Boots, Made};
 use crate::machine::firmware::Loaded;
 use crate::machine::qcow2::Disk;
 use crate::machine::seed::Seed;
-use crate::notices::together;
+use crate::notices::{Owed, together};
 use crate::request::Request;
 use crate::request::machine::{GivenFile, MachineRequest};
 use crate::resolve::inventory::MachineRow;
@@ -35,18 +39,27 @@ const USER: &str = "root";
 pub(crate) type Machines = (ResolvedApp, Vec<ResolvedVariant>);
 
 /// The parts of a machine that are the same on all hosts.
+#[derive(Default)]
 struct Parts {
     /// Names and contents.
     files: Vec<(&'static str, Content)>,
     settings: String,
     firmware: Option<Loaded>,
     row: MachineRow,
+    /// What is in a disk that was made.
+    facts: Facts,
+    /// The notices for what is the same on all hosts.
+    owed: Option<Owed>,
 }
 
 /// The requested machine, for each host that has a qemu-system for it.
-pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Machines, Error> {
+pub(crate) fn gathered(
+    request: &Request,
+    machine: &MachineRequest,
+    pack: &PackStage<'_>,
+) -> Result<Machines, Error> {
     let board = boards::of(machine.cpu).ok_or(MachineError::NoBoard { cpu: machine.cpu })?;
-    let parts = Parts::of(board, machine)?;
+    let parts = Parts::of(board, machine, pack)?;
     let mut all = Vec::new();
     for host in &request.hosts {
         if let Some(emulator) = hosts::emulator(*host, board, machine, request.skip_hosts)? {
@@ -61,13 +74,19 @@ pub(crate) fn gathered(request: &Request, machine: &MachineRequest) -> Result<Ma
 }
 
 impl Parts {
-    fn of(board: &'static Board, machine: &MachineRequest) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        let mut row = MachineRow { cpu: board.cpu.name(), parts: Vec::new() };
+    fn of(board: &'static Board, machine: &MachineRequest, pack: &PackStage<'_>) -> Result<Self, Error> {
         let mut append = format!("console={}", board.console).into_bytes();
+        let (mut made, mut server) = (Self::default(), "");
+        made.row.cpu = board.cpu.name();
+        if let Some(debian) = &machine.debian {
+            let from_packages = debian::made(board, machine, debian, pack)?;
+            server = if from_packages.has_server { "" } else { "no" };
+            append.extend(made.take(from_packages));
+        }
         if !machine.append.is_empty() {
             append.extend([b" ", machine.append.as_slice()].concat());
         }
+        let Self { mut files, mut row, facts, owed, .. } = made;
         let given = [("kernel", &machine.kernel), ("initrd", &machine.initrd)];
         for (name, given) in given {
             if let Some(given) = given {
@@ -76,7 +95,7 @@ impl Parts {
                 files.push((name, content));
             }
         }
-        if machine.kernel.is_some() {
+        if machine.is_direct() {
             files.push(("append", append.into()));
         }
         if let Some(GivenFile { file, path }) = &machine.disk {
@@ -98,10 +117,13 @@ impl Parts {
         }
         let id = hash::of(identity.as_bytes()).to_string();
         let id = id.get(..16).unwrap_or(&id);
-        let seed = match (&machine.seed, &machine.disk) {
-            (Some(path), _) => Some((seed::open(path, &format!("unibin-{id}"))?, path.as_path())),
-            (None, Some(_)) => Some((seed::of_nobody(&format!("unibin-{id}"))?, "a key for `ssh`".as_ref())),
-            (None, None) => None,
+        let instance = format!("unibin-{id}");
+        let seed = match &machine.seed {
+            Some(path) => Some((seed::open(path, &instance)?, path.as_path())),
+            None if machine.disk.is_some() || machine.debian.is_some() => {
+                Some((seed::of_nobody(&instance)?, "a key for `ssh`".as_ref()))
+            }
+            None => None,
         };
         let mut key_place = String::new();
         if let Some((Seed { image, key_place: place }, from)) = seed {
@@ -121,9 +143,25 @@ impl Parts {
             ("memory", MEMORY),
             ("user", USER),
             ("key_place", &key_place),
+            ("server", server),
         ];
         let settings = settings.iter().flat_map(|(name, value)| [*name, "='", *value, "'\n"]).collect();
-        Ok(Self { files, settings, firmware, row })
+        Ok(Self { files, settings, firmware, row, facts, owed })
+    }
+
+    /// Adds what was made from packages; gives its words for the kernel.
+    fn take(&mut self, made: Made) -> Vec<u8> {
+        let Made { boots, from, notes, facts, owed, .. } = made;
+        (self.row.notes, self.facts, self.owed) = (notes, facts, owed);
+        let Some(Boots { kernel, version, initrd, words, disk: Disk { image, size } }) = boots else {
+            return Vec::new();
+        };
+        self.row.add("kernel", version.as_ref(), kernel.len());
+        self.row.add("initrd", from.as_ref(), initrd.len());
+        self.row.add("disk", from.as_ref(), image.len());
+        self.files = vec![("kernel", kernel), ("initrd", initrd), ("disk.qcow2", image)];
+        self.files.push(("changes.qcow2", qcow2::empty(size).into()));
+        [" ", &words].concat().into_bytes()
     }
 
     /// The machine for the host of `emulator`.
@@ -140,6 +178,9 @@ impl Parts {
         if let Some(loaded) = &self.firmware {
             emulator.owed = together(emulator.owed, loaded.owed.clone());
         }
+        emulator.owed = together(emulator.owed, self.owed.clone());
+        emulator.inventory.packages.extend(packages::rows(&self.facts));
+        emulator.facts.enclose(self.facts.clone());
         emulator.inventory.count(&emulator.app);
         emulator.inventory.machine = Some(self.row.clone());
         Ok(emulator)

@@ -59,7 +59,12 @@ pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> 
         Contents::System(system) => {
             systems::gathered(system, &|root, path| stage(&request, system, root, path))?
         }
-        Contents::Machine(machine) => machine::gathered(&request, machine)?,
+        Contents::Machine(machine) => {
+            let (output, archive) = (machine.output.clone(), machine.archive.clone());
+            let source = SystemSource::Directory(output.clone());
+            let system = SystemRequest::whole(source, Some(machine.cpu), output, archive);
+            machine::gathered(&request, machine, &|root, path| stage(&request, &system, root, path))?
+        }
     };
     if request.is_machine() {
         // It is native wherever it runs.

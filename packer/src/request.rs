@@ -210,10 +210,11 @@ impl Request {
     /// Checks the command line; opens the programs, writes nothing.
     pub(crate) fn from_args(args: PackArgs) -> Result<Self, Error> {
         let target = || args.target.ok_or(Error::NoTarget);
-        let system = system::source(&args)?;
-        let machine = args.machine.machine.then(|| {
+        let is_machine = args.machine.machine;
+        let system = if is_machine { None } else { system::source(&args)? };
+        let machine = is_machine.then(|| {
             let (of_it, archive) = (args.machine.clone(), args.archive.clone());
-            MachineRequest::new(of_it, target()?, args.output.clone(), archive)
+            MachineRequest::new(of_it, system::debian(&args)?, target()?, args.output.clone(), archive)
         });
         let machine = machine.transpose()?;
         let has_app = system.is_none() && machine.is_none() && !(args.emulator_only && args.input.is_none());

@@ -2,6 +2,7 @@
 
 pub(crate) mod app_tree;
 pub(crate) mod content;
+pub(crate) mod on_disk;
 pub(crate) mod sparse;
 pub(crate) mod spool;
 pub(crate) mod view;

@@ -80,7 +80,10 @@ Examples:
   Build a Debian system for another architecture, with a package of your choice:
     unibin pack --debootstrap trixie --include man-db --target riscv64 -o sys
 
-  Pack a computer of another architecture: from a cloud image, or a kernel:
+  Pack a computer of another architecture: from Debian's packages, a cloud image,
+  or a kernel:
+    unibin pack --machine --debootstrap trixie --include openssh-server \\
+        --target riscv64 -o vm
     unibin pack --machine --disk debian.qcow2 --seed seed/ --target aarch64 \\
         -o vm
     unibin pack --machine --kernel vmlinuz --initrd initrd --target s390x -o vm

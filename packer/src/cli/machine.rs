@@ -8,11 +8,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::cli::groups::MACHINE;
-use crate::cli::parser::Args;
+use crate::cli::parser::{ArgGroup, Args};
 use crate::cli::values::bytes;
 
 /// What has no meaning for a machine.
-const OF_APPS: [&str; 23] = [
+const OF_APPS: [&str; 22] = [
     "input",
     "deb",
     "entry",
@@ -21,7 +21,6 @@ const OF_APPS: [&str; 23] = [
     "emulator_only",
     "system",
     "oci",
-    "debootstrap",
     "libs",
     "sysroot",
     "library_path",
@@ -41,10 +40,13 @@ const OF_APPS: [&str; 23] = [
 /// A computer to pack: what it boots.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = MACHINE)]
+#[command(group(ArgGroup::new("boots_directly").args(["kernel", "debootstrap"]).multiple(true)))]
+#[command(group(ArgGroup::new("has_disk").args(["disk", "debootstrap"]).multiple(true)))]
 pub(crate) struct MachineArgs {
     /// Pack a whole computer of architecture TARGET, with qemu-system for every host: see docs/machines.md
     ///
-    /// The bundle boots it on the terminal; Ctrl-a x ends it. `./vm ssh [CMD]` runs a command in it.
+    /// The bundle boots it on the terminal; Ctrl-a x ends it. `./vm ssh [CMD]` runs a command in it. With
+    /// `--debootstrap SUITE`, kernel and disk are made from packages.
     #[arg(long, requires = "target", conflicts_with_all = OF_APPS)]
     pub(crate) machine: bool,
     /// Kernel to boot directly, without firmware
@@ -54,7 +56,7 @@ pub(crate) struct MachineArgs {
     #[arg(long, value_name = "FILE", requires = "kernel")]
     pub(crate) initrd: Option<PathBuf>,
     /// Further arguments for the kernel, after `console=` with the machine's serial line
-    #[arg(long, value_name = "WORDS", requires = "kernel", allow_hyphen_values = true)]
+    #[arg(long, value_name = "WORDS", requires_all = ["machine", "boots_directly"], allow_hyphen_values = true)]
     pub(crate) append: Option<OsString>,
     /// Disk image: qcow2 or raw
     ///
@@ -62,8 +64,8 @@ pub(crate) struct MachineArgs {
     /// them.
     #[arg(long, value_name = "IMAGE", requires = "machine")]
     pub(crate) disk: Option<PathBuf>,
-    /// Size of the disk that the machine sees, such as 20G [default: the image's]
-    #[arg(long, value_name = "SIZE", requires = "disk", value_parser = bytes)]
+    /// Size of the disk that the machine sees, such as 20G [default: the image's; with `--debootstrap` 16G]
+    #[arg(long, value_name = "SIZE", requires_all = ["machine", "has_disk"], value_parser = bytes)]
     pub(crate) disk_size: Option<u64>,
     /// Configuration for cloud-init: a directory with `user-data`, or an ISO image
     ///

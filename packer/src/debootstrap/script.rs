@@ -45,8 +45,9 @@ impl Left {
     }
 }
 
-/// The script for `debs`, which are in the order of their dependencies.
-pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left {
+/// The script for `debs`, which are in the order of their dependencies. A machine gets its initrd from
+/// elsewhere: building one inside would take longer than all the rest.
+pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64, is_machine: bool) -> Left {
     let mut script = format!(
         "#!/bin/sh\nset -eu\numask 022\ncd /\n\
          export LC_ALL=C LANG=C TZ=UTC TERM=dumb HOME=/root SOURCE_DATE_EPOCH={epoch}\n\
@@ -60,6 +61,10 @@ pub(crate) fn left(debs: &[OpenDeb<'_>], architecture: &str, epoch: u64) -> Left
          /var/lib/dpkg/tmp.ci/preinst install\n\
          \trm /var/lib/dpkg/tmp.ci\n}}\n"
     );
+    if is_machine {
+        // For the scripts in `/etc/kernel/postinst.d`.
+        script.push_str("export INITRD=No\n");
+    }
     let mut control = Vec::new();
     for deb in debs.iter().filter(|deb| deb.is_base && deb.has_active_preinst()) {
         let package = deb.package;
@@ -205,7 +210,7 @@ mod tests {
             deb("two", false, active),
             deb("late", false, "#!/bin/sh\nset -e\n"),
         ];
-        let left = left(&debs, "riscv64", 7);
+        let left = left(&debs, "riscv64", 7, false);
         let commands: Vec<&str> = left.script.lines().skip_while(|line| *line != "}").skip(1).collect();
         let expected = [
             "preinst base riscv64",
@@ -219,5 +224,8 @@ mod tests {
         assert_eq!(left.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["0.deb", "1.deb"]);
         assert!(left.script.contains("SOURCE_DATE_EPOCH=7\n"));
         assert_eq!(left.command(), "/.unibin-configure/run");
+        assert!(!left.script.contains("INITRD"));
+        let of_machine = super::left(&debs, "riscv64", 7, true);
+        assert!(of_machine.script.contains("\nexport INITRD=No\n"));
     }
 }

@@ -31,6 +31,22 @@ pub(crate) enum MachineError {
     Append,
     #[error("package `{package}` has no `{path}`")]
     NoFirmware { package: String, path: String },
+    #[error("`{option}` is given, and `--debootstrap` makes what the machine boots")]
+    Twice { option: &'static str },
+    #[error("a machine boots only what is configured, and `--no-scripts` leaves its packages unpacked")]
+    NoScripts,
+    #[error("none of the packages has a kernel with modules")]
+    NoKernel,
+    #[error("kernel {kernel} has no module `{module}`")]
+    NoModule { module: String, kernel: String },
+    #[error("the kernel's packages have no `/{path}`")]
+    NoFileOfKernel { path: String },
+    #[error("`--disk-size` is {wanted} bytes, and the machine's files need {needed}")]
+    DiskTooSmall { wanted: u64, needed: u64 },
+    #[error("`mke2fs` ended with {status}: {said}")]
+    FileSystem { status: String, said: String },
+    #[error("the seed `{}` has a `user-data` for cloud-init, which the machine lacks", shown(path))]
+    NoCloudInit { path: PathBuf },
     #[error("no host is left that this machine can be packed for")]
     NoHost,
 }
@@ -39,7 +55,7 @@ impl MachineError {
     /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::NoFirmware { .. } | Self::NoHost => Code::Failure,
+            Self::NoFirmware { .. } | Self::NoHost | Self::FileSystem { .. } => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -47,7 +63,23 @@ impl MachineError {
     /// What would have worked.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::NoBoot => "give `--disk IMAGE`, or `--kernel FILE` with `--initrd FILE`",
+            Self::NoBoot => {
+                "give `--disk IMAGE`, `--kernel FILE` with `--initrd FILE`, or `--debootstrap SUITE`"
+            }
+            Self::Twice { .. } => {
+                "leave one of them out; `--disk-size`, `--append`, `--seed` and `--firmware` go with `--debootstrap`"
+            }
+            Self::NoScripts => "leave out `--no-scripts`",
+            Self::NoKernel | Self::NoModule { .. } | Self::NoFileOfKernel { .. } => {
+                "name another kernel of the suite with `--include linux-image-...`"
+            }
+            Self::DiskTooSmall { .. } => "name a larger size, such as `--disk-size 20G`, or leave it out",
+            Self::FileSystem { .. } => {
+                "free some space where packages are kept, or name a larger `--disk-size`"
+            }
+            Self::NoCloudInit { .. } => {
+                "add `--include cloud-init`; without it `user-data` may be a script that begins with `#!`"
+            }
             Self::NoBoard { .. } => {
                 "machines are x86_64, i686, aarch64, armv7, riscv64, ppc64le, s390x and loongarch64"
             }

@@ -31,7 +31,7 @@ pub(super) fn of(board: &Board, machine: &MachineRequest) -> Result<Option<Loade
             return Ok(Some(Loaded { content: given.content()?, from: given.path.clone(), owed: None }));
         }
         FirmwareSource::Uefi => true,
-        FirmwareSource::Usual => board.needs_uefi || machine.kernel.is_none() && board.disks_by_uefi,
+        FirmwareSource::Usual => board.needs_uefi || !machine.is_direct() && board.disks_by_uefi,
     };
     match board.uefi {
         _ if !wants => Ok(None),

@@ -411,6 +411,7 @@ gives_up() {
 }
 
 ssh() {
+    [ -z "$server" ] || fail 'this machine has nothing that answers to ssh' 'pack it with `--include openssh-server`, or use its console'
     [ -n "$key_place" ] || fail 'this machine was packed without a seed that tells it of a key' 'pack it with `--seed DIR`, or log in through UNIBIN_FORWARD'
     limit=${UNIBIN_WAIT:-300}
     number "$limit" || fail "unknown value for UNIBIN_WAIT: $limit" 'use a number of seconds'

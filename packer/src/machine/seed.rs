@@ -48,6 +48,16 @@ pub(crate) struct Seed {
 /// The image at `path`, or that of the files in the directory `path`. `instance`: the name of this machine
 /// among others, if the files give none.
 pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
+    opened(path, instance, true)
+}
+
+/// Whether there is such a seed at `path`, and whether the machine knows what it says: without cloud-init
+/// only a script.
+pub(super) fn check_for(path: &Path, has_cloud_init: bool) -> Result<(), Error> {
+    opened(path, "nobody", has_cloud_init).map(|_| ())
+}
+
+fn opened(path: &Path, instance: &str, has_cloud_init: bool) -> Result<Seed, Error> {
     let found = fs::metadata(path).map_err(|source| Error::io("open", path, source))?;
     if !found.is_dir() {
         return given(path);
@@ -68,6 +78,9 @@ pub(crate) fn open(path: &Path, instance: &str) -> Result<Seed, Error> {
         Ok(Some(bytes))
     };
     let user = read(NAMES[0])?.ok_or_else(|| MachineError::NoUserData { path: path.to_owned() })?;
+    if !has_cloud_init && !user.starts_with(b"#!") && !is_nothing(&user) {
+        return Err(MachineError::NoCloudInit { path: path.to_owned() }.into());
+    }
     let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
     made(&user, meta, vendor, network.as_deref(), instance)
         .map_err(|what| refused(&path.join(NAMES[1]), what))
@@ -183,6 +196,14 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// Whether `user-data` asks for nothing.
+fn is_nothing(user: &[u8]) -> bool {
+    let parsed = std::str::from_utf8(user).ok().and_then(|text| parsed(text).ok());
+    parsed.is_some_and(|document| {
+        document.is_none_or(|document| document.into_hash().is_some_and(|all| all.is_empty()))
+    })
+}
+
 fn list(text: &str) -> Result<(), String> {
     match parsed(text)? {
         Some(Yaml::Array(_)) => Ok(()),
@@ -253,6 +274,22 @@ mod tests {
         assert!(value(&text, "public-keys").is_some_and(|keys| keys.is_array()));
         let own = made(b"#!", Some(b"public-keys: [a]".to_vec()), None, None, "i").expect("a seed");
         assert_eq!(own.key_place, None);
+    }
+
+    #[test]
+    fn a_machine_without_cloud_init_has_a_script_or_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let check = |user: &str, has_cloud_init| {
+            fs::write(directory.path().join(NAMES[0]), user).expect("written");
+            check_for(directory.path(), has_cloud_init).map_err(|error| error.to_string())
+        };
+        for fine in ["#!/bin/sh\n", "#cloud-config\n", "#cloud-config\n{}\n"] {
+            assert_eq!(check(fine, false), Ok(()), "{fine}");
+        }
+        for other in ["#cloud-config\nhostname: a\n", "#include\nhttp://a\n"] {
+            assert!(check(other, false).expect_err(other).contains("cloud-init"));
+            assert_eq!(check(other, true), Ok(()), "{other}");
+        }
     }
 
     #[test]

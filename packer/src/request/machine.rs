@@ -11,6 +11,7 @@ use crate::cli::ArchiveArgs;
 use crate::cli::machine::MachineArgs;
 use crate::error::{Error, MachineError, kind_of};
 use crate::request::given;
+use crate::request::system::DebianRequest;
 use crate::tree::content::Content;
 
 /// A file of the user's, opened once.
@@ -30,6 +31,8 @@ pub(crate) struct MachineRequest {
     /// Words for the kernel.
     pub(crate) append: Vec<u8>,
     pub(crate) disk: Option<GivenFile>,
+    /// What its kernel, first root and disk are made from, if they are not given.
+    pub(crate) debian: Option<DebianRequest>,
     /// What the machine sees of it, in bytes.
     pub(crate) disk_size: Option<u64>,
     /// A directory or an image.
@@ -55,13 +58,24 @@ impl MachineRequest {
     /// Opens what `args` names.
     pub(crate) fn new(
         args: MachineArgs,
+        debian: Option<DebianRequest>,
         cpu: Arch,
         output: Option<PathBuf>,
         archive: ArchiveArgs,
     ) -> Result<Self, Error> {
         let open = |path: Option<PathBuf>| path.map(GivenFile::open).transpose();
-        if args.disk.is_none() && args.kernel.is_none() {
-            return Err(MachineError::NoBoot.into());
+        let given = [("--kernel", &args.kernel), ("--initrd", &args.initrd), ("--disk", &args.disk)];
+        match &debian {
+            None if args.disk.is_none() && args.kernel.is_none() => return Err(MachineError::NoBoot.into()),
+            None => {}
+            Some(debian) => {
+                if let Some((option, _)) = given.into_iter().find(|(_, path)| path.is_some()) {
+                    return Err(MachineError::Twice { option }.into());
+                }
+                if !debian.is_configured {
+                    return Err(MachineError::NoScripts.into());
+                }
+            }
         }
         let append = args.append.map(OsString::into_vec).unwrap_or_default();
         if append.contains(&b'\n') || append.contains(&0) {
@@ -69,7 +83,11 @@ impl MachineRequest {
         }
         let output = output.unwrap_or_else(|| {
             let named = args.disk.as_deref().filter(|disk| disk.file_name().is_some());
-            named.map_or_else(|| format!("{cpu}-machine.bundle").into(), default_output)
+            let usual = || match &debian {
+                Some(debian) => format!("{}-{cpu}-machine.bundle", debian.suite).into(),
+                None => format!("{cpu}-machine.bundle").into(),
+            };
+            named.map_or_else(usual, default_output)
         });
         Ok(Self {
             cpu,
@@ -77,6 +95,7 @@ impl MachineRequest {
             initrd: open(args.initrd)?,
             append,
             disk: open(args.disk)?,
+            debian,
             disk_size: args.disk_size,
             seed: args.seed,
             firmware: match args.firmware {
@@ -87,6 +106,13 @@ impl MachineRequest {
             output,
             archive,
         })
+    }
+}
+
+impl MachineRequest {
+    /// Whether its kernel is booted without firmware.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.kernel.is_some() || self.debian.is_some()
     }
 }
 

@@ -83,21 +83,31 @@ pub(crate) struct DebianRequest {
     pub(crate) is_configured: bool,
     /// Whether only a report is wanted.
     pub(crate) is_dry: bool,
+    /// Whether a machine boots it.
+    pub(crate) is_machine: bool,
+}
+
+/// The Debian that `--debootstrap` asks for.
+pub(super) fn debian(args: &PackArgs) -> Result<Option<DebianRequest>, Error> {
+    let PackArgs { target, dry_run, system, machine, .. } = args;
+    let Some(suite) = &system.debootstrap else { return Ok(None) };
+    Ok(Some(DebianRequest {
+        suite: suite.clone(),
+        target: target.ok_or(Error::NoTarget)?,
+        variant: system.variant,
+        included: system.include.iter().filter(|name| !name.is_empty()).cloned().collect(),
+        is_configured: !system.no_scripts,
+        is_dry: *dry_run,
+        is_machine: machine.machine,
+    }))
 }
 
 /// What the options for systems ask for, if they ask for one.
 pub(crate) fn source(args: &PackArgs) -> Result<Option<SystemSource>, Error> {
-    let PackArgs { target, dry_run, system: args, .. } = args;
-    if let Some(suite) = &args.debootstrap {
-        return Ok(Some(SystemSource::Debian(DebianRequest {
-            suite: suite.clone(),
-            target: target.ok_or(Error::NoTarget)?,
-            variant: args.variant,
-            included: args.include.iter().filter(|name| !name.is_empty()).cloned().collect(),
-            is_configured: !args.no_scripts,
-            is_dry: *dry_run,
-        })));
+    if let Some(debian) = debian(args)? {
+        return Ok(Some(SystemSource::Debian(debian)));
     }
+    let PackArgs { system: args, .. } = args;
     if let Some(reference) = &args.oci {
         let platforms = args.platform.clone();
         return Ok(Some(SystemSource::Image {

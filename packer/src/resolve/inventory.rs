@@ -62,6 +62,9 @@ pub(crate) struct RootRow {
 pub(crate) struct MachineRow {
     pub(crate) cpu: &'static str,
     pub(crate) parts: Vec<MachinePart>,
+    /// Further lines of the report.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
 /// A kernel, a disk.
@@ -189,6 +192,9 @@ impl Inventory {
         }
         for MachinePart { name, from, bytes } in self.machine.iter().flat_map(|machine| &machine.parts) {
             let _ = writeln!(text, "  {name:<12} {:>15}  {from}", size(*bytes));
+        }
+        for note in self.machine.iter().flat_map(|machine| &machine.notes) {
+            let _ = writeln!(text, "  note  {note}");
         }
         let width = self.libraries.iter().map(|row| row.path.len()).max().unwrap_or(0);
         for row in self.libraries.iter().filter(|_| all) {

@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use bundle::{Arch, EmulatorKey, Environment as _};
@@ -21,7 +19,8 @@ use crate::error::{Error, readable};
 use crate::request::{AppRequest, Entry, Rule};
 use crate::resolve::layers::Layers;
 use crate::say;
-use crate::tree::app_tree::{App, Node};
+use crate::tree::app_tree::App;
+use crate::tree::on_disk;
 
 /// How often the program is run at most.
 const RUNS_MAX: usize = 8;
@@ -88,7 +87,7 @@ fn traced(
     let directory = tempfile::tempdir().map_err(Error::Temporary)?;
     let (tree, log) = (directory.path().join("tree"), directory.path().join("log"));
     drop(app.settle()?);
-    write(&app, &tree).map_err(Error::Temporary)?;
+    on_disk::write(&app, &tree).map_err(Error::Temporary)?;
 
     let argv0 = OsStr::from_bytes(&entry.name);
     let program = tree.join(OsStr::from_bytes(&entry.path));
@@ -117,26 +116,6 @@ fn paths(log: &[u8], tree: &[u8]) -> BTreeSet<Vec<u8>> {
         }
     }
     found
-}
-
-/// Writes `app`, whose links are settled, into the new directory `to`.
-fn write(app: &App, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for (path, node) in app.nodes() {
-        let path = to.join(OsStr::from_bytes(path));
-        match node {
-            Node::Directory => fs::create_dir(path)?,
-            Node::Symlink(target) => symlink(OsStr::from_bytes(target), path)?,
-            Node::HardLink(target) => fs::hard_link(to.join(OsStr::from_bytes(target)), path)?,
-            Node::File { executable, content } => {
-                let mut file = File::create_new(&path)?;
-                io::copy(&mut content.reader(), &mut file)?;
-                let mode = if *executable { 0o755 } else { 0o644 };
-                fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

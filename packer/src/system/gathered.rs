@@ -38,6 +38,8 @@ pub(crate) struct Gathered {
     pub(crate) entry: Option<Entry>,
     /// What the source says about how programs are started.
     pub(crate) rules: Vec<Rule>,
+    /// The time that counts as that of its files, in seconds since 1970; 0 if there is none.
+    pub(crate) epoch: u64,
     /// The notices that must accompany it.
     pub(crate) owed: Option<Owed>,
 }

@@ -128,6 +128,25 @@ pub(crate) fn archive(app: &App, to: &mut dyn Write) -> io::Result<()> {
     members.finish()
 }
 
+/// A root as a tar archive for other programs: owners, modes and links as they are, and all of `time`.
+pub(crate) fn root_archive(system: &SystemTree, time: u64, to: &mut dyn Write) -> io::Result<()> {
+    use system_tree::Kind;
+    let mut members = Members { to, time };
+    for named in system.iter() {
+        let (mode, uid, gid) = (named.inode.mode.into(), named.inode.uid.into(), named.inode.gid.into());
+        let member = Member { mode, uid, gid };
+        match (&named.inode.kind, named.first) {
+            (_, Some(first)) => members.link(named.path, first, false, member)?,
+            (Kind::Directory, None) => members.directory(named.path, member)?,
+            (Kind::File(content), None) => {
+                members.file(named.path, member, content.len(), &mut content.reader())?;
+            }
+            (Kind::Symlink(target), None) => members.link(named.path, target, true, member)?,
+        }
+    }
+    members.finish()
+}
+
 /// Whose a member is.
 #[derive(Clone, Copy)]
 pub(crate) struct Member {
@@ -144,11 +163,15 @@ impl Member {
 }
 
 /// A tar stream that is written member by member: names and targets of links as they are, byte for byte.
-pub(crate) struct Members<'w>(&'w mut dyn Write);
+pub(crate) struct Members<'w> {
+    to: &'w mut dyn Write,
+    /// Of every member.
+    time: u64,
+}
 
 impl<'w> Members<'w> {
     pub(crate) fn new(to: &'w mut dyn Write) -> Self {
-        Self(to)
+        Self { to, time: 0 }
     }
 
     pub(crate) fn directory(&mut self, path: &[u8], member: Member) -> io::Result<()> {
@@ -190,8 +213,8 @@ impl<'w> Members<'w> {
 
     /// Writes the end mark.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.0.write_all(&[0; 2 * BLOCK])?;
-        self.0.flush()
+        self.to.write_all(&[0; 2 * BLOCK])?;
+        self.to.flush()
     }
 
     fn append(
@@ -204,7 +227,8 @@ impl<'w> Members<'w> {
     ) -> io::Result<()> {
         header.set_uid(uid);
         header.set_gid(gid);
-        put(&mut self.0, header, path, link, content).map(drop)
+        header.set_mtime(self.time);
+        put(&mut self.to, header, path, link, content).map(drop)
     }
 }
 

@@ -1,0 +1,135 @@
+//! `--machine --debootstrap`: a computer of another CPU whose kernel, first root and disk are made from
+//! packages, and which boots them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_by_hand};
+
+/// The kernel with the fewest modules, since depmod reads all of them, emulated.
+const MACHINE: [&str; 12] = [
+    "--machine",
+    "--debootstrap",
+    "trixie",
+    "--include",
+    "openssh-server,linux-image-cloud-arm64",
+    "--target",
+    "aarch64",
+    "--hosts",
+    "x86_64",
+    "--level",
+    "1",
+    "--disk-size=4G",
+];
+
+/// A machine that runs, ended with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(sandbox: &Sandbox, machine: &Path, keep: &str) -> Self {
+        let mut command = sandbox.command(machine);
+        command.env("UNIBIN_KVM", "0").env("UNIBIN_KEEP", keep).stdin(Stdio::null()).stdout(Stdio::null());
+        Self(command.spawn().expect("started"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn inside(sandbox: &Sandbox, machine: &Path, keep: &str, command: &str) -> Outcome {
+    sandbox.run_with(&[("UNIBIN_KEEP", keep), ("UNIBIN_WAIT", "400")], machine, &["ssh", command])
+}
+
+fn token() -> String {
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("random");
+    format!("token-{}", random.trim())
+}
+
+#[test]
+fn a_machine_of_packages_boots_and_keeps_what_is_changed() {
+    needs!("network", "x86_64", "namespaces", "minutes");
+    let sandbox = Sandbox::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (seed, bundle) = (directory.path().join("seed"), directory.path().join("vm"));
+    fs::create_dir(&seed).expect("directory");
+    let seeded = |user_data: &str| -> Outcome {
+        fs::write(seed.join("user-data"), user_data).expect("written");
+        let seed = seed.to_str().expect("text");
+        pack_by_hand(&[&MACHINE[..], &["--seed", seed]].concat(), &bundle)
+    };
+    // Nobody inside would read it.
+    let refused = seeded("#cloud-config\nhostname: other\n");
+    assert_eq!(refused.code(), Some(3), "{refused}");
+    assert!(refused.errors().contains("--include cloud-init"), "{refused}");
+
+    let token = token();
+    fs::write(seed.join("meta-data"), "local-hostname: made\n").expect("written");
+    let outcome = seeded(&format!("#!/bin/sh\necho {token} >/root/first\n"));
+    if let Some(lacking) = lacking(&outcome.errors()) {
+        return not_run("mirror-whole", lacking);
+    }
+    outcome.must_succeed();
+    let machine: PathBuf = sandbox.copy(&bundle, "vm");
+
+    // Nothing runs yet; then one does, and another beside it, which has not the first one's disk.
+    let none = sandbox.run_with(&[("UNIBIN_WAIT", "1")], &machine, &["ssh", "true"]);
+    none.must_fail_with(125, &["no machine of this bundle runs here"]);
+    let running = Running::start(&sandbox, &machine, "one");
+    let booted = inside(&sandbox, &machine, "one", "uname -m; cat /etc/hostname; exit 7");
+    assert_eq!((booted.code(), booted.text().as_str()), (Some(7), "aarch64\nmade\n"), "{booted}");
+
+    // All is as packages have it, though no root was there: owners, set-id bits, links, dpkg's database.
+    let owners = "cd /; stat -c '%n %u:%g %a' usr/bin/passwd usr/bin/chage var/mail tmp etc/shadow; \
+                  readlink bin; dpkg --audit; dpkg-query -W -f '${db:Status-Abbrev}\\n' | sort -u; \
+                  ls /boot/vmlinuz-$(uname -r) /lib/modules/$(uname -r)/modules.dep | wc -l";
+    assert_eq!(
+        inside(&sandbox, &machine, "one", owners).must_succeed(),
+        "usr/bin/passwd 0:0 4755\nusr/bin/chage 0:42 2755\nvar/mail 0:8 2775\ntmp 0:0 1777\n\
+         etc/shadow 0:42 640\nusr/bin\nii \n2\n"
+    );
+    let size = inside(&sandbox, &machine, "one", "df -k --output=size / | tail -n 1").must_succeed();
+    assert!(size.trim().parse::<u64>().is_ok_and(|size| size > 3 << 20), "{size}");
+    // The script of the seed runs once the network is there.
+    let first = "for i in $(seq 200); do [ -e /root/first ] && break; sleep 1; done; cat /root/first";
+    assert_eq!(inside(&sandbox, &machine, "one", first).must_succeed(), format!("{token}\n"));
+    inside(&sandbox, &machine, "one", "echo changed >/root/first; sync; poweroff").text();
+    let mut running = running;
+    assert!(running.0.wait().expect("ended").success(), "it has shut down");
+
+    // What was changed is there again, and the script has not run a second time.
+    let running = Running::start(&sandbox, &machine, "one");
+    assert_eq!(inside(&sandbox, &machine, "one", "cat /root/first").must_succeed(), "changed\n");
+    drop(running);
+}
+
+#[test]
+fn what_cannot_go_together_is_refused_before_anything_is_fetched() {
+    let directory = tempfile::tempdir().expect("directory");
+    let bundle = directory.path().join("vm");
+    let file = directory.path().join("file");
+    fs::write(&file, "x").expect("written");
+    let file = file.to_str().expect("text");
+    let machine = ["--machine", "--debootstrap", "trixie", "--target", "riscv64", "--offline"];
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["--disk", file], 3, "`--disk` is given"),
+        (&["--kernel", file], 3, "`--kernel` is given"),
+        (&["--kernel", file, "--initrd", file], 3, "`--kernel` is given"),
+        (&["--no-scripts"], 3, "`--no-scripts`"),
+        (&["--oci", file], 2, "cannot be used with"),
+    ];
+    for (more, code, says) in cases {
+        let outcome = pack_by_hand(&[&machine[..], more].concat(), &bundle);
+        assert_eq!(outcome.code(), Some(code), "{outcome}");
+        assert!(outcome.errors().contains(says), "it does not say `{says}`: {outcome}");
+        assert!(code == 2 || outcome.errors().contains("\nhint: "), "{outcome}");
+        assert!(!bundle.exists(), "{says}");
+    }
+    let usage = pack_by_hand(&["--machine", "--target", "riscv64", "--disk", file, "--append", "x"], &bundle);
+    assert_eq!(usage.code(), Some(2), "{usage}");
+    assert!(usage.errors().contains("--debootstrap"), "{usage}");
+}
