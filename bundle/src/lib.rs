@@ -59,7 +59,9 @@ pub use rule::{QEMU_RULES, Root, Rule, Rules};
 pub use shown::{Kind, Shown, is_printable, show};
 pub use signature::{Algorithm, Signature, Signatures};
 pub use source::Source;
-pub use tree_path::{LINKS_MAX, MERGED, PATH_MAX, TreePath, components_of, directory_of, file_name_of};
+pub use tree_path::{
+    LINKS_MAX, MERGED, MTIME, PATH_MAX, TreePath, components_of, directory_of, file_name_of,
+};
 #[cfg(feature = "encode")]
 pub use tree_path::{join, plain};
 

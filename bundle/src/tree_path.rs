@@ -12,6 +12,11 @@ use crate::path::{cut, has};
 /// `PATH_MAX` of `<linux/limits.h>`: a longer path cannot be opened. The NUL at its end counts.
 pub const PATH_MAX: usize = 4096;
 
+/// The time of a tree's files where they are unpacked, in seconds since 1970 (FORMAT.md, section 6). All have
+/// the same one: programs that keep what they have compiled compare its time with that of its source. Some
+/// take 0 for no time at all.
+pub const MTIME: u32 = 1;
+
 /// How many symbolic links the kernel follows for one path (`MAXSYMLINKS` of its `include/linux/namei.h`).
 pub const LINKS_MAX: usize = 40;
 

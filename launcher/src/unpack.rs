@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::Ordering::SeqCst;
 
-use bundle::{Blob, Digest, OWNER_ATTRIBUTE, Owner, PATH_MAX};
+use bundle::{Blob, Digest, MTIME, OWNER_ATTRIBUTE, Owner, PATH_MAX};
 
 use crate::absolute::absolute;
 use crate::blob_reader::BlobReader;
@@ -230,6 +230,7 @@ fn write_member(
             // Its name is taken since it was announced, and no link is there yet.
             let out = sys::openat(tree.at(), path, OFlags::WRITE | OFlags::NO_FOLLOW, 0)?;
             write_at(&out, member.content, offset)?;
+            date(&out);
         }
         Kind::File { size, executable, loader } => {
             let mode = if executable { 0o755 } else { 0o644 };
@@ -247,6 +248,7 @@ fn write_member(
                 field.get_mut(..path.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(path);
                 out.pwrite_all(field, size)?;
             }
+            date(&out);
             match member.owner.filter(|_| ROOTS) {
                 Some(owner) => return give(&out, owner, false),
                 // Lists of rights that are inherited, and file systems without rights, have their own way.
@@ -256,6 +258,11 @@ fn write_member(
         }
     }
     Ok(())
+}
+
+/// Gives a file its time. Without it, it has that of the day.
+fn date(file: &Fd) {
+    let _ = file.set_mtime(i64::from(MTIME));
 }
 
 /// Room for a path that is handed to the kernel, one after another.

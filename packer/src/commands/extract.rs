@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bundle::{Arch, Blob, Manifest, Owner, Variant};
 
@@ -212,13 +213,15 @@ fn files(
                     owners.give(&file, owner, false)?;
                 }
                 // As a launcher does (FORMAT.md, section 6).
-                let Some(loader) = loader else { return Ok(()) };
-                let path = destination.join(std::ffi::OsStr::from_bytes(&loader));
-                let mut field = [0; bundle::PATH_MAX];
-                let path = path.as_os_str().as_bytes();
-                let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);
-                room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
-                file.write_all_at(&field, length)
+                if let Some(loader) = loader {
+                    let path = destination.join(std::ffi::OsStr::from_bytes(&loader));
+                    let mut field = [0; bundle::PATH_MAX];
+                    let path = path.as_os_str().as_bytes();
+                    let room = field.get_mut(..path.len()).filter(|room| room.len() < bundle::PATH_MAX);
+                    room.ok_or(io::ErrorKind::InvalidFilename)?.copy_from_slice(path);
+                    file.write_all_at(&field, length)?;
+                }
+                file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(bundle::MTIME.into()))
             })()),
             TarEntry::HardLink(target) => {
                 // No symbolic link exists yet, so that this can only lead to a file of the tree.
