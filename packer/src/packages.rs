@@ -6,5 +6,6 @@ pub(crate) mod deb;
 pub(crate) mod graphviz;
 pub(crate) mod maintainer_scripts;
 pub(crate) mod php;
+pub(crate) mod r;
 pub(crate) mod script;
 pub(crate) mod suites;

@@ -19,7 +19,7 @@ use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
 use crate::packages::alternatives::{self, Offers};
 use crate::packages::maintainer_scripts::{self, Made};
-use crate::packages::{graphviz, php, suites};
+use crate::packages::{graphviz, php, r, suites};
 use crate::request::LocalDeb;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -132,6 +132,7 @@ impl<'a> Suite<'a> {
         files.made(alternatives::links(&files.app, choices)?)?;
         files.made(php::configured(&files.app)?)?;
         files.made(graphviz::configured(&files.app)?)?;
+        files.made(r::configured(&files.app)?.into_iter().collect())?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
         files.drop_unused_links();
         let distribution = self.distribution();
