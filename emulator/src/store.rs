@@ -7,6 +7,7 @@
 mod compressed;
 mod fault;
 mod images;
+mod made;
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};

@@ -44,8 +44,8 @@ use crate::cli::sbom::SbomArgs;
 use crate::cli::sign::{SignArgs, VerifyArgs};
 use crate::cli::system::SystemArgs;
 use crate::cli::values::{
-    Argv0, Children, Head, Hosts, Libs, Native, View, arch, argv0, children, head, host, host_file, hosts,
-    libs, native, view,
+    Argv0, Children, Configure, Head, Hosts, Libs, Native, View, arch, argv0, children, configure, head,
+    host, host_file, hosts, libs, native, view,
 };
 
 /// Pack a Linux program into one executable file that runs on every Linux architecture
@@ -273,6 +273,12 @@ pub(crate) struct TreeArgs {
     /// `*` matches within one path component, `**` across directories.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<OsString>,
+    /// Make what packages make when they are installed, by programs of Debian's for this machine (`auto`)
+    ///
+    /// Byte code of Python modules: without it, Python compiles them at each start. `none` executes nothing.
+    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = configure)]
+    #[arg(hide_short_help = true)]
+    pub(crate) configure: Configure,
     /// Run the program now, with the arguments after `--`, and add each file of the sysroot that it opens
     #[arg(long, hide_short_help = true)]
     pub(crate) trace: bool,

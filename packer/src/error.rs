@@ -5,6 +5,7 @@ mod code;
 mod compose;
 mod debootstrap;
 mod hints;
+mod host_program;
 mod image;
 mod machine;
 mod project;
@@ -28,6 +29,7 @@ pub(crate) use crate::error::code::Code;
 pub(crate) use crate::error::compose::ComposeError;
 pub(crate) use crate::error::debootstrap::DebianError;
 use crate::error::hints::{few, io_hint, is_full, is_stale, not_a_program_hint};
+pub(crate) use crate::error::host_program::HostProgramError;
 pub(crate) use crate::error::image::ImageError;
 pub(crate) use crate::error::machine::MachineError;
 pub(crate) use crate::error::project::ProjectError;
@@ -183,6 +185,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     System(#[from] SystemError),
     #[error(transparent)]
+    HostProgram(#[from] HostProgramError),
+    #[error(transparent)]
     Machine(#[from] MachineError),
     #[error(transparent)]
     SourceDate(#[from] SourceDateError),
@@ -249,6 +253,7 @@ impl Error {
             | Self::RecipeElsewhere { .. }
             | Self::NotInStore { .. }
             | Self::Layer(_)
+            | Self::HostProgram(_)
             | Self::Stub(_) => Code::Failure,
             Self::NoHostLeft { .. } | Self::NoneWorks { .. } => Code::NoEmulator,
             Self::NotABundle { .. }
@@ -366,6 +371,7 @@ impl Error {
             | Self::Archive(_)
             | Self::Package(_)
             | Self::System(_)
+            | Self::HostProgram(_)
             | Self::Machine(_)
             | Self::Compose(_)
             | Self::SourceDate(_)
@@ -448,6 +454,7 @@ impl Error {
             Self::Archive(error) => return error.hint(),
             Self::Package(error) => error.hint(),
             Self::System(error) => error.hint(),
+            Self::HostProgram(error) => error.hint(),
             Self::Machine(error) => error.hint(),
             Self::Binfmt(error) => return Some(error.hint()),
             Self::Compose(error) => return Some(error.hint()),

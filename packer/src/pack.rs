@@ -19,6 +19,7 @@ use emulator::Store;
 
 use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head, Level};
+use crate::configure;
 use crate::emulators::{Emulator, Emulators};
 use crate::error::{Error, SystemError};
 use crate::machine;
@@ -51,7 +52,7 @@ pub(crate) fn pack(args: PackArgs) -> Result<String, Error> {
 pub(crate) fn packed(mut request: Request, json: bool) -> Result<String, Error> {
     let (first, natives) = match &request.contents {
         Contents::App(app) => {
-            let first = gather(app)?;
+            let first = gather(app, configure::add)?;
             let natives = variants::gathered(&request, &first)?;
             (first, natives)
         }
@@ -190,7 +191,7 @@ fn compressed(
 pub(crate) fn variant(args: PackArgs, view: bool) -> Result<PackedVariant, Error> {
     let request = Request::from_args(args)?;
     let Contents::App(app) = &request.contents else { return Err(Error::NoTarget) };
-    let mut resolved = gather(app)?;
+    let mut resolved = gather(app, configure::add)?;
     let emulators = Emulators::open(&request.archive)?;
     if view || emulators.give_view(resolved.target) {
         view_map::add(&mut resolved.app)?;

@@ -16,7 +16,7 @@ use bundle::Arch;
 
 use crate::atomic_file::directory_of;
 use crate::byte_search;
-use crate::cli::values::{Argv0, Children, Head, Hosts, Level, Libs, Native, View};
+use crate::cli::values::{Argv0, Children, Configure, Head, Hosts, Level, Libs, Native, View};
 use crate::cli::{ArchiveArgs, PackArgs, StartArgs, TreeArgs};
 use crate::error::{Error, kind_of, readable};
 pub(crate) use crate::request::entry::Entry;
@@ -116,6 +116,8 @@ pub(crate) struct TreeRequest {
     /// Patterns: of packages, only files that match, the entries, and the libraries of both are kept.
     pub(crate) only: Option<Vec<Vec<u8>>>,
     pub(crate) preloads: Vec<Vec<u8>>,
+    /// Whether programs of this machine make what packages make when they are installed.
+    pub(crate) configure: Configure,
     /// Arguments for the traced run.
     pub(crate) trace: Option<Vec<std::ffi::OsString>>,
 }
@@ -343,6 +345,7 @@ fn tree_request(args: TreeArgs, start: &StartArgs) -> Result<TreeRequest, Error>
         excludes: bytes(&args.exclude),
         only: None,
         preloads: bytes(&start.preload),
+        configure: args.configure,
         trace: args.trace.then_some(args.trace_args),
     })
 }

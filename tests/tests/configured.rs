@@ -1,6 +1,148 @@
 //! Trees of packages are configured as their maintainer scripts would have done it, without running any.
 
-use end_to_end::{Sandbox, needs, pack_if_there};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bundle::{Arch, MTIME};
+use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_if_there, smallest_bundle, unibin};
+
+/// Packs with a store that has made nothing yet. `None` where the mirror lacks a package, also one of this
+/// machine's that makes something.
+fn configured(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Option<PathBuf> {
+    let bundle = sandbox.at(name);
+    let options = ["--target", "riscv64", "--hosts", "x86_64", "--level", "1"];
+    let packed = Sandbox::finish(unibin().arg("pack").args(arguments).args(options).arg("-o").arg(&bundle));
+    if let Some(lacking) = lacking(&packed.errors()) {
+        not_run("mirror-whole", lacking);
+        return None;
+    }
+    packed.must_succeed();
+    Some(bundle)
+}
+
+fn extracted(sandbox: &Sandbox, bundle: &Path, to: &str) -> PathBuf {
+    let to = sandbox.at(to);
+    Sandbox::finish(unibin().arg("extract").arg(bundle).arg(&to)).must_succeed();
+    to
+}
+
+/// How many modules Python has read as byte code, and how many it has compiled.
+fn modules(ran: &Outcome) -> [usize; 2] {
+    let told = ran.errors();
+    // `# code object from '/.../os.cpython-313.pyc'`, or the source without quotes.
+    let count = |from: &str| {
+        told.lines().filter(|line| line.starts_with(&format!("# code object from {from}"))).count()
+    };
+    [count("'/"), count("/")]
+}
+
+#[test]
+fn python_starts_from_byte_code_and_takes_it_for_that_of_its_sources() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let module = sandbox.write("own.py", b"def answer(): return 42\n");
+    let broken = sandbox.write("broken.py", b"def answer(: return 42\n");
+    let add = |file: &Path, name: &str| format!("{}:usr/lib/python3/dist-packages/{name}.py", file.display());
+    let (own, other) = (add(&module, "own"), add(&broken, "broken"));
+    let python =
+        ["--deb", "python3-minimal", "--entry", "python3=/usr/bin/python3", "--add", &own, "--add", &other];
+    let Some(without) = configured(&sandbox, "without", &[&python[..], &["--configure", "none"]].concat())
+    else {
+        return;
+    };
+    let Some(with) = configured(&sandbox, "with", &python) else { return };
+    let script = ["-v", "-c", "import own, json; print(own.answer(), json.dumps({}))"];
+    let run = |bundle: &Path| {
+        let ran = sandbox.run(bundle, &script);
+        assert_eq!(ran.must_succeed(), "42 {}\n");
+        modules(&ran)
+    };
+    let [read, compiled] = run(&without);
+    assert!(read == 0 && compiled > 3, "{read} {compiled}");
+    let [read, compiled] = run(&with);
+    assert!(read > 3 && compiled == 0, "{read} {compiled}");
+    let failed = sandbox.run(&with, &["-c", "import broken"]);
+    assert!(failed.errors().contains("SyntaxError"), "{failed}");
+
+    // What is made anew, with nothing of the store's, is the same.
+    let tree = extracted(&sandbox, &with, "tree");
+    let byte_code = |tree: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let is_code = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "pyc");
+        let all = Sandbox::tree(tree).into_iter().filter(is_code);
+        all.map(|path| (path.clone(), fs::read(tree.join(path)).expect("a file"))).collect()
+    };
+    let first = byte_code(&tree);
+    assert!(first.iter().any(|(path, _)| path.ends_with("dist-packages/__pycache__/own.cpython-313.pyc")));
+    let mut again = unibin();
+    let store = again
+        .get_envs()
+        .find(|(name, _)| *name == "UNIBIN_STORE")
+        .and_then(|(_, store)| store)
+        .map(PathBuf::from);
+    let (store, fresh) = (store.expect("a store"), tempfile::tempdir().expect("a directory"));
+    std::os::unix::fs::symlink(store.join("archives"), fresh.path().join("archives")).expect("a link");
+    let options = ["--target", "riscv64", "--hosts", "x86_64", "--level", "1", "-o"];
+    again.env("UNIBIN_STORE", fresh.path()).arg("pack").args(python).args(options).arg(sandbox.at("again"));
+    Sandbox::finish(&mut again).must_succeed();
+    assert!(byte_code(&extracted(&sandbox, &sandbox.at("again"), "tree-again")) == first);
+}
+
+#[test]
+fn all_files_of_a_tree_have_one_time_however_they_are_unpacked() {
+    needs!("x86_64");
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.copy(&smallest_bundle(Arch::X86_64), "app");
+    let to = extracted(&sandbox, &bundle, "by-unibin");
+    let by_launcher = sandbox.at("by-launcher");
+    let told = [("UNIBIN_DO", "extract"), ("UNIBIN_TO", by_launcher.to_str().expect("text"))];
+    sandbox.run_with(&told, &bundle, &[] as &[&str]).must_succeed();
+    let mut seen = 0;
+    for tree in [to, by_launcher] {
+        for file in Sandbox::tree(&tree).into_iter().map(|path| tree.join(path)).filter(|path| path.is_file())
+        {
+            assert_eq!(fs::metadata(&file).expect("a file").mtime(), i64::from(MTIME), "{}", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2);
+}
+
+#[test]
+fn the_schemas_of_gsettings_are_compiled() {
+    needs!("network");
+    let sandbox = Sandbox::new();
+    let schemas = [
+        "--deb",
+        "libglib2.0-bin",
+        "--deb",
+        "gsettings-desktop-schemas",
+        "--entry",
+        "gsettings=/usr/bin/gsettings",
+    ];
+    let Some(without) = configured(&sandbox, "without", &[&schemas[..], &["--configure", "none"]].concat())
+    else {
+        return;
+    };
+    let Some(with) = configured(&sandbox, "with", &schemas) else { return };
+    // Of the tree alone: this machine may have schemas too.
+    let get = |bundle: &Path, to: &str| {
+        let schemas = extracted(&sandbox, bundle, to).join("usr/share/glib-2.0/schemas");
+        let schemas = schemas.to_str().expect("text").to_owned();
+        let variables = [
+            ("GSETTINGS_SCHEMA_DIR", schemas.as_str()),
+            ("XDG_DATA_DIRS", "/nonexistent"),
+            ("GSETTINGS_BACKEND", "memory"),
+        ];
+        sandbox.run_with(&variables, &with, &["get", "org.gnome.desktop.interface", "clock-format"])
+    };
+    let ran = get(&without, "tree-without");
+    assert!(
+        ran.errors().contains("No such schema") || ran.errors().contains("No schemas installed"),
+        "{ran}"
+    );
+    assert_eq!(get(&with, "tree-with").must_succeed(), "'24h'\n");
+}
 
 #[test]
 fn alternatives_that_a_loop_over_variables_offers_are_there() {

@@ -2,8 +2,9 @@
 //! digest of its contents, the compressor and the level. A file is the frame and one skippable frame (RFC
 //! 8878, 3.1.2) with the SHA-256 of the file's name and the frame's SHA-256, so that damage, and a file in
 //! another's place, is detected, and `zstd -d` can still read it. Beside them are notes about blobs that were
-//! read back, and bundles of images (`images`). Files that were not used for [`KEPT_DAYS`] are removed, and
-//! so are the least recently used when all files together take more than [`KEPT_MAX`] bytes.
+//! read back, bundles of images (`images`), and what was made of files (`made`). Files that were not used for
+//! [`KEPT_DAYS`] are removed, and so are the least recently used when all files together take more than
+//! [`KEPT_MAX`] bytes.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _};
@@ -19,7 +20,7 @@ use super::{Store, StoreError, remove_if_there};
 
 /// Magic number and length of a skippable frame of 32 bytes, little-endian.
 const SKIPPABLE: [u8; 8] = [0x50, 0x2a, 0x4d, 0x18, 32, 0, 0, 0];
-const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
+pub(super) const TRAILER: usize = SKIPPABLE.len() + Digest::LEN;
 
 /// How many bytes of frames are kept: 2 GiB.
 const KEPT_MAX: u64 = 2 << 30;
@@ -176,7 +177,7 @@ impl Store {
         self.keep(name, &mut note.chain(&trailer[..]))
     }
 
-    fn keep(&self, name: &str, from: &mut impl io::Read) -> Result<(), StoreError> {
+    pub(super) fn keep(&self, name: &str, from: &mut impl io::Read) -> Result<(), StoreError> {
         let directory = self.directory(DIRECTORY)?;
         let path = directory.join(name);
         let failed = |error| StoreError::write(&path, error);
@@ -210,7 +211,7 @@ fn note_name(key: Digest) -> String {
     format!("{key}.read-back")
 }
 
-fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
+pub(super) fn trailer_of(name: &str, content: &[u8]) -> [u8; TRAILER] {
     let named = digest::of(&[name.as_bytes(), content].concat());
     let mut trailer = [0; TRAILER];
     let bytes = SKIPPABLE.into_iter().chain(named.0);

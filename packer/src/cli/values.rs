@@ -69,6 +69,16 @@ pub(crate) enum Children {
     None,
 }
 
+/// `--configure`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Configure {
+    /// What programs of this machine can make.
+    Auto,
+    /// Only what can be made by reading.
+    #[default]
+    None,
+}
+
 /// `--argv0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argv0 {
@@ -175,6 +185,14 @@ pub(crate) fn children(text: &str) -> Result<Children, String> {
     match text {
         "auto" => Ok(Children::Auto),
         "none" => Ok(Children::None),
+        _ => Err("expected `auto` or `none`".to_owned()),
+    }
+}
+
+pub(crate) fn configure(text: &str) -> Result<Configure, String> {
+    match text {
+        "auto" => Ok(Configure::Auto),
+        "none" => Ok(Configure::None),
         _ => Err("expected `auto` or `none`".to_owned()),
     }
 }

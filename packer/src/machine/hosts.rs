@@ -57,5 +57,5 @@ fn packed(host: Arch, board: &Board, machine: &MachineRequest) -> Result<Resolve
         view: View::Host,
         rules: Vec::new(),
     };
-    gather(&request)
+    gather(&request, |_, _, _| Ok(()))
 }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use crate::configure;
 use crate::error::Error;
 use crate::request::Request;
 use crate::resolve::gather::gather;
@@ -17,7 +18,7 @@ pub(crate) fn gathered(request: &Request, first: &ResolvedApp) -> Result<Vec<Res
             let level = Some(native.level).filter(|level| *level != 0);
             return Err(Error::SameVariant { target: native.target, level });
         }
-        let mut resolved = gather(&native.app)?;
+        let mut resolved = gather(&native.app, configure::add)?;
         if let (true, [own, ..], [default, ..]) =
             (native.stands_in, &mut resolved.entries[..], &first.entries[..])
         {

@@ -70,8 +70,15 @@ struct Linked {
     inventory: Inventory,
 }
 
+/// What adds to an app, and to where its files came from, what its packages make when they are installed.
+pub(crate) type Configuring = fn(&AppRequest, &mut App, &mut BTreeMap<Vec<u8>, Origin>) -> Result<(), Error>;
+
 /// Completes an app.
-pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Result<Completed, Error> {
+pub(crate) fn complete(
+    request: &AppRequest,
+    incomplete: Incomplete<'_>,
+    configure: Configuring,
+) -> Result<Completed, Error> {
     let Incomplete { mut layers, entries, dynamic, target, given, suite } = incomplete;
     let mut objects = Objects::default();
     if given.is_some() {
@@ -93,7 +100,8 @@ pub(crate) fn complete(request: &AppRequest, incomplete: Incomplete<'_>) -> Resu
         let added = trace::trace(request, &mut layers, entries, target, &rules, args)?;
         inventory.plugin_sets.push(format!("{added} files that `--trace` saw"));
     }
-    let Layers { mut app, owed, origins, known, .. } = layers;
+    let Layers { mut app, owed, mut origins, known, .. } = layers;
+    configure(request, &mut app, &mut origins)?;
     extra_files::exclude(request, &mut app, given);
     if let Some(only) = &request.tree.only {
         only::retain(&mut app, entries, only);

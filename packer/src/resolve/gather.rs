@@ -9,7 +9,7 @@ use crate::progress::Bars;
 use crate::relocate::native::{self, TreeLoader};
 use crate::request::{AppRequest, AppSource, Entry, Rule};
 use crate::resolve::base::Base;
-use crate::resolve::complete::{Completed, Incomplete, complete};
+use crate::resolve::complete::{Completed, Configuring, Incomplete, complete};
 use crate::resolve::entries::{self, Entries};
 use crate::resolve::extra_files;
 use crate::resolve::interpreters;
@@ -29,8 +29,8 @@ struct Programs {
     dynamic: Vec<Vec<u8>>,
 }
 
-/// Builds the app that `request` asks for.
-pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
+/// Builds the app that `request` asks for, and has `configure` done with it.
+pub(crate) fn gather(request: &AppRequest, configure: Configuring) -> Result<ResolvedApp, Error> {
     let bars = Bars::default();
     let bar = bars.bar("packages");
     let Base { mut layers, defaults, mut given, packages: wanted_packages, mut suite } =
@@ -69,7 +69,7 @@ pub(crate) fn gather(request: &AppRequest) -> Result<ResolvedApp, Error> {
         origins,
         known,
         mut inventory,
-    } = complete(request, incomplete)?;
+    } = complete(request, incomplete, configure)?;
     if let Some(given) = &mut given {
         rules.splice(..0, given.rules.drain(..));
         inventory.given = Some(given.row.clone());

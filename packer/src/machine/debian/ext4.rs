@@ -2,33 +2,27 @@
 //! Debian's packages for this machine, which takes a tar stream and needs no root for it. It is run as it is
 //! unpacked, by its own loader, and sees its own configuration, so that every machine gives the same bytes.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
-
-use bundle::{Arch, directory_of};
 
 use crate::atomic_file::TemporaryDirectory;
 use crate::cli::ArchiveArgs;
-use crate::cli::values::View;
 use crate::error::{Error, MachineError};
 use crate::hash;
+use crate::host_program::HostProgram;
 use crate::packages::suites;
-use crate::request::{AppRequest, AppSource, Entry, TreeRequest};
-use crate::resolve::gather::gather;
 use crate::system::system_tree::{Kind, SystemTree};
-use crate::tree::on_disk;
 use crate::write::tarball;
 
-/// The packages, and what of them is not a library of the program: it loads the reader of archives itself.
-const PACKAGES: [&str; 2] = ["e2fsprogs", "libarchive13t64"];
-const MKE2FS: &str = "usr/sbin/mke2fs";
-const LOADED: [&str; 2] = ["usr/lib/*/libarchive.so.13", "usr/lib/*/libarchive.so.13.*"];
+/// It loads the reader of archives itself.
+const PROGRAM: HostProgram<'static> = HostProgram {
+    packages: &["e2fsprogs", "libarchive13t64"],
+    path: "usr/sbin/mke2fs",
+    files: &["usr/lib/*/libarchive.so.13", "usr/lib/*/libarchive.so.13.*", CONFIGURATION],
+};
 const CONFIGURATION: &str = "etc/mke2fs.conf";
 
 /// What a machine has room for if nobody says otherwise, in bytes. Nothing is stored of what is empty.
@@ -91,7 +85,9 @@ pub(super) fn disk(
     let store = suites::store_root()?;
     let place = fs::create_dir_all(&store).and_then(|()| TemporaryDirectory::inside(&store));
     let place = place.map_err(|source| Error::io("write", &store, source))?;
-    let mut command = program(&place.path().join("tree"), archive)?;
+    let unpacked = place.path().join("tree");
+    let mut command = PROGRAM.unpacked(&unpacked, archive)?;
+    command.env("MKE2FS_CONFIG", unpacked.join(CONFIGURATION));
     let image = place.path().join("disk");
     command.args(["-q", "-F", "-t", "ext4", "-b"]).arg(BLOCK.to_string()).args(["-L", "root", "-U"]);
     command.arg(&names.uuid).arg("-E");
@@ -100,7 +96,7 @@ pub(super) fn disk(
     command.args(["-d", "-"]).arg(&image).arg(format!("{}k", size / 1024));
     command.env("E2FSPROGS_FAKE_TIME", epoch.to_string()).env("SOURCE_DATE_EPOCH", epoch.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let failed = |source| Error::io("execute", Path::new(MKE2FS), source);
+    let failed = |source| Error::io("execute", Path::new(PROGRAM.path), source);
     let mut child = command.spawn().map_err(failed)?;
     let (to, from) = (child.stdin.take(), child.stderr.take());
     let said = thread::spawn(move || {
@@ -119,42 +115,6 @@ pub(super) fn disk(
     }
     written.map_err(Error::Temporary)?;
     File::open(&image).map_err(|source| Error::io("read", &image, source))
-}
-
-/// The command that starts the program, unpacked into the new directory `tree`.
-fn program(tree: &Path, archive: &ArchiveArgs) -> Result<Command, Error> {
-    let host = Arch::HOST.ok_or(MachineError::NoHost)?;
-    let only = LOADED.into_iter().chain([CONFIGURATION]).map(|pattern| pattern.as_bytes().to_vec());
-    let request = AppRequest {
-        source: AppSource::packages(PACKAGES.map(str::to_owned).to_vec(), Vec::new(), host)?,
-        entries: vec![Entry::new(b"mke2fs", MKE2FS.as_bytes())],
-        target: Some(host),
-        hosts: vec![host],
-        output: tree.to_owned(),
-        archive: archive.clone(),
-        tree: TreeRequest { only: Some(only.collect()), ..TreeRequest::default() },
-        argv0: None,
-        view: View::Host,
-        rules: Vec::new(),
-    };
-    let mut app = gather(&request)?;
-    drop(app.app.settle()?);
-    on_disk::write(&app.app, tree).map_err(Error::Temporary)?;
-    let is_library = |path: &&[u8]| path.windows(3).any(|part| part == b".so");
-    let directories: BTreeSet<&[u8]> =
-        app.app.nodes().map(|(path, _)| path).filter(is_library).map(directory_of).collect();
-    let at = |path: &[u8]| tree.join(OsStr::from_bytes(path));
-    let libraries = directories.into_iter().map(at).collect::<Vec<_>>();
-    let libraries = libraries.iter().map(|path| path.as_os_str()).collect::<Vec<_>>();
-    let mut command = Command::new(at(&app.loader));
-    command
-        .current_dir("/")
-        .env_clear()
-        .arg("--library-path")
-        .arg(libraries.join(OsStr::new(":")))
-        .arg(tree.join(MKE2FS));
-    command.env("MKE2FS_CONFIG", tree.join(CONFIGURATION)).env("LC_ALL", "C").env("TZ", "UTC");
-    Ok(command)
 }
 
 #[cfg(test)]

@@ -1,0 +1,54 @@
+//! What the packages of a tree make of their files when they are installed, as far as programs need it and it
+//! is the same for every architecture: made by programs of Debian's for this machine (`host_program`), which
+//! are executed. Nothing of the tree is. Without them, programs make it at each start.
+
+mod made;
+mod python;
+mod schemas;
+
+use std::collections::BTreeMap;
+
+use bundle::directory_of;
+
+use crate::cli::values::Configure;
+use crate::components::owners::Origin;
+use crate::configure::made::Made;
+use crate::error::Error;
+use crate::request::AppRequest;
+use crate::say;
+use crate::tree::app_tree::{App, Node};
+
+/// Adds what is made of the files of packages. If that fails, the app runs without.
+pub(crate) fn add(
+    request: &AppRequest,
+    app: &mut App,
+    origins: &mut BTreeMap<Vec<u8>, Origin>,
+) -> Result<(), Error> {
+    if request.tree.configure == Configure::None {
+        return Ok(());
+    }
+    let is_of =
+        |name: &str| origins.values().any(|origin| matches!(origin, Origin::Package(of) if **of == *name));
+    let archive = request.libs_archive().unwrap_or_else(|| request.archive.clone());
+    let mut made = Vec::new();
+    match python::byte_code(app, &archive, &is_of) {
+        Ok(code) => made.extend(code),
+        Err(error) => {
+            say::warning(&format!("Python will compile its modules at each start: {}", error.text()));
+        }
+    }
+    match schemas::compiled(app, &archive) {
+        Ok(compiled) => made.extend(compiled),
+        Err(error) => say::warning(&format!("the schemas of GSettings are not compiled: {}", error.text())),
+    }
+    for Made { path, of, content } in made {
+        if app.get(directory_of(&path)).is_none() {
+            app.add(directory_of(&path), Node::Directory)?;
+        }
+        app.add(&path, Node::File { executable: false, content })?;
+        if let Some(origin) = origins.get(&of).cloned() {
+            origins.insert(path, origin);
+        }
+    }
+    Ok(())
+}

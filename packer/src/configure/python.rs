@@ -1,0 +1,242 @@
+//! The byte code of Python's modules, which `py3compile` makes when Debian's packages are installed. Without
+//! it every start compiles all modules that it imports, since a tree cannot be written. Byte code is the same
+//! for every CPU: it is made by this machine's build of the same Python, which compiles the sources and
+//! executes nothing of them.
+
+use std::io::{self, BufWriter, Read as _, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use bundle::{Digest, directory_of, file_name_of, join};
+
+use crate::cli::ArchiveArgs;
+use crate::configure::made::{Made, kept, temporary};
+use crate::error::{Error, HostProgramError};
+use crate::hash;
+use crate::host_program::HostProgram;
+use crate::tree::app_tree::{App, Node};
+use crate::tree::content::Content;
+
+/// What compiles, for any Python 3.8 and later.
+const COMPILE: &str = include_str!("compile.py");
+
+/// Where Debian has modules for every version.
+const SHARED: &[u8] = b"usr/lib/python3/";
+
+/// A module of the tree.
+struct Source<'a> {
+    path: &'a [u8],
+    content: &'a Content,
+}
+
+/// The minor versions of Python 3 whose interpreters the tree has from Debian's packages.
+fn versions(app: &App, has: &dyn Fn(&str) -> bool) -> Vec<u32> {
+    let minor = |name: &[u8]| -> Option<u32> {
+        std::str::from_utf8(name.strip_prefix(b"python3.")?).ok()?.parse().ok()
+    };
+    let names = app.names(b"usr/bin").filter_map(minor);
+    names.filter(|minor| *minor >= 8 && has(&package(*minor))).collect()
+}
+
+/// The package of an interpreter and of what it needs to start.
+fn package(minor: u32) -> String {
+    format!("python3.{minor}-minimal")
+}
+
+/// The byte code that the tree lacks. `has` tells which packages its files are from.
+pub(super) fn byte_code(
+    app: &App,
+    archive: &ArchiveArgs,
+    has: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Made>, Error> {
+    let mut made = Vec::new();
+    let versions = versions(app, has);
+    for minor in &versions {
+        let sources = sources(app, *minor, versions.len() == 1);
+        if !sources.is_empty() {
+            made.extend(compiled(&sources, *minor, archive)?);
+        }
+    }
+    Ok(made)
+}
+
+/// Modules without byte code for this version. Where there are several versions, only modules that are known
+/// to be for it.
+fn sources(app: &App, minor: u32, only: bool) -> Vec<Source<'_>> {
+    let own = format!("usr/lib/python3.{minor}/").into_bytes();
+    let of_another = |path: &[u8]| path.starts_with(b"usr/lib/python3.") && !path.starts_with(&own);
+    // A link to a module is one too: byte code lies beside the name that was found.
+    let names = app.nodes().map(|(path, _)| path).filter(|path| path.ends_with(b".py"));
+    let files = names.filter_map(|path| match app.file(path)?.1 {
+        Node::File { content, .. } => Some(Source { path, content }),
+        _ => None,
+    });
+    files
+        .filter(|source| !of_another(source.path))
+        .filter(|source| only || source.path.starts_with(&own) || source.path.starts_with(SHARED))
+        .filter(|source| app.get(&place(source.path, minor)).is_none())
+        .collect()
+}
+
+/// Where Python looks for a module's byte code (PEP 3147).
+fn place(source: &[u8], minor: u32) -> Vec<u8> {
+    let name = file_name_of(source);
+    let stem = name.strip_suffix(b".py").unwrap_or(name);
+    let name = [stem, format!(".cpython-3{minor}.pyc").as_bytes()].concat();
+    join(&join(directory_of(source), b"__pycache__"), &name)
+}
+
+fn compiled(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> Result<Vec<Made>, Error> {
+    let key = key(sources, minor, archive).map_err(Error::Temporary)?;
+    let all = kept(key, || compile(sources, minor, archive))?;
+    let mut rest = all.as_slice();
+    let mut made = Vec::new();
+    for source in sources {
+        let code = part(&mut rest).ok_or_else(|| failed(minor, "it ended too early".to_owned()))?;
+        if !code.is_empty() {
+            made.push(Made {
+                path: place(source.path, minor),
+                of: source.path.to_vec(),
+                content: code.to_vec().into(),
+            });
+        }
+    }
+    Ok(made)
+}
+
+/// Of all that determines what comes out, except for the interpreter: within one minor version the byte code
+/// is the same.
+fn key(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> io::Result<Digest> {
+    let suite = archive.suite.as_deref().unwrap_or_default();
+    let mut text = format!("{COMPILE}\0{minor}\0{suite}\0").into_bytes();
+    for source in sources {
+        text.extend(source.path);
+        text.push(0);
+        text.extend(source.content.digest()?.0);
+    }
+    Ok(hash::of(&text))
+}
+
+/// What the interpreter answers for these sources.
+fn compile(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> Result<Vec<u8>, Error> {
+    let place = temporary()?;
+    let (package, path) = (package(minor), format!("usr/bin/python3.{minor}"));
+    let library = format!("usr/lib/python3.{minor}/**");
+    let python = HostProgram { packages: &[&package], path: &path, files: &[&library] };
+    let unpacked = place.path().join("tree");
+    let mut command = python.unpacked(&unpacked, archive)?;
+    // Sets are in the order of hashes, which must be the same each time.
+    command.env("PYTHONHASHSEED", "0").env("PYTHONHOME", unpacked.join("usr"));
+    command.args(["-S", "-s", "-B", "-c", COMPILE]);
+    run(command, sources).map_err(|error| failed(minor, error.to_string()))
+}
+
+fn failed(minor: u32, why: String) -> Error {
+    HostProgramError::Failed { program: format!("python3.{minor}"), why }.into()
+}
+
+fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (to, from, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let read = |from: Option<Box<dyn io::Read + Send>>| {
+        thread::spawn(move || {
+            let mut all = Vec::new();
+            from.map(|mut from| from.read_to_end(&mut all)).transpose().map(|_| all)
+        })
+    };
+    let (answers, said) =
+        (read(from.map(|from| Box::new(from) as _)), read(errors.map(|from| Box::new(from) as _)));
+    let written = to.map_or(Ok(()), |to| {
+        let mut to = BufWriter::with_capacity(1 << 16, to);
+        for source in sources {
+            put_part(&mut to, &[b"/", source.path].concat())?;
+            put_part(&mut to, &source.content.bytes()?)?;
+        }
+        to.flush()
+    });
+    let status = child.wait()?;
+    let ended = || io::Error::other("a thread ended");
+    let (answers, said) = (answers.join().map_err(|_| ended())??, said.join().map_err(|_| ended())??);
+    if !status.success() {
+        let said = String::from_utf8_lossy(&said);
+        let last = said.lines().last().unwrap_or_default();
+        return Err(io::Error::other(format!("{status}: {last}")));
+    }
+    written.map(|()| answers)
+}
+
+fn put_part(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    to.write_all(bytes)
+}
+
+/// The next part of what was written so.
+fn part<'r>(rest: &mut &'r [u8]) -> Option<&'r [u8]> {
+    let (length, behind) = rest.split_first_chunk()?;
+    let (part, behind) = behind.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    *rest = behind;
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_code_lies_where_python_looks_for_it() {
+        assert_eq!(
+            place(b"usr/lib/python3.13/os.py", 13),
+            b"usr/lib/python3.13/__pycache__/os.cpython-313.pyc"
+        );
+        assert_eq!(place(b"a.py", 8), b"__pycache__/a.cpython-38.pyc");
+    }
+
+    #[test]
+    fn modules_of_another_version_are_left_alone() {
+        let mut app = App::default();
+        for path in [
+            "usr/bin/python3.11",
+            "usr/bin/python3.13",
+            "usr/bin/python3.13-config",
+            "usr/lib/python3.11/os.py",
+            "usr/lib/python3.13/os.py",
+            "usr/lib/python3/dist-packages/a.py",
+            "usr/share/app/b.py",
+        ] {
+            app.add(path.as_bytes(), Node::File { executable: false, content: b"x".to_vec().into() })
+                .expect("added");
+        }
+        assert_eq!(versions(&app, &|_| true), [11, 13]);
+        assert_eq!(versions(&app, &|package| package == "python3.13-minimal"), [13]);
+        let paths = |minor, only| -> Vec<String> {
+            let sources = sources(&app, minor, only);
+            sources.iter().map(|source| String::from_utf8_lossy(source.path).into_owned()).collect()
+        };
+        let of_13 = ["usr/lib/python3.13/os.py", "usr/lib/python3/dist-packages/a.py"];
+        assert_eq!(paths(13, false), of_13);
+        assert_eq!(paths(13, true), [&of_13[..], &["usr/share/app/b.py"]].concat());
+        app.add(
+            b"usr/lib/python3.13/__pycache__/os.cpython-313.pyc",
+            Node::File { executable: false, content: b"x".to_vec().into() },
+        )
+        .expect("added");
+        let left = sources(&app, 13, false);
+        assert_eq!(left.iter().map(|source| source.path).collect::<Vec<_>>(), [of_13[1].as_bytes()]);
+    }
+
+    #[test]
+    fn parts_are_read_as_they_were_written_and_a_cut_one_is_refused() {
+        let mut all = Vec::new();
+        put_part(&mut all, b"one").expect("memory");
+        put_part(&mut all, b"").expect("memory");
+        let mut rest = all.as_slice();
+        assert_eq!(
+            (part(&mut rest), part(&mut rest), part(&mut rest)),
+            (Some(&b"one"[..]), Some(&b""[..]), None)
+        );
+        for cut in 0..11 {
+            assert_eq!(part(&mut &all[..cut]), None, "{cut}");
+        }
+    }
+}
