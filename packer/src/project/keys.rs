@@ -67,6 +67,7 @@ pub(super) const SECTIONS: [Section; 5] = [
             ("library-path", Form::EachPath),
             ("add", Form::EachPath),
             ("exclude", Form::Each),
+            ("configure", Form::Word),
         ],
         others: &[],
     },
