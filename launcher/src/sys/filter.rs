@@ -46,9 +46,8 @@ fn give(operand: u32) -> Instruction {
     Instruction { code: (ptrace::BPF_RET | ptrace::BPF_K) as u16, if_true: 0, if_false: 0, operand }
 }
 
-/// From here on this thread, and all that comes of it, stops for its tracer when it executes a program;
-/// without a tracer the call fails with `ENOSYS`. There is no way back.
-pub fn stop_at_exec() -> Result<(), Errno> {
+/// What the filter does.
+fn instructions() -> Vec<Instruction> {
     let mut instructions = Vec::with_capacity(32);
     instructions.push(load(ARCH));
     for (audit, calls) in registers::traced_calls() {
@@ -67,6 +66,13 @@ pub fn stop_at_exec() -> Result<(), Errno> {
         instructions.push(give(ptrace::SECCOMP_RET_ALLOW));
     }
     instructions.push(give(ptrace::SECCOMP_RET_ALLOW));
+    instructions
+}
+
+/// From here on this thread, and all that comes of it, stops for its tracer when it executes a program;
+/// without a tracer the call fails with `ENOSYS`. There is no way back.
+pub fn stop_at_exec() -> Result<(), Errno> {
+    let instructions = instructions();
     let program = Program { length: instructions.len() as u16, instructions: instructions.as_ptr() };
     let install = |flags: u32| {
         let arguments =
@@ -87,4 +93,47 @@ pub fn stop_at_exec() -> Result<(), Errno> {
 pub fn no_new_privileges() -> Result<(), Errno> {
     // SAFETY: no pointers.
     unsafe { call(raw::__NR_prctl, [prctl::PR_SET_NO_NEW_PRIVS as usize, 1, 0, 0, 0]) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel's machine comes to with this call.
+    fn answer(audit: u32, number: u32, flags: u32) -> u32 {
+        let (all, mut accumulator, mut at) = (instructions(), 0, 0);
+        loop {
+            let &Instruction { code, if_true, if_false, operand } = &all[at];
+            at += 1;
+            let mut jump = |holds: bool| at += usize::from(if holds { if_true } else { if_false });
+            match code {
+                0x20 if operand == NUMBER => accumulator = number,
+                0x20 if operand == ARCH => accumulator = audit,
+                0x20 if operand == FLAGS => accumulator = flags,
+                0x15 => jump(accumulator == operand),
+                0x45 => jump(accumulator & operand != 0),
+                0x06 => return operand,
+                _ => panic!("{code:x} {operand}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_stops_when_it_executes_and_not_when_it_asks_whether_it_could() {
+        let (stop, go_on) = (ptrace::SECCOMP_RET_TRACE, ptrace::SECCOMP_RET_ALLOW);
+        for (audit, calls) in registers::traced_calls() {
+            for (at, call) in calls.iter().enumerate() {
+                // What execve has there is no argument.
+                let asks = if at % 2 == 0 { stop } else { go_on };
+                assert_eq!(
+                    [0, 0x1000, 0x10000, 0x11100].map(|flags| answer(audit, *call, flags)),
+                    [stop, stop, asks, asks]
+                );
+            }
+            for other in [0, 1, calls[0] + 1, u32::MAX] {
+                assert_eq!(answer(audit, other, 0), go_on);
+            }
+            assert_eq!(answer(audit ^ 1, calls[0], 0), go_on);
+        }
+    }
 }
