@@ -1,12 +1,16 @@
 //! What the broker leaves alone in programs that start others: memory that is shared, rights, files.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use bundle::Arch;
-use end_to_end::{Outcome, Sandbox, User, compile, compile_go, needs, own, shell, shell_of_debian};
+use end_to_end::{
+    Outcome, Sandbox, User, compile, compile_go, kill, needs, own, shell, shell_of_debian, until,
+};
 
 /// bash and the smallest tools, for riscv64.
 fn tools(sandbox: &Sandbox) {
@@ -219,6 +223,22 @@ fn a_call_that_only_asks_executes_nothing() {
     let answers = sandbox.run(&program, &[uname, "/missing"]).must_succeed();
     let ran = bash(&sandbox, &format!("exec ./exec-check {uname} /missing"));
     assert_eq!(ran.text(), answers, "{ran}");
+
+    // Nor is a broker asked, whom each program that our emulators start would cost twice otherwise: without
+    // one, a call that is looked at fails.
+    let mut command = sandbox.command(sandbox.at("bash"));
+    command.args(["-c", &format!("exec ./exec-check '' {uname} /missing")]);
+    let mut app = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut output = BufReader::new(app.stdout.take().expect("output"));
+    output.read_line(&mut String::new()).expect("a line");
+    let brokers = || sandbox.processes().into_iter().filter(|process| process.name == "unibin-broker");
+    assert!(kill("KILL", brokers().next().expect("a broker").id));
+    until("the broker is gone", || brokers().next().is_none().then_some(()));
+    drop(app.stdin.take());
+    let mut text = String::new();
+    output.read_to_string(&mut text).expect("text");
+    assert_eq!(text, answers);
+    assert!(app.wait().expect("ends").success());
 }
 
 /// What an emulator would refuse is refused by execve itself, as on a machine of the app's own CPU.

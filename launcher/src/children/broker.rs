@@ -56,7 +56,7 @@ fn run(app: u32, to_app: Fd, attendant: Attendant<'_>) -> i32 {
         return 1;
     }
     let (attended, lent, left, bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut broker = Broker { attendant, attended, lent, left, bytes, said: false };
+    let mut broker = Broker { attendant, attended, lent, left, bytes, unused: None, said: false };
     while let Ok((thread, event)) = trace::wait() {
         thread.resume(broker.event(thread, event));
     }
@@ -145,6 +145,8 @@ struct Broker<'a> {
     /// is known to have lent its memory for that: a parent's event may come after those of its child.
     left: Vec<(Thread, Memory)>,
     bytes: Vec<u8>,
+    /// A plan that nothing was written to, since its call stays as it is: the next call's.
+    unused: Option<Plan>,
     /// Whether it was said that programs cannot be looked at.
     said: bool,
 }
@@ -252,7 +254,16 @@ impl Broker<'_> {
             }
             Err(_) => return None,
         };
-        let mut plan = Plan::new().ok()?;
+        let mut plan = match self.unused.take() {
+            Some(plan) => plan,
+            None => Plan::new().ok()?,
+        };
+        for others in &self.attended {
+            if let Stage::Planning(plan, _) | Stage::Mapping(plan) = &others.stage {
+                plan.give_to_copies(false);
+            }
+        }
+        plan.give_to_copies(true);
         let attendant = &mut self.attendant;
         let mut look = |apart| {
             let _ = attendant.plan(thread.number(), &call, &memory, &mut plan, apart);
@@ -265,7 +276,6 @@ impl Broker<'_> {
         }
         match copy {
             Some(copy) => {
-                plan.keep_from_copies();
                 self.attended.push(attended(Stage::Planning(plan, copy)));
                 Some(Resume::Not)
             }
@@ -291,7 +301,11 @@ impl Broker<'_> {
         if !thread.registers().is_ok_and(|registers| registers == attended.registers) {
             return Resume::Not;
         }
-        let begun = attended.call.filter(|_| plan.changes()).and_then(|call| {
+        if !plan.changes() {
+            self.unused = Some(plan);
+            return Resume::Run(0);
+        }
+        let begun = attended.call.and_then(|call| {
             let memory = memory_of(thread.number()).ok()?;
             let words = super::words::of_map(thread.number(), &memory, call.word)?;
             let length = super::words::length(plan.length(call.word))?;

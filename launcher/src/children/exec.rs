@@ -19,9 +19,9 @@ use crate::sys::registers::ExecCall;
 use crate::sys::trace::Memory;
 use crate::sys::{self, At, Follow};
 
-/// `AT_EXECVE_CHECK` of `<linux/fcntl.h>` (Linux 6.14): the call asks whether it could execute the file, and
-/// executes nothing. What an emulator could make of the file is not the question.
-const EXECVE_CHECK: u32 = 0x10000;
+/// What a program that runs already is to itself, and by which our emulators start the app's programs: the
+/// kernel has run it once, and will again.
+const RUNNING: &[u8] = b"/proc/self/exe";
 /// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
 const DEPTH: u32 = 5;
 /// More than execve(2) takes as one string (`MAX_ARG_STRLEN`).
@@ -177,11 +177,11 @@ impl<'a> Attendant<'a> {
         plan: &mut Plan,
         apart: bool,
     ) -> Option<()> {
-        if call.flags & EXECVE_CHECK != 0 {
+        read_string(memory, call.path, PATH_MAX, &mut self.path)?;
+        if self.path == RUNNING {
             return None;
         }
         self.place.of_thread(thread);
-        read_string(memory, call.path, PATH_MAX, &mut self.path)?;
         self.list.strings.clear();
         self.list.front.clear();
         let from = self.world_of_caller();

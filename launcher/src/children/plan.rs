@@ -45,9 +45,10 @@ impl Plan {
         Pages::shared(SIZE).map(Self)
     }
 
-    /// Copies of this process that plan other calls, with other rights, are not to have it.
-    pub fn keep_from_copies(&self) {
-        self.0.keep_from_copies();
+    /// Whether the copies of this process that will be made have it: those that plan other calls, with other
+    /// rights, are not to.
+    pub fn give_to_copies(&self, give: bool) {
+        self.0.give_to_copies(give);
     }
 
     /// Says what the call becomes. `None` where that is longer than any call.

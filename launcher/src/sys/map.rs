@@ -46,10 +46,11 @@ impl Pages {
         Area::map(length, raw::PROT_READ | raw::PROT_WRITE, flags, usize::MAX, 0).map(Self)
     }
 
-    /// A process that is made of this one from now on does not have them.
+    /// Whether a process that is made of this one from now on has them.
     #[cfg(feature = "children")]
-    pub fn keep_from_copies(&self) {
-        let arguments = [self.0.start.as_ptr() as usize, self.0.length, raw::MADV_DONTFORK as usize];
+    pub fn give_to_copies(&self, give: bool) {
+        let advice = if give { raw::MADV_DOFORK } else { raw::MADV_DONTFORK };
+        let arguments = [self.0.start.as_ptr() as usize, self.0.length, advice as usize];
         // SAFETY: mapped by us with this length; a copy that lacks them has no use for them.
         let _ = unsafe { call(raw::__NR_madvise, arguments) };
     }
