@@ -13,7 +13,9 @@ use crate::attempt::Run;
 use crate::bytes::{c_string, join, zeroed};
 use crate::controls::View;
 use crate::error::Error;
+use crate::launch::Translation;
 use crate::private;
+use crate::route::HOST;
 use crate::sys::{self, At, Buffers, Errno, Fd, OFlags};
 use crate::system::bind::is_within;
 use crate::system::{mounts, namespace, place};
@@ -32,19 +34,36 @@ struct Seen<'a> {
 }
 
 /// Enters mounts of this process's own, in which the tree at `tree` lies over the root, where the app is to
-/// have that. Whether it has; where it is refused, the app runs without, and that is said.
-pub fn enter(run: &Run<'_>, tree: &CStr) -> Result<bool, Error> {
+/// have that. Whether it has; where it is refused, the app runs without, and that is said, unless nobody has
+/// asked for it.
+pub fn enter(run: &Run<'_>, tree: &CStr, translation: Translation<'_>) -> Result<bool, Error> {
     let wanted = run.controls.view;
-    if !run.has_mounts() || wanted == View::Host {
-        return Ok(false);
-    }
-    let (mut seen, mut is_root) = (Vec::new(), false);
+    let mut seen = Vec::new();
+    let mut which: &[u8] = b"";
     for rule in run.manifest.rules(run.route.variant().rules) {
         match rule {
             Rule::Seen { path, what } => seen.push(Seen { path, what }),
-            Rule::View(which) => is_root = which == b"root",
+            Rule::View(value) => which = value,
             _ => {}
         }
+    }
+    let is_root = which == b"root";
+    let is_unasked = which.is_empty();
+    let counts = match translation {
+        Translation::Native => !is_unasked,
+        Translation::By(_) | Translation::UsersEmulator => {
+            let by_itself = translation.has_view(run.manifest);
+            // In the tree are libraries of the host's own CPU, which programs of the host would find.
+            let is_foreign = run.route.variant().target != HOST;
+            !is_root && !by_itself && (!is_unasked || is_foreign)
+        }
+    };
+    if seen.is_empty() || !counts || wanted == View::Host {
+        return Ok(false);
+    }
+    if is_unasked && wanted == View::Packed && sys::geteuid() == 0 {
+        run.log.step("view: root may write to directories that mounts would close: not by mounts", &[]);
+        return Ok(false);
     }
     let entered = sys::getcwd().map_err(|errno| (MOUNTS, errno)).and_then(|directory| {
         let prepare = || {
@@ -60,6 +79,10 @@ pub fn enter(run: &Run<'_>, tree: &CStr) -> Result<bool, Error> {
     let refused = Error::no_view(step == NAMESPACES, errno, wanted == View::Union);
     if wanted == View::Union {
         return Err(refused);
+    }
+    if is_unasked {
+        run.log.step("view: not by mounts: {}", &[errno.text()]);
+        return Ok(false);
     }
     // If standard error is closed, it runs all the same.
     let _ = sys::stderr(refused.lines());
