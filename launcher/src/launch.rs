@@ -57,7 +57,7 @@ impl<'a> Places<'a> {
 
     /// Where a translator finds the tree's files: in the root, where mounts have laid the tree over it.
     pub fn tree_of_translators(&self) -> &'a [u8] {
-        if self.tree.is_empty() { b"/" } else { self.tree.to_bytes() }
+        if cfg!(feature = "children") && self.tree.is_empty() { b"/" } else { self.tree.to_bytes() }
     }
 
     /// A program in memory has no tree.

@@ -214,7 +214,7 @@ fn attend(
     translation: Translation<'_>,
     places: &Places<'_>,
 ) -> Result<(bool, Attended), Error> {
-    let union = view::enter(run, tree, translation)?;
+    let union = view::enter(run, cache, tree, translation)?;
     Ok((union, children::attend(run, cache, translation, places, union)))
 }
 

@@ -25,10 +25,12 @@ pub const SYSTEMS: &CStr = c"systems";
 /// The upper that has no name of the user's.
 const DEFAULT: &[u8] = b"default";
 /// The value of `UNIBIN_KEEP` with which nothing is kept.
-const NONE: &[u8] = b"none";
+pub const NONE: &[u8] = b"none";
 
-const UPPER: &CStr = c"upper";
-const WORK: &CStr = c"work";
+/// What is kept.
+pub const UPPER: &CStr = c"upper";
+/// The kernel's own directory beside it.
+pub const WORK: &CStr = c"work";
 /// Where an overlay is mounted, in its own directory.
 pub const MOUNTED: &CStr = c"root";
 const LOCK: &CStr = c"lock";
