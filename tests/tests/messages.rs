@@ -249,6 +249,10 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
             without_its_view(&foreign),
             (
+                "nothing of the app is kept as {}: no mounts of its own give it its view here",
+                foreign.run_with(&[("UNIBIN_KEEP", "it")], &emulated, &["-c", "true"]),
+            ),
+            (
                 "a program that has made itself opaque (PR_SET_DUMPABLE) cannot start programs of the app",
                 opaque(&foreign, &emulated),
             ),
