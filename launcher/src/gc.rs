@@ -83,8 +83,8 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>, manifest: &Manifest<'_>) -
     Ok(0)
 }
 
-/// What this bundle's systems and apps keep under the name that the user gives, who alone can know that it is not
-/// wanted any longer.
+/// What this bundle's systems and apps keep under the name that the user gives, who alone can know that it is
+/// not wanted any longer.
 fn forget(cache: &Cache, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let Some(name) = upper::named(controls)? else { return Ok(()) };
     for variant in manifest.variants() {

@@ -186,8 +186,8 @@ fn compressed(
     })
 }
 
-/// Whether mounts show an app the union where an emulator runs it that does not do that itself, and nobody has
-/// decided.
+/// Whether mounts show an app the union where an emulator runs it that does not do that itself, and nobody
+/// has decided.
 fn gets_mounts(request: &Request, resolved: &ResolvedApp, obtained: &[Emulator]) -> bool {
     let Contents::App(app) = &request.contents else { return false };
     let looks_in_tree = |emulator: &&Emulator| {

@@ -1,6 +1,6 @@
-//! What an app sees of files whose emulator is not one of unibin's: the union, by mounts, where a namespace of
-//! mounts is allowed; else what QEMU's `-L` shows. Each test says what the host has, and what a program of the
-//! app sees under Debian's emulator.
+//! What an app sees of files whose emulator is not one of unibin's: the union, by mounts, where a namespace
+//! of mounts is allowed; else what QEMU's `-L` shows. Each test says what the host has, and what a program of
+//! the app sees under Debian's emulator.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What an app with a view by mounts changes of its packaged files, kept under a name of the user's: natively,
-//! and under an emulator that is not unibin's. Each test shows first what happens without.
+//! What an app with a view by mounts changes of its packaged files, kept under a name of the user's:
+//! natively, and under an emulator that is not unibin's. Each test shows first what happens without.
 
 use std::fs;
 use std::path::Path;

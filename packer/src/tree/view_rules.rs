@@ -251,6 +251,34 @@ mod tests {
     }
 
     #[test]
+    fn under_an_emulator_the_tree_comes_first_where_loaders_look_too() {
+        let mut app = tree(&[
+            "etc/app.conf",
+            "etc/ld.so.cache",
+            "etc/ld.so.preload",
+            "usr/lib/python3.13/os.py",
+            "usr/lib/riscv64-linux-gnu/libc.so.6",
+            "usr/lib/ld-linux-riscv64-lp64d.so.1",
+        ]);
+        app.add(b"lib", Node::Symlink(b"usr/lib".to_vec())).expect("added");
+        let wanted = [
+            "over etc",
+            "host etc/ld.so.cache",
+            "over lib",
+            "tree lib/python3.13",
+            "over usr",
+            "tree usr/lib/python3.13",
+        ];
+        assert_eq!(lines(&emulated(&app)), wanted);
+        let loader = b"usr/lib/ld-linux-riscv64-lp64d.so.1";
+        assert!(!hides_libraries(&app, loader));
+        // As in an rpm: the host's programs would find these.
+        assert!(hides_libraries(&tree(&["usr/lib64/libc.so.6"]), b"lib/ld-linux.so.2"));
+        assert!(!hides_libraries(&tree(&["usr/lib64/app/libown.so", "opt/x/lib/libown.so"]), b""));
+        assert!(!hides_libraries(&tree(&["lib/libc.musl.so.1"]), b"lib/libc.musl.so.1"));
+    }
+
+    #[test]
     fn a_root_has_of_the_host_what_is_the_machines() {
         let mut app = tree(&["usr/bin/app"]);
         let rules = lines(&add(&mut app, View::Root, b".unibin-tree-x").expect("rules"));
