@@ -7,7 +7,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use end_to_end::{Namespace, Outcome, Sandbox, needs, settled, shell_of_debian};
+use bundle::Arch;
+use end_to_end::{Namespace, Outcome, Sandbox, needs, pack_by_hand, settled, shell_of_debian, smallest};
 
 const LIBRARIES: &str = "/usr/lib/riscv64-linux-gnu";
 
@@ -150,4 +151,27 @@ fn nothing_of_the_tree_and_of_directories_of_both_can_be_written() {
     assert_eq!(fs::read_to_string(sandbox.at("home/file")).expect("written"), "written\n");
     assert!(!Path::new("/etc/new").exists());
     sandbox.run_with(&[("UNIBIN_DO", "verify")], &sandbox.at("bash"), &[] as &[&str]).must_succeed();
+}
+
+#[test]
+fn pack_says_where_it_is_so_and_can_be_told_otherwise() {
+    needs!("x86_64", "network");
+    let sandbox = Sandbox::new();
+    let program = sandbox.write("program", &smallest(Arch::Riscv64).elf());
+    let data = sandbox.write("data", b"data\n");
+    let library = sandbox.write("libown.so", &smallest(Arch::Riscv64).elf());
+    let add = |file: &Path, to: &str| format!("{}:{to}", file.display());
+    let (data, library) = (add(&data, "/etc/unibin-data"), add(&library, "/usr/lib/libown.so"));
+    let told = |more: &[&str]| {
+        let usual =
+            [program.to_str().expect("text"), "--add", &data, "--hosts", "x86_64", "--debian-emulators"];
+        let packed = pack_by_hand(&[&usual, more].concat(), &sandbox.at("packed")).must_succeed();
+        let line = packed.lines().find(|line| line.starts_with("  view"));
+        line.unwrap_or_default().split(" on x86_64").next().unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(told(&[]), "view  mounts, else paths");
+    assert_eq!(told(&["--view", "union"]), "view  mounts, else paths");
+    assert_eq!(told(&["--view", "host"]), "view  paths");
+    assert_eq!(told(&["--children", "none"]), "view  paths");
+    assert_eq!(told(&["--add", &library]), "view  paths", "the host's libraries are there");
 }

@@ -7,6 +7,9 @@
 //! mounted over `discard`; where files in memory take no user attributes, which hold the owners of files, it
 //! is in a directory like a kept one whose name begins with `.new-`, and which a later start or
 //! `UNIBIN_DO=gc` removes.
+//!
+//! What an app with a view by mounts changes is kept in the same way ([`crate::view`]): in `upper` and `work`
+//! it has directories of its own, one for each overlay.
 
 use core::ffi::CStr;
 
