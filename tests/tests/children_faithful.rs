@@ -262,6 +262,9 @@ fn three_hundred_thousand_arguments_reach_a_program_of_the_app() {
     assert_eq!(ran.text(), "300000\nriscv64\n", "{ran}");
 }
 
+/// In the union the program of this path is the tree's.
+const HOSTS_UNAME: [(&str, &str); 2] = [("UNIBIN_CHILDREN", "broker"), ("UNIBIN_VIEW", "host")];
+
 #[test]
 fn a_nameless_file_that_its_descriptor_closes_is_refused_before_anything_is_lost() {
     needs!("network", "ptrace", "python3");
@@ -280,7 +283,7 @@ for program in (sys.argv[1], '/usr/bin/uname'):
 ";
     sandbox.write("memfd.py", python.as_bytes());
     let script = format!("exec /usr/bin/python3 memfd.py {}/usr/bin/uname", to.display());
-    let ran = sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &["-c", &script]);
+    let ran = sandbox.run_with(&HOSTS_UNAME, &bundle, &["-c", &script]);
     assert_eq!(ran.text(), "riscv64\nENOEXEC\nx86_64\nx86_64\n", "{ran}");
 }
 
@@ -291,8 +294,7 @@ fn a_64_bit_program_that_calls_the_32_bit_way_has_the_kernels_answer() {
     let (bundle, to) = bash_and_its_tree(&sandbox);
     let program = compile("int80", &[own("int80.c")], Arch::X86_64).expect("zig");
     sandbox.copy(&program, "int80");
-    let run =
-        |script: &str| sandbox.run_with(&[("UNIBIN_CHILDREN", "broker")], &bundle, &["-c", script]).text();
+    let run = |script: &str| sandbox.run_with(&HOSTS_UNAME, &bundle, &["-c", script]).text();
     let native = Sandbox::finish(sandbox.command("./int80").args(["/usr/bin/uname", "-m"]));
     assert_eq!(run("exec ./int80 /usr/bin/uname -m"), native.must_succeed());
     let of_the_app = format!("exec ./int80 {}/usr/bin/uname -m", to.display());
