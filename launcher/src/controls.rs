@@ -95,8 +95,8 @@ pub struct Controls<'a> {
     pub library_path: Option<&'a CStr>,
     /// `UNIBIN_PRELOAD`: libraries that the app's loader loads first.
     pub preload: Option<&'a CStr>,
-    /// `UNIBIN_KEEP`: the name under which a system's changes are kept; the launcher knows neither it
-    /// nor the following.
+    /// `UNIBIN_KEEP`: the name under which changes of a system, or of an app with a view by mounts, are kept;
+    /// the launcher knows neither it nor the following.
     #[cfg(feature = "children")]
     pub keep: Option<&'a CStr>,
     /// `UNIBIN_BIND`: what of the host a system sees.

@@ -170,6 +170,17 @@ impl Error {
         )
     }
 
+    /// What the app changes is not kept: a warning, since it may be meant for what the app starts.
+    #[cfg(feature = "children")]
+    pub fn keeps_nothing(name: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "nothing of the app is kept as `{}`: no mounts of its own give it its view here\n\
+             hint: UNIBIN_KEEP is for systems, and for apps packed with `--view union` or run by others' emulators",
+            &[name],
+        )
+    }
+
     /// A program below the app could not be executed, because the one that executes it cannot be looked into.
     #[cfg(feature = "children")]
     pub fn opaque() -> Self {

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Digest, Encoding, Manifest};
+use bundle::{Arch, Digest, Manifest};
 
 use crate::bytes::{c_string, decimal, join, zeroed};
 use crate::cache::{Cache, remove_tree};
@@ -18,7 +18,7 @@ use crate::start::Start;
 use crate::sys::{self, At, Buffers, Errno, Fd, Follow, Lock, OFlags, Stat};
 use crate::system::upper;
 use crate::tasks::print;
-use crate::unpack::slot_name;
+use crate::unpack::slot_of;
 
 /// Seconds.
 const DAY: i64 = 24 * 3600;
@@ -83,17 +83,16 @@ pub fn gc(start: &Start<'_>, controls: &Controls<'_>, manifest: &Manifest<'_>) -
     Ok(0)
 }
 
-/// What this bundle's systems keep under the name that the user gives, who alone can know that it is not
-/// wanted any longer.
+/// What this bundle's systems and apps keep under the name that the user gives, who alone can know that it is
+/// not wanted any longer.
 fn forget(cache: &Cache, controls: &Controls<'_>, manifest: &Manifest<'_>) -> Result<(), Error> {
     let Some(name) = upper::named(controls)? else { return Ok(()) };
-    for variant in manifest.variants().filter(|variant| variant.app.encoding == Encoding::Root) {
-        let said: &[u8] =
-            match upper::forget(cache, &slot_name(cache, variant.app, None, false).to_hex(), name) {
-                None => continue,
-                Some(true) => b"removed: ",
-                Some(false) => b"in use, and left alone: ",
-            };
+    for variant in manifest.variants() {
+        let said: &[u8] = match upper::forget(cache, &slot_of(cache, &variant).to_hex(), name) {
+            None => continue,
+            Some(true) => b"removed: ",
+            Some(false) => b"in use, and left alone: ",
+        };
         print(join(&[b"unibin: what is kept as `", name, b"` is ", said, cache.path(), b"\n"]))?;
     }
     Ok(())

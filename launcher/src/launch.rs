@@ -49,10 +49,15 @@ pub struct Places<'a> {
     pub tree: &'a CStr,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
     /// The same as a program sees them whose tree lies over the root.
     pub fn over_the_root(run: &Run<'_>) -> Self {
         Self { program: c_string(&[b"/", run.entry.path]), tree: c"" }
+    }
+
+    /// Where a translator finds the tree's files: in the root, where mounts have laid the tree over it.
+    pub fn tree_of_translators(&self) -> &'a [u8] {
+        if cfg!(feature = "children") && self.tree.is_empty() { b"/" } else { self.tree.to_bytes() }
     }
 
     /// A program in memory has no tree.
@@ -120,7 +125,7 @@ impl<'a> Launch<'a> {
         attended: &Attended,
     ) -> Self {
         let &Run { start, controls, manifest, ref route, ref entry, .. } = run;
-        let tree = places.tree.to_bytes();
+        let tree = places.tree_of_translators();
         let view = translation.has_view(manifest) && places.are_in_a_tree();
         let seen = if view { &Places::over_the_root(run) } else { places };
         let mut environment = Environment(start.process.env().to_vec());

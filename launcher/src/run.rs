@@ -151,7 +151,9 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
         }
         if union {
             let places = Places::over_the_root(run);
-            return execute(run, places.program, translation, &places, &attended);
+            let native = matches!(translation, Translation::Native);
+            let path = if native { places.program } else { path };
+            return execute(run, path, translation, &places, &attended);
         }
         execute(run, path, translation, &places, &attended)
     };
@@ -212,7 +214,7 @@ fn attend(
     translation: Translation<'_>,
     places: &Places<'_>,
 ) -> Result<(bool, Attended), Error> {
-    let union = view::enter(run, tree)?;
+    let union = view::enter(run, cache, tree, translation)?;
     Ok((union, children::attend(run, cache, translation, places, union)))
 }
 

@@ -64,6 +64,12 @@ pub fn ensure(
     })
 }
 
+/// What names the slot of a variant's tree.
+#[cfg(feature = "children")]
+pub fn slot_of(cache: &Cache, variant: &bundle::Variant<'_>) -> Digest {
+    slot_name(cache, variant.app, variant.shared, !variant.loader.is_empty())
+}
+
 /// What names the slot of `blob`, as [`ensure`] takes it: what is compared before it is unpacked. The
 /// digest of what comes out is only claimed.
 pub fn slot_name(cache: &Cache, blob: Blob<'_>, shared: Option<Blob<'_>>, placed: bool) -> Digest {

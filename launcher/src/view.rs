@@ -2,6 +2,9 @@
 //! section 5.6.2). A copy of this process makes it in namespaces of its own, without a file on any disk, and
 //! this process enters those when all of it is there. So it stays who it is, and nothing has to be cleaned.
 //! Which side's file is seen where is the packer's decision: there is no list of paths here.
+//!
+//! What the app changes is kept where the user gives it a name (`UNIBIN_KEEP`): in uppers of their own, one
+//! for each overlay, beside those of systems. A second start with that name enters the mounts of the first.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -10,16 +13,25 @@ use bundle::Rule;
 
 use crate::absolute::of_descriptor;
 use crate::attempt::Run;
-use crate::bytes::{c_string, join, zeroed};
-use crate::controls::View;
+use crate::bytes::{c_string, join, list, zeroed};
+use crate::cache::Cache;
+use crate::controls::{Children, View};
 use crate::error::Error;
+use crate::launch::Translation;
 use crate::private;
+use crate::route::HOST;
 use crate::sys::{self, At, Buffers, Errno, Fd, OFlags};
 use crate::system::bind::is_within;
-use crate::system::{mounts, namespace, place};
+use crate::system::upper::{self, Kept};
+use crate::system::{self, mounts, namespace, place};
+use crate::unpack::slot_of;
 
 /// What begins like this at the top of a tree is ours.
 const OURS: &[u8] = b".unibin-";
+
+/// What is kept of a directory lies at this name in a directory of the same path: so one does not lie in the
+/// other where one overlay is below another one.
+const KEPT_AT: &[u8] = b"/.unibin";
 
 /// Which step failed: to have namespaces at all, or what is done in them.
 const NAMESPACES: u8 = 1;
@@ -32,51 +44,133 @@ struct Seen<'a> {
 }
 
 /// Enters mounts of this process's own, in which the tree at `tree` lies over the root, where the app is to
-/// have that. Whether it has; where it is refused, the app runs without, and that is said.
-pub fn enter(run: &Run<'_>, tree: &CStr) -> Result<bool, Error> {
-    let wanted = run.controls.view;
-    if !run.has_mounts() || wanted == View::Host {
-        return Ok(false);
+/// have that. Whether it has; where it is refused, the app runs without, and that is said, unless nobody has
+/// asked for it.
+pub fn enter(run: &Run<'_>, cache: &Cache, tree: &CStr, translation: Translation<'_>) -> Result<bool, Error> {
+    let name = upper::named(run.controls)?.filter(|name| *name != upper::NONE);
+    let entered = enter_with(run, cache, tree, translation, name)?;
+    // It may be meant for what the app starts.
+    if let (false, Some(name)) = (entered, name) {
+        // If standard error is closed, it runs all the same.
+        let _ = sys::stderr(Error::keeps_nothing(name).lines());
     }
-    let (mut seen, mut is_root) = (Vec::new(), false);
+    Ok(entered)
+}
+
+fn enter_with(
+    run: &Run<'_>,
+    cache: &Cache,
+    tree: &CStr,
+    translation: Translation<'_>,
+    name: Option<&[u8]>,
+) -> Result<bool, Error> {
+    let wanted = run.controls.view;
+    let mut seen = Vec::new();
+    let mut which: &[u8] = b"";
     for rule in run.manifest.rules(run.route.variant().rules) {
         match rule {
             Rule::Seen { path, what } => seen.push(Seen { path, what }),
-            Rule::View(which) => is_root = which == b"root",
+            Rule::View(value) => which = value,
             _ => {}
         }
     }
-    let entered = sys::getcwd().map_err(|errno| (MOUNTS, errno)).and_then(|directory| {
+    let is_root = which == b"root";
+    let is_unasked = which.is_empty();
+    let counts = match translation {
+        Translation::Native => !is_unasked,
+        Translation::By(_) | Translation::UsersEmulator => {
+            let by_itself = translation.has_view(run.manifest);
+            // In the tree are libraries of the host's own CPU, which programs of the host would find.
+            let is_foreign = run.route.variant().target != HOST;
+            !is_root && !by_itself && (!is_unasked || is_foreign)
+        }
+    };
+    if seen.is_empty() || !counts || wanted == View::Host {
+        return Ok(false);
+    }
+    if is_unasked && wanted == View::Packed && name.is_none() {
+        let root_writes = sys::geteuid() == 0;
+        // By the paths of the tree's programs those of the host run then.
+        if root_writes || matches!(run.controls.children, Children::None | Children::Emulator) {
+            run.log.step("view: not by mounts, for root or without children", &[]);
+            return Ok(false);
+        }
+    }
+    let directory = sys::getcwd();
+    let mut keep = None;
+    if let Some(name) = name {
+        match kept(run, cache, name)? {
+            (_, Kept::Running(inside, entering)) => {
+                run.log.step("view: entering the mounts of the app that runs on `{}`", &[name]);
+                inside.join().and_then(|_| sys::chdir(directory?)).map_err(Error::cannot_join)?;
+                // Until a program is executed.
+                let _ = entering.map(Fd::leak);
+                return Ok(true);
+            }
+            (path, Kept::Free(upper)) => {
+                run.log.step("view: changes are kept in {}", &[path]);
+                keep = Some((path, upper));
+            }
+        }
+    }
+    let upper = keep.as_ref().map(|(path, upper)| (*path, upper.mark));
+    let entered = directory.map_err(|errno| (MOUNTS, errno)).and_then(|directory| {
         let prepare = || {
             private::own_mounts().map_err(|errno| (NAMESPACES, errno))?;
-            lay(tree, &seen, is_root).and_then(|()| sys::chdir(directory)).map_err(|errno| (MOUNTS, errno))
+            lay(tree, &seen, is_root, upper)
+                .and_then(|()| sys::chdir(directory))
+                .map_err(|errno| (MOUNTS, errno))
         };
         sys::enter_those_of(&prepare, directory)
     });
     let Err((step, errno)) = entered else {
+        if let Some((_, upper)) = &keep {
+            upper.hold();
+        }
         run.log.step("view: the tree is laid over the root", &[]);
         return Ok(true);
     };
-    let refused = Error::no_view(step == NAMESPACES, errno, wanted == View::Union);
-    if wanted == View::Union {
+    let must = wanted == View::Union || name.is_some();
+    let refused = Error::no_view(step == NAMESPACES, errno, must);
+    if must {
         return Err(refused);
+    }
+    if is_unasked {
+        run.log.step("view: not by mounts: {}", &[errno.text()]);
+        return Ok(false);
     }
     // If standard error is closed, it runs all the same.
     let _ = sys::stderr(refused.lines());
     Ok(false)
 }
 
-/// Lays the tree over the root of this process's own mounts, which leave the old root.
-fn lay(path: &CStr, seen: &[Seen<'_>], is_root: bool) -> Result<(), Errno> {
+/// What is kept under a name for this app's tree, and where.
+fn kept(run: &Run<'_>, cache: &Cache, name: &[u8]) -> Result<(&'static [u8], Kept), Error> {
+    let slot = join(&[&slot_of(cache, run.route.variant()).to_hex()]);
+    let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
+    system::look_elsewhere(run, cache, slot, name)?;
+    let kept = upper::kept(&upper::of_tree(cache, slot)?, path, name)?;
+    Ok((join(&[path, b"/", name]), kept))
+}
+
+/// Lays the tree over the root of this process's own mounts, which leave the old root. `upper`: the directory
+/// where changes are kept, and the name of the mount by which the next start finds these.
+fn lay(path: &CStr, seen: &[Seen<'_>], is_root: bool, upper: Option<(&[u8], &CStr)>) -> Result<(), Errno> {
     let [tree, host, own] = [open(At::CWD, path)?, open(At::CWD, c"/")?, open(At::CWD, c"/proc/self")?];
     let room = zeroed(namespace::PIECE);
     let mounts = namespace::mounts_of(&own, room).ok_or(Errno::EIO)?;
+    let opened = |(path, _)| {
+        let inside = |name: &CStr| open(At::CWD, c_string(&[path, b"/", name.to_bytes()]));
+        Ok([inside(upper::UPPER)?, inside(upper::WORK)?])
+    };
+    let upper_directories = upper.map(opened).transpose()?;
+    let mark = upper.map_or(c"unibin", |(_, mark)| mark);
     // The new root needs a place where it hides nothing for long; what is open already is below it.
-    sys::mount(c"tmpfs", c"unibin", of_descriptor(tree.raw()), c"mode=755")?;
+    sys::mount(c"tmpfs", mark, of_descriptor(tree.raw()), c"mode=755")?;
     let root = open(At::CWD, path)?;
     // Copies of the host's mounts are made without it.
     root.change_mount(false, sys::Copied::Never)?;
-    let mut view = Laid { seen, is_root, mounts, overlays: Vec::new() };
+    let mut view = Laid { seen, is_root, mounts, upper: upper_directories, overlays: Vec::new() };
     view.merge(b"", &tree, &host, &root)?;
     view.within_overlays(&tree, &host, &root)?;
     root.change_mount(true, sys::Copied::Always)?;
@@ -102,6 +196,8 @@ struct Laid<'u> {
     is_root: bool,
     /// The host's mounts (`proc_pid_mountinfo(5)`).
     mounts: &'u [u8],
+    /// Where changes are kept, and the kernel's own directory beside it.
+    upper: Option<[Fd; 2]>,
     /// The directories that are overlays.
     overlays: Vec<&'u [u8]>,
 }
@@ -128,7 +224,8 @@ impl Laid<'_> {
             && !self.has_mounts(host)
         {
             self.overlays.push(path);
-            return overlay(under, tree, host, to);
+            // Libraries that programs of the host find are no configuration.
+            return if under { overlay(&[host, tree], None, to) } else { self.over(path, &[tree, host], to) };
         }
         let under = order == Some(true);
         let mut made = Ok(());
@@ -192,7 +289,29 @@ impl Laid<'_> {
             return sys::symlinkat(sys::readlinkat(at.at(), name)?, to.at(), name);
         }
         let place = place::make(to, name.to_bytes(), stat.is_dir())?;
-        mounts::attach(of_descriptor(from.raw()), core::ptr::eq(at, tree), &place)
+        let is_trees = core::ptr::eq(at, tree);
+        if is_trees && stat.is_dir() {
+            return self.trees(path, &from, &place);
+        }
+        mounts::attach(of_descriptor(from.raw()), is_trees, &place)
+    }
+
+    /// Shows a directory of the tree alone.
+    fn trees(&self, path: &[u8], tree: &Fd, to: &Fd) -> Result<(), Errno> {
+        match self.upper {
+            None => mounts::attach(of_descriptor(tree.raw()), true, to),
+            Some(_) => self.over(path, &[tree], to),
+        }
+    }
+
+    /// An overlay with the tree on top, or with what is kept of this path.
+    fn over(&self, path: &[u8], layers: &[&Fd], to: &Fd) -> Result<(), Errno> {
+        let own = |directory: &Fd| place::make(directory, join(&[path, KEPT_AT]), true);
+        let kept = match &self.upper {
+            Some([upper, work]) => Some([own(upper)?, own(work)?]),
+            None => None,
+        };
+        overlay(layers, kept.as_ref(), to)
     }
 
     /// What is seen otherwise below an overlay.
@@ -205,8 +324,8 @@ impl Laid<'_> {
             let place = root.open_inside(inside, OFlags::PATH | OFlags::NO_FOLLOW)?;
             match *what {
                 b"host" => mounts::attach(of_descriptor(hosts.raw()), false, &place)?,
-                b"tree" => mounts::attach(of_descriptor(open(tree.at(), inside)?.raw()), true, &place)?,
-                b"under" => overlay(true, &open(tree.at(), inside)?, &hosts, &place)?,
+                b"tree" => self.trees(path, &open(tree.at(), inside)?, &place)?,
+                b"under" => overlay(&[&hosts, &open(tree.at(), inside)?], None, &place)?,
                 _ => {}
             }
         }
@@ -224,11 +343,22 @@ impl Laid<'_> {
     }
 }
 
-/// An overlay at `to` that nobody writes to, of the tree's directory and the host's; `under`: the host's
-/// files are on top. By descriptors, since whatever characters a path has would mean something in options.
-fn overlay(under: bool, tree: &Fd, host: &Fd, to: &Fd) -> Result<(), Errno> {
-    let (upper, lower) = if under { (host, tree) } else { (tree, host) };
-    let [upper, lower] = [upper, lower].map(|directory| of_descriptor(directory.raw()).to_bytes());
-    let options = c_string(&[b"lowerdir=", upper, b":", lower]);
+/// An overlay of directories at `to`, the first on top; `kept`: where changes are kept, and the kernel's own
+/// directory beside it. By descriptors, since whatever characters a path has would mean something in options.
+fn overlay(layers: &[&Fd], kept: Option<&[Fd; 2]>, to: &Fd) -> Result<(), Errno> {
+    let path = |directory: &Fd| of_descriptor(directory.raw()).to_bytes();
+    let lower = list(layers.iter().map(|directory| path(directory)), b":");
+    let options = match kept {
+        None => c_string(&[b"lowerdir=", lower]),
+        Some([upper, work]) => c_string(&[
+            b"lowerdir=",
+            lower,
+            b",upperdir=",
+            path(upper),
+            b",workdir=",
+            path(work),
+            b",userxattr",
+        ]),
+    };
     sys::mount(c"overlay", c"unibin", of_descriptor(to.raw()), options)
 }

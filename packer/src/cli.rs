@@ -310,7 +310,8 @@ pub(crate) struct StartArgs {
     /// What a native build sees: the host's files, its own laid over them (`union`), its own alone (`root`)
     ///
     /// `union` and `root` take user namespaces and Linux 5.12 where the app runs; where these are refused, it
-    /// says so and sees the host's files. What is emulated sees the union in any case: see docs/view.md.
+    /// says so and sees the host's files. What is emulated sees the union in any case; under emulators that
+    /// are not unibin's by mounts too, which `host` turns off: see docs/view.md.
     #[arg(long, value_name = "union|host|root", value_parser = view, hide_short_help = true)]
     pub(crate) view: Option<View>,
     /// Preload a library, as with LD_PRELOAD: a file or a library name (repeatable)

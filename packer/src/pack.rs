@@ -26,13 +26,13 @@ use crate::machine;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::request::system::{SystemRequest, SystemSource};
-use crate::request::{Contents, Request};
+use crate::request::{Contents, Request, Rule};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
 use crate::tree::content::Content;
-use crate::tree::view_map;
+use crate::tree::{view_map, view_rules};
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame, How, Uncompressed};
 use crate::write::emulator_frame::{self, EmulatorFrame};
@@ -157,6 +157,12 @@ fn compressed(
             view_map::add(&mut resolved.app)?;
         }
     }
+    for ResolvedVariant { resolved, .. } in &mut variants {
+        if gets_mounts(request, resolved, obtained) {
+            let rules = view_rules::emulated(&resolved.app);
+            resolved.rules.extend(rules);
+        }
+    }
     let groups = dedup::take_out(&mut variants)?;
     let (variants, packed) =
         turns::both(|| turns::each(variants, variant), || turns::each(of_hosts.collect(), packed));
@@ -185,6 +191,20 @@ fn compressed(
         variants,
         emulators: packed.into_iter().collect::<Result<_, _>>()?,
     })
+}
+
+/// Whether mounts show an app the union where an emulator runs it that does not do that itself, and nobody
+/// has decided.
+fn gets_mounts(request: &Request, resolved: &ResolvedApp, obtained: &[Emulator]) -> bool {
+    let Contents::App(app) = &request.contents else { return false };
+    let looks_in_tree = |emulator: &&Emulator| {
+        emulator.key.target == resolved.target
+            && emulator.rules.iter().any(|rule| matches!(rule, Rule::Tree { .. }))
+    };
+    app.view.is_none()
+        && request.children == Children::Auto
+        && obtained.iter().any(|emulator| looks_in_tree(&emulator))
+        && !view_rules::hides_libraries(&resolved.app, &resolved.loader)
 }
 
 /// The app of `args` alone, without launchers and emulators. `view`: whether it gets a view in any case.

@@ -85,7 +85,8 @@ pub(crate) struct AppRequest {
     /// Its `argv[0]`, if `--argv0` was given.
     pub(crate) argv0: Option<Argv0>,
     /// What it sees of files where it runs natively.
-    pub(crate) view: View,
+    /// `None`: what is usual.
+    pub(crate) view: Option<View>,
     /// What `--env`, `--unset` and `--arg` ask for.
     pub(crate) rules: Vec<Rule>,
 }
@@ -260,7 +261,7 @@ impl Request {
                     archive: args.archive.clone(),
                     tree: tree_request(args.tree, &args.start)?,
                     argv0: args.start.argv0,
-                    view: args.start.view.unwrap_or(View::Host),
+                    view: args.start.view,
                     rules,
                 };
                 (Contents::App(Box::new(app)), output)

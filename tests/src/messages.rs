@@ -67,6 +67,12 @@ pub fn without_its_view(sandbox: &Sandbox) -> (&'static str, Outcome) {
     ("the app was packed with a view that takes {}, refused here: {}: {}", ran)
 }
 
+/// What an app says that keeps nothing, since its emulator is unibin's own.
+pub fn keeps_nothing(sandbox: &Sandbox, emulated: &Path) -> (&'static str, Outcome) {
+    let ran = sandbox.run_with(&[("UNIBIN_KEEP", "it")], emulated, &["true"]);
+    ("nothing of the app is kept as {}: no mounts of its own give it its view here", ran)
+}
+
 /// Whether one of the lines of `ran` says this: the text with anything in place of each `{}`.
 pub fn says(ran: &Outcome, message: &str) -> bool {
     let errors = ran.errors().replace('`', "");

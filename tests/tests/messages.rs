@@ -10,8 +10,8 @@ use std::process::Stdio;
 use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
-    documented, file, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand, raw_tar, says,
-    shell, small_system, smallest, translator_row, without_its_view,
+    documented, file, keeps_nothing, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand,
+    raw_tar, says, shell, small_system, smallest, translator_row, without_its_view,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -210,7 +210,6 @@ fn every_message_of_the_launcher_can_be_provoked() {
     let changed = sandbox.write("changed", &parts.changed(parts.manifest_range().start));
     let cut = sandbox.write("cut", &parts.bytes[..parts.bytes.len() - 1]);
     let evil = handmade(&sandbox, &[file("app", 0o4755, b"x")]);
-    let impossible = sandbox.run(&evil, &NO_ARGUMENTS);
     let no_program = handmade(&sandbox, &[file("app", 0o755, b"\x7fELF no more")]);
     let refused = sandbox.run(&no_program, &NO_ARGUMENTS);
     let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), NO_ARGUMENT);
@@ -248,6 +247,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ),
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
             without_its_view(&foreign),
+            keeps_nothing(&foreign, &emulated),
             (
                 "a program that has made itself opaque (PR_SET_DUMPABLE) cannot start programs of the app",
                 opaque(&foreign, &emulated),
@@ -260,7 +260,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "the bundle {} is damaged: the checksum of its {} does not match{}",
                 sandbox.run(&changed, &NO_ARGUMENTS),
             ),
-            ("the bundle {} holds an invalid file: {}: {}", impossible),
+            ("the bundle {} holds an invalid file: {}: {}", sandbox.run(&evil, &NO_ARGUMENTS)),
             (
                 "this bundle holds a program for {} and no emulator that runs it on {} (hosts with one: {})",
                 by_hand(&text(&elsewhere)),

@@ -75,10 +75,12 @@ pub fn attend<'a>(
         Children::Auto if sys::getpid() == 1 => &[Way::Binfmt, Way::Broker, Way::Emulator],
         Children::Auto => &[Way::Broker, Way::Binfmt, Way::Emulator],
     };
-    let view = translation.has_view(run.manifest);
+    let view = union || translation.has_view(run.manifest);
     if !native {
         attended.programs = programs(run, places.tree.to_bytes(), view);
     }
+    let root = Places::over_the_root(run);
+    let places = if union && !native { &root } else { places };
     let mut why: &[u8] = b"";
     for way in ways {
         let tried = match way {
@@ -132,9 +134,9 @@ fn by_broker<'a>(
     };
     let environments: Vec<_> = emulators.iter().map(environment_by).collect();
     let variables = Variables::compare(run.start.process.env(), &environments, attended.programs);
-    let tree = places.tree.to_bytes();
-    // Natively nothing lies over the host's files.
-    let overlay = if matches!(translation, Translation::Native) { b"" } else { tree };
+    // Natively nothing lies over the host's files, and by mounts nothing is left to do.
+    let overlay = if matches!(translation, Translation::Native) { b"" } else { places.tree.to_bytes() };
+    let tree = places.tree_of_translators();
     broker::start(Attendant::new(emulators, tree, overlay, options(run), variables))?;
     Ok(Vec::new())
 }
@@ -154,7 +156,7 @@ fn by_binfmt<'a>(
         emulators.iter().map(|emulator| (emulator.target, emulator.path)).collect();
     binfmt::enter(&handlers, run.log)?;
     // All emulators get the same variables: what one of them would not be called with, none is.
-    let tree = places.tree.to_bytes();
+    let tree = places.tree_of_translators();
     let mut all = emulators.iter().map(|emulator| binfmt::variables(emulator.rules.iter().copied(), tree));
     let mut variables = all.next().unwrap_or_default();
     for others in all {

@@ -120,7 +120,9 @@ impl TranslatorArguments for EmulatorCall<'_> {
     }
 
     fn view(&mut self, option: &[u8], tree: &[u8]) {
-        self.argument([b"", b"", if self.own { option } else { b"-L" }]);
+        // Mounts have laid the tree over the root already.
+        let is_laid = tree == b"/";
+        self.argument([b"", b"", if self.own && !is_laid { option } else { b"-L" }]);
         self.argument([b"", b"", tree]);
     }
 }

@@ -115,7 +115,7 @@ fn slot_name(run: &Run<'_>, cache: &Cache) -> Digest {
 
 /// A directory that comes before this cache, and served once, may hold what is kept under this name: a system
 /// that begins afresh would look like one that has lost it.
-fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) -> Result<(), Error> {
+pub fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) -> Result<(), Error> {
     let ours = cache.dir().stat()?;
     // Where the stub has found this launcher comes first, and says nothing about the order.
     let mut is_first = true;

@@ -154,7 +154,9 @@ fn is_seen(mountinfo: &[u8], mark: &[u8], seen: Seen) -> bool {
         roots += u32::from(is_root);
         let mut behind = fields.skip_while(|field| *field != b"-").skip(1);
         let (kind, source) = (behind.next(), behind.next());
-        found |= kind == Some(b"overlay") && source == Some(mark) && (is_root || seen == Seen::Anywhere);
+        // The root of an app is made anew in memory.
+        let is_ours = matches!(kind, Some(b"overlay" | b"tmpfs"));
+        found |= is_ours && source == Some(mark) && (is_root || seen == Seen::Anywhere);
     }
     found && (roots == 1 || seen == Seen::Anywhere)
 }

@@ -7,6 +7,9 @@
 //! mounted over `discard`; where files in memory take no user attributes, which hold the owners of files, it
 //! is in a directory like a kept one whose name begins with `.new-`, and which a later start or
 //! `UNIBIN_DO=gc` removes.
+//!
+//! What an app with a view by mounts changes is kept in the same way ([`crate::view`]): in `upper` and `work`
+//! it has directories of its own, one for each overlay.
 
 use core::ffi::CStr;
 
@@ -25,10 +28,12 @@ pub const SYSTEMS: &CStr = c"systems";
 /// The upper that has no name of the user's.
 const DEFAULT: &[u8] = b"default";
 /// The value of `UNIBIN_KEEP` with which nothing is kept.
-const NONE: &[u8] = b"none";
+pub const NONE: &[u8] = b"none";
 
-const UPPER: &CStr = c"upper";
-const WORK: &CStr = c"work";
+/// What is kept.
+pub const UPPER: &CStr = c"upper";
+/// The kernel's own directory beside it.
+pub const WORK: &CStr = c"work";
 /// Where an overlay is mounted, in its own directory.
 pub const MOUNTED: &CStr = c"root";
 const LOCK: &CStr = c"lock";

@@ -54,7 +54,7 @@ fn packed(host: Arch, board: &Board, machine: &MachineRequest) -> Result<Resolve
         archive: machine.archive.clone(),
         tree: TreeRequest { only: Some(only.collect()), ..TreeRequest::default() },
         argv0: None,
-        view: View::Host,
+        view: Some(View::Host),
         rules: Vec::new(),
     };
     gather(&request, |_, _, _| Ok(()))

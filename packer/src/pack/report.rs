@@ -19,6 +19,8 @@ use crate::write::assemble::{PackedEmulator, PackedEmulators, Parts, Written};
 const UNION: &str = "union";
 /// Absolute paths that exist in the tree lead there.
 const PATHS: &str = "paths";
+/// The union by mounts, where those are allowed; else paths.
+const EMULATED: &str = "mounts, else paths";
 /// The tree laid over the host's root, natively; by mounts, where those are allowed.
 const BY_MOUNTS: &str = "mounts";
 /// The tree instead of the host's root, in the same way.
@@ -79,7 +81,8 @@ struct HostRow {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoRow>,
     /// What the app sees of files (docs/view.md). Where it is emulated: `union`, or `paths`, where absolute
-    /// paths alone lead into its tree; absent for a dry run, and for an app without a tree. Natively:
+    /// paths alone lead into its tree, or `mounts, else paths`; absent for a dry run, and for an app without
+    /// a tree. Natively:
     /// `mounts` or `root`, where mounts are allowed; absent where it is the host's files.
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<&'static str>,
@@ -185,7 +188,12 @@ impl Report {
                 };
                 let (own, others): (Vec<_>, Vec<_>) =
                     emulators.iter().partition(|row| row.key.target.name() == self.target);
-                host.view = host.view.or_else(|| own.first().and_then(|row| view(&row.rules)));
+                let target = &self.target;
+                let mut variants = parts.variants.iter().filter(|variant| variant.target.name() == *target);
+                let mounts = host.broker.is_some()
+                    && variants
+                        .any(|variant| variant.rules.iter().any(|rule| matches!(rule, Rule::Seen { .. })));
+                host.view = host.view.or_else(|| own.first().and_then(|row| view(&row.rules, mounts)));
                 if !own.is_empty() {
                     let otherwise = if host.route == "native" { "native, else " } else { "" };
                     let own: Vec<_> = own.into_iter().map(name).collect();
@@ -210,7 +218,12 @@ impl Report {
             if hosts.is_empty() { hosts } else { format!("  view  {view:<12} {:>9}  on {hosts}{more}\n", "") }
         };
         let mounts = " natively, where user namespaces are allowed, else the host's files: see docs/view.md";
-        row(UNION, "") + &row(PATHS, ": see docs/view.md") + &row(BY_MOUNTS, mounts) + &row(ROOT, mounts)
+        let emulated = ": the union where user namespaces are allowed, else QEMU's -L: see docs/view.md";
+        row(UNION, "")
+            + &row(EMULATED, emulated)
+            + &row(PATHS, ": see docs/view.md")
+            + &row(BY_MOUNTS, mounts)
+            + &row(ROOT, mounts)
     }
 
     /// The report as text or JSON.
@@ -259,11 +272,13 @@ impl Report {
 }
 
 /// What an emulator that is called so shows of files.
-fn view(rules: &[Rule]) -> Option<&'static str> {
+/// `mounts`: where it does not show the union itself, these do.
+fn view(rules: &[Rule], mounts: bool) -> Option<&'static str> {
     if rules.iter().any(Rule::is_view) {
         return Some(UNION);
     }
-    rules.iter().any(|rule| matches!(rule, Rule::Tree { .. })).then_some(PATHS)
+    let look_in_tree = rules.iter().any(|rule| matches!(rule, Rule::Tree { .. }));
+    look_in_tree.then_some(if mounts { EMULATED } else { PATHS })
 }
 
 /// What a variant that runs natively on a host has mounts for.

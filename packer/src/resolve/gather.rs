@@ -86,7 +86,7 @@ pub(crate) fn gather(request: &AppRequest, configure: Configuring) -> Result<Res
             entry.rules.splice(..0, loader.arguments(&app, &entry.path));
         }
     }
-    let itself = native.then_some(request.view).filter(|view| *view != View::Host);
+    let itself = request.view.filter(|view| native && *view != View::Host);
     let itself = itself.map(|view| view_rules::name(&app).map(|name| (view, name))).transpose()?;
     if let Some(loader) = unchanged.as_ref().filter(|_| native) {
         let name = itself.as_ref().map(|(_, name)| name.as_slice());
@@ -107,6 +107,9 @@ pub(crate) fn gather(request: &AppRequest, configure: Configuring) -> Result<Res
     app.unite()?;
     if let Some((view, name)) = &itself {
         rules.extend(view_rules::add(&mut app, *view, name)?);
+    } else if request.view == Some(View::Union) {
+        rules.push(Rule::View(b"union".to_vec()));
+        rules.extend(view_rules::emulated(&app));
     }
     // Of packages that were not taken whole, those count that have a file here.
     let wanted_packages = if request.tree.only.is_some() { Vec::new() } else { wanted_packages };

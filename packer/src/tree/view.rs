@@ -81,7 +81,7 @@ const LOCAL_MODULES: [(&str, &str); 2] = [
 const KEPT_EMPTY: [&[u8]; 2] = [b"opt/", b"usr/"];
 
 /// What glibc's loader preloads on the host: libraries of the host's CPU (ld.so(8), FILES).
-const PRELOADED: &[u8] = b"etc/ld.so.preload";
+pub(crate) const PRELOADED: &[u8] = b"etc/ld.so.preload";
 
 /// Leaves out of a tree what would hide the host's files, and adds what hides what must not be seen. An error
 /// where a file could never be seen.

@@ -66,7 +66,7 @@ pub(crate) fn add(app: &mut App, view: View, name: &[u8]) -> Result<Vec<Rule>, E
     app.add(name, Node::Symlink(b".".to_vec()))?;
     let (which, mut seen) = match view {
         View::Host => return Ok(Vec::new()),
-        View::Union => (&b"union"[..], over(app)),
+        View::Union => (&b"union"[..], over(app, Libraries::Hosts)),
         View::Root => {
             // Where files of the host are seen one by one.
             for directory in [&b"etc"[..], b"var"] {
@@ -76,8 +76,41 @@ pub(crate) fn add(app: &mut App, view: View, name: &[u8]) -> Result<Vec<Rule>, E
         }
     };
     seen.insert(name.to_vec(), b"whole");
-    let seen = seen.into_iter().map(|(path, what)| Rule::Seen { path, what: what.to_vec() });
-    Ok([Rule::View(which.to_vec())].into_iter().chain(seen).collect())
+    Ok([Rule::View(which.to_vec())].into_iter().chain(rows(seen)).collect())
+}
+
+/// The rules for a tree that others run than unibin's emulators. Its libraries are of another CPU than the
+/// host's, and lie elsewhere, so that it comes first.
+pub(crate) fn emulated(app: &App) -> Vec<Rule> {
+    rows(over(app, Libraries::Trees))
+}
+
+/// Whether programs of the host would not find their libraries below such a tree: those of the tree lie in
+/// directories without the name of a CPU. A loader alone has a name of its own.
+pub(crate) fn hides_libraries(app: &App, loader: &[u8]) -> bool {
+    let is_library = |(path, node): (&[u8], &Node)| {
+        !matches!(node, Node::Directory)
+            && LIBRARIES.contains(&directory_of(path))
+            && is_library(path)
+            && !file_name_of(path).starts_with(b"ld")
+            && path != loader
+    };
+    app.nodes().any(is_library)
+}
+
+fn is_library(path: &[u8]) -> bool {
+    file_name_of(path).windows(3).any(|part| part == b".so")
+}
+
+fn rows(seen: BTreeMap<Vec<u8>, &'static [u8]>) -> Vec<Rule> {
+    seen.into_iter().map(|(path, what)| Rule::Seen { path, what: what.to_vec() }).collect()
+}
+
+/// Whose libraries are on top where loaders look for them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Libraries {
+    Hosts,
+    Trees,
 }
 
 /// Of the host what a root cannot do without.
@@ -87,19 +120,22 @@ fn instead() -> BTreeMap<Vec<u8>, &'static [u8]> {
 }
 
 /// What is seen at the paths of a tree over the host's.
-fn over(app: &App) -> BTreeMap<Vec<u8>, &'static [u8]> {
+fn over(app: &App, on_top: Libraries) -> BTreeMap<Vec<u8>, &'static [u8]> {
     let libraries: BTreeSet<&[u8]> = app
         .nodes()
-        .filter(|(path, node)| {
-            !matches!(node, Node::Directory) && file_name_of(path).windows(3).any(|part| part == b".so")
-        })
+        .filter(|(path, node)| !matches!(node, Node::Directory) && is_library(path))
         .map(|(path, _)| directory_of(path))
         .collect();
     let mut seen: BTreeMap<Vec<u8>, &[u8]> = BTreeMap::new();
     for (path, node) in app.nodes() {
         let Some(place) = TreePath::new(path) else { continue };
         let above = place.ancestors().filter_map(|above| seen.get(above.bytes())).last().copied();
-        let what = what(path, matches!(node, Node::Directory), libraries.contains(path));
+        let has_libraries = on_top == Libraries::Hosts && libraries.contains(path);
+        let what = match what(path, matches!(node, Node::Directory), has_libraries) {
+            // The host's are of no use to the app, and its loader would complain.
+            Some(b"host") if on_top == Libraries::Trees && path == view::PRELOADED => None,
+            what => what,
+        };
         if let Some(what) = what
             && !matches!(above, Some(b"tree" | b"host"))
             && above != Some(what)
@@ -212,6 +248,34 @@ mod tests {
         ];
         assert_eq!(lines(&rules), wanted);
         assert_eq!(app.get(b".unibin-tree-x").map(|node| matches!(node, Node::Symlink(_))), Some(true));
+    }
+
+    #[test]
+    fn under_an_emulator_the_tree_comes_first_where_loaders_look_too() {
+        let mut app = tree(&[
+            "etc/app.conf",
+            "etc/ld.so.cache",
+            "etc/ld.so.preload",
+            "usr/lib/python3.13/os.py",
+            "usr/lib/riscv64-linux-gnu/libc.so.6",
+            "usr/lib/ld-linux-riscv64-lp64d.so.1",
+        ]);
+        app.add(b"lib", Node::Symlink(b"usr/lib".to_vec())).expect("added");
+        let wanted = [
+            "over etc",
+            "host etc/ld.so.cache",
+            "over lib",
+            "tree lib/python3.13",
+            "over usr",
+            "tree usr/lib/python3.13",
+        ];
+        assert_eq!(lines(&emulated(&app)), wanted);
+        let loader = b"usr/lib/ld-linux-riscv64-lp64d.so.1";
+        assert!(!hides_libraries(&app, loader));
+        // As in an rpm: the host's programs would find these.
+        assert!(hides_libraries(&tree(&["usr/lib64/libc.so.6"]), b"lib/ld-linux.so.2"));
+        assert!(!hides_libraries(&tree(&["usr/lib64/app/libown.so", "opt/x/lib/libown.so"]), b""));
+        assert!(!hides_libraries(&tree(&["lib/libc.musl.so.1"]), b"lib/libc.musl.so.1"));
     }
 
     #[test]
