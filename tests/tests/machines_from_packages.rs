@@ -115,10 +115,12 @@ fn what_cannot_go_together_is_refused_before_anything_is_fetched() {
     fs::write(&file, "x").expect("written");
     let file = file.to_str().expect("text");
     let machine = ["--machine", "--debootstrap", "trixie", "--target", "riscv64", "--offline"];
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--disk", file], 3, "`--disk` is given"),
         (&["--kernel", file], 3, "`--kernel` is given"),
         (&["--kernel", file, "--initrd", file], 3, "`--kernel` is given"),
+        (&["--disk-size", "1M"], 3, "needs at least"),
+        (&["--disk-size", "900T"], 3, "70368744177664 at most"),
         (&["--no-scripts"], 3, "`--no-scripts`"),
         (&["--oci", file], 2, "cannot be used with"),
     ];

@@ -41,7 +41,7 @@ pub(crate) enum MachineError {
     NoModule { module: String, kernel: String },
     #[error("the kernel's packages have no `/{path}`")]
     NoFileOfKernel { path: String },
-    #[error("`--disk-size` is {wanted} bytes, and the machine's files need {needed}")]
+    #[error("`--disk-size` is {wanted} bytes, and this machine needs at least {needed}")]
     DiskTooSmall { wanted: u64, needed: u64 },
     #[error("`mke2fs` ended with {status}: {said}")]
     FileSystem { status: String, said: String },

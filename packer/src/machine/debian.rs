@@ -81,6 +81,9 @@ pub(super) fn made(
     if size > qcow2::SIZE_MAX {
         return Err(MachineError::DiskSizeMax { wanted: size, most: qcow2::SIZE_MAX }.into());
     }
+    if size < ext4::ROOM {
+        return Err(MachineError::DiskTooSmall { wanted: size, needed: ext4::ROOM }.into());
+    }
     let included = packages::of(board.cpu, &debian.included);
     let wanted = DebianRequest { included, ..debian.clone() };
     let Gathered { mut tree, from, notes, dropped, owed, epoch, .. } =

@@ -28,7 +28,7 @@ const CONFIGURATION: &str = "etc/mke2fs.conf";
 /// What a machine has room for if nobody says otherwise, in bytes. Nothing is stored of what is empty.
 pub(super) const SIZE: u64 = 16 << 30;
 /// What must stay for the file system's own tables and its journal, and for a first start.
-const ROOM: u64 = 512 << 20;
+pub(super) const ROOM: u64 = 512 << 20;
 const BLOCK: u64 = 4096;
 
 /// The name of a file system, and the number that its directories are hashed with.
