@@ -43,7 +43,7 @@ impl HostProgram<'_> {
             archive: archive.clone(),
             tree: TreeRequest { only: Some(files), ..TreeRequest::default() },
             argv0: None,
-            view: View::Host,
+            view: Some(View::Host),
             rules: Vec::new(),
         };
         let mut app = gather(&request, |_, _, _| Ok(()))?;
