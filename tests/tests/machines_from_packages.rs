@@ -51,7 +51,7 @@ fn token() -> String {
 }
 
 #[test]
-fn a_machine_of_packages_boots_and_keeps_what_is_changed() {
+fn a_machine_of_packages_boots_and_is_as_its_packages_have_it() {
     needs!("network", "x86_64", "namespaces", "minutes");
     let sandbox = Sandbox::new();
     let directory = tempfile::tempdir().expect("a directory");
@@ -76,7 +76,7 @@ fn a_machine_of_packages_boots_and_keeps_what_is_changed() {
     outcome.must_succeed();
     let machine: PathBuf = sandbox.copy(&bundle, "vm");
 
-    // Nothing runs yet; then one does, and another beside it, which has not the first one's disk.
+    // Nothing runs yet; then one does.
     let none = sandbox.run_with(&[("UNIBIN_WAIT", "1")], &machine, &["ssh", "true"]);
     none.must_fail_with(125, &["no machine of this bundle runs here"]);
     let running = Running::start(&sandbox, &machine, "one");
@@ -97,14 +97,10 @@ fn a_machine_of_packages_boots_and_keeps_what_is_changed() {
     // The script of the seed runs once the network is there.
     let first = "for i in $(seq 200); do [ -e /root/first ] && break; sleep 1; done; cat /root/first";
     assert_eq!(inside(&sandbox, &machine, "one", first).must_succeed(), format!("{token}\n"));
-    inside(&sandbox, &machine, "one", "echo changed >/root/first; sync; poweroff").text();
+    // `machines` has what is kept. The connection ends with the machine.
+    let _ = inside(&sandbox, &machine, "one", "poweroff");
     let mut running = running;
     assert!(running.0.wait().expect("ended").success(), "it has shut down");
-
-    // What was changed is there again, and the script has not run a second time.
-    let running = Running::start(&sandbox, &machine, "one");
-    assert_eq!(inside(&sandbox, &machine, "one", "cat /root/first").must_succeed(), "changed\n");
-    drop(running);
 }
 
 #[test]
