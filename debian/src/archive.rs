@@ -170,8 +170,10 @@ impl<'a> Archive<'a> {
         let (file, sha256) = self.index(&compressed, architecture)?;
         let index = PackageIndex::read_xz(file, sha256)
             .map_err(|source| ArchiveError::Packages { architecture: architecture.to_owned(), source })?;
-        // Without a copy the next reader takes longer.
-        let _ = indexes::keep(&directory, index.text());
+        if listed(&name).is_some() {
+            // Without a copy the next reader takes longer.
+            let _ = indexes::keep(&directory, index.text());
+        }
         Ok(index)
     }
 

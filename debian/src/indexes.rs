@@ -25,7 +25,7 @@ fn path(indexes: &Path, text: FileDigest) -> PathBuf {
 pub(crate) fn copy(indexes: &Path, text: FileDigest) -> Option<String> {
     let file = File::open(path(indexes, text)).ok()?;
     used(&file);
-    let mut copy = Vec::with_capacity(usize::try_from(text.size).ok()?);
+    let mut copy = Vec::with_capacity(usize::try_from(text.size).ok()?.min(1 << 28));
     // One byte more shows that it is longer.
     zst::decode(BufReader::new(file)).ok()?.take(text.size.checked_add(1)?).read_to_end(&mut copy).ok()?;
     let found = FileDigest { size: copy.len() as u64, sha256: digest::of(&copy) };
@@ -52,11 +52,12 @@ pub(crate) fn used(index: &File) {
 fn remove_unused(indexes: &Path) -> io::Result<()> {
     for index in fs::read_dir(indexes)? {
         let index = index?;
-        let metadata = index.metadata()?;
+        // Another process may have removed it.
+        let Ok(metadata) = index.metadata() else { continue };
         // One whose time lies ahead is used.
         let since = metadata.modified()?.elapsed().unwrap_or_default();
         if metadata.is_file() && since > UNUSED {
-            fs::remove_file(index.path())?;
+            let _ = fs::remove_file(index.path());
         }
     }
     Ok(())

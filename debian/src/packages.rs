@@ -245,7 +245,7 @@ impl Package {
         if package.name != name_of(text) || stanzas.next().is_some() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "a stanza does not end with an empty line",
+                "a stanza has two names, or no empty line at its end",
             )
             .into());
         }

@@ -99,6 +99,9 @@ pub struct Attended {
     pub programs: &'static [u8],
     /// Whether the emulator itself does it.
     pub by_emulator: bool,
+    /// Whether changes are kept for this app: not for other bundles that it starts.
+    #[cfg(feature = "children")]
+    pub keeps: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -266,6 +269,10 @@ impl Environment<'_> {
 
         let controls = run.controls;
         self.remove(&|name| Controls::is_of_this_run(name, run.is_system()));
+        #[cfg(feature = "children")]
+        if attended.keeps {
+            self.unset(b"UNIBIN_KEEP");
+        }
         for (name, value) in
             [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]
         {

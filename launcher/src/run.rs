@@ -104,6 +104,10 @@ fn launch(run: &mut Run<'_>) -> Error {
         run.log.step("not using {}: {}", &[candidate, error.text()]);
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
     }
+    #[cfg(feature = "children")]
+    if view::keeps(run) {
+        return Error::no_cache(tried, b"what is kept would be lost");
+    }
     let Err(error) = memory::execute(run);
     if !error.next_candidate_may_do() {
         return error;

@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::Rule;
+use bundle::{Rule, directory_of, file_name_of};
 
 use crate::absolute::of_descriptor;
 use crate::attempt::Run;
@@ -19,11 +19,13 @@ use crate::controls::{Children, View};
 use crate::error::Error;
 use crate::launch::Translation;
 use crate::private;
+use crate::proc;
 use crate::route::HOST;
 use crate::sys::{self, At, Buffers, Errno, Fd, OFlags};
 use crate::system::bind::is_within;
 use crate::system::upper::{self, Kept};
 use crate::system::{self, mounts, namespace, place};
+use crate::tracer::tracer;
 use crate::unpack::slot_of;
 
 /// What begins like this at the top of a tree is ours.
@@ -47,7 +49,11 @@ struct Seen<'a> {
 /// have that. Whether it has; where it is refused, the app runs without, and that is said, unless nobody has
 /// asked for it.
 pub fn enter(run: &Run<'_>, cache: &Cache, tree: &CStr, translation: Translation<'_>) -> Result<bool, Error> {
-    let name = upper::named(run.controls)?.filter(|name| *name != upper::NONE);
+    // Natively without a view the variable is for what the app starts.
+    if matches!(translation, Translation::Native) && !run.has_mounts() {
+        return Ok(false);
+    }
+    let name = named(run)?;
     let entered = enter_with(run, cache, tree, translation, name)?;
     // It may be meant for what the app starts.
     if let (false, Some(name)) = (entered, name) {
@@ -55,6 +61,27 @@ pub fn enter(run: &Run<'_>, cache: &Cache, tree: &CStr, translation: Translation
         let _ = sys::stderr(Error::keeps_nothing(name).lines());
     }
     Ok(entered)
+}
+
+/// The name under which changes are kept.
+fn named<'a>(run: &Run<'a>) -> Result<Option<&'a [u8]>, Error> {
+    Ok(upper::named(run.controls)?.filter(|name| *name != upper::NONE))
+}
+
+/// Whether the app is to keep what it changes, which memory would lose.
+pub fn keeps(run: &Run<'_>) -> bool {
+    let has_rules = || {
+        let mut rules = run.manifest.rules(run.route.variant().rules);
+        rules.any(|rule| matches!(rule, Rule::Seen { .. }))
+    };
+    run.controls.view != View::Host && matches!(named(run), Ok(Some(_))) && has_rules()
+}
+
+/// Whether nobody may attend to what the app starts, where the kernel has no private `binfmt_misc`: a process
+/// has one tracer, and Yama (admin-guide/LSM/Yama.rst of the kernel) can allow root alone to be one.
+fn may_be_alone() -> bool {
+    let scope = proc::read(c"/proc/sys/kernel/yama/ptrace_scope", zeroed(16)).and_then(proc::number);
+    tracer().is_some() || scope.is_some_and(|scope| scope > 1)
 }
 
 fn enter_with(
@@ -90,8 +117,9 @@ fn enter_with(
     }
     if is_unasked && wanted == View::Packed && name.is_none() {
         let root_writes = sys::geteuid() == 0;
-        // By the paths of the tree's programs those of the host run then.
-        if root_writes || matches!(run.controls.children, Children::None | Children::Emulator) {
+        // Then the paths of the tree's programs lead to the host's.
+        let is_alone = matches!(run.controls.children, Children::None | Children::Emulator);
+        if root_writes || is_alone || may_be_alone() {
             run.log.step("view: not by mounts, for root or without children", &[]);
             return Ok(false);
         }
@@ -148,7 +176,9 @@ fn enter_with(
 fn kept(run: &Run<'_>, cache: &Cache, name: &[u8]) -> Result<(&'static [u8], Kept), Error> {
     let slot = join(&[&slot_of(cache, run.route.variant()).to_hex()]);
     let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
-    system::look_elsewhere(run, cache, slot, name)?;
+    // The name of a tree that knows its place is another one elsewhere.
+    let elsewhere = |other: &Cache| join(&[&slot_of(other, run.route.variant()).to_hex()]);
+    system::look_elsewhere(run, cache, &elsewhere, name)?;
     let kept = upper::kept(&upper::of_tree(cache, slot)?, path, name)?;
     Ok((join(&[path, b"/", name]), kept))
 }
@@ -170,7 +200,8 @@ fn lay(path: &CStr, seen: &[Seen<'_>], is_root: bool, upper: Option<(&[u8], &CSt
     let root = open(At::CWD, path)?;
     // Copies of the host's mounts are made without it.
     root.change_mount(false, sys::Copied::Never)?;
-    let mut view = Laid { seen, is_root, mounts, upper: upper_directories, overlays: Vec::new() };
+    let slot = c_string(&[file_name_of(directory_of(path.to_bytes()))]);
+    let mut view = Laid { seen, is_root, mounts, upper: upper_directories, slot, overlays: Vec::new() };
     view.merge(b"", &tree, &host, &root)?;
     view.within_overlays(&tree, &host, &root)?;
     root.change_mount(true, sys::Copied::Always)?;
@@ -198,6 +229,8 @@ struct Laid<'u> {
     mounts: &'u [u8],
     /// Where changes are kept, and the kernel's own directory beside it.
     upper: Option<[Fd; 2]>,
+    /// The name of the tree's slot: overlays are called so, which tells gc that it is in use.
+    slot: &'u CStr,
     /// The directories that are overlays.
     overlays: Vec<&'u [u8]>,
 }
@@ -225,7 +258,11 @@ impl Laid<'_> {
         {
             self.overlays.push(path);
             // Libraries that programs of the host find are no configuration.
-            return if under { overlay(&[host, tree], None, to) } else { self.over(path, &[tree, host], to) };
+            return if under {
+                overlay(self.slot, &[host, tree], None, to)
+            } else {
+                self.over(path, &[tree, host], to)
+            };
         }
         let under = order == Some(true);
         let mut made = Ok(());
@@ -311,7 +348,7 @@ impl Laid<'_> {
             Some([upper, work]) => Some([own(upper)?, own(work)?]),
             None => None,
         };
-        overlay(layers, kept.as_ref(), to)
+        overlay(self.slot, layers, kept.as_ref(), to)
     }
 
     /// What is seen otherwise below an overlay.
@@ -325,7 +362,7 @@ impl Laid<'_> {
             match *what {
                 b"host" => mounts::attach(of_descriptor(hosts.raw()), false, &place)?,
                 b"tree" => self.trees(path, &open(tree.at(), inside)?, &place)?,
-                b"under" => overlay(&[&hosts, &open(tree.at(), inside)?], None, &place)?,
+                b"under" => overlay(self.slot, &[&hosts, &open(tree.at(), inside)?], None, &place)?,
                 _ => {}
             }
         }
@@ -345,7 +382,7 @@ impl Laid<'_> {
 
 /// An overlay of directories at `to`, the first on top; `kept`: where changes are kept, and the kernel's own
 /// directory beside it. By descriptors, since whatever characters a path has would mean something in options.
-fn overlay(layers: &[&Fd], kept: Option<&[Fd; 2]>, to: &Fd) -> Result<(), Errno> {
+fn overlay(slot: &CStr, layers: &[&Fd], kept: Option<&[Fd; 2]>, to: &Fd) -> Result<(), Errno> {
     let path = |directory: &Fd| of_descriptor(directory.raw()).to_bytes();
     let lower = list(layers.iter().map(|directory| path(directory)), b":");
     let options = match kept {
@@ -360,5 +397,5 @@ fn overlay(layers: &[&Fd], kept: Option<&[Fd; 2]>, to: &Fd) -> Result<(), Errno>
             b",userxattr",
         ]),
     };
-    sys::mount(c"overlay", c"unibin", of_descriptor(to.raw()), options)
+    sys::mount(c"overlay", slot, of_descriptor(to.raw()), options)
 }

@@ -209,7 +209,7 @@ pub(crate) struct PackArgs {
     #[arg(value_parser = arch, hide_short_help = true)]
     pub(crate) also_target: Vec<Arch>,
     /// Pack the emulator itself: one file that runs TARGET programs on every host
-    #[arg(long, requires = "target", conflicts_with_all = ["input", "deb", "sysroot", "entry"])]
+    #[arg(long, requires = "target", conflicts_with_all = ["input", "deb", "sysroot", "entry", "configure"])]
     #[arg(help_heading = WHAT, hide_short_help = true)]
     pub(crate) emulator_only: bool,
     #[command(flatten)]
@@ -275,7 +275,8 @@ pub(crate) struct TreeArgs {
     pub(crate) exclude: Vec<OsString>,
     /// Make what packages make when they are installed, by programs of Debian's for this machine (`auto`)
     ///
-    /// Byte code of Python modules: without it, Python compiles them at each start. `none` executes nothing.
+    /// Byte code of Python modules, without which Python compiles them at each start, and compiled schemas of
+    /// GSettings. `none` executes nothing.
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = configure)]
     #[arg(hide_short_help = true)]
     pub(crate) configure: Configure,

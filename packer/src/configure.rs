@@ -6,32 +6,27 @@ mod made;
 mod python;
 mod schemas;
 
-use std::collections::BTreeMap;
-
 use bundle::directory_of;
 
+use crate::cli::ArchiveArgs;
 use crate::cli::values::Configure;
-use crate::components::owners::Origin;
 use crate::configure::made::Made;
 use crate::error::Error;
-use crate::request::AppRequest;
+use crate::resolve::complete::Unconfigured;
 use crate::say;
-use crate::tree::app_tree::{App, Node};
+use crate::tree::app_tree::Node;
 
 /// Adds what is made of the files of packages. If that fails, the app runs without.
-pub(crate) fn add(
-    request: &AppRequest,
-    app: &mut App,
-    origins: &mut BTreeMap<Vec<u8>, Origin>,
-) -> Result<(), Error> {
+pub(crate) fn add(unconfigured: Unconfigured<'_>) -> Result<(), Error> {
+    let Unconfigured { request, suite, known, app, origins } = unconfigured;
     if request.tree.configure == Configure::None {
         return Ok(());
     }
-    let is_of =
-        |name: &str| origins.values().any(|origin| matches!(origin, Origin::Package(of) if **of == *name));
     let archive = request.libs_archive().unwrap_or_else(|| request.archive.clone());
+    let archive = ArchiveArgs { suite: suite.map(str::to_owned).or(archive.suite), ..archive };
+    let version_of = |package: &str| known.get(package).map(|known| known.component.version.clone());
     let mut made = Vec::new();
-    match python::byte_code(app, &archive, &is_of) {
+    match python::byte_code(app, &archive, &version_of) {
         Ok(code) => made.extend(code),
         Err(error) => {
             say::warning(&format!("Python will compile its modules at each start: {}", error.text()));

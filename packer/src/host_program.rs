@@ -12,7 +12,7 @@ use bundle::{Arch, directory_of};
 
 use crate::cli::ArchiveArgs;
 use crate::cli::values::View;
-use crate::error::{Error, HostProgramError};
+use crate::error::{Error, HostProgramError, shown};
 use crate::request::{AppRequest, AppSource, Entry, TreeRequest};
 use crate::resolve::gather::gather;
 use crate::tree::on_disk;
@@ -46,7 +46,7 @@ impl HostProgram<'_> {
             view: Some(View::Host),
             rules: Vec::new(),
         };
-        let mut app = gather(&request, |_, _, _| Ok(()))?;
+        let mut app = gather(&request, |_| Ok(()))?;
         drop(app.app.settle()?);
         on_disk::write(&app.app, tree).map_err(Error::Temporary)?;
         let is_library = |path: &&[u8]| path.windows(3).any(|part| part == b".so");
@@ -55,6 +55,11 @@ impl HostProgram<'_> {
         let at = |path: &[u8]| tree.join(OsStr::from_bytes(path));
         let libraries = directories.into_iter().map(at).collect::<Vec<_>>();
         let libraries = libraries.iter().map(|path| path.as_os_str()).collect::<Vec<_>>();
+        // Its loader would look elsewhere (ld.so(8)).
+        if tree.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b':' | b';')) {
+            let why = format!("no library is found below `{}`, for its colon or semicolon", shown(tree));
+            return Err(HostProgramError::Failed { program: self.path.to_owned(), why }.into());
+        }
         let mut command = Command::new(at(&app.loader));
         command.current_dir("/").env_clear().env("LC_ALL", "C").env("TZ", "UTC");
         command.arg("--library-path").arg(libraries.join(OsStr::new(":"))).arg(tree.join(self.path));

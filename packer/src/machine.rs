@@ -1,5 +1,6 @@
 //! Machines: qemu-system for every host, which emulates a computer; what that computer boots, given or made
-//! from packages; and the script that runs it. Nothing of this is executed here.
+//! from packages; and the script that runs it. Nothing that is given is executed here; a machine made
+//! from packages runs their scripts (`debootstrap`) and `mke2fs` (`debian::ext4`).
 
 pub(crate) mod boards;
 mod debian;

@@ -1,6 +1,6 @@
 //! `unibin pack` from start to end: request, app, hosts, emulators, blobs, bundle, report. The packer
 //! executes nothing of what it packs, but for `--trace` and for the scripts of a Debian's packages
-//! (`debootstrap`).
+//! (`debootstrap`). It also runs programs of Debian's for this machine (`host_program`).
 
 pub(crate) mod cpu_model;
 pub(crate) mod dedup;

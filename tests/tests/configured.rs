@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bundle::{Arch, MTIME};
 use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_if_there, smallest_bundle, unibin};
 
-/// Packs with a store that has made nothing yet. `None` where the mirror lacks a package, also one of this
+/// Packs with the tests' store. `None` where the mirror lacks a package, also one of this
 /// machine's that makes something.
 fn configured(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Option<PathBuf> {
     let bundle = sandbox.at(name);
@@ -41,8 +41,8 @@ fn modules(ran: &Outcome) -> [usize; 2] {
 fn python_starts_from_byte_code_and_takes_it_for_that_of_its_sources() {
     needs!("network");
     let sandbox = Sandbox::new();
-    let module = sandbox.write("own.py", b"def answer(): return 42\n");
-    let broken = sandbox.write("broken.py", b"def answer(: return 42\n");
+    let module = sandbox.write("module", b"def answer(): return 42\n");
+    let broken = sandbox.write("wrong", b"def answer(: return 42\n");
     let add = |file: &Path, name: &str| format!("{}:usr/lib/python3/dist-packages/{name}.py", file.display());
     let (own, other) = (add(&module, "own"), add(&broken, "broken"));
     let python =
@@ -62,8 +62,26 @@ fn python_starts_from_byte_code_and_takes_it_for_that_of_its_sources() {
     assert!(read == 0 && compiled > 3, "{read} {compiled}");
     let [read, compiled] = run(&with);
     assert!(read > 3 && compiled == 0, "{read} {compiled}");
+    // What is left out is left out with its byte code.
+    let out = ["--exclude", "**/own.py"];
+    let Some(less) = configured(&sandbox, "less", &[&python[..], &out].concat()) else { return };
+    let left = Sandbox::tree(&extracted(&sandbox, &less, "less-tree"));
+    assert!(!left.iter().any(|path| path.to_string_lossy().contains("/own.")), "{left:?}");
+
     let failed = sandbox.run(&with, &["-c", "import broken"]);
     assert!(failed.errors().contains("SyntaxError"), "{failed}");
+
+    // A source that is changed later counts, not what was made of the packed one.
+    let copy = extracted(&sandbox, &with, "changed");
+    let changed = copy.join("usr/lib/python3/dist-packages/own.py");
+    fs::write(&changed, "def answer(): return 43\n").expect("written");
+    let path = changed.parent().expect("a directory").to_str().expect("text");
+    let ran = sandbox.run_with(
+        &[("PYTHONPATH", path)],
+        &with,
+        &["-c", "import own; print(own.answer(), own.__file__)"],
+    );
+    assert_eq!(ran.must_succeed(), format!("43 {}\n", changed.display()));
 
     // What is made anew, with nothing of the store's, is the same.
     let tree = extracted(&sandbox, &with, "tree");

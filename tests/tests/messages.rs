@@ -209,7 +209,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
     let parts = Parts::of(&bundle);
     let changed = sandbox.write("changed", &parts.changed(parts.manifest_range().start));
     let cut = sandbox.write("cut", &parts.bytes[..parts.bytes.len() - 1]);
-    let evil = handmade(&sandbox, &[file("app", 0o4755, b"x")]);
+    let impossible = sandbox.run(&handmade(&sandbox, &[file("app", 0o4755, b"x")]), &NO_ARGUMENTS);
     let no_program = handmade(&sandbox, &[file("app", 0o755, b"\x7fELF no more")]);
     let refused = sandbox.run(&no_program, &NO_ARGUMENTS);
     let none_works = translated(&sandbox, NO_OTHER, "broken", &broken_emulator(&sandbox), NO_ARGUMENT);
@@ -260,7 +260,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 "the bundle {} is damaged: the checksum of its {} does not match{}",
                 sandbox.run(&changed, &NO_ARGUMENTS),
             ),
-            ("the bundle {} holds an invalid file: {}: {}", sandbox.run(&evil, &NO_ARGUMENTS)),
+            ("the bundle {} holds an invalid file: {}: {}", impossible),
             (
                 "this bundle holds a program for {} and no emulator that runs it on {} (hosts with one: {})",
                 by_hand(&text(&elsewhere)),

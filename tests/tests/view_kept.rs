@@ -96,6 +96,16 @@ fn what_an_app_under_anothers_emulator_edits_is_kept_too() {
 }
 
 #[test]
+fn an_app_that_keeps_changes_starts_its_own_bundle_which_keeps_none() {
+    needs!("x86_64", "network", "namespaces");
+    let sandbox = natively();
+    let inner = format!("cat {CONF}; echo ${{UNIBIN_KEEP-unset}}");
+    let script = format!("echo edited >{CONF}; echo ${{UNIBIN_KEEP-unset}}; \"$UNIBIN_FILE\" -c '{inner}'");
+    assert_eq!(run(&sandbox, "mine", &script).must_succeed(), "unset\npacked\nunset\n");
+    assert_eq!(run(&sandbox, "mine", &format!("cat {CONF}")).must_succeed(), "edited\n");
+}
+
+#[test]
 fn two_at_once_are_in_the_same_mounts() {
     needs!("x86_64", "network", "namespaces");
     let sandbox = natively();

@@ -183,7 +183,7 @@ fn the_process_is_the_one_that_was_started_and_leaves_nothing_behind() {
     let mut child = started.args(["-c", "sleep 1000 & wait"]).spawn().expect("it starts");
     let mounts_of = |id: &str| fs::read_to_string(format!("/proc/{id}/mountinfo")).unwrap_or_default();
     let id = child.id().to_string();
-    until("the app is inside", || mounts_of(&id).contains(" - overlay unibin ").then_some(()));
+    until("the app is inside", || mounts_of(&id).contains(" - tmpfs unibin ").then_some(()));
     let inside = fs::read_link(format!("/proc/{id}/ns/mnt")).expect("a namespace");
     let all_inside = || -> Vec<String> {
         let all = names("/proc").into_iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));

@@ -54,7 +54,9 @@ pub fn attend<'a>(
     places: &Places<'a>,
     union: bool,
 ) -> Attended {
-    let mut attended = Attended::default();
+    // A system's variables are all of this run.
+    let keeps = union && run.controls.keep.is_some();
+    let mut attended = Attended { keeps, ..Attended::default() };
     let native = matches!(translation, Translation::Native);
     if native && union {
         attended.programs = programs(run, places.tree.to_bytes(), true);
@@ -118,7 +120,7 @@ pub fn attend<'a>(
     if may_matter && !attended_already() && !has_said(cache) && say(cache) {
         let _ = sys::stderr(Error::no_children(run.route.variant().target.name().as_bytes(), why).lines());
     }
-    Attended::default()
+    Attended { keeps, ..Attended::default() }
 }
 
 fn by_broker<'a>(

@@ -64,7 +64,8 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
     let of_tree = upper::of_tree(cache, slot)?;
     let path = join(&[cache.path(), b"/", upper::SYSTEMS.to_bytes(), b"/", slot]);
     if let Some(name) = name {
-        look_elsewhere(run, cache, slot, name)?;
+        // Its name is the same in every cache.
+        look_elsewhere(run, cache, &|_| slot, name)?;
     }
     let kept = name.map(|name| upper::kept(&of_tree, path, name)).transpose()?;
     app.hold();
@@ -114,8 +115,13 @@ fn slot_name(run: &Run<'_>, cache: &Cache) -> Digest {
 }
 
 /// A directory that comes before this cache, and served once, may hold what is kept under this name: a system
-/// that begins afresh would look like one that has lost it.
-pub fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) -> Result<(), Error> {
+/// that begins afresh would look like one that has lost it. `slot_in`: the name of its slot in a cache.
+pub fn look_elsewhere(
+    run: &Run<'_>,
+    cache: &Cache,
+    slot_in: &dyn Fn(&Cache) -> &'static [u8],
+    name: &[u8],
+) -> Result<(), Error> {
     let ours = cache.dir().stat()?;
     // Where the stub has found this launcher comes first, and says nothing about the order.
     let mut is_first = true;
@@ -127,7 +133,7 @@ pub fn look_elsewhere(run: &Run<'_>, cache: &Cache, slot: &[u8], name: &[u8]) ->
         if other.dir().stat()?.same_file(&ours) {
             break;
         }
-        if upper::is_kept(&other, slot, name) {
+        if upper::is_kept(&other, slot_in(&other), name) {
             let elsewhere = Error::kept_elsewhere(name, other.path(), cache.path());
             if run.controls.keep.is_some() {
                 return Err(elsewhere);

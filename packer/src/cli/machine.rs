@@ -12,7 +12,8 @@ use crate::cli::parser::{ArgGroup, Args};
 use crate::cli::values::bytes;
 
 /// What has no meaning for a machine.
-const OF_APPS: [&str; 22] = [
+const OF_APPS: [&str; 23] = [
+    "configure",
     "input",
     "deb",
     "entry",

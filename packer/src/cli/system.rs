@@ -15,7 +15,8 @@ use crate::cli::parser::Args;
 use crate::cli::values::{platform, variant};
 
 /// What has no meaning for a whole system.
-const OF_APPS: [&str; 13] = [
+const OF_APPS: [&str; 14] = [
+    "configure",
     "input",
     "deb",
     "sysroot",

@@ -7,11 +7,11 @@ use std::io::{self, BufWriter, Read as _, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use bundle::{Digest, directory_of, file_name_of, join};
+use bundle::{Digest, MTIME, TreePath, directory_of, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
 use crate::configure::made::{Made, kept, temporary};
-use crate::error::{Error, HostProgramError};
+use crate::error::{Error, HostProgramError, readable};
 use crate::hash;
 use crate::host_program::HostProgram;
 use crate::tree::app_tree::{App, Node};
@@ -23,19 +23,24 @@ const COMPILE: &str = include_str!("compile.py");
 /// Where Debian has modules for every version.
 const SHARED: &[u8] = b"usr/lib/python3/";
 
+/// `NAME_MAX` of `<linux/limits.h>`.
+const NAME_MAX: usize = 255;
+
 /// A module of the tree.
 struct Source<'a> {
     path: &'a [u8],
     content: &'a Content,
 }
 
-/// The minor versions of Python 3 whose interpreters the tree has from Debian's packages.
-fn versions(app: &App, has: &dyn Fn(&str) -> bool) -> Vec<u32> {
+/// The minor versions of Python 3 whose interpreters the tree has from Debian's packages, and the versions of
+/// those.
+fn versions(app: &App, version_of: &dyn Fn(&str) -> Option<String>) -> Vec<(u32, String)> {
     let minor = |name: &[u8]| -> Option<u32> {
         std::str::from_utf8(name.strip_prefix(b"python3.")?).ok()?.parse().ok()
     };
     let names = app.names(b"usr/bin").filter_map(minor);
-    names.filter(|minor| *minor >= 8 && has(&package(*minor))).collect()
+    let known = names.filter(|minor| *minor >= 8).map(|minor| Some((minor, version_of(&package(minor))?)));
+    known.flatten().collect()
 }
 
 /// The package of an interpreter and of what it needs to start.
@@ -43,18 +48,18 @@ fn package(minor: u32) -> String {
     format!("python3.{minor}-minimal")
 }
 
-/// The byte code that the tree lacks. `has` tells which packages its files are from.
+/// The byte code that the tree lacks. `version_of` tells the version of a package that the tree is from.
 pub(super) fn byte_code(
     app: &App,
     archive: &ArchiveArgs,
-    has: &dyn Fn(&str) -> bool,
+    version_of: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Made>, Error> {
     let mut made = Vec::new();
-    let versions = versions(app, has);
-    for minor in &versions {
+    let versions = versions(app, version_of);
+    for (minor, version) in &versions {
         let sources = sources(app, *minor, versions.len() == 1);
         if !sources.is_empty() {
-            made.extend(compiled(&sources, *minor, archive)?);
+            made.extend(compiled(&sources, *minor, version, archive)?);
         }
     }
     Ok(made)
@@ -74,8 +79,15 @@ fn sources(app: &App, minor: u32, only: bool) -> Vec<Source<'_>> {
     files
         .filter(|source| !of_another(source.path))
         .filter(|source| only || source.path.starts_with(&own) || source.path.starts_with(SHARED))
-        .filter(|source| app.get(&place(source.path, minor)).is_none())
+        .filter(|source| can_have(app, &place(source.path, minor)))
         .collect()
+}
+
+/// Whether a file can be made there: nothing is in its way, and its name is none that no file system takes.
+fn can_have(app: &App, place: &[u8]) -> bool {
+    let directory = app.get(directory_of(place));
+    let is_free = app.get(place).is_none() && directory.is_none_or(|node| matches!(node, Node::Directory));
+    is_free && file_name_of(place).len() <= NAME_MAX && TreePath::new(place).is_some()
 }
 
 /// Where Python looks for a module's byte code (PEP 3147).
@@ -86,13 +98,18 @@ fn place(source: &[u8], minor: u32) -> Vec<u8> {
     join(&join(directory_of(source), b"__pycache__"), &name)
 }
 
-fn compiled(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> Result<Vec<Made>, Error> {
-    let key = key(sources, minor, archive).map_err(Error::Temporary)?;
+fn compiled(
+    sources: &[Source<'_>],
+    minor: u32,
+    version: &str,
+    archive: &ArchiveArgs,
+) -> Result<Vec<Made>, Error> {
+    let key = key(sources, version, archive).map_err(Error::Temporary)?;
     let all = kept(key, || compile(sources, minor, archive))?;
     let mut rest = all.as_slice();
     let mut made = Vec::new();
     for source in sources {
-        let code = part(&mut rest).ok_or_else(|| failed(minor, "it ended too early".to_owned()))?;
+        let code = part(&mut rest).unwrap_or_default();
         if !code.is_empty() {
             made.push(Made {
                 path: place(source.path, minor),
@@ -104,11 +121,10 @@ fn compiled(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> Result
     Ok(made)
 }
 
-/// Of all that determines what comes out, except for the interpreter: within one minor version the byte code
-/// is the same.
-fn key(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> io::Result<Digest> {
+/// Of all that determines what comes out. The interpreter for this machine is of the same version.
+fn key(sources: &[Source<'_>], version: &str, archive: &ArchiveArgs) -> io::Result<Digest> {
     let suite = archive.suite.as_deref().unwrap_or_default();
-    let mut text = format!("{COMPILE}\0{minor}\0{suite}\0").into_bytes();
+    let mut text = format!("{COMPILE}\0{MTIME}\0{version}\0{suite}\0").into_bytes();
     for source in sources {
         text.extend(source.path);
         text.push(0);
@@ -128,7 +144,12 @@ fn compile(sources: &[Source<'_>], minor: u32, archive: &ArchiveArgs) -> Result<
     // Sets are in the order of hashes, which must be the same each time.
     command.env("PYTHONHASHSEED", "0").env("PYTHONHOME", unpacked.join("usr"));
     command.args(["-S", "-s", "-B", "-c", COMPILE]);
-    run(command, sources).map_err(|error| failed(minor, error.to_string()))
+    let answers = run(command, sources).map_err(|error| failed(minor, error.to_string()))?;
+    let mut rest = answers.as_slice();
+    if sources.iter().all(|_| part(&mut rest).is_some()) && rest.is_empty() {
+        return Ok(answers);
+    }
+    Err(failed(minor, "it did not answer for all modules".to_owned()))
 }
 
 fn failed(minor: u32, why: String) -> Error {
@@ -149,6 +170,7 @@ fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
         (read(from.map(|from| Box::new(from) as _)), read(errors.map(|from| Box::new(from) as _)));
     let written = to.map_or(Ok(()), |to| {
         let mut to = BufWriter::with_capacity(1 << 16, to);
+        put_part(&mut to, &MTIME.to_le_bytes())?;
         for source in sources {
             put_part(&mut to, &[b"/", source.path].concat())?;
             put_part(&mut to, &source.content.bytes()?)?;
@@ -161,7 +183,7 @@ fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
     if !status.success() {
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().last().unwrap_or_default();
-        return Err(io::Error::other(format!("{status}: {last}")));
+        return Err(io::Error::other(format!("{status}: {}", readable(last.as_bytes()))));
     }
     written.map(|()| answers)
 }
@@ -207,8 +229,11 @@ mod tests {
             app.add(path.as_bytes(), Node::File { executable: false, content: b"x".to_vec().into() })
                 .expect("added");
         }
-        assert_eq!(versions(&app, &|_| true), [11, 13]);
-        assert_eq!(versions(&app, &|package| package == "python3.13-minimal"), [13]);
+        let all =
+            |minors: &[u32]| -> Vec<_> { minors.iter().map(|minor| (*minor, "1".to_owned())).collect() };
+        assert_eq!(versions(&app, &|_| Some("1".to_owned())), all(&[11, 13]));
+        let only = |package: &str| (package == "python3.13-minimal").then(|| "1".to_owned());
+        assert_eq!(versions(&app, &only), all(&[13]));
         let paths = |minor, only| -> Vec<String> {
             let sources = sources(&app, minor, only);
             sources.iter().map(|source| String::from_utf8_lossy(source.path).into_owned()).collect()
@@ -223,6 +248,21 @@ mod tests {
         .expect("added");
         let left = sources(&app, 13, false);
         assert_eq!(left.iter().map(|source| source.path).collect::<Vec<_>>(), [of_13[1].as_bytes()]);
+    }
+
+    #[test]
+    fn what_is_in_the_way_stays_and_its_module_has_no_byte_code() {
+        let mut app = App::default();
+        let file = || Node::File { executable: false, content: b"x".to_vec().into() };
+        let long = "a".repeat(250);
+        for name in ["a/m.py", "b/m.py", "c/m.py", &format!("{long}.py")] {
+            app.add(name.as_bytes(), file()).expect("added");
+        }
+        app.add(b"a/__pycache__", Node::Symlink(b"../b".to_vec())).expect("added");
+        app.add(b"b/__pycache__", file()).expect("added");
+        app.add(b"c/__pycache__", Node::Directory).expect("added");
+        let sources = sources(&app, 13, true);
+        assert_eq!(sources.iter().map(|source| source.path).collect::<Vec<_>>(), [b"c/m.py"]);
     }
 
     #[test]

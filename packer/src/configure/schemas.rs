@@ -10,7 +10,7 @@ use bundle::{Digest, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
 use crate::configure::made::{Made, kept, temporary};
-use crate::error::{Error, HostProgramError};
+use crate::error::{Error, HostProgramError, readable};
 use crate::hash;
 use crate::host_program::HostProgram;
 use crate::say;
@@ -36,12 +36,13 @@ pub(super) fn compiled(app: &App, archive: &ArchiveArgs) -> Result<Option<Made>,
     };
     let sources: Vec<(Vec<u8>, &Content)> = names.iter().filter_map(source).collect();
     let Some((first, _)) = sources.first().filter(|_| app.get(&place).is_none()) else { return Ok(None) };
-    let made = kept(key(&sources)?, || compile(&sources, archive))?;
+    let made = kept(key(&sources, archive)?, || compile(&sources, archive))?;
     Ok(Some(Made { path: place, of: join(DIRECTORY, first), content: made.into() }))
 }
 
-fn key(sources: &[(Vec<u8>, &Content)]) -> Result<Digest, Error> {
-    let mut text = b"schemas\0".to_vec();
+fn key(sources: &[(Vec<u8>, &Content)], archive: &ArchiveArgs) -> Result<Digest, Error> {
+    let suite = archive.suite.as_deref().unwrap_or_default();
+    let mut text = format!("schemas\0{suite}\0").into_bytes();
     for (name, content) in sources {
         text.extend(name);
         text.push(0);
@@ -65,12 +66,13 @@ fn compile(sources: &[(Vec<u8>, &Content)], archive: &ArchiveArgs) -> Result<Vec
         command.arg(&directory).stdin(Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr);
-        return Err(failed(format!("{}: {}", ended.status, said.trim())).into());
+        return Err(failed(format!("{}: {}", ended.status, readable(said.trim().as_bytes()))).into());
     }
     // It leaves out what is wrong, and says so.
     let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
     if !said.is_empty() {
-        say::warning(&said);
+        say::warning(&readable(said.as_bytes()));
     }
-    fs::read(directory.join(OsStr::from_bytes(COMPILED))).map_err(|_| failed(said).into())
+    fs::read(directory.join(OsStr::from_bytes(COMPILED)))
+        .map_err(|_| failed(readable(said.as_bytes())).into())
 }

@@ -14,7 +14,7 @@ impl HostProgramError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::NoArchitecture => "use unibin on one of the hosts that `unibin hosts` lists",
-            Self::Failed { .. } => "see whether memory and space where packages are kept are used up",
+            Self::Failed { .. } => "check the free memory, and the free space where packages are kept",
         }
     }
 }

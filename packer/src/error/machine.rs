@@ -45,7 +45,7 @@ pub(crate) enum MachineError {
     DiskTooSmall { wanted: u64, needed: u64 },
     #[error("`mke2fs` ended with {status}: {said}")]
     FileSystem { status: String, said: String },
-    #[error("the seed `{}` has a `user-data` for cloud-init, which the machine lacks", shown(path))]
+    #[error("the seed `{}` is for cloud-init, which the machine lacks", shown(path))]
     NoCloudInit { path: PathBuf },
     #[error("no host is left that this machine can be packed for")]
     NoHost,

@@ -57,5 +57,5 @@ fn packed(host: Arch, board: &Board, machine: &MachineRequest) -> Result<Resolve
         view: Some(View::Host),
         rules: Vec::new(),
     };
-    gather(&request, |_, _, _| Ok(()))
+    gather(&request, |_| Ok(()))
 }

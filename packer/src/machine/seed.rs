@@ -82,6 +82,9 @@ fn opened(path: &Path, instance: &str, has_cloud_init: bool) -> Result<Seed, Err
         return Err(MachineError::NoCloudInit { path: path.to_owned() }.into());
     }
     let (meta, vendor, network) = (read(NAMES[1])?, read(NAMES[2])?, read(NAMES[3])?);
+    if !has_cloud_init && (vendor.is_some() || network.is_some()) {
+        return Err(MachineError::NoCloudInit { path: path.to_owned() }.into());
+    }
     made(&user, meta, vendor, network.as_deref(), instance)
         .map_err(|what| refused(&path.join(NAMES[1]), what))
 }
@@ -289,6 +292,12 @@ mod tests {
         for other in ["#cloud-config\nhostname: a\n", "#include\nhttp://a\n"] {
             assert!(check(other, false).expect_err(other).contains("cloud-init"));
             assert_eq!(check(other, true), Ok(()), "{other}");
+        }
+        for (name, text) in [(NAMES[2], "#cloud-config\n{}\n"), (NAMES[3], "version: 2\n")] {
+            fs::write(directory.path().join(name), text).expect("written");
+            assert!(check("#!/bin/sh\n", false).expect_err(name).contains("cloud-init"));
+            assert_eq!(check("#!/bin/sh\n", true), Ok(()), "{name}");
+            fs::remove_file(directory.path().join(name)).expect("removed");
         }
     }
 

@@ -191,8 +191,11 @@ impl Report {
                 let target = &self.target;
                 let mut variants = parts.variants.iter().filter(|variant| variant.target.name() == *target);
                 let mounts = host.broker.is_some()
-                    && variants
-                        .any(|variant| variant.rules.iter().any(|rule| matches!(rule, Rule::Seen { .. })));
+                    && variants.any(|variant| {
+                        let is_root = |rule: &Rule| matches!(rule, Rule::View(which) if which == b"root");
+                        let is_seen = |rule: &Rule| matches!(rule, Rule::Seen { .. });
+                        variant.rules.iter().any(is_seen) && !variant.rules.iter().any(is_root)
+                    });
                 host.view = host.view.or_else(|| own.first().and_then(|row| view(&row.rules, mounts)));
                 if !own.is_empty() {
                     let otherwise = if host.route == "native" { "native, else " } else { "" };

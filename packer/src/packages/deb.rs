@@ -71,6 +71,11 @@ impl<'a> Suite<'a> {
         Ok(Self { archive, index, name, target, debian_name, contents: OnceCell::new() })
     }
 
+    /// The suite's name, as it was asked for.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The packages with these names, and their dependencies.
     pub(crate) fn closure(&self, names: &[&str]) -> Result<Vec<&Package>, Error> {
         self.closure_with(&[], names)

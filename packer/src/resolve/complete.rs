@@ -70,8 +70,18 @@ struct Linked {
     inventory: Inventory,
 }
 
-/// What adds to an app, and to where its files came from, what its packages make when they are installed.
-pub(crate) type Configuring = fn(&AppRequest, &mut App, &mut BTreeMap<Vec<u8>, Origin>) -> Result<(), Error>;
+/// An app before what its packages make when they are installed is added.
+pub(crate) struct Unconfigured<'a> {
+    pub(crate) request: &'a AppRequest,
+    /// The suite that its packages are from.
+    pub(crate) suite: Option<&'a str>,
+    pub(crate) known: &'a BTreeMap<String, Known>,
+    pub(crate) app: &'a mut App,
+    pub(crate) origins: &'a mut BTreeMap<Vec<u8>, Origin>,
+}
+
+/// What adds that.
+pub(crate) type Configuring = fn(Unconfigured<'_>) -> Result<(), Error>;
 
 /// Completes an app.
 pub(crate) fn complete(
@@ -101,8 +111,12 @@ pub(crate) fn complete(
         inventory.plugin_sets.push(format!("{added} files that `--trace` saw"));
     }
     let Layers { mut app, owed, mut origins, known, .. } = layers;
-    configure(request, &mut app, &mut origins)?;
-    extra_files::exclude(request, &mut app, given);
+    let unmatched = extra_files::exclude(request, &mut app);
+    let suite = suite.map(Suite::name);
+    configure(Unconfigured { request, suite, known: &known, app: &mut app, origins: &mut origins })?;
+    // Of what was made of other files, too.
+    let made = extra_files::exclude(request, &mut app);
+    extra_files::tell(unmatched.intersection(&made).copied(), given);
     if let Some(only) = &request.tree.only {
         only::retain(&mut app, entries, only);
         inventory.libraries.retain(|row| app.get(row.path.trim_start_matches('/').as_bytes()).is_some());

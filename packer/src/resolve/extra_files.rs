@@ -1,5 +1,6 @@
 //! `--add` and `--exclude`: what is added to the tree, and what is left out.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -69,7 +70,9 @@ fn copy(source: &Path, to: &[u8], layers: &mut Layers) -> Result<(), Error> {
 }
 
 /// Removes what `--exclude` names: everything that matches, and everything below a matching directory.
-pub(crate) fn exclude(request: &AppRequest, app: &mut App, given: Option<&GivenTree>) {
+/// Returns the patterns that match nothing.
+pub(crate) fn exclude<'r>(request: &'r AppRequest, app: &mut App) -> BTreeSet<&'r [u8]> {
+    let mut unmatched = BTreeSet::new();
     for pattern in &request.tree.excludes {
         let fits = |path: &[u8]| {
             let directories = TreePath::new(path).into_iter().flat_map(TreePath::ancestors);
@@ -77,8 +80,17 @@ pub(crate) fn exclude(request: &AppRequest, app: &mut App, given: Option<&GivenT
         };
         let before = app.nodes().count();
         app.remove(&fits);
-        let earlier = given.is_some_and(|given| given.excluded.contains(pattern));
-        if app.nodes().count() == before && !earlier {
+        if app.nodes().count() == before {
+            unmatched.insert(pattern.as_slice());
+        }
+    }
+    unmatched
+}
+
+/// Says which patterns match nothing, here and in the tree that was given.
+pub(crate) fn tell<'r>(unmatched: impl Iterator<Item = &'r [u8]>, given: Option<&GivenTree>) {
+    for pattern in unmatched {
+        if !given.is_some_and(|given| given.excluded.iter().any(|excluded| excluded == pattern)) {
             say::warning(&format!("`--exclude {}` matches nothing in the app", pattern.escape_ascii()));
         }
     }

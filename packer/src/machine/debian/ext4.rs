@@ -1,6 +1,7 @@
 //! A disk with a file system of the tree's files, with their owners, modes and links: made by `mke2fs` of
 //! Debian's packages for this machine, which takes a tar stream and needs no root for it. It is run as it is
-//! unpacked, by its own loader, and sees its own configuration, so that every machine gives the same bytes.
+//! unpacked, by its own loader, and sees its own configuration, so that every machine of one
+//! architecture gives the same bytes.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _};

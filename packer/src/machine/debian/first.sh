@@ -15,9 +15,9 @@ seed=$(findfs LABEL=cidata 2>/dev/null) || exit 0
 mount -o ro "$seed" "$state/seed" || exit 1
 meta=$state/seed/meta-data user=$state/seed/user-data
 
-# Whatever form of YAML they are in: nothing else there looks like a key.
+# Whatever form of YAML they are in, but for comments: nothing else there looks like a key.
 keys='\(sk-\)\{0,1\}\(ssh\|ecdsa\)-[a-z0-9@.-]* [A-Za-z0-9+/]\{40,\}=*'
-grep -o "$keys" "$meta" >"$state/keys.new"
+sed 's/\(^\|[[:space:]]\)#.*//' "$meta" | grep -o "$keys" >"$state/keys.new"
 mv "$state/keys.new" "$state/authorized_keys"
 
 instance=$(sed -n 's/^instance-id: *["'\'']\{0,1\}\([A-Za-z0-9._-]*\).*/\1/p' "$meta" | head -n 1)

@@ -1,5 +1,6 @@
 //! What a machine starts with and no package brings: the file system in `fstab`, the network, who logs in on
-//! the console, and who reads the seed. Files of the user's packages stay as they are.
+//! the console, and who reads the seed. `fstab` and `hosts` are replaced, `resolv.conf`
+//! only if it is empty.
 
 use crate::error::Error;
 use crate::system::system_tree::{Inode, Kind, SystemTree};
