@@ -4,18 +4,28 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use bundle::{Arch, directory_of};
 
+use crate::atomic_file::TemporaryDirectory;
 use crate::cli::ArchiveArgs;
 use crate::cli::values::View;
 use crate::error::{Error, HostProgramError, shown};
+use crate::packages::suites;
 use crate::request::{AppRequest, AppSource, Entry, TreeRequest};
 use crate::resolve::gather::gather;
 use crate::tree::on_disk;
+
+/// A directory for what is executed, and for what it makes.
+pub(crate) fn temporary() -> Result<TemporaryDirectory, Error> {
+    let store = suites::store_root()?;
+    let place = fs::create_dir_all(&store).and_then(|()| TemporaryDirectory::inside(&store));
+    place.map_err(|source| Error::io("write", &store, source))
+}
 
 /// What is fetched, and what of it is started.
 pub(crate) struct HostProgram<'p> {

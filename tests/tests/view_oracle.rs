@@ -346,16 +346,28 @@ fn nothing_that_is_tried_changes_the_tree() {
 #[test]
 fn mounts_show_a_native_app_what_a_real_overlay_shows() {
     needs!("x86_64", "zig", "namespaces");
+    mounts_show_what_a_real_overlay_shows(Arch::X86_64, &["--view", "union"]);
+}
+
+#[test]
+fn mounts_show_an_app_under_anothers_emulator_what_a_real_overlay_shows() {
+    needs!("x86_64", "network", "zig", "namespaces");
+    mounts_show_what_a_real_overlay_shows(Arch::Riscv64, &["--debian-emulators"]);
+}
+
+/// The program built for `target`, packed with these options, sees by mounts what the same program sees
+/// natively on a real overlay.
+fn mounts_show_what_a_real_overlay_shows(target: Arch, options: &[&str]) {
     // Where the top of the tree and of the host are seen.
     let top = Path::new("/srv/unibin-view/top");
     let world = World { seen_at: Some(top.to_owned()), ..World::new() };
-    let program = own_program(&world.sandbox, "view-calls", Arch::X86_64);
+    let native = own_program(&world.sandbox, "view-calls", Arch::X86_64);
+    let program = own_program(&world.sandbox, "view-calls", target);
     world.make(TREE, &world.sandbox.at("packed-tree"));
     let add = format!("{}:{}", world.sandbox.at("packed-tree").display(), top.display());
     let bundle = world.sandbox.at("bundle");
-    let program_too =
-        [program.to_str().expect("text"), "--add", &add, "--hosts", "x86_64", "--view", "union"];
-    pack_by_hand(&program_too, &bundle).must_succeed();
+    let arguments = [program.to_str().expect("text"), "--add", &add, "--hosts", "x86_64"];
+    pack_by_hand(&[&arguments, options].concat(), &bundle).must_succeed();
     // Links that lead out are left out, and absolute ones into the tree made relative.
     let extracted = world.sandbox.at("extracted");
     let extract = unibin().arg("extract").arg(&bundle).arg(&extracted).output();
@@ -363,44 +375,6 @@ fn mounts_show_a_native_app_what_a_real_overlay_shows() {
     let looked_at = world.list("looked-at", &[LOOKED_AT, ELSEWHERE].join(" "), top);
     let changed = world.list("changed", &[CHANGED, TREES].join(" "), top);
     // A directory of the tester's, who is another user than the sandbox's if he is root.
-    let own = tempfile::tempdir().expect("a directory");
-    let run = |how: &str, list: &Path, what: &str| {
-        let mounts = r#"
-            mount -t tmpfs tmpfs /srv
-            mkdir -p "$1"
-            mount --bind host "$1"
-        "#;
-        let arguments = [top, list, Path::new(what), &program, own.path()];
-        lines(&Namespace::OwnUsers.run(&world.sandbox, &[mounts, how].concat(), &arguments))
-    };
-    let really =
-        r#"mount -t overlay overlay -o "lowerdir=$PWD/extracted$1:$PWD/host" "$1"; exec "$4" "$2" "$3""#;
-    let by_mounts = r#"UNIBIN_CACHE=$5/cache UNIBIN_VIEW=union exec ./bundle "$2" "$3""#;
-    for (list, what, least) in [(&looked_at, "look", 3000), (&changed, "change", 150)] {
-        let (expected, seen) = (run(really, list, what), run(by_mounts, list, what));
-        assert!(expected.len() > least, "{expected:?}");
-        assert_eq!(differences(&expected, &seen), BTreeSet::new(), "{what}");
-    }
-}
-
-#[test]
-fn mounts_show_an_app_under_anothers_emulator_what_a_real_overlay_shows() {
-    needs!("x86_64", "network", "zig", "namespaces");
-    let top = Path::new("/srv/unibin-view/top");
-    let world = World { seen_at: Some(top.to_owned()), ..World::new() };
-    let native = own_program(&world.sandbox, "view-calls", Arch::X86_64);
-    let program = own_program(&world.sandbox, "view-calls", Arch::Riscv64);
-    world.make(TREE, &world.sandbox.at("packed-tree"));
-    let add = format!("{}:{}", world.sandbox.at("packed-tree").display(), top.display());
-    let bundle = world.sandbox.at("bundle");
-    let arguments =
-        [program.to_str().expect("text"), "--add", &add, "--hosts", "x86_64", "--debian-emulators"];
-    pack_by_hand(&arguments, &bundle).must_succeed();
-    let extracted = world.sandbox.at("extracted");
-    let extract = unibin().arg("extract").arg(&bundle).arg(&extracted).output();
-    Outcome::from(extract.expect("unibin starts")).must_succeed();
-    let looked_at = world.list("looked-at", &[LOOKED_AT, ELSEWHERE].join(" "), top);
-    let changed = world.list("changed", &[CHANGED, TREES].join(" "), top);
     let own = tempfile::tempdir().expect("a directory");
     let run = |how: &str, list: &Path, what: &str| {
         let mounts = r#"

@@ -1,11 +1,8 @@
 //! What is made of files: kept in the store, so that it is made once.
 
-use std::fs;
-
 use bundle::Digest;
 use emulator::Store;
 
-use crate::atomic_file::TemporaryDirectory;
 use crate::error::Error;
 use crate::packages::suites;
 use crate::say;
@@ -16,13 +13,6 @@ pub(super) struct Made {
     pub(super) path: Vec<u8>,
     pub(super) of: Vec<u8>,
     pub(super) content: Content,
-}
-
-/// A directory for what is executed, and for what it makes.
-pub(super) fn temporary() -> Result<TemporaryDirectory, Error> {
-    let store = suites::store_root()?;
-    let place = fs::create_dir_all(&store).and_then(|()| TemporaryDirectory::inside(&store));
-    place.map_err(|source| Error::io("write", &store, source))
 }
 
 /// What was made of something with this digest before, or is made now.

@@ -3,17 +3,17 @@
 //! for every CPU: it is made by this machine's build of the same Python, which compiles the sources and
 //! executes nothing of them.
 
-use std::io::{self, BufWriter, Read as _, Write};
-use std::process::{Command, Stdio};
+use std::io::{self, BufWriter, Write};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use bundle::{Digest, MTIME, TreePath, directory_of, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, kept, temporary};
+use crate::configure::made::{Made, kept};
 use crate::error::{Error, HostProgramError, readable};
 use crate::hash;
-use crate::host_program::HostProgram;
+use crate::host_program::{HostProgram, temporary};
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;
 
@@ -159,16 +159,9 @@ fn failed(minor: u32, why: String) -> Error {
 fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (to, from, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let read = |from: Option<Box<dyn io::Read + Send>>| {
-        thread::spawn(move || {
-            let mut all = Vec::new();
-            from.map(|mut from| from.read_to_end(&mut all)).transpose().map(|_| all)
-        })
-    };
-    let (answers, said) =
-        (read(from.map(|from| Box::new(from) as _)), read(errors.map(|from| Box::new(from) as _)));
-    let written = to.map_or(Ok(()), |to| {
+    let to = child.stdin.take();
+    let write = || {
+        let Some(to) = to else { return Ok(()) };
         let mut to = BufWriter::with_capacity(1 << 16, to);
         put_part(&mut to, &MTIME.to_le_bytes())?;
         for source in sources {
@@ -176,16 +169,20 @@ fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
             put_part(&mut to, &source.content.bytes()?)?;
         }
         to.flush()
+    };
+    // It answers while it is still asked.
+    let (written, ended) = thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let ended = child.wait_with_output();
+        (writer.join().unwrap_or_else(|_| Err(io::Error::other("a thread ended"))), ended)
     });
-    let status = child.wait()?;
-    let ended = || io::Error::other("a thread ended");
-    let (answers, said) = (answers.join().map_err(|_| ended())??, said.join().map_err(|_| ended())??);
+    let Output { status, stdout, stderr } = ended?;
     if !status.success() {
-        let said = String::from_utf8_lossy(&said);
+        let said = String::from_utf8_lossy(&stderr);
         let last = said.lines().last().unwrap_or_default();
         return Err(io::Error::other(format!("{status}: {}", readable(last.as_bytes()))));
     }
-    written.map(|()| answers)
+    written.map(|()| stdout)
 }
 
 fn put_part(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {

@@ -9,10 +9,10 @@ use std::process::Stdio;
 use bundle::{Digest, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, kept, temporary};
+use crate::configure::made::{Made, kept};
 use crate::error::{Error, HostProgramError, readable};
 use crate::hash;
-use crate::host_program::HostProgram;
+use crate::host_program::{HostProgram, temporary};
 use crate::say;
 use crate::tree::app_tree::{App, Node};
 use crate::tree::content::Content;

@@ -3,18 +3,16 @@
 //! unpacked, by its own loader, and sees its own configuration, so that every machine of one
 //! architecture gives the same bytes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Read as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
-use crate::atomic_file::TemporaryDirectory;
 use crate::cli::ArchiveArgs;
 use crate::error::{Error, MachineError};
 use crate::hash;
-use crate::host_program::HostProgram;
-use crate::packages::suites;
+use crate::host_program::{HostProgram, temporary};
 use crate::system::system_tree::{Kind, SystemTree};
 use crate::write::tarball;
 
@@ -83,9 +81,7 @@ pub(super) fn disk(
     if size < needed {
         return Err(MachineError::DiskTooSmall { wanted: size, needed }.into());
     }
-    let store = suites::store_root()?;
-    let place = fs::create_dir_all(&store).and_then(|()| TemporaryDirectory::inside(&store));
-    let place = place.map_err(|source| Error::io("write", &store, source))?;
+    let place = temporary()?;
     let unpacked = place.path().join("tree");
     let mut command = PROGRAM.unpacked(&unpacked, archive)?;
     command.env("MKE2FS_CONFIG", unpacked.join(CONFIGURATION));
