@@ -1,11 +1,12 @@
-// What each call says of each path, one line each. Run below a real overlay file system and below an emulator
-// with the same tree, the lines must be the same.
+// What each call says of each path, one line each. Run below a real overlay file system (or in a real chroot)
+// and below an emulator with the same tree (or root), the lines must be the same.
 //
 //     view-calls LIST look         calls that change nothing
 //     view-calls LIST change       calls that change something, and are undone; of no file of the tree
 //     view-calls LIST break DIR    calls that would change the tree; what they make otherwise is made in DIR
 //
-// LIST has lines `LABEL PATH`; a label stands for its path, whose names are other ones each time.
+// LIST has lines `LABEL PATH`; a label stands for its path, whose names are other ones each time. With SHALLOW,
+// directories below a directory are not listed.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -275,7 +276,7 @@ static void look(const char *path)
         exit(3);
     }
     if (!lstat(path, &st) && S_ISDIR(st.st_mode)) {
-        list(path, 3);
+        list(path, getenv("SHALLOW") ? 0 : 3);
     }
 }
 

@@ -24,6 +24,7 @@ mod parts;
 mod probes;
 mod processes;
 mod rpm;
+mod said;
 mod sandbox;
 mod smallest;
 mod starters;
@@ -60,6 +61,7 @@ pub use pack::{
 pub use parts::Parts;
 pub use processes::{Killer, Process, is_ignored, kill};
 pub use rpm::{Packed, raw_rpm};
+pub use said::{differences, lines};
 pub use sandbox::{Sandbox, User, settled};
 pub use smallest::{
     CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,

@@ -9,7 +9,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Namespace, Outcome, Sandbox, needs, own_emulator, own_program, pack_by_hand, unibin};
+use end_to_end::{
+    Namespace, Outcome, Sandbox, differences, lines, needs, own_emulator, own_program, pack_by_hand, unibin,
+};
 
 /// With 64 and 32 bits, and of the other byte order.
 const TARGETS: [Arch; 3] = [Arch::Riscv64, Arch::Armv7, Arch::S390x];
@@ -227,34 +229,6 @@ impl Map {
         self.strings.push(0);
         u32::try_from(start).expect("short")
     }
-}
-
-/// The program's lines; the number of a process in them is another one each time.
-fn lines(outcome: &Outcome) -> Vec<String> {
-    let masked = |line: &str| {
-        let mut parts = line.split("/proc/");
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            text.push_str("/proc/");
-            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-            text.push_str(if rest.len() < part.len() { "PID" } else { "" });
-            text.push_str(rest);
-        }
-        text
-    };
-    outcome.must_succeed().lines().map(masked).collect()
-}
-
-/// Lines that differ, of two that have as many.
-fn differences(natively: &[String], emulated: &[String]) -> BTreeSet<String> {
-    assert_eq!(natively.len(), emulated.len(), "lines\n{}", first_difference(natively, emulated));
-    let both = natively.iter().zip(emulated).filter(|(a, b)| a != b);
-    both.map(|(natively, emulated)| format!("{natively}, not {emulated}")).collect()
-}
-
-fn first_difference(natively: &[String], emulated: &[String]) -> String {
-    let at = natively.iter().zip(emulated).position(|(a, b)| a != b).unwrap_or_default();
-    format!("{:?}\n{:?}", natively.get(at), emulated.get(at))
 }
 
 /// Everything about a directory that a change of it could change.

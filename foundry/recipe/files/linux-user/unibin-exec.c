@@ -36,6 +36,9 @@
 /* Each interpreter adds two arguments at most. */
 #define FRONT_MAX (2 * (DEPTH_MAX + 1) + 1)
 
+/* "unibinex": the argument of an execve that starts an emulator of ours for a program. */
+#define UNIBIN_EXEC_MARK ((long)0x756e6962696e6578)
+
 #define SELF "/proc/self/exe"
 #define CONTINUED "continued="
 
@@ -158,10 +161,15 @@ void unibin_option_children(const char *arg)
     } else if (!strcmp(arg, "on")) {
         unibin_children = true;
     } else if (!strcmp(arg, "off")) {
-        unibin_children = false;
+        unibin_children = unibin_root;
     } else {
         usage_error("children", arg, "neither `on` nor `off`");
     }
+}
+
+bool unibin_exec_is_continued(void)
+{
+    return given_name != NULL;
 }
 
 void unibin_option_also(const char *arg)
@@ -294,7 +302,7 @@ void unibin_keep_option(const char *name, const char *value)
      * debugger; what is put anew into each list.
      */
     static const char *const once[] = { "0", "E", "U", "g", "h", "help", "version", "children", "exec-fd",
-                                        "self-fd", "also", "native-by", "ids" };
+                                        "self-fd", "also", "native-by", "ids", "root" };
     /* What every emulator understands in the same way. */
     static const char *const common[] = { "d", "D", "strace", "r", "seed" };
     g_autofree char *changed = NULL;
@@ -789,15 +797,19 @@ static void append_arguments(Call *call, GPtrArray *list, bool native)
     g_ptr_array_add(list, NULL);
 }
 
-/* `fd`: the program, where that is not -1. */
+/*
+ * `fd`: the program, where that is not -1. One of our own is marked in the last argument, which the call has
+ * no use for: whoever looks at calls for programs that need help can let it pass.
+ */
 static int execute_file(int fd, const char *path, char **argv, char **envp, bool native)
 {
+    const long mark = native ? 0 : UNIBIN_EXEC_MARK;
     int ret, error;
 
     unibin_vfork_publish();
     unibin_signals_for_exec(true, native);
-    ret = fd >= 0 ? safe_syscall(__NR_execveat, fd, "", argv, envp, AT_EMPTY_PATH)
-                  : safe_syscall(__NR_execve, path, argv, envp);
+    ret = fd >= 0 ? safe_syscall(__NR_execveat, fd, "", argv, envp, (long)AT_EMPTY_PATH, mark)
+                  : safe_syscall(__NR_execve, path, argv, envp, 0L, 0L, mark);
     error = errno;
     unibin_signals_for_exec(false, native);
     errno = error;
@@ -816,6 +828,9 @@ static int by_kernel(Call *call, int dirfd, const char *path, char **envp, int f
     int ret, error;
 
     forget(call);
+    if (call->changed && (flags & AT_EXECVE_CHECK)) {
+        return syscall(__NR_execveat, call->dirfd, call->path, call->argv, envp, flags);
+    }
     if (call->changed) {
         list = g_ptr_array_new();
         g_ptr_array_add(list, argv0_of(call));
@@ -859,6 +874,15 @@ static void append_options(Call *call, GPtrArray *list, bool same)
             continue;
         }
         g_ptr_array_add(list, options->pdata[i]);
+    }
+    for (unsigned int i = 0; ; i++) {
+        char *root = unibin_root_option(i);
+
+        if (!root) {
+            break;
+        }
+        g_ptr_array_add(list, (char *)"-root");
+        g_ptr_array_add(list, own(call, root));
     }
     if (unibin_ids) {
         g_ptr_array_add(list, (char *)"-ids");
@@ -986,6 +1010,7 @@ static const char *emulator_for(const Call *call)
 static int follow(Call *call, int dirfd, const char *path, char **envp, int flags, bool at)
 {
     const char *file;
+    bool is_elf;
     char *name;
     int ret;
 
@@ -1007,6 +1032,10 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
         case SEEN:
             break;
         case UNREADABLE:
+            if (unibin_root) {
+                errno = EACCES;
+                return -1;
+            }
             ret = by_kernel(call, dirfd, path, envp, flags, at);
             if (ret < 0 && errno == ENOEXEC) {
                 /* The kernel could have executed it, an emulator has to read it. */
@@ -1034,11 +1063,9 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
             }
             continue;
         }
-        if (call->head_size < sizeof(Elf32_Ehdr) || memcmp(call->head, ELFMAG, SELFMAG)) {
-            return by_kernel(call, dirfd, path, envp, flags, at);
-        }
-        file = emulator_for(call);
-        if (!file && !(native_by && is_hosts(call))) {
+        is_elf = call->head_size >= sizeof(Elf32_Ehdr) && !memcmp(call->head, ELFMAG, SELFMAG);
+        file = is_elf ? emulator_for(call) : NULL;
+        if (!file && !unibin_root && !(is_elf && native_by && is_hosts(call))) {
             return by_kernel(call, dirfd, path, envp, flags, at);
         }
         if (!is_executable(call)) {
@@ -1046,6 +1073,11 @@ static int follow(Call *call, int dirfd, const char *path, char **envp, int flag
         }
         if (flags & AT_EXECVE_CHECK) {
             return 0;
+        }
+        if (!file && unibin_root) {
+            /* Whatever the kernel would execute would see the host's root. */
+            errno = ENOEXEC;
+            return -1;
         }
         if (!file) {
             return by_other(call, envp);

@@ -32,6 +32,9 @@ int unibin_exec_close_range(unsigned int first, unsigned int last, int flags);
  */
 bool unibin_is_continued(int argc, char **argv);
 
+/* Whether unibin_execve has started this program. */
+bool unibin_exec_is_continued(void);
+
 /* Notes an option (with its value, or NULL) for the programs to come. */
 void unibin_keep_option(const char *name, const char *value);
 

@@ -31,7 +31,10 @@
 #include "qemu.h"
 #include "user-internals.h"
 #include "unibin-ids.h"
+#include "unibin-view.h"
 
+/* `overflowuid` of kernel/sys.c. */
+#define NOBODY 65534
 #define PREFIX "user.unibin."
 #define OWNER PREFIX "owner"
 /* Two ids of ten digits and a mode of four. */
@@ -256,6 +259,9 @@ static void read_owner(File *file, const struct stat *st, Owner *owner)
     *owner = (Owner) { .user = st->st_uid, .group = st->st_gid, .mode = st->st_mode & 07777 };
     if (is_ours(st)) {
         owner->user = owner->group = 0;
+    } else if (unibin_root) {
+        /* As in a namespace of users, which has none but the one. */
+        owner->user = owner->group = NOBODY;
     }
     owner->forgotten = is_ours(st) && !can_note(st);
     if (can_note(st) && !read_attribute(file, owner) && errno == EOPNOTSUPP) {

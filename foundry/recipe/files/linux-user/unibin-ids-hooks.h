@@ -127,11 +127,20 @@ VIEW_HOOK int ids_statx(int dirfd, const char *path, int flags, unsigned int mas
 {
     const unsigned int wanted = STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID;
     struct stat st;
-    int ret = sys_statx(dirfd, path, flags, unibin_ids ? mask | wanted : mask, stx);
+    ViewAt at;
+    int ret;
 
-    if (!ret && unibin_ids) {
+    if (!unibin_ids) {
+        return sys_statx(dirfd, path, flags, mask, stx);
+    }
+    if (unibin_view_at(&at, dirfd, path, VIEW_AT(flags))) {
+        return -1;
+    }
+    /* Not through the view once more. */
+    ret = (sys_statx)(at.fd, at.host, flags, mask | wanted, stx);
+    if (!ret) {
         st = (struct stat) { .st_mode = stx->stx_mode, .st_uid = stx->stx_uid, .st_gid = stx->stx_gid };
-        unibin_ids_show(dirfd, path, flags, &st);
+        unibin_ids_show(at.fd, at.host, flags, &st);
         stx->stx_mode = st.st_mode;
         stx->stx_uid = st.st_uid;
         stx->stx_gid = st.st_gid;
@@ -144,8 +153,28 @@ VIEW_HOOK int ids_statx(int dirfd, const char *path, int flags, unsigned int mas
 
 VIEW_HOOK int ids_fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
-    return unibin_ids ? unibin_ids_fstatat(dirfd, path, st, flags) : view_fstatat(dirfd, path, st, flags);
+    ViewAt at;
+
+    if (!unibin_ids) {
+        return view_fstatat(dirfd, path, st, flags);
+    }
+    return unibin_view_at(&at, dirfd, path, VIEW_AT(flags))
+        ? -1 : unibin_ids_fstatat(at.fd, at.host, st, flags);
 }
+
+VIEW_ONE(int, ids_faccessat, (int dirfd, const char *path, int mode, int flags), dirfd, path,
+         VIEW_AT(flags) | VIEW_ACCESS(mode), unibin_ids_faccessat(at.fd, at.host, mode, flags))
+VIEW_ONE(int, ids_fchmodat, (int dirfd, const char *path, mode_t mode, int flags), dirfd, path,
+         VIEW_AT(flags) | VIEW_WRITE, unibin_ids_fchmodat(at.fd, at.host, mode, flags))
+VIEW_ONE(int, ids_fchmod, (int fd, mode_t mode), fd, "", VIEW_CHANGE, unibin_ids_fchmod(fd, mode))
+VIEW_ONE(int, ids_fchownat, (int dirfd, const char *path, uid_t user, gid_t group, int flags), dirfd, path,
+         VIEW_AT(flags) | VIEW_WRITE, unibin_ids_fchownat(at.fd, at.host, user, group, flags))
+VIEW_ONE(int, ids_fchown, (int fd, uid_t user, gid_t group), fd, "", VIEW_CHANGE,
+         unibin_ids_fchown(fd, user, group))
+VIEW_ONE(int, ids_mkdirat, (int dirfd, const char *path, mode_t mode), dirfd, path, VIEW_MAKE,
+         unibin_ids_mkdirat(at.fd, at.host, mode))
+VIEW_ONE(int, ids_mknodat, (int dirfd, const char *path, mode_t mode, dev_t device), dirfd, path, VIEW_MAKE,
+         unibin_ids_mknodat(at.fd, at.host, mode, device))
 
 #undef stat
 #undef lstat
@@ -159,7 +188,7 @@ VIEW_HOOK int ids_fstatat(int dirfd, const char *path, struct stat *st, int flag
 #define fstatat(dirfd, path, st, flags) ids_fstatat(dirfd, path, st, flags)
 #define access(path, mode) faccessat(AT_FDCWD, path, mode, 0)
 #define faccessat(dirfd, path, mode, flags) \
-    (unibin_ids ? unibin_ids_faccessat(dirfd, path, mode, flags) : view_faccessat(dirfd, path, mode, flags))
+    (unibin_ids ? view_ids_faccessat(dirfd, path, mode, flags) : view_faccessat(dirfd, path, mode, flags))
 
 #undef chmod
 #undef fchmod
@@ -169,24 +198,24 @@ VIEW_HOOK int ids_fstatat(int dirfd, const char *path, struct stat *st, int flag
 #undef fchown
 #undef fchownat
 #define chmod(path, mode) \
-    (unibin_ids ? unibin_ids_fchmodat(AT_FDCWD, path, mode, 0) : view_chmod(path, mode))
-#define fchmod(fd, mode) (unibin_ids ? unibin_ids_fchmod(fd, mode) : view_fchmod(fd, mode))
+    (unibin_ids ? view_ids_fchmodat(AT_FDCWD, path, mode, 0) : view_chmod(path, mode))
+#define fchmod(fd, mode) (unibin_ids ? view_ids_fchmod(fd, mode) : view_fchmod(fd, mode))
 #define fchmodat(dirfd, path, mode, flags) \
-    (unibin_ids ? unibin_ids_fchmodat(dirfd, path, mode, flags) : view_fchmodat(dirfd, path, mode, flags))
+    (unibin_ids ? view_ids_fchmodat(dirfd, path, mode, flags) : view_fchmodat(dirfd, path, mode, flags))
 #define chown(path, user, group) \
-    (unibin_ids ? unibin_ids_fchownat(AT_FDCWD, path, user, group, 0) : view_chown(path, user, group))
+    (unibin_ids ? view_ids_fchownat(AT_FDCWD, path, user, group, 0) : view_chown(path, user, group))
 #define lchown(path, user, group) \
-    (unibin_ids ? unibin_ids_fchownat(AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW) \
+    (unibin_ids ? view_ids_fchownat(AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW) \
                 : view_lchown(path, user, group))
 #define fchown(fd, user, group) \
-    (unibin_ids ? unibin_ids_fchown(fd, user, group) : view_fchown(fd, user, group))
+    (unibin_ids ? view_ids_fchown(fd, user, group) : view_fchown(fd, user, group))
 #define fchownat(dirfd, path, user, group, flags) \
-    (unibin_ids ? unibin_ids_fchownat(dirfd, path, user, group, flags) \
+    (unibin_ids ? view_ids_fchownat(dirfd, path, user, group, flags) \
                 : view_fchownat(dirfd, path, user, group, flags))
 #if defined(TARGET_NR_fchmodat2) && defined(__NR_fchmodat2)
 #undef safe_fchmodat2
 #define safe_fchmodat2(dirfd, path, mode, flags) \
-    (unibin_ids ? unibin_ids_fchmodat(dirfd, path, mode, flags) : view_fchmodat2(dirfd, path, mode, flags))
+    (unibin_ids ? view_ids_fchmodat(dirfd, path, mode, flags) : view_fchmodat2(dirfd, path, mode, flags))
 #endif
 
 #undef mkdir
@@ -195,33 +224,46 @@ VIEW_HOOK int ids_fstatat(int dirfd, const char *path, struct stat *st, int flag
 #undef mknodat
 #undef creat
 #undef chroot
-#define mkdir(path, mode) (unibin_ids ? unibin_ids_mkdirat(AT_FDCWD, path, mode) : view_mkdir(path, mode))
+#define mkdir(path, mode) (unibin_ids ? view_ids_mkdirat(AT_FDCWD, path, mode) : view_mkdir(path, mode))
 #define mkdirat(dirfd, path, mode) \
-    (unibin_ids ? unibin_ids_mkdirat(dirfd, path, mode) : view_mkdirat(dirfd, path, mode))
+    (unibin_ids ? view_ids_mkdirat(dirfd, path, mode) : view_mkdirat(dirfd, path, mode))
 #define mknod(path, mode, device) \
-    (unibin_ids ? unibin_ids_mknodat(AT_FDCWD, path, mode, device) : view_mknod(path, mode, device))
+    (unibin_ids ? view_ids_mknodat(AT_FDCWD, path, mode, device) : view_mknod(path, mode, device))
 #define mknodat(dirfd, path, mode, device) \
-    (unibin_ids ? unibin_ids_mknodat(dirfd, path, mode, device) : view_mknodat(dirfd, path, mode, device))
+    (unibin_ids ? view_ids_mknodat(dirfd, path, mode, device) : view_mknodat(dirfd, path, mode, device))
 #define chroot(path) ids_chroot(path)
 #define creat(path, mode) ids_creat(path, mode)
 
 VIEW_HOOK int ids_creat(const char *path, mode_t mode)
 {
     const struct open_how_ver0 how = { .flags = O_CREAT | O_WRONLY | O_TRUNC, .mode = mode };
+    ViewAt at;
 
-    return unibin_ids ? ids_open(AT_FDCWD, path, &how, false, true) : view_creat(path, mode);
+    if (!unibin_ids) {
+        return view_creat(path, mode);
+    }
+    return unibin_view_at(&at, AT_FDCWD, path, VIEW_OPEN | VIEW_CREATE | VIEW_WRITE)
+        ? -1 : ids_open(at.fd, at.host, &how, false, true);
 }
 
 /* Programs that are started within may have no /proc. */
 VIEW_HOOK int ids_chroot(const char *path)
 {
-    unibin_exec_keep_self();
+    if (unibin_root && unibin_ids) {
+        return unibin_ids_capable(CAP_SYS_CHROOT) ? unibin_root_chroot(path) : view_no_mounts();
+    }
+    if (!unibin_root) {
+        unibin_exec_keep_self();
+    }
     return unibin_ids ? unibin_ids_chroot(path) : view_chroot(path);
 }
 
 /* Attributes: there are none of ours. */
 
 #ifdef CONFIG_ATTR
+VIEW_ONE(ssize_t, ids_list, (const char *path, bool follow, char *list, size_t size), AT_FDCWD, path,
+         follow ? 0 : VIEW_NOFOLLOW, unibin_ids_list(-1, at.host, follow, list, size))
+
 VIEW_HOOK bool ids_hides(const char *name, int error)
 {
     if (unibin_ids && unibin_ids_hides(name)) {
@@ -242,9 +284,9 @@ VIEW_HOOK bool ids_hides(const char *name, int error)
 #undef lremovexattr
 #undef fremovexattr
 #define listxattr(path, list, size) \
-    (unibin_ids ? unibin_ids_list(-1, path, true, list, size) : view_listxattr(path, list, size))
+    (unibin_ids ? view_ids_list(path, true, list, size) : view_listxattr(path, list, size))
 #define llistxattr(path, list, size) \
-    (unibin_ids ? unibin_ids_list(-1, path, false, list, size) : view_llistxattr(path, list, size))
+    (unibin_ids ? view_ids_list(path, false, list, size) : view_llistxattr(path, list, size))
 #define flistxattr(fd, list, size) \
     (unibin_ids ? unibin_ids_list(fd, NULL, true, list, size) : flistxattr(fd, list, size))
 #define getxattr(path, name, value, size) \

@@ -641,7 +641,7 @@ void unibin_ids_executed(int fd)
     bool all = false, changed;
     struct stat st;
 
-    if (unibin_view_tree) {
+    if (unibin_view_tree && !unibin_root) {
         fprintf(stderr, "qemu: -ids does not go with -view\n");
         exit(EXIT_FAILURE);
     }

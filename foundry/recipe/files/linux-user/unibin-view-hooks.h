@@ -8,6 +8,7 @@
 #ifndef LINUX_USER_UNIBIN_VIEW_HOOKS_H
 #define LINUX_USER_UNIBIN_VIEW_HOOKS_H
 
+#include "unibin-ids.h"
 #include "unibin-view.h"
 
 #ifndef RESOLVE_NO_XDEV
@@ -46,12 +47,26 @@ VIEW_HOOK int view_second(const ViewAt *first, ViewAt *at, int dirfd, const char
     int error;
 
     if (!unibin_view_at(at, dirfd, path, how)) {
+        if (unibin_root && unibin_root_crosses(first, at)
+            && ((how & VIEW_RENAME)
+                || (!faccessat(first->fd, first->host, F_OK, AT_SYMLINK_NOFOLLOW)
+                    && faccessat(at->fd, at->host, F_OK, AT_SYMLINK_NOFOLLOW)))) {
+            errno = EXDEV;
+            return -1;
+        }
         return 0;
     }
     error = errno;
     if (!faccessat(first->fd, first->host, F_OK, AT_SYMLINK_NOFOLLOW)) {
         errno = error;
     }
+    return -1;
+}
+
+/* The root of -root is none that the kernel knows of. */
+VIEW_HOOK int view_no_mounts(void)
+{
+    errno = EPERM;
     return -1;
 }
 
@@ -194,8 +209,12 @@ VIEW_ONE(int, chdir, (const char *path), AT_FDCWD, path, 0, chdir(at.host))
 VIEW_HOOK int view_chroot(const char *path)
 {
     ViewAt at;
-    int ret = unibin_view_at(&at, AT_FDCWD, path, 0) ? -1 : chroot(at.host);
+    int ret;
 
+    if (unibin_root) {
+        return geteuid() ? view_no_mounts() : unibin_root_chroot(path);
+    }
+    ret = unibin_view_at(&at, AT_FDCWD, path, 0) ? -1 : chroot(at.host);
     if (!ret && strcmp(at.host, "/")) {
         unibin_view_leave();
     }
@@ -493,9 +512,11 @@ VIEW_ONE(int, acct, (const char *path), AT_FDCWD, path, VIEW_WRITE, acct(at.host
 VIEW_ONE(int, swapon, (const char *path, int flags), AT_FDCWD, path, VIEW_WRITE, swapon(at.host, flags))
 VIEW_ONE(int, swapoff, (const char *path), AT_FDCWD, path, VIEW_WRITE, swapoff(at.host))
 VIEW_ONE(int, mount, (const char *source, const char *path, const char *type, unsigned long flags,
-         const void *data), AT_FDCWD, path, 0, mount(source, at.host, type, flags, data))
+         const void *data), AT_FDCWD, path, 0,
+         unibin_root ? view_no_mounts() : mount(source, at.host, type, flags, data))
 VIEW_ONE(int, umount2, (const char *path, int flags), AT_FDCWD, path,
-         flags & UMOUNT_NOFOLLOW ? VIEW_NOFOLLOW : 0, umount2(at.host, flags))
+         flags & UMOUNT_NOFOLLOW ? VIEW_NOFOLLOW : 0,
+         unibin_root ? view_no_mounts() : umount2(at.host, flags))
 
 #define acct(path)                              view_acct(path)
 #define swapon(path, flags)                     view_swapon(path, flags)
@@ -504,18 +525,23 @@ VIEW_ONE(int, umount2, (const char *path, int flags), AT_FDCWD, path,
 #define umount(path)                            view_umount2(path, 0)
 #define umount2(path, flags)                    view_umount2(path, flags)
 
+#define VIEW_HELD "/proc/self/fd/"
+
 /*
  * A socket's address: as it is, or `un` with the path where it leads. NULL: errno says what is wrong. Paths
- * that are longer than an address can be are no paths of sockets.
+ * that are longer than an address can be are no paths of sockets. Where one leads to a path that is longer,
+ * the address goes through a descriptor, `held`, which is to be closed after the call: of the root of -root,
+ * so that the address tells what the path is, or of the directory, and then `.` comes next.
  */
 VIEW_HOOK const struct sockaddr *view_address(const struct sockaddr *address, socklen_t *length,
-                                              struct sockaddr_un *un, int how)
+                                              struct sockaddr_un *un, int how, int *held)
 {
     const struct sockaddr_un *given = (const struct sockaddr_un *)address;
     char path[sizeof(un->sun_path) + 1] = "";
     size_t before = offsetof(struct sockaddr_un, sun_path);
     ViewAt at;
 
+    *held = -1;
     if (!unibin_view_tree || !address || address == (void *)-1 || *length <= before || *length > sizeof(*un)
         || address->sa_family != AF_UNIX || !given->sun_path[0]) {
         return address;
@@ -530,49 +556,147 @@ VIEW_HOOK const struct sockaddr *view_address(const struct sockaddr *address, so
     if (at.same) {
         return address;
     }
-    if (strlen(at.host) >= sizeof(un->sun_path)) {
-        errno = ENAMETOOLONG;
-        return NULL;
-    }
     memset(un, 0, sizeof(*un));
     un->sun_family = AF_UNIX;
-    strcpy(un->sun_path, at.host);
+    if (strlen(at.host) < sizeof(un->sun_path)) {
+        strcpy(un->sun_path, at.host);
+    } else {
+        /* It is in one of the buffers of `at`. */
+        char *rest = (char *)strrchr(at.host, '/');
+        size_t root = strlen(unibin_view_tree);
+        const char *way = "/.";
+
+        if (unibin_root && at.name && strlen(at.name) < sizeof(un->sun_path) - sizeof(VIEW_HELD "1234567890")
+            && !strncmp(at.host, unibin_view_tree, root) && !strcmp(at.host + root, at.name)) {
+            rest = (char *)at.host + root;
+            way = "";
+        }
+        *rest = '\0';
+        *held = open(at.host, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        *rest = '/';
+        if (*held < 0) {
+            return NULL;
+        }
+        if (snprintf(un->sun_path, sizeof(un->sun_path), VIEW_HELD "%d%s%s", *held, way, rest)
+            >= sizeof(un->sun_path)) {
+            close(*held);
+            *held = -1;
+            errno = ENAMETOOLONG;
+            return NULL;
+        }
+    }
     *length = sizeof(*un);
     return (const struct sockaddr *)un;
 }
 
+VIEW_HOOK ssize_t view_let_go(int held, ssize_t ret)
+{
+    int error = errno;
+
+    if (held >= 0) {
+        close(held);
+    }
+    errno = error;
+    return ret;
+}
+
+/* The name of a socket, as it is in the root of -root. */
+VIEW_HOOK int view_show_address(int ret, struct sockaddr *address, socklen_t *length, socklen_t room)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)address;
+    const socklen_t before = offsetof(struct sockaddr_un, sun_path);
+    char path[PATH_MAX] = "";
+    ssize_t had, shown;
+    int held = 0;
+
+    if (ret || !unibin_root || *length <= before || *length > MIN(room, sizeof(*un))
+        || un->sun_family != AF_UNIX || un->sun_path[0] != '/') {
+        return ret;
+    }
+    had = strnlen(un->sun_path, *length - before);
+    memcpy(path, un->sun_path, had);
+    if (sscanf(path, VIEW_HELD "%*d%n", &held) == 0 && held && path[held] == '/'
+        && strncmp(path + held, "/./", 3)) {
+        memmove(path, path + held, had - held + 1);
+        shown = had - held;
+    } else {
+        shown = unibin_view_shown(path, had);
+    }
+    if (shown < had) {
+        memset(un->sun_path, 0, *length - before);
+        memcpy(un->sun_path, path, shown);
+        *length = before + shown + 1;
+    }
+    return ret;
+}
+
+VIEW_HOOK int view_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+    socklen_t room = *length;
+
+    return view_show_address(getsockname(fd, address, length), address, length, room);
+}
+
+VIEW_HOOK int view_getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+    socklen_t room = *length;
+
+    return view_show_address(getpeername(fd, address, length), address, length, room);
+}
+
+#define getsockname(fd, address, length)        view_getsockname(fd, address, length)
+#define getpeername(fd, address, length)        view_getpeername(fd, address, length)
+
+/*
+ * There is no audit in the root of -root, as in a kernel without it: the host's refuses a root that is none,
+ * which programs take for a failure.
+ */
+VIEW_HOOK int view_socket(int domain, int type, int protocol)
+{
+    if (unibin_root && domain == AF_NETLINK && protocol == NETLINK_AUDIT) {
+        errno = EPROTONOSUPPORT;
+        return -1;
+    }
+    return socket(domain, type, protocol);
+}
+#define socket(domain, type, protocol)          view_socket(domain, type, protocol)
+
 VIEW_HOOK int view_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_un un;
-    const struct sockaddr *real = view_address(address, &length, &un, VIEW_MAKE);
+    int held;
+    const struct sockaddr *real = view_address(address, &length, &un, VIEW_MAKE, &held);
 
-    return address && !real ? -1 : bind(fd, real, length);
+    return address && !real ? -1 : view_let_go(held, bind(fd, real, length));
 }
 
 VIEW_HOOK int view_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_un un;
-    const struct sockaddr *real = view_address(address, &length, &un, 0);
+    int held;
+    const struct sockaddr *real = view_address(address, &length, &un, 0, &held);
 
-    return address && !real ? -1 : safe_connect(fd, real, length);
+    return address && !real ? -1 : view_let_go(held, safe_connect(fd, real, length));
 }
 
 VIEW_HOOK ssize_t view_sendto(int fd, const void *buffer, size_t size, int flags,
                               const struct sockaddr *address, socklen_t length)
 {
     struct sockaddr_un un;
-    const struct sockaddr *real = view_address(address, &length, &un, 0);
+    int held;
+    const struct sockaddr *real = view_address(address, &length, &un, 0, &held);
 
-    return address && !real ? -1 : safe_sendto(fd, buffer, size, flags, real, length);
+    return address && !real ? -1 : view_let_go(held, safe_sendto(fd, buffer, size, flags, real, length));
 }
 
 VIEW_HOOK ssize_t view_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct sockaddr_un un;
     struct msghdr copy = *message;
+    int held;
 
-    copy.msg_name = (void *)view_address(message->msg_name, &copy.msg_namelen, &un, 0);
-    return message->msg_name && !copy.msg_name ? -1 : safe_sendmsg(fd, &copy, flags);
+    copy.msg_name = (void *)view_address(message->msg_name, &copy.msg_namelen, &un, 0, &held);
+    return message->msg_name && !copy.msg_name ? -1 : view_let_go(held, safe_sendmsg(fd, &copy, flags));
 }
 
 #define bind(fd, address, length)               view_bind(fd, address, length)
@@ -585,6 +709,7 @@ VIEW_HOOK ssize_t view_sendmsg(int fd, const struct msghdr *message, int flags)
 
 static int maybe_do_fake_open(CPUArchState *cpu_env, int dirfd, const char *fname, int flags, mode_t mode,
                               int openat2_resolve, bool safe);
+VIEW_HOOK int ids_open(int dirfd, const char *path, const struct open_how_ver0 *how, bool strict, bool safe);
 
 /* Whether what failed without following links may succeed otherwise. */
 VIEW_HOOK bool view_is_again(const ViewAt *at, int flags)
@@ -628,7 +753,8 @@ VIEW_HOOK int view_open(CPUArchState *cpu_env, int dirfd, const char *path, cons
         action &= ~(VIEW_WRITE | VIEW_CREATE | VIEW_NAME | VIEW_UNNAMED);
     }
 
-    if (unibin_view_at(&at, dirfd, path, action | VIEW_TRY)) {
+    /* Whether a file with an owner is new has to be found out. */
+    if (unibin_view_at(&at, dirfd, path, action | (unibin_ids && (flags & O_CREAT) ? 0 : VIEW_TRY))) {
         return -1;
     }
     if (at.unproved) {
@@ -639,6 +765,12 @@ VIEW_HOOK int view_open(CPUArchState *cpu_env, int dirfd, const char *path, cons
         }
         fd = safe ? safe_openat2(at.fd, at.host, &real, sizeof(real))
                   : syscall(__NR_openat2, at.fd, at.host, &real, sizeof(real));
+        if (fd >= 0 && unibin_ids) {
+            if ((flags & O_TMPFILE) == O_TMPFILE) {
+                unibin_ids_made(fd, at.fd, at.host, true);
+            }
+            return unibin_ids_opened(fd, at.host);
+        }
         if (fd >= 0 || !view_is_again(&at, flags)) {
             return fd;
         }
@@ -657,6 +789,11 @@ VIEW_HOOK int view_open(CPUArchState *cpu_env, int dirfd, const char *path, cons
     if (at.tree && !(flags & O_EXCL)) {
         /* It exists; should somebody have removed it, it is not made again. */
         flags &= ~O_CREAT;
+    }
+    if (unibin_ids) {
+        real = *how;
+        real.flags = flags;
+        return ids_open(at.fd, at.host, &real, strict, safe);
     }
     if (strict) {
         real = *how;
@@ -682,19 +819,19 @@ VIEW_HOOK int view_creat(const char *path, mode_t mode)
 /* Wrappers that are defined further below; included once more there. */
 #if defined(TARGET_NR_open_tree) && defined(__NR_open_tree)
 VIEW_ONE(int, open_tree, (int dirfd, const char *path, unsigned int flags), dirfd, path, VIEW_AT(flags),
-         sys_open_tree(at.fd, at.host, flags))
+         unibin_root ? view_no_mounts() : sys_open_tree(at.fd, at.host, flags))
 #define sys_open_tree(dirfd, path, flags) view_open_tree(dirfd, path, flags)
 #endif
 #if defined(TARGET_NR_move_mount) && defined(__NR_move_mount)
 VIEW_ONE(int, move_mount, (int dirfd, const char *path, int dirfd2, const char *path2, unsigned int flags),
          dirfd2, path2, flags & MOVE_MOUNT_T_SYMLINKS ? 0 : VIEW_NOFOLLOW,
-         sys_move_mount(dirfd, path, at.fd, at.host, flags))
+         unibin_root ? view_no_mounts() : sys_move_mount(dirfd, path, at.fd, at.host, flags))
 #define sys_move_mount(dirfd, path, dirfd2, path2, flags) view_move_mount(dirfd, path, dirfd2, path2, flags)
 #endif
 #if defined(TARGET_NR_pivot_root) && defined(__NR_pivot_root)
 VIEW_HOOK int view_pivot_root(const char *root, const char *old)
 {
-    int ret = pivot_root(root, old);
+    int ret = unibin_root ? view_no_mounts() : pivot_root(root, old);
 
     if (!ret) {
         unibin_view_leave();
@@ -705,7 +842,8 @@ VIEW_HOOK int view_pivot_root(const char *root, const char *old)
 #endif
 #if defined(TARGET_NR_mount_setattr) && defined(__NR_mount_setattr)
 VIEW_ONE(int, mount_setattr, (int dirfd, const char *path, unsigned int flags, struct mount_attr_ver0 *attr,
-         size_t size), dirfd, path, VIEW_AT(flags), sys_mount_setattr(at.fd, at.host, flags, attr, size))
+         size_t size), dirfd, path, VIEW_AT(flags),
+         unibin_root ? view_no_mounts() : sys_mount_setattr(at.fd, at.host, flags, attr, size))
 #define sys_mount_setattr(dirfd, path, flags, attr, size) view_mount_setattr(dirfd, path, flags, attr, size)
 #endif
 #endif

@@ -208,8 +208,8 @@ static ssize_t list(int fd, void *buffer, size_t size)
     off_t offset;
     ssize_t got;
 
-    if (!unibin_view_tree || !view_place_again(fd, &place, &tree, &is_hosts) || is_hosts || tree
-        || !place.in_map || place.hidden
+    if (!unibin_view_tree || unibin_root || !view_place_again(fd, &place, &tree, &is_hosts) || is_hosts
+        || tree || !place.in_map || place.hidden
         || !view_names_of(place.directory, &first, &count)) {
         return syscall(__NR_getdents64, fd, buffer, size);
     }
@@ -303,7 +303,7 @@ static bool is_trees(int fd, off_t offset)
     uint32_t first, count;
     bool tree;
 
-    return offset >= NEAR_OFFSETS && offset < NEAR_OFFSETS + NEAR_COUNT
+    return !unibin_root && offset >= NEAR_OFFSETS && offset < NEAR_OFFSETS + NEAR_COUNT
            && view_place_again(fd, &place, &tree, NULL)
            && !tree && place.in_map && !place.hidden && view_names_of(place.directory, &first, &count)
            && (offset - NEAR_OFFSETS <= count || view_below_count);

@@ -397,6 +397,9 @@ ssize_t unibin_view_shown(char *path, ssize_t length)
     if (!unibin_view_tree || length <= 0 || length >= PATH_MAX) {
         return length;
     }
+    if (unibin_root) {
+        return unibin_root_shown(path, length);
+    }
     memcpy(virtual, path, length);
     virtual[length] = '\0';
     place.length = length;
@@ -414,8 +417,12 @@ ssize_t unibin_view_shown(char *path, ssize_t length)
 
 const char *unibin_view_show(const char *path)
 {
-    bool inside = unibin_view_tree && path && is_in_tree(path) && path[view_tree_length];
+    bool inside;
 
+    if (unibin_root && path) {
+        return unibin_root_show(path);
+    }
+    inside = unibin_view_tree && path && is_in_tree(path) && path[view_tree_length];
     return inside ? path + view_tree_length : path;
 }
 
@@ -505,6 +512,9 @@ bool unibin_view_has(int fd)
 
     if (!unibin_view_tree || fd < 0) {
         return false;
+    }
+    if (unibin_root) {
+        return unibin_root_forbids(fd);
     }
     length = read_descriptor(fd, path);
     if (length <= 0) {
@@ -996,6 +1006,10 @@ int unibin_view_at(ViewAt *at, int dirfd, const char *path, int how)
     if (!unibin_view_tree || !path) {
         return 0;
     }
+    if (unibin_root) {
+        at->name = NULL;
+        return unibin_root_at(at, dirfd, path, how);
+    }
     place.path = at->name = at->buffer + view_tree_length;
     if (!*path) {
         if ((how & VIEW_EMPTY) && (how & (VIEW_WRITE | VIEW_LINK))) {
@@ -1098,7 +1112,7 @@ dev_t unibin_view_device(const ViewAt *at, dev_t device)
     struct stat st;
     bool tree;
 
-    if (!other_device || device != tree_device) {
+    if (unibin_root || !other_device || device != tree_device) {
         return device;
     }
     if (at->tree && at->name) {
@@ -1174,6 +1188,9 @@ void unibin_option_view(const char *arg)
 
     if (arg[0] != '/') {
         refuse(arg, "not an absolute path");
+    }
+    if (unibin_root) {
+        refuse(arg, "it does not go with -root");
     }
     real = realpath(arg, NULL);
     if (!real) {

@@ -65,8 +65,11 @@ typedef struct {
     char other[PATH_MAX + NAME_MAX];
 } ViewAt;
 
-/* The real path of the tree; NULL: there is no view. */
+/* The real path of the tree, or of the root of -root; NULL: there is no view. */
 extern const char *unibin_view_tree;
+
+/* The view is that of -root: see unibin-root.c. */
+extern bool unibin_root;
 
 /* The option -view. */
 void unibin_option_view(const char *arg);
@@ -102,7 +105,7 @@ const char *unibin_view_show(const char *path);
 /* What is behind `/proc/self/`, in whatever way this process is named; NULL: it is something else. */
 const char *unibin_view_behind_self(const char *path);
 
-/* Whether a descriptor is the tree's. */
+/* Whether a descriptor is the tree's, or another one's that cannot be changed. */
 bool unibin_view_has(int fd);
 
 /* getdents64, and lseek for its offsets. */
@@ -111,5 +114,23 @@ off_t unibin_view_lseek(int fd, off_t offset, int whence);
 
 /* The device that a directory is said to be on; `device`: the one that it is on. */
 dev_t unibin_view_device(const ViewAt *at, dev_t device);
+
+/* unibin-root.c: the option -root, and what the functions above do with it. */
+void unibin_option_root(const char *arg);
+int unibin_root_at(ViewAt *at, int dirfd, const char *path, int how);
+ssize_t unibin_root_shown(char *path, ssize_t length);
+const char *unibin_root_show(const char *path);
+
+/* Whether a descriptor is one of a file that the root has, and that cannot be written. */
+bool unibin_root_forbids(int fd);
+
+/* Whether two paths lie in different binds, or one of them in none: no file gets from one to the other. */
+bool unibin_root_crosses(const ViewAt *from, const ViewAt *to);
+
+/* chroot(2), for a process that may. */
+int unibin_root_chroot(const char *path);
+
+/* The values of the option that give the next program our root, by number; to be freed. NULL: no more. */
+char *unibin_root_option(unsigned int number);
 
 #endif
