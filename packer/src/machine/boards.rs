@@ -35,6 +35,17 @@ pub(crate) struct Board {
     pub(crate) disks_by_uefi: bool,
 }
 
+impl Board {
+    /// The kernel's module for the way in which devices are attached.
+    pub(crate) fn transport(&self) -> &'static str {
+        match self.bus {
+            "ccw" => "virtio_ccw",
+            "device" => "virtio_mmio",
+            _ => "virtio_pci",
+        }
+    }
+}
+
 /// Firmware that is loaded in place of what the board has by itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Firmware {
