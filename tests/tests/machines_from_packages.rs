@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_by_hand};
+use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_by_hand, unibin};
 
 /// The kernel with the fewest modules, since depmod reads all of them, emulated.
 const MACHINE: [&str; 12] = [
@@ -101,6 +101,26 @@ fn a_machine_of_packages_boots_and_is_as_its_packages_have_it() {
     let _ = inside(&sandbox, &machine, "one", "poweroff");
     let mut running = running;
     assert!(running.0.wait().expect("ended").success(), "it has shut down");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_fetched_and_fetches_only_indexes() {
+    needs!("network");
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, bundle) = (directory.path().join("store"), directory.path().join("vm"));
+    let mut command = unibin();
+    command.env("UNIBIN_STORE", &store).arg("pack").args(MACHINE).arg("--dry-run").arg("-o").arg(&bundle);
+    let dry = Outcome::from(command.output().expect("unibin starts"));
+    let text = dry.must_succeed();
+    assert!(text.contains("dry run: nothing was written"), "{dry}");
+    for says in ["of these to fetch; installed they take about", "qemu-system-aarch64 for x86_64 out of"] {
+        assert!(text.contains(says), "it does not say `{says}`: {dry}");
+    }
+    for package in ["linux-image-cloud-arm64", "openssh-server", "systemd-sysv"] {
+        assert!(text.contains(&format!("  deb   {package} ")), "{package}: {dry}");
+    }
+    assert!(!store.join("archives/debs").exists(), "a package was fetched");
+    assert!(!bundle.exists());
 }
 
 #[test]

@@ -147,7 +147,8 @@ const BOARDS: [Board; 8] = [
         program: "qemu-system-ppc64",
         package: "qemu-system-ppc",
         machine: "-M pseries",
-        model: "",
+        // TCG has no such defects, and warns that it cannot work around them.
+        model: "-M cap-cfpc=broken,cap-ibs=broken,cap-ccf-assist=off",
         bus: "pci",
         console: "hvc0",
         graphics: "-device VGA -device qemu-xhci -device usb-kbd -device usb-tablet",
