@@ -177,8 +177,8 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     neighbour.run(&damaged, &[] as &[&str]).must_fail_with(125, &["is damaged"]);
 }
 
-/// A kernel as Linux's boot protocol had it first: code of 16 bits after the first 512 bytes, which writes `says`
-/// to the serial line and switches the computer off.
+/// A kernel as Linux's boot protocol had it first: code of 16 bits after the first 512 bytes, which writes
+/// `says` to the serial line and switches the computer off.
 fn smallest_kernel_of_x86(says: &str) -> Vec<u8> {
     // mov al, LETTER; out dx, al
     let letters = says.bytes().flat_map(|letter| [0xb0, letter, 0xee]);

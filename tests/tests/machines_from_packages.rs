@@ -104,7 +104,7 @@ fn a_machine_of_packages_boots_and_is_as_its_packages_have_it() {
     assert!(running.0.wait().expect("ended").success(), "it has shut down");
 }
 
-/// A machine of this CPU boots as its packages have it, keeps what it is told to, and ends when it is asked to.
+/// A machine of this CPU boots as its packages have it, keeps what it is told to, and ends when it is asked.
 fn boots_and_keeps(cpu: Arch, suite: &str) {
     needs!("network", "x86_64", "namespaces", "minutes");
     let sandbox = Sandbox::new();
@@ -138,8 +138,8 @@ fn boots_and_keeps(cpu: Arch, suite: &str) {
     }
 }
 
-/// A test for each CPU, with a suite that has a kernel for it. Nobody waits for all of them who has not asked:
-/// `cargo test -p end-to-end --test machines_from_packages -- --ignored --test-threads 1`.
+/// A test for each CPU, with a suite that has a kernel for it. Nobody waits for all of them who has not
+/// asked: `cargo test -p end-to-end --test machines_from_packages -- --ignored --test-threads 1`.
 macro_rules! machines {
     ($($name:ident: $cpu:ident, $suite:literal;)+) => {$(
         #[test]
