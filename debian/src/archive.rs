@@ -282,6 +282,12 @@ impl<'a> Archive<'a> {
         Ok(dest)
     }
 
+    /// How much of `packages` is not in the cache, in bytes.
+    pub fn left_to_fetch<'p>(&self, packages: impl IntoIterator<Item = &'p Package>) -> u64 {
+        let left = packages.into_iter().filter(|package| !self.cached_deb(package).exists());
+        left.map(|package| package.size).sum()
+    }
+
     /// Fetches the file at `path` of the archive from the first mirror where it matches `expected`.
     fn fetch_from_any(&self, path: &str, dest: &Path, expected: FileDigest) -> Result<(), ArchiveError> {
         let mut first = None;

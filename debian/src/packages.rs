@@ -32,6 +32,9 @@ pub struct Package {
     pub filename: String,
     /// Size of the `.deb` in bytes.
     pub size: u64,
+    /// What its files take when they are installed, in bytes, as `Installed-Size` estimates it; 0 if it does
+    /// not say.
+    pub installed_size: u64,
     /// SHA-256 of the `.deb`.
     pub sha256: Digest,
     /// The fields `Pre-Depends` and `Depends`, joined by `, `, verbatim; may be empty.
@@ -273,6 +276,10 @@ impl Package {
         Ok(Self {
             architecture: needed("Architecture")?,
             size: needed("Size")?.parse().map_err(|_| fault("Size"))?,
+            installed_size: text("Installed-Size")
+                .and_then(|kib| kib.parse::<u64>().ok())
+                .unwrap_or_default()
+                .saturating_mul(1024),
             sha256: needed("SHA256")?.parse().map_err(|_| fault("SHA256"))?,
             depends: joined(["Pre-Depends", "Depends"]),
             pre_depends: text("Pre-Depends").unwrap_or_default(),
@@ -355,6 +362,17 @@ mod tests {
     fn a_package_without_a_digest_is_refused() {
         let text = stanza("Filename: pool/a.deb").replace("SHA256", "MD5sum");
         assert!(matches!(package(&text), Err(PackagesError::Field { field: "SHA256", .. })));
+    }
+
+    #[test]
+    fn what_is_installed_has_the_length_that_is_estimated_and_none_if_nobody_says() {
+        let size = |extra: &str| {
+            let package = package(&stanza(&format!("Filename: pool/a.deb\n{extra}"))).expect("a package");
+            package.installed_size
+        };
+        assert_eq!(size("Installed-Size: 12"), 12 << 10);
+        assert_eq!((size(""), size("Installed-Size: much")), (0, 0));
+        assert_eq!(size(&format!("Installed-Size: {}", u64::MAX)), u64::MAX);
     }
 
     #[test]

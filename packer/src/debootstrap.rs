@@ -27,9 +27,11 @@ mod unpack;
 use std::time::Instant;
 
 use crate::cli::ArchiveArgs;
+use crate::components::Facts;
 pub(crate) use crate::debootstrap::configure::PackStage;
 use crate::error::Error;
 use crate::notices::Owed;
+use crate::packages::suites::Lengths;
 use crate::progress::Bars;
 use crate::request::system::DebianRequest;
 use crate::system::gathered::{Gathered, OF_SYSTEMS};
@@ -45,6 +47,21 @@ struct Unpacked {
     /// The time of the archive's index.
     epoch: u64,
     owed: Owed,
+}
+
+/// What a system would be made of, as the index alone says.
+pub(crate) struct Planned {
+    pub(crate) facts: Facts,
+    pub(crate) lengths: Lengths,
+}
+
+/// The packages of the system that is asked for. None is fetched.
+pub(crate) fn planned(debian: &DebianRequest, archive: &ArchiveArgs) -> Result<Planned, Error> {
+    let bars = Bars::default();
+    let bar = bars.bar(&format!("Debian {}", debian.suite));
+    let source = select::Source::open(debian, archive, &bar)?;
+    let installation = source.installation()?;
+    Ok(Planned { facts: source.facts(&installation), lengths: source.lengths(&installation) })
 }
 
 /// The system that is asked for.

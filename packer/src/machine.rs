@@ -63,7 +63,7 @@ pub(crate) fn gathered(
     let parts = Parts::of(board, machine, pack)?;
     let mut all = Vec::new();
     for host in &request.hosts {
-        if let Some(emulator) = hosts::emulator(*host, board, machine, request.skip_hosts)? {
+        if let Some(emulator) = hosts::emulator(*host, board, machine, request.skip_hosts, request.dry_run)? {
             all.push(parts.on(emulator)?);
         }
     }
@@ -183,7 +183,10 @@ impl Parts {
         emulator.inventory.packages.extend(packages::rows(&self.facts));
         emulator.facts.enclose(self.facts.clone());
         emulator.inventory.count(&emulator.app);
-        emulator.inventory.machine = Some(self.row.clone());
+        let notes = emulator.inventory.machine.take().map(|row| row.notes).unwrap_or_default();
+        let mut row = self.row.clone();
+        row.notes.extend(notes);
+        emulator.inventory.machine = Some(row);
         Ok(emulator)
     }
 }

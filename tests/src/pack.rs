@@ -154,8 +154,17 @@ pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {
     };
     for suite in OTHER_SUITES {
         let libs = format!("debian:{suite}");
-        let mut other: Vec<&OsStr> =
-            arguments.iter().map(|word| if *word == "debian" { libs.as_ref() } else { *word }).collect();
+        let before = [OsStr::new("")].into_iter().chain(arguments.iter().copied());
+        let words = before.zip(arguments.iter().copied()).map(|(before, word)| {
+            if before == "--debootstrap" {
+                suite.as_ref()
+            } else if word == "debian" {
+                libs.as_ref()
+            } else {
+                word
+            }
+        });
+        let mut other: Vec<&OsStr> = words.collect();
         if other.contains(&OsStr::new("--deb")) {
             other.splice(0..0, [OsStr::new("--suite"), suite.as_ref()]);
         }

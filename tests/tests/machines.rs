@@ -177,6 +177,48 @@ fn a_machine_has_its_seed_its_disk_and_its_end() {
     neighbour.run(&damaged, &[] as &[&str]).must_fail_with(125, &["is damaged"]);
 }
 
+/// A kernel as Linux's boot protocol had it first: code of 16 bits after the first 512 bytes, which writes
+/// `says` to the serial line and switches the computer off.
+fn smallest_kernel_of_x86(says: &str) -> Vec<u8> {
+    // mov al, LETTER; out dx, al
+    let letters = says.bytes().flat_map(|letter| [0xb0, letter, 0xee]);
+    let mut kernel = vec![0; 512];
+    // mov dx, COM1
+    kernel.extend([0xba, 0xf8, 0x03]);
+    kernel.extend(letters);
+    // mov dx, PM1a_CNT; mov ax, SLP_EN; out dx, ax; hlt
+    kernel.extend([0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4]);
+    kernel.resize(64 << 10, 0);
+    kernel
+}
+
+#[test]
+fn a_machine_of_x86_boots_its_kernel_though_it_has_a_disk() {
+    needs!("network", "x86_64");
+    let sandbox = Sandbox::new();
+    let directory = tempfile::tempdir().expect("directory");
+    let (kernel, disk) = (directory.path().join("kernel"), directory.path().join("disk"));
+    fs::write(&kernel, smallest_kernel_of_x86("the kernel runs")).expect("written");
+    fs::write(&disk, vec![0; 1 << 20]).expect("written");
+    let (kernel, disk) = (kernel.to_str().expect("text"), disk.to_str().expect("text"));
+    let words = ["--machine", "--target", "x86_64", "--hosts", "x86_64", "--level", "1"];
+    let bundle = directory.path().join("vm");
+    let outcome = pack_by_hand(&[&words[..], &["--kernel", kernel, "--disk", disk]].concat(), &bundle);
+    if let Some(lacking) = lacking(&outcome.errors()) {
+        return not_run("mirror-whole", lacking);
+    }
+    outcome.must_succeed();
+    let machine = sandbox.copy(&bundle, "vm");
+    for keep in ["none", "kept"] {
+        let ran = sandbox.run_with(
+            &[("UNIBIN_KVM", "0"), ("UNIBIN_KEEP", keep), ("UNIBIN_MEMORY", "64M")],
+            &machine,
+            &[] as &[&str],
+        );
+        assert!(ran.must_succeed().contains("the kernel runs"), "{ran}");
+    }
+}
+
 #[test]
 fn what_no_machine_can_boot_from_is_refused() {
     let directory = tempfile::tempdir().expect("directory");

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_by_hand};
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, kill, lacking, needs, not_run, pack_by_hand, unibin};
 
 /// The kernel with the fewest modules, since depmod reads all of them, emulated.
 const MACHINE: [&str; 12] = [
@@ -101,6 +102,83 @@ fn a_machine_of_packages_boots_and_is_as_its_packages_have_it() {
     let _ = inside(&sandbox, &machine, "one", "poweroff");
     let mut running = running;
     assert!(running.0.wait().expect("ended").success(), "it has shut down");
+}
+
+/// A machine of this CPU boots as its packages have it, keeps what it is told to, and ends when it is asked.
+fn boots_and_keeps(cpu: Arch, suite: &str) {
+    needs!("network", "x86_64", "namespaces", "minutes");
+    let sandbox = Sandbox::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let bundle = directory.path().join("vm");
+    let words = ["--machine", "--debootstrap", suite, "--include", "openssh-server", "--target", cpu.name()];
+    let more = ["--hosts", "x86_64", "--level", "1", "--disk-size=4G", "--allow-stale"];
+    let outcome = pack_by_hand(&[&words[..], &more].concat(), &bundle);
+    if let Some(lacking) = lacking(&outcome.errors()) {
+        return not_run("mirror-whole", lacking);
+    }
+    outcome.must_succeed();
+    let machine = sandbox.copy(&bundle, "vm");
+    let token = token();
+    let [first, second] = [format!("echo {token} >/root/kept; sync"), "cat /root/kept".to_owned()];
+    for (command, says) in [(first, String::new()), (second, format!("{token}\n"))] {
+        let mut running = Running::start(&sandbox, &machine, "one");
+        let states = "uname -m; dpkg --audit; dpkg-query -W -f '${db:Status-Abbrev}\n' | sort -u; \
+                      systemctl is-system-running --wait; cat /sys/class/misc/hw_random/rng_current";
+        let told = inside(&sandbox, &machine, "one", states).must_succeed();
+        let source = if cpu == Arch::S390x { "s390-trng" } else { "virtio_rng.0" };
+        assert_eq!(told, format!("{}\nii \nrunning\n{source}\n", cpu.uname_names()[0]));
+        assert_eq!(inside(&sandbox, &machine, "one", &command).must_succeed(), says);
+        // It has no power button.
+        if cpu == Arch::Riscv64 {
+            let _ = inside(&sandbox, &machine, "one", "poweroff");
+        } else {
+            assert!(kill("TERM", running.0.id()));
+        }
+        assert!(running.0.wait().expect("ended").success(), "it has shut down");
+    }
+}
+
+/// A test for each CPU, with a suite that has a kernel for it. Nobody waits for all of them who has not
+/// asked: `cargo test -p end-to-end --test machines_from_packages -- --ignored --test-threads 1`.
+macro_rules! machines {
+    ($($name:ident: $cpu:ident, $suite:literal;)+) => {$(
+        #[test]
+        #[ignore = "10 minutes"]
+        fn $name() {
+            boots_and_keeps(Arch::$cpu, $suite);
+        }
+    )+};
+}
+
+machines! {
+    a_machine_of_x86_64_boots_and_keeps: X86_64, "trixie";
+    a_machine_of_i686_boots_and_keeps: I686, "bookworm";
+    a_machine_of_aarch64_boots_and_keeps: Aarch64, "trixie";
+    a_machine_of_armv7_boots_and_keeps: Armv7, "trixie";
+    a_machine_of_riscv64_boots_and_keeps: Riscv64, "trixie";
+    a_machine_of_ppc64le_boots_and_keeps: Ppc64le, "trixie";
+    a_machine_of_s390x_boots_and_keeps: S390x, "trixie";
+    a_machine_of_loongarch64_boots_and_keeps: Loongarch64, "sid";
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_fetched_and_fetches_only_indexes() {
+    needs!("network");
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, bundle) = (directory.path().join("store"), directory.path().join("vm"));
+    let mut command = unibin();
+    command.env("UNIBIN_STORE", &store).arg("pack").args(MACHINE).arg("--dry-run").arg("-o").arg(&bundle);
+    let dry = Outcome::from(command.output().expect("unibin starts"));
+    let text = dry.must_succeed();
+    assert!(text.contains("dry run: nothing was written"), "{dry}");
+    for says in ["of these to fetch; installed they take about", "qemu-system-aarch64 for x86_64 out of"] {
+        assert!(text.contains(says), "it does not say `{says}`: {dry}");
+    }
+    for package in ["linux-image-cloud-arm64", "openssh-server", "systemd-sysv"] {
+        assert!(text.contains(&format!("  deb   {package} ")), "{package}: {dry}");
+    }
+    assert!(!store.join("archives/debs").exists(), "a package was fetched");
+    assert!(!bundle.exists());
 }
 
 #[test]

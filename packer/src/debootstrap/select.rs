@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
-use debian::{Archive, Installation, PackageIndex, Selected};
+use debian::{Archive, Installation, Package, PackageIndex, Selected};
 
 use crate::cli::ArchiveArgs;
+use crate::components::Facts;
+use crate::components::packages::{self, Known};
 use crate::error::{DebianError, Error, SystemError};
-use crate::packages::suites;
+use crate::packages::suites::{self, Lengths};
 use crate::request::system::DebianRequest;
 use crate::say;
 use crate::write::turns;
@@ -84,6 +86,20 @@ impl<'w> Source<'w> {
             return Err(SystemError::from(nothing).into());
         }
         Ok(installation)
+    }
+
+    /// How long the packages are, and how much of them is to be fetched.
+    pub(crate) fn lengths(&self, installation: &Installation<'_>) -> Lengths {
+        let packages: Vec<&Package> = installation.packages.iter().map(|one| one.package).collect();
+        Lengths::of(&self.archive, &packages)
+    }
+
+    /// What the index alone says of the packages.
+    pub(crate) fn facts(&self, installation: &Installation<'_>) -> Facts {
+        let distribution = suites::distribution(&self.archive);
+        let known = installation.packages.iter();
+        let known = known.map(|one| Known::of(one.package, Some(&distribution), Vec::new()));
+        packages::facts(known.collect())
     }
 
     /// Fetches all packages, several at once, each checked.

@@ -20,7 +20,7 @@ mod settings;
 
 use crate::cli::ArchiveArgs;
 use crate::components::{Facts, owners};
-use crate::debootstrap::{self, PackStage};
+use crate::debootstrap::{self, PackStage, Planned};
 use crate::error::{Error, MachineError};
 use crate::machine::boards::Board;
 use crate::machine::qcow2::{self, Disk};
@@ -30,8 +30,10 @@ use crate::packages::deb::Suite;
 use crate::progress::Bars;
 use crate::request::machine::MachineRequest;
 use crate::request::system::DebianRequest;
+use crate::say;
 use crate::system::gathered::Gathered;
 use crate::tree::content::Content;
+use crate::units;
 
 /// The program of the first root, by its package and the places where suites have it.
 const BUSYBOX: &str = "busybox-static";
@@ -86,6 +88,9 @@ pub(super) fn made(
     }
     let included = packages::of(board.cpu, &debian.included);
     let wanted = DebianRequest { included, ..debian.clone() };
+    if debian.is_dry {
+        return planned(&wanted, &machine.archive, size);
+    }
     let Gathered { mut tree, from, notes, dropped, owed, epoch, .. } =
         debootstrap::take(&wanted, &machine.archive, pack)?;
     let has_server = settings::has(&tree, SERVER);
@@ -95,11 +100,8 @@ pub(super) fn made(
     if !dropped.is_empty() {
         made.notes.push(format!("left out: {dropped}"));
     }
-    if debian.is_dry {
-        return Ok(made);
-    }
     let kernel = kernel::of(&tree)?;
-    let modules = modules::of(&tree, &kernel.version)?;
+    let modules = modules::of(&tree, &kernel.version, board.transport())?;
     let (busybox, owed) = busybox(board, debian, &machine.archive)?;
     let initrd = initrd::archive(&busybox, &modules)?;
     made.owed = together(made.owed, Some(owed));
@@ -114,6 +116,21 @@ pub(super) fn made(
         disk: qcow2::open(&disk, "disk".as_ref())?,
     });
     Ok(made)
+}
+
+/// What a machine with a disk of `size` bytes would be made of: nothing is fetched but the index.
+fn planned(wanted: &DebianRequest, archive: &ArchiveArgs, size: u64) -> Result<Made, Error> {
+    let Planned { facts, lengths } = debootstrap::planned(wanted, archive)?;
+    let needed = lengths.installed.saturating_add(ext4::ROOM);
+    if size < needed {
+        // An estimate: that of the packages, of which some replace files of others.
+        say::warning(&format!("the disk may be too small: it needs about {}", units::size(needed)));
+    }
+    let installed = units::size(lengths.installed);
+    let note = format!("{lengths}; installed they take about {installed}");
+    let has_server = facts.components.iter().any(|component| component.name == SERVER);
+    let from = format!("Debian {}", wanted.suite);
+    Ok(Made { boots: None, from, notes: vec![note], has_server, facts, owed: None })
 }
 
 /// The target's busybox, of the machine's own suite.

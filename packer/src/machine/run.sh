@@ -264,8 +264,11 @@ start() {
         # What is not kept goes to a file without a name.
         how="file.filename=$(value "$here/changes.qcow2"),snapshot=on"
         [ -z "$keep" ] || how="file.filename=$(value "$changes"),discard=unmap"
+        # On x86 a kernel that is given is what is booted first, and nothing else may be.
+        first=,bootindex=0
+        [ ! -e "$here/kernel" ] || first=
         how=$how,backing.driver=qcow2,backing.read-only=on,backing.file.filename=$disk
-        set -- "$@" -drive "if=none,id=disk,driver=qcow2,$how" -device "virtio-blk-$bus,drive=disk,bootindex=0"
+        set -- "$@" -drive "if=none,id=disk,driver=qcow2,$how" -device "virtio-blk-$bus,drive=disk$first"
     fi
     if [ -n "$seed" ]; then
         set -- "$@" -drive "if=none,id=seed,format=raw,readonly=on,file=$(value "$seed")" \

@@ -19,6 +19,7 @@ use crate::error::{Error, readable};
 use crate::notices::{Owed, once};
 use crate::packages::alternatives::{self, Offers};
 use crate::packages::maintainer_scripts::{self, Made};
+use crate::packages::suites::Lengths;
 use crate::packages::{graphviz, php, r, suites};
 use crate::request::LocalDeb;
 use crate::say;
@@ -94,6 +95,11 @@ impl<'a> Suite<'a> {
         Ok(debian::depends::closure_with(&self.index, &local, names)?)
     }
 
+    /// How long `packages` are, and how much of them is to be fetched.
+    pub(crate) fn lengths(&self, packages: &[&Package]) -> Lengths {
+        Lengths::of(&self.archive, packages)
+    }
+
     /// The package with this name, or one that provides it.
     pub(crate) fn named(&self, name: &str) -> Result<&Package, Error> {
         let found = self.index.find(name).or_else(|| self.index.providers(name).next());
@@ -140,7 +146,7 @@ impl<'a> Suite<'a> {
         files.made(r::configured(&files.app)?.into_iter().collect())?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
         files.drop_unused_links();
-        let distribution = self.distribution();
+        let distribution = suites::distribution(&self.archive);
         let known = |(package, text): &(&Package, String)| {
             Known::of(package, Some(&distribution), copyright::licences(text))
         };
@@ -160,19 +166,6 @@ impl<'a> Suite<'a> {
         let copyright = read(&format!("usr/share/doc/{}/copyright", package.name), COPYRIGHT_MAX)?;
         let text = String::from_utf8_lossy(&copyright.unwrap_or_default()).into_owned();
         Ok((read(path, max)?, owed(&[(package, text)], &self.name)))
-    }
-
-    /// The distribution as scanners name it: `debian-13`, without the number of a point release.
-    fn distribution(&self) -> String {
-        let release = self.archive.release();
-        let id = release.origin.to_lowercase();
-        let id = id.split([' ', '-']).next().filter(|id| !id.is_empty()).unwrap_or("debian");
-        let version = match release.version.as_str() {
-            "" => &release.codename,
-            version if id == "debian" => version.split('.').next().unwrap_or(version),
-            version => version,
-        };
-        format!("{id}-{version}")
     }
 
     /// The packages that contain a library or loader with this file name, and its path.

@@ -1,13 +1,15 @@
 //! Opens Debian archives: which mirrors are asked, which suite is opened, where downloads are kept, and what
 //! errors mean for the exit code.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use debian::{Archive, ArchiveOptions, FetchOptions, MirrorSources};
+use debian::{Archive, ArchiveOptions, FetchOptions, MirrorSources, Package};
 use emulator::Store;
 
 use crate::cli::ArchiveArgs;
 use crate::error::Error;
+use crate::units::size;
 
 /// Where `--deb` looks without `--suite`: Debian 13, and for architectures that it lacks, unstable.
 const SUITES: [&str; 2] = ["trixie", "sid"];
@@ -42,6 +44,53 @@ pub(crate) fn open_suite<'a>(
         ..ArchiveOptions::new(store_root()?.join("archives"), progress)
     };
     Ok(Archive::open(options, suite)?)
+}
+
+/// The distribution of an archive as scanners name it: `debian-13`, without the number of a point release.
+pub(crate) fn distribution(archive: &Archive<'_>) -> String {
+    let release = archive.release();
+    let id = release.origin.to_lowercase();
+    let id = id.split([' ', '-']).next().filter(|id| !id.is_empty()).unwrap_or("debian");
+    let version = match release.version.as_str() {
+        "" => &release.codename,
+        version if id == "debian" => version.split('.').next().unwrap_or(version),
+        version => version,
+    };
+    format!("{id}-{version}")
+}
+
+/// Packages of an archive, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lengths {
+    pub(crate) packages: usize,
+    /// What the packages themselves take, in bytes.
+    pub(crate) whole: u64,
+    /// What is not in the store yet.
+    pub(crate) left: u64,
+    /// What their files take, as the packages estimate it.
+    pub(crate) installed: u64,
+}
+
+impl Lengths {
+    /// Those of `packages`.
+    pub(crate) fn of(archive: &Archive<'_>, packages: &[&Package]) -> Self {
+        let sum = |length: fn(&Package) -> u64| {
+            packages.iter().map(|package| length(package)).fold(0, u64::saturating_add)
+        };
+        Self {
+            packages: packages.len(),
+            whole: sum(|package| package.size),
+            left: archive.left_to_fetch(packages.iter().copied()),
+            installed: sum(|package| package.installed_size),
+        }
+    }
+}
+
+impl fmt::Display for Lengths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { packages, whole, left, .. } = *self;
+        write!(f, "{packages} packages, {}, {} of these to fetch", size(whole), size(left))
+    }
 }
 
 /// Opens the suite that `--suite` names, or else the first of Debian's that has packages for `architecture`.
