@@ -163,9 +163,9 @@ impl Error {
         let so: &[u8] = if refused { b"it is not started" } else { b"it sees the host's files" };
         Self::new(
             EXIT_OURS,
-            "the app was packed with a view that takes {}, refused here: {}: {}\n\
+            "the app's view by mounts takes {}, refused here: {}: {}\n\
              hint: {}\n\
-             hint: UNIBIN_VIEW=host runs it without, and says nothing",
+             hint: UNIBIN_VIEW=host runs it without",
             &[takes, errno.text(), so, hint],
         )
     }
@@ -176,7 +176,7 @@ impl Error {
         Self::new(
             EXIT_OURS,
             "nothing of the app is kept as `{}`: no mounts of its own give it its view here\n\
-             hint: UNIBIN_KEEP is for systems, and for apps packed with `--view union` or run by others' emulators",
+             hint: UNIBIN_KEEP is for systems, emulated apps, and apps packed with `--view union`",
             &[name],
         )
     }

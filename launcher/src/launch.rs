@@ -60,9 +60,10 @@ impl<'a> Places<'a> {
         if cfg!(feature = "children") && self.tree.is_empty() { b"/" } else { self.tree.to_bytes() }
     }
 
-    /// A program in memory has no tree.
+    /// Whether a translator may lay the tree over the root: a program in memory has no tree, and mounts have
+    /// done it already.
     fn are_in_a_tree(&self) -> bool {
-        self.tree != c"/"
+        self.tree_of_translators() != b"/"
     }
 }
 

@@ -106,7 +106,8 @@ fn enter_with(
     let counts = match translation {
         Translation::Native => !is_unasked,
         Translation::By(_) | Translation::UsersEmulator => {
-            let by_itself = translation.has_view(run.manifest);
+            // Such an emulator keeps nothing, and runs the app as others do where that is to be kept.
+            let by_itself = translation.has_view(run.manifest) && name.is_none();
             // In the tree are libraries of the host's own CPU, which programs of the host would find.
             let is_foreign = run.route.variant().target != HOST;
             !is_root && !by_itself && (!is_unasked || is_foreign)

@@ -193,17 +193,17 @@ fn compressed(
     })
 }
 
-/// Whether mounts show an app the union where an emulator runs it that does not do that itself, and nobody
-/// has decided.
+/// Whether mounts can show an app the union, since an emulator runs it and nobody has decided: where that
+/// does not do so itself, and where what the app changes is kept.
 fn gets_mounts(request: &Request, resolved: &ResolvedApp, obtained: &[Emulator]) -> bool {
     let Contents::App(app) = &request.contents else { return false };
-    let looks_in_tree = |emulator: &&Emulator| {
-        emulator.key.target == resolved.target
-            && emulator.rules.iter().any(|rule| matches!(rule, Rule::Tree { .. }))
+    let has_tree = |emulator: &&Emulator| {
+        let is_of_tree = |rule: &Rule| rule.is_view() || matches!(rule, Rule::Tree { .. });
+        emulator.key.target == resolved.target && emulator.rules.iter().any(is_of_tree)
     };
     app.view.is_none()
         && request.children == Children::Auto
-        && obtained.iter().any(|emulator| looks_in_tree(&emulator))
+        && obtained.iter().any(|emulator| has_tree(&emulator))
         && !view_rules::hides_libraries(&resolved.app, &resolved.loader)
 }
 

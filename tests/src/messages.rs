@@ -64,12 +64,13 @@ pub fn without_its_view(sandbox: &Sandbox) -> (&'static str, Outcome) {
     let none = "echo 0 > /proc/sys/user/max_user_namespaces; exec ";
     let script = [none, "setpriv --bounding-set -all --inh-caps -all \"$0\""].concat();
     let ran = Sandbox::finish(sandbox.command("unshare").args(["-Ur", "sh", "-c", &script]).arg(&bundle));
-    ("the app was packed with a view that takes {}, refused here: {}: {}", ran)
+    ("the app's view by mounts takes {}, refused here: {}: {}", ran)
 }
 
-/// What an app says that keeps nothing, since its emulator is unibin's own.
+/// What an app says that keeps nothing, since it is to have no mounts.
 pub fn keeps_nothing(sandbox: &Sandbox, emulated: &Path) -> (&'static str, Outcome) {
-    let ran = sandbox.run_with(&[("UNIBIN_KEEP", "it")], emulated, &["true"]);
+    let variables = [("UNIBIN_KEEP", "it"), ("UNIBIN_VIEW", "host")];
+    let ran = sandbox.run_with(&variables, emulated, &["true"]);
     ("nothing of the app is kept as {}: no mounts of its own give it its view here", ran)
 }
 

@@ -1,11 +1,11 @@
-//! What an app with a view by mounts changes of its packaged files, kept under a name of the user's:
-//! natively, and under an emulator that is not unibin's. Each test shows first what happens without.
+//! What an app changes of its packaged files, kept under a name of the user's: natively with a view by
+//! mounts, and under any emulator. Each test shows first what happens without.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use end_to_end::{Namespace, Outcome, Sandbox, needs, pack, shell, shell_of_debian, store, until};
+use end_to_end::{Namespace, Outcome, Sandbox, needs, pack, shell, shell_of_debian, shell_on, store, until};
 
 /// Names that no host has.
 const CONF: &str = "/etc/unibin-kept.conf";
@@ -34,6 +34,10 @@ fn natively() -> Sandbox {
     app(&["--target", "x86_64", "--view", "union"])
 }
 
+fn by_unibins_own() -> Sandbox {
+    app(&["--target", "riscv64"])
+}
+
 fn run(sandbox: &Sandbox, keep: &str, script: &str) -> Outcome {
     sandbox.run_with(&[("UNIBIN_KEEP", keep)], &sandbox.at("bash"), &["-c", script])
 }
@@ -54,19 +58,17 @@ fn edits_are_kept(sandbox: &Sandbox) {
         assert!(refused.errors().contains("Read-only file system"), "{refused}");
         assert_eq!(read(sandbox, without), packed);
     }
-    run(
-        sandbox,
-        "one",
-        &[&edit(), " && mkdir /etc/unibin-new && rm /usr/share/doc/coreutils/copyright"].concat(),
-    )
-    .must_succeed();
+    let more = "mkdir /etc/unibin-new && echo beside >/opt/unibin-vendor/etc/new && \
+                rm /usr/share/doc/coreutils/copyright";
+    run(sandbox, "one", &format!("{} && {more}", edit())).must_succeed();
     assert_eq!(read(sandbox, "one"), "edited\nrenamed\npacked\nmore\n");
     let after = run(
         sandbox,
         "one",
-        "ls -d /etc/unibin-new; ls /usr/share/doc/coreutils/copyright 2>/dev/null; id -u",
+        "ls -d /etc/unibin-new; cat /opt/unibin-vendor/etc/*; ls /usr/share/doc/coreutils/copyright 2>/dev/null; id -u",
     );
-    assert_eq!(after.text(), format!("/etc/unibin-new\n{}\n", sandbox.uid()), "{after}");
+    let wanted = format!("/etc/unibin-new\nrenamed\nbeside\n{}\n", sandbox.uid());
+    assert_eq!(after.text(), wanted, "{after}");
     // Another name has nothing of it, nor has a start without one.
     assert_eq!(read(sandbox, "two"), packed);
     assert_eq!(read(sandbox, ""), packed);
@@ -96,6 +98,48 @@ fn what_an_app_under_anothers_emulator_edits_is_kept_too() {
 }
 
 #[test]
+fn what_an_app_under_unibins_own_emulator_edits_is_kept_too() {
+    needs!("x86_64", "network", "namespaces");
+    edits_are_kept(&by_unibins_own());
+}
+
+#[test]
+fn an_app_under_unibins_own_emulator_that_keeps_changes_starts_its_programs_and_the_hosts() {
+    needs!("x86_64", "network", "namespaces", "ptrace", "python3");
+    let sandbox = by_unibins_own();
+    let script = "import platform, subprocess, sys; print(platform.machine(), flush=True); \
+                  subprocess.run(sys.argv[1:])";
+    sandbox.write("host.py", script.as_bytes());
+    sandbox.write("script", b"#!/usr/bin/bash\necho $0; uname -m\n");
+    // Programs that are made here: a copy, and a script that is found by its name.
+    let make = "cp /usr/bin/uname /usr/bin/unibin-uname && \
+                printf '#!/usr/bin/env bash\\necho made by $BASH; unibin-uname -m\\n' >/usr/bin/unibin-script && \
+                chmod +x /usr/bin/unibin-script && unibin-script";
+    let refused = run(&sandbox, "", make);
+    assert!(refused.errors().contains("cannot create"), "{refused}");
+    assert_eq!(run(&sandbox, "own", make).must_succeed(), "made by /usr/bin/bash\nriscv64\n");
+
+    let itself = "echo $0 $BASH; type -p uname; ./script; bash -c unibin-script; python3 host.py";
+    let wanted = "/usr/bin/bash /usr/bin/bash\n/usr/bin/uname\n./script\nriscv64\n\
+                  made by /usr/bin/bash\nriscv64\nx86_64\n";
+    let made = "made by /usr/bin/bash\nriscv64\n";
+    // What a program of the host starts, the emulator never sees.
+    for (way, program, then) in [
+        ("broker", "unibin-script", made),
+        ("binfmt", "unibin-script", made),
+        ("emulator", "python3 -c pass", ""),
+    ] {
+        if way == "binfmt" && !end_to_end::has("binfmt") {
+            continue;
+        }
+        let variables = [("UNIBIN_KEEP", "own"), ("UNIBIN_CHILDREN", way)];
+        let script = format!("{itself} {program}");
+        let ran = sandbox.run_with(&variables, &sandbox.at("bash"), &["-c", &script]);
+        assert_eq!((ran.text(), ran.errors()), ([wanted, then].concat(), String::new()), "{way}");
+    }
+}
+
+#[test]
 fn an_app_that_keeps_changes_starts_its_own_bundle_which_keeps_none() {
     needs!("x86_64", "network", "namespaces");
     let sandbox = natively();
@@ -108,8 +152,17 @@ fn an_app_that_keeps_changes_starts_its_own_bundle_which_keeps_none() {
 #[test]
 fn two_at_once_are_in_the_same_mounts() {
     needs!("x86_64", "network", "namespaces");
-    let sandbox = natively();
-    read(&sandbox, "both");
+    two_at_once(&natively());
+}
+
+#[test]
+fn two_at_once_under_unibins_own_emulator_are_too() {
+    needs!("x86_64", "network", "namespaces");
+    two_at_once(&by_unibins_own());
+}
+
+fn two_at_once(sandbox: &Sandbox) {
+    read(sandbox, "both");
     let script = format!("echo first >{CONF}; read line; cat {CONF}; readlink /proc/self/ns/mnt");
     let mut command: Command = sandbox.command(sandbox.at("bash"));
     let command = command.args(["-c", &script]).env("UNIBIN_KEEP", "both");
@@ -117,7 +170,7 @@ fn two_at_once_are_in_the_same_mounts() {
     let second =
         format!("[ $(cat {CONF}) = first ] && echo second >{CONF} && pwd && readlink /proc/self/ns/mnt");
     let ran = until("the first one has written", || {
-        let ran = run(&sandbox, "both", &second);
+        let ran = run(sandbox, "both", &second);
         ran.status.success().then_some(ran)
     });
     let in_use = [("UNIBIN_DO", "gc"), ("UNIBIN_KEEP", "both")];
@@ -130,17 +183,18 @@ fn two_at_once_are_in_the_same_mounts() {
     assert_eq!(Path::new(directory), sandbox.path());
     assert_eq!(first.must_succeed(), format!("second\n{mounts}"));
     // One that nobody is in begins with what the last one has left.
-    assert!(read(&sandbox, "both").starts_with("second\n"));
+    assert!(read(sandbox, "both").starts_with("second\n"));
 }
 
 #[test]
 fn where_nothing_can_be_kept_it_is_said() {
     needs!("x86_64", "network", "namespaces", "setpriv");
     let sandbox = natively();
-    // unibin's own emulators have no mounts, and one that is told not to have them has none either.
+    // An app that is told not to have mounts keeps nothing, and neither does one that was packed so.
     sandbox.copy(&shell(), "own");
+    sandbox.copy(&shell_on("x86_64", &["--view", "host"]), "unseen");
     sandbox.copy(&shell_of_debian(), "debians");
-    for (name, view) in [("own", "packed"), ("debians", "host"), ("bash", "host")] {
+    for (name, view) in [("own", "host"), ("unseen", "packed"), ("debians", "host"), ("bash", "host")] {
         let variables = [("UNIBIN_KEEP", "it"), ("UNIBIN_VIEW", view)];
         let ran = sandbox.run_with(&variables, &sandbox.at(name), &["-c", "echo up"]);
         assert_eq!(ran.must_succeed(), "up\n");
@@ -152,7 +206,9 @@ fn where_nothing_can_be_kept_it_is_said() {
     // What is asked for and refused is no start without it.
     let own = tempfile::tempdir().expect("a directory");
     let none = "echo 0 >/proc/sys/user/max_user_namespaces; UNIBIN_CACHE=$1 UNIBIN_KEEP=it exec \
-                setpriv --bounding-set -all --inh-caps -all ./bash -c true";
-    let refused = Namespace::OwnUsers.run(&sandbox, none, &[own.path()]);
-    refused.must_fail_with(125, &["it is not started", "max_user_namespaces"]);
+                setpriv --bounding-set -all --inh-caps -all ./$2 -c true";
+    for name in ["bash", "own", "debians"] {
+        let refused = Namespace::OwnUsers.run(&sandbox, none, &[own.path().as_os_str(), name.as_ref()]);
+        refused.must_fail_with(125, &["it is not started", "max_user_namespaces"]);
+    }
 }
