@@ -228,7 +228,7 @@ fn a_rule_that_makes_no_sense_is_refused() {
 #[test]
 fn a_rule_of_a_system_says_what_can_be_meant() {
     let long = [&b"/"[..], &[b'a'; 4095]].concat();
-    let bad: [Rule<&[u8]>; 17] = [
+    let bad: [Rule<&[u8]>; 19] = [
         Rule::Directory(b""),
         Rule::Directory(b"srv"),
         Rule::Directory(b"/a\0b"),
@@ -245,12 +245,14 @@ fn a_rule_of_a_system_says_what_can_be_meant() {
         Rule::Keep(b"A=B"),
         Rule::Ids(b""),
         Rule::Ids(b"a\0b"),
+        Rule::Chroot(b""),
+        Rule::Chroot(b"a\0b"),
         Rule::Root(b"machine"),
     ];
     for rule in bad {
         assert_eq!(Parts { rule, ..Parts::good() }.refusal(), Some(FormatError::Name), "{rule:?}");
     }
-    let good: [Rule<&[u8]>; 8] = [
+    let good: [Rule<&[u8]>; 9] = [
         Rule::Directory(b"/"),
         Rule::User(b"33:www-data"),
         Rule::DefaultArgument(b""),
@@ -259,6 +261,7 @@ fn a_rule_of_a_system_says_what_can_be_meant() {
         Rule::StopSignal(b"64"),
         Rule::Keep(b"TERM"),
         Rule::Ids(b"-ids"),
+        Rule::Chroot(b"-root"),
     ];
     for rule in good {
         let bytes = Parts { rule, ..Parts::good() }.encode().expect("a good manifest");
@@ -361,10 +364,10 @@ fn a_rule_with_a_field_that_its_kind_does_not_use_is_refused() {
     for kind in of_both {
         assert_eq!(with_kind(kind), None, "kind {kind} uses both");
     }
-    for kind in (1..=23).filter(|kind| !of_both.contains(kind)) {
+    for kind in (1..=24).filter(|kind| !of_both.contains(kind)) {
         assert_eq!(with_kind(kind), Some(FormatError::Name), "kind {kind} uses one at most");
     }
-    for kind in [0, 24, u16::MAX] {
+    for kind in [0, 25, u16::MAX] {
         assert_eq!(with_kind(kind), Some(FormatError::UnknownKind(Part::Manifest)), "kind {kind}");
     }
 }

@@ -96,13 +96,33 @@ fn run(process: &Process) -> Result<i32, Error> {
 /// Tries one candidate after the other until something has been executed.
 fn launch(run: &mut Run<'_>) -> Error {
     let mut tried: &[u8] = b"";
+    #[cfg(feature = "children")]
+    let mut last = Error::of_candidate("", &[]);
     for candidate in candidates(run.start, run.controls) {
         let Err(error) = execute_from(run, candidate);
         if !error.next_candidate_may_do() {
             return error;
         }
         run.log.step("not using {}: {}", &[candidate, error.text()]);
+        #[cfg(feature = "children")]
+        {
+            last = error;
+        }
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
+    }
+    // No directory takes an upper, as in containers.
+    #[cfg(feature = "children")]
+    if run.is_system() && system::may_be_whole(run) {
+        let why = system::Why::Refused(last);
+        for candidate in candidates(run.start, run.controls) {
+            let started = Cache::open(candidate, is_launchers(run.start, candidate))
+                .and_then(|cache| start_without_mounts(run, &cache, why));
+            if let Err(error) = started
+                && !error.next_candidate_may_do()
+            {
+                return error;
+            }
+        }
     }
     #[cfg(feature = "children")]
     if view::keeps(run) {
@@ -137,6 +157,12 @@ fn launch(run: &mut Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
+    #[cfg(feature = "children")]
+    if run.is_system()
+        && let Some(why) = system::without_mounts(run, &cache)?
+    {
+        return start_without_mounts(run, &cache, why);
+    }
     let app = run.ensure_app(&cache, is_made_anew(run, &cache))?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
@@ -172,14 +198,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = error;
                     continue;
                 }
-                let mut slot = run.ensure(&cache, translator.blob, false)?;
-                let mut found = named_link(run, &slot, translator);
-                if found.is_none() {
-                    drop(slot);
-                    slot = run.ensure(&cache, translator.blob, true)?;
-                    found = named_link(run, &slot, translator);
-                }
-                let link = found.ok_or(Errno::ENOENT)?;
+                let (slot, link) = unpacked(run, &cache, translator)?;
                 if !probe::passes(run, &slot, link, translator, &places)? {
                     last = Error::none_works(translator.name);
                     continue;
@@ -194,6 +213,40 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
             Err(last)
         }
     }
+}
+
+/// A translator in its slot, made anew if it is lost, and its path.
+#[cfg_attr(not(feature = "children"), inline)]
+fn unpacked(
+    run: &Run<'_>,
+    cache: &Cache,
+    translator: &Translator<'_>,
+) -> Result<(Slot, &'static CStr), Error> {
+    let mut slot = run.ensure(cache, translator.blob, false)?;
+    let mut found = named_link(run, &slot, translator);
+    if found.is_none() {
+        drop(slot);
+        slot = run.ensure(cache, translator.blob, true)?;
+        found = named_link(run, &slot, translator);
+    }
+    Ok((slot, found.ok_or(Errno::ENOENT)?))
+}
+
+/// The same for a system whose root an emulator makes: no tree that is shared is needed.
+#[cfg(feature = "children")]
+fn start_without_mounts(run: &Run<'_>, cache: &Cache, why: system::Why) -> Result<Infallible, Error> {
+    let mut last = Error::no_own_emulator();
+    let translators = if let Route::Emulated(_, translators) = &run.route { &translators[..] } else { &[] };
+    for translator in translators.iter().filter(|translator| system::whole::makes_root(run, translator)) {
+        if let Err(error) = pages::check(run, translator) {
+            last = error;
+            continue;
+        }
+        let (slot, emulator) = unpacked(run, cache, translator)?;
+        let runner = system::Runner { translation: Translation::By(translator), emulator, slot: Some(&slot) };
+        return system::start_without_mounts(run, cache, &runner, why);
+    }
+    Err(last)
 }
 
 /// Whether an app's tree that is there already must not be trusted.
