@@ -160,6 +160,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     #[cfg(feature = "children")]
     if run.is_system()
         && let Some(why) = system::without_mounts(run, &cache)?
+        && system::whole::HAS_OWN
     {
         return start_without_mounts(run, &cache, why);
     }
@@ -198,7 +199,14 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     last = error;
                     continue;
                 }
-                let (slot, link) = unpacked(run, &cache, translator)?;
+                let mut slot = run.ensure(&cache, translator.blob, false)?;
+                let mut found = named_link(run, &slot, translator);
+                if found.is_none() {
+                    drop(slot);
+                    slot = run.ensure(&cache, translator.blob, true)?;
+                    found = named_link(run, &slot, translator);
+                }
+                let link = found.ok_or(Errno::ENOENT)?;
                 if !probe::passes(run, &slot, link, translator, &places)? {
                     last = Error::none_works(translator.name);
                     continue;
@@ -215,24 +223,7 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     }
 }
 
-/// A translator in its slot, made anew if it is lost, and its path.
-#[cfg_attr(not(feature = "children"), inline)]
-fn unpacked(
-    run: &Run<'_>,
-    cache: &Cache,
-    translator: &Translator<'_>,
-) -> Result<(Slot, &'static CStr), Error> {
-    let mut slot = run.ensure(cache, translator.blob, false)?;
-    let mut found = named_link(run, &slot, translator);
-    if found.is_none() {
-        drop(slot);
-        slot = run.ensure(cache, translator.blob, true)?;
-        found = named_link(run, &slot, translator);
-    }
-    Ok((slot, found.ok_or(Errno::ENOENT)?))
-}
-
-/// The same for a system whose root an emulator makes: no tree that is shared is needed.
+/// Executes a system whose root an emulator makes: no tree that is shared is needed.
 #[cfg(feature = "children")]
 fn start_without_mounts(run: &Run<'_>, cache: &Cache, why: system::Why) -> Result<Infallible, Error> {
     let mut last = Error::no_own_emulator();
@@ -242,9 +233,13 @@ fn start_without_mounts(run: &Run<'_>, cache: &Cache, why: system::Why) -> Resul
             last = error;
             continue;
         }
-        let (slot, emulator) = unpacked(run, cache, translator)?;
-        let runner = system::Runner { translation: Translation::By(translator), emulator, slot: Some(&slot) };
-        return system::start_without_mounts(run, cache, &runner, why);
+        for afresh in [false, true] {
+            let slot = run.ensure(cache, translator.blob, afresh)?;
+            let Some(emulator) = named_link(run, &slot, translator) else { continue };
+            let translation = Translation::By(translator);
+            let runner = system::Runner { translation, emulator, slot: Some(&slot) };
+            return system::start_without_mounts(run, cache, &runner, why);
+        }
     }
     Err(last)
 }

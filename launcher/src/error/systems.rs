@@ -21,8 +21,8 @@ impl Error {
         Self::new(
             EXIT_CANNOT_EXECUTE,
             "this bundle holds a system, and has no broker for this CPU that starts it:{}\n\
-             hint: set UNIBIN_CACHE to a directory that is not mounted noexec, or pack it again with `--hosts` \
-             naming this CPU; `unibin extract` unpacks its files",
+             hint: set UNIBIN_CACHE to a directory not mounted noexec, or pack it with `--hosts` naming this CPU; \
+             `unibin extract` unpacks it",
             &[tried],
         )
     }

@@ -119,6 +119,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             inside.join().map_err(Error::cannot_join)?
         }
         // Another start has made it meanwhile.
+        Some(Kept::Whole) if !whole::HAS_OWN => return Err(Error::kept_whole(name.unwrap_or_default())),
         Some(Kept::Whole) => {
             let why = without_mounts(run, cache)?.unwrap_or(Why::Kept);
             return start_without_mounts(run, cache, runner, why);
@@ -217,6 +218,9 @@ pub fn without_mounts(run: &Run<'_>, cache: &Cache) -> Result<Option<Why>, Error
     let is_possible = whole::is_possible(run);
     if run.controls.view == View::Emulator {
         return if is_possible { Ok(Some(Why::Asked)) } else { Err(Error::no_own_emulator()) };
+    }
+    if !whole::HAS_OWN {
+        return Ok(None);
     }
     let tree = slot_name(run, cache);
     if let Some(name) = upper::name(run.controls, kind(run))?

@@ -20,7 +20,7 @@ use crate::sys::{self, Disposition, Errno, Fd, Lock, OFlags, Rename};
 use crate::unpack::write_trees;
 
 /// Whether there are emulators of unibin's own for this CPU: brokers for others need nothing of this.
-const HAS_OWN: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
+pub const HAS_OWN: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"));
 
 /// Whether the system can be started so.
 pub fn is_possible(run: &Run<'_>) -> bool {
