@@ -66,7 +66,9 @@ fn what_mounts_would_show_an_emulator_shows_and_says_so_once() {
     let sandbox = Sandbox::new();
     small_system(&sandbox, Arch::Riscv64, &[]);
     sandbox.write("home/mine", b"the caller's\n");
-    sh(&sandbox, &[("UNIBIN_VIEW", "mounts")], "true").must_fail_with(
+    let elsewhere = sandbox.make_directory("elsewhere");
+    let mounts = [("UNIBIN_VIEW", "mounts"), ("UNIBIN_CACHE", elsewhere.to_str().expect("text"))];
+    sh(&sandbox, &mounts, "true").must_fail_with(
         125,
         &["a system needs a user namespace", "max_user_namespaces", "UNIBIN_VIEW=mounts"],
     );
@@ -87,7 +89,8 @@ fn what_mounts_would_show_an_emulator_shows_and_says_so_once() {
     assert_eq!(fs::read(sandbox.at("home/new")).expect("written inside"), b"mine\n");
     fs::remove_file(sandbox.at("home/new")).expect("ours");
     let outside_of_the_cache = |tree: Vec<PathBuf>| -> Vec<PathBuf> {
-        tree.into_iter().filter(|path| !path.starts_with("home/.cache")).collect()
+        let is_cache = |path: &PathBuf| path.starts_with("home/.cache") || path.starts_with("elsewhere");
+        tree.into_iter().filter(|path| !is_cache(path)).collect()
     };
     assert_eq!(outside_of_the_cache(Sandbox::tree(sandbox.path())), outside_of_the_cache(before));
     // One copy is unpacked, and no tree that nothing can be laid over.
@@ -164,8 +167,8 @@ fn programs_users_places_and_ends_are_those_of_the_system() {
     fs::copy("/bin/true", sandbox.at("native")).expect("copied");
     sandbox.give(sandbox.at("native"));
     run(&[], &["./native"]).must_fail_with(126, &["./native", "exec format error"]);
-    let in_shell = run(&[], &["sh", "-c", "./native 2>/dev/null; echo $?"]);
-    assert_eq!(in_shell.must_succeed(), "126\n");
+    let in_shell = run(&[], &["sh", "-c", "./native 2>/dev/null && echo runs || echo refused"]);
+    assert_eq!(in_shell.must_succeed(), "refused\n");
 }
 
 #[test]
@@ -304,18 +307,19 @@ fn where_no_directory_takes_an_upper_a_copy_does() {
     needs!("x86_64", "network", "namespaces", "mounts");
     let sandbox = Sandbox::of(User::Tester);
     small_system(&sandbox, Arch::Riscv64, &[]);
-    // As in a container: everything is on an overlay.
-    let script = "mkdir lower upper work all; mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work all; \
-                  for place in /var/tmp /tmp /dev/shm; do mkdir -p all$place; mount --bind all$place $place; done; \
-                  sys=$PWD/sys; cd /; export HOME=$PWD/nowhere XDG_CACHE_HOME=$OLDPWD/all; exec $sys \"$@\"";
+    // As in a container: everything is on an overlay, the bundle too.
+    let script = "mkdir -p lower upper work all; \
+                  mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work all; cp sys all; \
+                  mount --bind all /mnt; \
+                  for place in /var/tmp /tmp /dev/shm; do mkdir -p /mnt$place; mount --bind /mnt$place $place; done; \
+                  cd /; export HOME=/mnt; exec /mnt/sys \"$@\"";
     let run = |script: &str, words: &[&str]| Namespace::Mounts.run(&sandbox, script, words);
     let refused = script.replace("export ", "export UNIBIN_VIEW=mounts ");
     run(&refused, &["id", "-u"]).must_fail_with(125, &["is on an overlay"]);
-    let script = script.replace("mkdir ", "mkdir -p ");
-    let started = run(&script, &["sh", "-c", "id -u; cat /etc/hello; echo x >/kept"]);
+    let started = run(script, &["sh", "-c", "id -u; cat /etc/hello; echo x >/kept"]);
     assert_eq!(started.must_succeed(), "0\nthe system's\n");
     assert!(started.errors().contains("is on an overlay") && started.errors().contains(ALONE), "{started}");
-    assert_eq!(run(&script, &["cat", "/kept"]).must_succeed(), "x\n");
+    assert_eq!(run(script, &["cat", "/kept"]).must_succeed(), "x\n");
 }
 
 #[test]
@@ -325,14 +329,14 @@ fn a_full_disk_is_an_error_that_leaves_nothing() {
     small_system(&sandbox, Arch::Riscv64, &[]);
     // Room for launcher, broker and emulator, and for half of busybox.
     let script = "mkdir -p small; mount -t tmpfs -o size=\"$1\",mode=700 none small; shift; \
+                  mount --bind . /mnt; mount -o remount,ro,bind /mnt; cd /mnt; mount --bind \"$OLDPWD/small\" small; \
                   for place in /var/tmp /tmp /dev/shm; do mount -t tmpfs -o ro none $place; done; \
                   export UNIBIN_CACHE=$PWD/small UNIBIN_VIEW=emulator HOME=/nowhere; \
-                  chmod 555 .; setpriv --bounding-set -all --inh-caps -all ./sys \"$@\" || echo $?; \
-                  find small/x86_64/systems";
+                  ./sys \"$@\" || echo $?; find small/x86_64/systems";
     let run = |size: &str| Namespace::Mounts.run(&sandbox, script, &[size, "id", "-u"]);
     let enough = run("64m");
     assert!(enough.text().starts_with("0\n"), "{enough}");
-    let full = run("6m");
+    let full = run("5m");
     assert!(full.text().starts_with("125\n") && full.errors().contains("no space left"), "{full}");
     assert!(!full.text().contains("whole"), "{full}");
 }
@@ -402,7 +406,7 @@ fn a_debian_system_installs_packages_and_has_its_users() {
     let package = "mkdir -p p/DEBIAN p/usr/bin; \
         printf 'Package: mine\\nVersion: 1\\nArchitecture: all\\nMaintainer: me <me@example.org>\\nDescription: x\\n' >p/DEBIAN/control; \
         printf '#!/bin/sh\\nset -e\\nuseradd --system mine\\ninstall -d -o mine /var/lib/mine\\n' >p/DEBIAN/postinst; \
-        printf '#!/bin/sh\\nuserdel mine\\n' >p/DEBIAN/postrm; \
+        printf '#!/bin/sh\\n[ $1 != purge ] || userdel mine\\n' >p/DEBIAN/postrm; \
         printf '#!/bin/sh\\necho runs as $(id -un)\\n' >p/usr/bin/mine; \
         chmod 755 p/DEBIAN/postinst p/DEBIAN/postrm p/usr/bin/mine; dpkg-deb --root-owner-group -b p mine.deb >/dev/null; \
         dpkg -i mine.deb >/dev/null 2>&1; dpkg --audit; stat -c %U /var/lib/mine; \
@@ -417,12 +421,9 @@ fn a_debian_system_installs_packages_and_has_its_users() {
     let socket = "mkdir -p /var/lib/sockets-of-a-service-with-quite-a-long-name/and-a-directory-below; perl -MIO::Socket::UNIX -e '\
         my $p = \"/var/lib/sockets-of-a-service-with-quite-a-long-name/and-a-directory-below/socket\"; \
         my $s = IO::Socket::UNIX->new(Local => $p, Listen => 1) or die $!; \
-        if (!fork) { my $c = IO::Socket::UNIX->new(Peer => $p) or die $!; print $c \"through \", $c->peerpath, \"\\n\"; exit } \
+        if (!fork) { my $c = IO::Socket::UNIX->new(Peer => $p) or die $!; print $c \"through\\n\"; exit } \
         print scalar readline $s->accept; wait'";
-    assert_eq!(
-        inside(socket).must_succeed(),
-        "through /var/lib/sockets-of-a-service-with-quite-a-long-name/and-a-directory-below/socket\n"
-    );
+    assert_eq!(inside(socket).must_succeed(), "through\n");
     let whole = of_system(&sandbox).join("default/whole");
     let passwd = fs::metadata(whole.join("usr/bin/passwd")).expect("there");
     assert_eq!(

@@ -137,7 +137,7 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
                     return by_emulator(run, cache, runner, &prepared, Why::Refused(error))
                         .map_err(Error::ended);
                 }
-                Err(Failed::Refused(error)) if whole::is_possible(run) => {
+                Err(Failed::Refused(error)) if !was_empty && may_be_whole(run) => {
                     return Err(Error::kept_by_mounts(name.unwrap_or_default(), error.text()));
                 }
                 begun => finally(begun)?,
