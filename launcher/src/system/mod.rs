@@ -130,14 +130,13 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             // A working directory is carried into new mounts, an open one is not.
             upper.directory.chdir()?;
             match begin(run, cache, runner, &prepared, &upper, &binds) {
-                Err(Failed::Refused(error)) if was_empty && may_be_whole(run) => {
+                Err(Failed::Refused(error)) if was_empty && can_do_without(run, runner) => {
                     // Places of binds, at most.
                     remove::remove(&upper.directory, upper::UPPER);
                     drop(upper);
-                    return by_emulator(run, cache, runner, &prepared, Why::Refused(error))
-                        .map_err(Error::ended);
+                    return by_emulator(run, runner, &prepared, Why::Refused(error)).map_err(Error::ended);
                 }
-                Err(Failed::Refused(error)) if !was_empty && may_be_whole(run) => {
+                Err(Failed::Refused(error)) if !was_empty && can_do_without(run, runner) => {
                     return Err(Error::kept_by_mounts(name.unwrap_or_default(), error.text()));
                 }
                 begun => finally(begun)?,
@@ -147,9 +146,8 @@ pub fn start(run: &Run<'_>, cache: &Cache, app: &Slot, runner: &Runner<'_>) -> R
             upper::remove_thrown_away_of(of_tree);
             upper::discard(of_tree)?.chdir()?;
             match begin_discarded(run, cache, runner, &prepared, &binds) {
-                Err(Failed::Refused(error)) if may_be_whole(run) => {
-                    return by_emulator(run, cache, runner, &prepared, Why::Refused(error))
-                        .map_err(Error::ended);
+                Err(Failed::Refused(error)) if can_do_without(run, runner) => {
+                    return by_emulator(run, runner, &prepared, Why::Refused(error)).map_err(Error::ended);
                 }
                 begun => finally(begun)?,
             }
@@ -212,6 +210,15 @@ pub fn may_be_whole(run: &Run<'_>) -> bool {
     whole::is_possible(run) && run.controls.view != View::Mounts
 }
 
+/// The same of what is to run it.
+fn can_do_without(run: &Run<'_>, runner: &Runner<'_>) -> bool {
+    let makes_root = |translation| match translation {
+        Translation::By(translator) => whole::makes_root(run, translator),
+        Translation::Native | Translation::UsersEmulator => false,
+    };
+    may_be_whole(run) && makes_root(runner.translation)
+}
+
 /// Whether a start of this system is one without mounts, as far as that is known before anything is unpacked.
 /// What is kept must not depend on what is allowed on a day.
 pub fn without_mounts(run: &Run<'_>, cache: &Cache) -> Result<Option<Why>, Error> {
@@ -243,12 +250,11 @@ pub fn start_without_mounts(
     why: Why,
 ) -> Result<Infallible, Error> {
     let prepared = Prepared::new(run, cache, runner)?;
-    by_emulator(run, cache, runner, &prepared, why)
+    by_emulator(run, runner, &prepared, why)
 }
 
 fn by_emulator(
     run: &Run<'_>,
-    cache: &Cache,
     runner: &Runner<'_>,
     prepared: &Prepared<'_>,
     why: Why,
@@ -267,8 +273,8 @@ fn by_emulator(
         // If standard error is closed, it starts all the same.
         let _ = sys::stderr(Error::by_emulator(why).lines());
     }
+    // Not the cache in a directory for temporary files, from which `..` leads to the host's root.
     whole.hold();
-    cache.hold();
     if let Some(slot) = runner.slot {
         slot.hold();
     }
