@@ -30,7 +30,7 @@ pub trait TranslatorArguments {
     /// Appends the arguments by which the translator keeps a system's ids; unless it runs none.
     fn ids(&mut self, _option: &[u8]) {}
 
-    /// Appends the arguments by which the translator makes a directory the root; unless that is the root already.
+    /// Appends the arguments by which the translator makes a directory the root; unless that is one already.
     fn chroot(&mut self, _option: &[u8]) {}
 }
 

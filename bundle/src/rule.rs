@@ -86,8 +86,8 @@ pub enum Rule<S> {
         /// `over`, `under`, `tree`, `host` or `whole`.
         what: S,
     },
-    /// The option by which a translator makes a directory the root of a system's programs itself, where nothing
-    /// else can.
+    /// The option by which a translator makes a directory the root of a system's programs itself, where
+    /// nothing else can.
     Chroot(S),
 }
 

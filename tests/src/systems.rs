@@ -51,8 +51,8 @@ pub fn small_system(sandbox: &Sandbox, target: Arch, more: &[&str]) -> PathBuf {
 pub const MINBASE: [&str; 8] =
     ["--debootstrap", "trixie", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
 
-/// The bundle of a minimal Debian for riscv64, configured by its own programs. `None`, loudly, where the mirror
-/// lacks a package of its own index, which is no failure of a test.
+/// The bundle of a minimal Debian for riscv64, configured by its own programs. `None`, loudly, where the
+/// mirror lacks a package of its own index, which is no failure of a test.
 pub fn debootstrapped(sandbox: &Sandbox, name: &str, more: &[&str]) -> Option<PathBuf> {
     let directory = tempfile::tempdir().expect("a directory");
     let bundle = directory.path().join(name);

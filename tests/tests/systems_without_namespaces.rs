@@ -1,5 +1,5 @@
-//! Systems where namespaces are refused: one of unibin's own emulators makes a copy of the tree the root of what
-//! it runs. What is seen inside, who one is and what is kept is the same as with mounts.
+//! Systems where namespaces are refused: one of unibin's own emulators makes a copy of the tree the root of
+//! what it runs. What is seen inside, who one is and what is kept is the same as with mounts.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};

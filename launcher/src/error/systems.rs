@@ -106,9 +106,8 @@ impl Error {
     pub fn by_emulator(why: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "{}: the emulator alone makes the system the root, in which no mounts and no programs of this CPU \
-             work (UNIBIN_VIEW=emulator does not say this)",
-            &[cut(why, b'\n').0],
+            "{}: the emulator alone makes the system the root, without mounts or programs of this CPU: {}",
+            &[cut(why, b'\n').0, b"UNIBIN_VIEW=emulator does the same and says nothing"],
         )
     }
 

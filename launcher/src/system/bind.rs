@@ -57,8 +57,8 @@ pub trait Shows {
     fn show(&mut self, bind: &Bind) -> Result<(), Errno>;
 }
 
-/// Shows in a root what a system sees of the host. What the user has not asked for, and is not there or cannot
-/// be bound, is left out, and a log says so.
+/// Shows in a root what a system sees of the host. What the user has not asked for, and is not there or
+/// cannot be bound, is left out, and a log says so.
 pub fn show(root: &mut dyn Shows, binds: &[Bind], log: Log) -> Result<(), Error> {
     // Before anything is bound, which a later one would meet below.
     let own: Vec<bool> =

@@ -1,6 +1,6 @@
 //! A system's files as its programs find them: by the kernel, where the system is this process's root; level
-//! by level, where an emulator makes it the root of what it runs. Then what lies at or below a bind's place is
-//! looked for in what is bound. No link and no `..` leads out of the root.
+//! by level, where an emulator makes it the root of what it runs. Then what lies at or below a bind's place
+//! is looked for in what is bound. No link and no `..` leads out of the root.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;

@@ -6,8 +6,8 @@
 //! The files in the order in which they are used: [`upper`] finds where changes are kept, [`namespace`] makes
 //! or enters namespaces, [`mounts`] lays tree and upper over each other and binds ([`bind`], [`place`]) what
 //! is seen of the host, or an emulator makes a copy of the tree the root ([`whole`]). Among the system's
-//! [`files`], [`identity`] finds the user, [`call`] and [`command`] what is executed, by [`program`]. [`remove`]
-//! is for what was thrown away.
+//! [`files`], [`identity`] finds the user, [`call`] and [`command`] what is executed, by [`program`].
+//! [`remove`] is for what was thrown away.
 
 pub mod bind;
 pub mod call;

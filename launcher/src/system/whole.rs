@@ -1,6 +1,6 @@
-//! A system without mounts: one of unibin's own emulators makes a directory the root of what it runs. That is
-//! a copy of the tree, in which the system's programs make their changes: `whole`, where an upper would be. It
-//! is unpacked from the bundle, not copied, and appears by rename.
+//! A system without mounts: one of unibin's own emulators makes a directory the root of what it runs. That
+//! is a copy of the tree, in which the system's programs make their changes: `whole`, where an upper would
+//! be. It is unpacked from the bundle, not copied, and appears by rename.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -51,8 +51,8 @@ impl Whole {
     }
 }
 
-/// The tree that is kept under a name, unpacked where it is missing. Several starts may use it at once. `why`:
-/// no mounts do it.
+/// The tree that is kept under a name, unpacked where it is missing. Several starts may use it at once.
+/// `why`: no mounts do it.
 pub fn kept(
     run: &Run<'_>,
     of_tree: &Fd,
