@@ -29,6 +29,9 @@ pub trait TranslatorArguments {
 
     /// Appends the arguments by which the translator keeps a system's ids; unless it runs none.
     fn ids(&mut self, _option: &[u8]) {}
+
+    /// Appends the arguments by which the translator makes a directory the root; unless that is one already.
+    fn chroot(&mut self, _option: &[u8]) {}
 }
 
 /// The arguments of an app in the making: those of its rules come before the user's.
@@ -97,6 +100,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Children(argument) => arguments.children(argument.as_ref()),
             Self::View(option) => arguments.view(option.as_ref(), tree),
             Self::Ids(option) => arguments.ids(option.as_ref()),
+            Self::Chroot(option) => arguments.chroot(option.as_ref()),
             Self::DefaultArgument(_) | read_elsewhere!() | of_environment!() => {}
         }
     }
@@ -117,6 +121,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Children(_)
             | Self::View(_)
             | Self::Ids(_)
+            | Self::Chroot(_)
             | read_elsewhere!()
             | of_environment!() => {}
         }
@@ -145,6 +150,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Children(_)
             | Self::View(_)
             | Self::Ids(_)
+            | Self::Chroot(_)
             | Self::DefaultArgument(_)
             | read_elsewhere!() => {}
         }
@@ -166,7 +172,7 @@ mod tests {
     use super::*;
 
     /// Every kind of rule once, and one default more.
-    const RULES: [Rule<&[u8]>; 24] = [
+    const RULES: [Rule<&[u8]>; 25] = [
         Rule::Argument(b"-a"),
         Rule::Argv0,
         Rule::Program,
@@ -191,6 +197,7 @@ mod tests {
         Rule::Keep(b"TERM"),
         Rule::Ids(b"-ids"),
         Rule::Seen { path: b"usr", what: b"over" },
+        Rule::Chroot(b"-root"),
     ];
 
     /// Writes down what it is told.
@@ -221,6 +228,9 @@ mod tests {
         }
         fn ids(&mut self, option: &[u8]) {
             self.tell("IDS ", &[option]);
+        }
+        fn chroot(&mut self, option: &[u8]) {
+            self.tell("CHROOT ", &[option]);
         }
     }
 
@@ -273,7 +283,8 @@ mod tests {
                 "CHILDREN --children",
                 "--view",
                 "/t",
-                "IDS -ids"
+                "IDS -ids",
+                "CHROOT -root"
             ]
         );
         let app = told(|rule, told| rule.start_app(b"/t", told));

@@ -86,6 +86,9 @@ pub enum Rule<S> {
         /// `over`, `under`, `tree`, `host` or `whole`.
         what: S,
     },
+    /// The option by which a translator makes a directory the root of a system's programs itself, where
+    /// nothing else can.
+    Chroot(S),
 }
 
 /// A rule with strings of its own, for writers.
@@ -131,6 +134,7 @@ impl<'a> Rule<&'a [u8]> {
             21 => Self::Keep(name),
             22 => Self::Ids(value),
             23 => Self::Seen { path: name, what: value },
+            24 => Self::Chroot(value),
             _ => return Err(FormatError::UnknownKind(Part::Manifest)),
         };
         let used = rule.fields();
@@ -169,6 +173,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Keep(name) => (21, "keep", name.as_ref(), none),
             Self::Ids(value) => (22, "ids", none, value.as_ref()),
             Self::Seen { path, what } => (23, "seen", path.as_ref(), what.as_ref()),
+            Self::Chroot(value) => (24, "chroot", none, value.as_ref()),
         };
         Fields { kind, label, name, value }
     }
@@ -198,7 +203,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             | Self::Seen { .. } => true,
             Self::Root(_) => matches!(value, b"system" | b"image"),
             Self::Directory(_) => value.first() == Some(&b'/') && value.len() < PATH_MAX,
-            Self::User(_) | Self::Ids(_) => !value.is_empty(),
+            Self::User(_) | Self::Ids(_) | Self::Chroot(_) => !value.is_empty(),
             Self::StopSignal(_) => is_signal(value),
             Self::SetVariable { .. }
             | Self::DefaultVariable { .. }
@@ -269,6 +274,7 @@ impl<S: AsRef<[u8]>> Rule<S> {
             Self::Keep(name) => Rule::Keep(hold(name)),
             Self::Ids(value) => Rule::Ids(hold(value)),
             Self::Seen { path, what } => Rule::Seen { path: hold(path), what: hold(what) },
+            Self::Chroot(value) => Rule::Chroot(hold(value)),
         }
     }
 

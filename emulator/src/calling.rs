@@ -65,14 +65,26 @@ const VIEW: [Rule<&[u8]>; 1] = [Rule::View(b"-view")];
 /// (foundry/recipe/files/linux-user/unibin-ids.c).
 const IDS: [Rule<&[u8]>; 1] = [Rule::Ids(b"-ids")];
 
+/// How they make a directory the root of a system's programs, and the first of our revisions that can
+/// (foundry/recipe/files/linux-user/unibin-root.c).
+const CHROOT: [Rule<&[u8]>; 1] = [Rule::Chroot(b"-root")];
+const CHROOT_SINCE: u32 = 5;
+
+/// Our revision of QEMU, in the version of one of unibin's own emulators: 1 of `10.0.13+unibin1`.
+fn revision(version: &str) -> u32 {
+    version.rsplit_once("+unibin").and_then(|(_, revision)| revision.parse().ok()).unwrap_or(0)
+}
+
 /// The rules for QEMU's user-mode emulators, from 7.2 to 11.1 at least:
 /// `qemu -L TREE -B ADDRESS -0 ARGV0 PROGRAM ARGS…`, and `-view TREE` for `-L TREE` where that is known.
 ///
 /// `cpu` is the CPU model. It is not given as `-cpu`, since the options that a user gives at run time come
 /// before all of these, and QEMU takes the last `-cpu`; any `-cpu` goes before the variable. Children of the
-/// app inherit it. `own`: the emulator is one of unibin's own builds.
-pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -> Vec<OwnedRule> {
+/// app inherit it. `own`: the version, if the emulator is one of unibin's own builds.
+pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: Option<&str>) -> Vec<OwnedRule> {
     let cpu = cpu.map(|model| Rule::SetVariable { name: &b"QEMU_CPU"[..], value: model });
+    let chroots = calling == Calling::System && own.is_some_and(|own| revision(own) >= CHROOT_SINCE);
+    let own = own.is_some();
     let tree: &[Rule<&[u8]>] = match calling {
         Calling::System if own => &IDS,
         Calling::Static | Calling::System => &[],
@@ -81,7 +93,8 @@ pub fn qemu(key: EmulatorKey, calling: Calling, cpu: Option<&[u8]>, own: bool) -
     };
     let apart = APART.into_iter().filter(|_| is_narrow(key));
     let children = CHILDREN.into_iter().filter(|_| own);
-    let options = tree.iter().copied().chain(apart).chain(children);
+    let chroot = CHROOT.into_iter().filter(|_| chroots);
+    let options = tree.iter().copied().chain(chroot).chain(apart).chain(children);
     let rules = options.chain(QEMU_RULES).chain([SCRUB]).chain(cpu);
     rules.map(|rule| rule.owned()).collect()
 }
@@ -100,10 +113,10 @@ mod tests {
     use super::*;
 
     fn words(host: Arch, target: Arch, calling: Calling) -> Vec<String> {
-        words_of(host, target, calling, false)
+        words_of(host, target, calling, None)
     }
 
-    fn words_of(host: Arch, target: Arch, calling: Calling, own: bool) -> Vec<String> {
+    fn words_of(host: Arch, target: Arch, calling: Calling, own: Option<&str>) -> Vec<String> {
         let mut words = Words(Vec::new());
         let rules = qemu(EmulatorKey { host, target }, calling, None, own);
         for rule in &rules {
@@ -131,9 +144,22 @@ mod tests {
 
     #[test]
     fn an_emulator_of_ours_lays_the_tree_over_the_root() {
-        let own = |calling| words_of(Arch::X86_64, Arch::Riscv64, calling, true);
+        let own = |calling| words_of(Arch::X86_64, Arch::Riscv64, calling, Some("10.0.13+unibin4"));
         assert_eq!(own(Calling::Tree), ["-view", "TREE", "-0", "ARGV0", "PROGRAM", "REST"]);
         assert_eq!(own(Calling::Static), ["-0", "ARGV0", "PROGRAM", "REST"]);
+    }
+
+    #[test]
+    fn only_an_emulator_of_ours_that_can_is_asked_to_make_a_directory_the_root() {
+        let key = EmulatorKey { host: Arch::X86_64, target: Arch::Riscv64 };
+        let asks = |calling, own| qemu(key, calling, None, own).contains(&Rule::Chroot(b"-root".to_vec()));
+        for can in ["10.0.13+unibin5", "11.0.2+unibin12"] {
+            assert!(asks(Calling::System, Some(can)) && !asks(Calling::Tree, Some(can)), "{can}");
+        }
+        for cannot in ["10.0.13+unibin4", "10.0.13", "10.0.13+unibin", "unibin5", "1+unibin5~x"] {
+            assert!(!asks(Calling::System, Some(cannot)), "{cannot}");
+        }
+        assert!(!asks(Calling::System, None));
     }
 
     #[test]
@@ -149,8 +175,8 @@ mod tests {
     #[test]
     fn a_cpu_model_is_set_after_the_callers_variables_are_gone_and_is_no_argument() {
         let key = EmulatorKey { host: Arch::X86_64, target: Arch::Aarch64 };
-        let plain = qemu(key, Calling::Tree, None, false);
-        let with = qemu(key, Calling::Tree, Some(b"max,pauth=off"), false);
+        let plain = qemu(key, Calling::Tree, None, None);
+        let with = qemu(key, Calling::Tree, Some(b"max,pauth=off"), None);
         let set = Rule::SetVariable { name: b"QEMU_CPU".to_vec(), value: b"max,pauth=off".to_vec() };
         assert_eq!(with, [&plain[..], &[set]].concat());
         assert_eq!(plain.last(), Some(&SCRUB.owned()));

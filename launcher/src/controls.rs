@@ -50,16 +50,20 @@ pub enum Children {
     None,
 }
 
-/// Whether mounts give an app the view that it was packed with (`UNIBIN_VIEW`).
+/// Whether mounts give an app the view that it was packed with (`UNIBIN_VIEW`), or a system its root.
 #[cfg(feature = "children")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// Where they are allowed.
+    /// Where they are allowed; what is for systems only means the same for an app.
     Packed,
     /// Else it does not start.
     Union,
     /// Not at all: it sees the host's files.
     Host,
+    /// Of a system: by mounts, or it does not start.
+    Mounts,
+    /// Of a system: an emulator makes it the root.
+    Emulator,
 }
 
 /// The controls of one run.
@@ -236,7 +240,12 @@ impl<'a> Controls<'a> {
             #[cfg(feature = "children")]
             workdir: given.workdir,
             #[cfg(feature = "children")]
-            view: choice(b"VIEW", given.view, &VIEWS, "it takes packed, union or host")?,
+            view: choice(
+                b"VIEW",
+                given.view,
+                &VIEWS,
+                "it takes packed, union or host; for a system, packed, mounts or emulator",
+            )?,
         }))
     }
 }
@@ -305,7 +314,13 @@ const CHILDREN: [(&[u8], Children); 5] = [
 ];
 
 #[cfg(feature = "children")]
-const VIEWS: [(&[u8], View); 3] = [(b"packed", View::Packed), (b"union", View::Union), (b"host", View::Host)];
+const VIEWS: [(&[u8], View); 5] = [
+    (b"packed", View::Packed),
+    (b"union", View::Union),
+    (b"host", View::Host),
+    (b"mounts", View::Mounts),
+    (b"emulator", View::Emulator),
+];
 
 /// What a value stands for; the first choice where the variable is not set.
 fn choice<T: Copy>(

@@ -120,8 +120,9 @@ impl Error {
     pub fn only_emulated(variable: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "UNIBIN_{} works where the app is emulated, and here it runs natively\nhint: {}",
-            &[variable, b"the machine's own gdb and strace work with it"],
+            "UNIBIN_{} works where the app is emulated, and here it runs natively\n\
+             hint: use the machine's own gdb and strace",
+            &[variable],
         )
     }
 
@@ -310,7 +311,7 @@ impl Error {
         Self::new(
             EXIT_CANNOT_EXECUTE,
             "the emulator `{}` does not work with this kernel's pages of {} bytes (at most {})\n\
-             hint: boot a kernel with smaller pages, or give a newer emulator with UNIBIN_EMULATOR=FILE",
+             hint: boot a kernel with smaller pages, or give a newer one with UNIBIN_EMULATOR=FILE",
             &[name(emulator), pages, name(most)],
         )
     }

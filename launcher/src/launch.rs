@@ -10,6 +10,8 @@ use crate::absolute::absolute;
 use crate::attempt::Run;
 use crate::bytes::{c_string, join};
 use crate::controls::Controls;
+#[cfg(feature = "children")]
+use crate::controls::View;
 use crate::named;
 use crate::route::{HOST, base_name};
 use crate::sys::{self, Argv, At, Follow};
@@ -273,6 +275,10 @@ impl Environment<'_> {
         #[cfg(feature = "children")]
         if attended.keeps {
             self.unset(b"UNIBIN_KEEP");
+        }
+        #[cfg(feature = "children")]
+        if run.is_system() && matches!(controls.view, View::Mounts | View::Emulator) {
+            self.unset(b"UNIBIN_VIEW");
         }
         for (name, value) in
             [(&b"LD_LIBRARY_PATH"[..], controls.library_path), (b"LD_PRELOAD", controls.preload)]

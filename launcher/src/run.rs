@@ -96,13 +96,33 @@ fn run(process: &Process) -> Result<i32, Error> {
 /// Tries one candidate after the other until something has been executed.
 fn launch(run: &mut Run<'_>) -> Error {
     let mut tried: &[u8] = b"";
+    #[cfg(feature = "children")]
+    let mut last = Error::of_candidate("", &[]);
     for candidate in candidates(run.start, run.controls) {
         let Err(error) = execute_from(run, candidate);
         if !error.next_candidate_may_do() {
             return error;
         }
         run.log.step("not using {}: {}", &[candidate, error.text()]);
+        #[cfg(feature = "children")]
+        {
+            last = error;
+        }
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
+    }
+    // No directory takes an upper, as in containers.
+    #[cfg(feature = "children")]
+    if run.is_system() && system::may_be_whole(run) {
+        let why = system::Why::Refused(last);
+        for candidate in candidates(run.start, run.controls) {
+            let started = Cache::open(candidate, is_launchers(run.start, candidate))
+                .and_then(|cache| start_without_mounts(run, &cache, why));
+            if let Err(error) = started
+                && !error.next_candidate_may_do()
+            {
+                return error;
+            }
+        }
     }
     #[cfg(feature = "children")]
     if view::keeps(run) {
@@ -137,6 +157,13 @@ fn launch(run: &mut Run<'_>) -> Error {
 /// Unpacks into this candidate what is missing there, and executes it.
 fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
     let cache = Cache::open(candidate, is_launchers(run.start, candidate))?;
+    #[cfg(feature = "children")]
+    if run.is_system()
+        && let Some(why) = system::without_mounts(run, &cache)?
+        && system::whole::HAS_OWN
+    {
+        return start_without_mounts(run, &cache, why);
+    }
     let app = run.ensure_app(&cache, is_made_anew(run, &cache))?;
     let tree = app.path_of(unpack::TREE.to_bytes());
     let program = app.path_of(join(&[unpack::TREE.to_bytes(), b"/", run.entry.path]));
@@ -194,6 +221,27 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
             Err(last)
         }
     }
+}
+
+/// Executes a system whose root an emulator makes: no tree that is shared is needed.
+#[cfg(feature = "children")]
+fn start_without_mounts(run: &Run<'_>, cache: &Cache, why: system::Why) -> Result<Infallible, Error> {
+    let mut last = Error::no_own_emulator();
+    let translators = if let Route::Emulated(_, translators) = &run.route { &translators[..] } else { &[] };
+    for translator in translators.iter().filter(|translator| system::whole::makes_root(run, translator)) {
+        if let Err(error) = pages::check(run, translator) {
+            last = error;
+            continue;
+        }
+        for afresh in [false, true] {
+            let slot = run.ensure(cache, translator.blob, afresh)?;
+            let Some(emulator) = named_link(run, &slot, translator) else { continue };
+            let translation = Translation::By(translator);
+            let runner = system::Runner { translation, emulator, slot: Some(&slot) };
+            return system::start_without_mounts(run, cache, &runner, why);
+        }
+    }
+    Err(last)
 }
 
 /// Whether an app's tree that is there already must not be trusted.

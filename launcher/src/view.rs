@@ -91,7 +91,10 @@ fn enter_with(
     translation: Translation<'_>,
     name: Option<&[u8]>,
 ) -> Result<bool, Error> {
-    let wanted = run.controls.view;
+    let wanted = match run.controls.view {
+        View::Mounts | View::Emulator => View::Packed,
+        view => view,
+    };
     let mut seen = Vec::new();
     let mut which: &[u8] = b"";
     for rule in run.manifest.rules(run.route.variant().rules) {
@@ -136,6 +139,7 @@ fn enter_with(
                 let _ = entering.map(Fd::leak);
                 return Ok(true);
             }
+            (_, Kept::Whole) => return Err(Error::kept_whole(name)),
             (path, Kept::Free(upper)) => {
                 run.log.step("view: changes are kept in {}", &[path]);
                 keep = Some((path, upper));

@@ -111,7 +111,7 @@ pub fn open(path: &[u8]) -> Result<Fd, Error> {
 }
 
 /// The levels of a path, the last one first.
-fn levels(path: &[u8]) -> Vec<&[u8]> {
+pub fn levels(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/').rev().filter(|level| !matches!(*level, b"" | b".")).collect()
 }
 

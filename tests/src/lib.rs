@@ -67,7 +67,7 @@ pub use smallest::{
     CODE_OF_ENDING, CODE_OF_STARTING, OUTSIDE, SAYS, SMALLEST, Smallest, alpha_that_starts, smallest,
 };
 pub use starters::{CODE_OF_NOT_STARTING, STARTERS, Starter};
-pub use systems::small_system;
+pub use systems::{MINBASE, debootstrapped, small_system};
 pub use tar::{Header, checksummed, directory, file, header, link, owned, piece, raw_tar};
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::Terminal;

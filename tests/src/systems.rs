@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 
-use crate::pack::{busybox, pack};
+use crate::needs::not_run;
+use crate::pack::{busybox, lacking, pack, pack_by_hand};
 use crate::sandbox::Sandbox;
 use crate::tar::{directory, file, link, owned, raw_tar};
 
@@ -44,4 +45,22 @@ pub fn small_system(sandbox: &Sandbox, target: Arch, more: &[&str]) -> PathBuf {
     let name = sandbox.write(format!("root-{target}.tar"), &tar);
     let arguments = ["--system", name.to_str().expect("text"), "--hosts", "x86_64", "--level", "3"];
     sandbox.copy(&pack(&[&arguments, more].concat()), "sys")
+}
+
+/// How a Debian of another CPU is packed.
+pub const MINBASE: [&str; 8] =
+    ["--debootstrap", "trixie", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
+
+/// The bundle of a minimal Debian for riscv64, configured by its own programs. `None`, loudly, where the
+/// mirror lacks a package of its own index, which is no failure of a test.
+pub fn debootstrapped(sandbox: &Sandbox, name: &str, more: &[&str]) -> Option<PathBuf> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bundle = directory.path().join(name);
+    let outcome = pack_by_hand(&[&MINBASE[..], more].concat(), &bundle);
+    if let Some(lacking) = lacking(&outcome.errors()) {
+        not_run("mirror-whole", lacking);
+        return None;
+    }
+    outcome.must_succeed();
+    Some(sandbox.copy(&bundle, name))
 }

@@ -2,23 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::{Outcome, Sandbox, lacking, needs, not_run, pack_by_hand, unibin};
-
-const MINBASE: [&str; 8] =
-    ["--debootstrap", "trixie", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
-
-/// Packs it, unless the mirror lacks a package of its own index, which is no failure of a test.
-fn packed(sandbox: &Sandbox, name: &str, more: &[&str]) -> Option<PathBuf> {
-    let directory = tempfile::tempdir().expect("a directory");
-    let bundle = directory.path().join(name);
-    let outcome = pack_by_hand(&[&MINBASE[..], more].concat(), &bundle);
-    if let Some(lacking) = lacking(&outcome.errors()) {
-        not_run("mirror-whole", lacking);
-        return None;
-    }
-    outcome.must_succeed();
-    Some(sandbox.copy(&bundle, name))
-}
+use end_to_end::{MINBASE, Outcome, Sandbox, debootstrapped, lacking, needs, not_run, pack_by_hand, unibin};
 
 fn inside(sandbox: &Sandbox, system: &Path, script: &str) -> Outcome {
     sandbox.run(system, &["sh", "-c", script])
@@ -28,7 +12,7 @@ fn inside(sandbox: &Sandbox, system: &Path, script: &str) -> Outcome {
 fn a_system_is_configured_as_by_dpkg_and_twice_the_same() {
     needs!("network", "x86_64", "namespaces", "minutes");
     let sandbox = Sandbox::new();
-    let Some(system) = packed(&sandbox, "sys", &[]) else { return };
+    let Some(system) = debootstrapped(&sandbox, "sys", &[]) else { return };
 
     let states =
         inside(&sandbox, &system, "dpkg-query -W -f '${db:Status-Abbrev}\\n' | sort -u; dpkg --audit");
@@ -55,7 +39,7 @@ fn a_system_is_configured_as_by_dpkg_and_twice_the_same() {
     let sources = "URIs: http://deb.debian.org/debian\nURIs: http://deb.debian.org/debian-security\ndebian\n";
     assert_eq!(left.text(), sources, "{left}");
 
-    let Some(again) = packed(&sandbox, "again", &[]) else { return };
+    let Some(again) = debootstrapped(&sandbox, "again", &[]) else { return };
     assert!(std::fs::read(system).expect("read") == std::fs::read(again).expect("read"), "other bytes");
 }
 

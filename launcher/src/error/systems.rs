@@ -8,9 +8,11 @@ use super::Error;
 #[cfg(feature = "children")]
 use super::{EXIT_CANNOT_EXECUTE, EXIT_OURS, OF_MOUNTS, of_namespaces};
 #[cfg(feature = "children")]
-use crate::bytes::name;
+use crate::bytes::{join, name};
 #[cfg(feature = "children")]
 use crate::sys::Errno;
+#[cfg(feature = "children")]
+use bundle::cut;
 
 impl Error {
     /// A system is started by the broker alone.
@@ -19,8 +21,8 @@ impl Error {
         Self::new(
             EXIT_CANNOT_EXECUTE,
             "this bundle holds a system, and has no broker for this CPU that starts it:{}\n\
-             hint: set UNIBIN_CACHE to a directory that is not mounted noexec, or pack it again with `--hosts` \
-             naming this CPU; `unibin extract` unpacks its files",
+             hint: set UNIBIN_CACHE to a directory not mounted noexec, or pack it with `--hosts` naming this CPU; \
+             `unibin extract` unpacks it",
             &[tried],
         )
     }
@@ -87,6 +89,65 @@ impl Error {
             _ => b"set UNIBIN_CACHE to a directory on a disk (ext4, xfs, btrfs) or in memory; it takes Linux 5.11",
         };
         Self::new(EXIT_OURS, "cannot mount the system: {}\nhint: {}", &[errno.text(), hint])
+    }
+
+    /// Its own kind of emulator would do without namespaces.
+    #[cfg(feature = "children")]
+    #[must_use]
+    pub fn without_own_emulator(self) -> Self {
+        let hint =
+            b"\nhint: a system of another CPU needs none under unibin's own emulators (`unibin hosts`), \
+                     unless UNIBIN_VIEW=mounts";
+        Self::again(self.code(), join(&[self.text(), hint]))
+    }
+
+    /// An emulator makes the root, and no mounts do, for this reason. No end: the system starts.
+    #[cfg(feature = "children")]
+    pub fn by_emulator(why: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "{}: the emulator alone makes the system the root, without mounts or programs of this CPU: {}",
+            &[cut(why, b'\n').0, b"UNIBIN_VIEW=emulator does the same and says nothing"],
+        )
+    }
+
+    /// What is kept is an upper, over which nothing can be mounted, for this reason.
+    #[cfg(feature = "children")]
+    pub fn kept_by_mounts(upper: &[u8], why: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "what the system keeps as `{}` was made with mounts, and takes them: {}\n\
+             hint: UNIBIN_KEEP=other begins another one; UNIBIN_VIEW says which way is taken",
+            &[name(upper), cut(why, b'\n').0],
+        )
+    }
+
+    /// What is kept is a whole tree.
+    #[cfg(feature = "children")]
+    pub fn kept_whole(upper: &[u8]) -> Self {
+        Self::new(
+            EXIT_OURS,
+            "what the system keeps as `{}` was made without mounts, by an emulator of unibin's own\n\
+             hint: run it so, without UNIBIN_VIEW and UNIBIN_EMULATOR; or UNIBIN_KEEP=other begins another one",
+            &[name(upper)],
+        )
+    }
+
+    /// There is none that makes a directory the root.
+    #[cfg(feature = "children")]
+    pub fn no_own_emulator() -> Self {
+        Self::new(
+            EXIT_CANNOT_EXECUTE,
+            "no emulator of unibin's own runs this system here, which alone makes it the root without mounts\n\
+             hint: unset UNIBIN_VIEW, UNIBIN_EMULATOR and UNIBIN_ROUTE; `unibin hosts` lists those emulators",
+            &[],
+        )
+    }
+
+    /// Paths of what is open are not to be had.
+    #[cfg(feature = "children")]
+    pub fn no_path(errno: Errno) -> Self {
+        Self::new(EXIT_OURS, "the system's directory has no path: {}\nhint: mount /proc", &[errno.text()])
     }
 
     /// The last step into a system.

@@ -6,8 +6,9 @@ use core::ffi::CStr;
 use bundle::{Root, cut};
 
 use crate::attempt::Run;
-use crate::bytes::c_string;
+use crate::bytes::{c_string, name};
 use crate::error::Error;
+use crate::log::Log;
 use crate::sys::{self, At, Errno, Fd, Follow, OFlags};
 
 /// Something of the host's at a path of the root.
@@ -47,14 +48,67 @@ const KERNEL: [&[u8]; 3] = [b"/proc", b"/sys", b"/dev"];
 /// How other machines are found.
 const NAMES: [&[u8]; 2] = [b"/etc/resolv.conf", b"/etc/hosts"];
 
-/// All that is bound, the user's own last. `tree` is the unpacked root, `directory` the caller's working
-/// directory.
-pub fn all(run: &Run<'_>, root: Root, tree: &Fd, directory: Option<&[u8]>) -> Result<Vec<Bind>, Error> {
+/// A root over which something of the host's is laid.
+pub trait Shows {
+    /// Whether there is anything at this path but directories: those may have been made for binds.
+    fn has_files(&self, path: &CStr) -> bool;
+
+    /// Shows it there.
+    fn show(&mut self, bind: &Bind) -> Result<(), Errno>;
+}
+
+/// Shows in a root what a system sees of the host. What the user has not asked for, and is not there or
+/// cannot be bound, is left out, and a log says so.
+pub fn show(root: &mut dyn Shows, binds: &[Bind], log: Log) -> Result<(), Error> {
+    // Before anything is bound, which a later one would meet below.
+    let own: Vec<bool> =
+        binds.iter().map(|each| each.wanted == Wanted::Empty && root.has_files(each.target)).collect();
+    let mut bound: Vec<&[u8]> = Vec::with_capacity(binds.len());
+    for (each, own) in binds.iter().zip(own) {
+        let target = each.target.to_bytes();
+        if each.wanted == Wanted::Empty {
+            if bound.iter().any(|directory| is_within(target, directory)) {
+                continue;
+            }
+            if own {
+                log.step("system: {} is its own", &[target]);
+                continue;
+            }
+        }
+        match root.show(each) {
+            Ok(()) => {
+                log.step("system: {} is the host's {}", &[target, each.source.to_bytes()]);
+                bound.push(target);
+            }
+            Err(errno) if each.wanted == Wanted::Asked => {
+                return Err(Error::no_bind(
+                    name(each.source.to_bytes()),
+                    name(each.target.to_bytes()),
+                    errno,
+                ));
+            }
+            Err(errno) => {
+                log.step("system: {} is not the host's: {}", &[target, errno.text()]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All that is bound, the user's own last. `tree` is the unpacked root, where that stays as it was packed;
+/// `directory` the caller's working directory.
+pub fn all(
+    run: &Run<'_>,
+    root: Root,
+    tree: Option<&Fd>,
+    directory: Option<&[u8]>,
+) -> Result<Vec<Bind>, Error> {
     let mut binds: Vec<Bind> = KERNEL.iter().map(|path| Bind::own(path, false, Wanted::Found)).collect();
     if root == Root::System {
         binds.push(Bind::own(b"/tmp", false, Wanted::Found));
         let home = run.start.process.var(b"HOME").map(CStr::to_bytes).filter(|home| is_ours(home));
-        let homes = [home, directory].into_iter().flatten().filter(|path| !has_own(tree, path));
+        let is_own = |path: &&[u8]| tree.is_some_and(|tree| has_own(tree, path));
+        let homes = [home, directory].into_iter().flatten().filter(|path| !is_own(path));
         binds.extend(homes.map(|path| Bind::own(path, false, Wanted::Empty)));
     }
     binds.extend(NAMES.iter().map(|path| Bind::own(path, true, Wanted::Found)));

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use bundle::{Environment as _, Root, Rule, cut};
 
 use super::command::{self, Command};
+use super::files::Files;
 use super::identity::Identity;
 use crate::attempt::Run;
 use crate::bytes::{c_string, decimal, join, list};
@@ -130,12 +131,15 @@ impl<'a> Call<'a> {
     pub fn finish(
         self,
         run: &Run<'a>,
+        files: &Files,
         translation: Translation<'_>,
         identity: &Identity<'_>,
     ) -> Result<Executed<'a>, Error> {
         let Self { mut environment, mut arguments, is_command } = self;
         let path = match arguments.first() {
-            Some(name) if is_command => command::find(name, environment.value(b"PATH").unwrap_or_default())?,
+            Some(name) if is_command => {
+                command::find(files, name, environment.value(b"PATH").unwrap_or_default())?
+            }
             _ => {
                 let path = c_string(&[b"/", run.entry.path]);
                 arguments.insert(0, path);
@@ -144,8 +148,8 @@ impl<'a> Call<'a> {
         };
         let mut command = Command { path, arguments };
         let target = run.route.variant().target;
-        let emulated =
-            !matches!(translation, Translation::Native) && command::follow_scripts(&mut command, target)?;
+        let emulated = !matches!(translation, Translation::Native)
+            && command::follow_scripts(files, &mut command, target)?;
         let mut keeps_ids = false;
         if emulated {
             let argv0 = command.arguments.first().copied().unwrap_or_default();
@@ -162,6 +166,7 @@ impl<'a> Call<'a> {
                 program: command.path,
                 rest: command.arguments.get(1..).unwrap_or_default().to_vec(),
                 ids: join(&ids),
+                root: if let Files::Apart(apart) = files { apart.told() } else { Vec::new() },
                 keeps_ids: false,
                 is_own: matches!(translation, Translation::By(_)),
             };
@@ -206,6 +211,8 @@ struct TranslatorCall<'a> {
     rest: Vec<&'a CStr>,
     ids: &'static [u8],
     keeps_ids: bool,
+    /// What it is told of the root that it makes.
+    root: Vec<&'static CStr>,
     /// Whether it is the bundle's own: of another nobody knows which options it has.
     is_own: bool,
 }
@@ -241,6 +248,13 @@ impl bundle::TranslatorArguments for TranslatorCall<'_> {
             self.arguments.push(c_string(&[option]));
             self.arguments.push(c_string(&[self.ids]));
             self.keeps_ids = true;
+        }
+    }
+
+    fn chroot(&mut self, option: &[u8]) {
+        for value in &self.root {
+            self.arguments.push(c_string(&[option]));
+            self.arguments.push(value);
         }
     }
 }

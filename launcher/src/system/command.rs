@@ -6,9 +6,10 @@ use core::ffi::CStr;
 
 use bundle::{Arch, has};
 
+use super::files::Files;
 use crate::bytes::{c_string, join, zeroed};
 use crate::error::Error;
-use crate::sys::{self, Access, At, Errno, Follow, OFlags};
+use crate::sys::{self, Errno, OFlags};
 
 /// Scripts whose interpreters are scripts, that many deep (fs/exec.c, `exec_binprm`).
 const DEPTH: u32 = 5;
@@ -26,10 +27,10 @@ pub struct Command<'a> {
 
 /// The path of a program called by `name`: itself if it has a slash, else in one of the directories of
 /// `path`.
-pub fn find(name: &CStr, path: &[u8]) -> Result<&'static CStr, Error> {
+pub fn find(files: &Files, name: &CStr, path: &[u8]) -> Result<&'static CStr, Error> {
     let bytes = name.to_bytes();
     if has(bytes, b'/') {
-        return match sys::statat(At::CWD, name, Follow::Yes) {
+        return match files.stat(name) {
             Ok(_) => Ok(c_string(&[bytes])),
             Err(errno) => Err(Error::not_in_system(bytes, errno)),
         };
@@ -38,10 +39,10 @@ pub fn find(name: &CStr, path: &[u8]) -> Result<&'static CStr, Error> {
     for directory in path.split(|byte| *byte == b':').filter(|_| !bytes.is_empty()) {
         let directory = if directory.is_empty() { b"." } else { directory };
         let found = c_string(&[directory, b"/", bytes]);
-        if !sys::statat(At::CWD, found, Follow::Yes).is_ok_and(|stat| stat.is_file()) {
+        if !files.stat(found).is_ok_and(|stat| stat.is_file()) {
             continue;
         }
-        match sys::faccessat(At::CWD, found, Access::Execute) {
+        match files.may_execute(found) {
             Ok(()) => return Ok(found),
             Err(errno) => failure = errno,
         }
@@ -51,13 +52,13 @@ pub fn find(name: &CStr, path: &[u8]) -> Result<&'static CStr, Error> {
 
 /// Follows scripts to the program that runs them, as the kernel does: an emulator runs programs only. Whether
 /// that program is one for `target`.
-pub fn follow_scripts(command: &mut Command<'_>, target: Arch) -> Result<bool, Error> {
+pub fn follow_scripts(files: &Files, command: &mut Command<'_>, target: Arch) -> Result<bool, Error> {
     for _ in 0..=DEPTH {
         let refused = |errno| Error::not_in_system(command.path.to_bytes(), errno);
         // What the kernel would not execute, an emulator must not either.
-        sys::faccessat(At::CWD, command.path, Access::Execute).map_err(refused)?;
+        files.may_execute(command.path).map_err(refused)?;
         let head = zeroed(HEAD);
-        let read = sys::openat(At::CWD, command.path, OFlags::READ, 0).and_then(|file| file.pread(head, 0));
+        let read = files.open(command.path, OFlags::READ).and_then(|file| file.pread(head, 0));
         let head = head.get(..read.map_err(refused)?).unwrap_or_default();
         let Some((interpreter, argument)) = interpreter(head) else { return Ok(is_for(head, target)) };
         let mut arguments = Vec::from([c_string(&[interpreter])]);
@@ -88,9 +89,9 @@ fn is_for(head: &[u8], target: Arch) -> bool {
 }
 
 /// A file of the root, as far as there is one; no larger than 16 MiB.
-pub fn read(path: &CStr) -> &'static [u8] {
+pub fn read(files: &Files, path: &CStr) -> &'static [u8] {
     let text = || {
-        let file = sys::openat(At::CWD, path, OFlags::READ | OFlags::NON_BLOCK, 0).ok()?;
+        let file = files.open(path, OFlags::READ | OFlags::NON_BLOCK).ok()?;
         let stat = file.stat().ok().filter(sys::Stat::is_file)?;
         let text = zeroed(usize::try_from(stat.size.min(16 << 20)).ok()?);
         file.pread_exact(text, 0).ok()?;

@@ -1,15 +1,13 @@
 //! The root of a system: the overlay of tree and upper, and what of the host is bound into it. All of it is
 //! in a namespace of this start's own, and gone with its last process.
 
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use super::bind::{Bind, Wanted, is_within};
+use super::bind::{Bind, Shows};
 use super::place;
 use super::upper::{self, MOUNTED, Upper};
-use crate::bytes::{c_string, name};
+use crate::bytes::c_string;
 use crate::error::Error;
-use crate::log::Log;
 use crate::sys::{self, At, Errno, Fd, OFlags};
 use crate::unpack::TREE;
 
@@ -38,54 +36,20 @@ pub fn overlay(upper: &Upper, slot: &[u8]) -> Result<Fd, Error> {
     Ok(sys::openat(At::CWD, MOUNTED, OFlags::PATH | OFlags::DIRECTORY, 0)?)
 }
 
-/// Binds what a system sees of the host. What the user has not asked for, and is not there or cannot be
-/// bound, is left out, and a log says so.
-pub fn bind(root: &Fd, binds: &[Bind], log: Log) -> Result<(), Error> {
-    // Before anything is bound, which a later one would meet below.
-    let own: Vec<bool> = binds
-        .iter()
-        .map(|each| each.wanted == Wanted::Empty && place::has_files(root, each.target))
-        .collect();
-    let mut bound: Vec<&[u8]> = Vec::with_capacity(binds.len());
-    for (each, own) in binds.iter().zip(own) {
-        let target = each.target.to_bytes();
-        if each.wanted == Wanted::Empty {
-            if bound.iter().any(|directory| is_within(target, directory)) {
-                continue;
-            }
-            if own {
-                log.step("system: {} is its own", &[target]);
-                continue;
-            }
-        }
-        match bind_one(root, each) {
-            Ok(()) => {
-                log.step("system: {} is the host's {}", &[target, each.source.to_bytes()]);
-                bound.push(target);
-            }
-            Err(errno) if each.wanted == Wanted::Asked => {
-                return Err(Error::no_bind(
-                    name(each.source.to_bytes()),
-                    name(each.target.to_bytes()),
-                    errno,
-                ));
-            }
-            Err(errno) => {
-                log.step("system: {} is not the host's: {}", &[target, errno.text()]);
-            }
-        }
+impl Shows for Fd {
+    fn has_files(&self, path: &CStr) -> bool {
+        place::has_files(self, path)
     }
-    Ok(())
-}
 
-fn bind_one(root: &Fd, bind: &Bind) -> Result<(), Errno> {
-    let is_directory = place::is_directory(bind.source)?;
-    let place = place::make(root, bind.target.to_bytes(), is_directory)?;
-    // A link of the system's may lead there: all of it would be hidden.
-    if place.stat()?.same_file(&root.stat()?) {
-        return Err(Errno::EBUSY);
+    fn show(&mut self, bind: &Bind) -> Result<(), Errno> {
+        let is_directory = place::is_directory(bind.source)?;
+        let place = place::make(self, bind.target.to_bytes(), is_directory)?;
+        // A link of the system's may lead there: all of it would be hidden.
+        if place.stat()?.same_file(&self.stat()?) {
+            return Err(Errno::EBUSY);
+        }
+        attach(bind.source, bind.read_only, &place)
     }
-    attach(bind.source, bind.read_only, &place)
 }
 
 /// Binds what is at a path, with all that is mounted below it, over a place.

@@ -12,6 +12,28 @@ use crate::sys::{self, At, Errno, Fd, OFlags};
 /// As much of a process's list of mounts is read.
 pub const PIECE: usize = 256 * 1024;
 
+/// In the code with which a copy of this process ends: the error's number, and to which step it belongs.
+const OF_ERRNO: u8 = 0x7f;
+const OF_MOUNTS: u8 = 0x80;
+
+/// Which step into namespaces is refused, and how.
+#[derive(Clone, Copy)]
+pub enum Refused {
+    /// To have them at all.
+    Namespaces(Errno),
+    /// Mounts in them.
+    Mounts(Errno),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Namespaces(errno) => Self::no_namespaces(errno),
+            Refused::Mounts(errno) => Self::no_mounts(errno),
+        }
+    }
+}
+
 /// Whose rights this process has outside.
 #[derive(Clone, Copy)]
 pub struct Caller {
@@ -28,20 +50,43 @@ impl Caller {
 
     /// Mounts of this process's own, and users of its own, where its user is 0. Root may do without the
     /// users, where it must not have them (a container's filter): whether it has them.
-    pub fn enter_own(self) -> Result<bool, Error> {
+    pub fn enter_own(self) -> Result<bool, Refused> {
         let users = match sys::unshare_root(true) {
             Ok(()) => true,
             Err(errno) if self.user == 0 => {
-                sys::unshare_root(false).map_err(|_| Error::no_namespaces(errno))?;
+                sys::unshare_root(false).map_err(|_| Refused::Namespaces(errno))?;
                 false
             }
-            Err(errno) => return Err(Error::no_namespaces(errno)),
+            Err(errno) => return Err(Refused::Namespaces(errno)),
         };
         if users {
-            map(0, self.user, 0, self.group).map_err(Error::no_namespaces)?;
+            map(0, self.user, 0, self.group).map_err(Refused::Namespaces)?;
         }
-        sys::receive_mounts_only().map_err(Error::no_mounts)?;
+        sys::receive_mounts_only().map_err(Refused::Mounts)?;
         Ok(users)
+    }
+
+    /// What would be refused, as a copy of this process finds out; `None` also where it cannot.
+    pub fn refused(self) -> Option<Refused> {
+        let copy = sys::aside(|| {
+            let number = |errno: Errno| errno.code().to_le_bytes()[0] & OF_ERRNO;
+            let code = match self.enter_own() {
+                Ok(_) => 0,
+                Err(Refused::Namespaces(errno)) => number(errno),
+                Err(Refused::Mounts(errno)) => number(errno) | OF_MOUNTS,
+            };
+            sys::exit(i32::from(code))
+        });
+        // The code is the second byte of the status (wait(2)).
+        let [end, code, ..] = copy.and_then(sys::ended).ok()?.to_le_bytes();
+        let errno = Errno::from_number(code & OF_ERRNO);
+        match end {
+            0 if code == 0 => None,
+            0 if code & OF_MOUNTS != 0 => Some(Refused::Mounts(errno)),
+            0 => Some(Refused::Namespaces(errno)),
+            // A filter may kill whoever asks.
+            _ => Some(Refused::Namespaces(Errno::EPERM)),
+        }
     }
 }
 

@@ -8,13 +8,25 @@ use bundle::{LINKS_MAX, directory_of, file_name_of};
 use crate::bytes::{c_string, join};
 use crate::sys::{self, Buffers, Errno, Fd, Follow, Kind, OFlags};
 
+/// A root in which paths are looked up.
+pub trait Inside {
+    /// Opens `path` as a process would for which this is the root: no link and no `..` leads out of it.
+    fn open_inside(&self, path: &CStr, flags: OFlags) -> Result<Fd, Errno>;
+}
+
+impl Inside for Fd {
+    fn open_inside(&self, path: &CStr, flags: OFlags) -> Result<Fd, Errno> {
+        Self::open_inside(self, path, flags)
+    }
+}
+
 /// Opens `path` in `root`, for being mounted over. What is missing of it is made: directories, and at its end
 /// a directory or an empty file. Where a link leads to nothing, what it leads to is made.
-pub fn make(root: &Fd, path: &[u8], is_directory: bool) -> Result<Fd, Errno> {
+pub fn make(root: &dyn Inside, path: &[u8], is_directory: bool) -> Result<Fd, Errno> {
     make_through(root, path, is_directory, LINKS_MAX)
 }
 
-fn make_through(root: &Fd, path: &[u8], is_directory: bool, links: usize) -> Result<Fd, Errno> {
+fn make_through(root: &dyn Inside, path: &[u8], is_directory: bool, links: usize) -> Result<Fd, Errno> {
     match root.open_inside(c_string(&[path]), OFlags::PATH) {
         Err(Errno::ENOENT) => {}
         done => return done,
@@ -56,7 +68,7 @@ fn followed(directory: &[u8], target: &CStr) -> &'static [u8] {
 }
 
 /// Whether there is anything at `path` of `root` but directories: those may have been made for binds.
-pub fn has_files(root: &Fd, path: &CStr) -> bool {
+pub fn has_files(root: &dyn Inside, path: &CStr) -> bool {
     match root.open_inside(path, OFlags::READ | OFlags::DIRECTORY) {
         Ok(directory) => holds_files(&directory, &mut Buffers::default()),
         Err(errno) => errno != Errno::ENOENT,

@@ -8,6 +8,9 @@
 //! is in a directory like a kept one whose name begins with `.new-`, and which a later start or
 //! `UNIBIN_DO=gc` removes.
 //!
+//! Where no overlay can be mounted, `whole` is there in place of `upper`: a copy of the tree, in which an
+//! emulator lets the system's programs make their changes ([`super::whole`]).
+//!
 //! What an app with a view by mounts changes is kept in the same way ([`crate::view`]): in `upper` and `work`
 //! it has directories of its own, one for each overlay.
 
@@ -34,6 +37,8 @@ pub const NONE: &[u8] = b"none";
 pub const UPPER: &CStr = c"upper";
 /// The kernel's own directory beside it.
 pub const WORK: &CStr = c"work";
+/// A whole tree with its changes, in place of those, where an emulator makes it the root.
+pub const WHOLE: &CStr = c"whole";
 /// Where an overlay is mounted, in its own directory.
 pub const MOUNTED: &CStr = c"root";
 const LOCK: &CStr = c"lock";
@@ -51,6 +56,10 @@ const NAME_MAX: usize = 200;
 /// milliseconds, and gives up after so many.
 const STEP_MS: u32 = 5;
 const GIVEN_UP_AFTER_MS: u64 = 10_000;
+
+/// When it says that it waits for one that unpacks, and how often it looks from then on, in milliseconds.
+const TOLD_AFTER_MS: u64 = 2000;
+const LONG_STEP_MS: u32 = 100;
 
 /// How often an upper may vanish while it is opened.
 const REMOVED_MAX: u32 = 100;
@@ -99,7 +108,12 @@ pub fn forget(cache: &Cache, tree: &[u8], name: &[u8]) -> Option<bool> {
 
 /// Whether something is kept under a name for one tree.
 pub fn is_kept(cache: &Cache, tree: &[u8], name: &[u8]) -> bool {
-    let path = c_string(&[SYSTEMS.to_bytes(), b"/", tree, b"/", name, b"/", UPPER.to_bytes()]);
+    [UPPER, WHOLE].iter().any(|kept| is_kept_as(cache, tree, name, kept))
+}
+
+/// The same of one of both ways in which it can be kept.
+pub fn is_kept_as(cache: &Cache, tree: &[u8], name: &[u8], kept: &CStr) -> bool {
+    let path = c_string(&[SYSTEMS.to_bytes(), b"/", tree, b"/", name, b"/", kept.to_bytes()]);
     sys::statat(cache.dir().at(), path, Follow::No).is_ok_and(|stat| stat.is_dir())
 }
 
@@ -124,14 +138,24 @@ impl Upper {
         let _ = self.lock.as_ref().map(Fd::hold_across_exec);
     }
 
-    /// Whether its lock is still found by this name.
-    fn is_named(&self, of_tree: &Fd, name: &CStr) -> bool {
-        let Some(lock) = &self.lock else { return true };
-        let path = c_string(&[name.to_bytes(), b"/", LOCK.to_bytes()]);
-        match (lock.stat(), sys::statat(of_tree.at(), path, Follow::No)) {
-            (Ok(ours), Ok(named)) => ours.same_file(&named),
-            _ => false,
-        }
+    /// Whether nothing has been changed.
+    pub fn is_empty(&self) -> bool {
+        is_empty(&self.directory)
+    }
+}
+
+/// Whether nothing is in the upper that a directory may have.
+pub fn is_empty(directory: &Fd) -> bool {
+    let upper = sys::openat(directory.at(), UPPER, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0);
+    upper.map_or_else(|errno| errno == Errno::ENOENT, |upper| upper.entries().next().is_none())
+}
+
+/// Whether a lock is still found by this name.
+pub fn is_named(lock: &Fd, of_tree: &Fd, name: &CStr) -> bool {
+    let path = c_string(&[name.to_bytes(), b"/", LOCK.to_bytes()]);
+    match (lock.stat(), sys::statat(of_tree.at(), path, Follow::No)) {
+        (Ok(ours), Ok(named)) => ours.same_file(&named),
+        _ => false,
     }
 }
 
@@ -142,12 +166,13 @@ pub enum Kept {
     /// A system runs on it: a process that is inside; and what says that another one is about to be, until it
     /// executes a program.
     Running(namespace::Inside, Option<Fd>),
+    /// A tree that an emulator makes the root.
+    Whole,
 }
 
 /// The upper of this name, made where it is missing.
 pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
-    let begin = sys::monotonic_milliseconds();
-    let in_time = || sys::monotonic_milliseconds().saturating_sub(begin) < GIVEN_UP_AFTER_MS;
+    let mut patience = Patience::default();
     let name_here = c_string(&[name]);
     let (mut opened, mut removed) = (None, 0);
     loop {
@@ -165,9 +190,12 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
         };
         // In this order: whoever has lost the lock is inside, or is about to be, or is no more.
         let locked = upper.lock.as_ref().is_none_or(|lock| is_taken(lock, Lock::TryExclusive));
-        if locked && !upper.is_named(of_tree, name_here) {
+        if locked && !upper.lock.as_ref().is_none_or(|lock| is_named(lock, of_tree, name_here)) {
             // Removed since it was opened: what is kept there is lost.
             continue;
+        }
+        if whole(&upper.directory)?.is_some() {
+            return Ok(Kept::Whole);
         }
         // Alone, nobody is about to be inside; several may be at once. Those who find nobody there stay
         // out of the way of the one who is to be the first.
@@ -186,16 +214,60 @@ pub fn kept(of_tree: &Fd, path: &[u8], name: &[u8]) -> Result<Kept, Error> {
                 }
             }
         }
-        if !in_time() {
+        if !patience.waits(&upper.directory, path) {
             return Err(Error::system_in_use(name));
         }
-        sys::sleep_milliseconds(STEP_MS);
         opened = Some(upper);
     }
 }
 
+/// The whole tree that a directory may have.
+pub fn whole(directory: &Fd) -> Result<Option<Fd>, Errno> {
+    match sys::openat(directory.at(), WHOLE, OFlags::DIRECTORY | OFlags::NO_FOLLOW, 0) {
+        Ok(whole) => Ok(Some(whole)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// How long a start waits for another one: as long as that unpacks, which the time of its directory shows.
+#[derive(Default)]
+pub struct Patience {
+    begin: Option<u64>,
+    shown: Option<i64>,
+    shown_at: u64,
+    /// Whether the other one unpacks, and whether that has been said.
+    unpacks: bool,
+    told: bool,
+}
+
+impl Patience {
+    /// Waits for a moment; whether that is worth it.
+    pub fn waits(&mut self, directory: &Fd, path: &[u8]) -> bool {
+        let now = sys::monotonic_milliseconds();
+        let begin = *self.begin.get_or_insert(now);
+        let latest = sys::unix_seconds().saturating_add(left_over::ANNOUNCED);
+        let shown = directory.stat().ok().map(|stat| stat.mtime).filter(|shown| *shown <= latest);
+        let announced = shown.is_some_and(|shown| shown > sys::unix_seconds());
+        if shown != self.shown || announced {
+            self.unpacks = self.shown_at != 0;
+            (self.shown, self.shown_at) = (shown, now.max(1));
+        }
+        if self.unpacks && !self.told && now.saturating_sub(begin) >= TOLD_AFTER_MS {
+            self.told = true;
+            // If standard error is closed, it waits all the same.
+            let _ = sys::stderr(Error::waiting(path).lines());
+        }
+        let waits = now.saturating_sub(self.shown_at) < GIVEN_UP_AFTER_MS;
+        if waits {
+            sys::sleep_milliseconds(if self.told { LONG_STEP_MS } else { STEP_MS });
+        }
+        waits
+    }
+}
+
 /// Whether a lock is ours now. Where there are no locks, everybody has them.
-fn is_taken(lock: &Fd, how: Lock) -> bool {
+pub fn is_taken(lock: &Fd, how: Lock) -> bool {
     lock.flock(how) != Err(Errno::EAGAIN)
 }
 
@@ -204,11 +276,24 @@ fn entering(directory: &Fd) -> Option<Fd> {
     sys::openat(directory.at(), ENTERING, flags, 0o600).ok()
 }
 
-/// A new upper on the disk that nobody finds again, and its name.
-pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<(Upper, &'static CStr), Error> {
+/// A name that nobody has had, for what is thrown away.
+pub fn nobodys() -> &'static CStr {
     let here = left_over::here().unwrap_or_default();
     let (pid, now) = (decimal(u64::from(sys::getpid())), decimal(sys::monotonic_milliseconds()));
-    let name = c_string(&[UNFINISHED, b"discarded-", here, b"-", pid, b"-", now]);
+    c_string(&[UNFINISHED, b"discarded-", here, b"-", pid, b"-", now])
+}
+
+/// The directory of this name, made where it is missing, and the lock of whoever uses what is kept there.
+pub fn locked_directory(of_tree: &Fd, name: &CStr) -> Result<(Fd, Fd), Errno> {
+    let directory = subdirectory(of_tree, name)?;
+    let flags = OFlags::READ_WRITE | OFlags::CREATE | OFlags::NO_FOLLOW;
+    let lock = sys::openat(directory.at(), LOCK, flags, 0o600)?;
+    Ok((directory, lock))
+}
+
+/// A new upper on the disk that nobody finds again, and its name.
+pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<(Upper, &'static CStr), Error> {
+    let name = nobodys();
     let upper = open(of_tree, name, path)?;
     if let Some(lock) = &upper.lock {
         let _ = lock.flock(Lock::TryExclusive);
@@ -217,7 +302,7 @@ pub fn thrown_away(of_tree: &Fd, path: &[u8]) -> Result<(Upper, &'static CStr), 
 }
 
 fn open(of_tree: &Fd, name: &CStr, path: &[u8]) -> Result<Upper, Error> {
-    let directory = subdirectory(of_tree, name)?;
+    let (directory, lock) = locked_directory(of_tree, name)?;
     let shown = join(&[path, b"/", name.to_bytes()]);
     if sys::file_system(c_string(&[shown, b"/"])) == Ok(OVERLAY) {
         return Err(Error::of_candidate(
@@ -234,8 +319,6 @@ fn open(of_tree: &Fd, name: &CStr, path: &[u8]) -> Result<Upper, Error> {
         }
         other => other?,
     }
-    let flags = OFlags::READ_WRITE | OFlags::CREATE | OFlags::NO_FOLLOW;
-    let lock = sys::openat(directory.at(), LOCK, flags, 0o600)?;
     // Like everybody's for those inside: a user of the system enters it.
     upper.chmod(0o755)?;
     let mark = mark(&upper)?;

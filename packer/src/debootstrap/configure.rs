@@ -96,7 +96,8 @@ enum Heard {
 fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
     let mut command = Command::new(bundle);
     command.arg("/nothing").env_clear().env("PATH", STUBS_PATH).env("UNIBIN_LOG", "1");
-    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).current_dir("/");
+    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).env("UNIBIN_VIEW", "mounts");
+    command.current_dir("/");
     let said = command.output().map_err(|source| Error::io("execute", bundle, source))?;
     Ok(!String::from_utf8_lossy(&said.stderr).contains("without a namespace of users"))
 }
@@ -111,7 +112,7 @@ fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), 
         // On its own CPU, too: the emulator alone keeps users and groups apart for one user.
         command.env("UNIBIN_ROUTE", "emulated");
     }
-    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache());
+    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).env("UNIBIN_VIEW", "mounts");
     command.env("UNIBIN_BIND", place.binds()).current_dir("/");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let foster = Foster::new(place.mark());

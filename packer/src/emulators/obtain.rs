@@ -43,7 +43,8 @@ impl Emulators {
             // The same goes for its CPU: the model is for the app.
             let (calling, cpu) =
                 if emulator.key.target == target { (calling, cpu) } else { (Calling::Tree, None) };
-            emulator.rules = calling::qemu(emulator.key, calling, cpu, emulator.is_own);
+            let own = emulator.is_own.then_some(&emulator.version[..]);
+            emulator.rules = calling::qemu(emulator.key, calling, cpu, own);
             emulator.rules.extend(calling::pages(emulator.key, &emulator.translator, &emulator.version));
         }
         Ok(found)
@@ -163,6 +164,10 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulat
     let licences = licences(&found);
     let record = found.record;
     let is_own = record.provenance == Provenance::Built;
+    let default_rules =
+        || calling::qemu(found.key, Calling::Static, None, is_own.then_some(&record.version[..]));
+    let by_default_rules = rules.is_none();
+    let rules = rules.unwrap_or_else(default_rules);
     let source = match &record.source.name[..] {
         "" => "not known".to_owned(),
         name => format!("{name} {}", record.source.version),
@@ -187,9 +192,9 @@ fn described(found: emulator::Emulator, rules: Option<Vec<OwnedRule>>) -> Emulat
         digest: record.digest,
         translator: record.translator,
         version: record.version,
-        by_default_rules: rules.is_none(),
+        by_default_rules,
         is_own,
-        rules: rules.unwrap_or_else(|| calling::qemu(found.key, Calling::Static, None, is_own)),
+        rules,
         owed: [
             licences.map(|text| Owed {
                 licence: record.licence.clone(),
