@@ -1,5 +1,5 @@
-//! The root that unibin's own emulators make of a directory (`-root`), against a real chroot with bind mounts:
-//! programs say line by line what each call says, and an ordinary user, who may make neither, gets the same.
+//! The root that unibin's own emulators make of a directory (`-root`), against a real chroot with bind mounts.
+//! Programs say line by line what each call says; an ordinary user, who may make neither, gets the same.
 
 use std::collections::BTreeSet;
 use std::fs;
