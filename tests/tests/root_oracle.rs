@@ -1,4 +1,4 @@
-//! The root that unibin's own emulators make of a directory (`-root`), against a real chroot with bind mounts.
+//! The root that unibin's own emulators make of a directory (`-root`), against a real chroot with binds.
 //! Programs say line by line what each call says; an ordinary user, who may make neither, gets the same.
 
 use std::collections::BTreeSet;
