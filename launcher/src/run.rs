@@ -97,7 +97,7 @@ fn run(process: &Process) -> Result<i32, Error> {
 fn launch(run: &mut Run<'_>) -> Error {
     let mut tried: &[u8] = b"";
     #[cfg(feature = "children")]
-    let mut last = Error::of_candidate("", &[]);
+    let mut last = None;
     for candidate in candidates(run.start, run.controls) {
         let Err(error) = execute_from(run, candidate);
         if !error.next_candidate_may_do() {
@@ -106,13 +106,16 @@ fn launch(run: &mut Run<'_>) -> Error {
         run.log.step("not using {}: {}", &[candidate, error.text()]);
         #[cfg(feature = "children")]
         {
-            last = error;
+            last = Some(error);
         }
         tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
     }
     // No directory takes an upper, as in containers.
     #[cfg(feature = "children")]
-    if run.is_system() && system::may_be_whole(run) {
+    if run.is_system()
+        && system::may_be_whole(run)
+        && let Some(last) = last
+    {
         let why = system::Why::Refused(last);
         for candidate in candidates(run.start, run.controls) {
             let started = Cache::open(candidate, is_launchers(run.start, candidate))

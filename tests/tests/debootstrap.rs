@@ -1,6 +1,6 @@
 //! `--debootstrap`: a Debian of another CPU out of an archive's packages, configured without root.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use end_to_end::{MINBASE, Outcome, Sandbox, debootstrapped, lacking, needs, not_run, pack_by_hand, unibin};
 

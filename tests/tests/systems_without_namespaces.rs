@@ -251,8 +251,7 @@ fn a_copy_appears_whole_or_not_at_all_and_nobody_removes_it_from_a_running_syste
     sh(&sandbox, &one, "true").must_succeed();
     fs::remove_dir_all(directory.join("whole")).expect("ours");
     let mut other = sandbox.command("flock");
-    let mut other =
-        other.arg(directory.join("lock")).args(["sh", "-c", "touch locked; sleep 2; touch unlocked"]);
+    let other = other.arg(directory.join("lock")).args(["sh", "-c", "touch locked; sleep 2; touch unlocked"]);
     let mut other = other.spawn().expect("flock");
     until("it is locked", || sandbox.at("locked").exists().then_some(()));
     assert_eq!(sh(&sandbox, &one, "ls unlocked").must_succeed(), "unlocked\n");
