@@ -337,10 +337,13 @@ fn started(sandbox: &Sandbox, script: &str) -> Child {
 
 #[test]
 fn a_killed_broker_leaves_what_runs_running_and_a_killed_app_takes_its_broker_along() {
-    needs!("network", "ptrace");
+    needs!("x86_64", "network", "ptrace");
     let sandbox = Sandbox::new();
     tools(&sandbox);
-    let mut app = started(&sandbox, "echo up; read x; /usr/bin/uname -m; echo $?; echo still here");
+    // The app's own programs, which its emulator starts by itself, and one of the host's.
+    sandbox.write("host-true", &fs::read("/usr/bin/true").expect("a program"));
+    let script = "echo up; read x; /usr/bin/uname -m; echo $?; ./host-true; echo $?; echo still here";
+    let mut app = started(&sandbox, script);
     let mut output = BufReader::new(app.stdout.take().expect("output"));
     output.read_line(&mut String::new()).expect("a line");
     assert!(kill("KILL", brokers(&sandbox)[0]));
@@ -348,7 +351,7 @@ fn a_killed_broker_leaves_what_runs_running_and_a_killed_app_takes_its_broker_al
     drop(app.stdin.take());
     let mut text = String::new();
     output.read_to_string(&mut text).expect("text");
-    assert_eq!(text, "126\nstill here\n");
+    assert_eq!(text, "riscv64\n0\n126\nstill here\n");
     let mut errors = String::new();
     app.stderr.take().expect("errors").read_to_string(&mut errors).expect("text");
     assert!(errors.contains("Function not implemented"), "{errors}");
