@@ -51,6 +51,8 @@ pub(crate) fn boot(parts: Parts<'_>, log: &mut Log, mut told: impl FnMut(&str)) 
     let mut command = Command::new(qemu.get_program());
     command.args(qemu.get_args()).args(board.arguments);
     command.args(["-smp", "2", "-m", &memory.to_string(), "-nic", "none", "-no-reboot", "-display", "none"]);
+    // Else it looks for sound in modules of the machine, and one of another build ends with them.
+    command.args(["-audiodev", "none,id=none"]);
     command.args(["-monitor", "none", "-serial", "stdio", "-kernel"]).arg(kernel);
     command.arg("-initrd").arg(initramfs);
     command.arg("-append").arg(format!("console={} panic=-1 {command_line}", board.console));
