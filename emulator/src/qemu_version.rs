@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bundle::Arch;
+use memchr::memmem;
 
 /// The version if it is not known.
 const UNKNOWN: &str = "unknown";
@@ -18,7 +19,7 @@ pub fn of_file(path: &Path, target: Arch) -> String {
 
 fn of_bytes(bytes: &[u8], target: Arch) -> Option<String> {
     let text = format!("qemu-{} version ", target.qemu_name()).into_bytes();
-    let at = bytes.windows(text.len()).position(|window| window == text)?;
+    let at = memmem::find(bytes, &text)?;
     let version = bytes[at + text.len()..].iter().take(32);
     let version: String =
         version.map(|byte| char::from(*byte)).take_while(|c| c.is_ascii_digit() || *c == '.').collect();

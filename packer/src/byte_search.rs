@@ -1,11 +1,13 @@
 //! Searches for bytes in bytes; the standard library does that for text only.
 
+use memchr::memmem;
+
 /// The first position of `needle` in `bytes`. An empty needle has none.
 pub(crate) fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return None;
     }
-    bytes.windows(needle.len()).position(|window| window == needle)
+    memmem::find(bytes, needle)
 }
 
 #[cfg(test)]

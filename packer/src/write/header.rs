@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use bundle::{Arch, Digest};
 use templates::StubLauncher;
 
+use crate::byte_search;
 use crate::cli::values::Head;
 use crate::error::Error;
 
@@ -78,9 +79,8 @@ pub(crate) fn as_behind_stub(host: Arch, head: &[u8]) -> Result<Vec<u8>, Error> 
 }
 
 fn marked(host: Arch, launcher: &[u8], from: &[u8; 16], to: &[u8; 16]) -> Result<Vec<u8>, Error> {
-    let windows = launcher.windows(from.len()).enumerate();
-    let marks: Vec<_> = windows.filter(|(_, window)| window == from).map(|(at, _)| at).collect();
-    let [at] = marks[..] else { return Err(Error::NoHeadMark { host }) };
+    let one = |at: usize| byte_search::position(&launcher[at + 1..], from).is_none().then_some(at);
+    let at = byte_search::position(launcher, from).and_then(one).ok_or(Error::NoHeadMark { host })?;
     let mut marked = launcher.to_vec();
     let mark = marked.get_mut(at..).and_then(<[u8]>::first_chunk_mut);
     *mark.ok_or(Error::NoHeadMark { host })? = *to;
