@@ -113,7 +113,7 @@ fn launchers() -> Result<()> {
         println!("NOT RUN: the launchers were not compared with their source: {error:#}");
         return Ok(());
     }
-    crate::launchers::run(&["--check".to_owned()])
+    crate::launchers::run(&["--check".to_owned(), crate::launchers::ROTATING.to_owned()])
 }
 
 /// One of our emulators, another one with each commit. Where its source, the packages of its build root or

@@ -77,9 +77,20 @@ fn own_flags(host: Arch) -> &'static [&'static str] {
     }
 }
 
+/// With each commit, those of other hosts: all of them take five minutes of the processor. A change of the
+/// source changes every one, so a commit without new launchers is seen whichever are built.
+pub(crate) const ROTATING: &str = "--rotating";
+/// How many commits it takes to build them all.
+const TURNS: usize = 4;
+
+/// The hosts whose turn it is.
+fn in_turn(turn: usize) -> Vec<Arch> {
+    Arch::HOSTS.into_iter().skip(turn % TURNS).step_by(TURNS).collect()
+}
+
 struct Options {
     check: bool,
-    only: Option<Arch>,
+    hosts: Vec<Arch>,
     out: Option<PathBuf>,
 }
 
@@ -87,7 +98,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let options = parse(arguments)?;
     let workspace = crate::workspace();
     let committed = workspace.join(DIRECTORY);
-    let hosts = Arch::HOSTS.into_iter().filter(|host| options.only.is_none_or(|only| only == *host));
     let build = Build::prepare(&workspace)?;
     let scratch = tempfile::tempdir()?;
     let out = match (&options.out, options.check) {
@@ -97,8 +107,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     fs::create_dir_all(&out).with_context(|| format!("cannot make `{}`", out.display()))?;
     let mut differing = Vec::new();
-    let hosts: Vec<(Arch, &str)> = hosts
-        .map(|host| Ok((host, host.rust_target().with_context(|| format!("no Rust target for {host}"))?)))
+    let hosts: Vec<(Arch, &str)> = options
+        .hosts
+        .iter()
+        .map(|host| Ok((*host, host.rust_target().with_context(|| format!("no Rust target for {host}"))?)))
         .collect::<Result<_>>()?;
     for program in Program::ALL {
         build.program(program, &hosts)?;
@@ -127,7 +139,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Options> {
-    let mut options = Options { check: false, only: None, out: None };
+    let mut options = Options { check: false, hosts: Arch::HOSTS.to_vec(), out: None };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -136,10 +148,11 @@ fn parse(arguments: &[String]) -> Result<Options> {
                 let arch = rest.next().context("`--only` wants a host")?;
                 let host = Arch::from_name(arch).filter(|host| host.is_host());
                 let known = Arch::HOSTS.map(Arch::name);
-                options.only = Some(
+                options.hosts = vec![
                     host.with_context(|| format!("unknown host `{arch}`; there are {}", known.join(", ")))?,
-                );
+                ];
             }
+            ROTATING => options.hosts = in_turn(crate::turn::turn()?),
             "--out" => options.out = Some(rest.next().context("`--out` wants a directory")?.into()),
             other => bail!("unknown option `{other}` of `launchers`"),
         }
@@ -236,5 +249,19 @@ impl Build {
             writeln!(flags, "--remap-path-prefix={directory}={name}")?;
             Ok(flags)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_has_its_turn() {
+        let mut built: Vec<Arch> = (7..7 + TURNS).flat_map(in_turn).collect();
+        built.sort_unstable();
+        let mut all = Arch::HOSTS.to_vec();
+        all.sort_unstable();
+        assert_eq!(built, all);
     }
 }

@@ -48,9 +48,10 @@ usage: cargo xtask TASK [OPTION...]
   ci [--before 'SECONDS NAME']...
             run what continuous integration runs;
             --before names a step that was run before, for the table of seconds
-  launchers [--check] [--only ARCH] [--out DIR]
+  launchers [--check [--rotating]] [--only ARCH] [--out DIR]
             build the launchers and brokers into templates/launchers (or DIR);
-            --check builds them elsewhere and compares byte for byte
+            --check builds them elsewhere and compares byte for byte,
+            --rotating those of two hosts, other ones with each commit
   catalogue [--check] [--allow-stale] [--mirror URL]
             write emulator/catalogue.toml from Debian's archives;
             --check says whether the committed one is up to date

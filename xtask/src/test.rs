@@ -15,6 +15,9 @@ use crate::unibin::unibin;
 /// What only a broker has. The feature is off elsewhere, so that the launcher is tested as it is built.
 pub(crate) const BROKER: [&str; 2] = ["--package=unibin-launcher", "--features=children"];
 
+/// How many tests cargo-nextest runs at once.
+const TEST_THREADS: &str = "NEXTEST_TEST_THREADS";
+
 /// What `--quick` does without.
 const NOT_QUICK: [&str; 3] = ["minutes", "network", "root"];
 
@@ -94,6 +97,10 @@ impl Runner {
     fn run(&self, how: &[&str], what: &[&str], more: &[&String]) -> Result<bool> {
         let mut command = cargo();
         command.args(how).args(what).args(more);
+        // Tests wait, for a download or a process. One more of them than processors fills the gaps.
+        if std::env::var_os(TEST_THREADS).is_none() {
+            command.env(TEST_THREADS, (crate::workspace::cpus() + 1).to_string());
+        }
         command.env("UNIBIN", &self.unibin);
         command.env("UNIBIN_TEST_WITHOUT", &self.without).env("UNIBIN_TEST_PROBED", "1");
         command.env("UNIBIN_TEST_NOT_RUN", &self.list);
