@@ -75,5 +75,5 @@ pub use translators::{broken_emulator, translator_row};
 pub use unibin::{store, unibin};
 pub use until::until;
 pub use victim::{neighbour, victim};
-pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, own};
+pub use zig::{compile, compile_dynamic, compile_for_glibc, compile_musl, compile_unoptimised, own};
 pub use zip::{Member, raw_zip};

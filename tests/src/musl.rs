@@ -1,5 +1,6 @@
-//! musl as Debian has built it. To compile its thirteen hundred files takes a minute of processor time for
-//! each CPU, which the tests have no need of.
+//! musl and GCC's support library as Debian has built them. To compile musl's thirteen hundred files takes a
+//! minute of processor time for each CPU, and zig's own support library six seconds, which the tests have no
+//! need of.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,8 +15,12 @@ use crate::fetched::deb;
 use crate::needs::has;
 use crate::unibin::kept;
 
-/// The suite whose musl it is.
+/// The suite whose they are.
 const SUITE: &str = "trixie";
+/// The package with what compilers call for what a CPU lacks, of the suite's GCC.
+const SUPPORT: &str = "libgcc-14-dev";
+/// Its library.
+const SUPPORT_LIBRARY: &str = "libgcc.a";
 
 /// What a static program is linked with.
 pub(crate) struct Musl {
@@ -23,6 +28,8 @@ pub(crate) struct Musl {
     pub(crate) include: PathBuf,
     /// `crt1.o`, `crti.o`, `libc.a`, `crtn.o`.
     pub(crate) lib: PathBuf,
+    /// `libgcc.a`.
+    pub(crate) support: PathBuf,
 }
 
 impl Musl {
@@ -38,21 +45,27 @@ impl Musl {
         if !root.exists() {
             let new = directory.join(format!("{architecture}.new"));
             let fetched = directory.join(format!("{architecture}.fetched"));
-            deb(&fetched, SUITE, architecture, "musl-dev").and_then(|deb| unpack(&deb, &new)).ok()?;
+            for package in ["musl-dev", SUPPORT] {
+                deb(&fetched, SUITE, architecture, package).and_then(|deb| unpack(&deb, &new)).ok()?;
+            }
             fs::rename(&new, &root).expect("renamed");
         }
-        let found = Self { include: only_entry(&root.join("include"))?, lib: only_entry(&root.join("lib"))? };
-        found.lib.join("libc.a").exists().then_some(found)
+        let found = Self {
+            include: only_entry(&root.join("include"))?,
+            lib: only_entry(&root.join("lib"))?,
+            support: root.join(SUPPORT_LIBRARY),
+        };
+        (found.lib.join("libc.a").exists() && found.support.exists()).then_some(found)
     }
 }
 
-/// The files below `usr/include` and `usr/lib`.
+/// The files below `usr/include` and those of musl below `usr/lib`; `libgcc.a` beside them.
 fn unpack(deb: &debian::Deb, to: &Path) -> Result<(), String> {
     let visited = deb.entries(|entry| -> Result<_, DebError> {
         let path = Path::new(std::ffi::OsStr::from_bytes(&entry.path)).strip_prefix("usr");
         if let Ok(path) = path
-            && (path.starts_with("include") || path.starts_with("lib"))
             && entry.kind == DebKind::File
+            && let Some(path) = kept_as(path)
         {
             let file = to.join(path);
             fs::create_dir_all(file.parent().expect("a directory")).expect("directory");
@@ -61,6 +74,14 @@ fn unpack(deb: &debian::Deb, to: &Path) -> Result<(), String> {
         Ok(ControlFlow::<()>::Continue(()))
     });
     visited.map_err(|error| error.to_string())
+}
+
+/// Where the file of this path below `usr` goes, if it is wanted.
+fn kept_as(path: &Path) -> Option<&Path> {
+    if path.starts_with("lib/gcc") {
+        return path.ends_with(SUPPORT_LIBRARY).then_some(Path::new(SUPPORT_LIBRARY));
+    }
+    (path.starts_with("include") || path.starts_with("lib")).then_some(path)
 }
 
 /// The entry that stands for the CPU: `s390x-linux-musl`.

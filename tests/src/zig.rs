@@ -14,10 +14,13 @@ use crate::needs::has;
 use crate::unibin::{kept, tools};
 
 /// Part of the key of everything that was compiled: another compiler makes other programs.
-const VERSION: &str = "0.17.1";
+const VERSION: &str = "0.17.2";
+
+/// Without optimisation, zig would check for undefined behaviour, by a library of its own.
+const FLAGS: [&str; 3] = ["-s", "-fno-sanitize=undefined", "-DSQLITE_THREADSAFE=0"];
 
 /// Optimised enough that an emulator is done soon.
-const FLAGS: [&str; 3] = ["-O1", "-s", "-DSQLITE_THREADSAFE=0"];
+const OPTIMISED: &str = "-O1";
 
 /// The glibc whose symbols are asked for: one of 2020 serves every machine that runs these tests.
 const GLIBC: &str = "gnu.2.31";
@@ -46,19 +49,27 @@ pub fn own(source: &str) -> PathBuf {
 /// The static program `name` for `target`, made of `sources`, whose directories serve for includes. `None`,
 /// loudly, without a compiler where that was allowed.
 pub fn compile(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
+    compile_at(OPTIMISED, name, sources, target)
+}
+
+/// The same, not optimised: for sources that take longer to optimise than the program runs.
+pub fn compile_unoptimised(name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
+    compile_at("-O0", name, sources, target)
+}
+
+fn compile_at(level: &str, name: &str, sources: &[PathBuf], target: Arch) -> Option<PathBuf> {
     let name = format!("{name}-{}", target.name());
-    build(&name, sources, &["-target", &triple(target), "-static"], || {
+    build(&name, sources, &[level, "-target", &triple(target), "-static"], || {
         let musl = Musl::of(target)?;
         let lib = |file: &str| musl.lib.join(file).into_os_string();
         Some(Linked {
-            // What the compiler puts in for what a CPU lacks is its own.
-            flags: ["-nostdlib", "-rtlib=compiler-rt", "-nostdlibinc"]
+            flags: ["-nostdlib", "-nostdlibinc"]
                 .map(OsString::from)
                 .into_iter()
                 .chain([musl.include.clone()].into_iter().chain(of_the_kernel(target)).flat_map(included))
                 .collect(),
             before: vec![lib("crt1.o"), lib("crti.o")],
-            behind: vec![lib("libc.a"), lib("crtn.o")],
+            behind: vec![lib("libc.a"), musl.support.into_os_string(), lib("crtn.o")],
         })
     })
 }
@@ -78,20 +89,25 @@ fn of_the_kernel(target: Arch) -> [PathBuf; 2] {
 
 /// The same for this machine's CPU, linked to its glibc.
 pub fn compile_for_glibc(name: &str, sources: &[PathBuf]) -> Option<PathBuf> {
-    build(&format!("{name}-glibc"), sources, &["-target", &format!("x86_64-linux-{GLIBC}")], || None)
+    build(
+        &format!("{name}-glibc"),
+        sources,
+        &[OPTIMISED, "-target", &format!("x86_64-linux-{GLIBC}")],
+        || None,
+    )
 }
 
 /// A dynamic program or, with `-shared`, a library for the glibc of `target`'s Debian. `sources` may hold
 /// libraries to link to.
 pub fn compile_dynamic(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = format!("{}.{GLIBC_MINOR}", triple(target).replace("musl", "gnu"));
-    build(name, sources, &[&["-target", &triple], flags].concat(), || None)
+    build(name, sources, &[&[OPTIMISED, "-target", &triple], flags].concat(), || None)
 }
 
 /// The same for musl.
 pub fn compile_musl(name: &str, sources: &[PathBuf], target: Arch, flags: &[&str]) -> Option<PathBuf> {
     let triple = triple(target);
-    let all = [&["-target", triple.as_str(), "-dynamic"], flags].concat();
+    let all = [&[OPTIMISED, "-target", triple.as_str(), "-dynamic"], flags].concat();
     build(&format!("{name}-musl-{}", target.name()), sources, &all, || None)
 }
 

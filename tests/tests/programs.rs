@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bundle::Arch;
-use end_to_end::{Sandbox, cargo, compile, pack};
+use end_to_end::{Sandbox, cargo, compile_unoptimised, pack};
 
 /// The directory of `SQLite`'s source, in the crate that carries it: never built, only read.
 fn sqlite() -> PathBuf {
@@ -26,7 +26,7 @@ fn sqlite() -> PathBuf {
 /// The program for `target`; `None`, loudly, where there is no compiler.
 fn query(target: Arch) -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/query.c");
-    compile("query", &[own, sqlite().join("sqlite3.c")], target)
+    compile_unoptimised("query", &[own, sqlite().join("sqlite3.c")], target)
 }
 
 /// Runs the bundle of `query` for `target` and gives what it printed and the database that it wrote.
