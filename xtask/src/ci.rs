@@ -70,7 +70,8 @@ fn beside_the_lab(steps: &mut Steps) -> Result<()> {
     steps.run("shelf: eight programs", || {
         crate::shelf::run(&["--rotating".to_owned(), "--jobs".to_owned(), jobs])
     })?;
-    steps.run("fuzzers, briefly", || crate::fuzz::run(&["--ours".to_owned()]))
+    // Every night each has two minutes.
+    steps.run("fuzzers, briefly", || crate::fuzz::run(&["--ours", "--seconds", "5"].map(str::to_owned)))
 }
 
 /// A task that runs beside the steps, in a process of its own whose output is kept until it ends.
