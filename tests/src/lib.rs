@@ -34,6 +34,7 @@ mod tell;
 mod terminal;
 mod tiny_elf;
 mod translators;
+mod trivy;
 mod unibin;
 mod until;
 mod victim;
@@ -72,6 +73,7 @@ pub use tar::{Header, checksummed, directory, file, header, link, owned, piece, 
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::Terminal;
 pub use translators::{broken_emulator, translator_row};
+pub use trivy::{TRIVY_INSIDE, TRIVY_PACKAGE, Trivy};
 pub use unibin::{store, unibin};
 pub use until::until;
 pub use victim::{neighbour, victim};

@@ -186,6 +186,11 @@ pub(crate) fn zig() -> Result<(), String> {
     succeeds(Command::new("python3").arg("--version"))
 }
 
+pub(crate) fn trivy() -> Result<(), String> {
+    let program = crate::trivy::program().ok_or_else(|| "it is not installed".to_owned())?;
+    succeeds(Command::new(program).arg("--version"))
+}
+
 pub(crate) fn sh_is_dash() -> Result<(), String> {
     let shell = fs::canonicalize("/bin/sh").map_err(|error| error.to_string())?;
     if shell.file_name() == Some("dash".as_ref()) {
