@@ -58,7 +58,7 @@ fn a_build_that_none_of_the_hosts_would_start_is_left_out() {
         scene.unibin_ok(&format!("pack {pack} -o wanted"));
         assert!(scene.bytes("thin") == scene.bytes("wanted"), "{thin}: {pack}");
     };
-    // An emulator for what the app starts could run the build for aarch64 too, but the first build comes first.
+    // An emulator for what the app starts could run the build for aarch64 too, but the first one is chosen.
     let also = "--also-target aarch64 --hosts";
     scene.unibin_ok(&format!("pack app {also} x86_64,aarch64 --native aarch64=app-aarch64 -o all"));
     same("--hosts x86_64", &format!("app {also} x86_64"));

@@ -1,5 +1,5 @@
-//! Keys of OpenSSH that sign by an agent alone, ECDSA, RSA and those in tokens: what `ssh-keygen` takes beside a
-//! bundle `unibin verify` takes, and what it refuses is refused.
+//! Keys of OpenSSH that sign by an agent alone, ECDSA, RSA and those in tokens: what `ssh-keygen` takes
+//! beside a bundle `unibin verify` takes, and what it refuses is refused.
 
 mod scene;
 
