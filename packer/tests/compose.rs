@@ -59,16 +59,16 @@ fn a_build_that_none_of_the_hosts_would_start_is_left_out() {
         assert!(scene.bytes("thin") == scene.bytes("wanted"), "{thin}: {pack}");
     };
     // An emulator for what the app starts could run the build for aarch64 too, but the first one is chosen.
-    let also = "--also-target aarch64 --hosts";
+    let also = "--level 1 --also-target aarch64 --hosts";
     scene.unibin_ok(&format!("pack app {also} x86_64,aarch64 --native aarch64=app-aarch64 -o all"));
     same("--hosts x86_64", &format!("app {also} x86_64"));
     let native = "--native aarch64=app-aarch64";
     same("--hosts aarch64", &format!("app {also} aarch64 {native}"));
     // What needs a level of its CPU is never emulated.
     scene.write("v3", &program_of(X86_64, b"newer"));
-    let level = "--native x86_64-v3=v3";
+    let level = "--native x86_64-v3=v3 --level 1";
     scene.unibin_ok(&format!("pack app-x86_64 --hosts x86_64,aarch64 {level} -o all"));
-    same("--hosts aarch64", "app-x86_64 --hosts aarch64");
+    same("--hosts aarch64", "app-x86_64 --hosts aarch64 --level 1");
     same("--hosts x86_64", &format!("app-x86_64 --hosts x86_64 {level}"));
 }
 
@@ -78,7 +78,7 @@ fn mounts_for_emulators_stay_with_them() {
     fs::create_dir_all(scene.at("w/data")).expect("a directory");
     scene.write("data/file", b"text");
     let pack = |hosts: &str, to: &str| {
-        scene.unibin_ok(&format!("pack app-x86_64 --add data:/etc/app --hosts {hosts} -o {to}"))
+        scene.unibin_ok(&format!("pack app-x86_64 --add data:/etc/app --level 1 --hosts {hosts} -o {to}"))
     };
     pack("x86_64,aarch64,riscv64", "all");
     for hosts in ["x86_64", "aarch64", "riscv64", "x86_64,riscv64"] {
