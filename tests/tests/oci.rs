@@ -122,7 +122,7 @@ fn an_emulated_app_runs_read_only_and_without_rights_and_starts_its_programs() {
     assert_ne!(container.exec(&["/usr/bin/ls", "/.unibin"]).code(), Some(0));
     let listed = container.exec(&["/.unibin/exec", "/usr/bin/ls", "/.unibin"]).must_succeed();
     assert!(listed.contains("exec\n"), "{listed}");
-    let ran = container.exec(&["/.unibin/exec", "/bin/sh", "-c", SCRIPT]);
+    let ran = container.exec(&["/.unibin/exec", "/usr/bin/bash", "-c", SCRIPT]);
     assert_eq!(
         (ran.code(), ran.text().as_str()),
         (Some(7), "65532\nriscv64\n/home/nonroot\n/bin/ls\nclosed\n"),
@@ -169,7 +169,7 @@ fn a_native_app_uses_its_own_loader_and_libraries() {
         (Some(7), "65532\nx86_64\n/home/nonroot\n/bin/ls\nclosed\n"),
         "{ran}"
     );
-    let ran = container.exec(&["/.unibin/exec", "/bin/sh", "-c", SCRIPT]);
+    let ran = container.exec(&["/.unibin/exec", "/usr/bin/bash", "-c", SCRIPT]);
     assert_eq!(
         (ran.code(), ran.text().as_str()),
         (Some(7), "65532\nx86_64\n/home/nonroot\n/bin/ls\nclosed\n"),
@@ -221,7 +221,8 @@ fn what_starts_programs_from_outside_is_right_on_every_host() {
     let sandbox = Sandbox::new();
     let layout = sandbox.at("layout");
     oci(&shell_on("all", &[]), &["-o", layout.to_str().expect("text")]).must_succeed();
-    for host in Arch::HOSTS {
+    // Those of x86_64 start programs in containers, in the tests above.
+    for host in Arch::HOSTS.into_iter().filter(|host| *host != Arch::X86_64) {
         let exec = last_layer(&sandbox, &layout, host).join(".unibin/exec");
         // QEMU prints what a program of that CPU executes. Outside a container there is no emulator.
         let mut command = Command::new(emulator_of(host));
@@ -231,7 +232,7 @@ fn what_starts_programs_from_outside_is_right_on_every_host() {
         let call: String = call.chars().take_while(|letter| *letter != ')').collect();
         let wanted = match host {
             Arch::Riscv64 => r#""/bin/echo",{"/bin/echo","a","b c",NULL}"#,
-            Arch::X86_64 | Arch::Aarch64 => {
+            Arch::Aarch64 => {
                 r#""/.unibin/qemu-riscv64",{"/.unibin/qemu-riscv64","-children","on","/bin/echo","a","b c",NULL}"#
             }
             _ => r#""/.unibin/qemu-riscv64",{"/.unibin/qemu-riscv64","-L","/","/bin/echo","a","b c",NULL}"#,
