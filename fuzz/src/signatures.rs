@@ -68,5 +68,5 @@ impl Write for Agent<'_> {
 
 fn agent(input: &[u8]) {
     let _: Result<_, SigningError> = signing::keys(&mut Agent(input));
-    let _ = signing::sign(&mut Agent(input), &PublicKey([1; 32]), b"message");
+    let _ = signing::sign(&mut Agent(input), &PublicKey([1; 32]).into(), b"message");
 }

@@ -2,6 +2,7 @@
 //! emulator below `/.unibin`. So nothing has to be unpacked at a start, no map of a tree is needed, and
 //! absolute paths are right on every host.
 
+mod exec;
 pub(crate) mod layers;
 mod members;
 pub(crate) mod route;

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bundle::{Footer, Manifest};
-use scene::{AARCH64, RISCV64, Scene, X86_64, program};
+use scene::{AARCH64, RISCV64, Scene, X86_64, program, program_of};
 
 /// A program of each architecture, and emulators of riscv64 programs for two hosts.
 fn scene() -> Scene {
@@ -48,6 +48,50 @@ fn what_is_thinned_is_what_would_have_been_packed() {
     // All hosts, and all again: the same file.
     scene.unibin_ok("thin all --hosts all -o thin");
     assert!(scene.bytes("thin") == scene.bytes("all"));
+}
+
+#[test]
+fn a_build_that_none_of_the_hosts_would_start_is_left_out() {
+    let scene = scene();
+    let same = |thin: &str, pack: &str| {
+        scene.unibin_ok(&format!("thin all {thin} -o thin"));
+        scene.unibin_ok(&format!("pack {pack} -o wanted"));
+        assert!(scene.bytes("thin") == scene.bytes("wanted"), "{thin}: {pack}");
+    };
+    // An emulator for what the app starts could run the build for aarch64 too, but the first one is chosen.
+    let also = "--level 1 --also-target aarch64 --hosts";
+    scene.unibin_ok(&format!("pack app {also} x86_64,aarch64 --native aarch64=app-aarch64 -o all"));
+    same("--hosts x86_64", &format!("app {also} x86_64"));
+    let native = "--native aarch64=app-aarch64";
+    same("--hosts aarch64", &format!("app {also} aarch64 {native}"));
+    // What needs a level of its CPU is never emulated.
+    scene.write("v3", &program_of(X86_64, b"newer"));
+    let level = "--native x86_64-v3=v3 --level 1";
+    scene.unibin_ok(&format!("pack app-x86_64 --hosts x86_64,aarch64 {level} -o all"));
+    same("--hosts aarch64", "app-x86_64 --hosts aarch64 --level 1");
+    same("--hosts x86_64", &format!("app-x86_64 --hosts x86_64 {level}"));
+}
+
+#[test]
+fn mounts_for_emulators_stay_with_them() {
+    let scene = scene();
+    fs::create_dir_all(scene.at("w/data")).expect("a directory");
+    scene.write("data/file", b"text");
+    let pack = |hosts: &str, to: &str| {
+        scene.unibin_ok(&format!("pack app-x86_64 --add data:/etc/app --level 1 --hosts {hosts} -o {to}"))
+    };
+    pack("x86_64,aarch64,riscv64", "all");
+    for hosts in ["x86_64", "aarch64", "riscv64", "x86_64,riscv64"] {
+        pack(hosts, "wanted");
+        scene.unibin_ok(&format!("thin all --hosts {hosts} -o thin"));
+        assert!(scene.bytes("thin") == scene.bytes("wanted"), "{hosts}");
+        scene.write(hosts, &scene.bytes("thin"));
+    }
+    // The same build, for its own CPU and for others: one build again.
+    for order in ["x86_64 aarch64 riscv64", "riscv64 x86_64 aarch64", "x86_64,riscv64 aarch64 x86_64"] {
+        scene.unibin_ok(&format!("merge {order} -o merged"));
+        assert!(scene.bytes("merged") == scene.bytes("all"), "{order}");
+    }
 }
 
 #[test]

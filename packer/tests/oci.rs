@@ -147,8 +147,8 @@ fn one_index_runs_one_tree_on_every_host() {
         ))
     };
     let [amd, arm, native] = ["amd64", "arm64", "riscv64"].map(layers);
-    assert_eq!((amd.len(), arm.len(), native.len()), (3, 3, 2));
-    assert!(amd[..2] == native[..] && arm[..2] == native[..], "accounts and tree are the same everywhere");
+    assert_eq!((amd.len(), arm.len(), native.len()), (4, 4, 3));
+    assert!(amd[..2] == native[..2] && arm[..2] == native[..2], "accounts and tree are the same everywhere");
     assert_ne!(amd[2], arm[2], "each host has its emulator");
 
     let start = |name: &str| &images[name].1["config"];
@@ -180,6 +180,19 @@ fn one_index_runs_one_tree_on_every_host() {
     assert!(*content(".unibin/qemu-riscv64") == fs::read(scene.at("w/emulator-x")).expect("a file"));
     assert_eq!((files["tmp"].0, files["home/nonroot"].0, files["home/nonroot"].1), (0o1777, 0o700, 65532));
     assert!(!files.contains_key(".unibin-view"), "nothing lies over a root");
+    let texts = |name: &str| {
+        let exec = layout.files(&images[name])[".unibin/exec"].2.clone();
+        String::from_utf8_lossy(&exec)
+            .split('\0')
+            .filter(|text| text.is_ascii())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        texts("amd64").ends_with(&["/.unibin/qemu-riscv64", "-L", "/", ""].map(str::to_owned)),
+        "its call"
+    );
+    assert!(!texts("riscv64").iter().any(|text| text.contains('/')), "nothing, natively");
     assert!(content(".unibin/notices/emulator.txt").starts_with(b"licence: "));
     assert!(layout.files(&images["riscv64"]).keys().all(|path| !path.contains("qemu")));
 }

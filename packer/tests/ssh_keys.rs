@@ -1,5 +1,5 @@
-//! Keys of OpenSSH that do not sign here, ECDSA, RSA and those in tokens: what `ssh-keygen` takes beside a
-//! bundle `unibin verify` takes, and what it refuses is refused.
+//! Keys of OpenSSH that sign by an agent alone, ECDSA, RSA and those in tokens: what `ssh-keygen` takes
+//! beside a bundle `unibin verify` takes, and what it refuses is refused.
 
 mod scene;
 
@@ -73,9 +73,9 @@ fn keys_of_openssh_that_do_not_sign_here_are_checked_beside() {
             scene.words("verify app").refused(5, &["`app.sig` does not sign `app`"]);
         }
         let run = scene.words(&format!("sign app --key {name}"));
-        run.refused(3, &["its key type is `", "only ssh-ed25519 signs here", "ssh-keygen -Y sign -n file"]);
-        let run = scene.words(&format!("sign app --key {name}.pub --detach ssh"));
-        run.refused(3, &["its key type is `", "only ssh-ed25519 signs here"]);
+        run.refused(3, &["its key type is `", "only ssh-ed25519 signs from a file", "ssh-add KEY"]);
+        let run = scene.words(&format!("sign app --key {name}.pub"));
+        run.refused(3, &["which signs beside a file only", "--detach ssh"]);
         fs::remove_file(scene.at("w/app.sig")).expect("it is there");
     }
 }

@@ -2,16 +2,18 @@
 
 use std::io::{Read, Write};
 
-use crate::ed25519::PublicKey;
 use crate::error::SigningError;
-use crate::ssh_key;
+use crate::ssh_public::{SshBytes, SshKey};
 use crate::wire::{Reader, Writer};
 
 const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
-const FAILURE: u8 = 5;
+/// Failure; the other two are of older agents.
+const FAILURES: [u8; 3] = [5, 30, 102];
+/// Asks for a signature with SHA-512 by an RSA key; other keys do not look at it.
+const RSA_SHA2_512: u32 = 4;
 
 /// OpenSSH's own limit for a message.
 const LONGEST: u32 = 256 * 1024;
@@ -20,14 +22,17 @@ const LONGEST: u32 = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentKey {
     /// The public key.
-    pub key: PublicKey,
+    pub key: SshKey,
     /// Its comment, which its owner has chosen.
     pub comment: String,
 }
 
-/// The agent's Ed25519 keys, in its order.
+/// The agent's keys of types that are known here, in its order.
 pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningError> {
     let answer = ask(agent, &[REQUEST_IDENTITIES])?;
+    if answer.first().is_some_and(|kind| FAILURES.contains(kind)) {
+        return Err(SigningError::Agent("it refuses to list its keys".to_owned()));
+    }
     let found = (|| {
         let mut reader = Reader(&answer);
         if reader.byte()? != IDENTITIES_ANSWER {
@@ -37,7 +42,7 @@ pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningErr
         let mut keys = Vec::new();
         for _ in 0..count {
             let (blob, comment) = (reader.string()?, reader.string()?);
-            if let Ok(key) = ssh_key::signing(blob) {
+            if let Ok(key) = SshKey::of_wire(blob) {
                 keys.push(AgentKey { key, comment: String::from_utf8_lossy(comment).into_owned() });
             }
         }
@@ -47,23 +52,22 @@ pub fn keys(agent: &mut (impl Read + Write)) -> Result<Vec<AgentKey>, SigningErr
 }
 
 /// Has the agent sign `message`, and checks the signature that it returns.
-pub fn sign(
-    agent: &mut (impl Read + Write),
-    key: &PublicKey,
-    message: &[u8],
-) -> Result<[u8; 64], SigningError> {
-    let request = Writer::default().bytes(&[SIGN_REQUEST]).string(&key.wire()).string(message).number(0);
-    let answer = ask(agent, &request.done())?;
-    if answer.first() == Some(&FAILURE) {
+pub fn sign(agent: &mut (impl Read + Write), key: &SshKey, message: &[u8]) -> Result<SshBytes, SigningError> {
+    let request = Writer::default().bytes(&[SIGN_REQUEST]).string(key.wire()).string(message);
+    let answer = ask(agent, &request.number(RSA_SHA2_512).done())?;
+    if answer.first().is_some_and(|kind| FAILURES.contains(kind)) {
         return Err(SigningError::AgentRefuses);
     }
-    let signature = (|| {
+    let blob = (|| {
         let mut reader = Reader(&answer);
-        let mut inner = Reader((reader.byte()? == SIGN_RESPONSE).then(|| reader.string())??);
-        (inner.string()? == b"ssh-ed25519").then(|| inner.string())??.try_into().ok()
+        let blob = (reader.byte()? == SIGN_RESPONSE).then(|| reader.string())??;
+        reader.end().map(|()| blob)
     })();
-    let signature =
-        signature.ok_or_else(|| SigningError::Agent("it does not return a signature".to_owned()))?;
+    let blob = blob.ok_or_else(|| SigningError::Agent("it does not return a signature".to_owned()))?;
+    if let Some(kind) = key.unchecked(blob) {
+        return Err(SigningError::AgentForm(kind));
+    }
+    let signature = key.signature(blob).ok_or(SigningError::Wrong)?;
     if key.signed(message, &signature) { Ok(signature) } else { Err(SigningError::Wrong) }
 }
 

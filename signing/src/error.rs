@@ -14,8 +14,8 @@ pub enum SigningError {
     /// A key of an unknown type.
     #[error("keys of type `{0}` are not supported")]
     KeyType(String),
-    /// A key of this type can only check signatures here, not sign.
-    #[error("its key type is `{0}`, and only ssh-ed25519 signs here")]
+    /// A key of this type can only check signatures here, not sign, unless an agent has it.
+    #[error("its key type is `{0}`, and only ssh-ed25519 signs from a file")]
     CannotSign(String),
     /// An RSA key so short that its signatures prove nothing.
     #[error("it is an RSA key of less than 2048 bits")]
@@ -44,6 +44,9 @@ pub enum SigningError {
     /// The agent refuses to sign.
     #[error("the agent refuses to sign with that key")]
     AgentRefuses,
+    /// The agent signs in a way that is not accepted here.
+    #[error("the agent signs with {0}, which is not accepted")]
+    AgentForm(&'static str),
 }
 
 impl SigningError {

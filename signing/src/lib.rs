@@ -1,7 +1,7 @@
 //! Ed25519 signatures in the forms that other tools read and write: SSHSIG (`ssh-keygen -Y`), minisig, and
-//! the rows of a bundle; SSHSIG by keys of OpenSSH's other types, checked only; key files, `allowed_signers`,
-//! and the keys of an agent. Text and bytes come from the caller: nothing here opens a file. What it does not
-//! know it refuses, and it decides about nobody's trust.
+//! the rows of a bundle; SSHSIG by keys of OpenSSH's other types, checked, or made by an agent; key files,
+//! `allowed_signers`, and the keys of an agent. Text and bytes come from the caller: nothing here opens a
+//! file. What it does not know it refuses, and it decides about nobody's trust.
 #![forbid(unsafe_code)]
 
 mod agent;
@@ -28,5 +28,5 @@ pub use ed25519::{PublicKey, SecretKey};
 pub use error::SigningError;
 pub use key_file::{KeyFile, LockedKey};
 pub use minisign::{KeyId, Minisig, MinisignKey};
-pub use ssh_public::SshKey;
+pub use ssh_public::{SshBytes, SshKey};
 pub use sshsig::{Signer, SshSignature};

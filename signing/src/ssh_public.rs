@@ -1,5 +1,5 @@
 //! Public keys of OpenSSH that a signature can be checked by: Ed25519, ECDSA, RSA, and the first two in a
-//! FIDO token. Certificates and DSA are not known here. Only Ed25519 keys sign.
+//! FIDO token; and their signatures. Certificates and DSA are not known here.
 
 use crate::digest;
 use crate::ecdsa::Curve;
@@ -7,7 +7,7 @@ use crate::ed25519::PublicKey;
 use crate::encoding;
 use crate::error::SigningError;
 use crate::rsa::{Hash, RsaKey};
-use crate::wire::Reader;
+use crate::wire::{Reader, Writer};
 
 const FORM: SigningError = SigningError::SSH_KEY;
 
@@ -82,6 +82,11 @@ impl SshKey {
         }
     }
 
+    /// The key in SSH's wire format.
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
     /// The name of its type, such as `ssh-rsa`.
     pub fn kind(&self) -> &str {
         &self.kind
@@ -139,7 +144,7 @@ impl SshKey {
             None => None,
         };
         reader.end()?;
-        Some(SshBytes { bytes, token })
+        Some(SshBytes { blob: blob.to_vec(), bytes, token })
     }
 
     /// Whether `signature` is a valid signature of `message` by this key. Like `ssh-keygen -Y verify`, it
@@ -164,12 +169,37 @@ impl SshKey {
     }
 }
 
-/// A signature in SSH's wire format.
+/// A signature by a key of OpenSSH.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SshBytes {
+pub struct SshBytes {
+    /// In SSH's wire format, as its signer wrote it.
+    blob: Vec<u8>,
     bytes: Bytes,
     /// Flags and counter of a FIDO token, which are signed too.
     token: Option<[u8; 5]>,
+}
+
+impl From<[u8; 64]> for SshBytes {
+    /// A signature by an Ed25519 key.
+    fn from(bytes: [u8; 64]) -> Self {
+        let blob = Writer::default().string(b"ssh-ed25519").string(&bytes).done();
+        Self { blob, bytes: Bytes::Ed25519(bytes), token: None }
+    }
+}
+
+impl SshBytes {
+    /// The signature in SSH's wire format.
+    pub(crate) fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// The signature of an Ed25519 key; `None` of other types.
+    pub fn ed25519(&self) -> Option<[u8; 64]> {
+        match &self.bytes {
+            Bytes::Ed25519(bytes) if self.token.is_none() => Some(*bytes),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

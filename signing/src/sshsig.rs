@@ -2,7 +2,6 @@
 //! which ssh-keygen(1) recommends for them.
 
 use crate::digest::Prehash;
-use crate::ed25519::PublicKey;
 use crate::encoding;
 use crate::error::SigningError;
 use crate::ssh_public::{SshBytes, SshKey};
@@ -98,16 +97,15 @@ impl SshSignature {
     }
 
     /// The text of a `.sig` file, with a signature of [`Self::message`].
-    pub fn text(key: &PublicKey, bytes: &[u8; 64]) -> String {
-        let signature = Writer::default().string(b"ssh-ed25519").string(bytes).done();
+    pub fn text(key: &SshKey, bytes: &SshBytes) -> String {
         let all = Writer::default()
             .bytes(MAGIC)
             .number(1)
-            .string(&key.wire())
+            .string(key.wire())
             .string(Self::NAMESPACE.as_bytes())
             .string(b"")
             .string(b"sha512")
-            .string(&signature);
+            .string(bytes.blob());
         encoding::wrapped(&all.done(), LABEL)
     }
 }

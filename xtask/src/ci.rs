@@ -147,7 +147,7 @@ impl Steps {
     fn lane(&mut self, name: &str) -> Result<()> {
         match name {
             "built" => {
-                self.run("C compiler of the tests", crate::tools::run)?;
+                self.run("C compiler and scanner of the tests", crate::tools::all)?;
                 self.run("launchers are what the source gives", launchers)?;
                 self.run("launchers and emulators keep their rules", crate::verify::run)?;
                 self.run("an emulator is what the recipe gives", emulator)

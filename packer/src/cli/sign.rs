@@ -24,7 +24,7 @@ pub(crate) struct SignArgs {
     /// Secret key file of OpenSSH (Ed25519) or of minisign; or `ssh-agent`, or FILE.pub of a key in it
     ///
     /// A passphrase is asked for on the terminal, or taken from UNIBIN_PASSPHRASE. The agent is that of
-    /// SSH_AUTH_SOCK.
+    /// SSH_AUTH_SOCK. With `--detach ssh` its key may also be an ECDSA or RSA key, or one in a FIDO token.
     #[arg(long, value_name = "FILE|ssh-agent")]
     pub(crate) key: PathBuf,
     /// Which of the agent's keys: fingerprint or comment, as `ssh-add -l` lists them

@@ -17,13 +17,14 @@ pub(crate) fn sign(args: &SignArgs) -> Result<String, Error> {
     let path = &args.file;
     let bundle = BundleFile::open(path)?;
     check_bundle::whole(&bundle)?;
-    let signer = Signer::open(&args.key, args.agent_key.as_deref())?;
-    let fingerprint = signer.public.fingerprint();
+    let signer = Signer::open(&args.key, args.agent_key.as_deref(), args.detach)?;
+    let fingerprint = signer.key.fingerprint();
     let Some(detach) = args.detach else {
         // A link stays one.
         let place = path.canonicalize().map_err(|source| Error::io("open", path, source))?;
         let message = Signature::message(&bundle.footer.manifest_digest);
-        signature_rows::add(&bundle, &place, signer.public, signer.sign(&message)?)?;
+        let (key, _) = signer.ed25519()?;
+        signature_rows::add(&bundle, &place, key, signer.sign(&message)?)?;
         warn_of_outdated(path);
         return Ok(format!("{}: signed by {fingerprint}\n", shown(path)));
     };
@@ -34,7 +35,8 @@ pub(crate) fn sign(args: &SignArgs) -> Result<String, Error> {
             format!("ssh-keygen -Y verify -f ALLOWED_SIGNERS -I NAME -n file -s {to} < {path}")
         }
         Detach::Minisign => {
-            let key = signing::MinisignKey { key: signer.public, id: signer.id };
+            let (key, id) = signer.ed25519()?;
+            let key = signing::MinisignKey { key, id };
             format!("minisign -V -m {path} -P {}", key.text())
         }
     };

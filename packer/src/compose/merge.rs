@@ -14,6 +14,7 @@ use crate::cli::values::{Head, Level};
 use crate::compose::{parts, program, require_same_kind, written};
 use crate::error::{ComposeError, Error, readable};
 use crate::notices::Owed;
+use crate::request::Rule;
 use crate::write::assemble::{Notices, PackedEmulators, PackedVariant, Parts};
 use crate::write::bundle_file::BundleFile;
 use crate::write::compress::Frame;
@@ -94,6 +95,10 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
             let same = |other: &PackedVariant| (other.target, other.level) == (variant.target, variant.level);
             match variants.iter_mut().find(|(_, other)| same(other)) {
                 Some((_, other)) if is_same_app(other, &variant) => {
+                    // Packed for hosts that emulate it, it has more of them.
+                    if variant.rules.len() > other.rules.len() {
+                        other.rules = variant.rules;
+                    }
                     smaller(&mut other.app, variant.app);
                     smaller_shared(&mut other.shared, variant.shared);
                     unite(&mut other.notices, variant.notices);
@@ -136,8 +141,14 @@ fn is_same_app(one: &PackedVariant, other: &PackedVariant) -> bool {
     let shared = |variant: &PackedVariant| variant.shared.as_ref().map(|shared| shared.digest);
     (one.app.digest, shared(one), &one.loader) == (other.app.digest, shared(other), &other.loader)
         && one.encoding == other.encoding
-        && one.rules == other.rules
+        && is_same_rules(&one.rules, &other.rules)
         && one.entries == other.entries
+}
+
+/// The mounts of an emulated app follow from its tree: one that was packed for its own CPU alone has none.
+fn is_same_rules(one: &[Rule], other: &[Rule]) -> bool {
+    let without = [one, other].map(parts::without_mounts_of_emulators);
+    one == other || without[0] == without[1] && without.iter().any(|rules| [one, other].contains(&&rules[..]))
 }
 
 /// By this, frames that hold the same are ordered: the smallest first, or the first by digest.

@@ -79,6 +79,13 @@ pub(super) fn have_view(parts: &Parts) -> bool {
     rows.any(|row| row.rules.iter().any(Rule::is_view))
 }
 
+/// The rules of a variant without the mounts that it gets only where an emulator runs it. Those of a native
+/// one follow its kind of view, and stay.
+pub(super) fn without_mounts_of_emulators(rules: &[crate::request::Rule]) -> Vec<crate::request::Rule> {
+    let is_native = rules.iter().any(Rule::is_view);
+    rules.iter().filter(|rule| is_native || !matches!(rule, Rule::Seen { .. })).cloned().collect()
+}
+
 fn emulators(bundle: &BundleFile, manifest: &Manifest<'_>) -> Result<Vec<PackedEmulators>, Error> {
     let of_blob = |blob: Blob<'_>| {
         let emulator = |row: bundle::Translator<'_>| PackedEmulator {

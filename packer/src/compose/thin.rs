@@ -1,4 +1,5 @@
-//! `unibin thin`: a bundle for fewer hosts, out of one for many.
+//! `unibin thin`: a bundle for fewer hosts, out of one for many. A build stays if a launcher on one of them
+//! would choose it (`launcher/src/route.rs`).
 
 use bundle::Arch;
 
@@ -6,6 +7,7 @@ use crate::cli::compose::ThinArgs;
 use crate::cli::values::{Head, Hosts};
 use crate::compose::{parts, written};
 use crate::error::{ComposeError, Error};
+use crate::request::Rule;
 use crate::write::assemble::Parts;
 use crate::write::bundle_file::BundleFile;
 
@@ -50,14 +52,29 @@ fn keep(parts: &mut Parts, hosts: &[Arch]) {
     parts.brokers.retain(|(host, _)| hosts.contains(host));
     parts.components.retain(|(host, _)| hosts.contains(host));
     parts.emulators.retain(|packed| packed.emulators.iter().any(|row| hosts.contains(&row.key.host)));
-    let used: Vec<bool> = parts
-        .variants
-        .iter()
-        .map(|variant| {
-            let runs_on = |host: &Arch| variant.target == *host || emulates(parts, *host, variant.target);
-            hosts.iter().any(runs_on)
-        })
-        .collect();
-    let mut used = used.into_iter();
-    parts.variants.retain(|_| used.next().unwrap_or(true));
+    let emulated: Vec<Arch> = hosts.iter().filter_map(|host| emulated_on(parts, *host)).collect();
+    parts.variants.retain(|variant| {
+        hosts.contains(&variant.target) || variant.level == 0 && emulated.contains(&variant.target)
+    });
+    for number in 0..parts.variants.len() {
+        let target = parts.variants[number].target;
+        if !lays_trees(parts, target) {
+            let rules = &mut parts.variants[number].rules;
+            *rules = parts::without_mounts_of_emulators(rules);
+        }
+    }
+}
+
+/// The target that `host` emulates: that of the first variant that it can. Where there is a native one too,
+/// it is what `UNIBIN_ROUTE=emulated` starts.
+fn emulated_on(parts: &Parts, host: Arch) -> Option<Arch> {
+    let mut baseline = parts.variants.iter().filter(|variant| variant.level == 0);
+    baseline.find(|variant| emulates(parts, host, variant.target)).map(|variant| variant.target)
+}
+
+/// Whether an emulator of `target` is there that is told of the tree, as `pack` asks before it adds mounts.
+fn lays_trees(parts: &Parts, target: Arch) -> bool {
+    let mut rows = parts.emulators.iter().flat_map(|packed| &packed.emulators);
+    let is_of_tree = |rule: &Rule| rule.is_view() || matches!(rule, Rule::Tree { .. });
+    rows.any(|row| row.key.target == target && row.rules.iter().any(is_of_tree))
 }

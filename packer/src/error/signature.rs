@@ -31,8 +31,12 @@ pub(crate) enum SignatureError {
     NoPassphrase { path: PathBuf },
     #[error("there is no agent: SSH_AUTH_SOCK is not set")]
     NoAgent,
+    #[error("there is no agent at `{}`: {why}", shown(socket))]
+    DeadAgent { socket: PathBuf, why: String },
     #[error("the agent cannot sign")]
     Agent(#[source] SigningError),
+    #[error("the key {fingerprint} is of type {kind}, which signs beside a file only")]
+    OtherType { fingerprint: String, kind: String },
     #[error("{}", which(chosen.as_deref(), keys))]
     WhichKey { chosen: Option<String>, keys: Vec<String> },
     #[error("`--agent-key` chooses among the keys of an agent, and `{}` is not one", shown(path))]
@@ -52,7 +56,7 @@ impl SignatureError {
             | Self::Unsigned { .. }
             | Self::Foreign { .. }
             | Self::NotAllowed { .. } => Code::Verification,
-            Self::NoAgent | Self::Agent(_) => Code::Failure,
+            Self::NoAgent | Self::DeadAgent { .. } | Self::Agent(_) => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -80,7 +84,7 @@ impl SignatureError {
                 "type it again, or correct UNIBIN_PASSPHRASE"
             }
             Self::Key { source: SigningError::CannotSign(_), .. } => {
-                "sign beside the file with `ssh-keygen -Y sign -n file -f KEY FILE`; `unibin verify` takes that"
+                "`ssh-add KEY`, and sign beside the file: `--key KEY.pub --detach ssh`"
             }
             Self::Key { source: SigningError::KeyType(_), .. } => {
                 "Ed25519, ECDSA and RSA keys are known, also those of FIDO tokens"
@@ -90,8 +94,21 @@ impl SignatureError {
             Self::Secret { .. } => "a signature is checked by the public key: FILE.pub",
             Self::NoPassphrase { .. } => "set UNIBIN_PASSPHRASE, or use an agent: `--key ssh-agent`",
             Self::NoAgent => "start one: `eval $(ssh-agent)`, then `ssh-add KEY`",
+            Self::DeadAgent { .. } => "SSH_AUTH_SOCK is left from one that has ended? `ssh-add -l` shows it",
+            Self::Agent(SigningError::AgentRefuses) => {
+                "was it confirmed, or the token touched? an agent may also take back a key after a time"
+            }
+            Self::Agent(SigningError::Wrong) => {
+                "do not use this agent: what it returns is no signature by the key"
+            }
+            Self::Agent(SigningError::AgentForm(_)) => "use a newer agent, or another key",
             Self::Agent(_) => "`ssh-add -l` shows whether it answers",
-            Self::WhichKey { keys, .. } if keys.is_empty() => "add an Ed25519 key to it: `ssh-add KEY`",
+            Self::OtherType { .. } => {
+                "`--detach ssh` signs beside it; inside and for minisign it must be ssh-ed25519"
+            }
+            Self::WhichKey { keys, .. } if keys.is_empty() => {
+                "add one with `ssh-add KEY`; an agent that is locked shows none: `ssh-add -X`"
+            }
             Self::WhichKey { .. } => {
                 "choose one with `--key FILE.pub`, or with `--key ssh-agent -K SHA256:...`"
             }
@@ -110,8 +127,8 @@ fn listed(lines: &[String]) -> String {
 fn which(chosen: Option<&str>, keys: &[String]) -> String {
     let chosen = chosen.map(|chosen| readable(chosen.as_bytes()));
     match chosen {
-        Some(chosen) => format!("the agent does not have one Ed25519 key `{chosen}`{}", listed(keys)),
-        None if keys.is_empty() => "the agent has no Ed25519 key".to_owned(),
-        None => format!("the agent has several Ed25519 keys{}", listed(keys)),
+        Some(chosen) => format!("the agent does not have one key `{chosen}`{}", listed(keys)),
+        None if keys.is_empty() => "the agent has no key".to_owned(),
+        None => format!("the agent has several keys{}", listed(keys)),
     }
 }

@@ -11,8 +11,8 @@ use oci::{Compression, LayerWriter, NewLayer};
 use crate::atomic_file;
 use crate::error::{Error, readable};
 use crate::image::route::Route;
-use crate::image::start::emulator_name;
-use crate::image::{OWN, members};
+use crate::image::start::{self, emulator_name};
+use crate::image::{OWN, exec, members};
 use crate::write::bundle_file::BundleFile;
 use crate::write::tarball::{Member, Members};
 use crate::write::turns;
@@ -30,6 +30,7 @@ enum Job<'m> {
     Base(Variant<'m>),
     Tree(Blob<'m>),
     Emulator(Route<'m>, Translator<'m>),
+    Exec(Route<'m>),
 }
 
 /// What tells layers apart: what for, the blob's place in the file, the host.
@@ -41,6 +42,10 @@ impl Job<'_> {
             Self::Base(variant) => (0, variant.app.offset(), None),
             Self::Tree(blob) => (1, blob.offset(), None),
             Self::Emulator(route, row) => (2, row.blob.offset(), Some(route.host)),
+            // The same for all builds that are native there.
+            Self::Exec(route) => {
+                (3, route.translator.map_or(0, |_| route.variant.app.offset()), Some(route.host))
+            }
         }
     }
 }
@@ -50,7 +55,8 @@ fn jobs<'m>(route: &Route<'m>) -> Vec<Job<'m>> {
     let variant = route.variant;
     let trees = [Some(variant.app), variant.shared].into_iter().flatten().map(Job::Tree);
     let emulator = route.translator.map(|row| Job::Emulator(*route, row));
-    [Job::Base(variant)].into_iter().chain(trees).chain(emulator).collect()
+    let exec = Job::Exec(*route);
+    [Job::Base(variant)].into_iter().chain(trees).chain(emulator).chain([exec]).collect()
 }
 
 /// The layers of each route.
@@ -110,8 +116,24 @@ fn layer(
             emulator(bundle, manifest, route, row, &mut writer)?;
             format!("unibin oci: {} {} for {}", readable(row.name), readable(row.version), row.key.target)
         }
+        Job::Exec(route) => {
+            exec(manifest, route, &mut writer).map_err(Error::Temporary)?;
+            format!("unibin oci: what starts programs on {}", route.host)
+        }
     };
     writer.finish(&what).map_err(Error::Temporary)
+}
+
+/// What starts any program of the image.
+fn exec(manifest: &Manifest<'_>, route: &Route<'_>, to: &mut dyn Write) -> std::io::Result<()> {
+    let mut tar = Members::new(to);
+    own(&mut tar, exec::NAME, "")?;
+    let words = start::any_program(manifest, route);
+    if let Some(program) = words.and_then(|words| exec::program(route.host, &words)) {
+        let path = format!("{OWN}/{}", exec::NAME);
+        tar.file(path.as_bytes(), Member::new(0o755), program.len() as u64, &mut &program[..])?;
+    }
+    tar.finish()
 }
 
 /// The architectures whose programs need a blob.

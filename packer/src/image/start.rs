@@ -120,7 +120,7 @@ fn emulated(
     variables: &mut Variables,
 ) -> Vec<Vec<u8>> {
     let first = [b"/", OWN.as_bytes(), b"/as/", name].concat();
-    let mut call = Call { arguments: vec![first], program: program.to_vec(), rest };
+    let mut call = Call::new(first, program.to_vec(), rest);
     variables.unset_prefix(b"QEMU_");
     for rule in route.translator.into_iter().flat_map(|row| manifest.rules(row.rules)) {
         // The tree is the root: QEMU looks nowhere else where it is told to look in `/` (`init_paths`).
@@ -130,6 +130,28 @@ fn emulated(
     // What the user adds comes last in any case.
     call.arguments.append(&mut call.rest);
     call.arguments
+}
+
+/// What stands before the path of a program that is started from outside: nothing where it is native, else
+/// the emulator's call, in which `argv[0]` is that path. `None` for an emulator that wants it otherwise.
+pub(super) fn any_program(manifest: &Manifest<'_>, route: &Route<'_>) -> Option<Vec<Vec<u8>>> {
+    let Some(name) = emulator_name(route) else { return Some(Vec::new()) };
+    let first = format!("/{OWN}/{name}").into_bytes();
+    let mut call = Call::new(first, Vec::new(), Vec::new());
+    for rule in route.translator.into_iter().flat_map(|row| manifest.rules(row.rules)) {
+        rule.call_translator(b"/", &mut call);
+    }
+    let mut words = call.arguments;
+    // What follows the program would follow its own arguments.
+    if words.len() != call.program_at? + 1 {
+        return None;
+    }
+    words.pop();
+    // The option, and its value.
+    if let Some(argv0) = call.argv0_at {
+        words.drain(argv0.checked_sub(1)?..=argv0);
+    }
+    Some(words)
 }
 
 /// Images are described in JSON, which is text.
@@ -192,6 +214,15 @@ struct Call {
     arguments: Vec<Vec<u8>>,
     program: Vec<u8>,
     rest: Vec<Vec<u8>>,
+    /// Where the program is among the arguments, and where its `argv[0]` is.
+    program_at: Option<usize>,
+    argv0_at: Option<usize>,
+}
+
+impl Call {
+    fn new(first: Vec<u8>, program: Vec<u8>, rest: Vec<Vec<u8>>) -> Self {
+        Self { arguments: vec![first], program, rest, program_at: None, argv0_at: None }
+    }
 }
 
 impl TranslatorArguments for Call {
@@ -200,10 +231,12 @@ impl TranslatorArguments for Call {
     }
 
     fn argv0(&mut self) {
+        self.argv0_at = Some(self.arguments.len());
         self.arguments.push(self.program.clone());
     }
 
     fn program(&mut self) {
+        self.program_at = Some(self.arguments.len());
         self.arguments.push(self.program.clone());
     }
 

@@ -21,14 +21,15 @@ pub(super) struct Signing {
 impl Signing {
     /// Opens the key: a passphrase is asked for once, before anything is built.
     pub(super) fn open(key: &Path, detach: &[Detach]) -> Result<Self, Error> {
-        Ok(Self { signer: Signer::open(key, None)?, detach: detach.to_vec() })
+        Ok(Self { signer: Signer::open(key, None, None)?, detach: detach.to_vec() })
     }
 
     /// Signs a bundle inside, and then beside.
     pub(super) fn bundle(&self, path: &Path) -> Result<(), Error> {
         let bundle = BundleFile::open(path)?;
         let message = Signature::message(&bundle.footer.manifest_digest);
-        signature_rows::add(&bundle, path, self.signer.public, self.signer.sign(&message)?)?;
+        let (key, _) = self.signer.ed25519()?;
+        signature_rows::add(&bundle, path, key, self.signer.sign(&message)?)?;
         self.beside(path)
     }
 

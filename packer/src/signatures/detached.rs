@@ -50,13 +50,14 @@ pub(crate) fn write(path: &Path, file: &File, signer: &Signer, detach: Detach) -
     let text = match detach {
         Detach::Ssh => {
             let hash = hashed(path, file, Prehash::Sha512)?;
-            SshSignature::text(&signer.public, &signer.sign(&SshSignature::message(&hash))?)
+            SshSignature::text(&signer.key, &signer.sign_as_ssh(&SshSignature::message(&hash))?)
         }
         Detach::Minisign => {
+            let (_, id) = signer.ed25519()?;
             let hash = hashed(path, file, Prehash::Blake2b512)?;
             let name = readable(file_name_of(path.as_os_str().as_bytes()));
             let comment = format!("file:{name}\thashed");
-            Minisig::text(signer.id, &hash, &comment, |message| signer.sign(message))?
+            Minisig::text(id, &hash, &comment, |message| signer.sign(message))?
         }
     };
     let failed = |source| Error::io("write", &to, source);

@@ -181,7 +181,6 @@ fn part_row(part: &Part) -> Row {
 }
 
 fn row(part: &Part, index: usize, component: &Component) -> Row {
-    let source = component.source.iter().zip(&component.source_version);
     Row {
         kind: if matches!(component.kind, Kind::Emulator | Kind::Unibin) { "application" } else { "library" },
         reference: reference(part, index),
@@ -194,10 +193,34 @@ fn row(part: &Part, index: usize, component: &Component) -> Row {
         },
         purl: purl::of(component),
         components: files(part, Some(index)),
-        properties: source
-            .map(|(name, version)| Property { name: "unibin:source", value: format!("{name} {version}") })
-            .collect(),
+        properties: source(component),
     }
+}
+
+/// The source package, which vulnerabilities are filed against. Package URLs have it too; Trivy reads it here
+/// alone, and takes the package's own epoch and revision where the source has none.
+fn source(component: &Component) -> Vec<Property> {
+    let Some((name, version)) = component.source.as_ref().zip(component.source_version.as_ref()) else {
+        return Vec::new();
+    };
+    let mut all = vec![("unibin:source", format!("{name} {version}"))];
+    if matches!(component.kind, Kind::Deb | Kind::Apk) {
+        let (epoch, rest) = match version.split_once(':') {
+            Some((epoch, rest)) => (Some(epoch), rest),
+            None => (None, version.as_str()),
+        };
+        // A version of Alpine is one whole.
+        let is_debian = component.kind == Kind::Deb;
+        let (upstream, revision) = match rest.rsplit_once('-').filter(|_| is_debian) {
+            Some((upstream, revision)) => (upstream, Some(revision)),
+            None => (rest, None),
+        };
+        all.push(("aquasecurity:trivy:SrcName", name.clone()));
+        all.push(("aquasecurity:trivy:SrcVersion", upstream.to_owned()));
+        all.extend(revision.map(|revision| ("aquasecurity:trivy:SrcRelease", revision.to_owned())));
+        all.extend(epoch.map(|epoch| ("aquasecurity:trivy:SrcEpoch", epoch.to_owned())));
+    }
+    all.into_iter().map(|(name, value)| Property { name, value }).collect()
 }
 
 /// The files of a part that belong to a component, or to no component.

@@ -116,8 +116,10 @@ impl Document {
 
 /// The document for `bill`.
 pub(super) fn document(bill: &Bill) -> Document {
-    let plain: String =
-        bill.name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
+    let plain = |text: &str, also: char| -> String {
+        let kept = |letter: char| letter.is_ascii_alphanumeric() || letter == also;
+        text.chars().map(|letter| if kept(letter) { letter } else { '-' }).collect()
+    };
     let manifest = format!("the bundle's manifest has SHA-256 {}", bill.manifest);
     let bundle = Package {
         version_info: bill.version.clone(),
@@ -135,7 +137,7 @@ pub(super) fn document(bill: &Bill) -> Document {
         data_license: "CC0-1.0",
         id: DOCUMENT,
         name: bill.name.clone(),
-        document_namespace: format!("https://spdx.org/spdxdocs/{plain}-{}", bill.uuid()),
+        document_namespace: format!("https://spdx.org/spdxdocs/{}-{}", plain(&bill.name, '-'), bill.uuid()),
         creation_info: CreationInfo {
             created: bill.created.clone().unwrap_or_else(|| source_date::NONE.to_owned()),
             creators: [format!("Tool: unibin-{}", env!("CARGO_PKG_VERSION"))],
@@ -145,6 +147,17 @@ pub(super) fn document(bill: &Bill) -> Document {
         relationships: Vec::new(),
     };
     document.relate(DOCUMENT, "DESCRIBES", BUNDLE);
+    for distribution in bill.distributions() {
+        let (name, version) = distribution.split_once('-').unwrap_or((distribution, ""));
+        // By this identifier Trivy knows a system; others go by the purpose.
+        let id = format!("SPDXRef-OperatingSystem-{}", plain(distribution, '.'));
+        document.packages.push(Package {
+            version_info: Some(version.to_owned()).filter(|version| !version.is_empty()),
+            primary_package_purpose: "OPERATING-SYSTEM",
+            ..package(id.clone(), name)
+        });
+        document.relate(BUNDLE, "DEPENDS_ON", &id);
+    }
     // The identifier of each component, by its reference: a source that several parts have linked in is one.
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     for part in &bill.parts {
@@ -238,7 +251,8 @@ fn component_package(component: &Component, id: String) -> Package {
         source_info: source
             .as_ref()
             .zip(source_version.as_ref())
-            .map(|(name, version)| format!("built from: {name} {version}")),
+            // In the words that Trivy writes and reads.
+            .map(|(name, version)| format!("built package from: {name} {version}")),
         license_declared: licence.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
         // Debian's names are not SPDX's.
         license_comments: (!licences.is_empty())
