@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (quick, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|word| *word == "--quick");
     let quick = !quick.is_empty();
     // It is fetched, which a quick run does not.
-    if !quick && let Err(error) = crate::tools::all() {
+    if !quick && let Err(error) = crate::tools::run() {
         println!("the C compiler of the tests cannot be installed: {error:#}");
     }
     let without = lacks(quick);
