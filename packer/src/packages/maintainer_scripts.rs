@@ -14,7 +14,7 @@ pub(crate) const ORIGIN: &str = "made here";
 
 /// Where `update-ca-certificates` writes, and what it reads (its manual page).
 const CA_BUNDLE: &[u8] = b"etc/ssl/certs/ca-certificates.crt";
-const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
+pub(super) const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
 
 /// glibc asks the services that this file names. The host's would name modules that the app does not have;
 /// those named here are part of glibc itself since 2.34.
