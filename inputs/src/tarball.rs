@@ -27,10 +27,10 @@ pub(crate) fn read<E: From<InputError>>(
     // What is not handed over is decoded too.
     let (bound, decoded) = Bound::of(decoded.take(guard.most().saturating_mul(2)));
     let mut archive = tar::Archive::new(decoded);
-    let mut all = archive.entries().map_err(|error| guard.io(error))?;
+    let all = archive.entries().map_err(|error| guard.io(error))?;
     let mut entries = 0;
     bound.headers();
-    while let Some(entry) = all.next() {
+    for entry in all {
         bound.content();
         let mut entry = entry.map_err(|error| not_tar(entries, guard, error))?;
         entries += 1;

@@ -11,7 +11,7 @@ use inputs::decoded;
 
 use crate::bounds::Bounded;
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, Source, Workshop, again, kept_files, key, name, output, sources};
+use crate::configure::made::{Files, Made, Source, Workshop, again, kept_files, key, name, output, sources};
 use crate::error::{Error, HostProgramError};
 use crate::host_program::HostProgram;
 use crate::tree::app_tree::{App, Node};
@@ -53,7 +53,7 @@ pub(super) fn dictionaries(app: &App, target: Arch, archive: &ArchiveArgs) -> Re
     let sources = sources(app, is_needed);
     let mut what = format!("aspell\0{}", host.endian() as u8);
     for Dictionary { path, language, .. } in &lacking {
-        what += &format!("\0{}\0{language}", String::from_utf8_lossy(path));
+        what.extend(["\0", &String::from_utf8_lossy(path), "\0", language]);
     }
     let made = kept_files(key(&what, &sources, archive)?, || compiled(&lacking, &sources, archive))?;
     let list = |path: &[u8]| lacking.iter().find(|dictionary| dictionary.path == path);
@@ -99,7 +99,7 @@ fn compiled(
     dictionaries: &[Dictionary],
     sources: &[Source<'_>],
     archive: &ArchiveArgs,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+) -> Result<Files, Error> {
     let workshop = Workshop::new(sources)?;
     let prezip = workshop.program(&PREZIP, archive)?;
     let aspell = workshop.program(&ASPELL, archive)?;

@@ -33,8 +33,11 @@ pub(super) struct Source<'a> {
     pub(super) content: &'a Content,
 }
 
+/// Files by their paths in the tree.
+pub(super) type Files = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The files of the tree whose paths satisfy `wanted`, in the order of their paths.
-pub(super) fn sources<'a>(app: &'a App, wanted: impl Fn(&[u8]) -> bool) -> Vec<Source<'a>> {
+pub(super) fn sources(app: &App, wanted: impl Fn(&[u8]) -> bool) -> Vec<Source<'_>> {
     let paths = app.nodes().map(|(path, _)| path).filter(|path| wanted(path));
     let files = paths.filter_map(|path| match app.file(path)?.1 {
         Node::File { content, .. } => Some(Source { path, content }),
@@ -69,10 +72,7 @@ pub(super) fn kept(key: Digest, make: impl FnOnce() -> Result<Vec<u8>, Error>) -
 }
 
 /// The same for several files: each has its path before it.
-pub(super) fn kept_files(
-    key: Digest,
-    make: impl FnOnce() -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub(super) fn kept_files(key: Digest, make: impl FnOnce() -> Result<Files, Error>) -> Result<Files, Error> {
     let all = kept(key, || {
         let mut all = Vec::new();
         for (path, content) in make()? {
@@ -133,7 +133,7 @@ impl Workshop {
     }
 
     /// All files below a directory of the tree, in the order of their paths.
-    pub(super) fn files(&self, directory: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub(super) fn files(&self, directory: &[u8]) -> Result<Files, Error> {
         let mut found = Vec::new();
         let mut open = vec![self.at(directory)];
         while let Some(path) = open.pop() {

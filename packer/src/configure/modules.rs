@@ -101,8 +101,7 @@ impl Modules<'_> {
         for module in &modules {
             text.extend([b"\0", *module].concat());
         }
-        let content =
-            kept(hash::of(&text), || self.query(kind, package, &packages, &modules, host, archive))?;
+        let content = kept(hash::of(&text), || query(kind, package, &packages, &modules, host, archive))?;
         Ok(Some(Made { path: place, of: first.to_vec(), content: content.into() }))
     }
 
@@ -114,32 +113,32 @@ impl Modules<'_> {
             _ => None,
         }
     }
+}
 
-    fn query(
-        &self,
-        kind: &Kind,
-        package: &str,
-        packages: &BTreeSet<&str>,
-        modules: &[&[u8]],
-        host: &str,
-        archive: &ArchiveArgs,
-    ) -> Result<Vec<u8>, Error> {
-        let packages: Vec<&str> = packages.iter().copied().collect();
-        let path = kind.program.replace('*', host).replace("{}", package);
-        let program = HostProgram { packages: &packages, path: &path, files: &[kind.modules] };
-        let workshop = Workshop::new(&[])?;
-        let mut command = workshop.program(&program, archive)?;
-        let tree = workshop.tree(&program);
-        let here = tree.join("usr/lib").join(host);
-        let of_one = own(modules);
-        let below = modules.iter().filter_map(|path| path.strip_prefix(of_one)?.strip_prefix(b"/"));
-        command.args(below.map(|path| here.join(OsStr::from_bytes(path))));
-        let text = output(&mut command, &name(&program), None)?;
-        let there = [b"/", of_one].concat();
-        let text = replaced(&text, here.as_os_str().as_bytes(), &there);
-        // What it says of itself: where it looks if no modules are named.
-        Ok(replaced(&text, format!("/usr/lib/{host}").as_bytes(), &there))
-    }
+/// What the program says of the modules, as it would say it of the tree's.
+fn query(
+    kind: &Kind,
+    package: &str,
+    packages: &BTreeSet<&str>,
+    modules: &[&[u8]],
+    host: &str,
+    archive: &ArchiveArgs,
+) -> Result<Vec<u8>, Error> {
+    let packages: Vec<&str> = packages.iter().copied().collect();
+    let path = kind.program.replace('*', host).replace("{}", package);
+    let program = HostProgram { packages: &packages, path: &path, files: &[kind.modules] };
+    let workshop = Workshop::new(&[])?;
+    let mut command = workshop.program(&program, archive)?;
+    let tree = workshop.tree(&program);
+    let here = tree.join("usr/lib").join(host);
+    let of_one = own(modules);
+    let below = modules.iter().filter_map(|path| path.strip_prefix(of_one)?.strip_prefix(b"/"));
+    command.args(below.map(|path| here.join(OsStr::from_bytes(path))));
+    let text = output(&mut command, &name(&program), None)?;
+    let there = [b"/", of_one].concat();
+    let text = replaced(&text, here.as_os_str().as_bytes(), &there);
+    // What it says of itself: where it looks if no modules are named.
+    Ok(replaced(&text, format!("/usr/lib/{host}").as_bytes(), &there))
 }
 
 /// The directory of the architecture's libraries in which modules are.

@@ -76,6 +76,7 @@ fn written(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A text as `DataOutput.writeUTF` of Java writes it: each unit of UTF-16 by itself, and NUL in two bytes.
+#[allow(clippy::cast_possible_truncation, reason = "the bits that are kept are the low ones")]
 fn text(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for unit in text.encode_utf16() {
@@ -92,6 +93,7 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// The bytes of the first certificate in a text (RFC 7468).
+#[allow(clippy::cast_possible_truncation, reason = "the bits that are kept are the low ones")]
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
