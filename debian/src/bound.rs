@@ -1,6 +1,6 @@
 //! Bounds what a package may take that nobody vouches for: where its paths lead, what it unpacks to, and the
-//! headers of its tar archives. A long name, or an extended header, is read into memory before anybody sees it,
-//! and compressed it costs its archive nothing.
+//! headers of its tar archives. A long name, or an extended header, is read into memory before anybody sees
+//! it, and compressed it costs its archive nothing.
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -1,5 +1,5 @@
-//! Archives that take much: memory, space and time have bounds wherever an archive comes from outside, what is
-//! refused is named, and nothing is left behind.
+//! Archives that take much: memory, space and time have bounds wherever an archive comes from outside, what
+//! is refused is named, and nothing is left behind.
 
 use std::fs;
 use std::io::Write;

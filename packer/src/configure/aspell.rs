@@ -1,6 +1,6 @@
 //! Aspell's dictionaries, which a script of Debian's compiles from lists of words: the packages have empty
-//! files in their places. They differ between CPUs in the order of bytes alone, so those for the order of this
-//! machine are made.
+//! files in their places. They differ between CPUs in the order of bytes alone, so those for the order of
+//! this machine are made.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};

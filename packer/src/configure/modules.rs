@@ -1,5 +1,5 @@
-//! The lists of modules that gdk-pixbuf and GTK load, which triggers make by loading each. Here the modules of
-//! the same packages for this machine are loaded, and the list names those of the tree.
+//! The lists of modules that gdk-pixbuf and GTK load, which triggers make by loading each. Here the modules
+//! of the same packages for this machine are loaded, and the list names those of the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
-//! The index of SWI-Prolog's library, which the package's script makes: without it no predicate of the library
-//! is found by its name alone. It is a text, and the same for every CPU.
+//! The index of SWI-Prolog's library, which the package's script makes: without it no predicate of the
+//! library is found by its name alone. It is a text, and the same for every CPU.
 
 use bundle::{directory_of, file_name_of, join};
 

@@ -264,8 +264,8 @@ impl Place {
         self.0.path().join("cache")
     }
 
-    /// The command that starts the bundle of the system: what changes is kept here, and nothing of the caller's
-    /// environment reaches it.
+    /// The command that starts the bundle of the system: what changes is kept here, and nothing of the
+    /// caller's environment reaches it.
     fn start(&self, bundle: &Path) -> Command {
         let mut command = Command::new(bundle);
         command.env_clear().env("PATH", STUBS_PATH).current_dir("/");

@@ -1,7 +1,7 @@
 //! What Debian's maintainer scripts and triggers would have made, as far as programs need it, without running
 //! any: the file of all CA certificates, `nsswitch.conf`; others have files of their own (`alternatives`,
-//! `php`, `graphviz`, `java`, `r`; `configure` has what programs make). Not made: registrations, accounts, and
-//! caches that only make programs faster (icons, fonts). What programs need and nothing here makes is
+//! `php`, `graphviz`, `java`, `r`; `configure` has what programs make). Not made: registrations, accounts,
+//! and caches that only make programs faster (icons, fonts). What programs need and nothing here makes is
 //! reported.
 
 use std::io::Read;
