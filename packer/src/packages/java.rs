@@ -1,6 +1,6 @@
 //! Java's list of certificate authorities, which `ca-certificates-java` makes by running Java. Such a key
-//! store has the time at which each certificate was added, so it is written here: with the time that all files of a
-//! tree have, the same bytes each time.
+//! store has the time at which each certificate was added, so it is written here: with the time that all
+//! files of a tree have, the same bytes each time.
 //!
 //! The form is Java's own (`JavaKeyStore.java` of OpenJDK): a header, the certificates, and a digest of all
 //! that and the password, which is no secret.
