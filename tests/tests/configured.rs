@@ -271,6 +271,18 @@ fn from(sandbox: &Sandbox, bundle: &Path, arguments: &[&str], input: &Path) -> S
 }
 
 #[test]
+fn a_script_of_a_package_has_the_shell_that_packages_take_for_granted() {
+    needs!("network");
+    // `#!/bin/sh`, and no dependency on one: `dash` is essential.
+    let preunzip = ["--deb", "aspell", "--entry", "prezip=/usr/bin/prezip"];
+    for_each(&["riscv64"], &preunzip, |sandbox, bundle, target| {
+        let told = sandbox.run(bundle, &["--version"]).must_succeed();
+        assert!(told.contains("prezip"), "{target}: {told}");
+        assert!(extracted(sandbox, bundle, "tree").join("usr/bin/dash").exists());
+    });
+}
+
+#[test]
 fn aspell_has_its_dictionaries() {
     needs!("network");
     let aspell = ["--deb", "aspell", "--deb", "aspell-en"];
