@@ -12,6 +12,7 @@ use bundle::Digest;
 use tar::EntryType;
 
 use crate::ar::{HEADER, MAGIC, Member};
+use crate::bound::{Bound, ENTRIES_MAX, MORE, TIMES, inside, passes_through};
 use crate::packages::{Package, PackageIndex};
 use crate::{xz, zst};
 
@@ -241,9 +242,19 @@ impl Deb {
         member: &Member,
         mut visit: impl FnMut(DebEntry<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
-        let mut archive = tar::Archive::new(self.decoded(member)?);
+        let stored = member.bytes.end - member.bytes.start;
+        let mut left = stored.saturating_mul(TIMES).saturating_add(MORE);
+        let too_much = || self.form(&format!("it unpacks to more than {TIMES} times its size"));
+        // What is passed over is decoded too.
+        let (bound, decoded) = Bound::of(self.decoded(member)?.take(left.saturating_mul(2)));
+        let mut archive = tar::Archive::new(decoded);
         let mut symlinks = HashSet::new();
-        for entry in archive.entries().map_err(|error| self.io(error))? {
+        let mut entries = 0;
+        let mut all = archive.entries().map_err(|error| self.io(error))?;
+        loop {
+            bound.headers();
+            let Some(entry) = all.next() else { break };
+            bound.content();
             let mut entry = entry.map_err(|error| self.io(error))?;
             let stored = entry.path_bytes().into_owned();
             let refuse = |reason| self.entry(&stored, reason);
@@ -255,7 +266,13 @@ impl Deb {
             if let DebKind::Symlink { .. } = kind {
                 symlinks.insert(path.clone());
             }
+            entries += 1;
+            if entries > ENTRIES_MAX {
+                return Err(self.form(&format!("it has more than {ENTRIES_MAX} entries")).into());
+            }
+            left = left.checked_sub(entry.size()).ok_or_else(too_much)?;
             if path.is_empty() {
+                self.pass(&mut entry)?;
                 continue;
             }
             let mode = entry.header().mode().map_err(|error| self.io(error))? & 0o7777;
@@ -269,8 +286,14 @@ impl Deb {
             if flow.is_break() {
                 break;
             }
+            self.pass(&mut entry)?;
         }
         Ok(())
+    }
+
+    /// Reads what nobody has read of an entry: no header of the next one.
+    fn pass(&self, entry: &mut impl Read) -> Result<(), DebError> {
+        io::copy(entry, &mut io::sink()).map(drop).map_err(|error| self.io(error))
     }
 
     fn kind<R: Read>(&self, entry: &mut tar::Entry<'_, R>, stored: &[u8]) -> Result<DebKind, DebError> {
@@ -323,28 +346,6 @@ impl Deb {
         let entry = bundle::Shown(stored).to_string();
         DebError::Entry { path: self.path.clone(), entry, reason }
     }
-}
-
-/// A stored path relative to the tree's root, without `.` and doubled slashes; empty for the root itself.
-fn inside(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
-    if stored.starts_with(b"/") {
-        return Err("its path is absolute");
-    }
-    if stored.contains(&0) {
-        return Err("its path contains a NUL byte");
-    }
-    let parts = stored.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
-    let parts: Vec<&[u8]> = parts.collect();
-    if parts.contains(&b"..".as_slice()) {
-        return Err("its path leaves the package");
-    }
-    Ok(parts.join(&b'/'))
-}
-
-/// Whether a directory on the way to `path` is one of `symlinks`.
-fn passes_through(path: &[u8], symlinks: &HashSet<Vec<u8>>) -> bool {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-    slashes.map(|(at, _)| &path[..at]).any(|parent| symlinks.contains(parent))
 }
 
 /// An entry's header, as [`tar_header`] reads it.

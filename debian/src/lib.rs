@@ -6,6 +6,7 @@
 mod ar;
 pub mod archive;
 mod archive_error;
+mod bound;
 mod clearsign;
 pub mod contents;
 pub mod deb;

@@ -21,6 +21,9 @@ const ENTRIES_MAX: usize = 2_000_000;
 /// As long as a path may be (`PATH_MAX` of `<linux/limits.h>`).
 const PATH_MAX: usize = 4096;
 
+/// Each directory above an entry is looked at for each entry. Programs' own trees come to 60.
+const DEPTH_MAX: usize = 256;
+
 /// An entry as its archive describes it.
 pub(crate) struct Stored {
     pub(crate) path: Vec<u8>,
@@ -244,6 +247,9 @@ fn inside(stored: &[u8], reading: Reading) -> Result<Vec<u8>, &'static str> {
             b".." => return Err("its path leaves the archive"),
             part => parts.push(part),
         }
+    }
+    if parts.len() > DEPTH_MAX {
+        return Err("its path leads through too many directories");
     }
     Ok(parts.join(&b'/'))
 }

@@ -5,6 +5,7 @@
 //! unpack to implausibly much.
 
 mod appimage;
+mod bound;
 mod decode;
 pub mod elf;
 mod entry;
@@ -19,6 +20,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
+pub use crate::bound::{Bound, Bounded};
 pub use crate::decode::{Compression, decoded};
 pub use crate::entry::{Entry, Kind, Reading, Special, Visit};
 pub use crate::error::InputError;

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use bundle::{OWNER_ATTRIBUTE, Owner};
 use tar::{EntryType, Header};
 
+use crate::bound::Bound;
 use crate::decode::Compression;
 use crate::error::InputError;
 use crate::guard::{DEVICE, FIFO, Guard, Stored, StoredKind, UNKNOWN};
@@ -24,13 +25,19 @@ pub(crate) fn read<E: From<InputError>>(
     let reader = BufReader::with_capacity(128 * 1024, from);
     let decoded = compression.decode(reader).map_err(|error| guard.io(error))?;
     // What is not handed over is decoded too.
-    let mut archive = tar::Archive::new(decoded.take(guard.most().saturating_mul(2)));
+    let (bound, decoded) = Bound::of(decoded.take(guard.most().saturating_mul(2)));
+    let mut archive = tar::Archive::new(decoded);
+    let all = archive.entries().map_err(|error| guard.io(error))?;
     let mut entries = 0;
-    for entry in archive.entries().map_err(|error| guard.io(error))? {
+    bound.headers();
+    for entry in all {
+        bound.content();
         let mut entry = entry.map_err(|error| not_tar(entries, guard, error))?;
         entries += 1;
         // `git archive` begins with one: a comment.
         if entry.header().entry_type() == EntryType::XGlobalHeader {
+            pass(&mut entry, guard)?;
+            bound.headers();
             continue;
         }
         let More { sparse, owner: said, capabilities } = more(&mut entry).map_err(|error| guard.io(error))?;
@@ -56,11 +63,19 @@ pub(crate) fn read<E: From<InputError>>(
             Ok(mut expanded) => guard.entry(Stored { position: None, ..stored }, &mut expanded)?,
             Err(entry) => guard.entry(stored, entry)?,
         }
+        pass(&mut entry, guard)?;
+        bound.headers();
     }
     if entries == 0 { Err(guard.form("it is not a tar archive, or an empty one")) } else { Ok(()) }
 }
 
 /// What is compressed need not be a tar archive.
+/// Reads what nobody has read of an entry: no header of the next one.
+fn pass<E: From<InputError>>(entry: &mut impl Read, guard: &Guard<'_, '_, E>) -> Result<(), E> {
+    let left = &mut entry.take(guard.most());
+    io::copy(left, &mut io::sink()).map(drop).map_err(|error| guard.io(error))
+}
+
 fn not_tar<E: From<InputError>>(entries: usize, guard: &Guard<'_, '_, E>, error: io::Error) -> E {
     if entries == 0 { guard.form(format!("it is not a tar archive: {error}")) } else { guard.io(error) }
 }

@@ -2,7 +2,11 @@
 //! is the same for every architecture: made by programs of Debian's for this machine (`host_program`), which
 //! are executed. Nothing of the tree is. Without them, programs make it at each start.
 
+mod aspell;
 mod made;
+mod mime;
+mod modules;
+mod prolog;
 mod python;
 mod schemas;
 
@@ -11,6 +15,7 @@ use bundle::directory_of;
 use crate::cli::ArchiveArgs;
 use crate::cli::values::Configure;
 use crate::configure::made::Made;
+use crate::configure::modules::Modules;
 use crate::error::Error;
 use crate::resolve::complete::Unconfigured;
 use crate::say;
@@ -18,7 +23,7 @@ use crate::tree::app_tree::Node;
 
 /// Adds what is made of the files of packages. If that fails, the app runs without.
 pub(crate) fn add(unconfigured: Unconfigured<'_>) -> Result<(), Error> {
-    let Unconfigured { request, suite, known, app, origins } = unconfigured;
+    let Unconfigured { request, suite, target, known, app, origins } = unconfigured;
     if request.tree.configure == Configure::None {
         return Ok(());
     }
@@ -32,15 +37,26 @@ pub(crate) fn add(unconfigured: Unconfigured<'_>) -> Result<(), Error> {
             say::warning(&format!("Python will compile its modules at each start: {}", error.text()));
         }
     }
-    match schemas::compiled(app, &archive) {
-        Ok(compiled) => made.extend(compiled),
-        Err(error) => say::warning(&format!("the schemas of GSettings are not compiled: {}", error.text())),
+    let modules = Modules { app, known, origins };
+    let others = [
+        (schemas::compiled(app, &archive), "the schemas of GSettings are not compiled"),
+        (modules.lists(&archive), "the lists of modules of gdk-pixbuf and GTK are not made"),
+        (mime::database(app, &archive), "the database of MIME types is not made"),
+        (prolog::index(app, &archive), "SWI-Prolog does not find what is in its library by itself"),
+        (aspell::dictionaries(app, target, &archive), "Aspell's dictionaries are not compiled"),
+    ];
+    for (files, otherwise) in others {
+        match files {
+            Ok(files) => made.extend(files),
+            Err(error) => say::warning(&format!("{otherwise}: {}", error.text())),
+        }
     }
     for Made { path, of, content } in made {
         if app.get(directory_of(&path)).is_none() {
             app.add(directory_of(&path), Node::Directory)?;
         }
-        app.add(&path, Node::File { executable: false, content })?;
+        // An empty file may keep its place.
+        let path = app.place(&path, Node::File { executable: false, content })?;
         if let Some(origin) = origins.get(&of).cloned() {
             origins.insert(path, origin);
         }

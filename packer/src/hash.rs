@@ -1,5 +1,5 @@
-//! SHA-256, used here only: of whole slices, and of streams as they pass. SHA-1 too, which SPDX asks for, and
-//! by which nothing is decided.
+//! SHA-256, used here only: of whole slices, and of streams as they pass. SHA-1 too, which SPDX and Java's
+//! lists of certificates ask for, and by which nothing is decided.
 
 use std::io::{self, Read, Write};
 
@@ -27,9 +27,14 @@ pub(crate) fn both(mut from: impl Read) -> io::Result<(String, String)> {
     Ok((passing.finish().2.to_string(), hex(&sha1::Digest::finalize(sha1))))
 }
 
+/// SHA-1 of `bytes`.
+pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
+    <Sha1 as sha1::Digest>::digest(bytes).into()
+}
+
 /// SHA-1 of `bytes`, in hexadecimal.
 pub(crate) fn sha1_of(bytes: &[u8]) -> String {
-    hex(&<Sha1 as sha1::Digest>::digest(bytes))
+    hex(&sha1(bytes))
 }
 
 fn hex(bytes: &[u8]) -> String {

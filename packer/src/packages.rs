@@ -4,6 +4,7 @@
 pub(crate) mod alternatives;
 pub(crate) mod deb;
 pub(crate) mod graphviz;
+pub(crate) mod java;
 pub(crate) mod maintainer_scripts;
 pub(crate) mod php;
 pub(crate) mod r;

@@ -236,3 +236,129 @@ fn graphviz_has_its_plug_ins() {
         assert!(circular.starts_with("graph "), "{target}: {circular}");
     }
 }
+
+/// Packs for each target; what the mirror lacks is passed over, loudly.
+fn for_each(targets: &[&str], packages: &[&str], mut check: impl FnMut(&Sandbox, &Path, &str)) {
+    for target in targets {
+        let rest = ["--target", target, "--hosts", "x86_64", "--level", "1"];
+        let Some(bundle) = pack_if_there(&[packages, &rest].concat()) else { continue };
+        let sandbox = Sandbox::new();
+        let bundle = sandbox.copy(&bundle, "app");
+        check(&sandbox, &bundle, target);
+    }
+}
+
+#[test]
+fn prolog_finds_what_is_in_its_library() {
+    needs!("network");
+    let swipl = ["--deb", "swi-prolog-nox", "--entry", "swipl=/usr/bin/swipl"];
+    let goal = ["-f", "none", "-g", "aggregate_all(count, member(_, [a, b]), C), writeln(C)", "-t", "halt"];
+    let sandbox = Sandbox::new();
+    let Some(without) = configured(&sandbox, "without", &[&swipl[..], &["--configure", "none"]].concat())
+    else {
+        return;
+    };
+    assert!(sandbox.run(&without, &goal).errors().contains("Unknown procedure"), "it needs no index");
+    for_each(&["riscv64", "s390x", "i686"], &swipl, |sandbox, bundle, target| {
+        assert_eq!(sandbox.run(bundle, &goal).must_succeed(), "2\n", "{target}");
+    });
+}
+
+/// What a program says to the lines of a file.
+fn from(sandbox: &Sandbox, bundle: &Path, arguments: &[&str], input: &Path) -> String {
+    let input = fs::File::open(input).expect("a file");
+    Sandbox::finish(sandbox.command(bundle).args(arguments).stdin(input)).must_succeed()
+}
+
+#[test]
+fn a_script_of_a_package_has_the_shell_that_packages_take_for_granted() {
+    needs!("network");
+    // `#!/bin/sh`, and no dependency on one: `dash` is essential.
+    let preunzip = ["--deb", "aspell", "--entry", "prezip=/usr/bin/prezip"];
+    for_each(&["riscv64"], &preunzip, |sandbox, bundle, target| {
+        let told = sandbox.run(bundle, &["--version"]).must_succeed();
+        assert!(told.contains("prezip"), "{target}: {told}");
+        assert!(extracted(sandbox, bundle, "tree").join("usr/bin/dash").exists());
+    });
+}
+
+#[test]
+fn aspell_has_its_dictionaries() {
+    needs!("network");
+    let aspell = ["--deb", "aspell", "--deb", "aspell-en"];
+    let entries = ["--entry", "aspell=/usr/bin/aspell", "--entry", "prezip-bin=/usr/bin/prezip-bin"];
+    let aspell = [aspell, entries].concat();
+    // Pointers of 64 and of 32 bits.
+    for_each(&["riscv64", "armv7", "i686"], &aspell, |sandbox, bundle, target| {
+        let words = sandbox.write("words", b"hello wrold\n");
+        let told = from(sandbox, bundle, &["-a", "--lang=en"], &words);
+        assert!(
+            told.contains("& wrold") && told.contains("world") && !told.contains("& hello"),
+            "{target}: {told}"
+        );
+        // The program itself makes the same.
+        let tree = extracted(sandbox, bundle, "tree");
+        let made = fs::read(tree.join("var/lib/aspell/en-variant_0.rws")).expect("made");
+        let unpack = "gzip -dc \"$1\" | UNIBIN_ENTRY=prezip-bin \"$2\" -d >list";
+        let packed = tree.join("usr/share/aspell/en-variant_0.cwl.gz");
+        sandbox.shell(unpack, &[&packed, &bundle.to_owned()]).must_succeed();
+        let own = sandbox.at("own.rws");
+        let own = own.to_str().expect("text");
+        let create =
+            ["--per-conf=/dev/null", "--dont-validate-affixes", "--lang=en", "create", "master", own];
+        from(sandbox, bundle, &create, &sandbox.at("list"));
+        assert!(fs::read(own).expect("made") == made, "{target}");
+    });
+    // An order of bytes that this machine does not have.
+    let rest = ["--target", "s390x", "--hosts", "x86_64", "--level", "1", "-o"];
+    let sandbox = Sandbox::new();
+    let packed = Sandbox::finish(unibin().arg("pack").args(&aspell).args(rest).arg(sandbox.at("other")));
+    if let Some(lacking) = lacking(&packed.errors()) {
+        return not_run("mirror-whole", lacking);
+    }
+    assert!(packed.errors().contains("Aspell's dictionaries are not compiled"), "{packed}");
+}
+
+#[test]
+fn gdk_pixbuf_loads_images_by_modules_of_other_packages_and_gio_knows_types() {
+    needs!("network");
+    let pixbuf = ["--deb", "libgdk-pixbuf2.0-bin", "--deb", "librsvg2-common", "--deb", "libglib2.0-bin"];
+    let entries = ["--entry", "thumbnail=/usr/bin/gdk-pixbuf-thumbnailer", "--entry", "gio=/usr/bin/gio"];
+    for_each(&["riscv64", "s390x", "i686"], &[&pixbuf[..], &entries].concat(), |sandbox, bundle, target| {
+        let picture = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='9' height='9'/></svg>";
+        let picture = sandbox.write("picture.svg", picture);
+        let picture = picture.to_str().expect("text");
+        let small = sandbox.at("small.png");
+        sandbox.run(bundle, &["-s", "9", picture, small.to_str().expect("text")]).must_succeed();
+        assert!(fs::read(&small).expect("made").starts_with(b"\x89PNG"), "{target}");
+        let tree = extracted(sandbox, bundle, "tree");
+        let list = Sandbox::tree(&tree).into_iter().find(|path| path.ends_with("loaders.cache"));
+        let list = fs::read_to_string(tree.join(list.expect("a list"))).expect("text");
+        // Each is a file of the tree, of its own architecture.
+        let named = list.lines().filter_map(|line| line.strip_prefix("\"/")?.strip_suffix(".so\""));
+        let named: Vec<String> = named.map(|path| format!("{path}.so")).collect();
+        assert!(named.len() > 3 && named.iter().all(|path| tree.join(path).is_file()), "{target}: {list}");
+        let type_of = ["info", "-a", "standard::content-type", picture];
+        let told = sandbox.run_with(&[("UNIBIN_ENTRY", "gio")], bundle, &type_of).must_succeed();
+        assert!(told.contains("image/svg+xml"), "{target}: {told}");
+    });
+}
+
+#[test]
+fn java_trusts_the_certificate_authorities_of_the_tree() {
+    needs!("network");
+    let java = ["--deb", "default-jre-headless", "--deb", "ca-certificates-java"];
+    let entries = ["--entry", "java=/usr/bin/java", "--entry", "keytool=/usr/bin/keytool"];
+    for_each(&["riscv64"], &[&java[..], &entries].concat(), |sandbox, bundle, target| {
+        let list = ["-list", "-cacerts", "-storepass", "changeit"];
+        let told = sandbox.run_with(&[("UNIBIN_ENTRY", "keytool")], bundle, &list).must_succeed();
+        let entries = told.lines().filter(|line| line.contains("trustedCertEntry")).count();
+        let tree = extracted(sandbox, bundle, "tree");
+        let is_certificate = |path: &&PathBuf| {
+            path.starts_with("usr/share/ca-certificates")
+                && path.extension().is_some_and(|ending| ending == "crt")
+        };
+        let certificates = Sandbox::tree(&tree).iter().filter(is_certificate).count();
+        assert!(entries > 50 && entries == certificates, "{target}: {entries} of {certificates}: {told}");
+    });
+}

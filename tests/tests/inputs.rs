@@ -12,8 +12,8 @@ use std::process::Command;
 use bundle::Arch;
 use end_to_end::{
     CODE_OF_ENDING, Header, Member, Outcome, Packed, Sandbox, compile_dynamic, directory, file, header,
-    lacking, link, needs, not_run, own, pack_by_hand, pack_if_there, raw_rpm, raw_tar, raw_zip, smallest,
-    unibin,
+    lacking, link, needs, not_run, own, pack_by_hand, pack_if_there, raw_deb, raw_rpm, raw_tar, raw_zip,
+    smallest, unibin,
 };
 
 fn text(path: &Path) -> &str {
@@ -408,16 +408,7 @@ fn a_debian_package_of_the_users_own_is_completed_from_debian() {
         raw_tar(&[file("control", 0o644, control.as_bytes()), file("postinst", 0o755, postinst.as_bytes())]);
     let script = b"#!/bin/sh\necho of my own on $(uname -m)\n";
     let data = raw_tar(&[file("usr/bin/own-shell", 0o755, script)]);
-    let mut deb = b"!<arch>\n".to_vec();
-    for (name, content) in [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), ("data.tar", &data)]
-    {
-        deb.extend(
-            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes(),
-        );
-        deb.extend(content);
-        deb.resize(deb.len().next_multiple_of(2), b'\n');
-    }
-    let deb = sandbox.write("own-shell.deb", &deb);
+    let deb = sandbox.write("own-shell.deb", &raw_deb(&control, "data.tar", &data));
     for arguments in [&[text(&deb)][..], &["--deb", text(&deb), "--target", "riscv64"]] {
         let output = sandbox.at("packed");
         let rest = ["--hosts", "x86_64", "--level", "1", "--entry", "own-shell=/usr/bin/own-shell"];

@@ -219,10 +219,10 @@ fn a_system_whose_directory_cannot_be_written_does_not_silently_begin_afresh() {
     assert_eq!(afresh.must_succeed(), "afresh\n");
     let told = afresh.errors();
     let [there, here] = [sandbox.cache(), runtime.join("unibin")].map(|cache| cache.display().to_string());
-    for word in ["keeps as `default`", &there, &here, "hint: "] {
+    for word in ["is kept as `default`", &there, &here, "hint: "] {
         assert!(told.contains(word), "{word}: {told}");
     }
-    let words = ["keeps as `default`", &there, "hint: "];
+    let words = ["is kept as `default`", &there, "hint: "];
     sh(&sandbox, &named, "true").must_fail_with(125, &words);
     fs::remove_file(&lock).expect("the link");
     fs::rename(lock.with_extension("aside"), &lock).expect("renamed");

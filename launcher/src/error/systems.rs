@@ -116,7 +116,7 @@ impl Error {
     pub fn kept_by_mounts(upper: &[u8], why: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "what the system keeps as `{}` was made with mounts, and takes them: {}\n\
+            "what is kept as `{}` was made with mounts, and takes them: {}\n\
              hint: UNIBIN_KEEP=other begins another one; UNIBIN_VIEW says which way is taken",
             &[name(upper), cut(why, b'\n').0],
         )
@@ -127,7 +127,7 @@ impl Error {
     pub fn kept_whole(upper: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "what the system keeps as `{}` was made without mounts, by an emulator of unibin's own\n\
+            "what is kept as `{}` was made without mounts, by an emulator of unibin's own\n\
              hint: run it so, without UNIBIN_VIEW and UNIBIN_EMULATOR; or UNIBIN_KEEP=other begins another one",
             &[name(upper)],
         )
@@ -187,7 +187,7 @@ impl Error {
     pub fn system_in_use(upper: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "the system on `{}` is in use by a start that cannot be joined\n\
+            "what is kept as `{}` is in use by a start that cannot be joined\n\
              hint: wait for its end, or start another one with UNIBIN_KEEP=NAME",
             &[name(upper)],
         )
@@ -198,7 +198,7 @@ impl Error {
     pub fn kept_elsewhere(upper: &[u8], there: &[u8], here: &[u8]) -> Self {
         Self::new(
             EXIT_OURS,
-            "what the system keeps as `{}` is in `{}`, which cannot be used now; in `{}` it begins without\n\
+            "what is kept as `{}` is in `{}`, which cannot be used now; what starts in `{}` begins without\n\
              hint: make that one writable again (UNIBIN_LOG=1 says why it is not used), or name the other one \
              with UNIBIN_CACHE",
             &[name(upper), name(there), name(here)],
@@ -210,7 +210,7 @@ impl Error {
     pub fn cannot_join(errno: Errno) -> Self {
         Self::new(
             EXIT_OURS,
-            "cannot join the system that runs already: {}\n\
+            "cannot join the mounts of the start that runs already: {}\n\
              hint: it takes Linux 5.8; start another one with UNIBIN_KEEP=NAME",
             &[errno.text()],
         )

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use bundle::components_of;
+
 use crate::atomic_file::NewFile;
 use crate::bounds::{Bounded, check_free, too_much, unpacked_max};
 use crate::emulators::Emulators;
@@ -18,6 +20,10 @@ use crate::write::zstd_frame;
 
 /// The start of a Zstandard frame (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// More is no archive of emulators: it has two files for each, three directories deep.
+const ENTRIES_MAX: usize = 10_000;
+const DEPTH_MAX: usize = 8;
 
 /// Compressed for transport only: a middle level is ten times as fast as that of emulators in bundles.
 const LEVEL: i32 = 9;
@@ -98,9 +104,17 @@ fn unpack(
     damaged: impl Fn(io::Error) -> Error,
     directory: &Path,
 ) -> Result<(), Error> {
+    let mut entries = 0;
     tarball::read(from, &damaged, |path, entry| {
         let path = path.strip_suffix(b"/").unwrap_or(path);
         app_tree::tree_path(path)?;
+        entries += 1;
+        if entries > ENTRIES_MAX || components_of(path).count() > DEPTH_MAX {
+            return Err(Error::tree(
+                path,
+                "no archive of emulators has so many files, or directories so deep",
+            ));
+        }
         let to = directory.join(std::ffi::OsStr::from_bytes(path));
         let wrote = match entry {
             TarEntry::Directory => fs::create_dir_all(&to),

@@ -10,12 +10,11 @@ use std::thread;
 use bundle::{Digest, MTIME, TreePath, directory_of, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, kept};
+use crate::configure::made::{Made, Source, kept, part, put_part};
 use crate::error::{Error, HostProgramError, readable};
 use crate::hash;
 use crate::host_program::{HostProgram, temporary};
 use crate::tree::app_tree::{App, Node};
-use crate::tree::content::Content;
 
 /// What compiles, for any Python 3.8 and later.
 const COMPILE: &str = include_str!("compile.py");
@@ -25,12 +24,6 @@ const SHARED: &[u8] = b"usr/lib/python3/";
 
 /// `NAME_MAX` of `<linux/limits.h>`.
 const NAME_MAX: usize = 255;
-
-/// A module of the tree.
-struct Source<'a> {
-    path: &'a [u8],
-    content: &'a Content,
-}
 
 /// The minor versions of Python 3 whose interpreters the tree has from Debian's packages, and the versions of
 /// those.
@@ -185,19 +178,6 @@ fn run(mut command: Command, sources: &[Source<'_>]) -> io::Result<Vec<u8>> {
     written.map(|()| stdout)
 }
 
-fn put_part(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(&(bytes.len() as u64).to_le_bytes())?;
-    to.write_all(bytes)
-}
-
-/// The next part of what was written so.
-fn part<'r>(rest: &mut &'r [u8]) -> Option<&'r [u8]> {
-    let (length, behind) = rest.split_first_chunk()?;
-    let (part, behind) = behind.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    *rest = behind;
-    Some(part)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,20 +240,5 @@ mod tests {
         app.add(b"c/__pycache__", Node::Directory).expect("added");
         let sources = sources(&app, 13, true);
         assert_eq!(sources.iter().map(|source| source.path).collect::<Vec<_>>(), [b"c/m.py"]);
-    }
-
-    #[test]
-    fn parts_are_read_as_they_were_written_and_a_cut_one_is_refused() {
-        let mut all = Vec::new();
-        put_part(&mut all, b"one").expect("memory");
-        put_part(&mut all, b"").expect("memory");
-        let mut rest = all.as_slice();
-        assert_eq!(
-            (part(&mut rest), part(&mut rest), part(&mut rest)),
-            (Some(&b"one"[..]), Some(&b""[..]), None)
-        );
-        for cut in 0..11 {
-            assert_eq!(part(&mut &all[..cut]), None, "{cut}");
-        }
     }
 }

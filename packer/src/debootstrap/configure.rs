@@ -94,10 +94,8 @@ enum Heard {
 /// scripts of packages. To find out, a program that does not exist is started once, and the bundle reports
 /// what it does.
 fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
-    let mut command = Command::new(bundle);
-    command.arg("/nothing").env_clear().env("PATH", STUBS_PATH).env("UNIBIN_LOG", "1");
-    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).env("UNIBIN_VIEW", "mounts");
-    command.current_dir("/");
+    let mut command = place.start(bundle);
+    command.arg("/nothing").env("UNIBIN_LOG", "1");
     let said = command.output().map_err(|source| Error::io("execute", bundle, source))?;
     Ok(!String::from_utf8_lossy(&said.stderr).contains("without a namespace of users"))
 }
@@ -106,14 +104,12 @@ fn has_users(bundle: &Path, place: &Place) -> Result<bool, Error> {
 fn run(bundle: &Path, place: &Place, emulated: bool, bars: &Bars) -> Result<(), Error> {
     let failed = |source| Error::io("execute", bundle, source);
     let (reader, writer) = io::pipe().map_err(failed)?;
-    let mut command = Command::new(bundle);
-    command.arg(format!("/{SCRIPT}")).env_clear().env("PATH", STUBS_PATH);
+    let mut command = place.start(bundle);
+    command.arg(format!("/{SCRIPT}")).env("UNIBIN_BIND", place.binds());
     if emulated {
         // On its own CPU, too: the emulator alone keeps users and groups apart for one user.
         command.env("UNIBIN_ROUTE", "emulated");
     }
-    command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", place.cache()).env("UNIBIN_VIEW", "mounts");
-    command.env("UNIBIN_BIND", place.binds()).current_dir("/");
     command.stdin(Stdio::null()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let foster = Foster::new(place.mark());
     let mut child = command.spawn().map_err(failed)?;
@@ -266,6 +262,15 @@ impl Place {
 
     fn cache(&self) -> PathBuf {
         self.0.path().join("cache")
+    }
+
+    /// The command that starts the bundle of the system: what changes is kept here, and nothing of the
+    /// caller's environment reaches it.
+    fn start(&self, bundle: &Path) -> Command {
+        let mut command = Command::new(bundle);
+        command.env_clear().env("PATH", STUBS_PATH).current_dir("/");
+        command.env("UNIBIN_KEEP", KEEP).env("UNIBIN_CACHE", self.cache()).env("UNIBIN_VIEW", "mounts");
+        command
     }
 
     /// The bind of its `tmp` over `/tmp`, in place of the host's.

@@ -20,7 +20,7 @@ use crate::notices::{Owed, once};
 use crate::packages::alternatives::{self, Offers};
 use crate::packages::maintainer_scripts::{self, Made};
 use crate::packages::suites::Lengths;
-use crate::packages::{graphviz, php, r, suites};
+use crate::packages::{graphviz, java, php, r, suites};
 use crate::request::LocalDeb;
 use crate::say;
 use crate::tree::app_tree::{App, Node};
@@ -145,6 +145,7 @@ impl<'a> Suite<'a> {
         files.made(graphviz::configured(&files.app)?)?;
         files.made(r::configured(&files.app)?.into_iter().collect())?;
         files.made(maintainer_scripts::certificates(&files.app)?)?;
+        files.made(java::certificates(&files.app)?.into_iter().collect())?;
         files.drop_unused_links();
         let distribution = suites::distribution(&self.archive);
         let known = |(package, text): &(&Package, String)| {

@@ -1,7 +1,7 @@
 //! What Debian's maintainer scripts and triggers would have made, as far as programs need it, without running
 //! any: the file of all CA certificates, `nsswitch.conf`; others have files of their own (`alternatives`,
-//! `php`, `graphviz`, `r`; `configure` has what programs make). Not made: registrations, accounts, and caches
-//! that only make programs faster (icons, MIME types, fonts). What programs need and nothing here makes is
+//! `php`, `graphviz`, `java`, `r`; `configure` has what programs make). Not made: registrations, accounts,
+//! and caches that only make programs faster (icons, fonts). What programs need and nothing here makes is
 //! reported.
 
 use std::io::Read;
@@ -14,7 +14,7 @@ pub(crate) const ORIGIN: &str = "made here";
 
 /// Where `update-ca-certificates` writes, and what it reads (its manual page).
 const CA_BUNDLE: &[u8] = b"etc/ssl/certs/ca-certificates.crt";
-const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
+pub(super) const CA_DIRECTORY: &[u8] = b"usr/share/ca-certificates/";
 
 /// glibc asks the services that this file names. The host's would name modules that the app does not have;
 /// those named here are part of glibc itself since 2.34.

@@ -75,6 +75,7 @@ pub(crate) struct Unconfigured<'a> {
     pub(crate) request: &'a AppRequest,
     /// The suite that its packages are from.
     pub(crate) suite: Option<&'a str>,
+    pub(crate) target: Arch,
     pub(crate) known: &'a BTreeMap<String, Known>,
     pub(crate) app: &'a mut App,
     pub(crate) origins: &'a mut BTreeMap<Vec<u8>, Origin>,
@@ -113,7 +114,7 @@ pub(crate) fn complete(
     let Layers { mut app, owed, mut origins, known, .. } = layers;
     let unmatched = extra_files::exclude(request, &mut app);
     let suite = suite.map(Suite::name);
-    configure(Unconfigured { request, suite, known: &known, app: &mut app, origins: &mut origins })?;
+    configure(Unconfigured { request, suite, target, known: &known, app: &mut app, origins: &mut origins })?;
     // Of what was made of other files, too.
     let made = extra_files::exclude(request, &mut app);
     extra_files::tell(unmatched.intersection(&made).copied(), given);
@@ -122,7 +123,9 @@ pub(crate) fn complete(
         inventory.libraries.retain(|row| app.get(row.path.trim_start_matches('/').as_bytes()).is_some());
         inventory.plugin_sets.clear();
     }
-    let warnings = maintainer_scripts::not_made(&app).into_iter().chain(app.settle()?);
+    // Programs that are started here get by with what they name.
+    let lacking = if request.tree.only.is_none() { maintainer_scripts::not_made(&app) } else { Vec::new() };
+    let warnings = lacking.into_iter().chain(app.settle()?);
     warnings.for_each(|warning| say::warning(&warning));
     inventory.count(&app);
     directories.retain(|directory| app.is_directory(directory));

@@ -165,7 +165,8 @@ fn no_such_entry(layers: &Layers, path: &[u8]) -> Error {
 }
 
 /// Programs that are many in one: which, they decide by `argv[0]`.
-const MULTI_CALL: [&[u8]; 4] = [b"usr/bin/busybox", b"bin/busybox", b"usr/bin/toybox", b"bin/toybox"];
+pub(crate) const MULTI_CALL: [&[u8]; 4] =
+    [b"usr/bin/busybox", b"bin/busybox", b"usr/bin/toybox", b"bin/toybox"];
 
 /// Whether a program that is many in one contains the one at `path`; its link is made then, as an
 /// installation would make it.

@@ -41,6 +41,9 @@ pub(crate) fn gather(request: &AppRequest, configure: Configuring) -> Result<Res
     if let (None, Some(given)) = (wanted, &given) {
         wanted = Some(target_of(&entries, given, &layers)?);
     }
+    if let Some(suite) = &suite {
+        interpreters::essential(&entries.all(), suite, &mut layers)?;
+    }
     if let (None, Some(archive), Some(target)) = (&suite, request.libs_archive(), wanted) {
         let opened = Suite::open(&archive, target, &bar)?;
         interpreters::provide(&entries.all(), &opened, &mut layers)?;

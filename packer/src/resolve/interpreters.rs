@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::packages::deb::Suite;
 use crate::packages::script;
 use crate::request::Entry;
-use crate::resolve::entries::{INTERPRETERS_MAX, PROGRAM_DIRECTORIES, interpreter_of};
+use crate::resolve::entries::{INTERPRETERS_MAX, MULTI_CALL, PROGRAM_DIRECTORIES, interpreter_of};
 use crate::resolve::layers::Layers;
 use crate::tree::app_tree::Node;
 use inputs::elf::{self, NotElf};
@@ -61,6 +61,27 @@ pub(crate) fn provide(entries: &[&Entry], suite: &Suite<'_>, layers: &mut Layers
             let Some((interpreter, _)) = interpreter_of(&line, layers) else { break };
             if matches!(file_name_of(&interpreter), b"sh" | b"dash" | b"bash" | b"ash") {
                 fetch_commands(&text, suite, layers)?;
+            }
+            path = interpreter;
+        }
+    }
+    Ok(())
+}
+
+/// The interpreters of `entries` that packages take for granted, into the pool: no package names an essential
+/// one, such as `bash`, as its dependency.
+pub(crate) fn essential(entries: &[&Entry], suite: &Suite<'_>, layers: &mut Layers) -> Result<(), Error> {
+    // One of these is a shell, too.
+    if MULTI_CALL.iter().any(|path| matches!(layers.resolve(path), Ok(Some(_)))) {
+        return Ok(());
+    }
+    for entry in entries {
+        let mut path = entry.path.clone();
+        for _ in 0..INTERPRETERS_MAX {
+            let Some((_, line)) = script_at(&path, layers)? else { break };
+            let Some((interpreter, _)) = interpreter_of(&line, layers) else { break };
+            if layers.resolve(&interpreter)?.is_none() {
+                fetch_interpreter(&interpreter, suite, layers)?;
             }
             path = interpreter;
         }

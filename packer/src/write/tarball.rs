@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bundle::Encoding;
+use inputs::Bound;
 
 use crate::error::Error;
 use crate::system::system_tree::{self, Named, SystemTree};
@@ -280,13 +281,18 @@ pub(crate) fn read(
     damaged: impl Fn(io::Error) -> Error,
     mut each: impl FnMut(&[u8], TarEntry<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let (bound, from) = Bound::of(from);
     let mut tar = Archive::new(from);
-    for entry in tar.entries().map_err(&damaged)? {
+    let mut all = tar.entries().map_err(&damaged)?;
+    loop {
+        bound.headers();
+        let Some(entry) = all.next() else { return Ok(()) };
+        bound.content();
         let mut entry = entry.map_err(&damaged)?;
         let path = entry.path_bytes().into_owned();
         let mode = entry.header().mode().map_err(&damaged)?;
         let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
-        let entry = match (entry.header().entry_type(), link) {
+        let described = match (entry.header().entry_type(), link) {
             (EntryType::Directory, _) => TarEntry::Directory,
             (EntryType::Regular, loader) => {
                 let size = entry.size();
@@ -299,9 +305,10 @@ pub(crate) fn read(
                 return Err(damaged(io::Error::new(io::ErrorKind::InvalidData, text)));
             }
         };
-        each(&path, entry)?;
+        each(&path, described)?;
+        // What nobody has read is no header of the next one.
+        io::copy(&mut entry, &mut io::sink()).map_err(&damaged)?;
     }
-    Ok(())
 }
 
 #[cfg(test)]
