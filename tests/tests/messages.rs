@@ -11,7 +11,7 @@ use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
     documented, file, keeps_nothing, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand,
-    raw_tar, says, shell, small_system, smallest, translator_row, without_its_view,
+    raw_tar, says, shell, small_system, smallest, translator_row, without_broker, without_its_view,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -241,10 +241,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 with("UNIBIN_STRACE", "1"),
             ),
             ("waiting for another start that unpacks into {} or cleans it", waiting(&sandbox, &bundle)),
-            (
-                "cannot clean the cache: this bundle has no working broker for this CPU",
-                with("UNIBIN_DO", "gc"),
-            ),
+            ("this bundle has no broker for this CPU, which unpacks it", without_broker(&sandbox)),
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
             without_its_view(&foreign),
             keeps_nothing(&foreign, &emulated),
