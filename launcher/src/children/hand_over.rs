@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 use bundle::{Attends, Encoding, Launcher, Manifest};
 
-use crate::absolute::absolute;
+use crate::absolute::{OWN, absolute};
 use crate::attempt::Run;
 use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
@@ -130,7 +130,9 @@ pub fn leave_to_broker_in_memory(start: &Start<'_>, file: &BundleFile<'_>, manif
 /// What the broker is executed with, as the stub executes a launcher. A launcher's place says which cache it
 /// was found to be executable in.
 fn arguments<'a>(start: &Start<'a>, file: &BundleFile<'_>, place: &'a CStr) -> Argv<'a> {
-    let bundle = file.across_exec(absolute(start.bundle.to_bytes()));
+    let path = start.bundle.to_bytes();
+    // Messages name the bundle as the caller did.
+    let bundle = file.across_exec(if start.bundle == OWN { absolute(path) } else { path });
     let mut arguments = Vec::from([place, bundle, start.argv0]);
     arguments.extend_from_slice(&start.arguments);
     list(&arguments)
