@@ -423,7 +423,7 @@ fn a_broker_is_found_by_its_host_and_is_no_launcher() {
         let mut bad = bytes.clone();
         bad[row + 2] = flags;
         // Both kinds at once: nothing begins with a broker.
-        assert_eq!(natively(&bad), Err(FormatError::UnknownFlag(Part::Manifest)), "flags {flags}");
+        assert_eq!(attends(&bad), Err(FormatError::UnknownFlag(Part::Manifest)), "flags {flags}");
     }
 }
 
