@@ -101,10 +101,10 @@ fn with_launcher(target: Arch) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, bundle, launcher)
 }
 
-/// With `ulimit -f 0`: no directory takes a byte, and neither does memory.
+/// With `ulimit -f 400`: the broker fits, and hardly anything else, into directories and into memory.
 fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("bash");
-    command.args(["-c", "ulimit -f 0; exec \"$@\"", "bash"]).arg(program).args(arguments);
+    command.args(["-c", "ulimit -f 400; exec \"$@\"", "bash"]).arg(program).args(arguments);
     Sandbox::finish(&mut command)
 }
 
@@ -363,7 +363,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     );
 
     let linked = handmade(&sandbox, &[file("target", 0o755, b"#!/bin/sh\n"), link(b'2', "zapp", "target")]);
-    let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
+    let linked = sandbox.run(&linked, &["app"]);
     let mut provoked = vec![
         ("{} is not a directory that only you can write to", shared),
         ("someone other than you could replace what is in {}", below),
