@@ -101,10 +101,10 @@ fn with_launcher(target: Arch) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, bundle, launcher)
 }
 
-/// With `ulimit -f 400`: the broker fits, and hardly anything else, into directories and into memory.
-fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
+/// With `ulimit -f`: no directory takes more, and neither does memory. 400 is room for the broker.
+fn nowhere(kib: u32, sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("bash");
-    command.args(["-c", "ulimit -f 400; exec \"$@\"", "bash"]).arg(program).args(arguments);
+    command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash"]).arg(program).args(arguments);
     Sandbox::finish(&mut command)
 }
 
@@ -282,7 +282,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ("cannot execute {}: {}{}", refused),
             (
                 "no usable cache directory (it must be writable and not mounted noexec):{}",
-                nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
+                nowhere(0, &sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
             (TOLD, sandbox.run(Path::new("proot"), &["-0", &text(&launcher), &text(&shell()), "app"])),
             ("the cache entry {} is damaged: {} is missing or was changed", lost),
@@ -308,7 +308,7 @@ fn every_message_of_the_stub_can_be_provoked() {
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("a bundle cannot run from a pipe", piped),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
-            ("no usable cache directory:{}", nowhere(&sandbox, &bundle, &["true"])),
+            ("no usable cache directory:{}", nowhere(0, &sandbox, &bundle, &["true"])),
             (TOLD, sandbox.run(Path::new("proot"), &["-0".as_ref(), bundle.as_os_str()])),
         ],
     );
@@ -431,7 +431,7 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let without_proc = namespace.run(sandbox, &without_proc, &arguments);
     [
         ("its emulator needs /proc to open a program in memory", without_proc),
-        ("its program needs its files in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
+        ("its program needs its files in a directory", nowhere(400, sandbox, launcher, &["hello", "hello"])),
         ("its emulator needs a directory", read_only),
     ]
 }
