@@ -6,12 +6,12 @@ use core::fmt;
 
 use crate::blob::BLOB_ROW;
 use crate::manifest::{
-    BROKER_NATIVE, COMPONENTS_ROW, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD, LAUNCHER_ROW,
-    NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW, VARIANT_ROW,
+    BROKER_NATIVE, BROKER_NEVER, COMPONENTS_ROW, ENTRY_ROW, HEADER, LAUNCHER_BROKER, LAUNCHER_HEAD,
+    LAUNCHER_ROW, NOTICE_ROW, RULE_ROW, TRANSLATOR_ROW, VARIANT_ROW,
 };
 use crate::rule::Fields;
 use crate::{
-    Arch, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, Rule, Rules,
+    Arch, Attends, Blob, BlobKind, Digest, EmulatorKey, Encoding, Footer, FormatError, Manifest, Rule, Rules,
 };
 
 /// Why a manifest could not be written.
@@ -198,10 +198,14 @@ impl ManifestBuilder {
         self.launcher_row(host, if head { LAUNCHER_HEAD } else { 0 }, blob);
     }
 
-    /// Adds the broker of `host`, at most one for each; `natively` when it attends to apps that run natively
-    /// too.
-    pub fn broker(&mut self, host: Arch, natively: bool, blob: u32) {
-        self.launcher_row(host, LAUNCHER_BROKER | if natively { BROKER_NATIVE } else { 0 }, blob);
+    /// Adds the broker of `host`, at most one for each, which attends to these apps.
+    pub fn broker(&mut self, host: Arch, attends: Attends, blob: u32) {
+        let to_whom = match attends {
+            Attends::Never => BROKER_NEVER,
+            Attends::Emulated => 0,
+            Attends::Always => BROKER_NATIVE,
+        };
+        self.launcher_row(host, LAUNCHER_BROKER | to_whom, blob);
     }
 
     fn launcher_row(&mut self, host: Arch, flags: u16, blob: u32) {

@@ -52,7 +52,7 @@ pub use key::EmulatorKey;
 pub use manifest::Manifest;
 pub use owner::{OWNER_ATTRIBUTE, Owner};
 pub use path::{cut, has};
-pub use rows::{Components, Entry, Launcher, Notice, Translator, Variant};
+pub use rows::{Attends, Components, Entry, Launcher, Notice, Translator, Variant};
 #[cfg(feature = "encode")]
 pub use rule::OwnedRule;
 pub use rule::{QEMU_RULES, Root, Rule, Rules};

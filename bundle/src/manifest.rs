@@ -7,8 +7,8 @@ use crate::blob::BLOB_ROW;
 use crate::bytes::{index, u16_at, u32_at};
 use crate::path::has;
 use crate::{
-    Arch, Blob, BlobKind, Components, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice, Part,
-    Rule, Rules, Translator, TreePath, Variant,
+    Arch, Attends, Blob, BlobKind, Components, EmulatorKey, Encoding, Entry, FormatError, Launcher, Notice,
+    Part, Rule, Rules, Translator, TreePath, Variant,
 };
 
 /// Length of the manifest's header in bytes.
@@ -27,6 +27,8 @@ pub(crate) const LAUNCHER_HEAD: u16 = 1;
 pub(crate) const LAUNCHER_BROKER: u16 = 2;
 /// Flag of a broker's row: it attends to apps that run natively too.
 pub(crate) const BROKER_NATIVE: u16 = 4;
+/// Flag of a broker's row: it attends to no apps at all. No row has this one and the one above.
+pub(crate) const BROKER_NEVER: u16 = 8;
 
 /// The tables, in the order in which the header counts them and they stand behind it.
 #[derive(Clone, Copy)]
@@ -313,16 +315,20 @@ impl<'a> Manifest<'a> {
         let row = self.row::<LAUNCHER_ROW>(Table::Launchers, number)?;
         let flags = u16_at(row, 2).ok_or(SHORT)?;
         let is_broker = flags & LAUNCHER_BROKER != 0;
-        if flags > LAUNCHER_HEAD && flags & !BROKER_NATIVE != LAUNCHER_BROKER {
-            return Err(FormatError::UnknownFlag(Part::Manifest));
-        }
+        let attends = match flags & !LAUNCHER_BROKER {
+            BROKER_NATIVE if is_broker => Attends::Always,
+            BROKER_NEVER if is_broker => Attends::Never,
+            0 if is_broker => Attends::Emulated,
+            0 | LAUNCHER_HEAD if !is_broker => Attends::Never,
+            _ => return Err(FormatError::UnknownFlag(Part::Manifest)),
+        };
         let host = arch(row, 0)?;
         if !host.is_host() {
             return Err(FormatError::UnknownKind(Part::Manifest));
         }
         let kind = if is_broker { BlobKind::Broker } else { BlobKind::Launcher };
         let blob = self.blob(word(row, 4), Some(kind))?;
-        Ok(Launcher { host, head: flags == LAUNCHER_HEAD, natively: flags & BROKER_NATIVE != 0, blob })
+        Ok(Launcher { host, head: flags == LAUNCHER_HEAD, attends, blob })
     }
 
     #[inline(never)]

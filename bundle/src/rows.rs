@@ -2,6 +2,17 @@
 
 use crate::{Arch, Blob, EmulatorKey, Rules};
 
+/// To which apps a broker attends: it runs the programs that they start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attends {
+    /// To none: it only unpacks, and does what a launcher has no room for.
+    Never,
+    /// To those that an emulator runs.
+    Emulated,
+    /// To those that run natively too.
+    Always,
+}
+
 /// One host's launcher, or its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launcher<'a> {
@@ -9,8 +20,8 @@ pub struct Launcher<'a> {
     pub host: Arch,
     /// Whether it is the one that the file begins with (`--head elf:HOST`), patched to know that.
     pub head: bool,
-    /// Of a broker: whether it attends to apps that run natively too.
-    pub natively: bool,
+    /// Of a broker: to which apps it attends. A launcher attends to none.
+    pub attends: Attends,
     /// Its bytes.
     pub blob: Blob<'a>,
 }

@@ -1,8 +1,8 @@
 //! The manifest's decoder against manifests that are wrong in one respect, and against any bytes.
 
 use bundle::{
-    Arch, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest, ManifestBuilder,
-    NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant, Part, Rule,
+    Arch, Attends, BlobKind, Digest, EmulatorKey, EncodeError, Encoding, FormatError, Manifest,
+    ManifestBuilder, NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant, Part, Rule,
 };
 
 const BLOBS_END: u64 = 20_000;
@@ -83,7 +83,7 @@ impl Parts<'_> {
         }
         manifest.launcher(Arch::X86_64, false, self.launcher);
         for (host, blob) in self.brokers {
-            manifest.broker(*host, false, *blob);
+            manifest.broker(*host, Attends::Emulated, *blob);
         }
         manifest.variant(&NewVariant {
             target: Arch::Riscv64,
@@ -412,18 +412,18 @@ fn a_broker_is_found_by_its_host_and_is_no_launcher() {
     // Whether it is for natively running apps too, which means nothing of a launcher.
     let first_row = 40 + 6 * 96;
     let second_row = first_row + 8;
-    let natively = |bytes: &[u8]| {
-        let manifest = Manifest::decode(bytes, BLOBS_END)?;
-        Ok(manifest.broker(Arch::Riscv64).map(|row| row.natively))
-    };
-    assert_eq!(natively(&bytes), Ok(Some(false)));
-    bytes[second_row + 2] |= 4;
-    assert_eq!(natively(&bytes), Ok(Some(true)));
-    for (row, flags) in [(first_row, 4), (first_row, 5), (second_row, 3), (second_row, 7), (second_row, 10)] {
+    let attends =
+        |bytes: &[u8]| Ok(Manifest::decode(bytes, BLOBS_END)?.broker(Arch::Riscv64).map(|row| row.attends));
+    for (flag, whom) in [(0, Attends::Emulated), (8, Attends::Never), (4, Attends::Always)] {
+        bytes[second_row + 2] = 2 | flag;
+        assert_eq!(attends(&bytes), Ok(Some(whom)));
+    }
+    let of_broker = [3, 7, 14, 18].map(|flags| (second_row, flags));
+    for (row, flags) in [4, 5, 8].map(|flags| (first_row, flags)).into_iter().chain(of_broker) {
         let mut bad = bytes.clone();
         bad[row + 2] = flags;
         // Both kinds at once: nothing begins with a broker.
-        assert_eq!(natively(&bad), Err(FormatError::UnknownFlag(Part::Manifest)), "flags {flags}");
+        assert_eq!(attends(&bad), Err(FormatError::UnknownFlag(Part::Manifest)), "flags {flags}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! The bare program around the broker: the launcher's whole story, and with feature `children` what the
-//! launcher has no room for, attending to the programs that the app starts. A launcher unpacks it and
-//! executes it with its own arguments.
+//! The bare program around the broker: with feature `children` the whole story, of which a launcher has only
+//! room for the start of what is unpacked, and attending to the programs that the app starts. A launcher
+//! unpacks it and executes it with its own arguments.
 //!
 //! Built by `cargo xtask launchers` only, for the eight hosts.
 #![no_std]

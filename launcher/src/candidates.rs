@@ -6,8 +6,10 @@ use core::ffi::CStr;
 use bundle::directory_of;
 
 use crate::absolute::absolute;
-use crate::bytes::{c_string, decimal, join};
+use crate::bytes::{c_string, decimal, fill, join, name};
 use crate::controls::Controls;
+use crate::error::Error;
+use crate::log::Log;
 use crate::route::{HOST, base_name};
 use crate::start::Start;
 use crate::sys::{self, At, Follow};
@@ -30,6 +32,26 @@ pub fn candidates<'a>(
     };
     // Slow for all nodes of a cluster at once, and often without locks.
     all(false).chain(all(true)).map(|(_, candidate)| candidate)
+}
+
+/// Tries one candidate after the other. An error that rules out more than a directory ends it; else this says
+/// what was tried: a line for each, with the reason.
+pub fn each(
+    start: &Start<'_>,
+    controls: &Controls<'_>,
+    log: Log,
+    attempt: &mut dyn FnMut(&[u8]) -> Error,
+) -> Result<&'static [u8], Error> {
+    let mut tried: &[u8] = b"";
+    for candidate in candidates(start, controls) {
+        let error = attempt(candidate);
+        if !error.next_candidate_may_do() {
+            return Err(error);
+        }
+        log.step("not using {}: {}", &[candidate, error.text()]);
+        tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
+    }
+    Ok(tried)
 }
 
 /// The numbers of those that the user has not named for this and that may be on any file system.

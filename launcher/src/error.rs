@@ -131,12 +131,13 @@ impl Error {
         Self::new(EXIT_OURS, "waiting for another start that unpacks into `{}` or cleans it", &[path])
     }
 
-    /// What only the broker does: the bundle has none for this host, or it cannot be unpacked or executed.
+    /// What only the broker does: the bundle has none for this host.
     #[cfg(not(feature = "children"))]
     pub fn no_broker() -> Self {
         Self::new(
             EXIT_OURS,
-            "cannot clean the cache: this bundle has no working broker for this CPU\nhint: `unibin cache gc`",
+            "this bundle has no broker for this CPU, which unpacks it\n\
+             hint: pack it again; `unibin extract` unpacks it, and `unibin cache gc` cleans the cache",
             &[],
         )
     }

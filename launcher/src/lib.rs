@@ -5,7 +5,8 @@
 //! [`start`] and [`controls`] say what is wanted, [`bundle_file`] what there is, [`route`] decides,
 //! [`candidates`] and [`cache`] find a place, [`unpack`] fills it ([`workers`], [`frames`], [`zstd`],
 //! [`tar`], [`pieces`]), [`launch`] builds what [`execute`] executes; [`memory`] and [`private`] are the
-//! last resorts; [`tasks`] and `gc` are what else a bundle can be asked to do.
+//! last resorts; [`tasks`] and `gc` are what else a bundle can be asked to do. A launcher only starts what is
+//! unpacked, and leaves all else to its broker ([`children`]), so most of these steps are not in it.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;

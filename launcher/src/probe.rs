@@ -40,14 +40,14 @@ pub fn launcher_is_intact(
 /// Whether a translator may be taken: it has no probe, or ends that with code 0. That it does is kept in its
 /// slot until `UNIBIN_VERIFY=1` fills the slot anew, for this boot of this machine: others that share the
 /// cache have other kernels and CPUs. A failure may be this start's alone (a limit, a process that was
-/// killed): the next start asks again.
+/// killed): the next start asks again. `None`: nothing is kept, and the broker asks.
 pub fn passes(
     run: &Run<'_>,
     slot: &Slot,
     path: &CStr,
     translator: &Translator<'_>,
     places: &Places<'_>,
-) -> Result<bool, Error> {
+) -> Result<Option<bool>, Error> {
     let mut arguments = Argv::new();
     arguments.push(run.start.argv0);
     for rule in run.manifest.rules(translator.rules) {
@@ -56,32 +56,34 @@ pub fn passes(
         }
     }
     if arguments.len() == 1 {
-        return Ok(true);
+        return Ok(Some(true));
     }
     // Where the kernel does not name the boot, nothing can have the name.
     let boot = left_over::boot().unwrap_or(b"/");
     let mark = c_string(&[b"works-", translator.member, b"-", boot]);
-    let mut works = sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok();
-    if !works {
-        let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
-        works = match sys::ending(path, &arguments, &launch.environment()) {
-            // Whoever started us takes no notice of children, so that neither can we; or there can be no
-            // other process (`ulimit -u`), and what the app itself needs is for it to say.
-            Err(Errno::ECHILD | Errno::EAGAIN | Errno::ENOMEM) => return Ok(true),
-            Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {
-                return Err(Error::of_candidate("cannot execute there", &[]));
-            }
-            other => other? == 0,
-        };
-        if works {
-            // A short link takes no block of its own.
-            let _ = sys::symlinkat(c".", slot.dir.at(), mark);
-        }
+    if sys::faccessat(slot.dir.at(), mark, Access::Exists).is_ok() {
+        return Ok(Some(true));
     }
-    if !works {
+    if !cfg!(feature = "children") {
+        return Ok(None);
+    }
+    let launch = Launch::build(run, Translation::By(translator), places, &Attended::default());
+    let works = match sys::ending(path, &arguments, &launch.environment()) {
+        // Whoever started us takes no notice of children, so that neither can we; or there can be no
+        // other process (`ulimit -u`), and what the app itself needs is for it to say.
+        Err(Errno::ECHILD | Errno::EAGAIN | Errno::ENOMEM) => return Ok(Some(true)),
+        Ok(status) if status == NOT_EXECUTED.unsigned_abs() => {
+            return Err(Error::of_candidate("cannot execute there", &[]));
+        }
+        other => other? == 0,
+    };
+    if works {
+        // A short link takes no block of its own.
+        let _ = sys::symlinkat(c".", slot.dir.at(), mark);
+    } else {
         run.log.step("not using {} {}: it fails its probe", &[translator.name, translator.version]);
     }
-    Ok(works)
+    Ok(Some(works))
 }
 
 /// SHA-256 of the first `length` bytes of a file; the stub cuts out whole blocks, so zeros follow.

@@ -4,13 +4,17 @@
 use core::convert::Infallible;
 use core::ffi::CStr;
 
-use bundle::{BlobKind, Translator};
+#[cfg(feature = "children")]
+use bundle::BlobKind;
+use bundle::Translator;
 
 use crate::attempt::Run;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{fill, join, name};
+use crate::bytes::{fill, join};
 use crate::cache::{Cache, Slot};
-use crate::candidates::{candidates, is_launchers};
+#[cfg(feature = "children")]
+use crate::candidates::candidates;
+use crate::candidates::{self, is_launchers};
 use crate::controls::{Controls, Task};
 use crate::error::Error;
 use crate::execute::execute;
@@ -19,9 +23,9 @@ use crate::log::Log;
 use crate::route::{HOST, Route, base_name, choose_entry};
 use crate::start::Start;
 use crate::sys::{self, Errno, Process};
-use crate::{children, compare, durable, memory, named, pages, private, probe, tasks, unpack, way};
+use crate::{children, durable, named, pages, private, probe, unpack, way};
 #[cfg(feature = "children")]
-use crate::{system, view};
+use crate::{compare, memory, system, tasks, view};
 
 /// Runs the bundle. Returns only when nothing was executed: with the exit code.
 pub fn main(process: &Process) -> i32 {
@@ -50,27 +54,25 @@ fn run(process: &Process) -> Result<i32, Error> {
         return probe::launcher_is_intact(start, file, &manifest);
     }
     #[cfg(not(feature = "children"))]
-    if children::is_for_broker(controls.task, &manifest) {
+    if children::is_for_broker(controls, &manifest) {
         return Err(children::leave_to_broker(start, controls, log, file, &manifest));
     }
+    #[cfg(feature = "children")]
     match controls.task {
-        #[cfg(not(feature = "children"))]
-        Task::Run | Task::Gc => {}
-        #[cfg(feature = "children")]
         Task::Run => {}
-        #[cfg(feature = "children")]
         Task::Gc => return crate::gc::gc(start, controls, &manifest),
         Task::Info => return tasks::info(file, &manifest),
         Task::Notices => return tasks::texts(file, &manifest, BlobKind::Notices, b""),
         Task::Verify => tasks::verify(file, &manifest)?,
         Task::Extract => return tasks::extract(start, controls, file, &manifest),
     }
+    #[cfg(feature = "children")]
     if controls.verify {
         tasks::check_blobs(file, &manifest)?;
     }
     let route = match Route::choose(&manifest, controls) {
         // A bundle can be verified where it does not run.
-        Err(_) if controls.task == Task::Verify => return Ok(0),
+        Err(_) if cfg!(feature = "children") && controls.task == Task::Verify => return Ok(0),
         other => other?,
     };
     if let Route::Native(_) = route {
@@ -82,12 +84,13 @@ fn run(process: &Process) -> Result<i32, Error> {
     }
     let entry = choose_entry(&manifest, route.variant(), controls.entry, start.argv0.to_bytes())?;
     let mut run = Run { start, controls, log, file, manifest: &manifest, route, entry };
+    #[cfg(feature = "children")]
     if controls.task == Task::Verify {
         compare::with_caches(&run)?;
         return Ok(0);
     }
-    // A broker was a launcher before, which has logged it, but not of a system, which is the broker's alone.
-    if !cfg!(feature = "children") || run.is_system() {
+    // A broker was a launcher before, which has logged it, but for what it leaves to the broker at once.
+    if !cfg!(feature = "children") || run.is_system() || controls.verify {
         log_route(&run);
     }
     Err(launch(&mut run))
@@ -95,21 +98,20 @@ fn run(process: &Process) -> Result<i32, Error> {
 
 /// Tries one candidate after the other until something has been executed.
 fn launch(run: &mut Run<'_>) -> Error {
-    let mut tried: &[u8] = b"";
     #[cfg(feature = "children")]
     let mut last = None;
-    for candidate in candidates(run.start, run.controls) {
+    let tried = candidates::each(run.start, run.controls, run.log, &mut |candidate| {
         let Err(error) = execute_from(run, candidate);
-        if !error.next_candidate_may_do() {
-            return error;
-        }
-        run.log.step("not using {}: {}", &[candidate, error.text()]);
         #[cfg(feature = "children")]
         {
             last = Some(error);
         }
-        tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(error.text())]);
-    }
+        error
+    });
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(error) => return error,
+    };
     // No directory takes an upper, as in containers.
     #[cfg(feature = "children")]
     if run.is_system()
@@ -131,7 +133,10 @@ fn launch(run: &mut Run<'_>) -> Error {
     if view::keeps(run) {
         return Error::no_cache(tried, b"what is kept would be lost");
     }
+    #[cfg(feature = "children")]
     let Err(error) = memory::execute(run);
+    #[cfg(not(feature = "children"))]
+    let error = children::leave_to_broker_in_memory(run.start, run.file, run.manifest);
     if !error.next_candidate_may_do() {
         return error;
     }
@@ -210,9 +215,16 @@ fn execute_from(run: &Run<'_>, candidate: &[u8]) -> Result<Infallible, Error> {
                     found = named_link(run, &slot, translator);
                 }
                 let link = found.ok_or(Errno::ENOENT)?;
-                if !probe::passes(run, &slot, link, translator, &places)? {
-                    last = Error::none_works(translator.name);
-                    continue;
+                match probe::passes(run, &slot, link, translator, &places)? {
+                    Some(true) => {}
+                    Some(false) => {
+                        last = Error::none_works(translator.name);
+                        continue;
+                    }
+                    #[cfg(not(feature = "children"))]
+                    None => return Err(children::leave_to_broker_in(run, &cache)),
+                    #[cfg(feature = "children")]
+                    None => {}
                 }
                 let Err(error) = become_it(link, Translation::By(translator), Some(&slot));
                 last = error;
@@ -269,7 +281,8 @@ fn attend(
     translation: Translation<'_>,
     places: &Places<'_>,
 ) -> Result<(bool, Attended), Error> {
-    let union = view::enter(run, cache, tree, translation)?;
+    let is_native = matches!(translation, Translation::Native);
+    let union = (is_native || run.is_attended()) && view::enter(run, cache, tree, translation)?;
     Ok((union, children::attend(run, cache, translation, places, union)))
 }
 

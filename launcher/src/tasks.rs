@@ -1,6 +1,6 @@
 //! What a bundle does for those who have nothing but the bundle: `UNIBIN_DO=info`, `notices`, `verify` and
 //! `extract`.
-//! None of them executes anything of it.
+//! None of them executes anything of it. A launcher leaves all of them to its broker.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -84,8 +84,12 @@ pub fn texts(
             text.extend_from_slice(piece.get(..room).unwrap_or_default());
             Ok(())
         })?;
-        let lines = text.split_inclusive(|byte| *byte == b'\n');
-        print(&lines.flat_map(|line| [margin, line]).flatten().copied().collect::<Vec<_>>())?;
+        let mut lines = Vec::with_capacity(text.len());
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            lines.extend_from_slice(margin);
+            lines.extend_from_slice(line);
+        }
+        print(&lines)?;
     }
     Ok(0)
 }

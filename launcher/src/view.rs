@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::launch::Translation;
 use crate::private;
 use crate::proc;
-use crate::route::HOST;
+use crate::route::{HOST, Route};
 use crate::sys::{self, At, Buffers, Errno, Fd, OFlags};
 use crate::system::bind::is_within;
 use crate::system::upper::{self, Kept};
@@ -74,7 +74,8 @@ pub fn keeps(run: &Run<'_>) -> bool {
         let mut rules = run.manifest.rules(run.route.variant().rules);
         rules.any(|rule| matches!(rule, Rule::Seen { .. }))
     };
-    run.controls.view != View::Host && matches!(named(run), Ok(Some(_))) && has_rules()
+    let may_have = matches!(run.route, Route::Native(_)) || run.is_attended();
+    may_have && run.controls.view != View::Host && matches!(named(run), Ok(Some(_))) && has_rules()
 }
 
 /// Whether nobody may attend to what the app starts, where the kernel has no private `binfmt_misc`: a process

@@ -222,8 +222,8 @@ pub(crate) struct PackArgs {
     pub(crate) start: StartArgs,
     /// Child-process support: include it (`auto`) or not (`none`)
     ///
-    /// With `auto`, the app can start programs of its own architecture: each host that emulates gets a
-    /// broker, about 100 KiB compressed. With `none`, such programs fail with "Exec format error".
+    /// With `auto`, the app can start programs of its own architecture, to which each host's broker attends.
+    /// With `none`, such programs fail with "Exec format error".
     #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = children)]
     #[arg(help_heading = FORMAT, hide_short_help = true)]
     pub(crate) children: Children,

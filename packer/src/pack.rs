@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bundle::{Arch, Encoding};
-use emulator::Store;
 
 use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head, Level};
@@ -31,7 +30,6 @@ use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
 use crate::tree::app_tree::App;
-use crate::tree::content::Content;
 use crate::tree::{view_map, view_rules};
 use crate::write::assemble::{self, Notices, PackedEmulator, PackedEmulators, PackedVariant, Parts};
 use crate::write::compress::{self, Frame, How, Uncompressed};
@@ -174,17 +172,16 @@ fn compressed(
         }
     }
     let has_mounts = |host: Arch| variants.iter().any(|variant| variant.has_mounts_on(host));
-    let emulates = |host: Arch| obtained.iter().any(|emulator| emulator.key.host == host);
-    // What does not start without one.
+    // What does not start without one in any case.
     let must = |host: Arch| request.is_system() || has_mounts(host);
-    let wanted = |host: Arch| must(host) || request.children == Children::Auto && emulates(host);
-    let brokers = brokers(hosts.iter().copied().filter(|host| wanted(*host)), level, emulators.kept())?;
+    let brokers = header::brokers(hosts, level, Some(emulators.kept()))?;
     let lacks = |host: Arch| must(host) && !brokers.iter().any(|(of_host, _)| *of_host == host);
     if let Some(host) = hosts.iter().copied().find(|host| lacks(*host)) {
         return Err(SystemError::NoBroker { host }.into());
     }
     Ok(Parts {
         brokers,
+        attends: request.children == Children::Auto || request.is_system(),
         head: request.head,
         launchers: header::launchers(hosts)?,
         components: facts::of_hosts(hosts, level)?,
@@ -257,19 +254,4 @@ fn frame(
     let how = How { level, store: Some(emulators.kept()), bar: Some(&bar) };
     let made = tar.and_then(|tar| compress::blob(&tar, how));
     made.map_err(Error::Temporary)
-}
-
-/// The brokers for these hosts. For an app they are the hosts that emulate it or give it a view by mounts,
-/// since others need none; for a system all hosts, since a broker starts it.
-fn brokers(
-    hosts: impl Iterator<Item = Arch>,
-    level: i32,
-    store: &Store,
-) -> Result<Vec<(Arch, Frame)>, Error> {
-    let broker = |host| Ok(header::broker(host)?.map(|broker| (host, Content::from(broker))));
-    let brokers: Vec<(Arch, Content)> =
-        hosts.filter_map(|host| broker(host).transpose()).collect::<Result<_, Error>>()?;
-    let frame = |(host, broker): (Arch, Content)| Ok((host, compress::frame(&broker, level, Some(store))?));
-    let frames = turns::each(brokers, frame);
-    frames.into_iter().collect::<io::Result<_>>().map_err(Error::Temporary)
 }

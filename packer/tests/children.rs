@@ -4,7 +4,7 @@ mod scene;
 
 use std::fs;
 
-use bundle::{Arch, Footer, Manifest};
+use bundle::{Arch, Attends, Footer, Manifest};
 use scene::{AARCH64, Elf, RISCV64, Scene, X86_64, elf, launcher, program};
 
 const EMULATOR: Elf<'_> =
@@ -28,39 +28,46 @@ fn broker(scene: &Scene, host: Arch, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Hosts of the bundle `out` that have a broker.
-fn hosts(scene: &Scene) -> Vec<&'static str> {
+/// Hosts of the bundle `out` that have a broker, and to which apps it attends.
+fn hosts(scene: &Scene) -> Vec<(&'static str, Attends)> {
     let bytes = fs::read(scene.at("w/out")).expect("the bundle");
     let footer = Footer::read(&bytes.as_slice()).expect("a footer");
     let start = usize::try_from(footer.manifest_offset).expect("small");
     let end = start + usize::try_from(footer.manifest_length).expect("small");
     let manifest = Manifest::decode(&bytes[start..end], footer.manifest_offset).expect("a manifest");
-    Arch::HOSTS.into_iter().filter(|host| manifest.broker(*host).is_some()).map(Arch::name).collect()
+    let broker = |host: Arch| Some((host.name(), manifest.broker(host)?.attends));
+    Arch::HOSTS.into_iter().filter_map(broker).collect()
 }
 
 #[test]
-fn a_bundle_has_the_brokers_that_there_are_for_hosts_that_emulate() {
+fn a_bundle_has_the_brokers_that_there_are_and_says_whether_they_attend_to_apps() {
     let scene = Scene::new();
     // None is there yet: the bundle is made without, and says so by saying nothing of it.
     let report = packed(&scene, "");
-    assert_eq!(hosts(&scene), [""; 0]);
+    assert_eq!(hosts(&scene), []);
     assert!(!report.contains("broker"), "{report}");
     scene.run(["verify", "out"]).ok();
 
     broker(&scene, Arch::X86_64, 6000);
     packed(&scene, "");
-    assert_eq!(hosts(&scene), ["x86_64"], "the only one that there is");
+    assert_eq!(hosts(&scene), [("x86_64", Attends::Emulated)], "the only one that there is");
 
     broker(&scene, Arch::Aarch64, 7000);
     broker(&scene, Arch::Riscv64, 8000);
     let report = packed(&scene, "");
-    assert_eq!(hosts(&scene), ["x86_64", "aarch64"], "riscv64 emulates nothing");
-    assert!(report.contains("brokers for 2 hosts"), "{report}");
+    let all = ["x86_64", "aarch64", "riscv64"];
+    assert_eq!(hosts(&scene), all.map(|host| (host, Attends::Emulated)), "riscv64 only unpacks");
+    assert!(report.contains("for 3 hosts"), "{report}");
     scene.run(["verify", "out"]).ok();
 
     let report = packed(&scene, "--children none");
-    assert_eq!(hosts(&scene), [""; 0]);
-    assert!(!report.contains("broker"), "{report}");
+    assert_eq!(hosts(&scene), all.map(|host| (host, Attends::Never)));
+    assert!(report.contains("for 3 hosts"), "{report}");
+    scene.run(["verify", "out"]).ok();
+    // What is made of such a bundle is such a bundle.
+    scene.run(["thin", "out", "--hosts", "x86_64", "-o", "thinner"]).ok();
+    fs::rename(scene.at("w/thinner"), scene.at("w/out")).expect("there");
+    assert_eq!(hosts(&scene), [("x86_64", Attends::Never)]);
     scene.run(["pack", "app", "--children", "some"]).refused(2, &["auto", "none"]);
 }
 

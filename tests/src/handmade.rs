@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use bundle::{
-    Arch, BlobKind, Digest, Encoding, Footer, Frame, FrameTable, ManifestBuilder, NewBlob, NewEntry,
+    Arch, Attends, BlobKind, Digest, Encoding, Footer, Frame, FrameTable, ManifestBuilder, NewBlob, NewEntry,
     NewVariant, Rule,
 };
 use sha2::{Digest as _, Sha256};
@@ -28,6 +28,8 @@ pub struct Handmade {
     pub shared: Option<Vec<u8>>,
     /// It is the root of a system: then the model is one, too.
     pub root: bool,
+    /// It has the model's broker.
+    pub broker: bool,
 }
 
 /// The members of a tar archive in the three parts of a tree, each in the archive's order: directories and
@@ -89,13 +91,23 @@ impl Handmade {
             entry: "app",
             shared: None,
             root: false,
+            broker: true,
         }
     }
 
     /// An app of one frame of files, which holds these bytes, whatever they are.
     pub fn files(bytes: &[u8]) -> Self {
         let (frames, digest) = (vec![packed(bytes)], sha256(bytes));
-        Self { frames, directories: 0, links: 0, digest, entry: "app", shared: None, root: false }
+        Self {
+            frames,
+            directories: 0,
+            links: 0,
+            digest,
+            entry: "app",
+            shared: None,
+            root: false,
+            broker: true,
+        }
     }
 
     /// An app of these frames: directories, files, links, each as it is unpacked.
@@ -110,6 +122,7 @@ impl Handmade {
             entry: "app",
             shared: None,
             root: false,
+            broker: true,
         }
     }
 
@@ -165,12 +178,12 @@ impl Handmade {
             bytes.extend_from_slice(&all);
             number
         });
-        if self.root {
-            // Which starts it, and reads its files.
+        if self.broker {
+            // Which unpacks it.
             let broker = model.manifest().broker(host).expect("a broker").blob;
             let number = manifest.blob(&NewBlob { offset: bytes.len() as u64, ..broker.into() });
             bytes.extend_from_slice(model.blob(BlobKind::Broker));
-            manifest.broker(host, true, number);
+            manifest.broker(host, if self.root { Attends::Always } else { Attends::Emulated }, number);
         }
         let target = Arch::HOST.expect("the tests run on a host");
         let rules: &[Rule<&[u8]>] = if self.root { &[Rule::Root(b"system")] } else { &[] };

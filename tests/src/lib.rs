@@ -50,7 +50,9 @@ pub use deb::raw_deb;
 pub use guest::{Guest, guest};
 pub use handmade::Handmade;
 pub use jail::Jail;
-pub use messages::{documented, keeps_nothing, literals, of_the_stub, says, without_its_view};
+pub use messages::{
+    documented, keeps_nothing, literals, of_the_stub, says, without_broker, without_its_view,
+};
 pub use namespace::Namespace;
 pub use needs::{NEEDS, Need, attends, has, have, lacks, not_run, say};
 pub use older::older_qemu;

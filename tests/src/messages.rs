@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use bundle::Arch;
 
+use crate::handmade::Handmade;
 use crate::outcome::Outcome;
-use crate::pack::pack_by_hand;
+use crate::pack::{busybox, pack_by_hand};
+use crate::parts::Parts;
 use crate::sandbox::Sandbox;
 use crate::smallest::smallest;
+use crate::tar::{file, raw_tar};
 
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -90,4 +93,12 @@ pub fn says(ran: &Outcome, message: &str) -> bool {
         }
         open || rest.is_empty() || rest.starts_with(':') || rest.starts_with(" (tried")
     })
+}
+
+/// A bundle that was packed where there is no broker.
+pub fn without_broker(sandbox: &Sandbox) -> Outcome {
+    let model = Parts::of(&busybox(Arch::X86_64));
+    let made = Handmade { broker: false, ..Handmade::of(&raw_tar(&[file("app", 0o755, b"x")])) };
+    let bundle = sandbox.write("without-broker", &made.bytes(&model));
+    sandbox.run(&bundle, &[] as &[&str])
 }

@@ -100,7 +100,9 @@ fn sum(bytes: &[u8]) -> u64 {
 
 fn slots(sandbox: &Sandbox) -> Vec<PathBuf> {
     let entries = fs::read_dir(sandbox.cache().join("x86_64")).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    // All here run natively, so that the one file in a slot of its own is the broker, which unpacks the others.
+    let is_slot = |path: &PathBuf| path.is_dir() && !path.join("emulator").exists();
+    entries.map(|entry| entry.path()).filter(is_slot).collect()
 }
 
 fn run(made: &Handmade) -> (Sandbox, PathBuf, Outcome) {
@@ -306,13 +308,13 @@ fn a_bundle_that_claims_the_digest_of_another_one_does_not_fill_its_entry() {
     assert_eq!(slots(&sandbox).len(), 2);
 }
 
-/// The launchers whose parent is this process.
+/// The brokers whose parent is this process: each has the name of its file in the cache.
 fn workers_of(pid: u32) -> Vec<u32> {
     let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let is_launcher = |pid: &u32| {
-        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("launcher-"))
+    let is_broker = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == "emulator")
     };
-    tasks.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_launcher).collect()
+    tasks.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_broker).collect()
 }
 
 /// Many files, which take a while.

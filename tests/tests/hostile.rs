@@ -21,12 +21,18 @@ fn odd(name: &str, kind: u8, mode: u32) -> Vec<u8> {
     header(&Header { name: name.as_bytes(), kind, mode, size: 0, target: b"" })
 }
 
-/// Runs a handmade bundle. When it must be refused, no file but the launcher may be there afterwards.
+/// Runs a handmade bundle. When it must be refused, no file but launcher and broker may be there afterwards.
 fn run(made: &Handmade) -> (Sandbox, end_to_end::Outcome) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.write("bundle", &made.bytes(&model()));
     let ran = sandbox.run(&bundle, &["x"]);
     (sandbox, ran)
+}
+
+/// Whether a path is that of a cache entry: its name is a digest.
+fn is_slot(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn refused(what: &str, made: &Handmade, words: &[&str]) {
@@ -36,9 +42,14 @@ fn refused(what: &str, made: &Handmade, words: &[&str]) {
     let left: Vec<PathBuf> = Sandbox::tree(sandbox.path());
     let expected = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        ["bundle", "home", ".cache", "unibin", "x86_64"].contains(&name) || name.starts_with("launcher-")
+        let of_a_file = ["emulator", "complete"].contains(&name) || name.starts_with("written-");
+        ["bundle", "home", ".cache", "unibin", "x86_64"].contains(&name)
+            || name.starts_with("launcher-")
+            || of_a_file
+            || is_slot(path)
     };
     assert!(left.iter().all(|path| expected(path)), "{what}: it left {left:?}");
+    assert!(left.iter().filter(|path| is_slot(path)).count() <= 1, "{what}: it left {left:?}");
 
     let extracted = Sandbox::new();
     let bundle = extracted.write("bundle", &made.bytes(&model()));

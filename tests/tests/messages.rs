@@ -11,7 +11,7 @@ use bundle::{Arch, BlobKind, Digest, Footer};
 use end_to_end::{
     Handmade, Namespace, Outcome, Parts, Sandbox, User, broken_emulator, bundle_of, busybox, compile,
     documented, file, keeps_nothing, link, literals, needs, of_the_stub, older_qemu, own, pack_by_hand,
-    raw_tar, says, shell, small_system, smallest, translator_row, without_its_view,
+    raw_tar, says, shell, small_system, smallest, translator_row, without_broker, without_its_view,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -101,10 +101,10 @@ fn with_launcher(target: Arch) -> (Sandbox, PathBuf, PathBuf) {
     (sandbox, bundle, launcher)
 }
 
-/// With `ulimit -f 0`: no directory takes a byte, and neither does memory.
-fn nowhere(sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
+/// With `ulimit -f`: no directory takes more, and neither does memory. 400 is room for the broker.
+fn nowhere(kib: u32, sandbox: &Sandbox, program: &Path, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command("bash");
-    command.args(["-c", "ulimit -f 0; exec \"$@\"", "bash"]).arg(program).args(arguments);
+    command.args(["-c", &format!("ulimit -f {kib}; exec \"$@\""), "bash"]).arg(program).args(arguments);
     Sandbox::finish(&mut command)
 }
 
@@ -241,10 +241,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
                 with("UNIBIN_STRACE", "1"),
             ),
             ("waiting for another start that unpacks into {} or cleans it", waiting(&sandbox, &bundle)),
-            (
-                "cannot clean the cache: this bundle has no working broker for this CPU",
-                with("UNIBIN_DO", "gc"),
-            ),
+            ("this bundle has no broker for this CPU, which unpacks it", without_broker(&sandbox)),
             ("child programs for {} cannot run here:{}", unattended(&foreign)),
             without_its_view(&foreign),
             keeps_nothing(&foreign, &emulated),
@@ -285,7 +282,7 @@ fn every_message_of_the_launcher_can_be_provoked() {
             ("cannot execute {}: {}{}", refused),
             (
                 "no usable cache directory (it must be writable and not mounted noexec):{}",
-                nowhere(&sandbox, &launcher, &[&text(&emulated), "app"]),
+                nowhere(0, &sandbox, &launcher, &[&text(&emulated), "app"]),
             ),
             (TOLD, sandbox.run(Path::new("proot"), &["-0", &text(&launcher), &text(&shell()), "app"])),
             ("the cache entry {} is damaged: {} is missing or was changed", lost),
@@ -311,7 +308,7 @@ fn every_message_of_the_stub_can_be_provoked() {
             ("unknown value for UNIBIN_CACHE: '{}'", relative),
             ("a bundle cannot run from a pipe", piped),
             ("'{}' is damaged: its launcher for {} fails its checksum", sandbox.run(&damaged, &["true"])),
-            ("no usable cache directory:{}", nowhere(&sandbox, &bundle, &["true"])),
+            ("no usable cache directory:{}", nowhere(0, &sandbox, &bundle, &["true"])),
             (TOLD, sandbox.run(Path::new("proot"), &["-0".as_ref(), bundle.as_os_str()])),
         ],
     );
@@ -366,7 +363,7 @@ fn every_reason_why_a_directory_does_not_serve_can_be_provoked() {
     );
 
     let linked = handmade(&sandbox, &[file("target", 0o755, b"#!/bin/sh\n"), link(b'2', "zapp", "target")]);
-    let linked = nowhere(&sandbox, &launcher, &[&text(&linked), "app"]);
+    let linked = sandbox.run(&linked, &["app"]);
     let mut provoked = vec![
         ("{} is not a directory that only you can write to", shared),
         ("someone other than you could replace what is in {}", below),
@@ -434,7 +431,7 @@ fn of_memory(sandbox: &Sandbox, namespace: Namespace, launcher: &Path) -> [(&'st
     let without_proc = namespace.run(sandbox, &without_proc, &arguments);
     [
         ("its emulator needs /proc to open a program in memory", without_proc),
-        ("its program needs its files in a directory", nowhere(sandbox, launcher, &["hello", "hello"])),
+        ("its program needs its files in a directory", nowhere(400, sandbox, launcher, &["hello", "hello"])),
         ("its emulator needs a directory", read_only),
     ]
 }

@@ -24,8 +24,8 @@ fn packed(sandbox: &Sandbox, translators: &str) -> PathBuf {
     sandbox.copy(&output, "busybox")
 }
 
-/// The same without a broker: the launcher itself executes what it finds.
-fn packed_without_broker(sandbox: &Sandbox, translators: &str, more: &[&str]) -> PathBuf {
+/// The same with a broker that attends to nothing: the launcher itself executes what is unpacked.
+fn packed_without_children(sandbox: &Sandbox, translators: &str, more: &[&str]) -> PathBuf {
     let file = sandbox.write("emulators.toml", translators.as_bytes()).display().to_string();
     let output = sandbox.at("packed");
     let busybox = ["--deb", "busybox-static", "--target", "riscv64", "--hosts", "x86_64", "--level", "3"];
@@ -130,7 +130,7 @@ fn a_translator_is_passed_over_where_the_kernels_pages_are_larger_than_it_serves
 }
 
 #[test]
-fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_from_memory() {
+fn a_start_that_nobody_attends_to_heeds_the_kernels_pages_too_from_a_directory_and_from_memory() {
     needs!("network", "older-qemu");
     let sandbox = Sandbox::new();
     let older = older_qemu(Arch::Riscv64);
@@ -138,7 +138,7 @@ fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_
         ["the emulator `small` does not work with this kernel's pages of 4096 bytes (at most 2048)"];
     for (pages, fits) in [("pages = 2048", false), ("pages = 4096", true)] {
         let rows = "catalogue = false\n".to_owned() + &row("small", "1", &older, pages);
-        let bundle = packed_without_broker(&sandbox, &rows, &[]);
+        let bundle = packed_without_children(&sandbox, &rows, &[]);
         let ran = sandbox.run(&bundle, &["uname", "-m"]);
         if fits {
             assert_eq!(ran.must_succeed().trim(), "riscv64");
@@ -147,7 +147,7 @@ fn a_launcher_without_a_broker_heeds_the_kernels_pages_too_from_a_directory_and_
         }
 
         // Where no directory can be written, emulator and program are in memory.
-        let bundle = packed_without_broker(&sandbox, &rows, &["--head", "elf:x86_64"]);
+        let bundle = packed_without_children(&sandbox, &rows, &["--head", "elf:x86_64"]);
         let Some(namespace) = Namespace::Mounts.available() else { continue };
         let script = "mount -t tmpfs -o mode=0755 none /run\n\
             cp \"$1\" /run/busybox && chmod 755 /run/busybox && mount --bind /run /run\n\

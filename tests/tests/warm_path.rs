@@ -131,7 +131,7 @@ fn table(heading: &str) -> Vec<Call> {
     rows
 }
 
-/// A bundle without brokers: what a broker does beside that is no part of the way to the app.
+/// A bundle whose brokers only unpack: what a broker does beside that is no part of the way to the app.
 fn bare() -> PathBuf {
     bundle_of(Arch::Riscv64, "x86_64", &["--children", "none"])
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 /// stub cuts it out with `dd`; a broker is compressed.
 const fn budget(program: Program) -> usize {
     match program {
-        Program::Launcher => 121 * 1024,
+        Program::Launcher => 96 * 1024,
         Program::Broker => 240 * 1024,
     }
 }

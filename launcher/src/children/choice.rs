@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use bundle::{Arch, Rule, has};
+use bundle::{Arch, Attends, Rule, has};
 
 use super::emulators::Emulator;
 use super::exec::Attendant;
@@ -61,8 +61,9 @@ pub fn attend<'a>(
     if native && union {
         attended.programs = programs(run, places.tree.to_bytes(), true);
     }
-    // It may have the broker for its view alone.
-    if native && !run.manifest.broker(HOST).is_some_and(|broker| broker.natively) {
+    // It may have the broker for its view alone, or to be unpacked.
+    let always = || run.manifest.broker(HOST).is_some_and(|broker| broker.attends == Attends::Always);
+    if !run.is_attended() || native && !always() {
         return attended;
     }
     let ways: &[Way] = match run.controls.children {

@@ -1,24 +1,28 @@
-//! The launcher becomes the broker, where the bundle has one for this host. When that fails the app runs all
-//! the same, without programs of other CPUs; only a log says so, since a directory from which nothing can be
-//! executed is followed by the next one.
+//! The launcher becomes the bundle's broker for this host, for all that is no warm start: it has no room for
+//! more than unpacking the broker, which repeats its steps. And it becomes the broker that attends to what
+//! the app starts; when that fails the app runs all the same, without programs of other CPUs, and only a log
+//! says so.
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 
-use bundle::{Encoding, Launcher, Manifest};
+use bundle::{Attends, Encoding, Launcher, Manifest};
 
-use crate::absolute::absolute;
+use crate::absolute::{OWN, absolute};
 use crate::attempt::Run;
+use crate::blob_reader::BlobReader;
 use crate::bundle_file::BundleFile;
-use crate::bytes::{c_string, fill, name};
+use crate::bytes::c_string;
 use crate::cache::Cache;
-use crate::candidates::{candidates, is_launchers};
+use crate::candidates::{self, is_launchers};
 use crate::controls::{Controls, Task};
 use crate::error::Error;
+use crate::execute::not_executed;
 use crate::launch::list;
 use crate::log::Log;
 use crate::route::{HOST, Route};
 use crate::start::Start;
-use crate::sys::{self, Errno};
+use crate::sys::{self, Argv, Disposition, Errno, Fd};
 use crate::unpack;
 
 /// Becomes the broker that attends to the programs that the app starts, and gives a native app its view.
@@ -29,8 +33,14 @@ pub fn become_broker(run: &Run<'_>, cache: &Cache) -> Result<(), Error> {
         return if view { Err(Errno::ENOENT.into()) } else { Ok(()) };
     };
     // The kernel runs what an app of its own CPU starts, unless the bundle brings emulators for others.
-    if broker.natively || view || !matches!(run.route, Route::Native(_)) {
-        let error = execute(run.start, run.controls, run.log, run.file, broker, cache);
+    let attends = match broker.attends {
+        Attends::Always => true,
+        Attends::Emulated => !matches!(run.route, Route::Native(_)),
+        Attends::Never => false,
+    };
+    if attends || view {
+        let executed = execute(run.start, run.controls, run.log, run.file, broker, cache);
+        let error = executed.map_or_else(|error| error, Error::from);
         run.log.step("children: the broker does not start: {}", &[error.text()]);
         if view {
             return Err(error);
@@ -39,10 +49,17 @@ pub fn become_broker(run: &Run<'_>, cache: &Cache) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a launcher has no room for: cleaning the cache, and all that concerns the files of systems.
-pub fn is_for_broker(task: Task, manifest: &Manifest<'_>) -> bool {
-    let reads = matches!(task, Task::Run | Task::Verify | Task::Extract);
-    task == Task::Gc || reads && has_system(manifest)
+/// Has the broker unpack into this candidate what is missing there, and start the app.
+pub fn leave_to_broker_in(run: &Run<'_>, cache: &Cache) -> Error {
+    let executed = broker(run.manifest)
+        .and_then(|broker| execute(run.start, run.controls, run.log, run.file, broker, cache));
+    executed.map_or_else(|error| error, |errno| not_executed(run, errno))
+}
+
+/// What a launcher has no room for, whatever is unpacked already: all that is not a start, a start that
+/// trusts nothing, and one of a system.
+pub fn is_for_broker(controls: &Controls<'_>, manifest: &Manifest<'_>) -> bool {
+    controls.task != Task::Run || controls.verify || has_system(manifest)
 }
 
 fn has_system(manifest: &Manifest<'_>) -> bool {
@@ -57,20 +74,71 @@ pub fn leave_to_broker(
     file: &BundleFile<'_>,
     manifest: &Manifest<'_>,
 ) -> Error {
-    let mut tried: &[u8] = b"";
-    if let Some(broker) = manifest.broker(HOST) {
-        for candidate in candidates(start, controls) {
-            let executed = Cache::open(candidate, is_launchers(start, candidate))
-                .map(|cache| execute(start, controls, log, file, broker, &cache));
-            let why = executed.unwrap_or_else(|error| error).text();
-            log.step("not using {}: {}", &[candidate, why]);
-            tried = fill("{}\n  {}: {}", &[tried, name(candidate), name(why)]);
+    let broker = match broker(manifest) {
+        Ok(broker) => broker,
+        Err(error) => return error,
+    };
+    // Who only looks leaves nothing behind.
+    let looks = !matches!(controls.task, Task::Run | Task::Gc);
+    if looks {
+        let error = leave_to_broker_in_memory(start, file, manifest);
+        if !error.next_candidate_may_do() {
+            return error;
         }
     }
-    if has_system(manifest) { Error::no_system_broker(tried) } else { Error::no_broker() }
+    let tried = candidates::each(start, controls, log, &mut |candidate| {
+        Cache::open(candidate, is_launchers(start, candidate))
+            .and_then(|cache| execute(start, controls, log, file, broker, &cache))
+            .map_or_else(|error| error, Error::from)
+    });
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(error) => return error,
+    };
+    // A system needs its files in a directory.
+    if has_system(manifest) {
+        return Error::no_system_broker(tried);
+    }
+    let error = leave_to_broker_in_memory(start, file, manifest);
+    if error.next_candidate_may_do() { Error::no_cache(tried, error.text()) } else { error }
 }
 
-/// Executes the broker as the stub executes a launcher; why that failed.
+/// The bundle's broker for this host.
+fn broker<'a>(manifest: &Manifest<'a>) -> Result<Launcher<'a>, Error> {
+    let none = || if has_system(manifest) { Error::no_system_broker(b"") } else { Error::no_broker() };
+    manifest.broker(HOST).ok_or_else(none)
+}
+
+/// The same where no directory serves: the broker lives in memory.
+pub fn leave_to_broker_in_memory(start: &Start<'_>, file: &BundleFile<'_>, manifest: &Manifest<'_>) -> Error {
+    // `ulimit -f` counts for files in memory too. The program gets back what was the caller's.
+    let callers_signal = sys::file_size_signal(Disposition::IGNORED);
+    let in_memory = || -> Result<Fd, Error> {
+        let program = sys::memfd_create(c"unibin-broker")?;
+        unpack::write_file(BlobReader::open(file, broker(manifest)?.blob)?, &program, None)?;
+        Ok(program)
+    };
+    let program = in_memory();
+    sys::file_size_signal(callers_signal);
+    let become_it = |program| {
+        let place = start.launcher.unwrap_or(c"unibin-broker");
+        sys::execveat(&program, &arguments(start, file, place), &list(start.process.env()))
+    };
+    program.map(become_it).map_or_else(|error| error, Error::from)
+}
+
+/// What the broker is executed with, as the stub executes a launcher. A launcher's place says which cache it
+/// was found to be executable in.
+fn arguments<'a>(start: &Start<'a>, file: &BundleFile<'_>, place: &'a CStr) -> Argv<'a> {
+    let path = start.bundle.to_bytes();
+    // Messages name the bundle as the caller did.
+    let bundle = file.across_exec(if start.bundle == OWN { absolute(path) } else { path });
+    let mut arguments = Vec::from([place, bundle, start.argv0]);
+    arguments.extend_from_slice(&start.arguments);
+    list(&arguments)
+}
+
+/// Executes the broker from a cache; why that failed.
 fn execute(
     start: &Start<'_>,
     controls: &Controls<'_>,
@@ -78,19 +146,13 @@ fn execute(
     file: &BundleFile<'_>,
     broker: Launcher<'_>,
     cache: &Cache,
-) -> Error {
+) -> Result<Errno, Error> {
     let ensure = |afresh| unpack::ensure(cache, file, broker.blob, None, false, afresh, log);
-    let slot = match ensure(controls.verify) {
-        Ok(slot) => slot,
-        Err(error) => return error,
-    };
-    // A launcher's place says which cache it was found to be executable in.
+    let slot = ensure(controls.verify)?;
     let place = c_string(&[cache.path(), b"/launcher-broker"]);
-    let bundle = file.across_exec(absolute(start.bundle.to_bytes()));
-    let mut arguments = Vec::from([place, bundle, start.argv0]);
-    arguments.extend_from_slice(&start.arguments);
+    let arguments = arguments(start, file, place);
     let broker = slot.path_of(unpack::FILE.to_bytes());
-    let become_it = || sys::execve(broker, &list(&arguments), &list(start.process.env()));
+    let become_it = || sys::execve(broker, &arguments, &list(start.process.env()));
     let mut errno = become_it();
     // Cleaners of temporary directories take single files away.
     if errno == Errno::ENOENT {
@@ -99,5 +161,5 @@ fn execute(
             errno = become_it();
         }
     }
-    errno.into()
+    Ok(errno)
 }

@@ -63,9 +63,9 @@ pub(crate) struct Native {
 /// `--children`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Children {
-    /// Every host that has emulators has a broker.
+    /// Brokers attend to what an emulated app starts.
     Auto,
-    /// No broker.
+    /// Brokers only unpack.
     None,
 }
 

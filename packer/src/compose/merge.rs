@@ -52,9 +52,10 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<String, Error> {
             head: Head::Sh,
             launchers: header::launchers(&[variant.target])?,
             components: facts::of_hosts(&[variant.target], Level::DEFAULT.parts)?,
-            variants: vec![variant],
             emulators: Vec::new(),
-            brokers: Vec::new(),
+            brokers: header::brokers(&[variant.target], Level::DEFAULT.parts, None)?,
+            attends: false,
+            variants: vec![variant],
         };
         all.push(From { path: path.clone(), parts });
     }
@@ -70,6 +71,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
     let mut variants: Vec<(PathBuf, PackedVariant)> = Vec::new();
     let mut emulators: Vec<(PathBuf, PackedEmulators)> = Vec::new();
     let mut components: Vec<(Arch, Option<Frame>)> = Vec::new();
+    let attends = all.iter().any(|from| from.parts.attends);
     for From { path, parts } in all {
         for launcher in parts.launchers {
             match launchers.iter().find(|(_, other)| other.0 == launcher.0) {
@@ -124,6 +126,7 @@ fn together(all: Vec<From>) -> Result<Parts, Error> {
         head: Head::Sh,
         launchers: launchers.into_iter().map(|(_, launcher)| launcher).collect(),
         brokers: brokers.into_iter().map(|(_, broker)| broker).collect(),
+        attends,
         variants: variants.into_iter().map(|(_, variant)| variant).collect(),
         emulators: emulators.into_iter().map(|(_, packed)| packed).collect(),
         components: components.into_iter().filter_map(|(host, facts)| Some((host, facts?))).collect(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bundle::{Blob, BlobKind, Manifest, Notice, Rule, Rules};
+use bundle::{Attends, Blob, BlobKind, Manifest, Notice, Rule, Rules};
 
 use crate::cli::values::Head;
 use crate::error::{Error, shown};
@@ -40,6 +40,7 @@ pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
         let broker = manifest.broker(*host)?;
         Some((*host, frame(bundle, &broker.blob)))
     });
+    let attends = |broker: bundle::Launcher<'_>| broker.attends != Attends::Never;
     let variant = |row: bundle::Variant<'_>| {
         let entry = |row: bundle::Entry<'_>| Entry {
             name: row.name.to_vec(),
@@ -67,6 +68,7 @@ pub(super) fn of(bundle: &BundleFile) -> Result<Parts, Error> {
         head,
         components: of_hosts.collect(),
         brokers: brokers.collect(),
+        attends: launchers.iter().filter_map(|(host, _)| manifest.broker(*host)).any(attends),
         launchers,
         variants: manifest.variants().map(variant).collect::<Result<_, Error>>()?,
         emulators: emulators(bundle, &manifest)?,

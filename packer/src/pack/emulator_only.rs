@@ -88,6 +88,7 @@ pub(crate) fn parts(
         launchers,
         variants,
         emulators: Vec::new(),
-        brokers: Vec::new(),
+        brokers: header::brokers(hosts, level, Some(store))?,
+        attends: false,
     })
 }

@@ -262,7 +262,7 @@ impl Report {
         if !brokers.is_empty() {
             let hosts = if brokers.len() == 1 { "host" } else { "hosts" };
             let all = size(brokers.iter().sum());
-            let _ = writeln!(text, "  children {all:>19}  brokers for {} {hosts}", brokers.len());
+            let _ = writeln!(text, "  brokers {all:>20}  for {} {hosts}", brokers.len());
         }
         if let Some(fetched) = self.fetched.filter(|fetched| *fetched > 0) {
             let _ = writeln!(text, "  fetched {:>20}", size(fetched));

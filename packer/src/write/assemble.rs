@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bundle::{
-    Arch, Blob, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder, NewBlob,
-    NewEntry, NewNotice, NewTranslator, NewVariant,
+    Arch, Attends, Blob, BlobKind, EmulatorKey, Encoding, Footer, LAUNCHER_ALIGN, Manifest, ManifestBuilder,
+    NewBlob, NewEntry, NewNotice, NewTranslator, NewVariant,
 };
 
 use crate::atomic_file::NewFile;
@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) emulators: Vec<PackedEmulators>,
     /// Each host's broker.
     pub(crate) brokers: Vec<(Arch, Frame)>,
+    /// Whether they run what the app starts.
+    pub(crate) attends: bool,
     /// The facts about each host's launcher and broker.
     pub(crate) components: Vec<(Arch, Frame)>,
 }
@@ -145,15 +147,19 @@ pub(crate) fn write(parts: &Parts, path: &Path) -> Result<Written, Error> {
     })
 }
 
-/// Whether a host's broker has to do with apps that run natively: it starts systems, and a host may have
-/// emulators for CPUs that no variant is of, for programs that the app starts.
-fn natively(parts: &Parts, host: Arch) -> bool {
+/// To which apps a host's broker attends: it starts systems, and a host may have emulators for CPUs that no
+/// variant is of, for programs that an app starts which runs natively.
+fn attends(parts: &Parts, host: Arch) -> Attends {
+    if !parts.attends {
+        return Attends::Never;
+    }
     if parts.variants.iter().any(|variant| variant.encoding == Encoding::Root) {
-        return true;
+        return Attends::Always;
     }
     let keys = parts.emulators.iter().flat_map(|packed| &packed.emulators).map(|row| row.key);
     let mut targets = keys.filter(|key| key.host == host).map(|key| key.target);
-    targets.any(|target| !parts.variants.iter().any(|variant| variant.target == target))
+    let is_other = |target| !parts.variants.iter().any(|variant| variant.target == target);
+    if targets.any(is_other) { Attends::Always } else { Attends::Emulated }
 }
 
 fn borrowed(rules: &[Rule]) -> Vec<bundle::Rule<&[u8]>> {
@@ -250,7 +256,7 @@ impl<W: Write> Writer<W> {
         }
         for (host, frame) in &parts.brokers {
             let blob = self.frame(BlobKind::Broker, Encoding::Zstd, frame, manifest).map_err(failed)?;
-            manifest.broker(*host, natively(parts, *host), blob);
+            manifest.broker(*host, attends(parts, *host), blob);
             self.know_host(blob, parts, *host);
         }
         Ok(())

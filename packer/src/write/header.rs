@@ -8,11 +8,15 @@ use std::io;
 use std::path::PathBuf;
 
 use bundle::{Arch, Digest};
+use emulator::Store;
 use templates::StubLauncher;
 
 use crate::byte_search;
 use crate::cli::values::Head;
 use crate::error::Error;
+use crate::tree::content::Content;
+use crate::write::compress::{self, Frame};
+use crate::write::turns;
 
 /// Where a launcher says how it was started: what stands there once before and after patching. Found by
 /// itself: a launcher has no section headers.
@@ -61,6 +65,21 @@ pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::io("read", &path, source)),
     }
+}
+
+/// The brokers for these hosts, where there are any: a launcher starts what is unpacked already, and leaves
+/// all else to its broker.
+pub(crate) fn brokers(
+    hosts: &[Arch],
+    level: i32,
+    store: Option<&Store>,
+) -> Result<Vec<(Arch, Frame)>, Error> {
+    let broker = |host: &Arch| Ok(broker(*host)?.map(|broker| (*host, Content::from(broker))));
+    let brokers: Vec<(Arch, Content)> =
+        hosts.iter().filter_map(|host| broker(host).transpose()).collect::<Result<_, Error>>()?;
+    let frame = |(host, broker): (Arch, Content)| Ok((host, compress::frame(&broker, level, store)?));
+    let frames = turns::each(brokers, frame);
+    frames.into_iter().collect::<io::Result<_>>().map_err(Error::Temporary)
 }
 
 /// The launchers for `hosts`.
