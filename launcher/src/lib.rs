@@ -44,6 +44,7 @@ pub mod proc;
 pub mod progress;
 pub mod route;
 pub mod run;
+mod slots;
 pub mod start;
 pub mod sys;
 #[cfg(feature = "children")]

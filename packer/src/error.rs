@@ -133,6 +133,8 @@ pub(crate) enum Error {
     NoneWorks { target: Arch },
     #[error("this `unibin` was built without a launcher for {} hosts", host.name())]
     NoLauncher { host: Arch },
+    #[error("this `unibin` was built without a broker for {} hosts", host.name())]
+    NoBroker { host: Arch },
     #[error("the launcher for {} hosts has no head mark to patch", host.name())]
     NoHeadMark { host: Arch },
     #[error("cannot write the manifest")]
@@ -248,6 +250,7 @@ impl Error {
             | Self::Temporary(_)
             | Self::NoSpace { .. }
             | Self::NoLauncher { .. }
+            | Self::NoBroker { .. }
             | Self::NoHeadMark { .. }
             | Self::SourcesGone { .. }
             | Self::RecipeElsewhere { .. }
@@ -344,7 +347,9 @@ impl Error {
                  `emulators.toml` (docs/translators.md)"
             }
             Self::NoHostLeft { .. } => "`unibin hosts` and `unibin targets` list the supported pairs",
-            Self::NoLauncher { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
+            Self::NoLauncher { .. } | Self::NoBroker { .. } => {
+                "omit it with `--hosts LIST`, or run `cargo xtask launchers`"
+            }
             Self::NoHeadMark { .. } => "rebuild the launchers with `cargo xtask launchers`",
             Self::NotABundle { .. } => {
                 "if it should be one, it may have been truncated or altered in transfer"

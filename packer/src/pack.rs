@@ -20,7 +20,7 @@ use crate::cli::PackArgs;
 use crate::cli::values::{Children, Head, Level};
 use crate::configure;
 use crate::emulators::{Emulator, Emulators};
-use crate::error::{Error, SystemError};
+use crate::error::Error;
 use crate::machine;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
@@ -171,16 +171,8 @@ fn compressed(
             variant.shared = Some(frame.clone());
         }
     }
-    let has_mounts = |host: Arch| variants.iter().any(|variant| variant.has_mounts_on(host));
-    // What does not start without one in any case.
-    let must = |host: Arch| request.is_system() || has_mounts(host);
-    let brokers = header::brokers(hosts, level, Some(emulators.kept()))?;
-    let lacks = |host: Arch| must(host) && !brokers.iter().any(|(of_host, _)| *of_host == host);
-    if let Some(host) = hosts.iter().copied().find(|host| lacks(*host)) {
-        return Err(SystemError::NoBroker { host }.into());
-    }
     Ok(Parts {
-        brokers,
+        brokers: header::brokers(hosts, level, Some(emulators.kept()))?,
         attends: request.children == Children::Auto || request.is_system(),
         head: request.head,
         launchers: header::launchers(hosts)?,

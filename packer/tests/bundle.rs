@@ -68,8 +68,8 @@ fn the_layout_is_that_of_the_format() {
     let (_, manifest) = decoded(&bytes);
     let blobs: Vec<_> = manifest.blobs().collect();
     let kinds: Vec<_> = blobs.iter().map(|blob| blob.kind.name()).collect();
-    let wanted = "stub launcher launcher launcher app emulator notices emulator notices components \
-                  components components summary";
+    let wanted = "stub launcher launcher launcher app emulator notices emulator notices broker broker broker \
+                  components components components summary";
     assert_eq!(kinds.join(" "), wanted);
     for blob in &blobs {
         if matches!(blob.kind, BlobKind::Stub | BlobKind::Launcher) {
@@ -189,7 +189,9 @@ fn an_extracted_app_is_the_packed_one_and_nothing_existing_is_touched() {
     let unpacked = fs::read(scene.at("w/all/emulators/qemu-user-riscv64-on-x86_64"));
     assert_eq!(unpacked.expect("the emulator"), emulator(X86_64));
     let names = scene::names(&scene.at("w/all"));
-    assert_eq!(names, ["app-riscv64", "emulators", "launchers", "notices-1.txt", "notices-2.txt", "stub.sh"]);
+    let notices = ["notices-1.txt", "notices-2.txt"];
+    let wanted = [&["app-riscv64", "brokers", "emulators", "launchers"][..], &notices, &["stub.sh"]].concat();
+    assert_eq!(names, wanted);
     assert!(scene.names().iter().all(|name| !name.starts_with('.')), "{:?}", scene.names());
 }
 

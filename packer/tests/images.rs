@@ -16,16 +16,6 @@ use scene::{AARCH64, Run, Scene, X86_64, program};
 const CONFIG: &str =
     r#"{"Entrypoint":["/app"],"Cmd":["serve"],"Env":["A=b"],"User":"7:8","WorkingDir":"/srv"}"#;
 
-/// A scene with brokers, which start systems.
-fn scene() -> Scene {
-    let scene = Scene::new();
-    for host in ["x86_64", "aarch64"] {
-        fs::write(scene.at("launchers").join(format!("broker-{host}")), scene::launcher(7000))
-            .expect("a broker");
-    }
-    scene
-}
-
 /// An image of two layers for an architecture.
 fn image(architecture: &str, machine: u16) -> Image {
     let lower = raw_tar(&[file("app", 0o755, &program(machine)), file("gone", 0o644, b"x")]);
@@ -63,7 +53,7 @@ const TWO: &str = "linux/amd64,linux/arm64";
 
 #[test]
 fn one_flipped_byte_of_any_blob_is_refused_and_the_right_one_is_packed() {
-    let scene = scene();
+    let scene = Scene::new();
     let images = both();
     let index = image::index(&images);
     let files = image::layout(&[(&index, "")], &blobs(&images));
@@ -89,7 +79,7 @@ fn one_flipped_byte_of_any_blob_is_refused_and_the_right_one_is_packed() {
 
 #[test]
 fn each_platform_is_a_variant_that_runs_natively_where_it_can() {
-    let scene = scene();
+    let scene = Scene::new();
     let images = both();
     let index = image::index(&images);
     image::write(&scene.at("w/layout"), &image::layout(&[(&index, "")], &blobs(&images)));
@@ -113,7 +103,7 @@ fn each_platform_is_a_variant_that_runs_natively_where_it_can() {
 
 #[test]
 fn a_platform_that_is_not_there_is_refused_with_those_that_are() {
-    let scene = scene();
+    let scene = Scene::new();
     let images = both();
     let index = image::index(&images);
     image::write(&scene.at("w/layout"), &image::layout(&[(&index, "")], &blobs(&images)));
@@ -130,7 +120,7 @@ fn a_platform_that_is_not_there_is_refused_with_those_that_are() {
 
 #[test]
 fn an_image_is_the_same_bundle_whatever_it_lies_in() {
-    let scene = scene();
+    let scene = Scene::new();
     let images = both();
     let index = image::index(&images);
     let name = |name: &str| format!(r#","annotations":{{"org.opencontainers.image.ref.name":"{name}"}}"#);
@@ -191,7 +181,7 @@ fn an_image_is_the_same_bundle_whatever_it_lies_in() {
 
 /// An image of both platforms in a registry.
 fn pulled(manner: Manner) -> (Scene, Server, Vec<u8>) {
-    let scene = scene();
+    let scene = Scene::new();
     let images = both();
     let index = image::index(&images);
     image::write(&scene.at("w/layout"), &image::layout(&[(&index, "")], &blobs(&images)));
@@ -245,7 +235,7 @@ fn what_a_registry_sends_is_compared_with_its_digest() {
     let mut wrong = images.clone();
     // What the index names is what is asked for, and something else comes.
     wrong[0].layers[1].bytes[700] ^= 1;
-    let scene = scene();
+    let scene = Scene::new();
     let server = registry_with(&images, &wrong, &index);
     pack(&scene, &reference(&server), "linux/amd64")
         .refused(5, &["is damaged", &images[0].layers[1].digest()]);
@@ -318,7 +308,7 @@ fn credentials_are_those_of_docker_login_or_of_a_helper_and_go_to_their_registry
 
 #[test]
 fn names_that_are_none_and_registries_that_are_not_there_are_told() {
-    let scene = scene();
+    let scene = Scene::new();
     for (reference, code, text) in [
         ("docker://UPPER", 3, "lower-case"),
         ("docker://a/b:c:d", 3, "lower-case"),

@@ -186,7 +186,7 @@ fn what_is_named_is_there_before_the_name_and_what_is_there_is_not_sent_again() 
     let asked = registry.asked();
     assert_eq!(asked.last().map(String::as_str), Some("PUT /v2/team/app/manifests/1"), "{asked:?}");
     let blobs = asked.iter().filter(|words| words.starts_with("PATCH")).count();
-    assert_eq!(blobs, 3, "accounts, tree, configuration: {asked:?}");
+    assert_eq!(blobs, 4, "accounts, tree, what starts programs, configuration: {asked:?}");
     {
         let state = registry.state.lock().expect("no panic before");
         let index = &state.manifests["1"];

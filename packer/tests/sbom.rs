@@ -46,10 +46,6 @@ fn root(scene: &Scene) {
 
 fn packed_system(scene: &Scene) {
     root(scene);
-    // Brokers start systems.
-    for host in ["x86_64", "riscv64"] {
-        fs::write(scene.at("launchers").join(format!("broker-{host}")), program(X86_64)).expect("a broker");
-    }
     let words = "pack --system root --hosts riscv64 --level 1 -o sys";
     scene.run(words.split(' ')).ok();
 }
@@ -174,15 +170,20 @@ fn what_parts_are_made_of_survives_being_thinned_merged_and_replaced() {
     run("merge all app-aarch64 -o merged");
     run("replace merged --native aarch64=app-aarch64 -o replaced");
     for (file, parts) in [
-        ("all", "launcher:x86_64 launcher:riscv64 stub app:riscv64 emulator:x86_64"),
-        ("thin", "launcher:riscv64 stub app:riscv64"),
+        (
+            "all",
+            "launcher:x86_64 launcher:riscv64 broker:x86_64 broker:riscv64 stub app:riscv64 emulator:x86_64",
+        ),
+        ("thin", "launcher:riscv64 broker:riscv64 stub app:riscv64"),
         (
             "merged",
-            "launcher:x86_64 launcher:aarch64 launcher:riscv64 stub app:riscv64 app:aarch64 emulator:x86_64",
+            "launcher:x86_64 launcher:aarch64 launcher:riscv64 broker:x86_64 broker:aarch64 broker:riscv64 stub \
+             app:riscv64 app:aarch64 emulator:x86_64",
         ),
         (
             "replaced",
-            "launcher:x86_64 launcher:aarch64 launcher:riscv64 stub app:riscv64 app:aarch64 emulator:x86_64",
+            "launcher:x86_64 launcher:aarch64 launcher:riscv64 broker:x86_64 broker:aarch64 broker:riscv64 stub \
+             app:riscv64 app:aarch64 emulator:x86_64",
         ),
     ] {
         let told = scene.run(["sbom", file]).ok();

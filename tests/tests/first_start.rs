@@ -100,7 +100,7 @@ fn sum(bytes: &[u8]) -> u64 {
 
 fn slots(sandbox: &Sandbox) -> Vec<PathBuf> {
     let entries = fs::read_dir(sandbox.cache().join("x86_64")).into_iter().flatten().flatten();
-    // All here run natively, so that the one file in a slot of its own is the broker, which unpacks the others.
+    // All here run natively: the one file in a slot of its own is the broker, which unpacks the others.
     let is_slot = |path: &PathBuf| path.is_dir() && !path.join("emulator").exists();
     entries.map(|entry| entry.path()).filter(is_slot).collect()
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bundle::{Arch, Blob, Manifest, Rule, Rules};
+use bundle::{Arch, Attends, Blob, Manifest, Rule, Rules};
 use serde::Serialize;
 
 use crate::cli::InspectArgs;
@@ -94,9 +94,10 @@ struct HostView {
     launcher: u64,
     /// Stored length of all its emulators in bytes.
     emulators: u64,
-    /// Stored length of its broker in bytes; 0 if it has none, and the app cannot start programs of other
-    /// architectures.
+    /// Stored length of its broker in bytes.
     broker: u64,
+    /// Whether the broker runs programs that an app starts; else it only unpacks.
+    children: bool,
     /// Stored length of the apps for its own architecture in bytes.
     native: u64,
 }
@@ -115,6 +116,7 @@ impl HostView {
             launcher: total(&mut launchers.map(|row| row.blob)),
             emulators: total(&mut emulators.map(|row| row.blob)),
             broker: total(&mut manifest.broker(host).into_iter().map(|row| row.blob)),
+            children: manifest.broker(host).is_some_and(|row| row.attends != Attends::Never),
             native: total(&mut native.flat_map(|row| [Some(row.app), row.shared]).flatten()),
         }
     }
@@ -279,7 +281,7 @@ impl BundleView {
                 let _ = writeln!(text, "entry     {name:<14} {:<10} {path}", variant.target);
             }
         }
-        for HostView { host, launcher, emulators, broker, native } in &self.hosts {
+        for HostView { host, launcher, emulators, broker, children, native } in &self.hosts {
             let rows = self.translators.iter().filter(|row| row.host == *host);
             let (rows, others): (Vec<_>, Vec<_>) =
                 rows.partition(|row| self.variants.iter().any(|variant| variant.target == row.target));
@@ -297,7 +299,11 @@ impl BundleView {
                 [] => "no route".to_owned(),
                 rows => rows.join(", else "),
             };
-            let broker_too = if *broker > 0 { ", broker" } else { "" };
+            let broker_too = match (*broker, *children) {
+                (0, _) => "",
+                (_, true) => ", broker",
+                (_, false) => ", broker that only unpacks",
+            };
             let all = launcher + emulators + broker + native;
             let _ = writeln!(text, "host      {host:<14} {all:>10} {route}{others}{broker_too}");
         }

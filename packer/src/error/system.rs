@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use bundle::Arch;
 use thiserror::Error;
 
 use crate::error::code::Code;
@@ -28,8 +27,6 @@ pub(crate) enum SystemError {
     NoSuchProgram { from: String, path: String },
     #[error("`{from}` cannot be started: {what}")]
     ImageConfig { from: String, what: String },
-    #[error("this `unibin` was built without a broker for {} hosts, which starts systems and gives native apps their view", host.name())]
-    NoBroker { host: Arch },
     #[error("every platform that is asked for needs more than the baseline of its architecture")]
     NoBaseline,
     #[error(transparent)]
@@ -45,7 +42,7 @@ impl SystemError {
             Self::Debian(error) => error.code(),
             Self::Image(error) if error.is_damage() => Code::Verification,
             Self::Image(error) if error.is_failure() => Code::Failure,
-            Self::NoBroker { .. } | Self::ImageChanged { .. } => Code::Failure,
+            Self::ImageChanged { .. } => Code::Failure,
             _ => Code::Input,
         }
     }
@@ -70,7 +67,6 @@ impl SystemError {
             Self::NoImageHost => "`unibin hosts` lists the architectures that bundles run on",
             Self::ImageStart { .. } => "set UNIBIN_STORE to a directory where programs can be executed",
             Self::ImageChanged { .. } => "run it again",
-            Self::NoBroker { .. } => "omit it with `--hosts LIST`, or run `cargo xtask launchers`",
             Self::Image(error) => error.hint(),
         }
     }

@@ -61,13 +61,6 @@ pub(crate) struct PackedVariant {
     pub(crate) components: Option<Frame>,
 }
 
-impl PackedVariant {
-    /// Whether it runs natively on `host`, and gets its view by mounts there.
-    pub(crate) fn has_mounts_on(&self, host: Arch) -> bool {
-        self.target == host && self.rules.iter().any(Rule::is_view)
-    }
-}
-
 /// All emulators of one host in one frame, and what is owed for each.
 #[derive(Debug)]
 pub(crate) struct PackedEmulators {

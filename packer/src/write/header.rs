@@ -54,29 +54,23 @@ fn launcher(host: Arch) -> Result<Vec<u8>, Error> {
     templates::launcher(host).map(Cow::into_owned).ok_or(Error::NoLauncher { host })
 }
 
-/// The broker for `host`, if there is one.
-pub(crate) fn broker(host: Arch) -> Result<Option<Vec<u8>>, Error> {
-    let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") else {
-        return Ok(templates::broker(host).map(Cow::into_owned));
-    };
-    let path = PathBuf::from(directory).join(format!("broker-{}", host.name()));
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::io("read", &path, source)),
+/// The broker for `host`.
+pub(crate) fn broker(host: Arch) -> Result<Vec<u8>, Error> {
+    if let Some(directory) = std::env::var_os("UNIBIN_LAUNCHERS") {
+        let path = PathBuf::from(directory).join(format!("broker-{}", host.name()));
+        return fs::read(&path).map_err(|source| Error::io("read", &path, source));
     }
+    templates::broker(host).map(Cow::into_owned).ok_or(Error::NoBroker { host })
 }
 
-/// The brokers for these hosts, where there are any: a launcher starts what is unpacked already, and leaves
-/// all else to its broker.
+/// The brokers for these hosts: a launcher starts what is unpacked already, and leaves all else to them.
 pub(crate) fn brokers(
     hosts: &[Arch],
     level: i32,
     store: Option<&Store>,
 ) -> Result<Vec<(Arch, Frame)>, Error> {
-    let broker = |host: &Arch| Ok(broker(*host)?.map(|broker| (*host, Content::from(broker))));
-    let brokers: Vec<(Arch, Content)> =
-        hosts.iter().filter_map(|host| broker(host).transpose()).collect::<Result<_, Error>>()?;
+    let broker = |host: &Arch| Ok((*host, Content::from(broker(*host)?)));
+    let brokers: Vec<(Arch, Content)> = hosts.iter().map(broker).collect::<Result<_, Error>>()?;
     let frame = |(host, broker): (Arch, Content)| Ok((host, compress::frame(&broker, level, store)?));
     let frames = turns::each(brokers, frame);
     frames.into_iter().collect::<io::Result<_>>().map_err(Error::Temporary)

@@ -47,7 +47,7 @@ impl Scene {
         self.tool("sh", &["-c", &line])
     }
 
-    /// A fresh directory with launchers in it for every host.
+    /// A fresh directory with launchers and brokers in it for every host.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let scene = Self { directory };
@@ -57,6 +57,8 @@ impl Scene {
         {
             let path = scene.at("launchers").join(format!("launcher-{host}"));
             fs::write(path, launcher(5000 + usize::from(number))).expect("a launcher");
+            let path = scene.at("launchers").join(format!("broker-{host}"));
+            fs::write(path, launcher(7000 + 8 * usize::from(number))).expect("a broker");
         }
         fs::create_dir(scene.at("w")).expect("a directory");
         scene

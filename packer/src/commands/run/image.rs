@@ -77,7 +77,7 @@ fn is_bundle(path: &Path) -> bool {
 /// Everything that decides about what the bundle does: what starts it, its emulators, and the image.
 fn key(host: Arch, found: &[Found], emulators: &[Emulator]) -> Result<Digest, Error> {
     let launchers = header::launchers(&[host])?.into_iter().map(|(_, program)| program);
-    let programs = launchers.chain(header::broker(host)?);
+    let programs = launchers.chain([header::broker(host)?]);
     let programs = programs.map(|program| hash::of(&program).to_string());
     let emulators = emulators.iter().map(|emulator| format!("{} {:?}", emulator.digest, emulator.rules));
     let images = found.iter().map(|image| format!("{} {}", image.platform, image.digest));
