@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bundle::{Arch, BlobKind, Class};
-use end_to_end::{Parts, Sandbox, User, bundle_of, emulator_of, needs, on_a, settled};
+use end_to_end::{Parts, Sandbox, User, bundle_of, needs, on_a, own_emulator, settled};
 
 /// A bundle that emulates `target` runs on `host` with the emulator that it carries for it, all of it
 /// emulated here.
@@ -135,7 +135,7 @@ fn a_cpu_that_the_bundle_has_no_launcher_for_is_refused_there() {
     ran.must_fail_with(126, &["no launcher for 's390x'", "aarch64 riscv64", "hint: "]);
 }
 
-/// The host's own launcher, told what to do.
+/// The host's own launcher, told what to do, and its broker, which does it.
 fn reads_and_checks_a_bundle(host: Arch) {
     // A small bundle: natively where there is such a program, else this machine's.
     let target = if host == Arch::Loongarch64 { Arch::Riscv64 } else { host };
@@ -148,10 +148,12 @@ fn reads_and_checks_a_bundle(host: Arch) {
     let sandbox = Sandbox::new();
     let bundle = sandbox.copy(&bundle, "busybox");
     let program = sandbox.write("launcher", launcher);
+    // It has to run the broker too, which a launcher leaves such tasks to.
+    let emulator = (host != Arch::X86_64).then(|| own_emulator(&sandbox, host));
     let start = |task: &str, bundle: &Path| {
         let mut arguments: Vec<OsString> = vec![program.clone().into()];
-        if host != Arch::X86_64 {
-            arguments.insert(0, sandbox.copy(&emulator_of(host), "emulator").into());
+        if let Some(emulator) = &emulator {
+            arguments.splice(0..0, [emulator.into(), "-children".into(), "on".into()]);
         }
         arguments.extend([bundle.into(), "busybox".into()]);
         let mut command: Command = sandbox.command(&arguments[0]);
