@@ -69,13 +69,13 @@ pub(crate) fn read<E: From<InputError>>(
     if entries == 0 { Err(guard.form("it is not a tar archive, or an empty one")) } else { Ok(()) }
 }
 
-/// What is compressed need not be a tar archive.
 /// Reads what nobody has read of an entry: no header of the next one.
 fn pass<E: From<InputError>>(entry: &mut impl Read, guard: &Guard<'_, '_, E>) -> Result<(), E> {
     let left = &mut entry.take(guard.most());
     io::copy(left, &mut io::sink()).map(drop).map_err(|error| guard.io(error))
 }
 
+/// What is compressed need not be a tar archive.
 fn not_tar<E: From<InputError>>(entries: usize, guard: &Guard<'_, '_, E>, error: io::Error) -> E {
     if entries == 0 { guard.form(format!("it is not a tar archive: {error}")) } else { guard.io(error) }
 }
