@@ -259,7 +259,8 @@ fn prolog_finds_what_is_in_its_library() {
         return;
     };
     assert!(sandbox.run(&without, &goal).errors().contains("Unknown procedure"), "it needs no index");
-    for_each(&["riscv64", "s390x", "i686"], &swipl, |sandbox, bundle, target| {
+    // It is a text, and the same for every CPU.
+    for_each(&["riscv64"], &swipl, |sandbox, bundle, target| {
         assert_eq!(sandbox.run(bundle, &goal).must_succeed(), "2\n", "{target}");
     });
 }
@@ -289,7 +290,7 @@ fn aspell_has_its_dictionaries() {
     let entries = ["--entry", "aspell=/usr/bin/aspell", "--entry", "prezip-bin=/usr/bin/prezip-bin"];
     let aspell = [aspell, entries].concat();
     // Pointers of 64 and of 32 bits.
-    for_each(&["riscv64", "armv7", "i686"], &aspell, |sandbox, bundle, target| {
+    for_each(&["riscv64", "armv7"], &aspell, |sandbox, bundle, target| {
         let words = sandbox.write("words", b"hello wrold\n");
         let told = from(sandbox, bundle, &["-a", "--lang=en"], &words);
         assert!(
@@ -324,7 +325,7 @@ fn gdk_pixbuf_loads_images_by_modules_of_other_packages_and_gio_knows_types() {
     needs!("network");
     let pixbuf = ["--deb", "libgdk-pixbuf2.0-bin", "--deb", "librsvg2-common", "--deb", "libglib2.0-bin"];
     let entries = ["--entry", "thumbnail=/usr/bin/gdk-pixbuf-thumbnailer", "--entry", "gio=/usr/bin/gio"];
-    for_each(&["riscv64", "s390x", "i686"], &[&pixbuf[..], &entries].concat(), |sandbox, bundle, target| {
+    for_each(&["riscv64", "i686"], &[&pixbuf[..], &entries].concat(), |sandbox, bundle, target| {
         let picture = b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='9' height='9'/></svg>";
         let picture = sandbox.write("picture.svg", picture);
         let picture = picture.to_str().expect("text");
