@@ -25,7 +25,7 @@ use crate::machine;
 use crate::pack::dedup::SharedTree;
 use crate::pack::report::Report;
 use crate::request::system::{SystemRequest, SystemSource};
-use crate::request::{Contents, Request, Rule};
+use crate::request::{Contents, Request, is_told_of_tree};
 use crate::resolve::gather::gather;
 use crate::resolve::resolved_app::{ResolvedApp, ResolvedVariant, RootOfSystem};
 use crate::system::gathered::Gathered;
@@ -186,13 +186,11 @@ fn compressed(
 /// does not do so itself, and where what the app changes is kept.
 fn gets_mounts(request: &Request, resolved: &ResolvedApp, obtained: &[Emulator]) -> bool {
     let Contents::App(app) = &request.contents else { return false };
-    let has_tree = |emulator: &&Emulator| {
-        let is_of_tree = |rule: &Rule| rule.is_view() || matches!(rule, Rule::Tree { .. });
-        emulator.key.target == resolved.target && emulator.rules.iter().any(is_of_tree)
-    };
+    let has_tree =
+        |emulator: &Emulator| emulator.key.target == resolved.target && is_told_of_tree(&emulator.rules);
     app.view.is_none()
         && request.children == Children::Auto
-        && obtained.iter().any(|emulator| has_tree(&emulator))
+        && obtained.iter().any(has_tree)
         && !view_rules::hides_libraries(&resolved.app, &resolved.loader)
 }
 

@@ -105,6 +105,11 @@ pub(crate) struct NativeRequest {
 /// Kind, name and value of a rule.
 pub(crate) type Rule = bundle::OwnedRule;
 
+/// Whether an emulator with these rules is told of the tree.
+pub(crate) fn is_told_of_tree(rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| rule.is_view() || matches!(rule, Rule::Tree { .. }))
+}
+
 /// Where libraries and data come from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TreeRequest {

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::needs;
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+use scene::ssh::{field, number};
 use scene::{Run, Scene, X86_64, program};
 
 /// A bundle `app`, and a key `ann`.
@@ -127,19 +128,6 @@ fn of_several_keys_one_is_chosen_and_none_by_chance() {
     scene
         .with_agent("ssh-add -q -c carl && unibin sign app --key ssh-agent --detach ssh")
         .refused(1, &["the agent refuses to sign", "confirmed"]);
-}
-
-/// A field of SSH's.
-fn field(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).expect("short");
-    [&length.to_be_bytes()[..], bytes].concat()
-}
-
-/// A number as SSH has it.
-fn number(bytes: &[u8]) -> Vec<u8> {
-    let bytes = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-    let zero: &[u8] = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { &[0] } else { &[] };
-    field(&[zero, bytes].concat())
 }
 
 fn string(bytes: &[u8]) -> (&[u8], &[u8]) {

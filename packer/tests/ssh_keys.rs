@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use end_to_end::needs;
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+use scene::ssh::{field, number};
 use scene::{Scene, X86_64, program};
 
 impl Scene {
@@ -78,19 +79,6 @@ fn keys_of_openssh_that_do_not_sign_here_are_checked_beside() {
         run.refused(3, &["which signs beside a file only", "--detach ssh"]);
         fs::remove_file(scene.at("w/app.sig")).expect("it is there");
     }
-}
-
-/// A field of SSH's.
-fn field(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).expect("short");
-    [&length.to_be_bytes()[..], bytes].concat()
-}
-
-/// A number as SSH has it.
-fn number(bytes: &[u8]) -> Vec<u8> {
-    let bytes = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-    let zero: &[u8] = if bytes.first().is_some_and(|byte| byte & 0x80 != 0) { &[0] } else { &[] };
-    field(&[zero, bytes].concat())
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub use outcome::Outcome;
 pub use own_emulators::{own_emulator, own_program};
 pub use pack::{
     OTHER_SUITES, SUITE_BEFORE, bundle_of, busybox, lacking, pack, pack_by_hand, pack_if_there, programs,
-    shell, shell_of_debian, shell_on, smallest_bundle, there,
+    refused, shell, shell_of_debian, shell_on, smallest_bundle, there,
 };
 pub use parts::Parts;
 pub use probes::{TRIVY_INSIDE, TRIVY_PACKAGE};

@@ -138,6 +138,19 @@ pub fn lacking(told: &str) -> Option<&str> {
     told.lines().find(|line| line.starts_with("error: ") && line.ends_with(".deb` does not exist"))
 }
 
+/// What packing with these arguments must refuse, and say with these words; all that it says.
+pub fn refused(arguments: &[&str], words: &[&str]) -> String {
+    let output = std::env::temp_dir().join("never-written.bundle");
+    let outcome = pack_by_hand(&[arguments, &["--hosts", "x86_64"]].concat(), &output);
+    assert_eq!(outcome.code(), Some(3), "{arguments:?}: {outcome}");
+    assert!(!output.exists());
+    let errors = outcome.errors();
+    for word in words {
+        assert!(errors.contains(word), "{arguments:?}: the message lacks `{word}`: {errors}");
+    }
+    errors
+}
+
 /// `unibin pack ARGUMENTS -o OUTPUT`, whatever comes of it. Where the mirror lacks a package, of another
 /// suite: what the tests look at is the same in all.
 pub fn pack_by_hand(arguments: &[impl AsRef<OsStr>], output: &Path) -> Outcome {

@@ -13,7 +13,7 @@ use bundle::Arch;
 use end_to_end::{
     CODE_OF_ENDING, Header, Member, Outcome, Packed, Sandbox, compile_dynamic, directory, file, header,
     lacking, link, needs, not_run, own, pack_by_hand, pack_if_there, raw_deb, raw_rpm, raw_tar, raw_zip,
-    smallest, unibin,
+    refused, smallest, unibin,
 };
 
 fn text(path: &Path) -> &str {
@@ -75,19 +75,6 @@ fn packed(sandbox: &Sandbox, arguments: &[&str], more: &[&str]) -> Option<PathBu
     }
     outcome.must_succeed();
     Some(sandbox.copy(&output, "bundle"))
-}
-
-/// What packing must say that it refuses.
-fn refused(arguments: &[&str], words: &[&str]) -> String {
-    let output = std::env::temp_dir().join("never-written.bundle");
-    let outcome = pack_by_hand(&[arguments, &["--hosts", "x86_64"]].concat(), &output);
-    assert_eq!(outcome.code(), Some(3), "{arguments:?}: {outcome}");
-    assert!(!output.exists());
-    let errors = outcome.errors();
-    for word in words {
-        assert!(errors.contains(word), "{arguments:?}: the message lacks `{word}`: {errors}");
-    }
-    errors
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::io::Write;
 use std::path::Path;
 
 use bundle::Arch;
-use end_to_end::{Header, Sandbox, file, header, needs, pack_by_hand, raw_deb, raw_tar, smallest, unibin};
+use end_to_end::{
+    Header, Sandbox, file, header, needs, pack_by_hand, raw_deb, raw_tar, refused, smallest, unibin,
+};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("text")
@@ -14,18 +16,6 @@ fn text(path: &Path) -> &str {
 
 fn app() -> Vec<u8> {
     file("app", 0o755, &smallest(Arch::Riscv64).elf())
-}
-
-/// What packing must say that it refuses.
-fn refused(arguments: &[&str], words: &[&str]) {
-    let output = std::env::temp_dir().join("never-written-either.bundle");
-    let outcome = pack_by_hand(&[arguments, &["--hosts", "x86_64"]].concat(), &output);
-    assert_eq!(outcome.code(), Some(3), "{arguments:?}: {outcome}");
-    assert!(!output.exists());
-    let errors = outcome.errors();
-    for word in words {
-        assert!(errors.contains(word), "{arguments:?}: the message lacks `{word}`: {errors}");
-    }
 }
 
 /// A file so many directories deep, with the long name that GNU tar stores before it.

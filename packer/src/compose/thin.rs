@@ -7,7 +7,7 @@ use crate::cli::compose::ThinArgs;
 use crate::cli::values::{Head, Hosts};
 use crate::compose::{parts, written};
 use crate::error::{ComposeError, Error};
-use crate::request::Rule;
+use crate::request::is_told_of_tree;
 use crate::write::assemble::Parts;
 use crate::write::bundle_file::BundleFile;
 
@@ -75,6 +75,5 @@ fn emulated_on(parts: &Parts, host: Arch) -> Option<Arch> {
 /// Whether an emulator of `target` is there that is told of the tree, as `pack` asks before it adds mounts.
 fn lays_trees(parts: &Parts, target: Arch) -> bool {
     let mut rows = parts.emulators.iter().flat_map(|packed| &packed.emulators);
-    let is_of_tree = |rule: &Rule| rule.is_view() || matches!(rule, Rule::Tree { .. });
-    rows.any(|row| row.key.target == target && row.rules.iter().any(is_of_tree))
+    rows.any(|row| row.key.target == target && is_told_of_tree(&row.rules))
 }

@@ -38,10 +38,10 @@ struct Dictionary {
 /// The dictionaries that are missing or empty.
 pub(super) fn dictionaries(app: &App, target: Arch, archive: &ArchiveArgs) -> Result<Vec<Made>, Error> {
     let lacking = lacking(app)?;
-    let host = Arch::HOST.ok_or(HostProgramError::NoArchitecture)?;
     if lacking.is_empty() {
         return Ok(Vec::new());
     }
+    let host = Arch::HOST.ok_or(HostProgramError::NoArchitecture)?;
     if host.endian() != target.endian() {
         let why = format!("a dictionary for {target} takes a machine with the same order of bytes");
         return Err(HostProgramError::Failed { program: name(&ASPELL), why }.into());

@@ -33,6 +33,13 @@ pub(super) struct Source<'a> {
     pub(super) content: &'a Content,
 }
 
+/// What was made of several files, the first of which is `of`.
+pub(super) fn all_of(of: &Source<'_>, files: Files) -> Vec<Made> {
+    let made =
+        |(path, content): (Vec<u8>, Vec<u8>)| Made { path, of: of.path.to_vec(), content: content.into() };
+    files.into_iter().map(made).collect()
+}
+
 /// Files by their paths in the tree.
 pub(super) type Files = Vec<(Vec<u8>, Vec<u8>)>;
 

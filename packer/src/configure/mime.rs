@@ -4,7 +4,7 @@
 use bundle::directory_of;
 
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, Workshop, kept_files, key, name, output, sources};
+use crate::configure::made::{Made, Workshop, all_of, kept_files, key, name, output, sources};
 use crate::error::Error;
 use crate::host_program::HostProgram;
 use crate::tree::app_tree::App;
@@ -30,5 +30,5 @@ pub(super) fn database(app: &App, archive: &ArchiveArgs) -> Result<Vec<Made>, Er
         workshop.files(DIRECTORY)
     })?;
     let made = made.into_iter().filter(|(path, _)| app.get(path).is_none());
-    Ok(made.map(|(path, content)| Made { path, of: first.path.to_vec(), content: content.into() }).collect())
+    Ok(all_of(first, made.collect()))
 }

@@ -4,7 +4,7 @@
 use bundle::{directory_of, file_name_of, join};
 
 use crate::cli::ArchiveArgs;
-use crate::configure::made::{Made, Workshop, kept_files, key, name, output, sources};
+use crate::configure::made::{Made, Workshop, all_of, kept_files, key, name, output, sources};
 use crate::error::Error;
 use crate::host_program::HostProgram;
 use crate::tree::app_tree::App;
@@ -34,6 +34,5 @@ pub(super) fn index(app: &App, archive: &ArchiveArgs) -> Result<Vec<Made>, Error
         output(&mut command, &name(&SWIPL), None)?;
         workshop.files(&place)
     })?;
-    let made = made.into_iter();
-    Ok(made.map(|(path, content)| Made { path, of: first.path.to_vec(), content: content.into() }).collect())
+    Ok(all_of(first, made))
 }

@@ -4,6 +4,7 @@
 pub(crate) mod image;
 pub(crate) mod registry;
 pub(crate) mod server;
+pub(crate) mod ssh;
 
 use std::ffi::OsStr;
 use std::fs;
